@@ -1,0 +1,138 @@
+//! args: the command line as clap reads it.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Tells where a ported neural network first stops being the same network, whether that place is itself at fault, and why.
+#[derive(Parser)]
+#[command(version, after_help = "exit codes: 0 agree, 1 diverge, 2 usage or input wrong, 3 could not run, 4 nothing or too little compared")]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run a scenario (or a bare ONNX model) and report the first divergence
+    Run(Run),
+    /// Compare two recorded traces, without any engine
+    Compare(Compare),
+    /// Show a model: nodes, parameters per module, opsets
+    Map(Map),
+    /// Show a table: subjects, operators, faults, distributions, families, exits
+    List(List),
+    /// Say which libraries were found, and what to do about what is missing
+    Doctor,
+    /// Measure the rounding bounds on healthy engines
+    Selftest(Selftest),
+}
+
+#[derive(clap::Args)]
+pub struct Run {
+    /// Scenario (.toml) or model (.onnx)
+    pub target: PathBuf,
+    /// Input of a bare model: NAME=1x3x224x224, NAME=1x128:0..99 (integers) or NAME=FILE (.npy, .safetensors, .png, .jpg)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub input: Vec<String>,
+    /// Compare a bare model with this recorded trace instead of ONNX Runtime
+    #[arg(long, value_name = "TRACE")]
+    pub against: Option<PathBuf>,
+    /// Write the scenario that was built from a bare model
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Compare only these tensors ('*' matches any text)
+    #[arg(long, value_name = "TENSOR")]
+    pub only: Vec<String>,
+    /// Compare from the node that produces this tensor
+    #[arg(long, value_name = "TENSOR")]
+    pub from: Option<String>,
+    /// Stop after the node that produces this tensor
+    #[arg(long, value_name = "TENSOR")]
+    pub until: Option<String>,
+    /// Seed of generated inputs and noise, instead of the scenario's
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Threads of each engine, instead of the scenario's
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Print the Run as JSON instead of the report
+    #[arg(long)]
+    pub json: bool,
+    /// Show all tensors, not only the decisive ones
+    #[arg(long)]
+    pub all: bool,
+    /// Write both traces, with floors, into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Compare {
+    /// Reference trace (.safetensors, or .safetensors.index.json)
+    pub reference: PathBuf,
+    /// Candidate trace
+    pub candidate: PathBuf,
+    /// Absolute tolerance (needs --rtol and --why)
+    #[arg(long, requires = "rtol", requires = "why")]
+    pub atol: Option<f64>,
+    /// Relative tolerance (needs --atol and --why)
+    #[arg(long, requires = "atol", requires = "why")]
+    pub rtol: Option<f64>,
+    /// Largest distance in ulp (needs --why)
+    #[arg(long, requires = "why", conflicts_with_all = ["atol", "rtol"])]
+    pub ulp: Option<u64>,
+    /// Equal bits
+    #[arg(long, conflicts_with_all = ["atol", "rtol", "ulp"])]
+    pub exact: bool,
+    /// Why the tolerance was chosen
+    #[arg(long)]
+    pub why: Option<String>,
+    /// Tensor of the candidate that has another name: REFERENCE=CANDIDATE
+    #[arg(long, value_name = "A=B")]
+    pub rename: Vec<String>,
+    /// Show the metrics without judging them (exit 4)
+    #[arg(long)]
+    pub report_only: bool,
+    /// Print the Run as JSON instead of the report
+    #[arg(long)]
+    pub json: bool,
+    /// Show all tensors
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Map {
+    /// ONNX model
+    pub model: PathBuf,
+    /// List every node
+    #[arg(long)]
+    pub nodes: bool,
+}
+
+#[derive(clap::Args)]
+pub struct List {
+    /// Which table; all of them where none is named
+    #[arg(value_enum)]
+    pub table: Option<Table>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Table {
+    Subjects,
+    Operators,
+    Faults,
+    Families,
+    Distributions,
+    Exits,
+}
+
+#[derive(clap::Args)]
+pub struct Selftest {
+    /// Scenarios to measure on; their verdicts are not judged
+    #[arg(required = true)]
+    pub scenarios: Vec<PathBuf>,
+    /// Seeds per scenario
+    #[arg(long, default_value_t = 3)]
+    pub seeds: u64,
+}

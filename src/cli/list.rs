@@ -1,0 +1,49 @@
+//! list: `parity list`: every table of the program.
+
+use super::args::{self, Table};
+use super::say;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::floor::Family;
+use crate::report::table;
+use crate::subject::{self, Engines, fault};
+
+/// The operators of the libtorch interpreter, as its own test writes them: the front shows them without libtorch.
+const OPERATORS: &str = include_str!("../../docs/OPERATORS.md");
+
+pub fn command(args: &args::List, _engines: Engines) -> Result<Exit> {
+    let all = [Table::Subjects, Table::Operators, Table::Faults, Table::Families, Table::Distributions, Table::Exits];
+    for which in all.into_iter().filter(|t| args.table.is_none_or(|wanted| wanted == *t)) {
+        say(&one(which))?;
+    }
+    Ok(Exit::Agree)
+}
+
+fn one(which: Table) -> String {
+    let owned = |row: &[&str]| row.iter().map(|s| s.to_string()).collect::<Vec<_>>();
+    match which {
+        Table::Subjects => {
+            let rows: Vec<_> = subject::table::ALL.iter().map(|s| owned(&[s.name, s.summary, s.needs])).collect();
+            table(&["subject", "what it is", "needs"], &rows)
+        }
+        Table::Operators => OPERATORS.to_string(),
+        Table::Faults => {
+            let amount = |f: &fault::Fault| f.amount.map_or(String::new(), |(what, default)| format!("{what}, {default}"));
+            let ops = |f: &fault::Fault| if f.ops.is_empty() { "any".to_string() } else { f.ops.join(" ") };
+            let rows: Vec<_> = fault::all().map(|f| vec![f.name.to_string(), f.summary.to_string(), ops(f), amount(f)]).collect();
+            table(&["fault", "what it does", "operators", "amount, default"], &rows)
+        }
+        Table::Families => {
+            let rows: Vec<_> = Family::ALL.iter().map(|(f, gamma)| vec![f.name().to_string(), gamma.to_string(), "γ·√K·u·S".to_string()]).collect();
+            table(&["family", "γ", "bound"], &rows)
+        }
+        Table::Distributions => {
+            let rows = [["uniform", "[low, high), default [0, 1)"], ["normal", "mean 0, standard deviation 1"], ["integers", "low ..= high, both required"], ["constant", "value"]];
+            table(&["distribution", "values"], &rows.map(|r| owned(&r)))
+        }
+        Table::Exits => {
+            let rows: Vec<_> = Exit::ALL.iter().map(|(e, what)| vec![(*e as u8).to_string(), what.to_string()]).collect();
+            table(&["exit", "meaning"], &rows)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! cli: words into library calls; the only place that prints, exits or starts another process.
+
+mod args;
+mod compare;
+mod doctor;
+mod engine;
+mod list;
+mod map;
+mod run;
+mod selftest;
+mod watch;
+
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::subject::{Engines, Torch};
+use args::{Args, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Runs the command line; `torch` is libtorch where the executable links it.
+pub fn main(torch: Option<&dyn Torch>) -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(e) => {
+            let _ = e.print();
+            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Agree.into() };
+        }
+    };
+    match dispatch(args, Engines { torch }) {
+        Ok(exit) => exit.into(),
+        Err(e) => fail(&e),
+    }
+}
+
+fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
+    match args.command {
+        Command::Run(run) => run::command(&run, engines),
+        Command::Compare(compare) => compare::command(&compare),
+        Command::Map(map) => map::command(&map),
+        Command::List(list) => list::command(&list, engines),
+        Command::Doctor => doctor::command(),
+        Command::Selftest(selftest) => selftest::command(&selftest, engines),
+    }
+}
+
+fn fail(e: &Error) -> ExitCode {
+    eprintln!("parity: {e}");
+    e.exit.into()
+}
+
+/// Prints a report to stdout; a closed pipe (`| head`) is the reader's choice, not an error.
+fn say(text: &str) -> Result<()> {
+    use std::io::{ErrorKind, Write};
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::failed(format!("stdout: {e}"))),
+        _ => Ok(()),
+    }
+}

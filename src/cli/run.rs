@@ -1,0 +1,61 @@
+//! run: `parity run`: a scenario file or a bare model, to a report and an exit code.
+
+use super::{args, engine, say, watch};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::pipeline;
+use crate::report;
+use crate::scenario::{Scenario, ToleranceKind, build, load};
+use crate::subject::Engines;
+use crate::trace::write::replace;
+
+pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
+    let scenario = scenario(args)?;
+    if engines.torch.is_none() && needs_torch(&scenario) {
+        return engine::hand_over();
+    }
+    let bare = is_model(args);
+    if bare && !args.json {
+        say(&format!("# the scenario that was built from the command line (--save FILE keeps it)\n{}\n", text(&scenario)?))?;
+    }
+    if let Some(path) = &args.save {
+        replace(path, text(&scenario)?.as_bytes())?;
+    }
+    let run = pipeline::run(&scenario, engines, &mut watch::Bar::new(), args.record.as_deref())?;
+    let report = if args.json { report::json(&run)? } else { report::terminal(&run, args.all) };
+    say(&report)?;
+    Ok(run.expectation.exit)
+}
+
+fn is_model(args: &args::Run) -> bool {
+    args.target.extension().is_some_and(|e| e == "onnx")
+}
+
+fn scenario(args: &args::Run) -> Result<Scenario> {
+    let mut scenario = if is_model(args) {
+        build::from_model(&args.target, &args.input, args.against.as_deref())?
+    } else if !args.input.is_empty() || args.against.is_some() || args.save.is_some() {
+        return Err(Error::usage("--input, --against and --save belong to a bare model (.onnx); a scenario states them itself"));
+    } else {
+        load::file(&args.target)?
+    };
+    if !args.only.is_empty() {
+        scenario.limit.only = args.only.clone();
+    }
+    scenario.limit.from = args.from.clone().or(scenario.limit.from);
+    scenario.limit.until = args.until.clone().or(scenario.limit.until);
+    scenario.seed = args.seed.unwrap_or(scenario.seed);
+    scenario.threads = args.threads.or(scenario.threads);
+    load::check(&scenario)?;
+    Ok(scenario)
+}
+
+fn text(scenario: &Scenario) -> Result<String> {
+    toml::to_string(scenario).map_err(|e| Error::failed(format!("scenario: {e}")))
+}
+
+/// libtorch computes a subject, or the shadow of the default tolerance.
+fn needs_torch(scenario: &Scenario) -> bool {
+    let floor = scenario.tolerance.kind.unwrap_or(ToleranceKind::Floor) == ToleranceKind::Floor;
+    floor || [&scenario.reference, &scenario.candidate].iter().any(|s| s.engine() == "libtorch")
+}

@@ -1,0 +1,179 @@
+//! block: the arithmetic on one block of finite pairs, in a fixed number of lanes, so that every instruction set adds in the same order.
+
+use super::number::Number;
+use super::simd::prefetch;
+
+/// Elements per block: both sides and the scratch fit the first-level cache.
+pub const BLOCK: usize = 1024;
+/// Lanes of every sum in f64, whatever the width of the registers.
+const LANES: usize = 8;
+
+pub type Block<T> = [T; BLOCK];
+type Lanes = [f64; LANES];
+
+/// What a first look at a block finds.
+pub struct Glance {
+    /// Some pair differs in its bits.
+    pub changed: bool,
+    /// Some element is NaN or infinite.
+    pub special: bool,
+}
+
+#[inline(always)]
+pub fn glance<T: Number>(reference: &Block<T>, candidate: &Block<T>) -> Glance {
+    let (mut changed, mut special) = (false, false);
+    for (r, c) in reference.iter().zip(candidate) {
+        changed |= !r.same_bits(*c);
+        special |= r.is_special() | c.is_special();
+    }
+    Glance { changed, special }
+}
+
+/// Pairs that differ in value, and pairs that differ in their bits alone (zeros of two signs).
+#[inline(always)]
+pub fn count<T: Number>(reference: &Block<T>, candidate: &Block<T>) -> (u64, u64) {
+    let (mut unequal, mut changed) = (0u32, 0u32);
+    for (r, c) in reference.iter().zip(candidate) {
+        unequal = unequal.wrapping_add((r != c) as u32);
+        changed = changed.wrapping_add(!r.same_bits(*c) as u32);
+    }
+    (unequal.into(), changed.wrapping_sub(unequal).into())
+}
+
+/// Sums over finite pairs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sums {
+    pub abs: f64,
+    pub signed: f64,
+    pub square: f64,
+    pub dot: f64,
+    pub reference: f64,
+    pub candidate: f64,
+}
+
+impl Sums {
+    #[inline(always)]
+    pub fn add(&mut self, other: Sums) {
+        self.abs += other.abs;
+        self.signed += other.signed;
+        self.square += other.square;
+        self.dot += other.dot;
+        self.reference += other.reference;
+        self.candidate += other.candidate;
+    }
+}
+
+/// One block, measured.
+pub struct Measured {
+    pub sums: Sums,
+    pub max_abs: f64,
+    /// Some relative difference may exceed the limit; none does where this is false.
+    pub over: bool,
+}
+
+/// All sums of a block; `limit` is the largest relative difference so far. A product instead of a division:
+/// |d| / |r| > limit implies |d| >= limit * |r| even after rounding.
+#[inline(always)]
+pub fn measure<T: Number>(reference: &Block<T>, candidate: &Block<T>, limit: f64) -> Measured {
+    let zero: Lanes = [0.0; LANES];
+    let (mut abs, mut signed, mut square, mut dot, mut rr, mut cc) = (zero, zero, zero, zero, zero, zero);
+    let mut max = zero;
+    // In lanes as well: one flag would be a chain through every iteration.
+    let mut over = [0u64; LANES];
+    for (r, c) in reference.as_chunks::<LANES>().0.iter().zip(candidate.as_chunks::<LANES>().0) {
+        fetch_next_block(r);
+        fetch_next_block(c);
+        for l in 0..LANES {
+            let (a, b, d) = (r[l].wide(), c[l].wide(), c[l].minus(r[l]));
+            abs[l] += d.abs();
+            signed[l] += d;
+            square[l] += d * d;
+            dot[l] += a * b;
+            rr[l] += a * a;
+            cc[l] += b * b;
+            max[l] = larger(max[l], d.abs());
+            over[l] |= ((d.abs() >= limit * a.abs()) & (d != 0.0)) as u64;
+        }
+    }
+    let sums = Sums { abs: sum(abs), signed: sum(signed), square: sum(square), dot: sum(dot), reference: sum(rr), candidate: sum(cc) };
+    Measured { sums, max_abs: largest(max), over: over != [0; LANES] }
+}
+
+/// Sum of squares of a block whose two sides have the same bits: all that it adds; as `measure` would add it.
+#[inline(always)]
+pub fn energy<T: Number>(reference: &Block<T>, candidate: &Block<T>) -> f64 {
+    let mut squares = [0.0; LANES];
+    for (r, c) in reference.as_chunks::<LANES>().0.iter().zip(candidate.as_chunks::<LANES>().0) {
+        fetch_next_block(r);
+        fetch_next_block(c);
+        let wide = r.map(T::wide);
+        for l in 0..LANES {
+            squares[l] += wide[l] * wide[l];
+        }
+    }
+    sum(squares)
+}
+
+/// Asks for the elements one block further on, so that memory works while the arithmetic does: the processor's own
+/// prefetching waits for the first access.
+#[inline(always)]
+fn fetch_next_block<T>(chunk: &[T; LANES]) {
+    prefetch(chunk.as_ptr().wrapping_add(BLOCK));
+}
+
+/// |difference| / |reference|: 0 where they are equal, infinite where only the reference is 0.
+#[inline(always)]
+pub fn relative<T: Number>(reference: T, candidate: T) -> f64 {
+    let d = candidate.minus(reference).abs();
+    if d == 0.0 { 0.0 } else { d / reference.wide().abs() }
+}
+
+/// The largest relative difference of a block.
+#[inline(always)]
+pub fn max_relative<T: Number>(reference: &Block<T>, candidate: &Block<T>) -> f64 {
+    let mut max = [0.0; LANES];
+    for (r, c) in reference.as_chunks::<LANES>().0.iter().zip(candidate.as_chunks::<LANES>().0) {
+        for l in 0..LANES {
+            max[l] = larger(max[l], relative(r[l], c[l]));
+        }
+    }
+    largest(max)
+}
+
+/// Largest |difference| and sum of squared differences of a part of a block, of any length.
+#[inline(always)]
+pub fn spread<T: Number>(reference: &[T], candidate: &[T]) -> (f64, f64) {
+    let (mut max, mut square) = ([0.0; LANES], [0.0; LANES]);
+    let ((rs, r_rest), (cs, c_rest)) = (reference.as_chunks::<LANES>(), candidate.as_chunks::<LANES>());
+    for (r, c) in rs.iter().zip(cs) {
+        for l in 0..LANES {
+            let d = c[l].minus(r[l]);
+            max[l] = larger(max[l], d.abs());
+            square[l] += d * d;
+        }
+    }
+    let (mut max, mut square) = (largest(max), sum(square));
+    for (r, c) in r_rest.iter().zip(c_rest) {
+        let d = c.minus(*r);
+        max = larger(max, d.abs());
+        square += d * d;
+    }
+    (max, square)
+}
+
+/// The larger of two numbers that are not NaN; one instruction, which `f64::max` is not.
+#[inline(always)]
+pub fn larger(a: f64, b: f64) -> f64 {
+    if b > a { b } else { a }
+}
+
+#[inline(always)]
+fn largest(lanes: Lanes) -> f64 {
+    lanes.into_iter().fold(0.0, larger)
+}
+
+/// The lanes in pairs, in an order that no instruction set changes.
+#[inline(always)]
+fn sum(l: Lanes) -> f64 {
+    ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
+}

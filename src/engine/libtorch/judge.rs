@@ -1,0 +1,127 @@
+//! judge: the same interpreter in f64, and the rounding that a correct engine may show around it.
+
+use super::call::{Call, Precision};
+use super::convert::{from_torch, to_torch, torch_error};
+use super::interpret;
+use super::ops::Scale;
+use parity::error::{Error, Result};
+use parity::floor::{Family, Rounding};
+use parity::graph::{Graph, Step};
+use parity::subject::{Feed, Judge, Options};
+use parity::tensor;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tch::{Kind, Tensor};
+
+/// The graph and its weights in f64.
+pub struct TorchJudge {
+    graph: Arc<Graph>,
+    weights: HashMap<String, Tensor>,
+}
+
+impl TorchJudge {
+    pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
+        tch::set_num_threads(options.threads as i32);
+        let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), widened(to_torch(t)?)?))).collect::<Result<_>>()?;
+        Ok(Self { graph, weights })
+    }
+
+    fn lookup(&self, name: &str, feed: Feed) -> Result<Tensor> {
+        match self.weights.get(name) {
+            Some(t) => Ok(t.shallow_clone()),
+            None => widened(to_torch(&feed(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?)?),
+        }
+    }
+
+    /// The call of the step's last node, the one that rounds, with the nodes before it evaluated.
+    fn last_call<'a>(&self, step: &'a Step, graph: &'a Graph, feed: Feed) -> Result<Call<'a>> {
+        let mut own = HashMap::new();
+        let (last, before) = step.nodes.split_last().ok_or_else(|| Error::failed(format!("step '{}' is empty", step.name)))?;
+        for node in before {
+            let part = Step::of(node.clone());
+            let lookup = |name: &str| own.get(name).map(Tensor::shallow_clone).map_or_else(|| self.lookup(name, feed), Ok);
+            let outputs = interpret::step(&part, graph, Precision::Double, &lookup)?;
+            own.extend(part.outputs.into_iter().zip(outputs));
+        }
+        interpret::call(last, graph, Precision::Double, &own, &|name| self.lookup(name, feed))
+    }
+}
+
+/// Single precision widened to f64; everything else as it is. Half precision is widened too: its values are exact in f64.
+fn widened(t: Tensor) -> Result<Tensor> {
+    match t.kind() {
+        Kind::Float | Kind::Half | Kind::BFloat16 => t.f_to_kind(Kind::Double).map_err(torch_error),
+        _ => Ok(t),
+    }
+}
+
+impl Judge for TorchJudge {
+    fn eval(&mut self, step: usize, feed: Feed) -> Result<Vec<tensor::Tensor>> {
+        let _no_grad = tch::no_grad_guard();
+        let step = &self.graph.steps[step];
+        let outputs = interpret::step(step, &self.graph, Precision::Double, &|name| self.lookup(name, feed))?;
+        outputs.iter().map(from_torch).collect()
+    }
+
+    fn rounding(&mut self, step: usize, feed: Feed, outputs: &[tensor::Tensor]) -> Result<Vec<Rounding>> {
+        let _no_grad = tch::no_grad_guard();
+        let graph = self.graph.clone();
+        let step = &graph.steps[step];
+        let node = &step.nodes[step.nodes.len() - 1];
+        let uniform = |r: Rounding| outputs.iter().map(|_| r.clone()).collect();
+        let within = |family: Family, s: Vec<(Tensor, usize)>| -> Result<Vec<Rounding>> {
+            s.iter().zip(outputs).map(|((scale, terms), y)| rounding_of(family, scale, *terms, y)).collect()
+        };
+        match interpret::find(node, &graph)?.scale(node) {
+            Scale::Exact => Ok(uniform(Rounding::Exact)),
+            Scale::Decision(_) => Ok(uniform(Rounding::Decision)),
+            Scale::Random => Ok(uniform(Rounding::Random)),
+            Scale::Output(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (y.abs(), 1)).collect()),
+            Scale::One(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (y.ones_like(), 1)).collect()),
+            Scale::By(family, formula) => {
+                let call = self.last_call(step, &graph, feed)?;
+                within(*family, formula(&call, &torch_all(outputs)?)?)
+            }
+            Scale::Node(_) => Err(Error::failed(format!("operator {}: its scale names no scale", node.op))),
+            Scale::Absolute(family, terms) => {
+                let call = self.last_call(step, &graph, feed)?;
+                let k = terms(&call)?;
+                let op = interpret::find(node, &graph)?;
+                let s = (op.kernel)(&call.with_inputs(absolute(call.inputs())))?;
+                within(*family, s.into_iter().map(|s| (s, k)).collect())
+            }
+        }
+    }
+
+    fn margin(&mut self, step: usize, feed: Feed, index: usize, reference: &tensor::Tensor, candidate: &tensor::Tensor) -> Result<Option<f64>> {
+        let _no_grad = tch::no_grad_guard();
+        let graph = self.graph.clone();
+        let step = &graph.steps[step];
+        let node = &step.nodes[step.nodes.len() - 1];
+        let Scale::Decision(margin) = interpret::find(node, &graph)?.scale(node) else { return Ok(None) };
+        let call = self.last_call(step, &graph, feed)?;
+        margin(&call, index, &to_torch(reference)?, &to_torch(candidate)?).map(Some)
+    }
+}
+
+fn torch_all(tensors: &[tensor::Tensor]) -> Result<Vec<Tensor>> {
+    tensors.iter().map(to_torch).collect()
+}
+
+/// An integer output never rounds, whatever its operator's family.
+fn rounding_of(family: Family, scale: &Tensor, terms: usize, output: &tensor::Tensor) -> Result<Rounding> {
+    if !output.dtype().is_float() {
+        return Ok(Rounding::Exact);
+    }
+    let scale = scale.f_to_kind(Kind::Double).and_then(|s| s.f_broadcast_to(output_shape(output))).map_err(torch_error)?;
+    Ok(Rounding::Within { family, scale: from_torch(&scale)?, terms })
+}
+
+fn output_shape(output: &tensor::Tensor) -> Vec<i64> {
+    output.shape().iter().map(|d| *d as i64).collect()
+}
+
+/// Floats replaced by their absolute values; integers (indices, shapes) stay.
+fn absolute(inputs: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
+    inputs.iter().map(|t| t.as_ref().map(|t| if t.is_floating_point() { t.abs() } else { t.shallow_clone() })).collect()
+}

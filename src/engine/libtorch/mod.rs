@@ -1,0 +1,37 @@
+//! libtorch: the second opinion: the same ONNX graph, interpreted node by node with libtorch kernels, in f32 and in f64.
+
+mod call;
+mod convert;
+mod interpret;
+mod judge;
+pub mod ops;
+mod session;
+
+use parity::error::Result;
+use parity::graph::Graph;
+use parity::subject::{Judge, Options, Session, Torch};
+use std::sync::Arc;
+
+/// The libtorch that this executable is linked with.
+pub struct Linked;
+
+pub const LINKED: Linked = Linked;
+
+impl Torch for Linked {
+    fn session(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>> {
+        Ok(Box::new(session::TorchSession::open(graph, options)?))
+    }
+
+    fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>> {
+        Ok(Box::new(judge::TorchJudge::open(graph, options)?))
+    }
+
+    fn version(&self) -> String {
+        // The version that the binding was generated for and checked against at build time.
+        "2.13.0".into()
+    }
+
+    fn operators(&self) -> Vec<[String; 5]> {
+        ops::all().map(|op| [op.domain.into(), op.name.into(), op.since.to_string(), op.family_name().into(), op.scale.describe().into()]).collect()
+    }
+}

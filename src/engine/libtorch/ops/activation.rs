@@ -1,0 +1,158 @@
+//! activation: the non-linear functions between layers.
+
+use super::super::call::Call;
+use super::common::{Torch, one, scaled};
+use super::{Op, Scale, op};
+use parity::error::{Error, Result};
+use parity::floor::Family::{Arithmetic, Transcendental};
+use tch::Tensor;
+
+/// `x` where it is positive, else `negative`, which must be finite for every x so that the gradient is.
+fn above_zero(x: &Tensor, negative: &Tensor) -> Torch {
+    x.f_where_self(&x.f_ge(0)?, negative)
+}
+
+fn leaky_relu(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, alpha) = (call.input(0)?, call.float("alpha", 0.01)?);
+    one(x.f_mul_scalar(alpha).and_then(|low| above_zero(x, &low)))
+}
+
+fn prelu(call: &Call) -> Result<Vec<Tensor>> {
+    let x = call.input(0)?;
+    one(x.f_mul(call.input(1)?).and_then(|low| above_zero(x, &low)))
+}
+
+/// α(eˣ − 1) below zero; e to the power of a positive x is not even computed.
+fn exponential(x: &Tensor, alpha: f64) -> Torch {
+    above_zero(x, &x.f_clamp_max(0)?.f_expm1()?.f_mul_scalar(alpha)?)
+}
+
+fn elu(call: &Call) -> Result<Vec<Tensor>> {
+    one(exponential(call.input(0)?, call.float("alpha", 1.0)?))
+}
+
+fn selu(call: &Call) -> Result<Vec<Tensor>> {
+    let (alpha, gamma) = (call.float("alpha", 1.67326319217681884765625)?, call.float("gamma", 1.05070102214813232421875)?);
+    one(exponential(call.input(0)?, alpha).and_then(|y| y.f_mul_scalar(gamma)))
+}
+
+fn softplus(call: &Call) -> Result<Vec<Tensor>> {
+    let x = call.input(0)?;
+    let tail = || x.f_abs()?.f_neg()?.f_exp()?.f_log1p();
+    one(tail().and_then(|t| x.f_relu()?.f_add(&t)))
+}
+
+fn softsign(call: &Call) -> Result<Vec<Tensor>> {
+    let x = call.input(0)?;
+    one(x.f_abs().and_then(|a| x.f_div(&a.f_add_scalar(1)?)))
+}
+
+fn hard(x: &Tensor, alpha: f64, beta: f64) -> Torch {
+    x.f_mul_scalar(alpha)?.f_add_scalar(beta)?.f_clamp(0, 1)
+}
+
+fn hard_sigmoid(call: &Call) -> Result<Vec<Tensor>> {
+    one(hard(call.input(0)?, call.float("alpha", 0.2)?, call.float("beta", 0.5)?))
+}
+
+fn hard_swish(call: &Call) -> Result<Vec<Tensor>> {
+    let x = call.input(0)?;
+    one(hard(x, 1.0 / 6.0, 0.5).and_then(|h| x.f_mul(&h)))
+}
+
+fn gelu(call: &Call) -> Result<Vec<Tensor>> {
+    let approximate = call.text("approximate", "none")?;
+    match approximate.as_str() {
+        "none" | "tanh" => one(call.input(0)?.f_gelu(&approximate)),
+        other => Err(Error::usage(format!("attribute 'approximate' should be none or tanh, is '{other}'"))),
+    }
+}
+
+fn mish(call: &Call) -> Result<Vec<Tensor>> {
+    one(call.input(0)?.f_mish())
+}
+
+/// |αx| + |β|: before the clip.
+fn line(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let (alpha, beta) = (call.float("alpha", 0.2)?, call.float("beta", 0.5)?);
+    scaled(call.input(0)?.f_abs().and_then(|x| x.f_mul_scalar(alpha.abs())?.f_add_scalar(beta.abs())), 1)
+}
+
+fn line_times_x(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    scaled(call.input(0)?.f_abs().and_then(|x| x.f_div_scalar(6)?.f_add_scalar(0.5)?.f_mul(&x)), 1)
+}
+
+fn size_of_input(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    scaled(call.input(0)?.f_abs(), 1)
+}
+
+/// |y| + the height of the curve below zero, where engines subtract 1 from eˣ.
+fn curve(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let height = match call.node.op.as_str() {
+        "Elu" => call.float("alpha", 1.0)?,
+        _ => 1.7581,
+    };
+    let below = || call.input(0).map(|x| x.f_lt(0));
+    scaled(below()?.and_then(|b| outputs[0].f_abs()?.f_add(&b.f_to_kind(tch::Kind::Double)?.f_mul_scalar(height.abs())?)), 1)
+}
+
+/// 1 + |y|: engines compute ln(1 + eˣ) with the sum rounded.
+fn one_more(_: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    scaled(outputs[0].f_abs().and_then(|y| y.f_add_scalar(1)), 1)
+}
+
+pub const OPS: &[Op] = &[
+    op("Relu", 6, |c| one(c.input(0)?.f_relu()), Scale::Exact),
+    op("LeakyRelu", 6, leaky_relu, Scale::Output(Arithmetic)),
+    op("PRelu", 7, prelu, Scale::Output(Arithmetic)),
+    op("Sigmoid", 6, |c| one(c.input(0)?.f_sigmoid()), Scale::One(Transcendental)),
+    op("Tanh", 6, |c| one(c.input(0)?.f_tanh()), Scale::One(Transcendental)),
+    op("HardSigmoid", 6, hard_sigmoid, Scale::By(Arithmetic, line)),
+    op("HardSwish", 14, hard_swish, Scale::By(Arithmetic, line_times_x)),
+    op("Elu", 6, elu, Scale::By(Transcendental, curve)),
+    op("Selu", 6, selu, Scale::By(Transcendental, curve)),
+    op("Softplus", 1, softplus, Scale::By(Transcendental, one_more)),
+    op("Softsign", 1, softsign, Scale::Output(Arithmetic)),
+    op("Gelu", 20, gelu, Scale::By(Transcendental, size_of_input)),
+    op("Mish", 18, mish, Scale::By(Transcendental, size_of_input)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, f32s, random};
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_corners_are_where_the_attributes_put_them() {
+        let x = || f32s(&[5], &[-8.0, -1.0, 0.0, 1.0, 8.0]);
+        Case::new("Relu", 14).with(x()).gives(&[f32s(&[5], &[0.0, 0.0, 0.0, 1.0, 8.0])]);
+        Case::new("LeakyRelu", 16).with(x()).float("alpha", 0.5).gives(&[f32s(&[5], &[-4.0, -0.5, 0.0, 1.0, 8.0])]);
+        Case::new("PRelu", 16).with(x()).with(f32s(&[1], &[0.25])).gives(&[f32s(&[5], &[-2.0, -0.25, 0.0, 1.0, 8.0])]);
+        Case::new("HardSigmoid", 6).with(x()).float("alpha", 0.25).gives(&[f32s(&[5], &[0.0, 0.25, 0.5, 0.75, 1.0])]);
+        Case::new("HardSwish", 14).with(f32s(&[3], &[-3.0, 0.0, 3.0])).gives(&[f32s(&[3], &[0.0, 0.0, 3.0])]);
+        Case::new("Softsign", 1).with(x()).gives(&[f32s(&[5], &[-8.0 / 9.0, -0.5, 0.0, 0.5, 8.0 / 9.0])]);
+    }
+
+    #[test]
+    fn an_unknown_approximation_is_refused() {
+        Case::new("Gelu", 20).with(f32s(&[1], &[1.0])).text("approximate", "erf").refused("none or tanh");
+        Case::new("Relu", 14).with(f32s(&[1], &[1.0])).float("alpha", 1.0).refused("'alpha' is not understood");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+        #[test]
+        fn activations_stay_in_their_bound(
+            op in prop::sample::select(vec!["Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Elu", "Selu", "Softplus", "Softsign", "Gelu", "Mish"]),
+            n in 1usize..400, wide in prop::sample::select(vec![0.01f32, 3.0, 30.0]), seed: u64,
+        ) {
+            Case::new(op, 20).with(random(&[n], seed, -wide, wide)).check();
+        }
+
+        #[test]
+        fn the_tanh_gelu_and_prelu_stay_in_their_bound(n in 1usize..100, wide in prop::sample::select(vec![0.01f32, 6.0]), seed: u64) {
+            Case::new("Gelu", 20).with(random(&[n], seed, -wide, wide)).text("approximate", "tanh").check();
+            Case::new("PRelu", 16).with(random(&[2, n, 3], seed, -wide, wide)).with(random(&[n, 1], !seed, -1.0, 1.0)).check();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! common: what the kernels of several families share: axes, indices, errors and margins.
+
+use super::super::call::Call;
+use super::super::convert::torch_error;
+use parity::error::{Error, Result};
+use tch::{Device, Kind, TchError, Tensor};
+
+pub type Torch = std::result::Result<Tensor, TchError>;
+
+/// Absolute error in units of u·S that hides the range in which f32 is subnormal or flushed to zero: 2⁻¹²⁶ / 2⁻²⁴.
+pub const UNDERFLOW: f64 = 1.0 / (1u128 << 102) as f64;
+
+/// The only output of a kernel.
+pub fn one(result: Torch) -> Result<Vec<Tensor>> {
+    Ok(vec![result.map_err(torch_error)?])
+}
+
+/// The only scale of an operator that sums `terms` terms.
+pub fn scaled(result: Torch, terms: usize) -> Result<Vec<(Tensor, usize)>> {
+    Ok(vec![(result.map_err(torch_error)?, terms)])
+}
+
+pub fn is_float(t: &Tensor) -> bool {
+    matches!(t.kind(), Kind::Double | Kind::Float | Kind::Half | Kind::BFloat16)
+}
+
+/// An axis counted from the front; ONNX counts negative ones from the back.
+pub fn axis(axis: i64, rank: usize) -> Result<usize> {
+    let front = if axis < 0 { axis + rank as i64 } else { axis };
+    usize::try_from(front).ok().filter(|a| *a < rank).ok_or_else(|| Error::usage(format!("axis {axis} is outside rank {rank}")))
+}
+
+/// Axes counted from the front, each at most once.
+pub fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>> {
+    let mut axes = list.iter().map(|a| axis(*a, rank)).collect::<Result<Vec<_>>>()?;
+    axes.sort_unstable();
+    match axes.windows(2).find(|w| w[0] == w[1]) {
+        Some(twice) => Err(Error::usage(format!("axis {} is stated twice", twice[0]))),
+        None => Ok(axes),
+    }
+}
+
+/// The integers that moved from attribute `name` to input `i` in a later opset.
+pub fn moved(call: &Call, i: usize, name: &str) -> Result<Option<Vec<i64>>> {
+    match call.ints(name)? {
+        Some(list) => Ok(Some(list)),
+        None => call.integers(i),
+    }
+}
+
+pub fn signed(axes: &[usize]) -> Vec<i64> {
+    axes.iter().map(|a| *a as i64).collect()
+}
+
+/// `shape` with 1 everywhere but at `axis`, so that a vector lies along it.
+pub fn along(rank: usize, axis: usize, len: i64) -> Vec<i64> {
+    (0..rank).map(|d| if d == axis { len } else { 1 }).collect()
+}
+
+/// Number of elements; None where it does not fit (or a dimension is negative).
+pub fn count(shape: &[i64]) -> Result<i64> {
+    let n = shape.iter().try_fold(1i64, |n, d| if *d < 0 { None } else { n.checked_mul(*d) });
+    n.ok_or_else(|| Error::usage(format!("{shape:?} is no shape of a tensor")))
+}
+
+/// `a` op `b` on sizes from a file, refused where it overflows.
+pub fn fits(n: Option<i64>) -> Result<i64> {
+    n.filter(|n| n.unsigned_abs() < 1 << 48).ok_or_else(|| Error::usage("a size or an offset is beyond what memory can hold"))
+}
+
+/// As many numbers as there are axes, each `default` where the list is absent.
+pub fn per_axis(list: Option<Vec<i64>>, len: usize, default: i64, what: &str) -> Result<Vec<i64>> {
+    let list = list.unwrap_or_else(|| vec![default; len]);
+    if list.len() != len {
+        return Err(Error::usage(format!("{what} {list:?} should be {len} numbers")));
+    }
+    list.iter().map(|v| fits(Some(*v))).collect()
+}
+
+/// Indices into a dimension of `len`: negative ones count from the back, those outside are refused.
+pub fn wrapped(indices: &Tensor, len: i64) -> Result<Tensor> {
+    let inner = || {
+        let i = indices.f_to_kind(Kind::Int64)?;
+        let out = i.f_lt(-len)?.f_logical_or(&i.f_ge(len)?)?.f_any()?.f_int64_value(&[])? != 0;
+        Ok((out, i.f_where_self(&i.f_ge(0)?, &i.f_add_scalar(len)?)?))
+    };
+    match inner().map_err(torch_error)? {
+        (true, _) => Err(Error::usage(format!("an index is outside a dimension of {len}"))),
+        (false, i) => Ok(i),
+    }
+}
+
+/// A vector of 64-bit integers.
+pub fn vector(values: &[i64]) -> Torch {
+    Tensor::f_from_slice(values)
+}
+
+/// `values` in `kind`, shaped so that they lie along `axis` of `rank`.
+pub fn weights(values: &[f64], kind: Kind, rank: usize, axis: usize) -> Torch {
+    Tensor::f_from_slice(values)?.f_to_kind(kind)?.f_reshape(along(rank, axis, values.len() as i64))
+}
+
+/// A tensor full of `value`.
+pub fn full(shape: &[i64], value: f64, kind: Kind) -> Torch {
+    Tensor::f_full(shape, value, (kind, Device::Cpu))
+}
+
+/// Largest `distance` among the elements where `reference` and `candidate` differ.
+pub fn largest_where_different(distance: Torch, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let largest = || {
+        let differs = reference.f_ne_tensor(candidate)?;
+        let hit = distance?.f_to_kind(Kind::Double)?.f_broadcast_to(differs.size())?.f_masked_select(&differs)?;
+        if hit.numel() == 0 { Ok(0.0) } else { hit.f_max()?.f_double_value(&[]) }
+    };
+    largest().map_err(torch_error)
+}
+
+pub fn f64_of(t: &Tensor) -> Torch {
+    t.f_to_kind(Kind::Double)
+}

@@ -1,0 +1,82 @@
+//! matmul: MatMul, Gemm and Einsum.
+
+use super::super::call::Call;
+use super::common::{Torch, one, scaled};
+use super::{Op, Scale, op};
+use parity::error::Result;
+use parity::floor::Family::Matmul;
+use tch::Tensor;
+
+fn matmul(call: &Call) -> Result<Vec<Tensor>> {
+    one(call.input(0)?.f_matmul(call.input(1)?))
+}
+
+fn inner(call: &Call) -> Result<usize> {
+    Ok(call.input(0)?.size().last().copied().unwrap_or(1) as usize)
+}
+
+struct Gemm {
+    alpha: f64,
+    beta: f64,
+    transposed: [bool; 2],
+}
+
+impl Gemm {
+    fn of(call: &Call) -> Result<Self> {
+        let transposed = [call.int("transA", 0)? != 0, call.int("transB", 0)? != 0];
+        Ok(Self { alpha: call.float("alpha", 1.0)?, beta: call.float("beta", 1.0)?, transposed })
+    }
+
+    /// αA·B + βC
+    fn eval(&self, a: &Tensor, b: &Tensor, c: Option<&Tensor>) -> Torch {
+        let turned = |t: &Tensor, turn: bool| if turn { t.f_transpose(0, 1) } else { Ok(t.shallow_clone()) };
+        let times = |t: Tensor, factor: f64| if factor == 1.0 { Ok(t) } else { t.f_mul_scalar(factor) };
+        let ab = times(turned(a, self.transposed[0])?.f_matmul(&turned(b, self.transposed[1])?)?, self.alpha)?;
+        match c {
+            None => Ok(ab),
+            Some(c) => ab.f_add(&times(c.shallow_clone(), self.beta)?),
+        }
+    }
+}
+
+fn gemm(call: &Call) -> Result<Vec<Tensor>> {
+    one(Gemm::of(call)?.eval(call.input(0)?, call.input(1)?, call.optional(2)))
+}
+
+/// |α||A|·|B| + |β||C|
+fn gemm_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let g = Gemm::of(call)?;
+    let g = Gemm { alpha: g.alpha.abs(), beta: g.beta.abs(), ..g };
+    let (a, b) = (call.input(0)?, call.input(1)?);
+    let k = a.size().get(if g.transposed[0] { 0 } else { 1 }).copied().unwrap_or(1) as usize;
+    let c = || call.optional(2).map(|c| c.f_abs()).transpose();
+    scaled(c().and_then(|c| g.eval(&a.f_abs()?, &b.f_abs()?, c.as_ref())), k + call.optional(2).is_some() as usize)
+}
+
+fn einsum(call: &Call) -> Result<Vec<Tensor>> {
+    let equation = call.text("equation", "")?;
+    let operands: Vec<&Tensor> = call.inputs().iter().flatten().collect();
+    one(Tensor::f_einsum(&equation, &operands, None::<i64>))
+}
+
+/// The product of all summed dimensions: those of the inputs that the output lacks.
+fn summed(call: &Call) -> Result<usize> {
+    let equation: String = call.text("equation", "")?.chars().filter(|c| !c.is_whitespace()).collect();
+    let (left, right) = equation.split_once("->").map_or((equation.as_str(), None), |(l, r)| (l, Some(r)));
+    let kept = |c: char| right.map_or(left.matches(c).count() == 1, |r| r.contains(c));
+    let mut seen = std::collections::BTreeMap::new();
+    for (term, t) in left.split(',').zip(call.inputs().iter().flatten()) {
+        // An ellipsis stands for dimensions that are kept; letters behind it are counted from the back.
+        let (front, back) = term.split_once("...").unwrap_or((term, ""));
+        let dims = t.size();
+        let ends = front.chars().zip(dims.iter()).chain(back.chars().rev().zip(dims.iter().rev()));
+        seen.extend(ends.filter(|(c, _)| !kept(*c)).map(|(c, d)| (c, *d)));
+    }
+    Ok(seen.values().product::<i64>().max(1) as usize)
+}
+
+pub const OPS: &[Op] = &[
+    op("MatMul", 1, matmul, Scale::Absolute(Matmul, inner)),
+    op("Gemm", 7, gemm, Scale::By(Matmul, gemm_scale)),
+    op("Einsum", 12, einsum, Scale::Absolute(Matmul, summed)),
+];

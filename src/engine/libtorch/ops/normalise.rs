@@ -1,0 +1,182 @@
+//! normalise: batch, layer, instance and group normalisation, softmax, local response.
+
+use super::super::call::Call;
+use super::super::convert::torch_error;
+use super::common::{Torch, UNDERFLOW, axis, count, one, scaled};
+use super::{Op, Scale, op};
+use parity::error::{Error, Result};
+use parity::floor::Family::{Normalisation, Softmax};
+use tch::{TchError, Tensor};
+
+fn batch_norm(call: &Call) -> Result<Vec<Tensor>> {
+    call.known("momentum");
+    if call.int("training_mode", 0)? != 0 || call.int("spatial", 1)? == 0 {
+        return Err(Error::failed("only inference with per-channel statistics is supported"));
+    }
+    let (x, eps) = (call.input(0)?, call.float("epsilon", 1e-5)?);
+    let (weight, bias) = (Some(call.input(1)?), Some(call.input(2)?));
+    one(x.f_batch_norm(weight, bias, Some(call.input(3)?), Some(call.input(4)?), false, 0.0, eps, false))
+}
+
+/// |x·w/σ| + |mean·w/σ| + |b|: what is lost when the two products cancel.
+fn batch_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let x = call.input(0)?;
+    let eps = call.float("epsilon", 1e-5)?;
+    let channel = [vec![1, -1], vec![1; x.dim().saturating_sub(2)]].concat();
+    let per_channel = |i: usize| call.input(i).map(|t| t.f_reshape(&channel));
+    let (w, b, mean, var) = (per_channel(1)?, per_channel(2)?, per_channel(3)?, per_channel(4)?);
+    let size = || x.f_abs()?.f_add(&mean?.f_abs()?)?.f_mul(&w?.f_div(&var?.f_add_scalar(eps)?.f_sqrt()?)?.f_abs()?)?.f_add(&b?.f_abs()?);
+    scaled(size(), 1)
+}
+
+/// x moved and scaled to mean 0 and variance 1 over its last `trailing` axes, with the mean and 1/σ.
+fn standard(x: &Tensor, trailing: usize, eps: f64) -> std::result::Result<(Tensor, Tensor, Tensor), TchError> {
+    let dims = x.size();
+    x.f_native_layer_norm(&dims[dims.len() - trailing..], None::<&Tensor>, None::<&Tensor>, eps)
+}
+
+/// y·w + b
+fn affine(y: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Torch {
+    let y = y.f_mul(w)?;
+    b.map_or_else(|| Ok(y.shallow_clone()), |b| y.f_add(b))
+}
+
+fn layer_norm(call: &Call) -> Result<Vec<Tensor>> {
+    if call.int("stash_type", 1)? != 1 {
+        return Err(Error::failed("LayerNormalization with a stash_type other than f32 is not supported"));
+    }
+    let (x, eps) = (call.input(0)?, call.float("epsilon", 1e-5)?);
+    let trailing = x.dim() - axis(call.int("axis", -1)?, x.dim())?;
+    let (y, mean, inverse) = standard(x, trailing, eps).map_err(torch_error)?;
+    Ok(vec![affine(&y, call.input(1)?, call.optional(2)).map_err(torch_error)?, mean, inverse])
+}
+
+/// (|x| + mean|x|)·|w|/σ + |b| for y, mean|x| for the mean, and for 1/σ itself.
+fn layer_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let (x, eps) = (call.input(0)?, call.float("epsilon", 1e-5)?);
+    let trailing = x.dim() - axis(call.int("axis", -1)?, x.dim())?;
+    let (w, b) = (call.input(1)?, call.optional(2));
+    let sizes = || {
+        let over: Vec<i64> = (1..=trailing as i64).map(|a| -a).collect();
+        let (_, _, inverse) = standard(x, trailing, eps)?;
+        let mean = x.f_abs()?.f_mean_dim(&over[..], true, None)?;
+        let b = b.map(|b| b.f_abs()).transpose()?;
+        Ok((affine(&x.f_abs()?.f_add(&mean)?.f_mul(&inverse)?, &w.f_abs()?, b.as_ref())?, mean, inverse))
+    };
+    let (y, mean, inverse) = sizes().map_err(torch_error)?;
+    let k = count(&x.size()[x.dim() - trailing..])? as usize;
+    Ok(vec![(y, k), (mean, k), (inverse, k)])
+}
+
+/// How Instance- and GroupNormalization see their input: number of groups, and a shape along which `w` and `b` lie.
+struct Groups {
+    flat: [i64; 3],
+    affine: Vec<i64>,
+    /// Shape in which the affine map is applied, where that is not the input's own.
+    split: Vec<i64>,
+    eps: f64,
+}
+
+fn groups(call: &Call) -> Result<Groups> {
+    call.known("stash_type");
+    let dims = call.input(0)?.size();
+    let [n, c, spatial @ ..] = dims.as_slice() else { return Err(Error::usage(format!("{dims:?} has no channels"))) };
+    let groups = match call.node.op.as_str() {
+        "InstanceNormalization" => *c,
+        _ => call.int_if("num_groups")?.filter(|g| *g > 0 && c % g == 0).ok_or_else(|| Error::usage(format!("num_groups does not divide {c}")))?,
+    };
+    // Before opset 21 GroupNormalization has one weight per group.
+    let per_group = call.node.op == "GroupNormalization" && call.opset < 21;
+    let split = if per_group { [&[*n, groups, c / groups], spatial].concat() } else { dims.clone() };
+    let lies = [vec![1, -1], vec![1; split.len() - 2]].concat();
+    Ok(Groups { flat: [*n, groups, count(&[&[c / groups], spatial].concat())?], affine: lies, split, eps: call.float("epsilon", 1e-5)? })
+}
+
+fn group_norm(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, w, b, g) = (call.input(0)?, call.input(1)?, call.input(2)?, groups(call)?);
+    let normed = || {
+        let (y, _, _) = standard(&x.f_reshape(g.flat)?, 1, g.eps)?;
+        affine(&y.f_reshape(&g.split)?, &w.f_reshape(&g.affine)?, Some(&b.f_reshape(&g.affine)?))?.f_reshape(x.size())
+    };
+    one(normed())
+}
+
+fn group_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let (x, w, b, g) = (call.input(0)?, call.input(1)?, call.input(2)?, groups(call)?);
+    let size = || {
+        let x = x.f_reshape(g.flat)?;
+        let (_, _, inverse) = standard(&x, 1, g.eps)?;
+        let y = x.f_abs()?.f_add(&x.f_abs()?.f_mean_dim(-1, true, None)?)?.f_mul(&inverse)?.f_reshape(&g.split)?;
+        affine(&y, &w.f_abs()?.f_reshape(&g.affine)?, Some(&b.f_abs()?.f_reshape(&g.affine)?))?.f_reshape(call.input(0).map_or(vec![], |x| x.size()))
+    };
+    scaled(size(), g.flat[2] as usize)
+}
+
+/// The input and the axis over which it is to sum to 1; before opset 13 that is all axes from the stated one on, as one.
+fn soft_view(call: &Call) -> Result<(Tensor, i64)> {
+    let x = call.input(0)?;
+    let dims = x.size();
+    if call.opset >= 13 {
+        return Ok((x.shallow_clone(), axis(call.int("axis", -1)?, dims.len())? as i64));
+    }
+    let at = call.int("axis", 1)?;
+    let at = if at == dims.len() as i64 { dims.len() } else { axis(at, dims.len())? };
+    let flat = [count(&dims[..at])?, count(&dims[at..])?];
+    Ok((x.f_reshape(flat).map_err(torch_error)?, 1))
+}
+
+fn softmax(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, at) = soft_view(call)?;
+    one(x.f_softmax(at, None).and_then(|y| y.f_reshape(call.input(0).map_or(vec![], |x| x.size()))))
+}
+
+fn log_softmax(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, at) = soft_view(call)?;
+    one(x.f_log_softmax(at, None).and_then(|y| y.f_reshape(call.input(0).map_or(vec![], |x| x.size()))))
+}
+
+/// The shift x − max rounds, e to its power turns that into a relative error, and the sum averages those errors:
+/// |y|·(1 + |x − max| + Σy|x − max|) for softmax; for its logarithm |y| + 1 + |max| + Σy|x − max|.
+fn soft_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let (x, at) = soft_view(call)?;
+    let dims = call.input(0)?.size();
+    let size = || {
+        let top = x.f_amax(at, true)?;
+        let shift = top.f_sub(&x)?;
+        let y = x.f_softmax(at, None)?;
+        let mean = y.f_mul(&shift)?.f_nan_to_num(0.0, None, None)?.f_sum_dim_intlist(at, true, None)?;
+        let s = match call.node.op.as_str() {
+            "LogSoftmax" => x.f_log_softmax(at, None)?.f_abs()?.f_add(&mean)?.f_add(&top.f_abs()?)?.f_add_scalar(1)?,
+            _ => shift.f_add(&mean)?.f_add_scalar(1)?.f_mul(&y)?.f_add_scalar(UNDERFLOW)?,
+        };
+        s.f_reshape(&dims)
+    };
+    scaled(size(), x.size()[at as usize] as usize)
+}
+
+/// x / (bias + α/size · Σx²)^β, the sum over `size` neighbouring channels.
+fn local_response(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, size) = (call.input(0)?, call.int("size", 1)?);
+    let (alpha, beta, bias) = (call.float("alpha", 1e-4)?, call.float("beta", 0.75)?, call.float("bias", 1.0)?);
+    if !(1..1 << 20).contains(&size) || x.dim() < 2 {
+        return Err(Error::usage(format!("attribute 'size' is {size} for an input of rank {}", x.dim())));
+    }
+    let mut widths = vec![0; 2 * (x.dim() - 1)];
+    let last = widths.len() - 1;
+    (widths[last - 1], widths[last]) = ((size - 1) / 2, size - 1 - (size - 1) / 2);
+    let response = || {
+        let sum = x.f_square()?.f_constant_pad_nd(widths)?.f_unfold(1, size, 1)?.f_sum_dim_intlist(-1, false, None)?;
+        x.f_div(&sum.f_mul_scalar(alpha / size as f64)?.f_add_scalar(bias)?.f_pow_tensor_scalar(beta)?)
+    };
+    one(response())
+}
+
+pub const OPS: &[Op] = &[
+    op("BatchNormalization", 7, batch_norm, Scale::By(Normalisation, batch_scale)),
+    op("LayerNormalization", 17, layer_norm, Scale::By(Normalisation, layer_scale)),
+    op("InstanceNormalization", 6, group_norm, Scale::By(Normalisation, group_scale)),
+    op("GroupNormalization", 18, group_norm, Scale::By(Normalisation, group_scale)),
+    op("Softmax", 1, softmax, Scale::By(Softmax, soft_scale)),
+    op("LogSoftmax", 1, log_softmax, Scale::By(Softmax, soft_scale)),
+    op("LRN", 1, local_response, Scale::Output(Normalisation)),
+];

@@ -1,0 +1,49 @@
+//! session: libtorch as a subject, in the dtypes that the graph declares.
+
+use super::call::Precision;
+use super::convert::{from_torch, to_torch};
+use super::interpret;
+use parity::error::{Error, Result};
+use parity::graph::Graph;
+use parity::graph::cut::Link;
+use parity::subject::{Feed, Options, Output, Session};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tch::Tensor;
+
+/// The graph and its weights in libtorch.
+pub struct TorchSession {
+    graph: Arc<Graph>,
+    weights: HashMap<String, Tensor>,
+}
+
+impl TorchSession {
+    /// Refuses a graph with an operator that is not registered, before anything runs.
+    pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
+        tch::set_num_threads(options.threads as i32);
+        for node in graph.steps.iter().flat_map(|s| &s.nodes) {
+            interpret::find(node, &graph)?;
+        }
+        let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), to_torch(t)?))).collect::<Result<_>>()?;
+        Ok(Self { graph, weights })
+    }
+}
+
+impl Session for TorchSession {
+    fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
+        let _no_grad = tch::no_grad_guard();
+        let mut own: HashMap<&str, Tensor> = HashMap::new();
+        let mut all = Vec::with_capacity(steps.len());
+        for step in steps.iter().map(|i| &self.graph.steps[*i]) {
+            let lookup = |name: &str| match (self.weights.get(name), own.get(name)) {
+                (Some(t), _) => Ok(t.shallow_clone()),
+                (None, Some(t)) if link == Link::Connected => Ok(t.shallow_clone()),
+                _ => to_torch(&feed(name).ok_or_else(|| Error::failed(format!("node '{}': tensor '{name}' was not fed", step.name)))?),
+            };
+            let outputs = interpret::step(step, &self.graph, Precision::Declared, &lookup)?;
+            all.push(outputs.iter().map(|t| from_torch(t).map(Ok)).collect::<Result<Vec<_>>>()?);
+            own.extend(step.outputs.iter().map(String::as_str).zip(outputs));
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,105 @@
+//! error: one error value: what is wrong, what to do next, and the exit code that it means.
+
+use crate::exit::Exit;
+use std::fmt;
+
+/// A message that names the thing and the fact, and the next step where one is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    pub exit: Exit,
+    pub message: String,
+    pub next: Option<String>,
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The command line, the scenario or an input file is wrong (exit 2).
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into(), next: None }
+    }
+
+    /// It could not be run (exit 3).
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, message: message.into(), next: None }
+    }
+
+    /// Nothing was compared (exit 4).
+    pub fn uncovered(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Uncovered, message: message.into(), next: None }
+    }
+
+    /// Adds what the user can do about it.
+    pub fn next(mut self, step: impl Into<String>) -> Self {
+        self.next = Some(step.into());
+        self
+    }
+
+    /// Puts the place where it happened in front of the message.
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", printable(&self.message))?;
+        match &self.next {
+            Some(next) => write!(f, "\n  next: {}", printable(next)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Adds a place to an error on its way up.
+pub trait Place<T> {
+    fn at(self, place: impl fmt::Display) -> Result<T>;
+}
+
+impl<T> Place<T> for Result<T> {
+    fn at(self, place: impl fmt::Display) -> Result<T> {
+        self.map_err(|e| e.at(place))
+    }
+}
+
+/// `text` with every control and direction-changing character escaped, so that a name out of a file cannot steer a terminal.
+/// Line feeds stay.
+pub fn printable(text: &str) -> String {
+    let hostile = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().flat_map(|c| if hostile(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
+/// The name among `known` that `word` was probably meant to be.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(word, k), k))
+        .filter(|(score, _)| *score > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_from_a_file_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc\u{202e}"), "a\\u{1b}[2Jb\nc\\u{202e}");
+    }
+
+    #[test]
+    fn a_message_ends_with_the_next_step() {
+        let e = Error::usage("model m.onnx: not found").next("run scripts/models").at("scenario s.toml");
+        assert_eq!(e.to_string(), "scenario s.toml: model m.onnx: not found\n  next: run scripts/models");
+    }
+
+    #[test]
+    fn a_near_word_is_suggested_and_a_far_one_is_not() {
+        assert_eq!(did_you_mean("tolerence", ["tolerance", "model"]), Some("tolerance"));
+        assert_eq!(did_you_mean("zzz", ["tolerance", "model"]), None);
+    }
+}

@@ -1,0 +1,28 @@
+//! floor: where a tolerance comes from: the rounding bound of one node, and the noise that a whole network makes of it.
+
+pub mod bound;
+pub mod family;
+pub mod noise;
+
+pub use family::Family;
+
+use crate::tensor::Tensor;
+
+/// What a correct engine may do to one output of one step.
+#[derive(Clone, Debug)]
+pub enum Rounding {
+    /// Nothing: data movement, selection, integers. Every bit is decided by the inputs.
+    Exact,
+    /// |engine − f64| ≤ γ·√K·u·S, element by element.
+    Within {
+        family: Family,
+        /// S: the operator on absolute values, f64, in the output's shape.
+        scale: Tensor,
+        /// K: how many terms are summed; 1 where nothing is.
+        terms: usize,
+    },
+    /// A decision (index, comparison, step function): exact unless the inputs tie.
+    Decision,
+    /// Drawn at random: taken from the reference, never compared.
+    Random,
+}

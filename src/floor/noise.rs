@@ -1,0 +1,143 @@
+//! noise: Monte Carlo arithmetic: what rounding at every node makes of a whole network, measured on its f64 graph.
+//!
+//! After each node ±u·S·max(1, √K/8) is added with random signs (a Rademacher variable: mean 0, standard deviation 1); the floor of
+//! a tensor is the spread of such runs around the undisturbed f64 run, pooled per channel. Parker, "Monte Carlo Arithmetic" (1997).
+
+use crate::compare::{Channels, json};
+use crate::tensor::Tensor;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// An error beyond this multiple of the spread diverges.
+pub const R: f64 = 4.0;
+
+/// Runs, unless a tensor is so small that more samples are needed.
+pub const RUNS: u32 = 4;
+
+/// Runs where a tensor has fewer than `FEW` elements.
+pub const RUNS_FOR_FEW: u32 = 16;
+
+/// See `RUNS_FOR_FEW`.
+pub const FEW: usize = 16;
+
+/// A channel is judged by itself if its pool holds at least this many samples over all runs.
+const POOL: usize = 64;
+
+/// The spread of one tensor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Floor {
+    /// Channel axis; None where the whole tensor is one pool.
+    pub axis: Option<usize>,
+    /// Largest deviation per channel.
+    #[serde(with = "json::list")]
+    pub max: Vec<f64>,
+    /// Root mean square deviation per channel.
+    #[serde(with = "json::list")]
+    pub rms: Vec<f64>,
+    pub runs: u32,
+}
+
+/// The axis along which a tensor of `shape` is pooled: axis 1, else the last, if its slices are large enough.
+pub fn axis_for(shape: &[usize]) -> Option<usize> {
+    let numel: usize = shape.iter().product();
+    let fits = |a: &usize| shape[*a] > 1 && numel / shape[*a] * RUNS as usize >= POOL;
+    [1, shape.len().saturating_sub(1)].into_iter().filter(|a| *a < shape.len() && shape.len() > 1).find(fits)
+}
+
+/// How many runs a tensor of `numel` elements needs.
+pub fn runs_for(numel: usize) -> u32 {
+    if numel < FEW { RUNS_FOR_FEW } else { RUNS }
+}
+
+impl Floor {
+    /// Adds the deviations of one run.
+    pub fn add(&mut self, run: &Channels) {
+        if self.runs == 0 {
+            (self.max, self.rms) = (vec![0.0; run.max.len()], vec![0.0; run.max.len()]);
+        }
+        let n = self.runs as f64;
+        for (i, (max, sum)) in run.max.iter().zip(&run.sum_sq).enumerate() {
+            self.max[i] = self.max[i].max(*max);
+            let mean_sq = sum / run.count.max(1) as f64;
+            self.rms[i] = ((self.rms[i].powi(2) * n + mean_sq) / (n + 1.0)).sqrt();
+        }
+        self.runs += 1;
+    }
+
+    /// Largest error / spread over the channels, of the largest element and of the root mean square alike.
+    ///
+    /// No spread and no error agree (0); no spread and any error is infinite: exact expected.
+    pub fn ratio(&self, error: &Channels) -> f64 {
+        let count = error.count.max(1) as f64;
+        let per_channel = error.max.iter().zip(&error.sum_sq).zip(self.max.iter().zip(&self.rms));
+        per_channel.map(|((max, sum), (floor_max, floor_rms))| over(*max, *floor_max).max(over((sum / count).sqrt(), *floor_rms))).fold(0.0, f64::max)
+    }
+}
+
+fn over(error: f64, floor: f64) -> f64 {
+    match (error == 0.0, floor > 0.0) {
+        (true, _) => 0.0,
+        (false, true) => error / floor,
+        (false, false) => f64::INFINITY,
+    }
+}
+
+/// The signs of one run of one output: the same bits for the same seed, run and output, whatever ran before.
+pub fn signs(seed: u64, run: u32, output: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(((run as u64 + 1) << 40) | output as u64);
+    rng
+}
+
+/// `exact` ± `amplitude`·S with random signs.
+pub fn disturbed(exact: &Tensor, scale: &Tensor, amplitude: f64, rng: &mut ChaCha8Rng) -> Option<Tensor> {
+    let (y, s) = (exact.values::<f64>()?, scale.values::<f64>()?);
+    let mut out = Vec::with_capacity(y.len());
+    for (ys, ss) in y.chunks(64).zip(s.chunks(64)) {
+        let bits = rng.next_u64();
+        out.extend(ys.iter().zip(ss).enumerate().map(|(i, (y, s))| {
+            let noise = amplitude * s;
+            y + f64::from_bits(noise.to_bits() ^ ((bits >> i & 1) << 63))
+        }));
+    }
+    Some(Tensor::of(exact.shape(), &out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+
+    fn channels(max: &[f64], sum_sq: &[f64], count: u64) -> Channels {
+        Channels { axis: 0, max: max.to_vec(), sum_sq: sum_sq.to_vec(), count }
+    }
+
+    #[test]
+    fn no_floor_and_no_error_agree_and_no_floor_with_an_error_is_exact_expected() {
+        let mut floor = Floor::default();
+        floor.add(&channels(&[0.0, 2.0], &[0.0, 8.0], 2));
+        assert_eq!(floor.ratio(&channels(&[0.0, 0.0], &[0.0, 0.0], 2)), 0.0);
+        assert_eq!(floor.ratio(&channels(&[1e-30, 0.0], &[1e-60, 0.0], 2)), f64::INFINITY);
+        assert_relative_eq!(floor.ratio(&channels(&[0.0, 6.0], &[0.0, 8.0], 2)), 3.0);
+    }
+
+    #[test]
+    fn the_noise_has_the_stated_size_random_signs_and_repeats() {
+        let (y, s) = (Tensor::of(&[1000], &vec![1.0; 1000]), Tensor::of(&[1000], &vec![2.0; 1000]));
+        let run = |r| disturbed(&y, &s, 0.25, &mut signs(7, r, 3)).unwrap().to_f64();
+        assert!(run(0).iter().all(|v| *v == 0.5 || *v == 1.5));
+        let up = run(0).iter().filter(|v| **v > 1.0).count();
+        assert!((400..600).contains(&up), "{up}");
+        assert_eq!(run(0), run(0));
+        assert_ne!(run(0), run(1));
+    }
+
+    #[test]
+    fn small_channels_are_pooled() {
+        assert_eq!(axis_for(&[1, 32, 26, 26]), Some(1));
+        assert_eq!(axis_for(&[1, 3549, 6]), Some(2));
+        assert_eq!(axis_for(&[1, 128, 1, 1]), None);
+        assert_eq!(axis_for(&[5]), None);
+    }
+}

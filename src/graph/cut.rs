@@ -1,0 +1,175 @@
+//! cut: some steps as an ONNX model of its own: connected (inputs at the rim) or with every step cut loose.
+
+use super::proto::{self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, attribute_type as kind};
+use super::{Attribute, Graph, Node, weights};
+use crate::tensor::DType;
+use bytes::Bytes;
+use prost::Message;
+use std::collections::{BTreeMap, HashSet};
+
+/// A cut-out model and the names that it takes and gives.
+pub struct Cut {
+    pub model: Vec<u8>,
+    /// Tensors to feed, each once.
+    pub inputs: Vec<String>,
+    /// Tensors it returns.
+    pub outputs: Vec<String>,
+}
+
+/// How the steps of a cut see each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Each step takes what the steps before it in the cut produced.
+    Connected,
+    /// Each step takes only what is fed: it is judged alone.
+    Isolated,
+}
+
+/// Name under which an isolated cut is fed `tensor`, so that it does not meet the step that produces it.
+fn fed_name(tensor: &str) -> String {
+    format!("parity/fed/{tensor}")
+}
+
+/// Cuts `steps` out of `graph`, observing every step output; `dtype` tells the dtype of a fed tensor.
+pub fn cut(graph: &Graph, steps: &[usize], link: Link, dtype: &dyn Fn(&str) -> Option<DType>) -> Cut {
+    let steps: Vec<&super::Step> = steps.iter().map(|i| &graph.steps[*i]).collect();
+    let outputs: Vec<String> = steps.iter().flat_map(|s| s.outputs.clone()).collect();
+    let inside: HashSet<&str> = outputs.iter().map(String::as_str).collect();
+    let fed = |name: &str| !graph.weights.contains_key(name) && (link == Link::Isolated || !inside.contains(name));
+    let mut inputs: Vec<String> = steps.iter().flat_map(|s| &s.inputs).filter(|n| fed(n)).cloned().collect();
+    let mut seen = HashSet::new();
+    inputs.retain(|n| seen.insert(n.clone()));
+    let needed: HashSet<&str> = steps.iter().flat_map(|s| &s.inputs).map(String::as_str).collect();
+    let rename = |name: &str| if link == Link::Isolated && seen.contains(name) { fed_name(name) } else { name.to_string() };
+    let mut nodes: Vec<NodeProto> = Vec::new();
+    for step in &steps {
+        let own: HashSet<&str> = step.nodes.iter().flat_map(|n| &n.outputs).map(String::as_str).collect();
+        let rename = |name: &str| if own.contains(name) { name.to_string() } else { rename(name) };
+        nodes.extend(step.nodes.iter().map(|n| encode_node(n, &rename)));
+    }
+    let graph_proto = GraphProto {
+        name: Some("cut".into()),
+        node: nodes,
+        initializer: graph.weights.iter().filter(|(n, _)| needed.contains(n.as_str())).map(|(n, t)| weights::encode(n, t)).collect(),
+        input: inputs.iter().map(|n| declare(&rename(n), dtype(n))).collect(),
+        output: outputs.iter().map(|n| declare(n, None)).collect(),
+        ..Default::default()
+    };
+    Cut { model: model(graph, graph_proto), inputs, outputs }
+}
+
+/// The whole graph, with only its declared outputs observable.
+pub fn whole(graph: &Graph) -> Vec<u8> {
+    let same = |name: &str| name.to_string();
+    let port = |p: &super::Port| declare(&p.name, p.dtype);
+    let graph_proto = GraphProto {
+        name: Some(graph.name.clone()),
+        node: graph.steps.iter().flat_map(|s| &s.nodes).map(|n| encode_node(n, &same)).collect(),
+        initializer: graph.weights.iter().map(|(n, t)| weights::encode(n, t)).collect(),
+        input: graph.inputs.iter().map(port).collect(),
+        output: graph.outputs.iter().map(|p| declare(&p.name, None)).collect(),
+        ..Default::default()
+    };
+    model(graph, graph_proto)
+}
+
+/// The name that ONNX Runtime knows the fed tensor by.
+pub fn entry(link: Link, tensor: &str) -> String {
+    match link {
+        Link::Connected => tensor.to_string(),
+        Link::Isolated => fed_name(tensor),
+    }
+}
+
+fn model(graph: &Graph, body: GraphProto) -> Vec<u8> {
+    ModelProto {
+        ir_version: Some(graph.ir_version),
+        producer_name: Some("parity".into()),
+        graph: Some(body),
+        opset_import: graph.opsets.iter().map(|(d, v)| OperatorSetIdProto { domain: Some(d.clone()), version: Some(*v) }).collect(),
+        functions: graph.functions.clone(),
+        ..Default::default()
+    }
+    .encode_to_vec()
+}
+
+fn declare(name: &str, dtype: Option<DType>) -> proto::ValueInfoProto {
+    let tensor = |d: DType| proto::TypeValue::Tensor(proto::TensorType { elem_type: Some(d.onnx()), shape: None });
+    proto::ValueInfoProto { name: Some(name.into()), r#type: dtype.map(|d| proto::TypeProto { value: Some(tensor(d)) }) }
+}
+
+fn encode_node(node: &Node, rename: &dyn Fn(&str) -> String) -> NodeProto {
+    NodeProto {
+        input: node.inputs.iter().map(|n| rename(n)).collect(),
+        output: node.outputs.clone(),
+        name: Some(node.name.clone()),
+        op_type: Some(node.op.clone()),
+        attribute: encode_attributes(&node.attributes, rename),
+        domain: Some(node.domain.clone()),
+        overload: None,
+    }
+}
+
+fn encode_attributes(attributes: &BTreeMap<String, Attribute>, rename: &dyn Fn(&str) -> String) -> Vec<AttributeProto> {
+    let bytes = |s: &String| Bytes::copy_from_slice(s.as_bytes());
+    let one = |(name, value): (&String, &Attribute)| {
+        let (mut a, code) = (AttributeProto { name: Some(name.clone()), ..Default::default() }, value);
+        a.r#type = Some(match code {
+            Attribute::Int(v) => (a.i = Some(*v), kind::INT).1,
+            Attribute::Float(v) => (a.f = Some(*v), kind::FLOAT).1,
+            Attribute::Str(v) => (a.s = Some(bytes(v)), kind::STRING).1,
+            Attribute::Ints(v) => (a.ints = v.clone(), kind::INTS).1,
+            Attribute::Floats(v) => (a.floats = v.clone(), kind::FLOATS).1,
+            Attribute::Strs(v) => (a.strings = v.iter().map(bytes).collect(), kind::STRINGS).1,
+            Attribute::Other(v) => return with_renamed_bodies(v, rename),
+        });
+        a
+    };
+    attributes.iter().map(one).collect()
+}
+
+/// A sub-graph sees the names of the graph around it; those that are renamed there are renamed inside as well.
+fn with_renamed_bodies(attribute: &AttributeProto, rename: &dyn Fn(&str) -> String) -> AttributeProto {
+    let mut a = attribute.clone();
+    for body in a.g.iter_mut().chain(&mut a.graphs) {
+        let outer: HashSet<String> = free_names(body).into_iter().collect();
+        rename_body(body, &|n| if outer.contains(n) { rename(n) } else { n.to_string() });
+    }
+    a
+}
+
+fn rename_body(body: &mut GraphProto, rename: &dyn Fn(&str) -> String) {
+    for node in &mut body.node {
+        for input in &mut node.input {
+            *input = rename(input);
+        }
+        for inner in node.attribute.iter_mut().flat_map(|a| a.g.iter_mut().chain(&mut a.graphs)) {
+            rename_body(inner, rename);
+        }
+    }
+    for out in &mut body.output {
+        out.name = out.name.as_deref().map(rename);
+    }
+}
+
+/// Names that the bodies of `node` take from the graph around them.
+pub fn outer_names(node: &Node) -> Vec<String> {
+    let bodies = node.attributes.values().filter_map(|a| match a {
+        Attribute::Other(a) => Some(a.g.iter().chain(&a.graphs)),
+        _ => None,
+    });
+    bodies.flatten().flat_map(free_names).collect()
+}
+
+fn free_names(body: &GraphProto) -> Vec<String> {
+    let mut bound: HashSet<&str> = body.input.iter().filter_map(|i| i.name.as_deref()).collect();
+    bound.extend(body.initializer.iter().filter_map(|t| t.name.as_deref()));
+    let mut free = Vec::new();
+    for node in &body.node {
+        let inner = node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs)).flat_map(free_names);
+        free.extend(node.input.iter().cloned().chain(inner).filter(|n| !n.is_empty() && !bound.contains(n.as_str())));
+        bound.extend(node.output.iter().map(String::as_str));
+    }
+    free.extend(body.output.iter().filter_map(|o| o.name.clone()).filter(|n| !bound.contains(n.as_str())));
+    free
+}

@@ -1,0 +1,173 @@
+//! load: from an ONNX file to a `Graph`, refusing what cannot be executed.
+
+use super::proto::{self, AttributeProto, ModelProto, NodeProto, TypeValue, ValueInfoProto, attribute_type as kind};
+use super::{Attribute, Dim, Graph, Node, Port, Step, order, weights};
+use crate::error::{Error, Place, Result};
+use crate::tensor::DType;
+use indexmap::IndexMap;
+use prost::Message;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+/// Reads the model at `path`; external data must lie beside it.
+pub fn file(path: &Path) -> Result<Graph> {
+    let place = format!("model {}", path.display());
+    let bytes = std::fs::read(path).map_err(|e| Error::usage(e.to_string())).at(&place)?;
+    parse(bytes.into(), path.parent()).at(place)
+}
+
+/// The model in `bytes`; `folder` is where its external data may lie.
+pub fn parse(bytes: bytes::Bytes, folder: Option<&Path>) -> Result<Graph> {
+    let model = ModelProto::decode(bytes)
+        .map_err(|e| Error::usage(format!("not a readable ONNX model: {e}")).next("check that the file is complete and not a Git LFS pointer"))?;
+    from_proto(model, folder)
+}
+
+fn from_proto(model: ModelProto, folder: Option<&Path>) -> Result<Graph> {
+    let graph = model.graph.ok_or_else(|| Error::usage("not an ONNX model: it has no graph"))?;
+    if !graph.sparse_initializer.is_empty() {
+        return Err(Error::usage("sparse weights are not supported"));
+    }
+    let opsets: BTreeMap<_, _> =
+        model.opset_import.iter().map(|o| (canonical(o.domain.as_deref().unwrap_or("")), o.version.unwrap_or(0))).collect();
+    if opsets.is_empty() {
+        return Err(Error::usage("not an ONNX model: it imports no operator set"));
+    }
+    let mut stored = IndexMap::new();
+    for tensor in &graph.initializer {
+        let name = tensor.name.clone().unwrap_or_default();
+        if stored.insert(name.clone(), weights::decode(tensor, folder)?).is_some() {
+            return Err(Error::usage(format!("weight '{name}' is stated twice")));
+        }
+    }
+    // Before IR version 4 weights had to be listed among the inputs as well.
+    let inputs: Vec<_> = graph.input.iter().map(port).filter(|p| !stored.contains_key(&p.name)).collect();
+    let steps = named(graph.node.iter().map(node).collect::<Result<Vec<_>>>()?);
+    let given: HashSet<&str> = inputs.iter().map(|p| p.name.as_str()).chain(stored.keys().map(String::as_str)).collect();
+    let steps = order::executable(steps, &given)?;
+    let loaded = Graph {
+        name: graph.name.unwrap_or_default(),
+        producer: format!("{} {}", model.producer_name.unwrap_or_default(), model.producer_version.unwrap_or_default()).trim().to_string(),
+        ir_version: model.ir_version.unwrap_or(0),
+        opsets,
+        outputs: graph.output.iter().map(port).collect(),
+        inputs,
+        weights: stored,
+        steps,
+        functions: model.functions,
+    };
+    check(&loaded)?;
+    Ok(loaded)
+}
+
+fn canonical(domain: &str) -> String {
+    if domain == "ai.onnx" { String::new() } else { domain.to_string() }
+}
+
+/// Declared outputs must exist; every node's domain must be imported.
+fn check(graph: &Graph) -> Result<()> {
+    let producers = graph.producers();
+    for out in &graph.outputs {
+        let known = producers.contains_key(out.name.as_str())
+            || graph.weights.contains_key(&out.name)
+            || graph.inputs.iter().any(|i| i.name == out.name);
+        if !known {
+            return Err(Error::usage(format!("declared output '{}' is produced by no node", out.name)));
+        }
+    }
+    for node in graph.steps.iter().flat_map(|s| &s.nodes) {
+        if graph.opset(&node.domain).is_none() {
+            return Err(Error::usage(format!("node '{}' ({}): operator set of domain '{}' is not imported", node.name, node.op, node.domain)));
+        }
+    }
+    Ok(())
+}
+
+/// Steps with unique names: a node without a name, or with one already taken, is called by its first output.
+fn named(nodes: Vec<Node>) -> Vec<Step> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for node in &nodes {
+        *seen.entry(node.name.clone()).or_default() += 1;
+    }
+    let unique = |n: &Node| !n.name.is_empty() && seen[&n.name] == 1;
+    nodes
+        .into_iter()
+        .map(|mut n| {
+            if !unique(&n) {
+                n.name = n.outputs.iter().find(|o| !o.is_empty()).cloned().unwrap_or_else(|| n.op.clone());
+            }
+            Step::of(n)
+        })
+        .collect()
+}
+
+fn node(proto: &NodeProto) -> Result<Node> {
+    let name = proto.name.clone().unwrap_or_default();
+    let op = proto.op_type.clone().unwrap_or_default();
+    if proto.output.iter().all(|o| o.is_empty()) {
+        return Err(Error::usage(format!("node '{name}' ({op}) has no output")));
+    }
+    let attributes = proto
+        .attribute
+        .iter()
+        .map(|a| Ok((a.name.clone().unwrap_or_default(), attribute(a)?)))
+        .collect::<Result<_>>()
+        .at(format!("node '{name}' ({op})"))?;
+    Ok(Node { name, op, domain: canonical(proto.domain.as_deref().unwrap_or("")), inputs: proto.input.clone(), outputs: proto.output.clone(), attributes })
+}
+
+/// The value of an attribute; a model that omits the type (IR version 1) states exactly one value.
+fn attribute(a: &AttributeProto) -> Result<Attribute> {
+    let text = |b: &bytes::Bytes| {
+        String::from_utf8(b.to_vec()).map_err(|_| Error::usage(format!("attribute '{}' is no UTF-8", a.name.as_deref().unwrap_or(""))))
+    };
+    Ok(match a.r#type.unwrap_or(0) {
+        kind::FLOAT => Attribute::Float(a.f.unwrap_or(0.0)),
+        kind::INT => Attribute::Int(a.i.unwrap_or(0)),
+        kind::STRING => Attribute::Str(text(a.s.as_ref().unwrap_or(&bytes::Bytes::new()))?),
+        kind::FLOATS => Attribute::Floats(a.floats.clone()),
+        kind::INTS => Attribute::Ints(a.ints.clone()),
+        kind::STRINGS => Attribute::Strs(a.strings.iter().map(text).collect::<Result<_>>()?),
+        _ => Attribute::Other(Box::new(a.clone())),
+    })
+}
+
+fn port(info: &ValueInfoProto) -> Port {
+    let tensor = match info.r#type.as_ref().and_then(|t| t.value.as_ref()) {
+        Some(TypeValue::Tensor(t)) => Some(t),
+        _ => None,
+    };
+    Port {
+        name: info.name.clone().unwrap_or_default(),
+        dtype: tensor.and_then(|t| t.elem_type).and_then(DType::from_onnx),
+        shape: tensor.and_then(|t| t.shape.as_ref()).map(|s| s.dim.iter().map(dim).collect()),
+    }
+}
+
+fn dim(d: &proto::Dimension) -> Dim {
+    match &d.value {
+        Some(proto::DimensionValue::Value(v)) => usize::try_from(*v).map_or(Dim::Unknown, Dim::Known),
+        Some(proto::DimensionValue::Param(p)) => Dim::Named(p.clone()),
+        None => Dim::Unknown,
+    }
+}
+
+impl Attribute {
+    /// The tensor inside, where the attribute is one.
+    pub fn tensor(&self) -> Option<Result<crate::tensor::Tensor>> {
+        match self {
+            Attribute::Other(a) => a.t.as_ref().map(|t| weights::decode(t, None)),
+            _ => None,
+        }
+    }
+
+    /// An attribute that holds `tensor`.
+    pub fn of_tensor(name: &str, tensor: &crate::tensor::Tensor) -> Self {
+        Attribute::Other(Box::new(AttributeProto {
+            name: Some(name.into()),
+            t: Some(weights::encode(name, tensor)),
+            r#type: Some(kind::TENSOR),
+            ..Default::default()
+        }))
+    }
+}

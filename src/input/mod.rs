@@ -1,0 +1,88 @@
+//! input: the tensors that both subjects are fed, made once and identified by digest.
+
+mod file;
+mod image;
+mod random;
+
+use crate::error::{Error, Place, Result, did_you_mean};
+use crate::graph::{Dim, Graph, Port};
+use crate::scenario::{Input, Scenario};
+use crate::tensor::{DType, Tensor};
+use indexmap::IndexMap;
+use sha2::{Digest, Sha256};
+
+/// Every input of the graph, in the graph's order.
+///
+/// # Errors
+/// An input without a source, a source for no input, a wrong dtype or shape.
+pub fn make(scenario: &Scenario, graph: &Graph) -> Result<IndexMap<String, Tensor>> {
+    let known = || graph.inputs.iter().map(|p| p.name.as_str());
+    for name in scenario.inputs.keys() {
+        if !known().any(|k| k == name) {
+            let hint = did_you_mean(name, known()).map_or(String::new(), |w| format!("did you mean `{w}`? "));
+            let all = known().collect::<Vec<_>>().join(", ");
+            return Err(Error::usage(format!("the model has no input '{name}'")).next(format!("{hint}its inputs: {all}")));
+        }
+    }
+    graph.inputs.iter().enumerate().map(|(i, port)| Ok((port.name.clone(), one(scenario, graph, port, i)?))).collect()
+}
+
+fn one(scenario: &Scenario, graph: &Graph, port: &Port, index: usize) -> Result<Tensor> {
+    let place = format!("input '{}'", port.name);
+    let generated = Input::default();
+    let input = scenario.inputs.get(&port.name).unwrap_or(&generated);
+    let made = if let Some(path) = &input.image {
+        image::load(path, input)
+    } else if let Some(path) = &input.file {
+        file::load(path, input.tensor.as_deref().unwrap_or(&port.name))
+    } else {
+        random::generate(input, graph, port, scenario.seed, index)
+    };
+    let tensor = made.at(&place)?;
+    fits(&tensor, port).at(place)?;
+    Ok(tensor)
+}
+
+/// The made tensor must be what the model declares.
+fn fits(tensor: &Tensor, port: &Port) -> Result<()> {
+    if port.dtype.is_some_and(|d| d != tensor.dtype()) {
+        return Err(Error::usage(format!("the model takes {}, the source gives {}", port.dtype.unwrap_or(DType::F32), tensor.dtype())));
+    }
+    let Some(shape) = &port.shape else { return Ok(()) };
+    let agrees = |(want, have): (&Dim, &usize)| !matches!(want, Dim::Known(n) if n != have);
+    if shape.len() != tensor.shape().len() || !shape.iter().zip(tensor.shape()).all(agrees) {
+        return Err(Error::usage(format!("the model takes shape {}, the source gives {:?}", show(shape), tensor.shape())));
+    }
+    Ok(())
+}
+
+/// A declared shape as a person writes it.
+pub fn show(shape: &[Dim]) -> String {
+    let one = |d: &Dim| match d {
+        Dim::Known(n) => n.to_string(),
+        Dim::Named(name) => name.clone(),
+        Dim::Unknown => "?".into(),
+    };
+    format!("[{}]", shape.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// SHA-256 over dtype, shape and bytes: equal digests mean equal tensors, bit for bit.
+pub fn digest(tensor: &Tensor) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{} {:?} ", tensor.dtype(), tensor.shape()));
+    hash.update(tensor.bytes());
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_tells_shape_dtype_and_every_bit() {
+        let base = digest(&Tensor::of(&[4], &[0f32, 1., 2., 3.]));
+        for other in [Tensor::of(&[2, 2], &[0f32, 1., 2., 3.]), Tensor::of(&[4], &[-0f32, 1., 2., 3.]), Tensor::of(&[2], &[0f64, 1.])] {
+            assert_ne!(base, digest(&other));
+        }
+    }
+}

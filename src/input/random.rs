@@ -1,0 +1,146 @@
+//! random: generated inputs from a named distribution; the same seed, name and shape give the same bits everywhere.
+
+use crate::error::{Error, Result};
+use crate::graph::{Dim, Graph, Port};
+use crate::scenario::{Distribution, Input};
+use crate::tensor::{DType, Tensor, checked_numel};
+use half::{bf16, f16};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, StandardNormal};
+
+/// A tensor for `port`; `index` is the input's place in the model, so that two inputs differ.
+pub fn generate(input: &Input, graph: &Graph, port: &Port, seed: u64, index: usize) -> Result<Tensor> {
+    let shape = shape(input, port)?;
+    let dtype = port.dtype.ok_or_else(|| Error::usage("the model declares no tensor type for it").next("give a file"))?;
+    let count = checked_numel(&shape)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(index as u64);
+    let draw = sampler(input, dtype, graph, port)?;
+    let values: Vec<f64> = (0..count).map(|_| draw(&mut rng)).collect();
+    from_f64(dtype, &shape, &values)
+}
+
+fn shape(input: &Input, port: &Port) -> Result<Vec<usize>> {
+    if let Some(shape) = &input.shape {
+        return Ok(shape.clone());
+    }
+    let declared = port.shape.as_ref().ok_or_else(|| open_shape(port, "no shape"))?;
+    if let Some(unknown) = input.dims.keys().find(|k| !declared.iter().any(|d| matches!(d, Dim::Named(n) if n == *k))) {
+        return Err(Error::usage(format!("dims.{unknown}: the input has no such dimension; its shape is {}", super::show(declared))));
+    }
+    declared
+        .iter()
+        .map(|d| match d {
+            Dim::Known(n) => Ok(*n),
+            Dim::Named(name) => input.dims.get(name).copied().ok_or_else(|| open_shape(port, &format!("dimension '{name}'"))),
+            Dim::Unknown => Err(open_shape(port, "a dimension")),
+        })
+        .collect()
+}
+
+fn open_shape(port: &Port, what: &str) -> Error {
+    let example = port.shape.as_ref().map_or("1x3x224x224".to_string(), |s| {
+        s.iter().map(|d| if let Dim::Known(n) = d { n.to_string() } else { "N".into() }).collect::<Vec<_>>().join("x")
+    });
+    Error::usage(format!("the model leaves {what} open")).next(format!("state it: --input {}={example} (numbers for N), or shape = [...] in the scenario", port.name))
+}
+
+type Sampler = Box<dyn Fn(&mut ChaCha8Rng) -> f64>;
+
+fn sampler(input: &Input, dtype: DType, graph: &Graph, port: &Port) -> Result<Sampler> {
+    let default = if dtype.is_float() { Distribution::Uniform } else { Distribution::Integers };
+    let kind = input.random.unwrap_or(default);
+    let refuse = |what: &str| Err(Error::usage(format!("{what} does not belong to random = \"{}\"", name(kind))));
+    let ranged = input.low.is_some() || input.high.is_some();
+    if ranged && matches!(kind, Distribution::Normal | Distribution::Constant) {
+        return refuse("low or high");
+    }
+    if input.value.is_some() && kind != Distribution::Constant {
+        return refuse("value");
+    }
+    match kind {
+        Distribution::Uniform if dtype.is_float() => {
+            let (low, high) = (input.low.unwrap_or(0.0), input.high.unwrap_or(1.0));
+            ordered(low, high)?;
+            Ok(Box::new(move |rng| low + (high - low) * rng.random::<f64>()))
+        }
+        Distribution::Normal if dtype.is_float() => Ok(Box::new(|rng| StandardNormal.sample(rng))),
+        Distribution::Constant => {
+            let value = input.value.ok_or_else(|| Error::usage("random = \"constant\" needs value"))?;
+            Ok(Box::new(move |_| value))
+        }
+        Distribution::Integers | Distribution::Uniform | Distribution::Normal if dtype == DType::Bool && !ranged => {
+            Ok(Box::new(|rng| (rng.next_u32() & 1) as f64))
+        }
+        Distribution::Integers => integers(input, graph, port),
+        Distribution::Uniform | Distribution::Normal => Err(Error::usage(format!("random = \"{}\" makes no {dtype}", name(kind))).next("use random = \"integers\" with low and high")),
+    }
+}
+
+fn integers(input: &Input, graph: &Graph, port: &Port) -> Result<Sampler> {
+    let (Some(low), Some(high)) = (input.low, input.high) else {
+        let suggestion = suggested_range(graph, &port.name)
+            .map_or("the model does not say which values are valid".to_string(), |(n, node)| format!("node '{node}' looks it up in a table of {n} rows: low = 0, high = {}", n - 1));
+        return Err(Error::usage("an integer input needs a range").next(format!("random = \"integers\", low = ..., high = ...; {suggestion}")));
+    };
+    ordered(low, high)?;
+    let (low, high) = (low as i64, high as i64);
+    Ok(Box::new(move |rng| rng.random_range(low..=high) as f64))
+}
+
+fn ordered(low: f64, high: f64) -> Result<()> {
+    if low <= high && low.is_finite() && high.is_finite() {
+        return Ok(());
+    }
+    Err(Error::usage(format!("low = {low} is not below high = {high}")))
+}
+
+/// Rows of the table that `name` indexes, followed through nodes that only move it, and the node that looks it up.
+fn suggested_range(graph: &Graph, name: &str) -> Option<(usize, String)> {
+    let mut names = vec![name.to_string()];
+    for step in &graph.steps {
+        let node = &step.nodes[0];
+        if node.op == "Gather" && node.inputs.get(1).is_some_and(|i| names.contains(i)) {
+            let axis = matches!(node.attributes.get("axis"), Some(crate::graph::Attribute::Int(a)) if *a != 0);
+            if let (Some(table), false) = (graph.weights.get(&node.inputs[0]), axis) {
+                return table.shape().first().map(|rows| (*rows, step.name.clone()));
+            }
+        }
+        if matches!(node.op.as_str(), "Cast" | "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Slice") && names.contains(&node.inputs[0]) {
+            names.extend(step.outputs.clone());
+        }
+    }
+    None
+}
+
+fn name(kind: Distribution) -> &'static str {
+    match kind {
+        Distribution::Uniform => "uniform",
+        Distribution::Normal => "normal",
+        Distribution::Integers => "integers",
+        Distribution::Constant => "constant",
+    }
+}
+
+fn from_f64(dtype: DType, shape: &[usize], values: &[f64]) -> Result<Tensor> {
+    macro_rules! of { ($t:ty, $f:expr) => { Tensor::of::<$t>(shape, &values.iter().map($f).collect::<Vec<$t>>()) }; }
+    Ok(match dtype {
+        DType::F64 => of!(f64, |v| *v),
+        DType::F32 => of!(f32, |v| *v as f32),
+        DType::F16 => of!(f16, |v| f16::from_f64(*v)),
+        DType::BF16 => of!(bf16, |v| bf16::from_f64(*v)),
+        DType::I64 => of!(i64, |v| *v as i64),
+        DType::I32 => of!(i32, |v| *v as i32),
+        DType::I16 => of!(i16, |v| *v as i16),
+        DType::I8 => of!(i8, |v| *v as i8),
+        DType::U64 => of!(u64, |v| *v as u64),
+        DType::U32 => of!(u32, |v| *v as u32),
+        DType::U16 => of!(u16, |v| *v as u16),
+        DType::U8 => of!(u8, |v| *v as u8),
+        DType::Bool => {
+            let bytes: Vec<u8> = values.iter().map(|v| u8::from(*v != 0.0)).collect();
+            return Tensor::from_bytes(DType::Bool, shape.to_vec(), &bytes);
+        }
+    })
+}

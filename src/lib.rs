@@ -1,0 +1,22 @@
+//! parity: tells an engineer who ports a neural network where the port first stops being the same network, whether that place is
+//! itself at fault, and why, with the numbers to prove it.
+//!
+//! Scenario → Subject → Trace → Comparison → Verdict. Start at [`pipeline::run`]; ARCHITECTURE.md has the map.
+
+pub mod cli;
+pub mod compare;
+pub mod error;
+pub mod exit;
+pub mod floor;
+pub mod graph;
+pub mod input;
+pub mod native;
+pub mod pass;
+pub mod pipeline;
+pub mod report;
+pub mod run;
+pub mod scenario;
+pub mod subject;
+pub mod tensor;
+pub mod trace;
+pub mod verdict;

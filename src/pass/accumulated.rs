@@ -1,0 +1,101 @@
+//! accumulated: both subjects on their own upstream values; what the cheap bound cannot excuse waits for the noise floor.
+
+use crate::compare::{Comparison, Tolerance, compare};
+use crate::floor::noise::{self, Floor};
+use crate::floor::{Rounding, bound, family};
+use crate::tensor::Tensor;
+use crate::verdict::{Accumulated, TensorResult, ToleranceBy};
+use std::collections::{HashMap, HashSet};
+
+use super::isolated::stated_ratio;
+
+/// A tensor compared but not yet held against a tolerance.
+pub enum Pending {
+    /// Nothing is left to decide.
+    Done(Accumulated),
+    /// The noise floor decides.
+    Noise(Comparison),
+    /// A decision or an integer differs: a tie flip if all inputs of the step agree.
+    Decision { comparison: Comparison, margin: f64 },
+}
+
+/// Compares both subjects' own values; `shadow` is the node's f64 value on the reference's inputs, where there is one.
+pub fn compare_own(reference: &Tensor, candidate: &Tensor, stated: Option<&Tolerance>, judged: Option<(&Tensor, &Rounding)>) -> Pending {
+    let comparison = compare(reference.view(), candidate.view(), noise::axis_for(reference.shape()));
+    let done = |comparison, ratio, by| Pending::Done(Accumulated::Compared { comparison, ratio, by });
+    if let Some(tolerance) = stated {
+        let ratio = stated_ratio(reference, candidate, tolerance);
+        return done(comparison, ratio, ToleranceBy::Stated);
+    }
+    let Some(metrics) = comparison.metrics() else { return done(comparison, f64::INFINITY, ToleranceBy::Exact) };
+    if comparison.identical() {
+        return done(comparison, 0.0, ToleranceBy::Exact);
+    }
+    if metrics.specials.conflicts > 0 {
+        return done(comparison, f64::INFINITY, ToleranceBy::Exact);
+    }
+    if !reference.dtype().is_float() || matches!(judged, Some((_, Rounding::Decision))) {
+        return Pending::Decision { comparison, margin: f64::INFINITY };
+    }
+    match judged.and_then(|(shadow, rounding)| within_rounding(reference, candidate, shadow, rounding)) {
+        Some(ratio) if ratio <= 1.0 => done(comparison, ratio, ToleranceBy::Rounding),
+        _ => Pending::Noise(comparison),
+    }
+}
+
+/// |candidate's own value − shadow| / B of the node alone: an error below that needs no network to explain it.
+fn within_rounding(reference: &Tensor, candidate: &Tensor, shadow: &Tensor, rounding: &Rounding) -> Option<f64> {
+    let Rounding::Within { family, scale, terms } = rounding else { return None };
+    let dtype = reference.dtype();
+    let bound = bound::Bound {
+        scale: scale.values::<f64>()?,
+        factor: family::bound(*family, *terms, dtype.unit_roundoff()),
+        tiny: *terms as f64 * dtype.tiny(),
+    };
+    let bounded = bound::judge(reference.view(), candidate.view(), shadow, bound, None)?;
+    Some(bounded.reference.max(bounded.candidate))
+}
+
+/// Puts the floors to what waited, in executable order, so that what lies behind a tie flip is recognised.
+pub fn settle(results: &mut [TensorResult], pending: Vec<Pending>, floors: &HashMap<String, Floor>, inputs: &dyn Fn(usize) -> Vec<String>) {
+    let (mut over, mut flipped): (HashSet<String>, HashMap<String, String>) = Default::default();
+    for (result, waiting) in results.iter_mut().zip(pending) {
+        let parents = inputs(result.step);
+        let behind = parents.iter().find_map(|p| flipped.get(p)).cloned();
+        let agree = !parents.iter().any(|p| over.contains(p));
+        result.accumulated = match (waiting, behind) {
+            (Pending::Done(done), None) => done,
+            (Pending::Done(done), Some(_)) if !done.over() => done,
+            (_, Some(origin)) => Accumulated::Abstained { reason: format!("behind the tie flip at '{origin}'") },
+            (Pending::Noise(comparison), None) => against(comparison, floors.get(&result.name)),
+            (Pending::Decision { comparison, margin }, None) if agree && !result.isolated.over() => flip(comparison, margin),
+            (Pending::Decision { comparison, .. }, None) => {
+                Accumulated::Compared { comparison, ratio: f64::INFINITY, by: ToleranceBy::Exact }
+            }
+        };
+        if result.accumulated.over() {
+            over.insert(result.name.clone());
+        }
+        let own = matches!(result.accumulated, Accumulated::TieFlip { .. }) || matches!(result.isolated, crate::verdict::Isolated::TieFlip { .. });
+        let origin = if own { Some(result.node.clone()) } else { parents.iter().find_map(|p| flipped.get(p)).cloned() };
+        if let Some(origin) = origin {
+            flipped.insert(result.name.clone(), origin);
+        }
+    }
+}
+
+fn flip(comparison: Comparison, margin: f64) -> Accumulated {
+    let (flips, of) = comparison.metrics().map_or((0, 0), |m| (m.mismatches, m.numel));
+    Accumulated::TieFlip { flips, of, margin }
+}
+
+fn against(comparison: Comparison, floor: Option<&Floor>) -> Accumulated {
+    let channels = comparison.metrics().and_then(|m| m.channels.clone());
+    match (floor, channels) {
+        (Some(floor), Some(channels)) => {
+            let ratio = floor.ratio(&channels) / noise::R;
+            Accumulated::Compared { comparison, ratio, by: ToleranceBy::Noise { runs: floor.runs } }
+        }
+        _ => Accumulated::Abstained { reason: "no noise floor: the f64 shadow has another shape".into() },
+    }
+}

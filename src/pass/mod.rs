@@ -1,0 +1,24 @@
+//! pass: the two walks over the graph: `layers` compares every tensor as it appears, `noise` measures the floors that it asked for.
+
+pub mod accumulated;
+pub mod isolated;
+pub mod layers;
+pub mod noise;
+pub mod plan;
+mod values;
+
+pub use plan::Plan;
+
+/// Told how far a walk has come.
+pub trait Watch {
+    fn phase(&mut self, name: &str, steps: usize);
+    fn step(&mut self, done: usize);
+}
+
+/// Watches nothing.
+pub struct Silent;
+
+impl Watch for Silent {
+    fn phase(&mut self, _: &str, _: usize) {}
+    fn step(&mut self, _: usize) {}
+}

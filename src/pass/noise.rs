@@ -1,0 +1,118 @@
+//! noise: the second walk: the f64 graph once undisturbed and K times with rounding noise after every node.
+
+use super::Watch;
+use super::values::{Release, Values};
+use crate::compare::Channels;
+use crate::error::Result;
+use crate::floor::noise::{self, Floor};
+use crate::floor::{Rounding, family};
+use crate::graph::{Graph, Step};
+use crate::subject::Judge;
+use crate::tensor::{DType, Tensor};
+use indexmap::IndexMap;
+use std::collections::HashMap;
+
+/// What the walk needs to know.
+pub struct Task<'a> {
+    pub graph: &'a Graph,
+    pub inputs: &'a IndexMap<String, Tensor>,
+    /// Values of the reference that no noise may move: decisions, integers, what reaches a shape.
+    pub replay: &'a HashMap<String, Tensor>,
+    /// Tensors whose floor is asked for, with the dtype they are computed in.
+    pub wanted: &'a HashMap<String, (DType, usize)>,
+    pub seed: u64,
+}
+
+/// Inputs by which an operator is told a shape, a size, a scale or a place: (operator, first such input).
+const TELLS_SHAPE: &[(&str, usize)] = &[("Resize", 1), ("Upsample", 1), ("Range", 0), ("OneHot", 1), ("ConstantOfShape", 0)];
+
+/// Whether `name`, taken by `step`, decides a shape.
+pub fn reaches_shape(step: &Step, name: &str) -> bool {
+    step.nodes.iter().any(|n| {
+        let from = TELLS_SHAPE.iter().find(|row| row.0 == n.op).map_or(usize::MAX, |row| row.1);
+        n.inputs.iter().skip(from).any(|i| i == name)
+    })
+}
+
+/// Floors of the wanted tensors.
+pub fn run(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<HashMap<String, Floor>> {
+    let runs = task.wanted.values().map(|(_, numel)| noise::runs_for(*numel)).max().unwrap_or(0);
+    let last = task.graph.steps.iter().rposition(|s| s.outputs.iter().any(|o| task.wanted.contains_key(o)));
+    let Some(last) = last else { return Ok(HashMap::new()) };
+    let release = Release::of(task.graph);
+    // Run 0 is undisturbed.
+    let mut alive = vec![Values::of(task.inputs); runs as usize + 1];
+    let mut floors = HashMap::new();
+    watch.phase("noise", last + 1);
+    for (i, step) in task.graph.steps[..=last].iter().enumerate() {
+        one_step(task, i, step, judge, &mut alive, &mut floors)?;
+        alive.iter_mut().for_each(|v| v.drop_after(i, &release));
+        watch.step(i + 1);
+    }
+    Ok(floors)
+}
+
+fn one_step(task: &Task, i: usize, step: &Step, judge: &mut dyn Judge, alive: &mut [Values], floors: &mut HashMap<String, Floor>) -> Result<()> {
+    if step.outputs.iter().all(|o| task.replay.contains_key(o)) {
+        for values in alive.iter_mut() {
+            step.outputs.iter().for_each(|n| values.put(n, task.replay[n].clone()));
+        }
+        return Ok(());
+    }
+    let exact = judge.eval(i, &|n| alive[0].get(n))?;
+    let rounding = judge.rounding(i, &|n| alive[0].get(n), &exact)?;
+    for run in 0..alive.len() {
+        let outputs = if run == 0 { exact.clone() } else { judge.eval(i, &|n| alive[run].get(n))? };
+        for (k, (name, value)) in step.outputs.iter().zip(outputs).enumerate() {
+            let value = match task.replay.get(name) {
+                Some(recorded) => recorded.clone(),
+                None if run == 0 => value,
+                None => disturb(value, &rounding[k], noise::signs(task.seed, run as u32, i << 8 | k)),
+            };
+            if let (true, Some(_)) = (run > 0, task.wanted.get(name)) {
+                if let Some(channels) = deviation(&exact[k], &value, noise::axis_for(exact[k].shape())) {
+                    floors.entry(name.clone()).or_insert_with(|| Floor { axis: noise::axis_for(exact[k].shape()), ..Default::default() }).add(&channels);
+                }
+            }
+            alive[run].put(name, value);
+        }
+    }
+    Ok(())
+}
+
+fn disturb(value: Tensor, rounding: &Rounding, mut rng: rand_chacha::ChaCha8Rng) -> Tensor {
+    // Engines compute in the declared dtype; f32 is what every model here declares for what is widened to f64.
+    let unit = DType::F32.unit_roundoff();
+    match rounding {
+        Rounding::Within { scale, terms, .. } if scale.shape() == value.shape() => {
+            noise::disturbed(&value, scale, family::noise(*terms, unit), &mut rng).unwrap_or(value)
+        }
+        Rounding::Within { .. } | Rounding::Exact | Rounding::Decision | Rounding::Random => value,
+    }
+}
+
+/// Per channel: largest |noisy − exact| and the sum of its squares. None where the shapes differ.
+fn deviation(exact: &Tensor, noisy: &Tensor, axis: Option<usize>) -> Option<Channels> {
+    let (a, b) = (exact.values::<f64>()?, noisy.values::<f64>()?);
+    if exact.shape() != noisy.shape() {
+        return None;
+    }
+    let (channels, inner) = match axis {
+        Some(x) => (exact.shape()[x], exact.shape()[x + 1..].iter().product::<usize>().max(1)),
+        None => (1, a.len().max(1)),
+    };
+    let mut out = Channels { axis: axis.unwrap_or(0), max: vec![0.0; channels], sum_sq: vec![0.0; channels], count: (a.len() / channels.max(1)) as u64 };
+    for (k, (x, y)) in a.chunks(inner).zip(b.chunks(inner)).enumerate() {
+        let (mut max, mut sum) = (0f64, 0f64);
+        for (p, q) in x.iter().zip(y) {
+            // Where the shadow is not finite on both sides there is nothing to spread.
+            let d = if p.is_finite() || q.is_finite() { (p - q).abs() } else { 0.0 };
+            max = max.max(d);
+            sum += d * d;
+        }
+        let c = k % channels;
+        out.max[c] = out.max[c].max(max);
+        out.sum_sq[c] += sum;
+    }
+    Some(out)
+}

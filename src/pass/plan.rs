@@ -1,0 +1,88 @@
+//! plan: which steps run, in which pieces, and which tensors are judged.
+
+use crate::error::{Error, Result, did_you_mean};
+use crate::graph::{Graph, Step};
+use crate::scenario::Scenario;
+use std::collections::HashSet;
+use wildmatch::WildMatch;
+
+/// Steps that one piece holds at most: enough to share the cost of a session, few enough to bound what is alive.
+const PIECE: usize = 24;
+
+/// Operators whose output is drawn.
+const RANDOM: &[&str] = &["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"];
+
+/// The work of one run.
+pub struct Plan {
+    /// Pieces of consecutive steps.
+    pub pieces: Vec<Vec<usize>>,
+    /// Names of the tensors that are judged.
+    pub judged: HashSet<String>,
+    excused: Vec<WildMatch>,
+}
+
+/// Whether the step draws random numbers.
+pub fn is_random(step: &Step) -> bool {
+    RANDOM.contains(&step.op())
+}
+
+impl Plan {
+    /// # Errors
+    /// A limit or pattern that matches no tensor.
+    pub fn of(graph: &Graph, scenario: &Scenario) -> Result<Self> {
+        let limit = &scenario.limit;
+        let end = limit.until.as_ref().map_or(Ok(graph.steps.len()), |n| Ok(step_of(graph, n)? + 1))?;
+        let start = limit.from.as_ref().map_or(Ok(0), |n| step_of(graph, n))?;
+        let outputs: Vec<&String> = graph.steps[..end].iter().skip(start).flat_map(|s| &s.outputs).collect();
+        let only = patterns("limit.only", &limit.only, &outputs)?;
+        let all: Vec<&String> = graph.steps.iter().flat_map(|s| &s.outputs).collect();
+        let excused = patterns("expect.abstain", &scenario.expect.abstain, &all)?;
+        let wanted = |n: &str| only.is_empty() || only.iter().any(|p| p.matches(n));
+        let judged = outputs.into_iter().filter(|n| wanted(n)).cloned().collect();
+        Ok(Self { pieces: pieces(&graph.steps[..end]), judged, excused })
+    }
+
+    /// Whether the scenario lets `name` abstain.
+    pub fn excused(&self, name: &str) -> bool {
+        self.excused.iter().any(|p| p.matches(name))
+    }
+
+    /// Number of steps that run.
+    pub fn steps(&self) -> usize {
+        self.pieces.iter().map(Vec::len).sum()
+    }
+}
+
+/// Consecutive steps in pieces; a random step is a piece of its own, because its output is handed from one subject to the other.
+fn pieces(steps: &[Step]) -> Vec<Vec<usize>> {
+    let mut pieces: Vec<Vec<usize>> = Vec::new();
+    for (i, step) in steps.iter().enumerate() {
+        let alone = is_random(step) || i > 0 && is_random(&steps[i - 1]);
+        match pieces.last_mut() {
+            Some(piece) if piece.len() < PIECE && !alone => piece.push(i),
+            _ => pieces.push(vec![i]),
+        }
+    }
+    pieces
+}
+
+fn step_of(graph: &Graph, tensor: &str) -> Result<usize> {
+    graph.producers().get(tensor).copied().ok_or_else(|| {
+        let hint = did_you_mean(tensor, graph.producers().keys().copied()).map_or(String::new(), |w| format!("did you mean '{w}'?"));
+        Error::usage(format!("the graph has no tensor '{tensor}'")).next(hint)
+    })
+}
+
+fn patterns(key: &str, list: &[String], names: &[&String]) -> Result<Vec<WildMatch>> {
+    let compile = |p: &String| {
+        let pattern = WildMatch::new(p);
+        match names.iter().any(|n| pattern.matches(n)) {
+            true => Ok(pattern),
+            false => {
+                let hint = did_you_mean(p, names.iter().map(|n| n.as_str())).map_or(String::new(), |w| format!("did you mean '{w}'?"));
+                Err(Error::usage(format!("{key}: '{p}' matches no tensor")).next(hint))
+            }
+        }
+    };
+    list.iter().map(compile).collect()
+}

@@ -1,0 +1,157 @@
+//! headline: what a tired engineer reads first: where, own fault or inherited, which side, with which numbers, and what to do.
+
+use super::number;
+use crate::error::printable;
+use crate::run::Run;
+use crate::tensor::index::unravel;
+use crate::verdict::{Accumulated, Isolated, Origin, Outcome, TensorResult, ToleranceBy};
+
+/// Headline, facts, next step.
+pub fn headline(run: &Run) -> String {
+    let v = &run.verdict;
+    let lines = match v.outcome {
+        Outcome::Agree => vec![agree(run)],
+        Outcome::Nothing => vec!["NOTHING COMPARED: no tensor could be compared".to_string()],
+        Outcome::Diverge if !v.input_mismatch.is_empty() => {
+            let mut lines = vec!["DIVERGE at the inputs: the recording was made with others; look at preprocessing first".to_string()];
+            lines.extend(v.input_mismatch.iter().map(|m| format!("  {m}")));
+            lines
+        }
+        Outcome::Diverge => diverge(run),
+    };
+    printable(&lines.join("\n")) + "\n"
+}
+
+fn agree(run: &Run) -> String {
+    let flips = match run.verdict.tie_flips {
+        0 => String::new(),
+        n => format!(", {n} tie flips"),
+    };
+    format!("AGREE: every compared tensor is within its floor{flips}")
+}
+
+fn diverge(run: &Run) -> Vec<String> {
+    let v = &run.verdict;
+    if let Some(origin) = v.origins.first() {
+        return at_origin(run, origin);
+    }
+    let find = |name: &str| run.tensors.iter().find(|t| t.name == name || t.node == name);
+    if let Some(t) = v.untested.first().and_then(|n| find(n)) {
+        let mut lines = vec![format!("DIVERGE first at tensor '{}' of node '{}' ({}); own fault not tested", t.name, t.node, t.op)];
+        lines.extend(accumulated(t));
+        lines.push("  next: run the model itself against this trace (parity run MODEL --against TRACE) to test the node alone".into());
+        return lines;
+    }
+    if let Some(drift) = &v.drift {
+        let mut lines = vec![format!("DIVERGE by accumulated drift: no node is at fault alone, {} tensors are over their floor, first '{}'", drift.tensors, drift.first)];
+        lines.extend(find(&drift.first).map(accumulated).unwrap_or_default());
+        lines.push(format!("  largest amplification {}x at node '{}'", number(drift.amplification), drift.amplifier));
+        lines.push("  next: look at the amplifying node; compute it in higher precision or accept the drift with a stated tolerance".into());
+        return lines;
+    }
+    v.only_unobserved.iter().take(1).flat_map(|u| {
+        let diff = u.comparison.metrics().map_or("another shape or dtype".into(), |m| format!("|un-observed - observed| {} at {}", number(m.max_abs.value), m.max_abs.index));
+        [
+            format!("DIVERGE only when not observed: output '{}' of {} moves beyond its floor when the graph is optimised as deployed", u.name, u.subject),
+            format!("  {diff}, {} x tolerance", number(u.ratio)),
+            "  next: lower the deployed session's graph optimisation level and run again".into(),
+        ]
+    }).collect()
+}
+
+fn at_origin(run: &Run, origin: &Origin) -> Vec<String> {
+    let independent = run.verdict.origins.iter().filter(|o| o.independent).count();
+    let rank = if independent > 1 { format!(", first of {independent} independent origins") } else { String::new() };
+    let mut lines = vec![format!("DIVERGE at node '{}' ({}): the node itself is at fault{rank}", origin.node, origin.op)];
+    if let Some(t) = run.tensors.iter().find(|t| t.name == origin.tensor) {
+        lines.push(format!("  tensor      '{}' {} {:?}", t.name, t.dtype.map_or("?", |d| d.name()), t.shape));
+        lines.extend(isolated(t));
+        lines.extend(accumulated(t));
+    }
+    lines.push(format!("  off         {}", origin.side.say()));
+    lines.push(inputs(run, origin));
+    lines.push(format!("  next        check weights, attributes and input order of '{}' on the side that is off", origin.node));
+    lines
+}
+
+fn isolated(t: &TensorResult) -> Vec<String> {
+    match &t.isolated {
+        Isolated::Bounded { bounded: b, family, terms, .. } => {
+            let w = &b.worst;
+            vec![
+                format!("  isolated    reference {} x bound, candidate {} x bound, {} of {} elements over", number(b.reference), number(b.candidate), b.failing, t.shape.iter().product::<usize>()),
+                format!(
+                    "              worst at {:?}: reference {}, candidate {}, f64 {}, bound {} ({}, K = {terms})",
+                    unravel(w.index, &t.shape),
+                    number(w.reference),
+                    number(w.candidate),
+                    number(w.shadow),
+                    number(w.bound),
+                    family.name()
+                ),
+            ]
+        }
+        Isolated::Exact { comparison, .. } | Isolated::RuleDifference { comparison, .. } | Isolated::Stated { comparison, .. } => match comparison.metrics() {
+            Some(m) => vec![format!(
+                "  isolated    {} of {} elements differ, largest |difference| {} at {:?}: reference {}, candidate {}; exact expected",
+                m.mismatches,
+                m.numel,
+                number(m.max_abs.value),
+                unravel(m.max_abs.index, &t.shape),
+                m.max_abs.reference_text(),
+                m.max_abs.candidate_text()
+            )],
+            None => vec![format!("  isolated    {}", attributes(comparison))],
+        },
+        Isolated::TieFlip { flips, of, .. } => vec![format!("  isolated    {flips} of {of} decisions flip at exact ties")],
+        Isolated::Abstained { reason } => vec![format!("  isolated    {reason}")],
+    }
+}
+
+fn attributes(comparison: &crate::compare::Comparison) -> String {
+    let crate::compare::Comparison::Attributes(a) = comparison else { return String::new() };
+    let dtype = a.dtype.map(|(r, c)| format!("dtype {r} against {c}"));
+    let shape = a.shape.as_ref().map(|(r, c)| format!("shape {r:?} against {c:?}"));
+    [dtype, shape].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn accumulated(t: &TensorResult) -> Vec<String> {
+    match &t.accumulated {
+        Accumulated::Compared { comparison, ratio, by } => match comparison.metrics() {
+            Some(m) => vec![format!(
+                "  accumulated |candidate - reference| {} at {:?}, relative L2 {}, {} x tolerance ({})",
+                number(m.max_abs.value),
+                unravel(m.max_abs.index, &t.shape),
+                number(m.rel_l2),
+                number(*ratio),
+                provenance(by)
+            )],
+            None => vec![format!("  accumulated {}", attributes(comparison))],
+        },
+        Accumulated::TieFlip { flips, of, margin } => vec![format!("  accumulated {flips} of {of} decisions flip, f64 margin {}", number(*margin))],
+        Accumulated::Abstained { reason } => vec![format!("  accumulated not compared: {reason}")],
+    }
+}
+
+/// Where a tolerance came from.
+pub fn provenance(by: &ToleranceBy) -> String {
+    match by {
+        ToleranceBy::Rounding => "one node's rounding".into(),
+        ToleranceBy::Noise { runs } => format!("{} x Monte Carlo spread, {runs} runs", crate::floor::noise::R),
+        ToleranceBy::Exact => "exact".into(),
+        ToleranceBy::Stated => "stated".into(),
+    }
+}
+
+/// Which inputs of the origin still agreed.
+fn inputs(run: &Run, origin: &Origin) -> String {
+    let step_inputs = run.graph_inputs.get(&origin.node).cloned().unwrap_or_default();
+    let state = |name: &String| match run.tensors.iter().find(|t| t.name == *name) {
+        Some(t) if t.accumulated.over() => format!("'{name}' differs"),
+        Some(t) if t.accumulated.compared() => format!("'{name}' agrees"),
+        Some(_) => format!("'{name}' not compared"),
+        None if run.inputs.iter().any(|i| i.name == *name) => format!("'{name}' identical (graph input)"),
+        None => format!("'{name}' (weight)"),
+    };
+    format!("  inputs      {}", step_inputs.iter().map(state).collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,102 @@
+//! terminal: the report that a person reads: headline, origins, the coverage line.
+
+use super::headline::{headline, provenance};
+use super::{number, table};
+use crate::error::printable;
+use crate::run::Run;
+use crate::verdict::{Accumulated, Isolated, TensorResult};
+
+/// Origins shown before the rest is counted.
+const ORIGINS: usize = 12;
+
+/// The report; `all` adds one line per tensor.
+pub fn terminal(run: &Run, all: bool) -> String {
+    let mut out = headline(run);
+    if run.verdict.origins.len() > 1 {
+        out += &origins(run);
+    }
+    if all {
+        out += &tensors(run);
+    }
+    out += &footer(run);
+    printable(&out)
+}
+
+fn origins(run: &Run) -> String {
+    let origins = &run.verdict.origins;
+    let find = |name: &str| run.tensors.iter().find(|t| t.name == name);
+    let rows: Vec<_> = origins
+        .iter()
+        .take(ORIGINS)
+        .map(|o| vec![o.node.clone(), o.op.clone(), find(&o.tensor).map_or(String::new(), isolated), if o.independent { "yes" } else { "no" }.into(), o.side.say().into()])
+        .map(|r| r.iter().map(|c| printable(c)).collect())
+        .collect();
+    let rest = origins.len().saturating_sub(ORIGINS);
+    let more = if rest > 0 { format!("... and {rest} more origins (--json lists all)\n") } else { String::new() };
+    format!("\n{}{more}", table(&["origin", "operator", "isolated", "independent", "off"], &rows))
+}
+
+fn tensors(run: &Run) -> String {
+    let rows: Vec<_> = run.tensors.iter().map(|t| vec![t.name.clone(), t.op.clone(), isolated(t), accumulated(t), limit(t)]).map(|r| r.iter().map(|c| printable(c)).collect()).collect();
+    format!("\n{}", table(&["tensor", "operator", "isolated", "accumulated", "detection limit"], &rows))
+}
+
+fn isolated(t: &TensorResult) -> String {
+    match &t.isolated {
+        Isolated::Bounded { bounded, .. } => format!("{} / {} x bound", number(bounded.reference), number(bounded.candidate)),
+        Isolated::Exact { comparison, .. } => if comparison.identical() { "identical".into() } else { "differs, exact expected".into() },
+        Isolated::Stated { ratio, .. } => format!("{} x tolerance", number(*ratio)),
+        Isolated::TieFlip { flips, .. } => format!("{flips} tie flips"),
+        Isolated::RuleDifference { margin, .. } => format!("rule difference, margin {}", number(*margin)),
+        Isolated::Abstained { reason } => reason.clone(),
+    }
+}
+
+fn accumulated(t: &TensorResult) -> String {
+    match &t.accumulated {
+        Accumulated::Compared { ratio, by, .. } => format!("{} x ({})", number(*ratio), provenance(by)),
+        Accumulated::TieFlip { flips, margin, .. } => format!("{flips} tie flips, margin {}", number(*margin)),
+        Accumulated::Abstained { reason } => reason.clone(),
+    }
+}
+
+fn limit(t: &TensorResult) -> String {
+    t.isolated.limit().map_or(String::new(), |l| format!("{} (median {})", number(l.worst), number(l.median)))
+}
+
+/// Coverage, versions, what is not as expected.
+fn footer(run: &Run) -> String {
+    let l = &run.ledger;
+    let mut out = format!("\ncoverage    {} of {} tensors compared ({:.1} %), {} both alone and accumulated", l.compared, l.tensors, 100.0 * l.compared as f64 / l.tensors.max(1) as f64, l.both_ways);
+    for (reason, n) in &l.abstained {
+        out += &format!("; {n} not compared: {reason}");
+    }
+    if l.excused > 0 {
+        out += &format!("; {} excused by the scenario", l.excused);
+    }
+    if !l.leftovers.is_empty() {
+        out += &format!("\nleft over   {} recorded tensors pair with nothing: {}", l.leftovers.len(), l.leftovers.iter().take(5).cloned().collect::<Vec<_>>().join(", "));
+    }
+    if let Some(limit) = detection(run) {
+        out += &format!("\nsensitivity {limit}");
+    }
+    let e = &run.environment;
+    out += &format!("\nsubjects    reference {}; candidate {}; shadow {}; threads {}", e.reference, e.candidate, e.shadow.as_deref().unwrap_or("none"), e.threads);
+    if let Some(noisy) = run.tensors.iter().find(|t| t.repeat_noise.is_some()) {
+        out += &format!("\nrepeat      {} (from '{}' on)", noisy.repeat_noise.as_deref().unwrap_or(""), noisy.node);
+    }
+    let seconds: f64 = run.timings.values().sum();
+    out += &format!("\ntime        {seconds:.1} s\n");
+    for unmet in &run.expectation.unmet {
+        out += &format!("not as expected: {unmet}\n");
+    }
+    out
+}
+
+/// The middle of the tensors' detection limits, and the tensor that sees least.
+fn detection(run: &Run) -> Option<String> {
+    let mut limits: Vec<(f64, &str)> = run.tensors.iter().filter_map(|t| t.isolated.limit().map(|l| (l.median, t.name.as_str()))).collect();
+    limits.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (worst, middle) = (limits.last()?, limits[limits.len() / 2]);
+    Some(format!("a change of {} in one channel of the median tensor fails; least sensitive: '{}' ({})", number(middle.0), worst.1, number(worst.0)))
+}

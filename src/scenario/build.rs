@@ -1,0 +1,56 @@
+//! build: a scenario from the command line: `parity run model.onnx --input name=shape|file`.
+
+use super::{Distribution, Input, Scenario, Subject, load};
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// The scenario that compares `model` on `inputs`; against a recorded trace where one is named.
+pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Result<Scenario> {
+    let mut scenario = load::parse(&format!("format = 1\nmodel = {}", toml::Value::from(model.display().to_string())))?;
+    for text in inputs {
+        let (name, value) = text.split_once('=').ok_or_else(|| Error::usage(format!("--input {text}: expected NAME=SHAPE or NAME=FILE")))?;
+        scenario.inputs.insert(name.to_string(), input(value)?);
+    }
+    if let Some(trace) = against {
+        scenario.reference = Subject { trace: Some(trace.to_path_buf()), ..Subject::named("recorded") };
+    }
+    load::check(&scenario)?;
+    Ok(scenario)
+}
+
+/// `1x3x224x224` (uniform in [0, 1)), `1x128:0..30521` (integers), or a file.
+fn input(value: &str) -> Result<Input> {
+    let (dims, range) = value.split_once(':').unwrap_or((value, ""));
+    let shape: Option<Vec<usize>> = dims.split(['x', ',']).map(|d| d.trim().parse().ok()).collect();
+    let extension = Path::new(value).extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+    match (shape, extension.as_deref()) {
+        (Some(shape), _) => {
+            let (low, high) = match range.split_once("..") {
+                Some((l, h)) => (l.parse().ok(), h.parse().ok()),
+                None if range.is_empty() => (None, None),
+                None => return Err(Error::usage(format!("'{range}': a range is LOW..HIGH"))),
+            };
+            let random = if low.is_some() { Distribution::Integers } else { Distribution::Uniform };
+            Ok(Input { random: Some(random), shape: Some(shape), low, high, ..Default::default() })
+        }
+        (None, Some("npy" | "safetensors")) => Ok(Input { file: Some(PathBuf::from(value)), ..Default::default() }),
+        (None, Some("png" | "jpg" | "jpeg")) => Ok(Input { image: Some(PathBuf::from(value)), ..Default::default() }),
+        _ => Err(Error::usage(format!("'{value}' is neither a shape like 1x3x224x224 nor a .npy, .safetensors, .png or .jpg file"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_is_a_shape_a_range_or_a_file() {
+        let i = input("1x3x8x8").unwrap();
+        assert_eq!((i.shape, i.random), (Some(vec![1, 3, 8, 8]), Some(Distribution::Uniform)));
+        let i = input("1x16:0..99").unwrap();
+        assert_eq!((i.low, i.high, i.random), (Some(0.0), Some(99.0), Some(Distribution::Integers)));
+        assert!(input("x.npy").unwrap().file.is_some());
+        assert!(input("a.png").unwrap().image.is_some());
+        assert!(input("whatever").is_err());
+    }
+}

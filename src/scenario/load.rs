@@ -1,0 +1,192 @@
+//! load: a scenario from TOML, with errors that name line, column and the probable word.
+
+use super::{Expected, Input, Scenario, Subject, Tolerance, ToleranceKind};
+use crate::error::{Error, Place, Result, did_you_mean};
+use crate::subject::table;
+use std::path::{Path, PathBuf};
+
+/// Reads and checks the scenario at `path`; its files become relative to the working directory.
+pub fn file(path: &Path) -> Result<Scenario> {
+    let place = format!("scenario {}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|e| Error::usage(e.to_string())).at(&place)?;
+    let mut scenario = parse(&text).at(&place)?;
+    rebase(&mut scenario, path.parent().unwrap_or(Path::new("")));
+    Ok(scenario)
+}
+
+/// The scenario that `text` states, checked.
+pub fn parse(text: &str) -> Result<Scenario> {
+    let scenario: Scenario = toml::from_str(text).map_err(|e| explain(&e, text))?;
+    check(&scenario)?;
+    Ok(scenario)
+}
+
+/// Line, column, message, and the word that was probably meant.
+fn explain(e: &toml::de::Error, text: &str) -> Error {
+    let place = e.span().map_or(String::new(), |span| {
+        let before = &text[..span.start.min(text.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        format!("line {line}, column {column}: ")
+    });
+    let error = Error::usage(format!("{place}{}", e.message()));
+    // serde says: unknown field `x`, expected one of `a`, `b` (or: unknown variant ...).
+    let mut quoted = e.message().split('`').skip(1).step_by(2);
+    let suggestion = quoted.next().filter(|_| e.message().starts_with("unknown")).and_then(|word| did_you_mean(word, quoted));
+    match suggestion {
+        Some(word) => error.next(format!("did you mean `{word}`?")),
+        None => error,
+    }
+}
+
+fn rebase(scenario: &mut Scenario, folder: &Path) {
+    let move_to = |p: &mut PathBuf| *p = folder.join(&*p);
+    move_to(&mut scenario.model);
+    for input in scenario.inputs.values_mut() {
+        input.image.iter_mut().chain(&mut input.file).for_each(move_to);
+    }
+    scenario.reference.trace.iter_mut().chain(&mut scenario.candidate.trace).for_each(move_to);
+}
+
+/// What types cannot say.
+pub fn check(scenario: &Scenario) -> Result<()> {
+    if scenario.format != 1 {
+        return Err(Error::usage(format!("format {} is not known; this parity reads format 1", scenario.format)));
+    }
+    if scenario.threads == Some(0) {
+        return Err(Error::usage("threads = 0: at least 1 is needed"));
+    }
+    check_tolerance(&scenario.tolerance)?;
+    for (name, input) in &scenario.inputs {
+        check_input(input).at(format!("inputs.{name}"))?;
+    }
+    check_subject(&scenario.reference).at("reference")?;
+    check_subject(&scenario.candidate).at("candidate")?;
+    if !(0.0..=1.0).contains(&scenario.expect.coverage) {
+        return Err(Error::usage(format!("expect.coverage = {} is not between 0 and 1", scenario.expect.coverage)));
+    }
+    let there = scenario.expect.first.is_some() || scenario.expect.side.is_some();
+    if there && scenario.expect.verdict == Expected::Agree {
+        return Err(Error::usage("expect.first and expect.side need expect.verdict = \"diverge\""));
+    }
+    Ok(())
+}
+
+/// A hand-made tolerance is complete and has a reason.
+pub fn check_tolerance(t: &Tolerance) -> Result<()> {
+    let stated = (t.atol.is_some(), t.rtol.is_some(), t.ulp.is_some());
+    let kind = t.kind.unwrap_or(ToleranceKind::Floor);
+    let complete = match kind {
+        ToleranceKind::Floor | ToleranceKind::Exact => stated == (false, false, false),
+        ToleranceKind::Flat => stated == (true, true, false),
+        ToleranceKind::Ulp => stated == (false, false, true),
+    };
+    if !complete {
+        return Err(Error::usage("tolerance is incomplete or mixed")
+            .next("kind = \"floor\" or \"exact\" takes no number, \"flat\" takes atol and rtol, \"ulp\" takes ulp"));
+    }
+    if t.atol.into_iter().chain(t.rtol).any(|v| !(v >= 0.0 && v.is_finite())) {
+        return Err(Error::usage("tolerance: atol and rtol must be finite and not negative"));
+    }
+    if kind != ToleranceKind::Floor && t.why.as_deref().unwrap_or("").trim().is_empty() {
+        return Err(Error::usage("tolerance: a tolerance chosen by hand needs a reason").next("add why = \"...\""));
+    }
+    Ok(())
+}
+
+fn check_input(input: &Input) -> Result<()> {
+    let sources = [input.image.is_some(), input.file.is_some(), input.random.is_some()].iter().filter(|b| **b).count();
+    if sources != 1 {
+        return Err(Error::usage(format!("{sources} sources stated")).next("state exactly one of image, file, random"));
+    }
+    let image_only = input.resize.is_some() || input.fit.is_some() || input.fill.is_some() || input.color.is_some();
+    let image_only = image_only || input.scale.is_some() || input.mean.is_some() || input.std.is_some() || input.layout.is_some();
+    if input.image.is_none() && image_only {
+        return Err(Error::usage("resize, fit, fill, color, scale, mean, std and layout belong to an image"));
+    }
+    let random_only = input.low.is_some() || input.high.is_some() || input.value.is_some() || input.shape.is_some() || !input.dims.is_empty();
+    if input.random.is_none() && random_only {
+        return Err(Error::usage("low, high, value, shape and dims belong to a random input"));
+    }
+    if input.file.is_none() && input.tensor.is_some() {
+        return Err(Error::usage("tensor belongs to a file"));
+    }
+    Ok(())
+}
+
+fn check_subject(s: &Subject) -> Result<()> {
+    let known = || table::ALL.iter().map(|row| row.name);
+    for name in std::iter::once(&s.subject).chain(&s.of) {
+        if !known().any(|k| k == name) {
+            let hint = did_you_mean(name, known()).map_or(String::new(), |w| format!("did you mean `{w}`? "));
+            return Err(Error::usage(format!("unknown subject '{name}'")).next(format!("{hint}known: {}", known().collect::<Vec<_>>().join(", "))));
+        }
+    }
+    let faulty = s.subject == "faulty";
+    let faulty_keys = s.of.is_some() || s.fault.is_some() || s.node.is_some() || s.amount.is_some() || s.and_shadow;
+    if faulty != (s.of.is_some() && s.fault.is_some() && s.node.is_some()) || (!faulty && faulty_keys) {
+        return Err(Error::usage("subject = \"faulty\" takes of, fault and node (and amount, and_shadow); other subjects take none of them"));
+    }
+    if s.of.as_deref().is_some_and(|of| of == "faulty" || of == "recorded") {
+        return Err(Error::usage("faulty wraps an engine: of = \"onnxruntime\" or \"libtorch\""));
+    }
+    if (s.subject == "recorded") != s.trace.is_some() {
+        return Err(Error::usage("subject = \"recorded\" takes trace, and no other subject does"));
+    }
+    if s.optimisation.is_some() && s.engine() != "onnxruntime" {
+        return Err(Error::usage("optimisation belongs to onnxruntime"));
+    }
+    if !s.rename.is_empty() && s.subject != "recorded" {
+        return Err(Error::usage("rename belongs to recorded"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(body: &str) -> String {
+        parse(&format!("format = 1\nmodel = \"m.onnx\"\n{body}")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place_and_the_probable_word() {
+        let e = error("[expct]\nverdict = \"agree\"\n");
+        assert!(e.contains("line 3, column 2") && e.contains("did you mean `expect`"), "{e}");
+        let e = error("[expect]\nverdict = \"agre\"\n");
+        assert!(e.contains("line 4") && e.contains("did you mean `agree`"), "{e}");
+    }
+
+    #[test]
+    fn half_a_tolerance_is_refused() {
+        for body in ["tolerance = { kind = \"flat\", atol = 1e-3, why = \"x\" }", "tolerance = { rtol = 1e-3 }", "tolerance = { kind = \"ulp\", why = \"x\" }"] {
+            assert!(error(body).contains("incomplete"), "{body}");
+        }
+        assert!(error("tolerance = { kind = \"exact\" }").contains("needs a reason"));
+        assert!(error("tolerance = { kind = \"flat\", atol = nan, rtol = 0.0, why = \"x\" }").contains("finite"));
+    }
+
+    #[test]
+    fn an_input_has_exactly_one_source_and_only_its_own_keys() {
+        assert!(error("[inputs.x]\nimage = \"a.png\"\nrandom = \"normal\"").contains("2 sources"));
+        assert!(error("[inputs.x]\nresize = [1, 2]").contains("0 sources"));
+        assert!(error("[inputs.x]\nrandom = \"normal\"\nmean = [1.0]").contains("belong to an image"));
+        assert!(error("[inputs.x]\nfile = \"a.npy\"\nlow = 1").contains("belong to a random input"));
+    }
+
+    #[test]
+    fn a_subject_is_known_and_complete() {
+        assert!(error("[candidate]\nsubject = \"libtroch\"").contains("did you mean `libtorch`"));
+        assert!(error("[candidate]\nsubject = \"faulty\"\nof = \"libtorch\"").contains("takes of, fault and node"));
+        assert!(error("[candidate]\nsubject = \"recorded\"").contains("takes trace"));
+        assert!(error("[candidate]\nsubject = \"libtorch\"\noptimisation = \"all\"").contains("belongs to onnxruntime"));
+    }
+
+    #[test]
+    fn a_minimal_scenario_is_complete() {
+        let s = parse("format = 1\nmodel = \"m.onnx\"\n").unwrap();
+        assert_eq!((s.reference.subject.as_str(), s.candidate.subject.as_str()), ("onnxruntime", "libtorch"));
+        assert_eq!(toml::from_str::<Scenario>(&toml::to_string(&s).unwrap()).unwrap(), s);
+    }
+}

@@ -1,0 +1,80 @@
+//! fault: the negative controls: one table of named faults, each a change to one node of a graph.
+//!
+//! A fault is a graph rewrite, so it can be injected into any engine and into the f64 shadow alike. The pipeline refuses an
+//! injection that changes no output bit.
+
+mod attributes;
+mod edit;
+mod outputs;
+mod weights;
+mod wiring;
+
+use crate::error::{Error, Place, Result, did_you_mean};
+use crate::graph::{Graph, Step};
+pub use edit::Edit;
+
+/// One line of `parity list faults`.
+pub struct Fault {
+    pub name: &'static str,
+    pub summary: &'static str,
+    /// Operators that it can be injected into; empty: any with a floating-point output.
+    pub ops: &'static [&'static str],
+    /// What `amount` means and its default; None where the fault takes none.
+    pub amount: Option<(&'static str, f64)>,
+    pub inject: fn(&mut Edit) -> Result<()>,
+}
+
+const FAMILIES: &[&[Fault]] = &[weights::FAULTS, attributes::FAULTS, wiring::FAULTS, outputs::FAULTS];
+
+/// Every fault.
+pub fn all() -> impl Iterator<Item = &'static Fault> {
+    FAMILIES.iter().copied().flatten()
+}
+
+/// `graph` with fault `name` injected into the step called `node`.
+///
+/// # Errors
+/// An unknown fault or node, an operator the fault does not fit, an amount it does not take.
+pub fn inject(graph: &Graph, name: &str, node: &str, amount: Option<f64>) -> Result<Graph> {
+    let fault = all().find(|f| f.name == name).ok_or_else(|| {
+        let hint = did_you_mean(name, all().map(|f| f.name)).map_or(String::new(), |w| format!("did you mean `{w}`? "));
+        Error::usage(format!("unknown fault '{name}'")).next(format!("{hint}parity list faults"))
+    })?;
+    let step = find(graph, node)?;
+    let op = graph.steps[step].op();
+    if !fault.ops.is_empty() && !fault.ops.contains(&op) {
+        return Err(Error::usage(format!("fault '{name}' fits {}, node '{node}' is {op}", fault.ops.join(", "))));
+    }
+    let amount = match (amount, fault.amount) {
+        (Some(_), None) => return Err(Error::usage(format!("fault '{name}' takes no amount"))),
+        (given, Some((_, default))) => given.unwrap_or(default),
+        (None, None) => 0.0,
+    };
+    let mut edit = Edit::new(graph.clone(), step, amount);
+    (fault.inject)(&mut edit).at(format!("fault '{name}' at node '{node}'"))?;
+    Ok(edit.finish())
+}
+
+/// Index of the step that is called `node` or produces a tensor of that name.
+pub fn find(graph: &Graph, node: &str) -> Result<usize> {
+    let named = |s: &Step| s.name == node || s.outputs.iter().any(|o| o == node);
+    graph.steps.iter().position(named).ok_or_else(|| {
+        let names = graph.steps.iter().map(|s| s.name.as_str());
+        let hint = did_you_mean(node, names).map_or(String::new(), |w| format!("did you mean '{w}'? "));
+        Error::usage(format!("the graph has no node '{node}'")).next(format!("{hint}parity map MODEL lists all nodes"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_fault_has_its_own_name_and_a_summary() {
+        let names: HashSet<_> = all().map(|f| f.name).collect();
+        assert_eq!(names.len(), all().count());
+        assert!(all().count() >= 15);
+        assert!(all().all(|f| !f.summary.is_empty() && !f.summary.ends_with('.')));
+    }
+}

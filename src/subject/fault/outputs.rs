@@ -1,0 +1,85 @@
+//! outputs: faults behind any node: scaled, shifted, negated, narrowed, one NaN, one outlier.
+
+use super::edit::{node, node_with};
+use super::{Edit, Fault};
+use crate::error::Result;
+use crate::graph::Node;
+use crate::tensor::{DType, Tensor};
+
+pub const FAULTS: &[Fault] = &[
+    Fault { name: "scale-output", summary: "the output scaled", ops: &[], amount: Some(("factor", 1.01)), inject: scale },
+    Fault { name: "shift-output", summary: "the output shifted", ops: &[], amount: Some(("summand", 1e-3)), inject: shift },
+    Fault { name: "negate-output", summary: "the sign of the output flipped", ops: &[], amount: None, inject: negate },
+    Fault { name: "narrow-output-bf16", summary: "the output rounded to bfloat16", ops: &[], amount: None, inject: narrow_bf16 },
+    Fault { name: "narrow-output-f16", summary: "the output rounded to float16", ops: &[], amount: None, inject: narrow_f16 },
+    Fault { name: "one-nan", summary: "one element NaN", ops: &[], amount: Some(("flat index", 0.0)), inject: one_nan },
+    Fault { name: "one-inf", summary: "one element +inf", ops: &[], amount: Some(("flat index", 0.0)), inject: one_inf },
+    Fault { name: "one-outlier", summary: "one element replaced", ops: &[], amount: Some(("value", 100.0)), inject: one_outlier },
+];
+
+fn with_scalar(e: &mut Edit, op: &str) -> Result<()> {
+    let name = e.add_weight(Tensor::of(&[], &[e.amount as f32]));
+    e.append(|before, after| vec![node(op, &[before, &name], after)]);
+    Ok(())
+}
+
+fn scale(e: &mut Edit) -> Result<()> {
+    with_scalar(e, "Mul")
+}
+
+fn shift(e: &mut Edit) -> Result<()> {
+    with_scalar(e, "Add")
+}
+
+fn negate(e: &mut Edit) -> Result<()> {
+    e.append(|before, after| vec![node("Neg", &[before], after)]);
+    Ok(())
+}
+
+fn narrow(e: &mut Edit, to: DType) -> Result<()> {
+    let cast = |from: &str, to_name: &str, d: DType| node_with("Cast", &[from], to_name, "to", d.onnx() as i64);
+    e.append(|before, after| {
+        let half = format!("{before}/narrow");
+        vec![cast(before, &half, to), cast(&half, after, DType::F32)]
+    });
+    Ok(())
+}
+
+fn narrow_bf16(e: &mut Edit) -> Result<()> {
+    narrow(e, DType::BF16)
+}
+
+fn narrow_f16(e: &mut Edit) -> Result<()> {
+    narrow(e, DType::F16)
+}
+
+/// Writes `value` at flat position `at`, whatever the shape.
+fn put(e: &mut Edit, at: i64, value: f32) -> Result<()> {
+    let flat = e.add_weight(Tensor::of(&[1], &[-1i64]));
+    let index = e.add_weight(Tensor::of(&[1], &[at]));
+    let update = e.add_weight(Tensor::of(&[1], &[value]));
+    e.append(|before, after| {
+        let part = |s: &str| format!("{before}/{s}");
+        let (shape, row, changed) = (part("shape"), part("row"), part("changed"));
+        let nodes: Vec<Node> = vec![
+            node("Shape", &[before], &shape),
+            node("Reshape", &[before, &flat], &row),
+            node_with("ScatterElements", &[&row, &index, &update], &changed, "axis", 0),
+            node("Reshape", &[&changed, &shape], after),
+        ];
+        nodes
+    });
+    Ok(())
+}
+
+fn one_nan(e: &mut Edit) -> Result<()> {
+    put(e, e.amount as i64, f32::NAN)
+}
+
+fn one_inf(e: &mut Edit) -> Result<()> {
+    put(e, e.amount as i64, f32::INFINITY)
+}
+
+fn one_outlier(e: &mut Edit) -> Result<()> {
+    put(e, 0, e.amount as f32)
+}

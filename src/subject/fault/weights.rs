@@ -1,0 +1,154 @@
+//! weights: faults of trained numbers: transposed, swapped, dropped, scaled, narrowed, of another layer.
+
+use super::{Edit, Fault};
+use crate::error::{Error, Result};
+use crate::tensor::{DType, Tensor};
+use half::{bf16, f16};
+
+/// Operators whose input 1 is a weight.
+const WEIGHTED: &[&str] = &["Conv", "ConvTranspose", "MatMul", "Gemm"];
+
+pub const FAULTS: &[Fault] = &[
+    Fault { name: "transpose-weight", summary: "the weight transposed: two equal dimensions exchanged", ops: WEIGHTED, amount: None, inject: transpose },
+    Fault { name: "swap-channels", summary: "the weights of the first two output channels exchanged", ops: &["Conv"], amount: None, inject: swap_channels },
+    Fault { name: "drop-bias", summary: "the bias left out", ops: &["Conv", "ConvTranspose", "Gemm", "BatchNormalization"], amount: None, inject: drop_bias },
+    Fault { name: "scale-channel", summary: "the middle output channel, bias included, scaled", ops: &["Conv"], amount: Some(("factor", 1.05)), inject: scale_channel },
+    Fault { name: "other-weights", summary: "the weight of another layer of the same shape", ops: WEIGHTED, amount: None, inject: other_weights },
+    Fault { name: "narrow-weight-bf16", summary: "the weight rounded to bfloat16", ops: WEIGHTED, amount: None, inject: narrow_bf16 },
+    Fault { name: "narrow-weight-f16", summary: "the weight rounded to float16", ops: WEIGHTED, amount: None, inject: narrow_f16 },
+    Fault { name: "negate-weight", summary: "the sign of the weight flipped", ops: WEIGHTED, amount: None, inject: negate },
+    Fault { name: "zero-weight", summary: "the weight left at zero", ops: WEIGHTED, amount: None, inject: zero },
+    Fault { name: "flip-kernel", summary: "the kernel mirrored: convolution for correlation", ops: &["Conv", "ConvTranspose"], amount: None, inject: flip },
+    Fault { name: "swap-statistics", summary: "running mean and running variance exchanged", ops: &["BatchNormalization"], amount: None, inject: swap_statistics },
+    Fault { name: "constant-ulp", summary: "every element of a constant moved by some ulp", ops: &["Constant"], amount: Some(("ulp", 1.0)), inject: constant_ulp },
+];
+
+fn transpose(e: &mut Edit) -> Result<()> {
+    let w = e.constant(1)?;
+    let s = w.shape().to_vec();
+    let n = s.len();
+    // The innermost pair that is square and not 1x1: (kh, kw), else (out, in).
+    let pair = (0..n.saturating_sub(1)).rev().find(|i| s[*i] == s[i + 1] && s[*i] > 1).ok_or_else(|| Error::usage(format!("no two neighbouring equal dimensions in {s:?}")))?;
+    let (d, inner) = (s[pair], s[pair + 2..].iter().product::<usize>());
+    e.change_floats(1, |v, _| {
+        let old = v.to_vec();
+        for (block, from) in v.chunks_mut(d * d * inner).zip(old.chunks(d * d * inner)) {
+            for i in 0..d * d {
+                let (r, c) = (i / d, i % d);
+                block[i * inner..][..inner].copy_from_slice(&from[(c * d + r) * inner..][..inner]);
+            }
+        }
+        Ok(())
+    })
+}
+
+fn swap_channels(e: &mut Edit) -> Result<()> {
+    e.change_floats(1, |v, s| {
+        let per = s[1..].iter().product::<usize>();
+        if s[0] < 2 {
+            return Err(Error::usage("the node has one output channel"));
+        }
+        let (first, rest) = v.split_at_mut(per);
+        first.swap_with_slice(&mut rest[..per]);
+        Ok(())
+    })?;
+    if e.constant(2).is_ok() {
+        e.change_floats(2, |b, _| {
+            b.swap(0, 1);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn drop_bias(e: &mut Edit) -> Result<()> {
+    if e.node().op == "BatchNormalization" {
+        return e.change_floats(2, |v, _| {
+            v.fill(0.0);
+            Ok(())
+        });
+    }
+    e.input_name(2)?;
+    e.node().inputs.truncate(2);
+    Ok(())
+}
+
+fn scale_channel(e: &mut Edit) -> Result<()> {
+    let factor = e.amount as f32;
+    let channel = e.constant(1)?.shape()[0] / 2;
+    e.change_floats(1, |v, s| {
+        let per = s[1..].iter().product::<usize>();
+        v[channel * per..][..per].iter_mut().for_each(|w| *w *= factor);
+        Ok(())
+    })?;
+    if e.constant(2).is_ok() {
+        e.change_floats(2, |b, _| {
+            b[channel] *= factor;
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn other_weights(e: &mut Edit) -> Result<()> {
+    let (own, name) = (e.constant(1)?, e.input_name(1)?);
+    let same = |t: &Tensor| t.dtype() == own.dtype() && t.shape() == own.shape() && t.bytes() != own.bytes();
+    let from_weights = e.graph().weights.iter().find(|(n, t)| **n != name && same(t)).map(|(_, t)| t.clone());
+    let from_constants = || {
+        let constants = e.graph().steps.iter().filter(|s| s.op() == "Constant");
+        constants.filter_map(|s| s.nodes[0].attributes.get("value")?.tensor()?.ok()).find(same)
+    };
+    let other = from_weights.or_else(from_constants).ok_or_else(|| Error::usage(format!("no other weight has shape {:?}", own.shape())))?;
+    e.set_constant(1, other);
+    Ok(())
+}
+
+fn each(e: &mut Edit, f: impl Fn(f32) -> f32) -> Result<()> {
+    e.change_floats(1, |v, _| {
+        v.iter_mut().for_each(|w| *w = f(*w));
+        Ok(())
+    })
+}
+
+fn narrow_bf16(e: &mut Edit) -> Result<()> {
+    each(e, |w| bf16::from_f32(w).to_f32())
+}
+
+fn narrow_f16(e: &mut Edit) -> Result<()> {
+    each(e, |w| f16::from_f32(w).to_f32())
+}
+
+fn negate(e: &mut Edit) -> Result<()> {
+    each(e, |w| -w)
+}
+
+fn zero(e: &mut Edit) -> Result<()> {
+    each(e, |_| 0.0)
+}
+
+fn flip(e: &mut Edit) -> Result<()> {
+    e.change_floats(1, |v, s| {
+        let kernel = s[2..].iter().product::<usize>();
+        v.chunks_mut(kernel.max(1)).for_each(<[f32]>::reverse);
+        Ok(())
+    })
+}
+
+fn swap_statistics(e: &mut Edit) -> Result<()> {
+    let (mean, var) = (e.constant(3)?, e.constant(4)?);
+    e.set_constant(3, var);
+    // A mean is often negative; a variance is not.
+    let positive: Vec<f32> = mean.values::<f32>().unwrap_or(&[]).iter().map(|v| v.abs()).collect();
+    e.set_constant(4, Tensor::of(mean.shape(), &positive));
+    Ok(())
+}
+
+fn constant_ulp(e: &mut Edit) -> Result<()> {
+    let steps = e.amount as i32;
+    let value = e.node().attributes.get("value").and_then(|a| a.tensor()).ok_or_else(|| Error::usage("the constant states no value"))??;
+    let floats = value.values::<f32>().ok_or_else(|| Error::usage(format!("the constant is {}, not f32", value.dtype())))?;
+    let moved: Vec<f32> = floats.iter().map(|v| f32::from_bits((v.to_bits() as i32 + steps) as u32)).collect();
+    debug_assert_eq!(value.dtype(), DType::F32);
+    e.set("value", crate::graph::Attribute::of_tensor("value", &Tensor::of(value.shape(), &moved)));
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! wiring: faults of which tensor goes where and of which operator stands there.
+
+use super::edit::node;
+use super::{Edit, Fault};
+use crate::error::{Error, Result};
+use crate::graph::Attribute;
+
+pub const FAULTS: &[Fault] = &[
+    Fault { name: "swap-inputs", summary: "the first two inputs exchanged", ops: &["Concat", "Sub", "Div", "MatMul", "Pow", "Where", "Less", "Greater"], amount: None, inject: swap },
+    Fault { name: "relu-for-silu", summary: "ReLU where x*sigmoid(x) stands", ops: &["Mul"], amount: None, inject: relu_for_silu },
+    Fault { name: "other-activation", summary: "a neighbouring activation: Sigmoid/HardSigmoid, Relu/LeakyRelu, Tanh/Softsign, Erf/Tanh", ops: &["Sigmoid", "HardSigmoid", "Relu", "LeakyRelu", "Tanh", "Erf"], amount: None, inject: activation },
+    Fault { name: "sum-for-mean", summary: "sum where the mean stands, and the other way round", ops: &["ReduceMean", "ReduceSum"], amount: None, inject: sum_for_mean },
+    Fault { name: "average-for-max", summary: "average pooling where maximum pooling stands, and the other way round", ops: &["MaxPool", "GlobalMaxPool", "GlobalAveragePool"], amount: None, inject: average_for_max },
+    Fault { name: "max-for-min", summary: "maximum where the minimum stands, and the other way round", ops: &["Max", "Min", "ReduceMax", "ReduceMin", "ArgMax", "ArgMin"], amount: None, inject: max_for_min },
+];
+
+fn swap(e: &mut Edit) -> Result<()> {
+    let inputs = &mut e.node().inputs;
+    if inputs.len() < 2 {
+        return Err(Error::usage("the node has one input"));
+    }
+    // Where's condition stays where it is.
+    let at = inputs.len() - 2;
+    let pair = if at == 1 { (1, 2) } else { (0, 1) };
+    inputs.swap(pair.0, pair.1);
+    Ok(())
+}
+
+fn relu_for_silu(e: &mut Edit) -> Result<()> {
+    let inputs = e.node().inputs.clone();
+    let sigmoid_of = |e: &Edit, name: &str| e.producer(name).filter(|s| s.op() == "Sigmoid").map(|s| s.nodes[0].inputs[0].clone());
+    let x = (0..2).find_map(|i| sigmoid_of(e, &inputs[1 - i]).filter(|x| *x == inputs[i])).ok_or_else(|| Error::usage("the node is not x*sigmoid(x)"))?;
+    let old = e.node().clone();
+    *e.node() = crate::graph::Node { name: old.name, outputs: old.outputs, ..node("Relu", &[&x], "") };
+    Ok(())
+}
+
+/// Same inputs, another operator, its attributes at their defaults.
+fn replace(e: &mut Edit, pairs: &[(&str, &str)]) -> Result<()> {
+    let op = e.node().op.clone();
+    let to = pairs.iter().find_map(|(a, b)| (*a == op).then_some(*b).or((*b == op).then_some(*a)));
+    e.node().op = to.ok_or_else(|| Error::usage(format!("{op} has no counterpart")))?.to_string();
+    Ok(())
+}
+
+fn activation(e: &mut Edit) -> Result<()> {
+    if e.node().op == "Erf" {
+        e.node().op = "Tanh".into();
+        return Ok(());
+    }
+    e.node().attributes.clear();
+    replace(e, &[("Sigmoid", "HardSigmoid"), ("Relu", "LeakyRelu"), ("Tanh", "Softsign")])
+}
+
+fn sum_for_mean(e: &mut Edit) -> Result<()> {
+    // From opset 13 (ReduceSum) and 18 (ReduceMean) the axes are an input; they exchange only where both agree.
+    let opset = e.graph().opset("").unwrap_or(0);
+    if (13..18).contains(&opset) {
+        return constant_axes(e, opset);
+    }
+    replace(e, &[("ReduceMean", "ReduceSum")])
+}
+
+/// In opsets 13 to 17 ReduceSum takes axes as input 1 and ReduceMean as an attribute.
+fn constant_axes(e: &mut Edit, _opset: i64) -> Result<()> {
+    if e.node().op == "ReduceSum" {
+        let axes = e.constant(1)?.to_i64().ok_or_else(|| Error::usage("axes are no integers"))?;
+        e.node().inputs.truncate(1);
+        e.node().attributes.remove("noop_with_empty_axes");
+        e.set("axes", Attribute::Ints(axes));
+    } else {
+        let axes = e.ints("axes").ok_or_else(|| Error::usage("the node states no axes"))?;
+        e.node().attributes.remove("axes");
+        e.set_constant(1, crate::tensor::Tensor::of(&[axes.len()], &axes));
+    }
+    replace(e, &[("ReduceMean", "ReduceSum")])
+}
+
+fn average_for_max(e: &mut Edit) -> Result<()> {
+    e.node().attributes.remove("storage_order");
+    e.node().attributes.remove("dilations");
+    replace(e, &[("MaxPool", "AveragePool"), ("GlobalMaxPool", "GlobalAveragePool")])
+}
+
+fn max_for_min(e: &mut Edit) -> Result<()> {
+    replace(e, &[("Max", "Min"), ("ReduceMax", "ReduceMin"), ("ArgMax", "ArgMin")])
+}

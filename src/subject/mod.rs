@@ -1,0 +1,80 @@
+//! subject: whatever can be asked for tensors: one file per engine, one table that lists them all.
+
+pub mod fault;
+#[cfg(feature = "ort")]
+mod onnxruntime;
+pub mod open;
+mod recorded;
+pub mod table;
+
+pub use open::{Engines, open};
+
+use crate::error::Result;
+use crate::floor::Rounding;
+use crate::graph::Graph;
+use crate::graph::cut::Link;
+use crate::tensor::Tensor;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Looks up the tensor that is to be fed under a name.
+pub type Feed<'a> = &'a dyn Fn(&str) -> Option<Tensor>;
+
+/// One output of one step: a tensor, or why there is none.
+pub type Output = std::result::Result<Tensor, String>;
+
+/// A subject opened on one graph: it evaluates steps and keeps no tensors between calls.
+pub trait Session {
+    /// Outputs of each of `steps` (ascending), in the order of `Step::outputs`.
+    fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>>;
+
+    /// The declared outputs of one run in which nothing else was observed; None where observing changes nothing.
+    fn unobserved(&mut self, _feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
+        Ok(None)
+    }
+
+    /// Whether a step can be run alone on given inputs.
+    fn can_isolate(&self) -> bool {
+        true
+    }
+
+    /// Digests of the inputs that a recording was made with, by input name; empty where nothing was recorded.
+    fn recorded_inputs(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// Recorded tensors that pair with nothing in the graph.
+    fn leftovers(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Evaluates steps in f64 and says how far a correct engine may be from that.
+pub trait Judge {
+    /// Outputs of one step, floats as f64; discrete dtypes as declared.
+    fn eval(&mut self, step: usize, feed: Feed) -> Result<Vec<Tensor>>;
+
+    /// For each output of the step, the rounding that a correct engine may show on these inputs.
+    fn rounding(&mut self, step: usize, feed: Feed, outputs: &[Tensor]) -> Result<Vec<Rounding>>;
+
+    /// How far the inputs are from the border between two different decisions, for each element of output `index` that
+    /// differs between `reference` and `candidate`: 0 is an exact tie. None where the operator decides nothing.
+    fn margin(&mut self, step: usize, feed: Feed, index: usize, reference: &Tensor, candidate: &Tensor) -> Result<Option<f64>>;
+}
+
+/// How the engines are asked to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub threads: usize,
+    pub optimisation: crate::scenario::Optimisation,
+}
+
+/// Opens libtorch; implemented by the executable that links it.
+pub trait Torch {
+    fn session(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>>;
+    fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>>;
+    /// Version of the loaded library.
+    fn version(&self) -> String;
+    /// Operators as (domain, name, first opset, family, bound), for `parity list`.
+    fn operators(&self) -> Vec<[String; 5]>;
+}

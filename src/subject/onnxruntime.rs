@@ -1,0 +1,207 @@
+//! onnxruntime: the ONNX graph in ONNX Runtime, cut into pieces in which every intermediate is an output.
+//!
+//! A piece observes all of its tensors, so nothing can be fused across them; the pieces are fed each other's outputs, bit for
+//! bit. The un-observed run is the whole model in one session at full optimisation: what users deploy.
+
+use super::{Feed, Options, Output, Session};
+use crate::error::{Error, Place, Result};
+use crate::graph::Graph;
+use crate::graph::cut::{self, Link};
+use crate::scenario::Optimisation;
+use crate::tensor::{DType, Storage, Tensor};
+use ort::environment::Environment;
+use ort::memory::Allocator;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{Session as OrtSession, SessionInputValue, SessionInputs};
+use ort::value::{DynTensor, DynTensorValueType, DynValue, TensorElementType};
+use std::any::Any;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+/// Loads the library once per process.
+fn environment() -> Result<Environment> {
+    static LOADED: OnceLock<Result<Environment>> = OnceLock::new();
+    LOADED.get_or_init(load).clone()
+}
+
+fn load() -> Result<Environment> {
+    let found = crate::native::onnxruntime();
+    let path = found.path.ok_or_else(|| {
+        let tried = found.tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
+        Error::failed(format!("libonnxruntime was not found ({}: {tried})", found.by)).next("run scripts/setup, or set ORT_DYLIB_PATH to your own libonnxruntime.so")
+    })?;
+    let fail = |e: &dyn std::fmt::Display| Error::failed(format!("libonnxruntime {}: {e}", path.display())).next("parity doctor");
+    ort::init_from(&path).map_err(|e| fail(&e))?.build().map_err(|e| fail(&e))
+}
+
+/// Version line of the loaded library.
+pub fn version() -> Result<String> {
+    environment()?;
+    let info = ort::info();
+    Ok(info.split([',', ' ']).find(|w| w.contains("rel-")).map_or(info.to_string(), |w| w.trim_start_matches("git-branch=rel-").to_string()))
+}
+
+/// One graph in ONNX Runtime.
+pub struct OnnxRuntime {
+    graph: Arc<Graph>,
+    options: Options,
+    environment: Environment,
+    /// The piece that ran last, kept because proving a piece runs it twice.
+    last: Option<Piece>,
+}
+
+struct Piece {
+    steps: Vec<usize>,
+    link: Link,
+    inputs: Vec<String>,
+    session: OrtSession,
+}
+
+/// A tensor that ONNX Runtime owns.
+struct Held(DynTensor, usize);
+
+impl Storage for Held {
+    fn bytes(&self) -> &[u8] {
+        if self.1 == 0 {
+            return &[];
+        }
+        // SAFETY: a CPU tensor of ONNX Runtime is contiguous; its byte length was computed from its own shape and dtype.
+        unsafe { std::slice::from_raw_parts(self.0.data_ptr() as *const u8, self.1) }
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What an ONNX Runtime error means to the user.
+fn ort_error<T>(e: ort::Error<T>) -> Error {
+    Error::failed(format!("onnxruntime: {}", e.to_string().trim().replace('\n', " ")))
+}
+
+impl OnnxRuntime {
+    pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
+        Ok(Self { graph, options: options.clone(), environment: environment()?, last: None })
+    }
+
+    fn session(&self, model: &[u8], level: Optimisation) -> Result<OrtSession> {
+        let level = match level {
+            Optimisation::Disable => GraphOptimizationLevel::Disable,
+            Optimisation::Basic => GraphOptimizationLevel::Level1,
+            Optimisation::Extended => GraphOptimizationLevel::Level2,
+            Optimisation::All => GraphOptimizationLevel::All,
+        };
+        let cpu = ort::ep::CPU::default().with_arena_allocator(false).build();
+        let mut builder = OrtSession::builder(&self.environment)
+            .map_err(ort_error)?
+            .with_optimization_level(level)
+            .map_err(ort_error)?
+            .with_intra_threads(self.options.threads)
+            .map_err(ort_error)?
+            .with_intra_op_spinning(false)
+            .map_err(ort_error)?
+            .with_deterministic_compute(true)
+            .map_err(ort_error)?
+            .with_memory_pattern(false)
+            .map_err(ort_error)?
+            .with_execution_providers([cpu])
+            .map_err(ort_error)?;
+        builder.commit_from_memory(model).map_err(ort_error)
+    }
+
+    /// The session of a piece: the last one again, or a new one.
+    fn piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<&mut Piece> {
+        let same = self.last.as_ref().is_some_and(|p| p.steps == steps && p.link == link);
+        if !same {
+            let cut = cut::cut(&self.graph, steps, link, &|name| feed(name).map(|t| t.dtype()));
+            self.last = None;
+            let session = self.session(&cut.model, self.options.optimisation)?;
+            self.last = Some(Piece { steps: steps.to_vec(), link, inputs: cut.inputs, session });
+        }
+        self.last.as_mut().ok_or_else(|| Error::failed("onnxruntime: no session"))
+    }
+}
+
+impl Session for OnnxRuntime {
+    fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
+        let graph = self.graph.clone();
+        let place = || {
+            let name = |i: Option<&usize>| i.map_or("", |i| graph.steps[*i].name.as_str()).to_string();
+            format!("nodes '{}' to '{}'", name(steps.first()), name(steps.last()))
+        };
+        let piece = self.piece(steps, link, feed).at(place())?;
+        let inputs = piece.inputs.clone();
+        let mut results = run(&mut piece.session, &inputs, &|n| cut::entry(link, n), feed).at(place())?;
+        let mut take = |name: &String| results.remove(name).map(Ok).ok_or_else(|| Error::failed(format!("onnxruntime returned no '{name}'")));
+        steps.iter().map(|i| graph.steps[*i].outputs.iter().map(&mut take).collect()).collect()
+    }
+
+    fn unobserved(&mut self, feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
+        let mut session = self.session(&cut::whole(&self.graph), Optimisation::All).at("the whole model")?;
+        let names: Vec<String> = self.graph.inputs.iter().map(|p| p.name.clone()).collect();
+        let mut results = run(&mut session, &names, &str::to_string, feed).at("the whole model")?;
+        let produced = self.graph.outputs.iter().filter_map(|p| results.remove(&p.name).map(|t| (p.name.clone(), t)));
+        Ok(Some(produced.collect()))
+    }
+}
+
+/// Runs `session` on the fed tensors; returns every output that is a tensor.
+fn run(session: &mut OrtSession, inputs: &[String], entry: &dyn Fn(&str) -> String, feed: Feed) -> Result<HashMap<String, Tensor>> {
+    let fed: Vec<(String, Tensor)> = inputs
+        .iter()
+        .map(|n| feed(n).map(|t| (entry(n), t)).ok_or_else(|| Error::failed(format!("tensor '{n}' was not fed"))))
+        .collect::<Result<_>>()?;
+    // ONNX Runtime knows only inputs that a node consumes.
+    let known: Vec<String> = session.inputs().iter().map(|i| i.name().to_string()).collect();
+    let values: Vec<(Cow<str>, SessionInputValue)> = fed
+        .iter()
+        .filter(|(n, _)| known.contains(n))
+        .map(|(n, t)| Ok((Cow::Borrowed(n.as_str()), to_ort(t)?)))
+        .collect::<Result<_>>()?;
+    let outputs = session.run(SessionInputs::<0>::ValueMap(values)).map_err(ort_error)?;
+    outputs.into_iter().map(|(name, value)| Ok((name.to_string(), from_ort(value).at(format!("tensor '{name}'"))?))).collect()
+}
+
+fn to_ort(tensor: &Tensor) -> Result<SessionInputValue<'_>> {
+    if let Some(held) = tensor.storage().as_any().downcast_ref::<Held>() {
+        if held.0.shape().iter().map(|d| *d as usize).eq(tensor.shape().iter().copied()) {
+            return Ok(SessionInputValue::from(&held.0));
+        }
+    }
+    let shape: Vec<i64> = tensor.shape().iter().map(|d| *d as i64).collect();
+    let mut value = DynTensor::new(&Allocator::default(), element(tensor.dtype()), shape).map_err(ort_error)?;
+    if !tensor.bytes().is_empty() {
+        // SAFETY: the new tensor is on the CPU, contiguous, and has the same shape and element size as `tensor`.
+        unsafe { std::ptr::copy_nonoverlapping(tensor.bytes().as_ptr(), value.data_ptr_mut() as *mut u8, tensor.bytes().len()) };
+    }
+    Ok(SessionInputValue::from(value))
+}
+
+fn from_ort(value: DynValue) -> Result<Tensor> {
+    let value = value.downcast::<DynTensorValueType>().map_err(|_| Error::failed("onnxruntime returned no tensor (a sequence or map)"))?;
+    let dtype = DType::ALL
+        .into_iter()
+        .find(|d| element(*d) == *value.data_type())
+        .ok_or_else(|| Error::failed(format!("onnxruntime returned the unsupported dtype {:?}", value.data_type())))?;
+    let shape: Vec<usize> = value.shape().iter().map(|d| *d as usize).collect();
+    let len = shape.iter().product::<usize>() * dtype.size();
+    Tensor::new(dtype, shape, Arc::new(Held(value, len)))
+}
+
+fn element(dtype: DType) -> TensorElementType {
+    match dtype {
+        DType::F64 => TensorElementType::Float64,
+        DType::F32 => TensorElementType::Float32,
+        DType::F16 => TensorElementType::Float16,
+        DType::BF16 => TensorElementType::Bfloat16,
+        DType::I64 => TensorElementType::Int64,
+        DType::I32 => TensorElementType::Int32,
+        DType::I16 => TensorElementType::Int16,
+        DType::I8 => TensorElementType::Int8,
+        DType::U64 => TensorElementType::Uint64,
+        DType::U32 => TensorElementType::Uint32,
+        DType::U16 => TensorElementType::Uint16,
+        DType::U8 => TensorElementType::Uint8,
+        DType::Bool => TensorElementType::Bool,
+    }
+}

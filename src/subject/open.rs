@@ -1,0 +1,65 @@
+//! open: from a subject's name in a scenario to a session.
+
+use super::{Options, Session, Torch, fault, recorded};
+use crate::error::{Error, Place, Result};
+use crate::graph::Graph;
+use crate::scenario::Subject;
+use std::sync::Arc;
+
+/// The engines that this executable has.
+#[derive(Clone, Copy)]
+pub struct Engines<'a> {
+    pub torch: Option<&'a dyn Torch>,
+}
+
+impl<'a> Engines<'a> {
+    /// libtorch, or an error that says how to get it.
+    pub fn torch(&self) -> Result<&'a dyn Torch> {
+        self.torch.ok_or_else(|| Error::failed("this executable was built without libtorch").next("run scripts/setup, then cargo build --release; parity doctor says what is missing"))
+    }
+}
+
+/// The graph that `subject` runs: `graph` itself, or with the fault injected.
+pub fn graph_of(subject: &Subject, graph: &Arc<Graph>) -> Result<Arc<Graph>> {
+    match (&subject.fault, &subject.node) {
+        (Some(name), Some(node)) => Ok(Arc::new(fault::inject(graph, name, node, subject.amount)?)),
+        _ => Ok(graph.clone()),
+    }
+}
+
+/// Opens `subject` on `graph`; `threads` for engines.
+pub fn open(subject: &Subject, graph: &Arc<Graph>, threads: usize, engines: Engines) -> Result<Box<dyn Session>> {
+    let options = Options { threads, optimisation: subject.optimisation.unwrap_or_default() };
+    let graph = graph_of(subject, graph)?;
+    match subject.engine() {
+        "libtorch" => engines.torch()?.session(graph, &options).at("libtorch"),
+        "onnxruntime" => onnxruntime(graph, &options),
+        "recorded" => {
+            let path = subject.trace.as_ref().ok_or_else(|| Error::usage("recorded needs trace"))?;
+            Ok(Box::new(recorded::Recorded::open(graph, path, &subject.rename)?))
+        }
+        other => Err(Error::usage(format!("unknown subject '{other}'"))),
+    }
+}
+
+#[cfg(feature = "ort")]
+fn onnxruntime(graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>> {
+    Ok(Box::new(super::onnxruntime::OnnxRuntime::open(graph, options)?))
+}
+
+#[cfg(not(feature = "ort"))]
+fn onnxruntime(_: Arc<Graph>, _: &Options) -> Result<Box<dyn Session>> {
+    Err(Error::failed("this executable was built without ONNX Runtime").next("cargo build --release (with default features)"))
+}
+
+/// Version of ONNX Runtime, where it can be loaded.
+#[cfg(feature = "ort")]
+pub fn onnxruntime_version() -> Result<String> {
+    super::onnxruntime::version()
+}
+
+/// Version of ONNX Runtime, where it can be loaded.
+#[cfg(not(feature = "ort"))]
+pub fn onnxruntime_version() -> Result<String> {
+    Err(Error::failed("built without ONNX Runtime"))
+}

@@ -1,0 +1,63 @@
+//! recorded: a trace file as a subject: it computes nothing and answers what it holds.
+
+use super::{Feed, Output, Session};
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::graph::cut::Link;
+use crate::trace::file::{self, Opened};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// An opened trace, paired with a graph by exact tensor name and declared renames.
+pub struct Recorded {
+    graph: Arc<Graph>,
+    trace: Opened,
+    rename: BTreeMap<String, String>,
+}
+
+impl Recorded {
+    /// A rename that names no tensor of the graph, or none of the trace, is refused.
+    pub fn open(graph: Arc<Graph>, path: &Path, rename: &BTreeMap<String, String>) -> Result<Self> {
+        let trace = file::open(path)?;
+        let produced = graph.producers();
+        for (ours, theirs) in rename {
+            if !produced.contains_key(ours.as_str()) {
+                return Err(Error::usage(format!("rename: the graph has no tensor '{ours}'")));
+            }
+            if !trace.names().any(|n| n == theirs) {
+                return Err(Error::usage(format!("rename: trace {} has no tensor '{theirs}'", path.display())));
+            }
+        }
+        drop(produced);
+        Ok(Self { graph, trace, rename: rename.clone() })
+    }
+
+    fn name<'a>(&'a self, ours: &'a str) -> &'a str {
+        self.rename.get(ours).map_or(ours, String::as_str)
+    }
+}
+
+impl Session for Recorded {
+    fn eval(&mut self, steps: &[usize], _link: Link, _feed: Feed) -> Result<Vec<Vec<Output>>> {
+        let read = |ours: &String| {
+            let found = self.trace.tensor(self.name(ours))?;
+            Ok(found.ok_or_else(|| format!("the trace holds no '{}'", self.name(ours))))
+        };
+        steps.iter().map(|i| self.graph.steps[*i].outputs.iter().map(read).collect()).collect()
+    }
+
+    fn can_isolate(&self) -> bool {
+        false
+    }
+
+    fn recorded_inputs(&self) -> BTreeMap<String, String> {
+        self.trace.header.as_ref().map(|h| h.inputs.clone()).unwrap_or_default()
+    }
+
+    fn leftovers(&self) -> Vec<String> {
+        let produced = self.graph.producers();
+        let used: Vec<&str> = produced.keys().map(|n| self.name(n)).collect();
+        self.trace.names().filter(|n| !used.contains(n) && !self.graph.inputs.iter().any(|p| p.name == **n)).map(str::to_string).collect()
+    }
+}

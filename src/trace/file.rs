@@ -1,0 +1,210 @@
+//! file: reads a trace from safetensors: one file, or shards with an index; nothing in it is trusted.
+
+use super::Header;
+use crate::error::{Error, Place, Result};
+use crate::tensor::{DType, Tensor};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+/// An opened trace: tensors are read when asked for.
+pub struct Opened {
+    shards: Vec<Shard>,
+    /// Name -> shard.
+    index: BTreeMap<String, usize>,
+    /// None where something other than parity wrote the file.
+    pub header: Option<Header>,
+}
+
+struct Shard {
+    path: PathBuf,
+    map: Mmap,
+}
+
+/// The index of a sharded checkpoint; other keys are the framework's own business.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Opens `path`: `X.safetensors`, or `X.safetensors.index.json` (also found when only `X.safetensors` is named).
+pub fn open(path: &Path) -> Result<Opened> {
+    let index = PathBuf::from(format!("{}.index.json", path.display()));
+    let opened = if path.extension().is_some_and(|e| e == "json") {
+        sharded(path)
+    } else if !path.exists() && index.exists() {
+        sharded(&index)
+    } else {
+        single(path)
+    };
+    opened.at(format!("trace {}", path.display()))
+}
+
+fn single(path: &Path) -> Result<Opened> {
+    let shard = map(path)?;
+    let names = names_of(&shard)?;
+    let header = header_of(&shard)?;
+    Ok(Opened { index: names.into_iter().map(|n| (n, 0)).collect(), shards: vec![shard], header })
+}
+
+fn sharded(path: &Path) -> Result<Opened> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::usage(e.to_string()))?;
+    let index: Index = serde_json::from_str(&text).map_err(|e| Error::usage(format!("not a shard index: {e}")))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut files: Vec<&String> = index.weight_map.values().collect();
+    files.sort();
+    files.dedup();
+    let mut shards = Vec::new();
+    for file in &files {
+        if Path::new(file).components().any(|c| !matches!(c, Component::Normal(_))) {
+            return Err(Error::usage(format!("shard '{file}' leaves the folder of the index: refused")));
+        }
+        shards.push(map(&folder.join(file)).at(format!("shard '{file}'"))?);
+    }
+    let mut opened = Opened { shards, index: BTreeMap::new(), header: None };
+    let held = opened.shards.iter().map(names_of).collect::<Result<Vec<_>>>()?;
+    for (name, file) in &index.weight_map {
+        let at = files.iter().position(|f| *f == file).unwrap_or(0);
+        if !held[at].contains(name) {
+            return Err(Error::usage(format!("tensor '{name}' is not in shard '{file}', where the index puts it")));
+        }
+        opened.index.insert(name.clone(), at);
+    }
+    opened.header = opened.shards.first().map(header_of).transpose()?.flatten();
+    Ok(opened)
+}
+
+fn map(path: &Path) -> Result<Shard> {
+    let file = std::fs::File::open(path).map_err(|e| Error::usage(e.to_string()))?;
+    if file.metadata().is_ok_and(|m| m.len() < 8) {
+        return Err(Error::usage("not a safetensors file: shorter than its 8-byte header length"));
+    }
+    // SAFETY: the map is read-only; a file that shrinks under us is the user's own race and ends in SIGBUS like any mmap reader.
+    let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::usage(e.to_string()))?;
+    Ok(Shard { path: path.to_path_buf(), map })
+}
+
+fn parsed(shard: &Shard) -> Result<SafeTensors<'_>> {
+    SafeTensors::deserialize(&shard.map).map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))
+}
+
+fn names_of(shard: &Shard) -> Result<Vec<String>> {
+    Ok(parsed(shard)?.names().into_iter().map(str::to_string).collect())
+}
+
+fn header_of(shard: &Shard) -> Result<Option<Header>> {
+    let (_, metadata) = SafeTensors::read_metadata(&shard.map).map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))?;
+    let Some(text) = metadata.metadata().as_ref().and_then(|m| m.get("parity.trace")) else { return Ok(None) };
+    let header: Header = serde_json::from_str(text).map_err(|e| Error::usage(format!("metadata 'parity.trace' is not readable: {e}")))?;
+    if header.format != 1 {
+        return Err(Error::usage(format!("trace format {} is not known; this parity reads format 1", header.format)));
+    }
+    Ok(Some(header))
+}
+
+impl Opened {
+    /// Names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.index.keys().map(String::as_str)
+    }
+
+    /// Names in the order in which they were recorded, then whatever the header does not list.
+    pub fn ordered(&self) -> Vec<&str> {
+        let listed = self.header.iter().flat_map(|h| h.tensors.keys().map(String::as_str)).filter(|n| self.index.contains_key(*n));
+        let mut all: Vec<&str> = listed.collect();
+        let rest: Vec<&str> = self.names().filter(|n| !all.contains(n)).collect();
+        all.extend(rest);
+        all
+    }
+
+    /// The tensor called `name`, if the trace holds it.
+    pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
+        let Some(shard) = self.index.get(name).map(|i| &self.shards[*i]) else { return Ok(None) };
+        let place = || format!("trace {}: tensor '{name}'", shard.path.display());
+        let view = parsed(shard)?.tensor(name).map_err(|e| Error::usage(e.to_string())).at(place())?;
+        let dtype = dtype(view.dtype()).ok_or_else(|| Error::usage(format!("dtype {:?} is not supported", view.dtype()))).at(place())?;
+        Tensor::from_bytes(dtype, view.shape().to_vec(), view.data()).at(place()).map(Some)
+    }
+}
+
+/// safetensors' name for each dtype.
+const DTYPES: [(Dtype, DType); 13] = [
+    (Dtype::F64, DType::F64),
+    (Dtype::F32, DType::F32),
+    (Dtype::F16, DType::F16),
+    (Dtype::BF16, DType::BF16),
+    (Dtype::I64, DType::I64),
+    (Dtype::I32, DType::I32),
+    (Dtype::I16, DType::I16),
+    (Dtype::I8, DType::I8),
+    (Dtype::U64, DType::U64),
+    (Dtype::U32, DType::U32),
+    (Dtype::U16, DType::U16),
+    (Dtype::U8, DType::U8),
+    (Dtype::BOOL, DType::Bool),
+];
+
+fn dtype(d: Dtype) -> Option<DType> {
+    DTYPES.iter().find(|row| row.0 == d).map(|row| row.1)
+}
+
+/// safetensors' name for `d`.
+pub fn safetensors_dtype(d: DType) -> Dtype {
+    DTYPES.iter().find(|row| row.1 == d).map_or(Dtype::U8, |row| row.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        (dir, path)
+    }
+
+    fn with_header(json: &str, data: &[u8]) -> Vec<u8> {
+        [&(json.len() as u64).to_le_bytes()[..], json.as_bytes(), data].concat()
+    }
+
+    #[test]
+    fn hostile_files_are_errors_and_never_panics() {
+        let cases = [
+            ("empty", vec![]),
+            ("header length beyond the file", u64::MAX.to_le_bytes().to_vec()),
+            ("header longer than allowed", [&(1u64 << 40).to_le_bytes()[..], b"{}"].concat()),
+            ("not json", with_header("nonsense", &[])),
+            ("truncated data", with_header(r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#, &[0; 8])),
+            ("offsets past the end", with_header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[100,104]}}"#, &[0; 4])),
+            ("overlapping offsets", with_header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}"#, &[0; 6])),
+            ("reversed offsets", with_header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, &[0; 4])),
+            ("shape product overflows", with_header(r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,4]}}"#, &[0; 4])),
+            ("shape larger than its bytes", with_header(r#"{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}"#, &[0; 4])),
+            ("broken parity header", with_header(r#"{"__metadata__":{"parity.trace":"{"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, &[0; 4])),
+        ];
+        for (name, bytes) in cases {
+            let (_dir, path) = written(&bytes);
+            assert!(open(&path).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_file_is_read_without_a_header() {
+        let (_dir, path) = written(&with_header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, &1.5f32.to_le_bytes()));
+        let opened = open(&path).unwrap();
+        assert!(opened.header.is_none());
+        assert_eq!(opened.tensor("a").unwrap().unwrap().to_f64(), [1.5]);
+        assert!(opened.tensor("b").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_shard_outside_the_folder_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.safetensors.index.json");
+        std::fs::write(&path, r#"{"weight_map":{"a":"../x.safetensors"}}"#).unwrap();
+        assert!(open(&path).err().unwrap().message.contains("refused"));
+    }
+}

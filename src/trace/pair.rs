@@ -1,0 +1,119 @@
+//! pair: two recorded traces, tensor by tensor: exact names and declared renames, leftovers listed, floors from the recording.
+
+use super::Entry;
+use super::file::Opened;
+use crate::compare::{Comparison, Tolerance, compare as compare_tensors};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::floor::noise::{R, axis_for};
+use crate::pass::isolated::stated_ratio;
+use crate::run::{Environment, Expectation, Run, expectation};
+use crate::scenario::Expect;
+use crate::tensor::Tensor;
+use crate::verdict::{Accumulated, Ancestry, Isolated, TensorResult, ToleranceBy, decide, ledger};
+use std::collections::{BTreeMap, HashMap};
+
+/// What the tensors are held against.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mode {
+    /// The floors that the recording carries.
+    Floors,
+    Stated(Tolerance),
+    /// Nothing: the metrics are shown.
+    ReportOnly,
+}
+
+/// Compares every tensor of `reference` with its namesake (or declared rename) in `candidate`.
+pub fn compare(reference: &Opened, candidate: &Opened, names: &(String, String), rename: &BTreeMap<String, String>, mode: Mode) -> Result<Run> {
+    for (ours, theirs) in rename {
+        if !reference.names().any(|n| n == ours) || !candidate.names().any(|n| n == theirs) {
+            return Err(Error::usage(format!("--rename {ours}={theirs}: no such pair of tensors")));
+        }
+    }
+    let order = reference.ordered();
+    let mut tensors = Vec::new();
+    for (step, name) in order.iter().enumerate() {
+        let theirs = rename.get(*name).map_or(*name, String::as_str);
+        tensors.push(one(reference, candidate, step, name, theirs, mode)?);
+    }
+    let unused = |n: &&str| !order.contains(n) && !rename.values().any(|v| v == n);
+    let leftovers = candidate.names().filter(unused).map(str::to_string).collect();
+    let verdict = decide(&tensors, &ancestry(reference, &order), &[], mismatched_inputs(reference, candidate));
+    let ledger = ledger(&tensors, leftovers, &|_| false);
+    let expected = match mode {
+        Mode::ReportOnly => Expectation { exit: Exit::Uncovered, unmet: vec!["nothing was judged (--report-only)".into()] },
+        Mode::Floors | Mode::Stated(_) => expectation(&Expect::default(), &verdict, &ledger),
+    };
+    let graph_inputs = order.iter().filter_map(|n| entry(reference, n)).map(|e| (e.node.clone(), e.inputs.clone())).collect();
+    Ok(Run { format: 1, scenario: None, environment: environment(reference, candidate, names), inputs: vec![], verdict, expectation: expected, ledger, tensors, graph_inputs, unobserved: vec![], timings: BTreeMap::new() })
+}
+
+fn entry<'a>(trace: &'a Opened, name: &str) -> Option<&'a Entry> {
+    trace.header.as_ref()?.tensors.get(name)
+}
+
+fn one(reference: &Opened, candidate: &Opened, step: usize, name: &str, theirs: &str, mode: Mode) -> Result<TensorResult> {
+    let known = entry(reference, name);
+    let (a, b) = (reference.tensor(name)?, candidate.tensor(theirs)?);
+    let accumulated = match (&a, &b) {
+        (Some(a), Some(b)) => judge(a, b, known.or(entry(candidate, theirs)), mode),
+        _ => Accumulated::Abstained { reason: format!("the candidate has no tensor '{theirs}'") },
+    };
+    Ok(TensorResult {
+        name: name.to_string(),
+        node: known.map_or(name.to_string(), |e| e.node.clone()),
+        op: known.map_or(String::new(), |e| e.op.clone()),
+        step,
+        dtype: a.as_ref().map(Tensor::dtype),
+        shape: a.as_ref().map_or(vec![], |t| t.shape().to_vec()),
+        macs: 0,
+        accumulated,
+        isolated: Isolated::Abstained { reason: "not tested (recorded)".into() },
+        repeat_noise: None,
+    })
+}
+
+fn judge(a: &Tensor, b: &Tensor, known: Option<&Entry>, mode: Mode) -> Accumulated {
+    let floor = known.and_then(|e| e.floor.as_ref());
+    let comparison = compare_tensors(a.view(), b.view(), axis_for(a.shape()));
+    let done = |comparison: Comparison, ratio, by| Accumulated::Compared { comparison, ratio, by };
+    let exact = comparison.metrics().is_none_or(|m| m.specials.conflicts > 0) || !a.dtype().is_float();
+    match (mode, floor, comparison.metrics().and_then(|m| m.channels.clone())) {
+        (Mode::Stated(t), ..) => done(comparison, stated_ratio(a, b, &t), ToleranceBy::Stated),
+        // The ratio says how far; --report-only judges nothing.
+        (Mode::ReportOnly, ..) => done(comparison, 0.0, ToleranceBy::Stated),
+        (Mode::Floors, ..) if comparison.identical() => done(comparison, 0.0, ToleranceBy::Exact),
+        (Mode::Floors, ..) if exact => done(comparison, f64::INFINITY, ToleranceBy::Exact),
+        (Mode::Floors, Some(floor), Some(channels)) => done(comparison, floor.ratio(&channels) / R, ToleranceBy::Noise { runs: floor.runs }),
+        (Mode::Floors, ..) => Accumulated::Abstained { reason: "no floor was recorded for it".into() },
+    }
+}
+
+fn ancestry(reference: &Opened, order: &[&str]) -> Ancestry {
+    let at: HashMap<&str, usize> = order.iter().enumerate().map(|(i, n)| (*n, i)).collect();
+    let parents = |i: usize, n: &&str| entry(reference, n).map_or(vec![], |e| e.inputs.iter().filter_map(|p| at.get(p.as_str()).copied()).filter(|p| *p < i).collect());
+    Ancestry(order.iter().enumerate().map(|(i, n)| parents(i, n)).collect())
+}
+
+fn mismatched_inputs(reference: &Opened, candidate: &Opened) -> Vec<String> {
+    let (Some(a), Some(b)) = (&reference.header, &candidate.header) else { return vec![] };
+    let differs = |(name, digest): &(&String, &String)| b.inputs.get(*name).is_some_and(|d| d != *digest);
+    a.inputs.iter().filter(differs).map(|(name, _)| format!("input '{name}' differs between the recordings")).collect()
+}
+
+fn environment(reference: &Opened, candidate: &Opened, names: &(String, String)) -> Environment {
+    let who = |t: &Opened, path: &str| match &t.header {
+        Some(h) => format!("recorded {path} ({})", h.subject),
+        None => format!("recorded {path}"),
+    };
+    Environment {
+        parity: env!("CARGO_PKG_VERSION").into(),
+        reference: who(reference, &names.0),
+        candidate: who(candidate, &names.1),
+        shadow: None,
+        threads: 1,
+        os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        cpu: String::new(),
+        model_digest: String::new(),
+    }
+}
