@@ -145,7 +145,7 @@ fn judge_unobserved(subject: &str, whole: Whole, own: &HashMap<String, Tensor>, 
         let observed = own.get(&name)?;
         let axis = crate::floor::noise::axis_for(observed.shape());
         let comparison = crate::compare::compare(observed.view(), tensor.view(), axis);
-        let channels = comparison.metrics().and_then(|m| m.channels.clone());
+        let channels = comparison.metrics().map(|m| m.pools());
         let clean = comparison.metrics().is_some_and(|m| m.specials.conflicts == 0);
         let (ratio, abstained) = match (stated, floors.get(&name), channels) {
             _ if comparison.identical() => (0.0, None),

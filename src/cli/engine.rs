@@ -21,6 +21,10 @@ pub fn hand_over() -> Result<Exit> {
     };
     let mut command = Command::new(path);
     command.args(std::env::args_os().skip(1));
+    // libtorch's threads must not spin while ONNX Runtime's work, nor the other way round.
+    if std::env::var_os("OMP_WAIT_POLICY").is_none() {
+        command.env("OMP_WAIT_POLICY", "passive");
+    }
     // The engine was linked with a run-time path; a library that has moved since is found through the environment.
     if let Some(folder) = library.parent() {
         let paths = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();

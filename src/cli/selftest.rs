@@ -1,4 +1,4 @@
-//! selftest: `parity selftest`: the largest rounding of healthy engines, per operator family, in units of √K·u·S and of the bound.
+//! selftest: `parity selftest`: the largest rounding of healthy engines, per operator family, in units of u·S and of the bound.
 
 use super::{args, engine, say, watch};
 use crate::error::Result;
@@ -15,8 +15,11 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 struct Seen {
     tensors: usize,
+    /// Error / B of each side.
     reference: f64,
     candidate: f64,
+    /// Largest error of either side in units of u·S.
+    units: f64,
     terms: usize,
     node: String,
 }
@@ -38,6 +41,7 @@ pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
                     if bounded.reference.max(bounded.candidate) > seen.reference.max(seen.candidate) {
                         (seen.terms, seen.node) = (*terms, format!("{} ({})", t.node, t.op));
                     }
+                    seen.units = seen.units.max(bounded.reference.max(bounded.candidate) * family.allowed(*terms));
                     seen.reference = seen.reference.max(bounded.reference);
                     seen.candidate = seen.candidate.max(bounded.candidate);
                 }
@@ -48,7 +52,7 @@ pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
         }
     }
     let rows: Vec<_> = families.iter().map(|(f, s)| row(*f, s)).collect();
-    say(&table(&["family", "tensors", "γ", "reference, worst/(√K·u·S)", "candidate, worst/(√K·u·S)", "margin γ/worst", "at K", "at node"], &rows))?;
+    say(&table(&["family", "tensors", "worst in u·S", "reference / B", "candidate / B", "margin", "K there", "node there"], &rows))?;
     noise.sort_by(f64::total_cmp);
     let at = |q: f64| noise.get(((noise.len() as f64 * q) as usize).min(noise.len().saturating_sub(1))).copied().unwrap_or(0.0) * crate::floor::noise::R;
     say(&format!("accumulated error / spread (R = {}): {} tensors, median {:.2}, p99 {:.2}, largest {:.2}\n", crate::floor::noise::R, noise.len(), at(0.5), at(0.99), at(1.0)))?;
@@ -56,15 +60,14 @@ pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
 }
 
 fn row(family: Family, seen: &Seen) -> Vec<String> {
-    let gamma = family.gamma();
     let worst = seen.reference.max(seen.candidate);
     let number = |x: f64| format!("{x:.2}");
     vec![
         family.name().into(),
         seen.tensors.to_string(),
-        gamma.to_string(),
-        number(seen.reference * gamma),
-        number(seen.candidate * gamma),
+        number(seen.units),
+        number(seen.reference),
+        number(seen.candidate),
         if worst > 0.0 { number(1.0 / worst) } else { "-".into() },
         seen.terms.to_string(),
         seen.node.clone(),

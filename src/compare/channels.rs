@@ -20,8 +20,14 @@ impl ChannelTally {
         let numel: usize = shape.iter().product();
         // With one channel the whole tensor is one run.
         let inner = if count == 1 { numel } else { shape[axis + 1..].iter().product() };
-        let elements = if count == 0 { 0 } else { numel / count } as u64;
-        Some(Self { axis, inner: inner.max(1), elements, max: vec![0.0; count], sum_sq: vec![0.0; count] })
+        let elements = numel.checked_div(count).unwrap_or(0) as u64;
+        Some(Self {
+            axis,
+            inner: inner.max(1),
+            elements,
+            max: vec![0.0; count],
+            sum_sq: vec![0.0; count],
+        })
     }
 
     /// Adds finite pairs that start at flat index `at`; `whole` is what `spread` gives for all of them together.
@@ -67,8 +73,8 @@ impl ChannelTally {
             let pairs = reference[from..][..len].iter().zip(&candidate[from..][..len]);
             for ((r, c), (max, square)) in pairs.zip(maxes.iter_mut().zip(squares)) {
                 let d = c.minus(*r);
-                // Not `larger`, which becomes a store on a condition, and stalls the next row.
-                *max = max.max(d.abs());
+                // As bits, which order as the numbers do from 0 up: a select between floats becomes a masked store, and stalls.
+                *max = f64::from_bits(max.to_bits().max(d.abs().to_bits()));
                 *square += d * d;
             }
             from += len;
@@ -76,6 +82,11 @@ impl ChannelTally {
     }
 
     pub fn finish(self) -> Channels {
-        Channels { axis: self.axis, max: self.max, sum_sq: self.sum_sq, count: self.elements }
+        Channels {
+            axis: self.axis,
+            max: self.max,
+            sum_sq: self.sum_sq,
+            count: self.elements,
+        }
     }
 }

@@ -67,7 +67,7 @@ pub struct Extreme {
     pub reference: f64,
     #[serde(with = "json")]
     pub candidate: f64,
-    /// The digits of both sides where f64 rounds one of them: integers beyond 2^53.
+    /// The digits of both sides where an f64 would not print them: integers beyond 2^53.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact: Option<(String, String)>,
 }
@@ -123,14 +123,30 @@ impl Metrics {
     }
 }
 
+impl Metrics {
+    /// The differences per channel, or of the whole tensor as one channel where no axis was asked for.
+    pub fn pools(&self) -> Channels {
+        self.channels.clone().unwrap_or_else(|| Channels {
+            axis: 0,
+            max: vec![self.max_abs.value],
+            sum_sq: vec![self.rmse * self.rmse * self.finite as f64],
+            count: self.finite,
+        })
+    }
+}
+
 impl Extreme {
     /// The reference's element without loss.
     pub fn reference_text(&self) -> String {
-        self.exact.as_ref().map_or_else(|| self.reference.to_string(), |exact| exact.0.clone())
+        self.exact
+            .as_ref()
+            .map_or_else(|| self.reference.to_string(), |exact| exact.0.clone())
     }
 
     /// The candidate's element without loss.
     pub fn candidate_text(&self) -> String {
-        self.exact.as_ref().map_or_else(|| self.candidate.to_string(), |exact| exact.1.clone())
+        self.exact
+            .as_ref()
+            .map_or_else(|| self.candidate.to_string(), |exact| exact.1.clone())
     }
 }

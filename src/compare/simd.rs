@@ -86,10 +86,30 @@ mod x86 {
             }
         };
     }
-    level!(has_avx2, avx2, "avx2,bmi1,bmi2,lzcnt,popcnt", "avx2", "bmi1", "bmi2", "lzcnt", "popcnt");
     level!(
-        has_avx512, avx512, "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl",
-        "avx2", "bmi1", "bmi2", "lzcnt", "popcnt", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"
+        has_avx2,
+        avx2,
+        "avx2,bmi1,bmi2,lzcnt,popcnt",
+        "avx2",
+        "bmi1",
+        "bmi2",
+        "lzcnt",
+        "popcnt"
+    );
+    level!(
+        has_avx512,
+        avx512,
+        "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl",
+        "avx2",
+        "bmi1",
+        "bmi2",
+        "lzcnt",
+        "popcnt",
+        "avx512f",
+        "avx512bw",
+        "avx512cd",
+        "avx512dq",
+        "avx512vl"
     );
 }
 

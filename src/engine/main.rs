@@ -3,5 +3,17 @@
 mod libtorch;
 
 fn main() -> std::process::ExitCode {
+    keep_freed_memory();
     parity::cli::main(Some(&libtorch::LINKED))
+}
+
+/// Tensors of one layer are as large as those of the next: memory that was freed is kept for them, instead of being handed back to
+/// the system and zeroed page by page again.
+fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: mallopt only sets parameters of the allocator; it is called before any other thread exists.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 30);
+    }
 }

@@ -1,4 +1,4 @@
-//! bound: each side of one node against the f64 shadow, element by element: |side − shadow| ≤ B = γ·√K·u·S.
+//! bound: each side of one node against the f64 shadow, element by element: |side − shadow| ≤ B = max(β, γ·√K)·u·S.
 //!
 //! A side that is not finite is judged by its class (NaN, +inf, −inf) against the other side and against the shadow rounded to
 //! the dtype; no arithmetic is done on it.
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Bound<'a> {
     /// S in f64, one value per element.
     pub scale: &'a [f64],
-    /// γ·√K·u.
+    /// max(β, γ·√K)·u.
     pub factor: f64,
     /// What underflow may add: K smallest subnormals.
     pub tiny: f64,
@@ -39,6 +39,9 @@ pub struct Bounded {
 /// The element on which a judgement rests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Worst {
+    /// |side − shadow| / B of the side that is further off.
+    #[serde(with = "json")]
+    pub ratio: f64,
     pub index: usize,
     #[serde(with = "json")]
     pub reference: f64,
@@ -90,17 +93,27 @@ impl Strides {
 fn scan<T: Number>(r: &[T], c: &[T], shadow: &[f64], bound: Bound, strides: Strides) -> Bounded {
     let mut out = Bounded::default();
     let mut limits = vec![f64::INFINITY; strides.channels];
-    // Runs of one channel at a time, so that the inner loop is straight.
+    // Runs of one channel at a time, so that the inner loop is straight; only a run that is over its bound, or holds the
+    // largest ratio of all, is looked at element by element.
     let run = strides.inner.min(r.len()).max(1);
+    let (mut calm_worst, mut calm_ratio) = (0..0, -1.0);
     for (k, start) in (0..r.len()).step_by(run).enumerate() {
         let range = start..(start + run).min(r.len());
         let (ratio_r, ratio_c, inverse) = fast(&r[range.clone()], &c[range.clone()], &shadow[range.clone()], &bound.scale[range.clone()], bound);
         let channel = &mut limits[k % strides.channels];
         *channel = channel.min(2.0 / inverse);
-        let calm = ratio_r <= 1.0 && ratio_c <= 1.0 && ratio_r.max(ratio_c) <= out.reference.max(out.candidate);
-        if !calm {
+        if ratio_r <= 1.0 && ratio_c <= 1.0 {
+            out.reference = out.reference.max(ratio_r);
+            out.candidate = out.candidate.max(ratio_c);
+            if ratio_r.max(ratio_c) > calm_ratio {
+                (calm_worst, calm_ratio) = (range, ratio_r.max(ratio_c));
+            }
+        } else {
             range.for_each(|i| out.element(i, r[i], c[i], shadow[i], bound));
         }
+    }
+    if out.failing == 0 {
+        calm_worst.for_each(|i| out.element(i, r[i], c[i], shadow[i], bound));
     }
     out.limit = detection(limits);
     out
@@ -148,9 +161,8 @@ impl Bounded {
         if er > 1.0 || ec > 1.0 {
             self.failing += 1;
         }
-        let before = self.reference.max(self.candidate);
-        if er.max(ec) > before || (i == 0 && before == 0.0) {
-            self.worst = Worst { index: i, reference: x, candidate: y, shadow, bound: b };
+        if er.max(ec) > self.worst.ratio || self.worst.bound == 0.0 {
+            self.worst = Worst { ratio: er.max(ec), index: i, reference: x, candidate: y, shadow, bound: b };
         }
         self.reference = self.reference.max(er);
         self.candidate = self.candidate.max(ec);

@@ -13,7 +13,7 @@ use crate::tensor::Tensor;
 pub enum Rounding {
     /// Nothing: data movement, selection, integers. Every bit is decided by the inputs.
     Exact,
-    /// |engine − f64| ≤ γ·√K·u·S, element by element.
+    /// |engine − f64| ≤ B = max(β, γ·√K)·u·S, element by element.
     Within {
         family: Family,
         /// S: the operator on absolute values, f64, in the output's shape.
@@ -23,6 +23,6 @@ pub enum Rounding {
     },
     /// A decision (index, comparison, step function): exact unless the inputs tie.
     Decision,
-    /// Drawn at random: taken from the reference, never compared.
-    Random,
+    /// Elements of the input, where only which one is a decision (nearest neighbours, the values of TopK).
+    Selection,
 }

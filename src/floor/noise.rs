@@ -1,6 +1,6 @@
 //! noise: Monte Carlo arithmetic: what rounding at every node makes of a whole network, measured on its f64 graph.
 //!
-//! After each node ±u·S·max(1, √K/8) is added with random signs (a Rademacher variable: mean 0, standard deviation 1); the floor of
+//! After each node ±(B/R)·S is added with random signs (a Rademacher variable: mean 0, standard deviation 1); the floor of
 //! a tensor is the spread of such runs around the undisturbed f64 run, pooled per channel. Parker, "Monte Carlo Arithmetic" (1997).
 
 use crate::compare::{Channels, json};

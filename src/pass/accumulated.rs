@@ -90,12 +90,12 @@ fn flip(comparison: Comparison, margin: f64) -> Accumulated {
 }
 
 fn against(comparison: Comparison, floor: Option<&Floor>) -> Accumulated {
-    let channels = comparison.metrics().and_then(|m| m.channels.clone());
+    let channels = comparison.metrics().map(|m| m.pools());
     match (floor, channels) {
         (Some(floor), Some(channels)) => {
             let ratio = floor.ratio(&channels) / noise::R;
             Accumulated::Compared { comparison, ratio, by: ToleranceBy::Noise { runs: floor.runs } }
         }
-        _ => Accumulated::Abstained { reason: "no noise floor: the f64 shadow has another shape".into() },
+        _ => Accumulated::Abstained { reason: "no noise floor: the f64 shadow has another shape or no such output".into() },
     }
 }

@@ -44,13 +44,12 @@ pub struct Case<'a> {
 pub fn judge(case: &Case, judge: &mut dyn Judge) -> Result<Isolated> {
     let axis = crate::floor::noise::axis_for(case.reference.shape());
     Ok(match case.rounding {
-        Rounding::Random => Isolated::Abstained { reason: "random operator".into() },
         Rounding::Within { family, scale, terms } => match bounded(case, scale, *family, *terms, axis) {
             Some(within) => within,
             None => exact(case, compare(case.reference.view(), case.candidate.view(), axis)),
         },
         Rounding::Exact => exact(case, compare(case.reference.view(), case.candidate.view(), axis)),
-        Rounding::Decision => decision(case, judge)?,
+        Rounding::Decision | Rounding::Selection => decision(case, judge)?,
     })
 }
 

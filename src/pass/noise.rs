@@ -84,10 +84,10 @@ fn disturb(value: Tensor, rounding: &Rounding, mut rng: rand_chacha::ChaCha8Rng)
     // Engines compute in the declared dtype; f32 is what every model here declares for what is widened to f64.
     let unit = DType::F32.unit_roundoff();
     match rounding {
-        Rounding::Within { scale, terms, .. } if scale.shape() == value.shape() => {
-            noise::disturbed(&value, scale, family::noise(*terms, unit), &mut rng).unwrap_or(value)
+        Rounding::Within { family, scale, terms } if scale.shape() == value.shape() => {
+            noise::disturbed(&value, scale, family::noise(*family, *terms, unit), &mut rng).unwrap_or(value)
         }
-        Rounding::Within { .. } | Rounding::Exact | Rounding::Decision | Rounding::Random => value,
+        Rounding::Within { .. } | Rounding::Exact | Rounding::Decision | Rounding::Selection => value,
     }
 }
 

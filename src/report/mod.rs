@@ -8,7 +8,7 @@ pub use terminal::terminal;
 
 use crate::error::{Error, Result};
 use crate::run::Run;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{ContentArrangement, Table};
 
 /// The Run as JSON, one line feed at the end.
@@ -19,7 +19,7 @@ pub fn json(run: &Run) -> Result<String> {
 /// A plain table, readable without colour.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
+    table.load_style(ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
     rows.iter().for_each(|r| {
         table.add_row(r.clone());
     });

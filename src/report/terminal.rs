@@ -61,7 +61,8 @@ fn accumulated(t: &TensorResult) -> String {
 }
 
 fn limit(t: &TensorResult) -> String {
-    t.isolated.limit().map_or(String::new(), |l| format!("{} (median {})", number(l.worst), number(l.median)))
+    let shown = |x: f64| if x < 1.0 { number(x) } else { "none".into() };
+    t.isolated.limit().map_or(String::new(), |l| format!("{} (median {})", shown(l.worst), shown(l.median)))
 }
 
 /// Coverage, versions, what is not as expected.
@@ -97,6 +98,8 @@ fn footer(run: &Run) -> String {
 fn detection(run: &Run) -> Option<String> {
     let mut limits: Vec<(f64, &str)> = run.tensors.iter().filter_map(|t| t.isolated.limit().map(|l| (l.median, t.name.as_str()))).collect();
     limits.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (worst, middle) = (limits.last()?, limits[limits.len() / 2]);
-    Some(format!("a change of {} in one channel of the median tensor fails; least sensitive: '{}' ({})", number(middle.0), worst.1, number(worst.0)))
+    let (middle, blind) = (limits.get(limits.len() / 2)?, limits.iter().filter(|l| l.0 >= 1.0).count());
+    let worst = limits.iter().rev().find(|l| l.0 < 1.0)?;
+    let blind = if blind > 0 { format!("; {blind} tensors too close to zero to see any change") } else { String::new() };
+    Some(format!("a change of {} in one channel of the median tensor fails; least sensitive: '{}' ({}){blind}", number(middle.0), worst.1, number(worst.0)))
 }

@@ -78,7 +78,7 @@ fn judge(a: &Tensor, b: &Tensor, known: Option<&Entry>, mode: Mode) -> Accumulat
     let comparison = compare_tensors(a.view(), b.view(), axis_for(a.shape()));
     let done = |comparison: Comparison, ratio, by| Accumulated::Compared { comparison, ratio, by };
     let exact = comparison.metrics().is_none_or(|m| m.specials.conflicts > 0) || !a.dtype().is_float();
-    match (mode, floor, comparison.metrics().and_then(|m| m.channels.clone())) {
+    match (mode, floor, comparison.metrics().map(|m| m.pools())) {
         (Mode::Stated(t), ..) => done(comparison, stated_ratio(a, b, &t), ToleranceBy::Stated),
         // The ratio says how far; --report-only judges nothing.
         (Mode::ReportOnly, ..) => done(comparison, 0.0, ToleranceBy::Stated),

@@ -9,6 +9,7 @@ use parity::floor::{Family, Rounding};
 use parity::graph::{Graph, Step};
 use parity::subject::{Feed, Judge, Options};
 use parity::tensor;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tch::{Kind, Tensor};
@@ -17,19 +18,44 @@ use tch::{Kind, Tensor};
 pub struct TorchJudge {
     graph: Arc<Graph>,
     weights: HashMap<String, Tensor>,
+    /// What the current step was fed, widened: evaluating it and asking for its rounding takes the same tensors.
+    recent: RefCell<Recent>,
+}
+
+#[derive(Default)]
+struct Recent {
+    step: usize,
+    /// Name -> the tensor as fed (kept, so that its address stays its own) and widened.
+    widened: HashMap<String, Vec<(tensor::Tensor, Tensor)>>,
 }
 
 impl TorchJudge {
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
         tch::set_num_threads(options.threads as i32);
         let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), widened(to_torch(t)?)?))).collect::<Result<_>>()?;
-        Ok(Self { graph, weights })
+        Ok(Self { graph, weights, recent: RefCell::default() })
     }
 
     fn lookup(&self, name: &str, feed: Feed) -> Result<Tensor> {
-        match self.weights.get(name) {
-            Some(t) => Ok(t.shallow_clone()),
-            None => widened(to_torch(&feed(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?)?),
+        if let Some(t) = self.weights.get(name) {
+            return Ok(t.shallow_clone());
+        }
+        let fed = feed(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?;
+        let mut recent = self.recent.borrow_mut();
+        let known = recent.widened.entry(name.to_string()).or_default();
+        if let Some((_, t)) = known.iter().find(|(f, _)| f.bytes().as_ptr() == fed.bytes().as_ptr() && f.shape() == fed.shape()) {
+            return Ok(t.shallow_clone());
+        }
+        let wide = widened(to_torch(&fed)?)?;
+        known.push((fed, wide.shallow_clone()));
+        Ok(wide)
+    }
+
+    /// Forgets what another step was fed.
+    fn at(&mut self, step: usize) {
+        let recent = self.recent.get_mut();
+        if recent.step != step {
+            *recent = Recent { step, ..Recent::default() };
         }
     }
 
@@ -58,6 +84,7 @@ fn widened(t: Tensor) -> Result<Tensor> {
 impl Judge for TorchJudge {
     fn eval(&mut self, step: usize, feed: Feed) -> Result<Vec<tensor::Tensor>> {
         let _no_grad = tch::no_grad_guard();
+        self.at(step);
         let step = &self.graph.steps[step];
         let outputs = interpret::step(step, &self.graph, Precision::Double, &|name| self.lookup(name, feed))?;
         outputs.iter().map(from_torch).collect()
@@ -65,6 +92,7 @@ impl Judge for TorchJudge {
 
     fn rounding(&mut self, step: usize, feed: Feed, outputs: &[tensor::Tensor]) -> Result<Vec<Rounding>> {
         let _no_grad = tch::no_grad_guard();
+        self.at(step);
         let graph = self.graph.clone();
         let step = &graph.steps[step];
         let node = &step.nodes[step.nodes.len() - 1];
@@ -75,7 +103,7 @@ impl Judge for TorchJudge {
         match interpret::find(node, &graph)?.scale(node) {
             Scale::Exact => Ok(uniform(Rounding::Exact)),
             Scale::Decision(_) => Ok(uniform(Rounding::Decision)),
-            Scale::Random => Ok(uniform(Rounding::Random)),
+            Scale::Selection(_) => Ok(outputs.iter().map(|y| if y.dtype().is_float() { Rounding::Selection } else { Rounding::Decision }).collect()),
             Scale::Output(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (y.abs(), 1)).collect()),
             Scale::One(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (y.ones_like(), 1)).collect()),
             Scale::By(family, formula) => {
@@ -95,10 +123,11 @@ impl Judge for TorchJudge {
 
     fn margin(&mut self, step: usize, feed: Feed, index: usize, reference: &tensor::Tensor, candidate: &tensor::Tensor) -> Result<Option<f64>> {
         let _no_grad = tch::no_grad_guard();
+        self.at(step);
         let graph = self.graph.clone();
         let step = &graph.steps[step];
         let node = &step.nodes[step.nodes.len() - 1];
-        let Scale::Decision(margin) = interpret::find(node, &graph)?.scale(node) else { return Ok(None) };
+        let (Scale::Decision(margin) | Scale::Selection(margin)) = interpret::find(node, &graph)?.scale(node) else { return Ok(None) };
         let call = self.last_call(step, &graph, feed)?;
         margin(&call, index, &to_torch(reference)?, &to_torch(candidate)?).map(Some)
     }

@@ -132,7 +132,7 @@ impl Case {
         let (have, want) = (tensor.to_f64(), shadow.to_f64());
         let (family, scale, terms) = match rounding {
             Rounding::Within { family, scale, terms } => (*family, scale.to_f64(), *terms),
-            Rounding::Exact | Rounding::Decision | Rounding::Random => {
+            Rounding::Exact | Rounding::Decision | Rounding::Selection => {
                 let same = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
                 return assert!(have.iter().zip(&want).all(same), "{engine} {have:?} shadow {want:?} of {self:?}");
             }

@@ -35,8 +35,8 @@ pub enum Scale {
     Exact,
     /// A decision; the function gives the smallest distance from the border between the two decisions (see `Judge::margin`).
     Decision(Margin),
-    /// A draw.
-    Random,
+    /// Copies of input elements, where only which one is a decision; integer outputs are decisions themselves.
+    Selection(Margin),
     /// S = the kernel on absolute values, K = `terms`: sums of products.
     Absolute(Family, Terms),
     /// S = |y|: one rounding of the result.
@@ -109,7 +109,7 @@ impl Op {
         match &self.scale {
             Scale::Exact => "exact",
             Scale::Decision(_) => "decision",
-            Scale::Random => "random",
+            Scale::Selection(_) => "selection",
             Scale::Absolute(f, _) | Scale::Output(f) | Scale::One(f) | Scale::By(f, _) => f.name(),
             Scale::Node(_) => "by attribute",
         }
@@ -120,8 +120,7 @@ impl Scale {
     pub fn describe(&self) -> &'static str {
         match self {
             Scale::Exact => "bit-exact",
-            Scale::Decision(_) => "exact, ties told apart",
-            Scale::Random => "taken from the reference",
+            Scale::Decision(_) | Scale::Selection(_) => "exact, ties told apart",
             Scale::Absolute(..) => "S = operator on absolute values",
             Scale::Output(_) => "S = |y|",
             Scale::One(_) => "S = 1",

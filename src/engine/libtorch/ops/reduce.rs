@@ -180,7 +180,7 @@ pub const OPS: &[Op] = &[
     op("ReduceLogSumExp", 1, log_sum_exp, Scale::By(Reduction, log_scale)),
     op("ArgMax", 1, |c| arg(c, |x, at, keep| x.f_argmax(at, keep)), Scale::Decision(arg_margin)),
     op("ArgMin", 1, |c| arg(c, |x, at, keep| x.f_argmin(at, keep)), Scale::Decision(arg_margin)),
-    op("TopK", 1, top_k, Scale::Decision(top_margin)),
+    op("TopK", 1, top_k, Scale::Selection(top_margin)),
     op("CumSum", 11, cum_sum, Scale::Absolute(Arithmetic, cum_terms)),
     op("NonZero", 9, non_zero, Scale::Exact),
 ];

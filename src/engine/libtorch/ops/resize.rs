@@ -228,7 +228,7 @@ fn border(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Resu
     largest_where_different(Ok(distance), reference, candidate)
 }
 
-const NEAREST: Scale = Scale::Decision(border);
+const NEAREST: Scale = Scale::Selection(border);
 const WEIGHTED: Scale = Scale::By(Interpolation, interpolated);
 
 fn scale(node: &Node) -> &'static Scale {
