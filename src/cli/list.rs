@@ -1,4 +1,4 @@
-//! list: `parity list`: every table of the program.
+//! list: `parity list`: every table of the program; needs no library.
 
 use super::args::{self, Table};
 use super::say;
@@ -6,12 +6,12 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::floor::Family;
 use crate::report::table;
-use crate::subject::{self, Engines, fault};
+use crate::subject::{self, fault};
 
 /// The operators of the libtorch interpreter, as its own test writes them: the front shows them without libtorch.
 const OPERATORS: &str = include_str!("../../docs/OPERATORS.md");
 
-pub fn command(args: &args::List, _engines: Engines) -> Result<Exit> {
+pub fn command(args: &args::List) -> Result<Exit> {
     let all = [Table::Subjects, Table::Operators, Table::Faults, Table::Families, Table::Distributions, Table::Exits];
     for which in all.into_iter().filter(|t| args.table.is_none_or(|wanted| wanted == *t)) {
         say(&one(which))?;

@@ -37,7 +37,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Run(run) => run::command(&run, engines),
         Command::Compare(compare) => compare::command(&compare),
         Command::Map(map) => map::command(&map),
-        Command::List(list) => list::command(&list, engines),
+        Command::List(list) => list::command(&list),
         Command::Doctor => doctor::command(),
         Command::Selftest(selftest) => selftest::command(&selftest, engines),
     }

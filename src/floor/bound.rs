@@ -74,6 +74,20 @@ pub fn judge(reference: View, candidate: View, shadow: &Tensor, bound: Bound, ax
     }))
 }
 
+/// Elements that are looked at together where there are no channels.
+const BLOCK: usize = 4096;
+
+/// Largest |side − shadow| / B of both sides, without the element that it rests on; infinite where anything is not finite.
+pub fn largest_ratio(reference: View, candidate: View, shadow: &Tensor, bound: Bound) -> Option<f64> {
+    let same = reference.dtype == candidate.dtype && reference.shape == candidate.shape && shadow.shape() == reference.shape;
+    let shadow = shadow.values::<f64>().filter(|_| same)?;
+    Some(with_element!(reference.dtype, T => {
+        let sides = (reference.values::<T>().unwrap_or(&[]), candidate.values::<T>().unwrap_or(&[]));
+        let (r, c, _) = fast::<T>(sides.0, sides.1, shadow, bound.scale, bound);
+        if r.is_nan() || c.is_nan() { f64::INFINITY } else { r.max(c) }
+    }))
+}
+
 /// Where an element's channel is found.
 #[derive(Clone, Copy)]
 struct Strides {
@@ -85,7 +99,7 @@ impl Strides {
     fn of(shape: &[usize], axis: Option<usize>) -> Self {
         match axis {
             Some(a) => Self { inner: shape[a + 1..].iter().product::<usize>().max(1), channels: shape[a].max(1) },
-            None => Self { inner: usize::MAX, channels: 1 },
+            None => Self { inner: BLOCK, channels: 1 },
         }
     }
 }
@@ -125,6 +139,7 @@ fn fast<T: Number>(r: &[T], c: &[T], shadow: &[f64], scale: &[f64], bound: Bound
     const LANES: usize = 8;
     let (mut mr, mut mc, mut mi, mut poison) = ([0f64; LANES], [0f64; LANES], [0f64; LANES], [0f64; LANES]);
     let n = r.len();
+    let (c, shadow, scale) = (&c[..n], &shadow[..n], &scale[..n]);
     let mut lane = |i: usize, l: usize| {
         let (x, y, s) = (r[i].wide(), c[i].wide(), shadow[i]);
         let inverse = 1.0 / (bound.factor * scale[i] + bound.tiny);

@@ -25,4 +25,6 @@ pub enum Rounding {
     Decision,
     /// Elements of the input, where only which one is a decision (nearest neighbours, the values of TopK).
     Selection,
+    /// Drawn at random: taken from the reference, never compared.
+    Random,
 }

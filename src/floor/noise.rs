@@ -5,6 +5,7 @@
 
 use crate::compare::{Channels, json};
 use crate::tensor::Tensor;
+use multiversion::multiversion;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -15,11 +16,8 @@ pub const R: f64 = 4.0;
 /// Runs, unless a tensor is so small that more samples are needed.
 pub const RUNS: u32 = 4;
 
-/// Runs where a tensor has fewer than `FEW` elements.
-pub const RUNS_FOR_FEW: u32 = 16;
-
-/// See `RUNS_FOR_FEW`.
-pub const FEW: usize = 16;
+/// Runs at most: what a scalar needs.
+const MOST_RUNS: u32 = 16;
 
 /// A channel is judged by itself if its pool holds at least this many samples over all runs.
 const POOL: usize = 64;
@@ -45,9 +43,9 @@ pub fn axis_for(shape: &[usize]) -> Option<usize> {
     [1, shape.len().saturating_sub(1)].into_iter().filter(|a| *a < shape.len() && shape.len() > 1).find(fits)
 }
 
-/// How many runs a tensor of `numel` elements needs.
+/// How many runs give a tensor of `numel` elements a pool to estimate its spread from.
 pub fn runs_for(numel: usize) -> u32 {
-    if numel < FEW { RUNS_FOR_FEW } else { RUNS }
+    (POOL.div_ceil(numel.max(1)) as u32).clamp(RUNS, MOST_RUNS)
 }
 
 impl Floor {
@@ -93,15 +91,64 @@ pub fn signs(seed: u64, run: u32, output: usize) -> ChaCha8Rng {
 /// `exact` ± `amplitude`·S with random signs.
 pub fn disturbed(exact: &Tensor, scale: &Tensor, amplitude: f64, rng: &mut ChaCha8Rng) -> Option<Tensor> {
     let (y, s) = (exact.values::<f64>()?, scale.values::<f64>()?);
-    let mut out = Vec::with_capacity(y.len());
-    for (ys, ss) in y.chunks(64).zip(s.chunks(64)) {
-        let bits = rng.next_u64();
-        out.extend(ys.iter().zip(ss).enumerate().map(|(i, (y, s))| {
-            let noise = amplitude * s;
-            y + f64::from_bits(noise.to_bits() ^ ((bits >> i & 1) << 63))
-        }));
+    let mut out = vec![0.0; y.len()];
+    for ((to, y), s) in out.chunks_mut(64).zip(y.chunks(64)).zip(s.chunks(64)) {
+        add_signed(to, y, s, amplitude, rng.next_u64());
     }
-    Some(Tensor::of(exact.shape(), &out))
+    Some(Tensor::from_vec(exact.shape(), out))
+}
+
+/// One bit of `bits` is the sign of one element's noise.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw", "x86_64+avx2"))]
+fn add_signed(to: &mut [f64], y: &[f64], s: &[f64], amplitude: f64, bits: u64) {
+    for (i, ((to, y), s)) in to.iter_mut().zip(y).zip(s).enumerate() {
+        *to = y + f64::from_bits((amplitude * s).to_bits() ^ ((bits >> i & 1) << 63));
+    }
+}
+
+/// Per channel: largest |noisy − exact| and the sum of its squares; the whole tensor is one channel where `axis` is None. What is
+/// infinite on both sides spreads nothing. None where the shapes differ.
+pub fn deviation(exact: &Tensor, noisy: &Tensor, axis: Option<usize>) -> Option<Channels> {
+    let (a, b) = (exact.values::<f64>()?, noisy.values::<f64>()?);
+    if exact.shape() != noisy.shape() {
+        return None;
+    }
+    let (channels, inner) = match axis {
+        Some(x) => (exact.shape()[x], exact.shape()[x + 1..].iter().product::<usize>()),
+        None => (1, a.len()),
+    };
+    let count = (a.len() / channels.max(1)) as u64;
+    let mut out = Channels { axis: axis.unwrap_or(0), max: vec![0.0; channels], sum_sq: vec![0.0; channels], count };
+    for (k, (x, y)) in a.chunks(inner.max(1)).zip(b.chunks(inner.max(1))).enumerate() {
+        let (max, sum) = spread(x, y);
+        let c = k % channels;
+        out.max[c] = out.max[c].max(max);
+        out.sum_sq[c] += sum;
+    }
+    Some(out)
+}
+
+/// Largest |x − y| and the sum of its squares, in eight lanes whatever the processor offers.
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw", "x86_64+avx2"))]
+fn spread(x: &[f64], y: &[f64]) -> (f64, f64) {
+    const LANES: usize = 8;
+    let (mut max, mut sum) = ([0f64; LANES], [0f64; LANES]);
+    let mut lane = |l: usize, p: f64, q: f64| {
+        let d = (p - q).abs();
+        let d = if d.is_nan() { 0.0 } else { d };
+        max[l] = if d > max[l] { d } else { max[l] };
+        sum[l] += d * d;
+    };
+    let whole = x.len() / LANES * LANES;
+    for (p, q) in x[..whole].chunks_exact(LANES).zip(y[..whole].chunks_exact(LANES)) {
+        for l in 0..LANES {
+            lane(l, p[l], q[l]);
+        }
+    }
+    for (l, (p, q)) in x[whole..].iter().zip(&y[whole..]).enumerate() {
+        lane(l, *p, *q);
+    }
+    (max.into_iter().fold(0.0, f64::max), sum.into_iter().sum())
 }
 
 #[cfg(test)]
@@ -131,6 +178,11 @@ mod tests {
         assert!((400..600).contains(&up), "{up}");
         assert_eq!(run(0), run(0));
         assert_ne!(run(0), run(1));
+    }
+
+    #[test]
+    fn a_small_tensor_takes_more_runs() {
+        assert_eq!([1, 4, 12, 16, 1000].map(runs_for), [16, 16, 6, 4, 4]);
     }
 
     #[test]

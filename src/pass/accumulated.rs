@@ -52,8 +52,7 @@ fn within_rounding(reference: &Tensor, candidate: &Tensor, shadow: &Tensor, roun
         factor: family::bound(*family, *terms, dtype.unit_roundoff()),
         tiny: *terms as f64 * dtype.tiny(),
     };
-    let bounded = bound::judge(reference.view(), candidate.view(), shadow, bound, None)?;
-    Some(bounded.reference.max(bounded.candidate))
+    bound::largest_ratio(reference.view(), candidate.view(), shadow, bound)
 }
 
 /// Puts the floors to what waited, in executable order, so that what lies behind a tie flip is recognised.

@@ -49,6 +49,7 @@ pub fn judge(case: &Case, judge: &mut dyn Judge) -> Result<Isolated> {
             None => exact(case, compare(case.reference.view(), case.candidate.view(), axis)),
         },
         Rounding::Exact => exact(case, compare(case.reference.view(), case.candidate.view(), axis)),
+        Rounding::Random => Isolated::Abstained { reason: "random operator".into() },
         Rounding::Decision | Rounding::Selection => decision(case, judge)?,
     })
 }

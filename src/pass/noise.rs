@@ -2,7 +2,6 @@
 
 use super::Watch;
 use super::values::{Release, Values};
-use crate::compare::Channels;
 use crate::error::Result;
 use crate::floor::noise::{self, Floor};
 use crate::floor::{Rounding, family};
@@ -70,7 +69,7 @@ fn one_step(task: &Task, i: usize, step: &Step, judge: &mut dyn Judge, alive: &m
                 None => disturb(value, &rounding[k], noise::signs(task.seed, run as u32, i << 8 | k)),
             };
             if let (true, Some(_)) = (run > 0, task.wanted.get(name)) {
-                if let Some(channels) = deviation(&exact[k], &value, noise::axis_for(exact[k].shape())) {
+                if let Some(channels) = noise::deviation(&exact[k], &value, noise::axis_for(exact[k].shape())) {
                     floors.entry(name.clone()).or_insert_with(|| Floor { axis: noise::axis_for(exact[k].shape()), ..Default::default() }).add(&channels);
                 }
             }
@@ -87,32 +86,6 @@ fn disturb(value: Tensor, rounding: &Rounding, mut rng: rand_chacha::ChaCha8Rng)
         Rounding::Within { family, scale, terms } if scale.shape() == value.shape() => {
             noise::disturbed(&value, scale, family::noise(*family, *terms, unit), &mut rng).unwrap_or(value)
         }
-        Rounding::Within { .. } | Rounding::Exact | Rounding::Decision | Rounding::Selection => value,
+        Rounding::Within { .. } | Rounding::Exact | Rounding::Decision | Rounding::Selection | Rounding::Random => value,
     }
-}
-
-/// Per channel: largest |noisy − exact| and the sum of its squares. None where the shapes differ.
-fn deviation(exact: &Tensor, noisy: &Tensor, axis: Option<usize>) -> Option<Channels> {
-    let (a, b) = (exact.values::<f64>()?, noisy.values::<f64>()?);
-    if exact.shape() != noisy.shape() {
-        return None;
-    }
-    let (channels, inner) = match axis {
-        Some(x) => (exact.shape()[x], exact.shape()[x + 1..].iter().product::<usize>().max(1)),
-        None => (1, a.len().max(1)),
-    };
-    let mut out = Channels { axis: axis.unwrap_or(0), max: vec![0.0; channels], sum_sq: vec![0.0; channels], count: (a.len() / channels.max(1)) as u64 };
-    for (k, (x, y)) in a.chunks(inner).zip(b.chunks(inner)).enumerate() {
-        let (mut max, mut sum) = (0f64, 0f64);
-        for (p, q) in x.iter().zip(y) {
-            // Where the shadow is not finite on both sides there is nothing to spread.
-            let d = if p.is_finite() || q.is_finite() { (p - q).abs() } else { 0.0 };
-            max = max.max(d);
-            sum += d * d;
-        }
-        let c = k % channels;
-        out.max[c] = out.max[c].max(max);
-        out.sum_sq[c] += sum;
-    }
-    Some(out)
 }

@@ -75,6 +75,4 @@ pub trait Torch {
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>>;
     /// Version of the loaded library.
     fn version(&self) -> String;
-    /// Operators as (domain, name, first opset, family, bound), for `parity list`.
-    fn operators(&self) -> Vec<[String; 5]>;
 }

@@ -34,6 +34,18 @@ impl Storage for Owned {
     }
 }
 
+/// A vector of elements, taken over.
+struct Values<T>(Vec<T>);
+
+impl<T: Element + Send + Sync> Storage for Values<T> {
+    fn bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 /// An immutable tensor; cloning shares the memory.
 #[derive(Clone)]
 pub struct Tensor {
@@ -68,6 +80,11 @@ impl Tensor {
     /// A copy of typed values; panics if their number is not the shape's (a programming error, not data).
     pub fn of<T: Element>(shape: &[usize], values: &[T]) -> Self {
         Self::from_bytes(T::DTYPE, shape.to_vec(), bytemuck::cast_slice(values)).expect("as many values as the shape holds")
+    }
+
+    /// Takes `values` over without a copy; panics if their number is not the shape's (a programming error, not data).
+    pub fn from_vec<T: Element + Send + Sync>(shape: &[usize], values: Vec<T>) -> Self {
+        Self::new(T::DTYPE, shape.to_vec(), Arc::new(Values(values))).expect("as many values as the shape holds")
     }
 
     pub fn dtype(&self) -> DType {

@@ -103,8 +103,9 @@ impl Judge for TorchJudge {
         match interpret::find(node, &graph)?.scale(node) {
             Scale::Exact => Ok(uniform(Rounding::Exact)),
             Scale::Decision(_) => Ok(uniform(Rounding::Decision)),
+            Scale::Random => Ok(uniform(Rounding::Random)),
             Scale::Selection(_) => Ok(outputs.iter().map(|y| if y.dtype().is_float() { Rounding::Selection } else { Rounding::Decision }).collect()),
-            Scale::Output(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (y.abs(), 1)).collect()),
+            Scale::Output(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (if y.is_floating_point() { y.abs() } else { y }, 1)).collect()),
             Scale::One(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (y.ones_like(), 1)).collect()),
             Scale::By(family, formula) => {
                 let call = self.last_call(step, &graph, feed)?;

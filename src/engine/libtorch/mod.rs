@@ -4,7 +4,7 @@ mod call;
 mod convert;
 mod interpret;
 mod judge;
-pub mod ops;
+mod ops;
 mod session;
 
 use parity::error::Result;
@@ -29,9 +29,5 @@ impl Torch for Linked {
     fn version(&self) -> String {
         // The version that the binding was generated for and checked against at build time.
         "2.13.0".into()
-    }
-
-    fn operators(&self) -> Vec<[String; 5]> {
-        ops::all().map(|op| [op.domain.into(), op.name.into(), op.since.to_string(), op.family_name().into(), op.scale.describe().into()]).collect()
     }
 }

@@ -127,10 +127,10 @@ impl Edit {
     }
 }
 
-/// A node without attributes.
+/// A node without attributes, named after its output: ONNX Runtime refuses two nodes of one name.
 pub fn node(op: &str, inputs: &[&str], output: &str) -> Node {
     Node {
-        name: format!("parity/fault/{op}"),
+        name: format!("parity/fault/{op}/{output}"),
         op: op.into(),
         domain: String::new(),
         inputs: inputs.iter().map(|s| s.to_string()).collect(),

@@ -1,7 +1,7 @@
 //! activation: the non-linear functions between layers.
 
 use super::super::call::Call;
-use super::common::{Torch, one, scaled};
+use super::common::{Torch, float, one, scaled};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::{Arithmetic, Transcendental};
@@ -13,12 +13,12 @@ fn above_zero(x: &Tensor, negative: &Tensor) -> Torch {
 }
 
 fn leaky_relu(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, alpha) = (call.input(0)?, call.float("alpha", 0.01)?);
+    let (x, alpha) = (float(call, 0)?, call.float("alpha", 0.01)?);
     one(x.f_mul_scalar(alpha).and_then(|low| above_zero(x, &low)))
 }
 
 fn prelu(call: &Call) -> Result<Vec<Tensor>> {
-    let x = call.input(0)?;
+    let x = float(call, 0)?;
     one(x.f_mul(call.input(1)?).and_then(|low| above_zero(x, &low)))
 }
 
@@ -28,22 +28,22 @@ fn exponential(x: &Tensor, alpha: f64) -> Torch {
 }
 
 fn elu(call: &Call) -> Result<Vec<Tensor>> {
-    one(exponential(call.input(0)?, call.float("alpha", 1.0)?))
+    one(exponential(float(call, 0)?, call.float("alpha", 1.0)?))
 }
 
 fn selu(call: &Call) -> Result<Vec<Tensor>> {
-    let (alpha, gamma) = (call.float("alpha", 1.67326319217681884765625)?, call.float("gamma", 1.05070102214813232421875)?);
-    one(exponential(call.input(0)?, alpha).and_then(|y| y.f_mul_scalar(gamma)))
+    let (alpha, gamma) = (call.float("alpha", 1.673_263_2)?, call.float("gamma", 1.050_701)?);
+    one(exponential(float(call, 0)?, alpha).and_then(|y| y.f_mul_scalar(gamma)))
 }
 
 fn softplus(call: &Call) -> Result<Vec<Tensor>> {
-    let x = call.input(0)?;
+    let x = float(call, 0)?;
     let tail = || x.f_abs()?.f_neg()?.f_exp()?.f_log1p();
     one(tail().and_then(|t| x.f_relu()?.f_add(&t)))
 }
 
 fn softsign(call: &Call) -> Result<Vec<Tensor>> {
-    let x = call.input(0)?;
+    let x = float(call, 0)?;
     one(x.f_abs().and_then(|a| x.f_div(&a.f_add_scalar(1)?)))
 }
 
@@ -52,38 +52,38 @@ fn hard(x: &Tensor, alpha: f64, beta: f64) -> Torch {
 }
 
 fn hard_sigmoid(call: &Call) -> Result<Vec<Tensor>> {
-    one(hard(call.input(0)?, call.float("alpha", 0.2)?, call.float("beta", 0.5)?))
+    one(hard(float(call, 0)?, call.float("alpha", 0.2)?, call.float("beta", 0.5)?))
 }
 
 fn hard_swish(call: &Call) -> Result<Vec<Tensor>> {
-    let x = call.input(0)?;
+    let x = float(call, 0)?;
     one(hard(x, 1.0 / 6.0, 0.5).and_then(|h| x.f_mul(&h)))
 }
 
 fn gelu(call: &Call) -> Result<Vec<Tensor>> {
     let approximate = call.text("approximate", "none")?;
     match approximate.as_str() {
-        "none" | "tanh" => one(call.input(0)?.f_gelu(&approximate)),
+        "none" | "tanh" => one(float(call, 0)?.f_gelu(&approximate)),
         other => Err(Error::usage(format!("attribute 'approximate' should be none or tanh, is '{other}'"))),
     }
 }
 
 fn mish(call: &Call) -> Result<Vec<Tensor>> {
-    one(call.input(0)?.f_mish())
+    one(float(call, 0)?.f_mish())
 }
 
 /// |αx| + |β|: before the clip.
 fn line(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let (alpha, beta) = (call.float("alpha", 0.2)?, call.float("beta", 0.5)?);
-    scaled(call.input(0)?.f_abs().and_then(|x| x.f_mul_scalar(alpha.abs())?.f_add_scalar(beta.abs())), 1)
+    scaled(float(call, 0)?.f_abs().and_then(|x| x.f_mul_scalar(alpha.abs())?.f_add_scalar(beta.abs())), 1)
 }
 
 fn line_times_x(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    scaled(call.input(0)?.f_abs().and_then(|x| x.f_div_scalar(6)?.f_add_scalar(0.5)?.f_mul(&x)), 1)
+    scaled(float(call, 0)?.f_abs().and_then(|x| x.f_div_scalar(6)?.f_add_scalar(0.5)?.f_mul(&x)), 1)
 }
 
 fn size_of_input(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    scaled(call.input(0)?.f_abs(), 1)
+    scaled(float(call, 0)?.f_abs(), 1)
 }
 
 /// |y| + the height of the curve below zero, where engines subtract 1 from eˣ.
@@ -102,11 +102,11 @@ fn one_more(_: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
 }
 
 pub const OPS: &[Op] = &[
-    op("Relu", 6, |c| one(c.input(0)?.f_relu()), Scale::Exact),
+    op("Relu", 6, |c| one(float(c, 0)?.f_relu()), Scale::Exact),
     op("LeakyRelu", 6, leaky_relu, Scale::Output(Arithmetic)),
     op("PRelu", 7, prelu, Scale::Output(Arithmetic)),
-    op("Sigmoid", 6, |c| one(c.input(0)?.f_sigmoid()), Scale::One(Transcendental)),
-    op("Tanh", 6, |c| one(c.input(0)?.f_tanh()), Scale::One(Transcendental)),
+    op("Sigmoid", 6, |c| one(float(c, 0)?.f_sigmoid()), Scale::One(Transcendental)),
+    op("Tanh", 6, |c| one(float(c, 0)?.f_tanh()), Scale::One(Transcendental)),
     op("HardSigmoid", 6, hard_sigmoid, Scale::By(Arithmetic, line)),
     op("HardSwish", 14, hard_swish, Scale::By(Arithmetic, line_times_x)),
     op("Elu", 6, elu, Scale::By(Transcendental, curve)),
@@ -119,7 +119,7 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, f32s, random};
+    use super::super::against_ort::{Case, cases, f32s, random};
     use proptest::prelude::*;
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(96))]
+        #![proptest_config(cases(96))]
         #[test]
         fn activations_stay_in_their_bound(
             op in prop::sample::select(vec!["Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Elu", "Selu", "Softplus", "Softsign", "Gelu", "Mish"]),

@@ -96,7 +96,7 @@ impl Case {
     /// What libtorch makes of it in the dtypes of the model.
     pub fn torch(&self) -> parity::error::Result<Vec<Tensor>> {
         let mut session = LINKED.session(Arc::new(self.graph()), &options())?;
-        let outputs = session.eval(0..1, Link::Isolated, &|n| self.feed(n))?.remove(0);
+        let outputs = session.eval(&[0], Link::Isolated, &|n| self.feed(n))?.remove(0);
         Ok(outputs.into_iter().map(|o| o.expect("libtorch gives every output")).collect())
     }
 
@@ -122,17 +122,32 @@ impl Case {
         for (i, rounding) in rounding.iter().enumerate() {
             assert_eq!((ort[i].dtype(), ort[i].shape()), (torch[i].dtype(), torch[i].shape()), "output {i} of {self:?}");
             assert_eq!(shadow[i].shape(), torch[i].shape(), "shadow of output {i} of {self:?}");
-            self.judged("onnxruntime", &ort[i], &shadow[i], rounding);
-            self.judged("libtorch", &torch[i], &shadow[i], rounding);
+            for (engine, tensor) in [("onnxruntime", &ort[i]), ("libtorch", &torch[i])] {
+                match rounding {
+                    Rounding::Random => {}
+                    Rounding::Decision | Rounding::Selection => self.decided(engine, i, tensor, &shadow[i]),
+                    _ => self.judged(engine, tensor, &shadow[i], rounding),
+                }
+            }
         }
         torch
+    }
+
+    /// The same decision, or a tie.
+    fn decided(&self, engine: &str, i: usize, tensor: &Tensor, shadow: &Tensor) {
+        let wide = shadow.to_f64();
+        if tensor.to_f64() != wide {
+            let like = if tensor.dtype().is_float() { Tensor::of(tensor.shape(), &tensor.to_f64()) } else { tensor.clone() };
+            let margin = self.margin(i, shadow, &like);
+            assert!(margin == Some(0.0), "{engine} {:?} shadow {wide:?}, margin {margin:?} of {self:?}", tensor.to_f64());
+        }
     }
 
     fn judged(&self, engine: &str, tensor: &Tensor, shadow: &Tensor, rounding: &Rounding) {
         let (have, want) = (tensor.to_f64(), shadow.to_f64());
         let (family, scale, terms) = match rounding {
             Rounding::Within { family, scale, terms } => (*family, scale.to_f64(), *terms),
-            Rounding::Exact | Rounding::Decision | Rounding::Selection => {
+            Rounding::Exact | Rounding::Decision | Rounding::Selection | Rounding::Random => {
                 let same = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
                 return assert!(have.iter().zip(&want).all(same), "{engine} {have:?} shadow {want:?} of {self:?}");
             }
@@ -146,7 +161,11 @@ impl Case {
             }
             let error = ((a - b).abs() - tiny).max(0.0);
             let ratio = error / (scale[i] * unit * (terms.max(1) as f64).sqrt());
-            assert!(error <= scale[i] * family::bound(family, terms, unit), "{engine} [{i}] {a} shadow {b}: {ratio:.1} of u·√K·S ({family:?}, K {terms}, S {}) of {self:?}", scale[i]);
+            assert!(
+                error <= scale[i] * family::bound(family, terms, unit),
+                "{engine} [{i}] {a} shadow {b}: {ratio:.1} of u·√K·S ({family:?}, K {terms}, S {}) of {self:?}",
+                scale[i]
+            );
             worst = worst.max(if error == 0.0 { 0.0 } else { ratio });
         }
         record(family.name(), &self.node.op, engine, worst);
@@ -160,6 +179,16 @@ impl Case {
             assert_eq!((have.dtype(), have.shape()), (want.dtype(), want.shape()), "{self:?}");
             assert_eq!(have.to_f64(), want.to_f64(), "{self:?}");
         }
+    }
+
+    /// Asks libtorch for everything that it can be asked for; any answer will do, a panic will not.
+    pub fn survives(&self) {
+        let feed = |n: &str| self.feed(n);
+        let _ = self.torch();
+        let mut judge = LINKED.judge(Arc::new(self.graph()), &options()).expect("a judge opens");
+        let Ok(shadow) = judge.eval(0, &feed) else { return };
+        let _ = judge.rounding(0, &feed, &shadow);
+        let _ = judge.margin(0, &feed, 0, &shadow[0], &shadow[0]);
     }
 
     /// The judge's margin between two opinions on output `index`.
@@ -242,6 +271,12 @@ fn record(family: &str, op: &str, engine: &str, ratio: f64) {
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).expect("a file to append to");
         std::io::Write::write_all(&mut file, format!("{key} {ratio:.3}\n").as_bytes()).expect("an append");
     }
+}
+
+/// `n` cases, or PARITY_CASES times as many.
+pub fn cases(n: u32) -> proptest::test_runner::Config {
+    let times = std::env::var("PARITY_CASES").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
+    proptest::test_runner::Config { failure_persistence: None, ..proptest::test_runner::Config::with_cases(n * times) }
 }
 
 /// Reproducible numbers, even over `low..high`.

@@ -2,11 +2,11 @@
 
 use super::super::call::{Call, Precision};
 use super::super::convert::{to_torch, torch_error};
-use super::common::{Torch, count, f64_of, largest_where_different, one, scaled, vector};
+use super::common::{Torch, count, counted, f64_of, largest_where_different, one, scaled, vector};
 use super::step::to_whole;
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
-use parity::floor::Family::Arithmetic;
+use parity::floor::Family::Reduction;
 use parity::graph::{Attribute, Node};
 use parity::tensor::DType;
 use tch::{Device, Kind, Tensor};
@@ -23,7 +23,8 @@ fn cast(call: &Call) -> Result<Vec<Tensor>> {
     call.known("to");
     call.known("saturate");
     call.known("round_mode");
-    let to = target(call.node).ok_or_else(|| Error::failed(format!("attribute 'to' ({:?}) is no dtype that is supported", call.any("to"))))?;
+    let to =
+        target(call.node).ok_or_else(|| Error::failed(format!("attribute 'to' ({:?}) is no dtype that is supported", call.any("to"))))?;
     one(call.input(0)?.f_to_kind(call.kind(to)?))
 }
 
@@ -78,9 +79,9 @@ fn size(call: &Call) -> Result<Vec<Tensor>> {
 /// start + i·delta for as many i as lie before the limit.
 fn range(call: &Call) -> Result<Vec<Tensor>> {
     let (start, delta) = (call.input(0)?, call.input(2)?);
-    let n = range_len(call)?;
+    let steps = counted(range_len(call)?)?;
     one((|| {
-        let steps = Tensor::f_arange(n, (Kind::Int64, Device::Cpu))?.f_to_kind(start.kind())?;
+        let steps = steps.f_to_kind(start.kind())?;
         steps.f_mul(&delta.f_reshape([0i64; 0])?)?.f_add(&start.f_reshape([0i64; 0])?)?.f_to_kind(start.kind())
     })())
 }
@@ -147,13 +148,13 @@ pub const OPS: &[Op] = &[
     op("Identity", 1, |c| Ok(vec![c.input(0)?.shallow_clone()]), Scale::Exact),
     op("Shape", 1, shape, Scale::Exact),
     op("Size", 1, size, Scale::Exact),
-    op("Range", 11, range, Scale::By(Arithmetic, range_scale)),
+    op("Range", 11, range, Scale::By(Reduction, range_scale)),
     op("Dropout", 7, dropout, Scale::Exact),
 ];
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, bools, f32s, i64s, random};
+    use super::super::against_ort::{Case, bools, cases, f32s, i64s, random};
     use super::*;
     use parity::tensor::Tensor;
     use proptest::prelude::*;
@@ -227,7 +228,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(cases(64))]
         #[test]
         fn casts_agree(to in prop::sample::select(vec![DType::F16, DType::BF16, DType::I32, DType::I8, DType::F64, DType::Bool]), n in 1usize..50, seed: u64) {
             Case::new("Cast", 13).with(random(&[n], seed, -100.0, 100.0)).int("to", to.onnx() as i64).check();

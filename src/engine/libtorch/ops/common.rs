@@ -24,6 +24,23 @@ pub fn is_float(t: &Tensor) -> bool {
     matches!(t.kind(), Kind::Double | Kind::Float | Kind::Half | Kind::BFloat16)
 }
 
+/// Input `i`, which must be of floats.
+///
+/// Kernels that give libtorch a number beside a tensor ask for it: tch frees that number before it reads libtorch's error, and
+/// panics if there is one, so such calls must not be able to fail.
+pub fn float<'a>(call: &'a Call, i: usize) -> Result<&'a Tensor> {
+    let x = call.input(i)?;
+    if is_float(x) { Ok(x) } else { Err(Error::usage(format!("input {i} should be floats, is {:?}", x.kind()))) }
+}
+
+/// 0, 1, ... n − 1.
+pub fn counted(n: i64) -> Result<Tensor> {
+    if !(0..=1 << 28).contains(&n) {
+        return Err(Error::usage(format!("{n} numbers cannot be counted")));
+    }
+    Tensor::f_arange(n, (Kind::Int64, Device::Cpu)).map_err(torch_error)
+}
+
 /// An axis counted from the front; ONNX counts negative ones from the back.
 pub fn axis(axis: i64, rank: usize) -> Result<usize> {
     let front = if axis < 0 { axis + rank as i64 } else { axis };

@@ -1,7 +1,7 @@
 //! compare: comparisons, logic and choice.
 
 use super::super::call::Call;
-use super::common::{f64_of, largest_where_different, one};
+use super::common::{f64_of, float, largest_where_different, one};
 use super::{Op, Scale, op};
 use parity::error::Result;
 use tch::Tensor;
@@ -11,7 +11,7 @@ fn choose(call: &Call) -> Result<Vec<Tensor>> {
 }
 
 fn is_inf(call: &Call) -> Result<Vec<Tensor>> {
-    let x = call.input(0)?;
+    let x = float(call, 0)?;
     let (negative, positive) = (call.int("detect_negative", 1)? != 0, call.int("detect_positive", 1)? != 0);
     let hit = || {
         let none = x.f_isinf()?.f_zeros_like()?;
@@ -48,7 +48,7 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, bools, f32s, i64s, whole};
+    use super::super::against_ort::{Case, bools, cases, f32s, i64s, whole};
     use proptest::prelude::*;
 
     #[test]
@@ -68,7 +68,11 @@ mod tests {
         logic("Or").gives(&[bools(&[2, 2], &[0, 1, 1, 1])]);
         logic("Xor").gives(&[bools(&[2, 2], &[0, 1, 1, 0])]);
         Case::new("Not", 1).with(a.clone()).gives(&[bools(&[2, 1], &[1, 0])]);
-        Case::new("Where", 16).with(a).with(i64s(&[1, 2])).with(i64s(&[i64::MAX])).gives(&[parity::tensor::Tensor::of(&[2, 2], &[i64::MAX, i64::MAX, 1, 2])]);
+        Case::new("Where", 16)
+            .with(a)
+            .with(i64s(&[1, 2]))
+            .with(i64s(&[i64::MAX]))
+            .gives(&[parity::tensor::Tensor::of(&[2, 2], &[i64::MAX, i64::MAX, 1, 2])]);
     }
 
     #[test]
@@ -79,7 +83,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(cases(32))]
         #[test]
         fn comparisons_agree(op in prop::sample::select(vec!["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"]), n in 1usize..20, seed: u64) {
             let (a, b) = (whole(&[n, 1], seed, -3, 3), whole(&[n], !seed, -3, 3));

@@ -12,7 +12,9 @@ fn weight_shape(call: &Call, spatial: &[i64]) -> Result<(i64, Vec<i64>)> {
     let dims = call.input(1)?.size();
     let stated = call.ints("kernel_shape")?;
     match dims.as_slice() {
-        [_, channels, kernel @ ..] if kernel.len() == spatial.len() && stated.as_deref().is_none_or(|s| s == kernel) => Ok((*channels, kernel.to_vec())),
+        [_, channels, kernel @ ..] if kernel.len() == spatial.len() && stated.as_deref().is_none_or(|s| s == kernel) => {
+            Ok((*channels, kernel.to_vec()))
+        }
         _ => Err(Error::usage(format!("weight {dims:?} does not fit the input or kernel_shape {stated:?}"))),
     }
 }
@@ -29,6 +31,9 @@ fn conv(call: &Call) -> Result<Vec<Tensor>> {
     let (x, weight, groups) = (call.input(0)?, call.input(1)?, groups(call)?);
     let spatial = spatial(x)?;
     let w = Window::of(call, &spatial, weight_shape(call, &spatial)?.1)?;
+    if x.kind() == tch::Kind::Double && spatial.len() == 2 && groups == x.size()[1] && groups == weight.size()[0] {
+        return one(framed(x, &w.before, &w.after, 0.0).and_then(|x| depthwise(&x, weight, call.optional(2), &w)));
+    }
     let convolved = |x: &Tensor, pads: &[i64]| {
         let none = vec![0; spatial.len()];
         x.f_convolution(weight, call.optional(2), &w.stride, pads, &w.dilation, false, none, groups)
@@ -38,6 +43,29 @@ fn conv(call: &Call) -> Result<Vec<Tensor>> {
         return one(convolved(x, &w.before));
     }
     one(framed(x, &w.before, &w.after, 0.0).and_then(|x| convolved(&x, &vec![0; spatial.len()])))
+}
+
+/// One filter per channel, as a sum of shifted inputs: libtorch has no f64 kernel for it and would run one product per channel.
+fn depthwise(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, w: &Window) -> Torch {
+    let out = |d: usize| (x.size()[d + 2] - w.reach(d)) / w.stride[d] + 1;
+    let (height, width) = (out(0), out(1));
+    let size = weight.size();
+    let mut sum: Option<Tensor> = None;
+    for (i, j) in (0..size[2]).flat_map(|i| (0..size[3]).map(move |j| (i, j))) {
+        let (top, left) = (i * w.dilation[0], j * w.dilation[1]);
+        let rows = x.f_slice(2, top, top + (height - 1) * w.stride[0] + 1, w.stride[0])?;
+        let part = rows.f_slice(3, left, left + (width - 1) * w.stride[1] + 1, w.stride[1])?;
+        let tap = weight.f_select(2, i)?.f_select(2, j)?.f_reshape([1, -1, 1, 1])?;
+        sum = Some(match sum {
+            None => part.f_mul(&tap)?,
+            Some(sum) => sum.f_addcmul(&part, &tap)?,
+        });
+    }
+    let sum = sum.map_or_else(|| x.f_zeros_like(), Ok)?;
+    match bias {
+        None => Ok(sum),
+        Some(bias) => sum.f_add(&bias.f_reshape([1, -1, 1, 1])?),
+    }
 }
 
 /// The convolution without pads, cropped by the pads, grown by the output padding, then biased.
@@ -100,3 +128,88 @@ pub const OPS: &[Op] = &[
     op("Conv", 1, conv, Scale::Absolute(Convolution, terms)),
     op("ConvTranspose", 1, conv_transpose, Scale::Absolute(Convolution, transposed_terms)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, cases, f32s, random};
+    use proptest::prelude::*;
+
+    fn ones(shape: &[usize]) -> parity::tensor::Tensor {
+        f32s(shape, &vec![1.0; shape.iter().product()])
+    }
+
+    #[test]
+    fn pads_may_differ_between_the_ends() {
+        let case = Case::new("Conv", 11).with(f32s(&[1, 1, 3], &[1.0, 2.0, 3.0])).with(ones(&[1, 1, 2]));
+        case.clone().ints("pads", &[1, 0]).gives(&[f32s(&[1, 1, 3], &[1.0, 3.0, 5.0])]);
+        case.clone().ints("pads", &[0, 1]).gives(&[f32s(&[1, 1, 3], &[3.0, 5.0, 3.0])]);
+        case.clone().text("auto_pad", "SAME_LOWER").gives(&[f32s(&[1, 1, 3], &[1.0, 3.0, 5.0])]);
+        case.clone().text("auto_pad", "SAME_UPPER").gives(&[f32s(&[1, 1, 3], &[3.0, 5.0, 3.0])]);
+        case.clone().text("auto_pad", "VALID").gives(&[f32s(&[1, 1, 2], &[3.0, 5.0])]);
+        case.ints("kernel_shape", &[3]).refused("does not fit");
+    }
+
+    #[test]
+    fn a_transposed_convolution_adds_its_bias_to_the_output_padding_too() {
+        let case = || Case::new("ConvTranspose", 11).with(f32s(&[1, 1, 2], &[1.0, 2.0])).with(ones(&[1, 1, 2])).with(f32s(&[1], &[10.0]));
+        case().ints("strides", &[2]).ints("output_padding", &[1]).gives(&[f32s(&[1, 1, 5], &[11.0, 11.0, 12.0, 12.0, 10.0])]);
+        case().ints("strides", &[2]).ints("pads", &[1, 0]).gives(&[f32s(&[1, 1, 3], &[11.0, 12.0, 12.0])]);
+        case().ints("strides", &[2]).ints("output_shape", &[3]).gives(&[f32s(&[1, 1, 3], &[11.0, 12.0, 12.0])]);
+        case().ints("strides", &[2]).ints("output_shape", &[9]).refused("larger than what the kernel reaches");
+    }
+
+    #[test]
+    fn what_cannot_be_convolved_is_refused() {
+        let conv = |shape: &[usize]| Case::new("Conv", 11).with(ones(shape)).with(ones(&[2, 3, 2]));
+        conv(&[1, 2, 5]).refused("libtorch");
+        conv(&[1, 3]).refused("no batch");
+        conv(&[1, 3, 5]).ints("strides", &[0]).refused("stride");
+        conv(&[1, 3, 5]).ints("strides", &[1, 1]).refused("should be 1 numbers");
+        conv(&[1, 3, 5]).int("group", 0).refused("'group' is 0");
+        conv(&[1, 3, 1]).refused("libtorch");
+    }
+
+    proptest! {
+        #![proptest_config(cases(96))]
+        #[test]
+        fn convolutions_stay_in_their_bound(
+            rank in 1usize..4, group in 1usize..4, channels in 1usize..40, kernel in 1usize..4, stride in 1i64..3, dilation in 1i64..3,
+            before in 0i64..3, after in 0i64..3, auto in prop::sample::select(vec!["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]), bias: bool, seed: u64,
+        ) {
+            let dims = [&[2, group * channels][..], &[7, 8, 9][..rank]].concat();
+            let weight = [&[group * 2, channels][..], &[kernel, kernel, 2][..rank]].concat();
+            let case = Case::new("Conv", 11).with(random(&dims, seed, -1.0, 1.0)).with(random(&weight, !seed, -1.0, 1.0));
+            let case = if bias { case.with(random(&[group * 2], seed, -1.0, 1.0)) } else { case };
+            let case = case.int("group", group as i64).ints("strides", &vec![stride; rank]);
+            // ONNX Runtime has auto_pad only without dilation.
+            let case = if auto == "NOTSET" { case.ints("pads", &[vec![before; rank], vec![after; rank]].concat()).ints("dilations", &vec![dilation; rank]) } else { case };
+            case.text("auto_pad", auto).check();
+        }
+
+        #[test]
+        fn transposed_convolutions_stay_in_their_bound(
+            rank in 1usize..4, group in 1usize..3, channels in 1usize..20, kernel in 2usize..4, stride in 1i64..3, dilation in 1i64..3,
+            before in 0i64..2, after in 0i64..2, more in 0i64..2, bias: bool, seed: u64,
+        ) {
+            let dims = [&[2, group * channels][..], &[3, 4, 5][..rank]].concat();
+            let weight = [&[group * channels, 2][..], &[kernel, 2, kernel][..rank]].concat();
+            let case = Case::new("ConvTranspose", 11).with(random(&dims, seed, -1.0, 1.0)).with(random(&weight, !seed, -1.0, 1.0));
+            let case = if bias { case.with(random(&[group * 2], seed, -1.0, 1.0)) } else { case };
+            let case = case.int("group", group as i64).ints("strides", &vec![stride; rank]).ints("dilations", &vec![dilation; rank]);
+            case.ints("pads", &[vec![before; rank], vec![after; rank]].concat()).ints("output_padding", &vec![more.min(stride - 1); rank]).check();
+        }
+
+        #[test]
+        fn an_output_shape_is_reached_by_either_end(
+            stride in 1i64..4, kernel in 1usize..5, less in 0i64..4, auto in prop::sample::select(vec!["NOTSET", "SAME_UPPER", "SAME_LOWER"]), seed: u64,
+        ) {
+            let case = Case::new("ConvTranspose", 11).with(random(&[1, 2, 5], seed, -1.0, 1.0)).with(random(&[2, 3, kernel], !seed, -1.0, 1.0));
+            let full = 4 * stride + kernel as i64;
+            let case = case.ints("strides", &[stride]).text("auto_pad", auto);
+            case.clone().ints("output_shape", &[(full - less).max(1)]).check();
+            if auto != "NOTSET" && kernel as i64 >= stride {
+                case.check();
+            }
+        }
+    }
+}

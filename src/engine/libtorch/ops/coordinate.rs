@@ -39,8 +39,9 @@ macro_rules! coordinate {
                 Transform::AlignCorners if to == 1.0 => 0.0,
                 Transform::AlignCorners => x * (from - 1.0) / (to - 1.0),
                 Transform::HalfPixelSymmetric => {
-                    let adjustment = to / (scale * from);
-                    from / 2.0 * (1.0 - adjustment) + (x + 0.5) / scale - 0.5
+                    let offset = from / 2.0 * (1.0 - to / (scale * from));
+                    // ONNX Runtime rounds the offset, but not the sum before it is complete.
+                    (offset as f64 + (x as f64 + 0.5) / scale as f64 - 0.5) as $f
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, UNDERFLOW, is_float, one, scaled};
+use super::common::{Torch, UNDERFLOW, float, is_float, one, scaled};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::{Arithmetic, Transcendental};
@@ -23,7 +23,7 @@ fn div(call: &Call) -> Result<Vec<Tensor>> {
 
 /// `b` with -1 replaced by 1, and the factor that was taken out.
 fn without_minus_one(b: &Tensor) -> std::result::Result<(Tensor, Tensor), tch::TchError> {
-    if b.kind() == Kind::Uint8 {
+    if !matches!(b.kind(), Kind::Int8 | Kind::Int16 | Kind::Int | Kind::Int64) {
         return Ok((b.shallow_clone(), b.f_ones_like()?));
     }
     let minus_one = b.f_eq(-1)?;
@@ -74,7 +74,7 @@ fn clip(call: &Call) -> Result<Vec<Tensor>> {
 }
 
 fn clip_6(call: &Call) -> Result<Vec<Tensor>> {
-    one(call.input(0)?.f_clamp(call.float("min", f32::MIN)?, call.float("max", f32::MAX)?))
+    one(float(call, 0)?.f_clamp(call.float("min", f32::MIN)?, call.float("max", f32::MAX)?))
 }
 
 /// |a| + |b| + ...: what is lost when they cancel.
@@ -125,7 +125,7 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, f32s, random};
+    use super::super::against_ort::{Case, cases, f32s, random};
     use parity::tensor::Tensor;
     use proptest::prelude::*;
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(cases(64))]
         #[test]
         fn two_operands_round_once(op in prop::sample::select(vec!["Add", "Sub", "Mul", "Div"]), n in 1usize..300, left: bool, seed: u64) {
             let (a, b) = (random(&[n], seed, -8.0, 8.0), random(&[if left { n } else { 1 }], !seed, -3.0, 3.0));

@@ -2,12 +2,12 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, axis, count, is_float, one, wrapped};
+use super::common::{Torch, axis, count, counted, is_float, one, wrapped};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Arithmetic;
 use parity::graph::{Attribute, Node};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 fn gather(call: &Call) -> Result<Vec<Tensor>> {
     let (x, indices) = (call.input(0)?, call.input(1)?);
@@ -43,7 +43,7 @@ fn rows(x: &Tensor, indices: &Tensor, batch: i64) -> Result<Rows> {
     let end = usize::try_from(depth).ok().map(|d| batch + d).filter(|e| *e <= dims.len());
     let end = end.ok_or_else(|| Error::usage(format!("tuples of {depth} indices do not fit {dims:?}")))?;
     let batches = count(&dims[..batch])?;
-    let first = (|| Tensor::f_arange(batches, (Kind::Int64, Device::Cpu))?.f_reshape([batches, 1]))();
+    let first = counted(batches)?.f_reshape([batches, 1]);
     let each = count(&tuples[batch..])?;
     let mut at = first.and_then(|b| b.f_expand([batches, each], false)).map_err(torch_error)?;
     for (i, d) in (batch..end).enumerate() {
@@ -109,13 +109,18 @@ fn scatter_elements(call: &Call) -> Result<Vec<Tensor>> {
 /// `values[1]` where the class is, `values[0]` elsewhere; a class outside the depth is nowhere.
 fn one_hot(call: &Call) -> Result<Vec<Tensor>> {
     let (indices, values) = (call.input(0)?, call.input(2)?);
-    let depth = call.integers(1)?.and_then(|d| d.first().copied()).filter(|d| (0..1 << 40).contains(d)).ok_or_else(|| Error::usage("the depth of OneHot is no size"))?;
+    let depth = call
+        .integers(1)?
+        .and_then(|d| d.first().copied())
+        .filter(|d| (0..1 << 40).contains(d))
+        .ok_or_else(|| Error::usage("the depth of OneHot is no size"))?;
     let at = axis(call.int("axis", -1)?, indices.dim() + 1)?;
     let along = super::common::along(indices.dim() + 1, at, depth);
+    let classes = counted(depth)?;
     let hot = || -> Torch {
         let class = if is_float(indices) { indices.f_trunc()? } else { indices.shallow_clone() }.f_to_kind(Kind::Int64)?;
         let class = class.f_where_self(&class.f_ge(0)?, &class.f_add_scalar(depth)?)?.f_unsqueeze(at as i64)?;
-        let hit = class.f_eq_tensor(&Tensor::f_arange(depth, (Kind::Int64, Device::Cpu))?.f_reshape(along)?)?;
+        let hit = class.f_eq_tensor(&classes.f_reshape(along)?)?;
         values.f_select(0, 1)?.f_where_self(&hit, &values.f_select(0, 0)?)
     };
     one(hot())
@@ -147,7 +152,7 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, f32s, i64s, random, whole};
+    use super::super::against_ort::{Case, cases, f32s, i64s, random, whole};
     use parity::tensor::Tensor;
     use proptest::prelude::*;
 
@@ -165,13 +170,16 @@ mod tests {
     #[test]
     fn updates_are_written_or_combined() {
         let x = || f32s(&[4], &[1.0, 2.0, 3.0, 4.0]);
-        let nd = |r: &str| Case::new("ScatterND", 18).with(x()).with(Tensor::of(&[2, 1], &[1i64, -1])).with(f32s(&[2], &[3.0, -5.0])).text("reduction", r);
+        let nd = |r: &str| {
+            Case::new("ScatterND", 18).with(x()).with(Tensor::of(&[2, 1], &[1i64, -1])).with(f32s(&[2], &[3.0, -5.0])).text("reduction", r)
+        };
         nd("none").gives(&[f32s(&[4], &[1.0, 3.0, 3.0, -5.0])]);
         nd("add").gives(&[f32s(&[4], &[1.0, 5.0, 3.0, -1.0])]);
         nd("mul").gives(&[f32s(&[4], &[1.0, 6.0, 3.0, -20.0])]);
         nd("max").gives(&[f32s(&[4], &[1.0, 3.0, 3.0, 4.0])]);
         nd("min").gives(&[f32s(&[4], &[1.0, 2.0, 3.0, -5.0])]);
-        let each = |r: &str| Case::new("ScatterElements", 18).with(x()).with(i64s(&[0, -2])).with(f32s(&[2], &[9.0, 0.0])).text("reduction", r);
+        let each =
+            |r: &str| Case::new("ScatterElements", 18).with(x()).with(i64s(&[0, -2])).with(f32s(&[2], &[9.0, 0.0])).text("reduction", r);
         each("none").gives(&[f32s(&[4], &[9.0, 2.0, 0.0, 4.0])]);
         each("add").gives(&[f32s(&[4], &[10.0, 2.0, 3.0, 4.0])]);
         each("max").gives(&[f32s(&[4], &[9.0, 2.0, 3.0, 4.0])]);
@@ -181,13 +189,15 @@ mod tests {
 
     #[test]
     fn a_class_outside_the_depth_is_nowhere() {
-        let hot = |axis: i64| Case::new("OneHot", 11).with(i64s(&[1, -1, 3])).with(Tensor::of(&[], &[3i64])).with(f32s(&[2], &[-1.0, 5.0])).int("axis", axis);
+        let hot = |axis: i64| {
+            Case::new("OneHot", 11).with(i64s(&[1, -1, 3])).with(Tensor::of(&[], &[3i64])).with(f32s(&[2], &[-1.0, 5.0])).int("axis", axis)
+        };
         hot(-1).gives(&[f32s(&[3, 3], &[-1.0, 5.0, -1.0, -1.0, -1.0, 5.0, -1.0, -1.0, -1.0])]);
         hot(0).gives(&[f32s(&[3, 3], &[-1.0, -1.0, -1.0, 5.0, -1.0, -1.0, -1.0, 5.0, -1.0])]);
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(cases(64))]
         #[test]
         fn gathers_agree(a in 1usize..4, b in 1usize..4, c in 1usize..4, n in 1usize..5, axis in -3i64..3, seed: u64) {
             let dims = [a, b, c];

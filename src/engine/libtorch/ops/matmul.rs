@@ -80,3 +80,60 @@ pub const OPS: &[Op] = &[
     op("Gemm", 7, gemm, Scale::By(Matmul, gemm_scale)),
     op("Einsum", 12, einsum, Scale::Absolute(Matmul, summed)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, cases, f32s, random};
+    use parity::tensor::Tensor;
+    use proptest::prelude::*;
+
+    #[test]
+    fn vectors_and_batches_multiply_like_numpy() {
+        let shape = |a: &[usize], b: &[usize]| {
+            Case::new("MatMul", 13).with(random(a, 1, -1.0, 1.0)).with(random(b, 2, -1.0, 1.0)).check()[0].shape().to_vec()
+        };
+        assert_eq!(shape(&[3], &[3]), Vec::<usize>::new());
+        assert_eq!(shape(&[2, 3], &[3]), [2]);
+        assert_eq!(shape(&[3], &[3, 4]), [4]);
+        assert_eq!(shape(&[5, 1, 2, 3], &[4, 3, 2]), [5, 4, 2, 2]);
+        Case::new("MatMul", 13).with(random(&[2, 3], 1, 0.0, 1.0)).with(random(&[2, 3], 1, 0.0, 1.0)).refused("libtorch");
+        let i32s = |shape: &[usize], v: &[i32]| Tensor::of(shape, v);
+        Case::new("MatMul", 13).with(i32s(&[1, 2], &[1, 2])).with(i32s(&[2, 1], &[3, 4])).gives(&[i32s(&[1, 1], &[11])]);
+    }
+
+    #[test]
+    fn an_equation_sums_what_its_output_lacks() {
+        let sum = |equation: &str, a: &[usize], b: &[usize]| {
+            Case::new("Einsum", 12).with(random(a, 1, -1.0, 1.0)).with(random(b, 2, -1.0, 1.0)).text("equation", equation).check()[0]
+                .shape()
+                .to_vec()
+        };
+        assert_eq!(sum("bij, bjk -> bik", &[2, 3, 4], &[2, 4, 5]), [2, 3, 5]);
+        assert_eq!(sum("nkc,nchw->nkhw", &[2, 3, 4], &[2, 4, 5, 6]), [2, 3, 5, 6]);
+        assert_eq!(sum("i,i", &[4], &[4]), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn negative_factors_do_not_shrink_the_scale() {
+        let case = Case::new("Gemm", 13).with(f32s(&[1, 2], &[1.0, -2.0])).with(f32s(&[2, 1], &[3.0, 4.0])).with(f32s(&[1], &[7.0]));
+        case.float("alpha", -2.0).float("beta", -1.0).gives(&[f32s(&[1, 1], &[3.0])]);
+    }
+
+    proptest! {
+        #![proptest_config(cases(64))]
+        #[test]
+        fn products_stay_in_their_bound(m in 1usize..20, k in 1usize..400, n in 1usize..20, a_turned: bool, b_turned: bool, alpha in -2f32..2.0, c in 0usize..4, seed: u64) {
+            Case::new("MatMul", 13).with(random(&[2, m, k], seed, -1.0, 1.0)).with(random(&[k, n], !seed, -1.0, 1.0)).check();
+            let a = if a_turned { [k, m] } else { [m, k] };
+            let b = if b_turned { [n, k] } else { [k, n] };
+            let case = Case::new("Gemm", 13).with(random(&a, seed, -1.0, 1.0)).with(random(&b, !seed, -1.0, 1.0));
+            let case = match c {
+                0 => case,
+                1 => case.with(random(&[n], seed, -1.0, 1.0)),
+                2 => case.with(random(&[m, 1], seed, -1.0, 1.0)),
+                _ => case.with(random(&[m, n], seed, -1.0, 1.0)),
+            };
+            case.int("transA", a_turned as i64).int("transB", b_turned as i64).float("alpha", alpha).float("beta", 0.5).check();
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, UNDERFLOW, axis, count, one, scaled};
+use super::common::{Torch, UNDERFLOW, axis, count, float, one, scaled};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::{Normalisation, Softmax};
@@ -51,17 +51,20 @@ fn layer_norm(call: &Call) -> Result<Vec<Tensor>> {
     Ok(vec![affine(&y, call.input(1)?, call.optional(2)).map_err(torch_error)?, mean, inverse])
 }
 
-/// (|x| + mean|x|)·|w|/σ + |b| for y, mean|x| for the mean, and for 1/σ itself.
+/// (|x| + mean|x| + |x − mean|·q)·|w|/σ + |b| for y, mean|x| for the mean, (1 + q)/σ for 1/σ, with q = mean(x²)/σ²: how much of the
+/// variance is lost where it is computed as mean(x²) − mean(x)², as ONNX Runtime does.
 fn layer_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let (x, eps) = (call.input(0)?, call.float("epsilon", 1e-5)?);
     let trailing = x.dim() - axis(call.int("axis", -1)?, x.dim())?;
     let (w, b) = (call.input(1)?, call.optional(2));
     let sizes = || {
         let over: Vec<i64> = (1..=trailing as i64).map(|a| -a).collect();
-        let (_, _, inverse) = standard(x, trailing, eps)?;
+        let (y, _, inverse) = standard(x, trailing, eps)?;
         let mean = x.f_abs()?.f_mean_dim(&over[..], true, None)?;
+        let lost = x.f_square()?.f_mean_dim(&over[..], true, None)?.f_mul(&inverse.f_square()?)?;
         let b = b.map(|b| b.f_abs()).transpose()?;
-        Ok((affine(&x.f_abs()?.f_add(&mean)?.f_mul(&inverse)?, &w.f_abs()?, b.as_ref())?, mean, inverse))
+        let size = x.f_abs()?.f_add(&mean)?.f_mul(&inverse)?.f_add(&y.f_abs()?.f_mul(&lost)?)?;
+        Ok((affine(&size, &w.f_abs()?, b.as_ref())?, mean, inverse.f_mul(&lost.f_add_scalar(1)?)?))
     };
     let (y, mean, inverse) = sizes().map_err(torch_error)?;
     let k = count(&x.size()[x.dim() - trailing..])? as usize;
@@ -80,10 +83,15 @@ struct Groups {
 fn groups(call: &Call) -> Result<Groups> {
     call.known("stash_type");
     let dims = call.input(0)?.size();
-    let [n, c, spatial @ ..] = dims.as_slice() else { return Err(Error::usage(format!("{dims:?} has no channels"))) };
+    let [n, c, spatial @ ..] = dims.as_slice() else {
+        return Err(Error::usage(format!("{dims:?} has no channels")));
+    };
     let groups = match call.node.op.as_str() {
-        "InstanceNormalization" => *c,
-        _ => call.int_if("num_groups")?.filter(|g| *g > 0 && c % g == 0).ok_or_else(|| Error::usage(format!("num_groups does not divide {c}")))?,
+        "InstanceNormalization" if *c > 0 => *c,
+        _ => call
+            .int_if("num_groups")?
+            .filter(|g| *g > 0 && c % g == 0)
+            .ok_or_else(|| Error::usage(format!("num_groups does not divide {c}")))?,
     };
     // Before opset 21 GroupNormalization has one weight per group.
     let per_group = call.node.op == "GroupNormalization" && call.opset < 21;
@@ -107,7 +115,8 @@ fn group_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
         let x = x.f_reshape(g.flat)?;
         let (_, _, inverse) = standard(&x, 1, g.eps)?;
         let y = x.f_abs()?.f_add(&x.f_abs()?.f_mean_dim(-1, true, None)?)?.f_mul(&inverse)?.f_reshape(&g.split)?;
-        affine(&y, &w.f_abs()?.f_reshape(&g.affine)?, Some(&b.f_abs()?.f_reshape(&g.affine)?))?.f_reshape(call.input(0).map_or(vec![], |x| x.size()))
+        affine(&y, &w.f_abs()?.f_reshape(&g.affine)?, Some(&b.f_abs()?.f_reshape(&g.affine)?))?
+            .f_reshape(call.input(0).map_or(vec![], |x| x.size()))
     };
     scaled(size(), g.flat[2] as usize)
 }
@@ -156,7 +165,7 @@ fn soft_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
 
 /// x / (bias + α/size · Σx²)^β, the sum over `size` neighbouring channels.
 fn local_response(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, size) = (call.input(0)?, call.int("size", 1)?);
+    let (x, size) = (float(call, 0)?, call.int("size", 1)?);
     let (alpha, beta, bias) = (call.float("alpha", 1e-4)?, call.float("beta", 0.75)?, call.float("bias", 1.0)?);
     if !(1..1 << 20).contains(&size) || x.dim() < 2 {
         return Err(Error::usage(format!("attribute 'size' is {size} for an input of rank {}", x.dim())));
@@ -171,6 +180,12 @@ fn local_response(call: &Call) -> Result<Vec<Tensor>> {
     one(response())
 }
 
+/// |y|·(1 + β): the power multiplies the relative error of its base.
+fn response_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let beta = call.float("beta", 0.75)?.abs();
+    scaled(outputs[0].f_abs().and_then(|y| y.f_mul_scalar(1.0 + beta)), call.int("size", 1)? as usize)
+}
+
 pub const OPS: &[Op] = &[
     op("BatchNormalization", 7, batch_norm, Scale::By(Normalisation, batch_scale)),
     op("LayerNormalization", 17, layer_norm, Scale::By(Normalisation, layer_scale)),
@@ -178,5 +193,63 @@ pub const OPS: &[Op] = &[
     op("GroupNormalization", 18, group_norm, Scale::By(Normalisation, group_scale)),
     op("Softmax", 1, softmax, Scale::By(Softmax, soft_scale)),
     op("LogSoftmax", 1, log_softmax, Scale::By(Softmax, soft_scale)),
-    op("LRN", 1, local_response, Scale::Output(Normalisation)),
+    op("LRN", 1, local_response, Scale::By(Normalisation, response_scale)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, cases, f32s, random};
+    use proptest::prelude::*;
+
+    #[test]
+    fn channels_are_moved_by_their_own_statistics() {
+        let c = |v: &[f32]| f32s(&[2], v);
+        let case = Case::new("BatchNormalization", 15).with(f32s(&[1, 2, 1], &[3.0, 5.0])).with(c(&[2.0, 1.0])).with(c(&[1.0, 0.0]));
+        let case = case.with(c(&[1.0, 1.0])).with(c(&[4.0, 16.0])).float("epsilon", 0.0);
+        case.gives(&[f32s(&[1, 2, 1], &[3.0, 1.0])]);
+        case.int("training_mode", 1).refused("only inference");
+    }
+
+    #[test]
+    fn softmax_flattened_its_axes_before_opset_13() {
+        let x = || f32s(&[1, 2, 2], &[0.0, 0.0, 0.0, 0.0]);
+        Case::new("Softmax", 11).with(x()).gives(&[f32s(&[1, 2, 2], &[0.25; 4])]);
+        Case::new("Softmax", 13).with(x()).gives(&[f32s(&[1, 2, 2], &[0.5; 4])]);
+        Case::new("Softmax", 13).with(f32s(&[2], &[-1000.0, 1000.0])).gives(&[f32s(&[2], &[0.0, 1.0])]);
+    }
+
+    #[test]
+    fn groups_have_one_weight_each_before_opset_21() {
+        let x = || random(&[2, 4, 3, 2], 5, -1.0, 3.0);
+        let of = |opset: i64, n: usize| {
+            Case::new("GroupNormalization", opset).with(x()).with(random(&[n], 6, 0.5, 2.0)).with(random(&[n], 7, -1.0, 1.0))
+        };
+        of(18, 2).int("num_groups", 2).check();
+        of(21, 4).int("num_groups", 2).check();
+        of(21, 4).int("num_groups", 3).refused("does not divide");
+    }
+
+    proptest! {
+        #![proptest_config(cases(64))]
+        #[test]
+        fn normalisations_stay_in_their_bound(n in 1usize..3, c in 1usize..9, h in 1usize..20, w in 2usize..20, offset in prop::sample::select(vec![0f32, 2.0, 10.0]), seed: u64) {
+            let x = || random(&[n, c, h, w], seed, offset - 1.0, offset + 1.0);
+            let each = |i: u64, low: f32, high: f32| random(&[c], seed ^ i, low, high);
+            let case = Case::new("BatchNormalization", 15).with(x()).with(each(1, -2.0, 2.0)).with(each(2, -1.0, 1.0));
+            case.with(each(3, offset - 1.0, offset + 1.0)).with(each(4, 0.01, 2.0)).check();
+            Case::new("InstanceNormalization", 6).with(x()).with(each(1, -2.0, 2.0)).with(each(2, -1.0, 1.0)).check();
+            for axis in [-1i64, 1, 2] {
+                let last = &[n, c, h, w][axis.rem_euclid(4) as usize..];
+                let case = Case::new("LayerNormalization", 17).with(x()).with(random(last, seed ^ 5, -2.0, 2.0)).with(random(last, seed ^ 6, -1.0, 1.0));
+                case.int("axis", axis).outputs(3).check();
+            }
+            Case::new("LRN", 13).with(x()).int("size", [1, 3, 5][seed as usize % 3]).float("alpha", 0.5).check();
+        }
+
+        #[test]
+        fn softmax_stays_in_its_bound(op in prop::sample::select(vec!["Softmax", "LogSoftmax"]), opset in prop::sample::select(vec![11i64, 13]), a in 1usize..4, b in 1usize..2000, axis in -2i64..2, wide in prop::sample::select(vec![0.1f32, 5.0, 60.0]), seed: u64) {
+            Case::new(op, opset).with(random(&[a, b], seed, -wide, wide)).int("axis", axis).check();
+            Case::new(op, opset).with(random(&[2, b, a], seed, -wide, wide)).int("axis", axis).check();
+        }
+    }
+}

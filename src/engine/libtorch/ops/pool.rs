@@ -95,3 +95,79 @@ pub const OPS: &[Op] = &[
     op("GlobalAveragePool", 1, global_average, Scale::Absolute(Reduction, image_terms)),
     op("GlobalMaxPool", 1, global_max, Scale::Exact),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, cases, f32s, random};
+    use parity::tensor::Tensor;
+    use proptest::prelude::*;
+
+    fn five() -> Tensor {
+        f32s(&[1, 1, 5], &[-1.0, -2.0, -3.0, -4.0, -5.0])
+    }
+
+    #[test]
+    fn padding_never_wins_and_a_window_must_start_inside() {
+        let pool = |ceil: i64, pads: &[i64]| {
+            Case::new("MaxPool", 12).with(five()).ints("kernel_shape", &[2]).ints("strides", &[2]).int("ceil_mode", ceil).ints("pads", pads)
+        };
+        pool(0, &[0, 0]).gives(&[f32s(&[1, 1, 2], &[-1.0, -3.0])]);
+        pool(1, &[0, 0]).gives(&[f32s(&[1, 1, 3], &[-1.0, -3.0, -5.0])]);
+        pool(0, &[1, 0]).gives(&[f32s(&[1, 1, 3], &[-1.0, -2.0, -4.0])]);
+        pool(1, &[1, 1]).gives(&[f32s(&[1, 1, 3], &[-1.0, -2.0, -4.0])]);
+        pool(0, &[0, 0]).outputs(2).refused("Indices");
+        Case::new("MaxPool", 12).with(five()).ints("kernel_shape", &[9]).refused("windows of 9");
+        Case::new("MaxPool", 12).with(five()).refused("kernel_shape");
+    }
+
+    #[test]
+    fn small_integers_are_pooled_as_they_are() {
+        let x = Tensor::of(&[1, 1, 4], &[3i8, -128, -5, -7]);
+        Case::new("MaxPool", 12).with(x).ints("kernel_shape", &[2]).ints("strides", &[2]).gives(&[Tensor::of(&[1, 1, 2], &[3i8, -5])]);
+    }
+
+    #[test]
+    fn pads_count_only_if_asked_for() {
+        let pool = |include: i64, ceil: i64| {
+            let case = Case::new("AveragePool", 19).with(five()).ints("kernel_shape", &[2]).ints("strides", &[2]).int("ceil_mode", ceil);
+            case.ints("pads", &[1, 0]).int("count_include_pad", include)
+        };
+        pool(0, 0).gives(&[f32s(&[1, 1, 3], &[-1.0, -2.5, -4.5])]);
+        pool(1, 0).gives(&[f32s(&[1, 1, 3], &[-0.5, -2.5, -4.5])]);
+        let last = |include: i64| {
+            Case::new("AveragePool", 19)
+                .with(five())
+                .ints("kernel_shape", &[2])
+                .ints("strides", &[2])
+                .int("ceil_mode", 1)
+                .int("count_include_pad", include)
+        };
+        last(0).gives(&[f32s(&[1, 1, 3], &[-1.5, -3.5, -5.0])]);
+        last(1).gives(&[f32s(&[1, 1, 3], &[-1.5, -3.5, -5.0])]);
+    }
+
+    proptest! {
+        #![proptest_config(cases(128))]
+        #[test]
+        fn pools_agree(
+            op in prop::sample::select(vec!["MaxPool", "AveragePool"]), rank in 1usize..4, kernel in 1i64..5, stride in 1i64..4, dilation in 1i64..3,
+            before in 0i64..3, after in 0i64..3, ceil in 0i64..2, include in 0i64..2, auto in prop::sample::select(vec!["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]), seed: u64,
+        ) {
+            let dims = [&[2, 3][..], &[9, 10, 11][..rank]].concat();
+            let case = Case::new(op, 19).with(random(&dims, seed, -1.0, 1.0)).ints("kernel_shape", &vec![kernel; rank]).ints("strides", &vec![stride; rank]);
+            let case = match auto {
+                "NOTSET" => case.ints("pads", &[vec![before.min(kernel - 1); rank], vec![after.min(kernel - 1); rank]].concat()).int("ceil_mode", ceil),
+                // ONNX Runtime refuses windows that leave gaps here.
+                _ if kernel < stride => case.text("auto_pad", "VALID"),
+                _ => case.text("auto_pad", auto),
+            };
+            let case = if auto == "NOTSET" { case.ints("dilations", &vec![dilation; rank]) } else { case };
+            if op == "MaxPool" { case.check() } else { case.int("count_include_pad", include).check() };
+        }
+
+        #[test]
+        fn global_pools_stay_in_their_bound(op in prop::sample::select(vec!["GlobalAveragePool", "GlobalMaxPool"]), rank in 1usize..4, n in 1usize..40, seed: u64) {
+            Case::new(op, 13).with(random(&[&[2, 3][..], &[n, n, 3][..rank]].concat(), seed, -1.0, 1.0)).check();
+        }
+    }
+}

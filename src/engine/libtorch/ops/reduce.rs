@@ -2,10 +2,10 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, axes, axis, moved, one, scaled, signed};
+use super::common::{Torch, UNDERFLOW, axes, axis, moved, one, scaled, signed};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
-use parity::floor::Family::{Arithmetic, Reduction};
+use parity::floor::Family::Reduction;
 use tch::{Kind, Tensor};
 
 type Over = fn(&Tensor, &[i64], bool) -> Torch;
@@ -49,9 +49,11 @@ fn sum(x: &Tensor, over: &[i64], keep: bool) -> Torch {
 
 /// Integers are divided like everywhere: towards zero.
 fn mean(x: &Tensor, over: &[i64], keep: bool) -> Torch {
+    let n: i64 = over.iter().map(|a| x.size()[*a as usize]).product();
     match super::common::is_float(x) {
         true => x.f_mean_dim(over, keep, x.kind()),
-        false => sum(x, over, keep)?.f_div_scalar_mode(over.iter().map(|a| x.size()[*a as usize]).product::<i64>(), "trunc"),
+        false if n == 0 => Err(tch::TchError::Kind("the mean of no integers".into())),
+        false => sum(x, over, keep)?.f_div_scalar_mode(n, "trunc"),
     }
 }
 
@@ -72,6 +74,11 @@ fn log_sum_exp(call: &Call) -> Result<Vec<Tensor>> {
 fn terms(call: &Call) -> Result<usize> {
     let dims = call.input(0)?.size();
     Ok(plan(call)?.0.iter().map(|a| dims[*a as usize]).product::<i64>() as usize)
+}
+
+/// |y|, and what may be flushed to zero on the way.
+fn product_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    scaled(outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)), terms(call)?)
 }
 
 /// 1 + |y| + max|x|: the exponent, the logarithm, and the shift that keeps both finite.
@@ -95,16 +102,17 @@ fn arg(call: &Call, extreme: fn(&Tensor, i64, bool) -> Torch) -> Result<Vec<Tens
     one(x.f_flip([at]).and_then(|x| extreme(&x, at, keep)?.f_neg()?.f_add_scalar(last)))
 }
 
-/// Difference of the two chosen values.
+/// Difference of the two chosen values; an index that is none has no value to be near to.
 fn arg_margin(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
     let x = call.input(0)?;
     let (at, keep) = (axis(call.int("axis", 0)?, x.dim())? as i64, call.int("keepdims", 1)? != 0);
-    let chosen = |index: &Tensor| x.f_gather(at, &if keep { index.shallow_clone() } else { index.f_unsqueeze(at)? }, false)?.f_to_kind(Kind::Double);
+    let chosen =
+        |index: &Tensor| x.f_gather(at, &if keep { index.shallow_clone() } else { index.f_unsqueeze(at)? }, false)?.f_to_kind(Kind::Double);
     let distance = || {
         let d = chosen(reference)?.f_sub(&chosen(candidate)?)?.f_abs()?;
         if keep { Ok(d) } else { d.f_squeeze_dim(at) }
     };
-    super::common::largest_where_different(distance(), reference, candidate)
+    Ok(super::common::largest_where_different(distance(), reference, candidate).unwrap_or(f64::INFINITY))
 }
 
 /// Equal values keep the order of the input, which is what ONNX asks for.
@@ -115,7 +123,9 @@ fn top_k(call: &Call) -> Result<Vec<Tensor>> {
         Some(k) => Some(k),
         None => call.integers(1)?.and_then(|k| k.first().copied()),
     };
-    let k = k.filter(|k| (0..=x.size()[at as usize]).contains(k)).ok_or_else(|| Error::usage(format!("k {k:?} does not fit {:?}", x.size())))?;
+    let k = k
+        .filter(|k| (0..=x.size()[at as usize]).contains(k))
+        .ok_or_else(|| Error::usage(format!("k {k:?} does not fit {:?}", x.size())))?;
     let largest = call.int("largest", 1)? != 0;
     call.known("sorted");
     let best = || {
@@ -129,9 +139,11 @@ fn top_k(call: &Call) -> Result<Vec<Tensor>> {
 fn top_margin(call: &Call, output: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
     let x = call.input(0)?;
     let at = axis(call.int("axis", -1)?, x.dim())? as i64;
-    let value = |t: &Tensor| if output == 0 { t.f_to_kind(Kind::Double) } else { x.f_gather(at, t, false)?.f_to_kind(Kind::Double) };
+    let value = |t: &Tensor| {
+        if output == 0 { t.f_to_kind(Kind::Double) } else { x.f_gather(at, t, false)?.f_to_kind(Kind::Double) }
+    };
     let distance = || value(reference)?.f_sub(&value(candidate)?)?.f_abs();
-    super::common::largest_where_different(distance(), reference, candidate)
+    Ok(super::common::largest_where_different(distance(), reference, candidate).unwrap_or(f64::INFINITY))
 }
 
 fn cum_sum(call: &Call) -> Result<Vec<Tensor>> {
@@ -172,15 +184,97 @@ pub const OPS: &[Op] = &[
     op("ReduceMean", 1, |c| reduce(c, mean), SUM),
     op("ReduceMax", 1, |c| reduce(c, |x, over, keep| x.f_amax(over, keep)), Scale::Exact),
     op("ReduceMin", 1, |c| reduce(c, |x, over, keep| x.f_amin(over, keep)), Scale::Exact),
-    op("ReduceProd", 1, |c| reduce(c, product), SUM),
+    op("ReduceProd", 1, |c| reduce(c, product), Scale::By(Reduction, product_scale)),
     op("ReduceL1", 1, |c| on(c, |x| x.f_abs(), sum, same), SUM),
     op("ReduceL2", 1, |c| on(c, |x| x.f_square(), sum, |y| y.f_sqrt()), SUM),
     op("ReduceSumSquare", 1, |c| on(c, |x| x.f_square(), sum, same), SUM),
-    op("ReduceLogSum", 1, |c| on(c, same, sum, |y| y.f_log()), Scale::By(Reduction, log_scale)),
     op("ReduceLogSumExp", 1, log_sum_exp, Scale::By(Reduction, log_scale)),
     op("ArgMax", 1, |c| arg(c, |x, at, keep| x.f_argmax(at, keep)), Scale::Decision(arg_margin)),
     op("ArgMin", 1, |c| arg(c, |x, at, keep| x.f_argmin(at, keep)), Scale::Decision(arg_margin)),
     op("TopK", 1, top_k, Scale::Selection(top_margin)),
-    op("CumSum", 11, cum_sum, Scale::Absolute(Arithmetic, cum_terms)),
+    op("CumSum", 11, cum_sum, Scale::Absolute(Reduction, cum_terms)),
     op("NonZero", 9, non_zero, Scale::Exact),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, cases, f32s, i64s, random, whole};
+    use parity::tensor::Tensor;
+    use proptest::prelude::*;
+
+    fn six() -> Tensor {
+        f32s(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    }
+
+    #[test]
+    fn axes_move_from_the_attribute_to_an_input() {
+        Case::new("ReduceSum", 11).with(six()).ints("axes", &[-1]).gives(&[f32s(&[2, 1], &[6.0, 15.0])]);
+        Case::new("ReduceSum", 13).with(six()).with(i64s(&[0])).int("keepdims", 0).gives(&[f32s(&[3], &[5.0, 7.0, 9.0])]);
+        Case::new("ReduceMean", 13).with(six()).ints("axes", &[0, 1]).int("keepdims", 0).gives(&[f32s(&[], &[3.5])]);
+        Case::new("ReduceMax", 18).with(six()).with(i64s(&[1])).gives(&[f32s(&[2, 1], &[3.0, 6.0])]);
+        Case::new("ReduceSum", 13).with(six()).gives(&[f32s(&[1, 1], &[21.0])]);
+        Case::new("ReduceSum", 13).with(six()).with(i64s(&[])).int("noop_with_empty_axes", 1).gives(&[six()]);
+        Case::new("ReduceSum", 13).with(six()).with(i64s(&[2])).refused("axis 2 is outside rank 2");
+        Case::new("ReduceProd", 18).with(six()).with(i64s(&[0, 1])).int("keepdims", 0).gives(&[f32s(&[], &[720.0])]);
+        Case::new("ReduceSum", 13).with(Tensor::of(&[2], &[i32::MAX, -1])).gives(&[Tensor::of(&[1], &[i32::MAX - 1])]);
+        Case::new("ReduceMean", 18).with(Tensor::of(&[2], &[-3i32, 0])).gives(&[Tensor::of(&[1], &[-1i32])]);
+    }
+
+    #[test]
+    fn the_first_of_equals_is_chosen_unless_the_last_is_asked_for() {
+        let x = || f32s(&[2, 3], &[7.0, 7.0, 1.0, 0.0, 0.0, 0.0]);
+        Case::new("ArgMax", 13).with(x()).int("axis", 1).gives(&[Tensor::of(&[2, 1], &[0i64, 0])]);
+        Case::new("ArgMax", 13).with(x()).int("axis", -1).int("keepdims", 0).int("select_last_index", 1).gives(&[i64s(&[1, 2])]);
+        Case::new("ArgMin", 13).with(x()).int("axis", 1).int("keepdims", 0).gives(&[i64s(&[2, 0])]);
+        let choice = Case::new("ArgMax", 13).with(x()).int("axis", 1).int("keepdims", 0);
+        assert_eq!(choice.margin(0, &i64s(&[0, 0]), &i64s(&[1, 2])), Some(0.0));
+        assert_eq!(choice.margin(0, &i64s(&[0, 0]), &i64s(&[2, 0])), Some(6.0));
+    }
+
+    #[test]
+    fn the_best_keep_their_order_among_equals() {
+        let x = || f32s(&[5], &[1.0, 3.0, 3.0, 2.0, 3.0]);
+        Case::new("TopK", 11).with(x()).with(i64s(&[4])).outputs(2).gives(&[f32s(&[4], &[3.0, 3.0, 3.0, 2.0]), i64s(&[1, 2, 4, 3])]);
+        Case::new("TopK", 11).with(x()).with(i64s(&[2])).int("largest", 0).outputs(2).gives(&[f32s(&[2], &[1.0, 2.0]), i64s(&[0, 3])]);
+        Case::new("TopK", 9).with(x()).int("k", 1).outputs(2).check();
+        Case::new("TopK", 11).with(x()).with(i64s(&[6])).outputs(2).refused("does not fit");
+    }
+
+    #[test]
+    fn running_sums_and_places_of_non_zeros() {
+        let sum = || Case::new("CumSum", 14).with(f32s(&[3], &[1.0, 2.0, 3.0])).with(Tensor::of(&[], &[0i64]));
+        sum().gives(&[f32s(&[3], &[1.0, 3.0, 6.0])]);
+        sum().int("exclusive", 1).gives(&[f32s(&[3], &[0.0, 1.0, 3.0])]);
+        sum().int("reverse", 1).gives(&[f32s(&[3], &[6.0, 5.0, 3.0])]);
+        sum().int("reverse", 1).int("exclusive", 1).gives(&[f32s(&[3], &[5.0, 3.0, 0.0])]);
+        Case::new("NonZero", 13).with(f32s(&[2, 2], &[0.0, 1.0, -2.0, 0.0])).gives(&[Tensor::of(&[2, 2], &[0i64, 1, 1, 0])]);
+        Case::new("NonZero", 13).with(f32s(&[2], &[0.0, 0.0])).gives(&[Tensor::of::<i64>(&[1, 0], &[])]);
+    }
+
+    proptest! {
+        #![proptest_config(cases(96))]
+        #[test]
+        fn reductions_stay_in_their_bound(
+            op in prop::sample::select(vec!["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"]),
+            a in 1usize..5, b in 1usize..40, c in 1usize..40, axes in prop::sample::select(vec![vec![0i64], vec![1], vec![-1], vec![1, 2], vec![0, 1], vec![0, -1], vec![0, 1, 2]]),
+            keep in 0i64..2, low in prop::sample::select(vec![-1f32, 0.2]), seed: u64,
+        ) {
+            Case::new(op, 18).with(random(&[a, b, c], seed, low, 1.5)).with(i64s(&axes)).int("keepdims", keep).check();
+        }
+
+        #[test]
+        fn long_sums_stay_in_their_bound(op in prop::sample::select(vec!["ReduceSum", "ReduceMean", "ReduceL2"]), n in 1000usize..20000, low in prop::sample::select(vec![-1f32, 0.0]), seed: u64) {
+            Case::new(op, 18).with(random(&[2, n], seed, low, 1.0)).with(i64s(&[1])).check();
+            Case::new(op, 18).with(random(&[n, 2], seed, low, 1.0)).with(i64s(&[0])).check();
+        }
+
+        #[test]
+        fn choices_agree(op in prop::sample::select(vec!["ArgMax", "ArgMin"]), n in 1usize..20, m in 1usize..6, axis in -2i64..2, last in 0i64..2, k in 1i64..6, seed: u64) {
+            let x = || whole(&[n, m], seed, -4, 4).to_f64().iter().map(|v| *v as f32).collect::<Vec<_>>();
+            Case::new(op, 13).with(f32s(&[n, m], &x())).int("axis", axis).int("select_last_index", last).check();
+            let k = k.min([n, m][axis.rem_euclid(2) as usize] as i64);
+            Case::new("TopK", 11).with(f32s(&[n, m], &x())).with(i64s(&[k])).int("axis", axis).int("largest", last).outputs(2).check();
+            Case::new("CumSum", 14).with(random(&[n, m], seed, -1.0, 1.0)).with(Tensor::of(&[], &[axis])).int("reverse", last).check();
+        }
+    }
+}

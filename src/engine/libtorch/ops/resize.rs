@@ -42,6 +42,8 @@ struct Plan {
 struct Taps {
     index: Vec<Vec<i64>>,
     weight: Vec<Vec<f64>>,
+    /// By how much the weights were multiplied so that they sum to 1; 1 almost always.
+    gain: Vec<f64>,
 }
 
 impl Plan {
@@ -61,7 +63,9 @@ impl Plan {
             "nearest" => Mode::Nearest(nearest),
             "linear" | "bilinear" => Mode::Linear,
             "cubic" => Mode::Cubic(a, exclude),
-            other => return Err(Error::usage(format!("attribute 'mode' should be nearest, linear or cubic, is '{other}'"))),
+            other => {
+                return Err(Error::usage(format!("attribute 'mode' should be nearest, linear or cubic, is '{other}'")));
+            }
         };
         let axes = lengths(call, modern)?.into_iter().filter(|a| a.scale != 1.0 || a.from != a.to).collect();
         Ok(Self { axes, transform, mode })
@@ -75,6 +79,12 @@ impl Plan {
         (0..a.to).map(|i| f64_coordinate(self.transform, i as f64, a.wide, a.from as f64, a.to as f64)).collect()
     }
 
+    /// Size of the numbers that coordinate `x` is computed from.
+    fn reach(&self, a: &Axis, x: f64) -> f64 {
+        let centre = if self.transform == Transform::HalfPixelSymmetric { a.from as f64 / 2.0 } else { 0.0 };
+        x.abs() + 1.0 + centre
+    }
+
     /// Whether f32 knows every coordinate of the axis exactly.
     fn exact(&self, a: &Axis) -> bool {
         self.narrow(a).iter().zip(self.wide(a)).all(|(n, w)| *n as f64 == w)
@@ -86,17 +96,18 @@ impl Plan {
             Precision::Declared => self.narrow(a).iter().map(|x| *x as f64).collect(),
             Precision::Double => self.wide(a),
         };
+        let gain = vec![1.0; a.to as usize];
         match self.mode {
             Mode::Nearest(nearest) => {
                 let index = self.narrow(a).iter().map(|x| nearest.index(*x, a.scale < 1.0).max(0).min(last)).collect();
-                Taps { index: vec![index], weight: vec![vec![1.0; a.to as usize]] }
+                Taps { index: vec![index], weight: vec![vec![1.0; a.to as usize]], gain }
             }
             Mode::Linear => {
                 let inside: Vec<f64> = coordinates.iter().map(|x| x.max(0.0).min(last as f64)).collect();
                 let floor: Vec<i64> = inside.iter().map(|x| *x as i64).collect();
                 let rest: Vec<f64> = inside.iter().zip(&floor).map(|(x, f)| x - *f as f64).collect();
                 let next = floor.iter().map(|f| (f + 1).min(last)).collect();
-                Taps { index: vec![floor, next], weight: vec![rest.iter().map(|r| 1.0 - r).collect(), rest] }
+                Taps { index: vec![floor, next], weight: vec![rest.iter().map(|r| 1.0 - r).collect(), rest], gain }
             }
             Mode::Cubic(coefficient, exclude) => cubic_taps(&coordinates, last, coefficient, exclude),
         }
@@ -104,18 +115,20 @@ impl Plan {
 }
 
 fn cubic_taps(coordinates: &[f64], last: i64, a: f64, exclude: bool) -> Taps {
-    let mut taps = Taps { index: vec![vec![]; 4], weight: vec![vec![]; 4] };
+    let mut taps = Taps { index: vec![vec![]; 4], weight: vec![vec![]; 4], gain: vec![] };
     for x in coordinates {
         let floor = x.floor();
         let mut w = cubic(x - floor, a);
         let at = [-1, 0, 1, 2].map(|k| floor as i64 + k);
+        let mut gain = 1.0;
         if exclude {
             for (w, at) in w.iter_mut().zip(at) {
                 *w = if (0..=last).contains(&at) { *w } else { 0.0 };
             }
-            let sum: f64 = w.iter().sum();
-            w = w.map(|w| w / sum);
+            gain = 1.0 / w.iter().sum::<f64>();
+            w = w.map(|w| w * gain);
         }
+        taps.gain.push(gain.abs());
         for k in 0..4 {
             taps.index[k].push(at[k].max(0).min(last));
             taps.weight[k].push(w[k]);
@@ -138,15 +151,19 @@ fn lengths(call: &Call, modern: bool) -> Result<Vec<Axis>> {
     };
     let policy = call.text("keep_aspect_ratio_policy", "stretch")?;
     let (to, scales) = match (scales.filter(|s| !s.is_empty()), if modern { call.integers(3)? } else { None }) {
-        (Some(scales), _) if scales.len() == from.len() => (from.iter().zip(&scales).map(|(n, s)| (*s as f32 * *n as f32) as i64).collect(), Some(scales)),
+        (Some(scales), _) if scales.len() == from.len() => {
+            (from.iter().zip(&scales).map(|(n, s)| (*s as f32 * *n as f32) as i64).collect(), Some(scales))
+        }
         (None, Some(sizes)) if sizes.len() == from.len() => kept(&policy, &from, sizes)?,
-        (scales, sizes) => return Err(Error::usage(format!("scales {scales:?} or sizes {sizes:?} should be {} numbers", from.len()))),
+        (scales, sizes) => {
+            return Err(Error::usage(format!("scales {scales:?} or sizes {sizes:?} should be {} numbers", from.len())));
+        }
     };
     let one = |(i, at): (usize, &usize)| {
         let wide = scales.as_ref().map_or(to[i] as f64 / from[i] as f64, |s| s[i]);
         let scale = scales.as_ref().map_or(to[i] as f32 / from[i] as f32, |s| s[i] as f32);
         match wide > 0.0 && wide.is_finite() || to[i] == from[i] {
-            true => Ok(Axis { at: *at, from: from[i], to: fits(Some(to[i]))?, scale, wide }),
+            true => Ok(Axis { at: *at, from: from[i], to: fits(Some(to[i]).filter(|n| *n < 1 << 24))?, scale, wide }),
             false => Err(Error::usage(format!("axis {at} of {dims:?} cannot be resized by {wide}"))),
         }
     };
@@ -184,44 +201,52 @@ fn taken(x: &Tensor, at: usize, taps: &Taps, mode: Mode) -> Torch {
     (1..taps.index.len()).try_fold(part(0)?, |sum, k| sum.f_add(&part(k)?))
 }
 
-/// Σ|w||x|, and where f32 cannot hold the coordinates, the largest neighbour times the coordinate, whose rounding moves the weights.
+/// Σ|w||x|, and the largest neighbour times how far its weight may move: by the rounding of the coordinate, where f32 cannot
+/// hold it, and by that of the cubic polynomial, whose terms are of size CUBIC; both grow with what normalises the weights.
 fn interpolated(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let plan = Plan::of(call)?;
     let x = call.input(0)?.f_abs().map_err(torch_error)?;
     let bound = || -> Torch {
         let (mut sum, mut top) = (x.shallow_clone(), x.shallow_clone());
-        let mut moved = full_like(&outputs[0], if matches!(plan.mode, Mode::Cubic(..)) { CUBIC } else { 0.0 })?;
+        let (mut moved, mut gain) = (full_like(&outputs[0], 0.0)?, full_like(&outputs[0], 1.0)?);
         for a in &plan.axes {
             let mut taps = plan.taps(a, Precision::Double);
             taps.weight.iter_mut().flatten().for_each(|w| *w = w.abs());
             sum = taken(&sum, a.at, &taps, plan.mode)?;
             let pick = |t: &Tensor, k: usize| t.f_index_select(a.at as i64, &vector(&taps.index[k])?);
             top = (1..taps.index.len()).try_fold(pick(&top, 0)?, |m, k| m.f_maximum(&pick(&top, k)?))?;
-            if !plan.exact(a) {
-                let far: Vec<f64> = plan.wide(a).iter().map(|c| c.abs() + 1.0).collect();
-                moved = moved.f_add(&weights(&far, Kind::Double, x.dim(), a.at)?)?;
-            }
+            let polynomial = if matches!(plan.mode, Mode::Cubic(..)) { CUBIC } else { 0.0 };
+            let exact = plan.exact(a);
+            let far: Vec<f64> = plan.wide(a).iter().map(|c| polynomial + if exact { 0.0 } else { plan.reach(a, *c) }).collect();
+            moved = moved.f_add(&weights(&far, Kind::Double, x.dim(), a.at)?)?;
+            gain = gain.f_mul(&weights(&taps.gain, Kind::Double, x.dim(), a.at)?)?;
         }
-        sum.f_add(&top.f_mul(&moved)?)
+        sum.f_add(&top.f_mul(&moved)?.f_mul(&gain)?)
     };
     Ok(vec![(bound().map_err(torch_error)?, plan.axes.len().max(1))])
 }
 
-/// The polynomials of the cubic weights go through numbers of about this size.
 const CUBIC: f64 = 4.0;
+
+/// Relative rounding of a coordinate: half a dozen operations in f32 (ONNX Runtime showed up to 5 u).
+const ROUNDING: f64 = 8.0 * (f32::EPSILON as f64 / 2.0);
 
 fn full_like(t: &Tensor, value: f64) -> Torch {
     super::common::full(&t.size(), value, Kind::Double)
 }
 
 /// Distance of the coordinate from where the nearest element changes, by the axis that is nearest to it; a whole element
-/// where f32 holds the coordinates exactly, because then nothing but another rule explains a difference.
+/// where f32 holds the coordinates exactly, because then nothing but another rule explains a difference. 0 where it is less
+/// than what computing the coordinate in f32 may round.
 fn border(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
     let plan = Plan::of(call)?;
-    let Mode::Nearest(nearest) = plan.mode else { return Err(Error::failed("only nearest decides")) };
+    let Mode::Nearest(nearest) = plan.mode else {
+        return Err(Error::failed("only nearest decides"));
+    };
     let mut distance = full_like(reference, 1.0).map_err(torch_error)?;
     for a in plan.axes.iter().filter(|a| !plan.exact(a)) {
-        let each: Vec<f64> = plan.wide(a).iter().map(|x| nearest.border(*x)).collect();
+        let beyond = |x: &f64| Some(nearest.border(*x)).filter(|d| *d > ROUNDING * plan.reach(a, *x)).unwrap_or(0.0);
+        let each: Vec<f64> = plan.wide(a).iter().map(beyond).collect();
         let lies = || distance.f_minimum(&Tensor::f_from_slice(&each)?.f_reshape(along(reference.dim(), a.at, a.to))?);
         distance = lies().map_err(torch_error)?;
     }
@@ -239,3 +264,127 @@ fn scale(node: &Node) -> &'static Scale {
 }
 
 pub const OPS: &[Op] = &[op("Resize", 10, resize, Scale::Node(scale)), op("Upsample", 7, resize, Scale::Node(scale))];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, cases, f32s, i64s, random};
+    use parity::graph::Attribute;
+    use proptest::prelude::*;
+
+    fn four() -> parity::tensor::Tensor {
+        f32s(&[1, 1, 4], &[1.0, 2.0, 3.0, 4.0])
+    }
+
+    #[test]
+    fn a_row_is_enlarged_by_every_mode() {
+        let to = |mode: &str, transform: &str, want: &[f32]| {
+            let case = Case::new("Resize", 13).with(four()).without().with(f32s(&[3], &[1.0, 1.0, 2.0])).text("mode", mode);
+            case.text("coordinate_transformation_mode", transform).gives(&[f32s(&[1, 1, 8], want)]);
+        };
+        to("nearest", "half_pixel", &[1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0]);
+        to("nearest", "asymmetric", &[1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0]);
+        to("linear", "half_pixel", &[1.0, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 4.0]);
+        to("linear", "asymmetric", &[1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.0]);
+    }
+
+    #[test]
+    fn a_scale_that_changes_no_length_still_moves_the_elements() {
+        // ONNX Runtime copies the input then; the standard computes the coordinates from the scale.
+        let case = Case::new("Resize", 13)
+            .with(f32s(&[1, 1, 2], &[0.0, 1.0]))
+            .without()
+            .with(f32s(&[3], &[1.0, 1.0, 1.25]))
+            .text("mode", "linear");
+        assert_eq!(case.ort().expect("it runs")[0].to_f64(), [0.0, 1.0]);
+        assert!((case.torch().expect("it runs")[0].to_f64()[1] - 0.7).abs() < 1e-6);
+    }
+
+    #[test]
+    fn older_versions_have_other_inputs() {
+        let scales = Attribute::Floats(vec![1.0, 1.0, 2.0, 2.0]);
+        let x = || f32s(&[1, 1, 1, 2], &[1.0, 2.0]);
+        let twice = [f32s(&[1, 1, 2, 4], &[1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0])];
+        Case::new("Upsample", 7).with(x()).attribute("scales", scales).gives(&twice);
+        Case::new("Upsample", 9).with(x()).with(f32s(&[4], &[1.0, 1.0, 2.0, 2.0])).gives(&twice);
+        Case::new("Resize", 10).with(x()).with(f32s(&[4], &[1.0, 1.0, 2.0, 2.0])).gives(&twice);
+        Case::new("Resize", 19).with(x()).without().without().with(i64s(&[2, 4])).ints("axes", &[2, 3]).gives(&twice);
+        Case::new("Resize", 19)
+            .with(x())
+            .without()
+            .without()
+            .with(i64s(&[3, 4]))
+            .ints("axes", &[2, 3])
+            .text("keep_aspect_ratio_policy", "not_larger")
+            .gives(&twice);
+        Case::new("Resize", 19).with(x()).int("antialias", 1).refused("antialias");
+        Case::new("Resize", 19).with(x()).without().without().with(i64s(&[2])).refused("should be 4 numbers");
+        Case::new("Resize", 19).with(x()).without().with(f32s(&[4], &[1.0, 1.0, f32::NAN, 2.0])).refused("cannot be resized");
+    }
+
+    #[test]
+    fn another_rule_is_no_tie_where_the_coordinates_are_exact() {
+        let case = |to: i64| {
+            Case::new("Resize", 13)
+                .with(four())
+                .without()
+                .without()
+                .with(i64s(&[1, 1, to]))
+                .text("coordinate_transformation_mode", "asymmetric")
+                .text("nearest_mode", "floor")
+        };
+        let (a, b) = (f32s(&[1, 1, 8], &[1.0; 8]), f32s(&[1, 1, 8], &[1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]));
+        assert_eq!(case(8).margin(0, &a, &b), Some(1.0));
+        let (a, b) = (f32s(&[1, 1, 3], &[1.0; 3]), f32s(&[1, 1, 3], &[1.0, 2.0, 1.0]));
+        assert!(case(3).margin(0, &a, &b).is_some_and(|m| (m - 1.0 / 3.0).abs() < 1e-6));
+    }
+
+    const TRANSFORMS: [&str; 5] = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"];
+
+    proptest! {
+        #![proptest_config(cases(256))]
+        #[test]
+        fn the_nearest_element_is_the_same(
+            transform in prop::sample::select(TRANSFORMS.to_vec()), nearest in prop::sample::select(vec!["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]),
+            h in 1usize..30, w in 1usize..30, to in (1i64..60, 1i64..60), scale in 0.3f32..3.0, by_size: bool, seed: u64,
+        ) {
+            let case = Case::new("Resize", 19).with(random(&[1, 2, h, w], seed, -1.0, 1.0)).text("nearest_mode", nearest).text("coordinate_transformation_mode", transform);
+            if by_size {
+                case.without().without().with(i64s(&[1, 2, to.0, to.1])).check();
+                } else if (h as f32 * scale) as usize > 0 && [(h as f32 * scale) as usize, (w as f32 * 1.7) as usize] != [h, w] {
+                case.without().with(f32s(&[4], &[1.0, 1.0, scale, 1.7])).check();
+            }
+        }
+
+        #[test]
+        fn weighted_sums_stay_in_their_bound(
+            transform in prop::sample::select(TRANSFORMS.to_vec()), mode in prop::sample::select(vec!["linear", "cubic"]), exclude in 0i64..2,
+            h in 1usize..40, w in 1usize..40, to in (1i64..90, 1i64..90), scale in 0.3f32..3.0, by_size: bool, seed: u64,
+        ) {
+            let case = Case::new("Resize", 19).with(random(&[1, 2, h, w], seed, -1.0, 1.0)).text("mode", mode).text("coordinate_transformation_mode", transform);
+            let case = if mode == "cubic" { case.int("exclude_outside", exclude).float("cubic_coeff_a", [-0.75, -0.5][seed as usize % 2]) } else { case };
+            if by_size {
+                case.without().without().with(i64s(&[1, 2, to.0, to.1])).check();
+                } else if (h as f32 * scale) as usize > 0 && [(h as f32 * scale) as usize, (w as f32 * 1.7) as usize] != [h, w] {
+                case.without().with(f32s(&[4], &[1.0, 1.0, scale, 1.7])).check();
+            }
+        }
+
+        #[test]
+        fn upsample_agrees(mode in prop::sample::select(vec!["nearest", "linear"]), h in 1usize..9, w in 1usize..9, scale in 1f32..4.0, seed: u64) {
+            let x = random(&[1, 2, h, w], seed, -1.0, 1.0);
+            Case::new("Upsample", 9).with(x).with(f32s(&[4], &[1.0, 1.0, scale, 2.0])).text("mode", mode).check();
+        }
+
+        #[test]
+        fn resize_10_agrees(mode in prop::sample::select(vec!["nearest", "linear"]), h in 4usize..9, w in 4usize..9, scale in 0.3f32..4.0, seed: u64) {
+            let x = random(&[1, 2, h, w], seed, -1.0, 1.0);
+            Case::new("Resize", 10).with(x).with(f32s(&[4], &[1.0, 1.0, scale, 0.5])).text("mode", mode).check();
+        }
+
+        #[test]
+        fn a_volume_is_resized_along_every_axis(d in 1usize..6, h in 1usize..6, w in 1usize..6, to in (1i64..9, 1i64..9, 1i64..9), mode in prop::sample::select(vec!["nearest", "linear"]), seed: u64) {
+            let case = Case::new("Resize", 13).with(random(&[1, 2, d, h, w], seed, -1.0, 1.0)).text("mode", mode);
+            case.without().without().with(i64s(&[1, 2, to.0, to.1, to.2])).check();
+        }
+    }
+}

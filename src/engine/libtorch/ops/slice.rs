@@ -97,7 +97,9 @@ fn continued(x: &Tensor, at: usize, before: i64, after: i64, mode: &str, value: 
             let i = i.rem_euclid((2 * (n - 1)).max(1));
             if i < n { i } else { 2 * (n - 1) - i }
         },
-        other => return Err(Error::usage(format!("attribute 'mode' should be constant, reflect, edge or wrap, is '{other}'"))),
+        other => {
+            return Err(Error::usage(format!("attribute 'mode' should be constant, reflect, edge or wrap, is '{other}'")));
+        }
     };
     let all = before.max(0) + n + after.max(0);
     if n == 0 && all > 0 || all > 1 << 32 {
@@ -126,7 +128,7 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, f32s, i64s, random};
+    use super::super::against_ort::{Case, cases, f32s, i64s, random};
     use proptest::prelude::*;
 
     fn ten() -> parity::tensor::Tensor {
@@ -153,7 +155,13 @@ mod tests {
     #[test]
     fn the_limits_were_attributes_once() {
         Case::new("Slice", 9).with(ten()).ints("starts", &[1]).ints("ends", &[3]).gives(&[f32s(&[2], &[1.0, 2.0])]);
-        Case::new("Slice", 13).with(ten()).with(i64s(&[1])).with(i64s(&[3])).with(i64s(&[0])).with(i64s(&[0])).refused("step of Slice is 0");
+        Case::new("Slice", 13)
+            .with(ten())
+            .with(i64s(&[1]))
+            .with(i64s(&[3]))
+            .with(i64s(&[0]))
+            .with(i64s(&[0]))
+            .refused("step of Slice is 0");
         Case::new("Pad", 10).with(f32s(&[1], &[5.0])).ints("pads", &[1, 2]).float("value", 7.0).gives(&[f32s(&[4], &[7.0, 5.0, 7.0, 7.0])]);
     }
 
@@ -174,7 +182,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(96))]
+        #![proptest_config(cases(96))]
         #[test]
         fn slices_agree(n in 1usize..9, m in 1usize..9, start in -12i64..12, end in -12i64..12, step in prop::sample::select(vec![-3i64, -2, -1, 1, 2, 5]), axis in -2i64..2, seed: u64) {
             let case = Case::new("Slice", 13).with(random(&[n, m], seed, -1.0, 1.0)).with(i64s(&[start])).with(i64s(&[end]));

@@ -29,7 +29,7 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, f32s, random};
+    use super::super::against_ort::{Case, cases, f32s, random};
     use proptest::prelude::*;
 
     #[test]
@@ -51,7 +51,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(cases(32))]
         #[test]
         fn steps_agree(op in prop::sample::select(vec!["Sign", "Floor", "Ceil", "Round"]), n in 1usize..100, seed: u64) {
             Case::new(op, 13).with(random(&[n], seed, -5.0, 5.0)).check();

@@ -1,0 +1,1 @@
+"""Small ONNX graphs, made from nothing but numbers: see catalogue.py."""
