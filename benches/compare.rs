@@ -59,18 +59,10 @@ const CASES: [(&str, Change); 4] = [
 ];
 
 fn main() {
-    let numel = std::env::var("PARITY_BENCH_MI")
-        .ok()
-        .and_then(|mi| mi.parse().ok())
-        .unwrap_or(64usize)
-        << 20;
+    let numel = std::env::var("PARITY_BENCH_MI").ok().and_then(|mi| mi.parse().ok()).unwrap_or(64usize) << 20;
     let reference: Vec<f32> = (0..numel).map(noise).collect();
     let mut candidate = vec![0f32; numel];
-    println!(
-        "compare: {} Mi f32 per side, one core, {:?}, best of {ROUNDS}",
-        numel >> 20,
-        Level::best()
-    );
+    println!("compare: {} Mi f32 per side, one core, {:?}, best of {ROUNDS}", numel >> 20, Level::best());
     for (name, change) in CASES {
         for (i, (c, r)) in candidate.iter_mut().zip(&reference).enumerate() {
             *c = change(i, *r);
@@ -93,9 +85,7 @@ fn report(name: &str, reference: &[f32], candidate: &[f32]) {
     // In turn, so that a slow moment of the machine hits all of them.
     for _ in 0..ROUNDS {
         read = read.min(seconds(|| Level::best().run(InStep(reference, candidate))));
-        read = read.min(seconds(|| {
-            Level::best().run(Alone(reference)) + Level::best().run(Alone(candidate))
-        }));
+        read = read.min(seconds(|| Level::best().run(Alone(reference)) + Level::best().run(Alone(candidate))));
         for (time, (_, shape, axis)) in times.iter_mut().zip(&layouts) {
             *time = time.min(seconds(|| compare(view(reference, shape), view(candidate, shape), *axis)));
         }
@@ -103,9 +93,7 @@ fn report(name: &str, reference: &[f32], candidate: &[f32]) {
     let gb = 8e-9 * numel as f64;
     println!("{name}\n  streaming read {:7.1} ms  {:5.1} GB/s", read * 1e3, gb / read);
     for (time, (layout, shape, axis)) in times.iter().zip(&layouts) {
-        let Comparison::Values(metrics) = compare(view(reference, shape), view(candidate, shape), *axis) else {
-            unreachable!()
-        };
+        let Comparison::Values(metrics) = compare(view(reference, shape), view(candidate, shape), *axis) else { unreachable!() };
         println!(
             "  {layout:14} {:7.1} ms  {:5.1} GB/s  {:3.0} % of the read  ({} mismatches)",
             time * 1e3,
@@ -117,11 +105,7 @@ fn report(name: &str, reference: &[f32], candidate: &[f32]) {
 }
 
 fn view<'a>(values: &'a [f32], shape: &'a [usize]) -> View<'a> {
-    View {
-        dtype: DType::F32,
-        shape,
-        bytes: bytemuck::cast_slice(values),
-    }
+    View { dtype: DType::F32, shape, bytes: bytemuck::cast_slice(values) }
 }
 
 fn seconds<R>(work: impl Fn() -> R) -> f64 {

@@ -65,10 +65,10 @@ impl<T> Place<T> for Result<T> {
     }
 }
 
-/// `text` with every control and direction-changing character escaped, so that a name out of a file cannot steer a terminal.
-/// Line feeds stay.
+/// `text` on one line, with every control and direction-changing character escaped, so that a name out of a file can neither steer a
+/// terminal nor forge a line of ours.
 pub fn printable(text: &str) -> String {
-    let hostile = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hostile = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().flat_map(|c| if hostile(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_name_from_a_file_cannot_steer_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\nc\u{202e}"), "a\\u{1b}[2Jb\nc\\u{202e}");
+        assert_eq!(printable("a\u{1b}[2Jb\nc\u{202e}"), "a\\u{1b}[2Jb\\u{a}c\\u{202e}");
     }
 
     #[test]

@@ -115,7 +115,8 @@ mod tests {
     }
 
     fn verdict(outcome: Outcome, first: &str) -> Verdict {
-        let origin = Origin { node: first.into(), op: "Op".into(), tensor: first.into(), step: 0, independent: true, side: Side::Candidate };
+        let origin =
+            Origin { node: first.into(), op: "Op".into(), tensor: first.into(), step: 0, independent: true, side: Side::Candidate };
         let origins = if outcome == Outcome::Diverge { vec![origin] } else { vec![] };
         Verdict { outcome, origins, drift: None, untested: vec![], only_unobserved: vec![], input_mismatch: vec![], tie_flips: 0 }
     }

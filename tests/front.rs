@@ -166,7 +166,11 @@ mod engines {
     fn the_scenario_built_from_a_bare_model_is_shown_and_can_be_read_back() {
         let dir = tempfile::tempdir().unwrap();
         write_model(dir.path(), "m.onnx", &small());
-        let shown = run(dir.path(), &["run", "m.onnx", "--input", "x=2x3", "--seed", "5", "--save", "f.toml"]).says(&["AGREE", "3 of 3", "[inputs.x]"]);
+        let shown = run(dir.path(), &["run", "m.onnx", "--input", "x=2x3", "--seed", "5", "--save", "f.toml"]).says(&[
+            "AGREE",
+            "3 of 3",
+            "[inputs.x]",
+        ]);
         let saved = std::fs::read_to_string(dir.path().join("f.toml")).unwrap();
         assert!(shown.out.contains(&saved), "what is shown is what is saved: {shown}");
         assert_eq!(parity::scenario::load::parse(&saved).unwrap().seed, 5);

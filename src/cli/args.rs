@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 /// Tells where a ported neural network first stops being the same network, whether that place is itself at fault, and why.
 #[derive(Parser)]
-#[command(version, after_help = "exit codes: 0 agree, 1 diverge, 2 usage or input wrong, 3 could not run, 4 nothing or too little compared")]
+#[command(
+    version,
+    after_help = "exit codes: 0 agree, 1 diverge, 2 usage or input wrong, 3 could not run, 4 nothing or too little compared"
+)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,

@@ -14,7 +14,12 @@ pub fn command() -> Result<Exit> {
         vec!["parity".into(), "found".into(), env!("CARGO_PKG_VERSION").into(), String::new()],
         row("parity-engine", &engine, "", "cargo build --release (needs libtorch: scripts/setup)"),
         row("libtorch", &torch, &torch_version(&torch), "scripts/setup, or set LIBTORCH to a libtorch 2.13.0"),
-        row("onnxruntime", &ort, version.as_deref().unwrap_or("does not load"), "scripts/setup, or set ORT_DYLIB_PATH to a libonnxruntime.so of version 1.31"),
+        row(
+            "onnxruntime",
+            &ort,
+            version.as_deref().unwrap_or("does not load"),
+            "scripts/setup, or set ORT_DYLIB_PATH to a libonnxruntime.so of version 1.31",
+        ),
     ];
     say(&table(&["part", "state", "version", "where / what to do"], &rows))?;
     if let (Some(_), Err(e)) = (&ort.path, &version) {
@@ -28,7 +33,16 @@ pub fn command() -> Result<Exit> {
 fn row(name: &str, found: &Found, version: &str, mend: &str) -> Vec<String> {
     match &found.path {
         Some(path) => vec![name.into(), "found".into(), version.into(), printable(&path.display().to_string())],
-        None => vec![name.into(), "missing".into(), String::new(), format!("{mend} (looked in {}: {})", found.by, found.tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "))],
+        None => vec![
+            name.into(),
+            "missing".into(),
+            String::new(),
+            printable(&format!(
+                "{mend} (looked in {}: {})",
+                found.by,
+                found.tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+            )),
+        ],
     }
 }
 

@@ -12,12 +12,14 @@ use std::process::Command;
 pub fn hand_over() -> Result<Exit> {
     let engine = native::engine();
     let Some(path) = engine.path else {
-        return Err(Error::failed("parity-engine is not beside this executable").next("cargo build --release (with default features); parity doctor says what is missing"));
+        return Err(Error::failed("parity-engine is not beside this executable")
+            .next("cargo build --release (with default features); parity doctor says what is missing"));
     };
     let torch = native::libtorch();
     let Some(library) = torch.path else {
         let tried = torch.tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-        return Err(Error::failed(format!("libtorch was not found ({}: {tried})", torch.by)).next("run scripts/setup, or set LIBTORCH to your own libtorch 2.13.0"));
+        return Err(Error::failed(format!("libtorch was not found ({}: {tried})", torch.by))
+            .next("run scripts/setup, or set LIBTORCH to your own libtorch 2.13.0"));
     };
     let mut command = Command::new(path);
     command.args(std::env::args_os().skip(1));

@@ -34,11 +34,17 @@ fn one(which: Table) -> String {
             table(&["fault", "what it does", "operators", "amount, default"], &rows)
         }
         Table::Families => {
-            let rows: Vec<_> = Family::ALL.iter().map(|(f, least, gamma)| vec![f.name().to_string(), least.to_string(), gamma.to_string()]).collect();
+            let rows: Vec<_> =
+                Family::ALL.iter().map(|(f, least, gamma)| vec![f.name().to_string(), least.to_string(), gamma.to_string()]).collect();
             format!("isolated bound B = max(β, γ·√K)·u·S\n{}", table(&["family", "β", "γ"], &rows))
         }
         Table::Distributions => {
-            let rows = [["uniform", "[low, high), default [0, 1)"], ["normal", "mean 0, standard deviation 1"], ["integers", "low ..= high, both required"], ["constant", "value"]];
+            let rows = [
+                ["uniform", "[low, high), default [0, 1)"],
+                ["normal", "mean 0, standard deviation 1"],
+                ["integers", "low ..= high, both required"],
+                ["constant", "value"],
+            ];
             table(&["distribution", "values"], &rows.map(|r| owned(&r)))
         }
         Table::Exits => {

@@ -8,6 +8,7 @@ use crate::report;
 use crate::scenario::{Scenario, ToleranceKind, build, load};
 use crate::subject::Engines;
 use crate::trace::write::replace;
+use std::path::Path;
 
 pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
     let scenario = scenario(args)?;
@@ -19,7 +20,8 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
         say(&format!("# the scenario that was built from the command line (--save FILE keeps it)\n{}\n", text(&scenario)?))?;
     }
     if let Some(path) = &args.save {
-        replace(path, text(&scenario)?.as_bytes())?;
+        let moved = load::seen_from(&scenario, path.parent().unwrap_or(Path::new("")));
+        replace(path, text(&moved)?.as_bytes())?;
     }
     let run = pipeline::run(&scenario, engines, &mut watch::Bar::new(), args.record.as_deref())?;
     let report = if args.json { report::json(&run)? } else { report::terminal(&run, args.all) };

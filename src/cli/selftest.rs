@@ -54,8 +54,17 @@ pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
     let rows: Vec<_> = families.iter().map(|(f, s)| row(*f, s)).collect();
     say(&table(&["family", "tensors", "worst in u·S", "reference / B", "candidate / B", "margin", "K there", "node there"], &rows))?;
     noise.sort_by(f64::total_cmp);
-    let at = |q: f64| noise.get(((noise.len() as f64 * q) as usize).min(noise.len().saturating_sub(1))).copied().unwrap_or(0.0) * crate::floor::noise::R;
-    say(&format!("accumulated error / spread (R = {}): {} tensors, median {:.2}, p99 {:.2}, largest {:.2}\n", crate::floor::noise::R, noise.len(), at(0.5), at(0.99), at(1.0)))?;
+    let at = |q: f64| {
+        noise.get(((noise.len() as f64 * q) as usize).min(noise.len().saturating_sub(1))).copied().unwrap_or(0.0) * crate::floor::noise::R
+    };
+    say(&format!(
+        "accumulated error / spread (R = {}): {} tensors, median {:.2}, p99 {:.2}, largest {:.2}\n",
+        crate::floor::noise::R,
+        noise.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    ))?;
     Ok(Exit::Agree)
 }
 

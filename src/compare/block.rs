@@ -98,19 +98,8 @@ pub fn measure<T: Number>(reference: &Block<T>, candidate: &Block<T>, limit: f64
             over[l] |= ((d.abs() > product) | coarse) as u64;
         }
     }
-    let sums = Sums {
-        abs: sum(abs),
-        signed: sum(signed),
-        square: sum(square),
-        dot: sum(dot),
-        reference: sum(rr),
-        candidate: sum(cc),
-    };
-    Measured {
-        sums,
-        max_abs: largest(max),
-        over: over.into_iter().fold(0, |any, lane| any | lane) != 0,
-    }
+    let sums = Sums { abs: sum(abs), signed: sum(signed), square: sum(square), dot: sum(dot), reference: sum(rr), candidate: sum(cc) };
+    Measured { sums, max_abs: largest(max), over: over.into_iter().fold(0, |any, lane| any | lane) != 0 }
 }
 
 /// Sum of squares of a block whose two sides have the same bits: all that it adds; as `measure` would add it.
@@ -221,12 +210,7 @@ mod tests {
     fn check<T: Number>(reference: T, candidate: T) {
         let max = relative(reference, candidate);
         let over = |max: f64| measure(&[reference; BLOCK], &[candidate; BLOCK], limit_of(max)).over;
-        assert!(
-            max == 0.0 || over(max.next_down()),
-            "{} against {}",
-            candidate.wide(),
-            reference.wide()
-        );
+        assert!(max == 0.0 || over(max.next_down()), "{} against {}", candidate.wide(), reference.wide());
     }
 
     proptest! {

@@ -21,13 +21,7 @@ impl ChannelTally {
         // With one channel the whole tensor is one run.
         let inner = if count == 1 { numel } else { shape[axis + 1..].iter().product() };
         let elements = numel.checked_div(count).unwrap_or(0) as u64;
-        Some(Self {
-            axis,
-            inner: inner.max(1),
-            elements,
-            max: vec![0.0; count],
-            sum_sq: vec![0.0; count],
-        })
+        Some(Self { axis, inner: inner.max(1), elements, max: vec![0.0; count], sum_sq: vec![0.0; count] })
     }
 
     /// Adds finite pairs that start at flat index `at`; `whole` is what `spread` gives for all of them together.
@@ -82,11 +76,6 @@ impl ChannelTally {
     }
 
     pub fn finish(self) -> Channels {
-        Channels {
-            axis: self.axis,
-            max: self.max,
-            sum_sq: self.sum_sq,
-            count: self.elements,
-        }
+        Channels { axis: self.axis, max: self.max, sum_sq: self.sum_sq, count: self.elements }
     }
 }

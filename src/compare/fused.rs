@@ -13,11 +13,7 @@ use super::tally::Tally;
 /// Compares two slices of the same shape.
 pub fn metrics<T: Number>(level: Level, reference: &[T], candidate: &[T], shape: &[usize], axis: Option<usize>) -> Metrics {
     let channels = axis.and_then(|axis| ChannelTally::new(shape, axis));
-    level.run(Pass {
-        reference,
-        candidate,
-        channels,
-    })
+    level.run(Pass { reference, candidate, channels })
 }
 
 struct Pass<'a, T> {
@@ -70,20 +66,7 @@ mod tests {
         let decided = |m: &Metrics| {
             let m = m.clone();
             let channels = m.channels.map(|c| (c.axis, c.max, c.count));
-            format!(
-                "{:?}",
-                (
-                    m.numel,
-                    m.finite,
-                    m.mismatches,
-                    m.specials,
-                    m.max_abs,
-                    m.max_rel,
-                    m.ulp_max,
-                    m.ulp_p99,
-                    channels
-                )
-            )
+            format!("{:?}", (m.numel, m.finite, m.mismatches, m.specials, m.max_abs, m.max_rel, m.ulp_max, m.ulp_p99, channels))
         };
         assert_eq!(decided(fused), decided(naive));
         assert_relative_eq!(fused.mean_abs, naive.mean_abs, max_relative = 1e-11);
@@ -100,26 +83,8 @@ mod tests {
     fn metrics_of_a_worked_example_are_as_computed_by_hand() {
         let m = fused(&[3f32, 4.0, 0.0, -2.0], &[3.0, 5.0, 0.5, -4.0]);
         assert_eq!((m.numel, m.finite, m.mismatches), (4, 4, 3));
-        assert_eq!(
-            m.max_abs,
-            Extreme {
-                value: 2.0,
-                index: 3,
-                reference: -2.0,
-                candidate: -4.0,
-                exact: None
-            }
-        );
-        assert_eq!(
-            m.max_rel,
-            Extreme {
-                value: f64::INFINITY,
-                index: 2,
-                reference: 0.0,
-                candidate: 0.5,
-                exact: None
-            }
-        );
+        assert_eq!(m.max_abs, Extreme { value: 2.0, index: 3, reference: -2.0, candidate: -4.0, exact: None });
+        assert_eq!(m.max_rel, Extreme { value: f64::INFINITY, index: 2, reference: 0.0, candidate: 0.5, exact: None });
         assert_relative_eq!(m.mean_abs, 3.5 / 4.0);
         assert_relative_eq!(m.mean, -0.5 / 4.0);
         assert_relative_eq!(m.rmse, (5.25f64 / 4.0).sqrt());
@@ -144,16 +109,9 @@ mod tests {
 
     #[test]
     fn nothing_to_compare_gives_zeros_and_not_nan() {
-        for (name, m) in [
-            ("empty", fused::<f32>(&[], &[])),
-            ("only NaN", fused(&[f32::NAN; 3], &[f32::NAN; 3])),
-        ] {
+        for (name, m) in [("empty", fused::<f32>(&[], &[])), ("only NaN", fused(&[f32::NAN; 3], &[f32::NAN; 3]))] {
             assert!(m.identical(), "{name}");
-            assert_eq!(
-                (m.finite, m.mean_abs, m.mean, m.rmse, m.rel_l2, m.cosine),
-                (0, 0.0, 0.0, 0.0, 0.0, 1.0),
-                "{name}"
-            );
+            assert_eq!((m.finite, m.mean_abs, m.mean, m.rmse, m.rel_l2, m.cosine), (0, 0.0, 0.0, 0.0, 0.0, 1.0), "{name}");
         }
     }
 
@@ -168,26 +126,12 @@ mod tests {
     #[test]
     fn extremes_of_f64_overflow_to_infinity_and_are_still_found() {
         let m = fused(&[1.0, f64::MAX], &[1.0, f64::MIN]);
-        assert_eq!(
-            (m.mismatches, m.max_abs.value, m.max_abs.index, m.mean_abs),
-            (1, f64::INFINITY, 1, f64::INFINITY)
-        );
+        assert_eq!((m.mismatches, m.max_abs.value, m.max_abs.index, m.mean_abs), (1, f64::INFINITY, 1, f64::INFINITY));
     }
 
     /// The bits of one element: every fourth time a value from the edges of the dtype.
     fn bits(dtype: DType, choice: u8, random: u64) -> u64 {
-        let float = |exponent: u64, sign: u64| {
-            [
-                exponent | 1,
-                exponent | sign | 3,
-                exponent,
-                exponent | sign,
-                0,
-                sign,
-                1,
-                exponent - 1,
-            ]
-        };
+        let float = |exponent: u64, sign: u64| [exponent | 1, exponent | sign | 3, exponent, exponent | sign, 0, sign, 1, exponent - 1];
         let width = 8 * dtype.size() as u32;
         let (max, min) = (u64::MAX >> (65 - width), 1 << (width - 1));
         let edges = match dtype {
@@ -237,11 +181,7 @@ mod tests {
 
     fn seeded() -> impl Strategy<Value = (Vec<usize>, Vec<Seed>)> {
         // Mostly plain values, or else every block would be one with special values.
-        let seed = (
-            prop_oneof![1 => any::<u8>(), 60 => Just(1)],
-            any::<u64>(),
-            prop_oneof![3 => Just(0), 1 => any::<u8>()],
-        );
+        let seed = (prop_oneof![1 => any::<u8>(), 60 => Just(1)], any::<u64>(), prop_oneof![3 => Just(0), 1 => any::<u8>()]);
         shapes().prop_flat_map(move |shape| {
             let numel = shape.iter().product::<usize>();
             (Just(shape), prop::collection::vec(seed.clone(), numel))
@@ -280,9 +220,6 @@ mod tests {
         assert_eq!(serde_json::from_str::<Metrics>(&text).unwrap(), m, "{text}");
         let nan = fused(&[f32::NAN, 0.0], &[1.0, 0.1]);
         let text = serde_json::to_string(&nan).unwrap();
-        assert_eq!(
-            serde_json::to_string(&serde_json::from_str::<Metrics>(&text).unwrap()).unwrap(),
-            text
-        );
+        assert_eq!(serde_json::to_string(&serde_json::from_str::<Metrics>(&text).unwrap()).unwrap(), text);
     }
 }

@@ -18,10 +18,7 @@ pub struct Histogram {
 
 impl Histogram {
     pub fn new() -> Self {
-        Self {
-            bins: [0; BINS],
-            largest: 0,
-        }
+        Self { bins: [0; BINS], largest: 0 }
     }
 
     /// Counts `n` pairs without distance.
@@ -118,18 +115,8 @@ mod tests {
         check("nothing", &[], 0, 0);
         check("one distance is its own percentile", &[5], 5, 5);
         check("equal pairs only", &[0; 3000], 0, 0);
-        check(
-            "one outlier in a hundred is beyond the percentile",
-            &[[0u64; 99].as_slice(), &[1000]].concat(),
-            0,
-            1000,
-        );
-        check(
-            "two outliers in a hundred are not",
-            &[[0u64; 98].as_slice(), &[1000, 4000]].concat(),
-            1023,
-            4000,
-        );
+        check("one outlier in a hundred is beyond the percentile", &[[0u64; 99].as_slice(), &[1000]].concat(), 0, 1000);
+        check("two outliers in a hundred are not", &[[0u64; 98].as_slice(), &[1000, 4000]].concat(), 1023, 4000);
         check("the widest distance", &[u64::MAX; 7], u64::MAX, u64::MAX);
         check("distances of one bit are exact", &[[1u64; 2000].as_slice(), &[9]].concat(), 1, 9);
     }

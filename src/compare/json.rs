@@ -16,11 +16,7 @@ enum Float {
 impl From<f64> for Float {
     fn from(x: f64) -> Self {
         // Rust prints exactly these three words: NaN, inf, -inf.
-        if x.is_finite() {
-            Float::Number(x)
-        } else {
-            Float::Word(x.to_string().to_lowercase())
-        }
+        if x.is_finite() { Float::Number(x) } else { Float::Word(x.to_string().to_lowercase()) }
     }
 }
 
@@ -32,9 +28,7 @@ impl Float {
                 "nan" => Ok(f64::NAN),
                 "inf" => Ok(f64::INFINITY),
                 "-inf" => Ok(f64::NEG_INFINITY),
-                _ => Err(E::custom(format!(
-                    "{word:?} is no number; \"nan\", \"inf\" and \"-inf\" are the only words"
-                ))),
+                _ => Err(E::custom(format!("{word:?} is no number; \"nan\", \"inf\" and \"-inf\" are the only words"))),
             },
         }
     }
@@ -75,11 +69,7 @@ mod tests {
     }
 
     fn through_json(x: f64) -> (String, Held) {
-        let text = serde_json::to_string(&Held {
-            one: x,
-            many: vec![x, -0.0],
-        })
-        .unwrap();
+        let text = serde_json::to_string(&Held { one: x, many: vec![x, -0.0] }).unwrap();
         let held = serde_json::from_str(&text).unwrap();
         (text, held)
     }
@@ -93,10 +83,7 @@ mod tests {
 
     #[test]
     fn another_word_is_refused_and_named() {
-        let error = serde_json::from_str::<Held>(r#"{"one":"lots","many":[]}"#)
-            .err()
-            .unwrap()
-            .to_string();
+        let error = serde_json::from_str::<Held>(r#"{"one":"lots","many":[]}"#).err().unwrap().to_string();
         assert!(error.contains("\"lots\" is no number"), "{error}");
     }
 

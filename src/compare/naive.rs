@@ -32,9 +32,7 @@ pub fn metrics<T: Number>(reference: &[T], candidate: &[T], shape: &[usize], axi
         },
         ulp_max: gaps.last().copied().unwrap_or(0),
         ulp_p99: p99_edge(&gaps),
-        channels: axis
-            .filter(|axis| *axis < shape.len())
-            .map(|axis| channels(&finite, shape, axis, all.len())),
+        channels: axis.filter(|axis| *axis < shape.len()).map(|axis| channels(&finite, shape, axis, all.len())),
     }
 }
 
@@ -57,10 +55,7 @@ fn specials<T: Number>(all: &[(usize, T, T)]) -> Specials {
         inf_candidate: count(&|_, c| infinite(c)),
         signed_zero: count(&|r, c| judge(r, c) == Cell::SignedZero),
         conflicts: count(&conflict),
-        first_conflict: all
-            .iter()
-            .find(|(_, r, c)| conflict(*r, *c))
-            .map(|(i, r, c)| Extreme::of(f64::NAN, *i, *r, *c)),
+        first_conflict: all.iter().find(|(_, r, c)| conflict(*r, *c)).map(|(i, r, c)| Extreme::of(f64::NAN, *i, *r, *c)),
     }
 }
 
@@ -94,10 +89,5 @@ fn channels<T: Number>(finite: &[(usize, T, T)], shape: &[usize], axis: usize, n
         max[channel] = max[channel].max(d.abs());
         sum_sq[channel] += d * d;
     }
-    Channels {
-        axis,
-        max,
-        sum_sq,
-        count: numel.checked_div(shape[axis]).unwrap_or(0) as u64,
-    }
+    Channels { axis, max, sum_sq, count: numel.checked_div(shape[axis]).unwrap_or(0) as u64 }
 }

@@ -86,16 +86,7 @@ mod x86 {
             }
         };
     }
-    level!(
-        has_avx2,
-        avx2,
-        "avx2,bmi1,bmi2,lzcnt,popcnt",
-        "avx2",
-        "bmi1",
-        "bmi2",
-        "lzcnt",
-        "popcnt"
-    );
+    level!(has_avx2, avx2, "avx2,bmi1,bmi2,lzcnt,popcnt", "avx2", "bmi1", "bmi2", "lzcnt", "popcnt");
     level!(
         has_avx512,
         avx512,

@@ -108,15 +108,7 @@ mod tests {
     #[test]
     fn every_cell_of_the_table_is_as_decided_in_every_float_type() {
         check([f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, -f64::from_bits(1), 1.5]);
-        check([
-            -f32::NAN,
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-            0.0,
-            -0.0,
-            f32::from_bits(0x7f_ffff),
-            f32::MIN_POSITIVE,
-        ]);
+        check([-f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, f32::from_bits(0x7f_ffff), f32::MIN_POSITIVE]);
         check([0x7e01, 0x7c00, 0xfc00, 0, 0x8000, 0x03ff, 0x0400].map(f16::from_bits));
         check([0xffc1, 0x7f80, 0xff80, 0, 0x8000, 0x807f, 0x8080].map(bf16::from_bits));
     }

@@ -75,12 +75,7 @@ impl Tally {
     #[inline(always)]
     fn add_equal<T: Number>(&mut self, r: &Block<T>, c: &Block<T>, finite: usize) {
         let square = block::energy(r, c);
-        self.sums.add(Sums {
-            dot: square,
-            reference: square,
-            candidate: square,
-            ..Sums::default()
-        });
+        self.sums.add(Sums { dot: square, reference: square, candidate: square, ..Sums::default() });
         self.ulps.add_equal(finite);
     }
 
@@ -108,14 +103,7 @@ impl Tally {
 
     pub fn finish<T: Number>(self, reference: &[T], candidate: &[T]) -> Metrics {
         let n = self.finite.max(1) as f64;
-        let Sums {
-            abs,
-            signed,
-            square,
-            dot,
-            reference: rr,
-            candidate: cc,
-        } = self.sums;
+        let Sums { abs, signed, square, dot, reference: rr, candidate: cc } = self.sums;
         let extreme = |peak: Peak| match peak.value {
             0.0 => Extreme::default(),
             value => Extreme::of(value, peak.index, reference[peak.index], candidate[peak.index]),
@@ -152,8 +140,7 @@ impl Specials {
             Cell::Same => {}
             Cell::Conflict => {
                 self.conflicts += 1;
-                self.first_conflict
-                    .get_or_insert_with(|| Extreme::of(f64::NAN, index, reference, candidate));
+                self.first_conflict.get_or_insert_with(|| Extreme::of(f64::NAN, index, reference, candidate));
             }
             Cell::SignedZero | Cell::Arithmetic => unreachable!("{r:?} against {c:?} has no NaN and no infinity"),
         }
@@ -164,29 +151,16 @@ impl Extreme {
     pub(super) fn of<T: Number>(value: f64, index: usize, reference: T, candidate: T) -> Self {
         let exact = match (reference.digits(), candidate.digits()) {
             (None, None) => None,
-            (r, c) => Some((
-                r.unwrap_or_else(|| reference.wide().to_string()),
-                c.unwrap_or_else(|| candidate.wide().to_string()),
-            )),
+            (r, c) => Some((r.unwrap_or_else(|| reference.wide().to_string()), c.unwrap_or_else(|| candidate.wide().to_string()))),
         };
-        Self {
-            value,
-            index,
-            reference: reference.wide(),
-            candidate: candidate.wide(),
-            exact,
-        }
+        Self { value, index, reference: reference.wide(), candidate: candidate.wide(), exact }
     }
 }
 
 /// The first pair of a block for which `of` is `value`.
 #[inline(never)]
 fn peak<T: Number>(at: usize, value: f64, r: &Block<T>, c: &Block<T>, of: impl Fn(T, T) -> f64) -> Peak {
-    let within = r
-        .iter()
-        .zip(c)
-        .position(|(r, c)| of(*r, *c) == value)
-        .expect("the block holds its own maximum");
+    let within = r.iter().zip(c).position(|(r, c)| of(*r, *c) == value).expect("the block holds its own maximum");
     Peak { value, index: at + within }
 }
 

@@ -50,12 +50,7 @@ impl Judged {
 pub fn judge(reference: View<'_>, candidate: View<'_>, tolerance: &Tolerance) -> Judged {
     if differing(&reference, &candidate).is_some() {
         let failing = reference.numel().max(candidate.numel()).max(1) as u64;
-        return Judged {
-            failing,
-            first: None,
-            worst_ratio: f64::INFINITY,
-            smallest_passing: None,
-        };
+        return Judged { failing, first: None, worst_ratio: f64::INFINITY, smallest_passing: None };
     }
     with_element!(reference.dtype, T => elements_against::<T>(elements(&reference), elements(&candidate), *tolerance))
 }
@@ -82,17 +77,8 @@ fn elements_against<T: Number>(reference: &[T], candidate: &[T], tolerance: Tole
             first.get_or_insert(i);
         }
     }
-    let smallest_passing = if failing == 0 || worst.conflict {
-        None
-    } else {
-        worst.smallest(tolerance)
-    };
-    Judged {
-        failing,
-        first,
-        worst_ratio: worst.ratio,
-        smallest_passing,
-    }
+    let smallest_passing = if failing == 0 || worst.conflict { None } else { worst.smallest(tolerance) };
+    Judged { failing, first, worst_ratio: worst.ratio, smallest_passing }
 }
 
 impl Worst {
@@ -131,19 +117,9 @@ impl Worst {
             Tolerance::Flat { atol, rtol } => {
                 // The ratio and the products below are rounded: a few parts in 2^53 more make sure that it passes.
                 let scale = self.ratio * (1.0 + 8.0 * f64::EPSILON);
-                let scaled = Tolerance::Flat {
-                    atol: atol * scale,
-                    rtol: rtol * scale,
-                };
-                let alone = Tolerance::Flat {
-                    atol: self.difference,
-                    rtol: 0.0,
-                };
-                if scale.is_finite() {
-                    Some(scaled)
-                } else {
-                    self.difference.is_finite().then_some(alone)
-                }
+                let scaled = Tolerance::Flat { atol: atol * scale, rtol: rtol * scale };
+                let alone = Tolerance::Flat { atol: self.difference, rtol: 0.0 };
+                if scale.is_finite() { Some(scaled) } else { self.difference.is_finite().then_some(alone) }
             }
         }
     }
@@ -173,10 +149,7 @@ mod tests {
     #[test]
     fn tolerances_forgive_numbers_and_never_conflicts() {
         let (nan, inf) = (f32::NAN, f32::INFINITY);
-        let all = Flat {
-            atol: f64::INFINITY,
-            rtol: f64::INFINITY,
-        };
+        let all = Flat { atol: f64::INFINITY, rtol: f64::INFINITY };
         let pass = (0, None, 0.0, None);
         let conflict = (1, Some(0), f64::INFINITY, None);
         check("equal", &[1f32], &[1.0], Exact, pass);
@@ -187,13 +160,7 @@ mod tests {
         check("a number against NaN, all allowed", &[1.0], &[nan], all, conflict);
         check("1 against infinity, all allowed", &[1.0], &[inf], all, conflict);
         check("-infinity against infinity, all allowed", &[-inf], &[inf], all, conflict);
-        check(
-            "infinity against the largest number in ulps",
-            &[inf],
-            &[f32::MAX],
-            Ulp(u64::MAX),
-            conflict,
-        );
+        check("infinity against the largest number in ulps", &[inf], &[f32::MAX], Ulp(u64::MAX), conflict);
     }
 
     #[test]
@@ -202,55 +169,13 @@ mod tests {
         let inf = f64::INFINITY;
         let up = 1.0 + 8.0 * f64::EPSILON;
         check("on the edge", &[1f64, 2.0], &[1.5, 2.0], flat(0.5, 0.0), (0, None, 1.0, None));
-        check(
-            "half allowed",
-            &[1f64, 2.0],
-            &[1.0, 3.0],
-            flat(0.5, 0.0),
-            (1, Some(1), 2.0, Some(flat(up, 0.0))),
-        );
-        check(
-            "relative to the reference",
-            &[4f64],
-            &[6.0],
-            flat(0.0, 0.25),
-            (1, Some(0), 2.0, Some(flat(0.0, 0.5 * up))),
-        );
-        check(
-            "nothing allowed at a zero",
-            &[0f64, 1.0],
-            &[0.5, 1.0],
-            flat(0.0, 0.25),
-            (1, Some(0), inf, Some(flat(0.5, 0.0))),
-        );
-        check(
-            "exactness asked",
-            &[1f32, 1.0],
-            &[1.0, 1f32.next_up()],
-            Exact,
-            (1, Some(1), inf, Some(Ulp(1))),
-        );
-        check(
-            "ulps asked",
-            &[1f32, 1.0],
-            &[1f32.next_up(), 1.0 + 6.0 * f32::EPSILON],
-            Ulp(3),
-            (1, Some(1), 2.0, Some(Ulp(6))),
-        );
-        check(
-            "integers beyond 2^53",
-            &[1i64 << 53],
-            &[(1 << 53) + 1],
-            flat(0.5, 0.0),
-            (1, Some(0), 2.0, Some(flat(up, 0.0))),
-        );
-        check(
-            "integers in steps",
-            &[3u8, 0],
-            &[5, 255],
-            Ulp(2),
-            (1, Some(1), 127.5, Some(Ulp(255))),
-        );
+        check("half allowed", &[1f64, 2.0], &[1.0, 3.0], flat(0.5, 0.0), (1, Some(1), 2.0, Some(flat(up, 0.0))));
+        check("relative to the reference", &[4f64], &[6.0], flat(0.0, 0.25), (1, Some(0), 2.0, Some(flat(0.0, 0.5 * up))));
+        check("nothing allowed at a zero", &[0f64, 1.0], &[0.5, 1.0], flat(0.0, 0.25), (1, Some(0), inf, Some(flat(0.5, 0.0))));
+        check("exactness asked", &[1f32, 1.0], &[1.0, 1f32.next_up()], Exact, (1, Some(1), inf, Some(Ulp(1))));
+        check("ulps asked", &[1f32, 1.0], &[1f32.next_up(), 1.0 + 6.0 * f32::EPSILON], Ulp(3), (1, Some(1), 2.0, Some(Ulp(6))));
+        check("integers beyond 2^53", &[1i64 << 53], &[(1 << 53) + 1], flat(0.5, 0.0), (1, Some(0), 2.0, Some(flat(up, 0.0))));
+        check("integers in steps", &[3u8, 0], &[5, 255], Ulp(2), (1, Some(1), 127.5, Some(Ulp(255))));
         check("booleans", &[0u8, 1], &[1, 1], Exact, (1, Some(0), inf, Some(Ulp(1))));
     }
 

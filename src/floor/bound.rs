@@ -113,7 +113,8 @@ fn scan<T: Number>(r: &[T], c: &[T], shadow: &[f64], bound: Bound, strides: Stri
     let (mut calm_worst, mut calm_ratio) = (0..0, -1.0);
     for (k, start) in (0..r.len()).step_by(run).enumerate() {
         let range = start..(start + run).min(r.len());
-        let (ratio_r, ratio_c, inverse) = fast(&r[range.clone()], &c[range.clone()], &shadow[range.clone()], &bound.scale[range.clone()], bound);
+        let (ratio_r, ratio_c, inverse) =
+            fast(&r[range.clone()], &c[range.clone()], &shadow[range.clone()], &bound.scale[range.clone()], bound);
         let channel = &mut limits[k % strides.channels];
         *channel = channel.min(2.0 / inverse);
         if ratio_r <= 1.0 && ratio_c <= 1.0 {

@@ -69,7 +69,9 @@ impl Floor {
     pub fn ratio(&self, error: &Channels) -> f64 {
         let count = error.count.max(1) as f64;
         let per_channel = error.max.iter().zip(&error.sum_sq).zip(self.max.iter().zip(&self.rms));
-        per_channel.map(|((max, sum), (floor_max, floor_rms))| over(*max, *floor_max).max(over((sum / count).sqrt(), *floor_rms))).fold(0.0, f64::max)
+        per_channel
+            .map(|((max, sum), (floor_max, floor_rms))| over(*max, *floor_max).max(over((sum / count).sqrt(), *floor_rms)))
+            .fold(0.0, f64::max)
     }
 }
 

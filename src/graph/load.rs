@@ -18,8 +18,9 @@ pub fn file(path: &Path) -> Result<Graph> {
 
 /// The model in `bytes`; `folder` is where its external data may lie.
 pub fn parse(bytes: bytes::Bytes, folder: Option<&Path>) -> Result<Graph> {
-    let model = ModelProto::decode(bytes)
-        .map_err(|e| Error::usage(format!("not a readable ONNX model: {e}")).next("check that the file is complete and not a Git LFS pointer"))?;
+    let model = ModelProto::decode(bytes).map_err(|e| {
+        Error::usage(format!("not a readable ONNX model: {e}")).next("check that the file is complete and not a Git LFS pointer")
+    })?;
     from_proto(model, folder)
 }
 
@@ -77,7 +78,10 @@ fn check(graph: &Graph) -> Result<()> {
     }
     for node in graph.steps.iter().flat_map(|s| &s.nodes) {
         if graph.opset(&node.domain).is_none() {
-            return Err(Error::usage(format!("node '{}' ({}): operator set of domain '{}' is not imported", node.name, node.op, node.domain)));
+            return Err(Error::usage(format!(
+                "node '{}' ({}): operator set of domain '{}' is not imported",
+                node.name, node.op, node.domain
+            )));
         }
     }
     Ok(())
@@ -113,7 +117,14 @@ fn node(proto: &NodeProto) -> Result<Node> {
         .map(|a| Ok((a.name.clone().unwrap_or_default(), attribute(a)?)))
         .collect::<Result<_>>()
         .at(format!("node '{name}' ({op})"))?;
-    Ok(Node { name, op, domain: canonical(proto.domain.as_deref().unwrap_or("")), inputs: proto.input.clone(), outputs: proto.output.clone(), attributes })
+    Ok(Node {
+        name,
+        op,
+        domain: canonical(proto.domain.as_deref().unwrap_or("")),
+        inputs: proto.input.clone(),
+        outputs: proto.output.clone(),
+        attributes,
+    })
 }
 
 /// The value of an attribute; a model that omits the type (IR version 1) states exactly one value.

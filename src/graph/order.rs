@@ -51,8 +51,12 @@ fn producers(steps: &[Step], given: &HashSet<&str>) -> Result<HashMap<String, us
 }
 
 fn dangling(step: &Step, input: &str) -> Error {
-    Error::usage(format!("node '{}' ({}): input '{input}' is produced by no node and is neither a graph input nor a weight", step.name, step.op()))
-        .next("export the model again, or check it with onnx.checker.check_model")
+    Error::usage(format!(
+        "node '{}' ({}): input '{input}' is produced by no node and is neither a graph input nor a weight",
+        step.name,
+        step.op()
+    ))
+    .next("export the model again, or check it with onnx.checker.check_model")
 }
 
 /// Names one cycle: from a stuck step, walk through stuck consumers until a step comes back.

@@ -21,7 +21,9 @@ pub fn per_module(graph: &Graph) -> IndexMap<String, ModuleParams> {
         entry.elements += tensor.numel();
     }
     for step in graph.steps.iter().filter(|s| s.op() == "Constant") {
-        if let Some(Ok(t)) = step.nodes[0].attributes.get("value").and_then(|a| a.tensor()).filter(|t| t.as_ref().is_ok_and(|t| t.dtype().is_float())) {
+        if let Some(Ok(t)) =
+            step.nodes[0].attributes.get("value").and_then(|a| a.tensor()).filter(|t| t.as_ref().is_ok_and(|t| t.dtype().is_float()))
+        {
             let entry = modules.entry("(constants)".to_string()).or_default();
             entry.tensors += 1;
             entry.elements += t.numel();

@@ -30,7 +30,11 @@ fn npy(path: &Path) -> Result<Tensor> {
     }
     let shape: Vec<usize> = file.shape().iter().map(|d| *d as usize).collect();
     let NpyType::Plain(kind) = file.dtype() else { return Err(fail(&"structured dtype")) };
-    macro_rules! read { ($t:ty) => { Tensor::of::<$t>(&shape, &file.into_vec::<$t>().map_err(|e| fail(&e))?) }; }
+    macro_rules! read {
+        ($t:ty) => {
+            Tensor::of::<$t>(&shape, &file.into_vec::<$t>().map_err(|e| fail(&e))?)
+        };
+    }
     Ok(match kind.to_string().trim_start_matches(['<', '|', '=']) {
         "f8" => read!(f64),
         "f4" => read!(f32),

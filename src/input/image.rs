@@ -7,14 +7,19 @@ use image::imageops::{FilterType, overlay, resize};
 use image::{ImageReader, Rgb, RgbImage};
 use std::path::Path;
 
+/// Pixels of a resized image at most: beyond any network's input, and it still fits into memory.
+const MAX_PIXELS: u64 = 1 << 28;
+
 /// The image at `path` as f32 `[1, C, H, W]` (or `[1, H, W, C]`).
 pub fn load(path: &Path, input: &Input) -> Result<Tensor> {
     let place = |e: &dyn std::fmt::Display| Error::usage(format!("image {}: {e}", path.display()));
     let reader = ImageReader::open(path).and_then(|r| r.with_guessed_format()).map_err(|e| place(&e))?;
     let rgb = reader.decode().map_err(|e| place(&e))?.to_rgb8();
     let sized = match input.resize {
-        Some([h, w]) if h > 0 && w > 0 => fitted(&rgb, h, w, input.fit.unwrap_or(Fit::Stretch), input.fill.unwrap_or(0)),
-        Some(_) => return Err(Error::usage("resize: height and width must be at least 1")),
+        Some([h, w]) if (1..=MAX_PIXELS).contains(&(u64::from(h) * u64::from(w))) => {
+            fitted(&rgb, h, w, input.fit.unwrap_or(Fit::Stretch), input.fill.unwrap_or(0))
+        }
+        Some([h, w]) => return Err(Error::usage(format!("resize: {h} x {w} is not between 1 and {MAX_PIXELS} pixels"))),
         None => rgb,
     };
     to_tensor(&sized, input)
@@ -44,6 +49,9 @@ fn to_tensor(image: &RgbImage, input: &Input) -> Result<Tensor> {
     };
     let (mean, std) = (per_channel(&input.mean, 0.0, "mean")?, per_channel(&input.std, 1.0, "std")?);
     let scale = input.scale.unwrap_or(1.0);
+    if !scale.is_finite() || mean.iter().chain(&std).any(|v| !v.is_finite()) || std.contains(&0.0) {
+        return Err(Error::usage("scale, mean and std must be finite, and std not 0"));
+    }
     let value = |x: u32, y: u32, c: usize| {
         let Rgb([r, g, b]) = *image.get_pixel(x, y);
         let raw = match color {
@@ -86,7 +94,13 @@ mod tests {
     #[test]
     fn preprocessing_is_scale_then_mean_then_std_in_the_declared_order() {
         let (_dir, path) = two_pixels();
-        let input = Input { color: Some(Color::Bgr), scale: Some(2.0), mean: Some(vec![1., 0., 0.]), std: Some(vec![1., 2., 1.]), ..Default::default() };
+        let input = Input {
+            color: Some(Color::Bgr),
+            scale: Some(2.0),
+            mean: Some(vec![1., 0., 0.]),
+            std: Some(vec![1., 2., 1.]),
+            ..Default::default()
+        };
         let t = load(&path, &input).unwrap();
         assert_eq!((t.shape(), t.values::<f32>().unwrap()), (&[1, 3, 1, 2][..], &[5., 11., 2., 5., 2., 8.][..]));
         let t = load(&path, &Input { layout: Some(Layout::Nhwc), ..Default::default() }).unwrap();
@@ -96,7 +110,11 @@ mod tests {
     #[test]
     fn a_letterbox_fills_right_and_below() {
         let (_dir, path) = two_pixels();
-        let t = load(&path, &Input { resize: Some([2, 2]), fit: Some(Fit::Letterbox), fill: Some(9), color: Some(Color::Gray), ..Default::default() }).unwrap();
+        let t = load(
+            &path,
+            &Input { resize: Some([2, 2]), fit: Some(Fit::Letterbox), fill: Some(9), color: Some(Color::Gray), ..Default::default() },
+        )
+        .unwrap();
         assert_eq!(t.shape(), [1, 1, 2, 2]);
         assert_eq!(t.values::<f32>().unwrap()[2..], [9.0, 9.0]);
     }

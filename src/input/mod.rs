@@ -4,7 +4,7 @@ mod file;
 mod image;
 mod random;
 
-use crate::error::{Error, Place, Result, did_you_mean};
+use crate::error::{Error, Place, Result, did_you_mean, printable};
 use crate::graph::{Dim, Graph, Port};
 use crate::scenario::{Input, Scenario};
 use crate::tensor::{DType, Tensor};
@@ -60,7 +60,7 @@ fn fits(tensor: &Tensor, port: &Port) -> Result<()> {
 pub fn show(shape: &[Dim]) -> String {
     let one = |d: &Dim| match d {
         Dim::Known(n) => n.to_string(),
-        Dim::Named(name) => name.clone(),
+        Dim::Named(name) => printable(name),
         Dim::Unknown => "?".into(),
     };
     format!("[{}]", shape.iter().map(one).collect::<Vec<_>>().join(", "))

@@ -17,7 +17,11 @@ pub fn generate(input: &Input, graph: &Graph, port: &Port, seed: u64, index: usi
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(index as u64);
     let draw = sampler(input, dtype, graph, port)?;
-    let values: Vec<f64> = (0..count).map(|_| draw(&mut rng)).collect();
+    let mut values: Vec<f64> = Vec::new();
+    values
+        .try_reserve_exact(count)
+        .map_err(|_| Error::usage(format!("shape {shape:?} has {count} elements, more than this machine's memory holds")))?;
+    values.extend((0..count).map(|_| draw(&mut rng)));
     from_f64(dtype, &shape, &values)
 }
 
@@ -43,7 +47,8 @@ fn open_shape(port: &Port, what: &str) -> Error {
     let example = port.shape.as_ref().map_or("1x3x224x224".to_string(), |s| {
         s.iter().map(|d| if let Dim::Known(n) = d { n.to_string() } else { "N".into() }).collect::<Vec<_>>().join("x")
     });
-    Error::usage(format!("the model leaves {what} open")).next(format!("state it: --input {}={example} (numbers for N), or shape = [...] in the scenario", port.name))
+    Error::usage(format!("the model leaves {what} open"))
+        .next(format!("state it: --input {}={example} (numbers for N), or shape = [...] in the scenario", port.name))
 }
 
 type Sampler = Box<dyn Fn(&mut ChaCha8Rng) -> f64>;
@@ -73,18 +78,32 @@ fn sampler(input: &Input, dtype: DType, graph: &Graph, port: &Port) -> Result<Sa
         Distribution::Integers | Distribution::Uniform | Distribution::Normal if dtype == DType::Bool && !ranged => {
             Ok(Box::new(|rng| (rng.next_u32() & 1) as f64))
         }
-        Distribution::Integers => integers(input, graph, port),
-        Distribution::Uniform | Distribution::Normal => Err(Error::usage(format!("random = \"{}\" makes no {dtype}", name(kind))).next("use random = \"integers\" with low and high")),
+        Distribution::Integers => integers(input, dtype, graph, port),
+        Distribution::Uniform | Distribution::Normal => {
+            Err(Error::usage(format!("random = \"{}\" makes no {dtype}", name(kind))).next("use random = \"integers\" with low and high"))
+        }
     }
 }
 
-fn integers(input: &Input, graph: &Graph, port: &Port) -> Result<Sampler> {
+fn integers(input: &Input, dtype: DType, graph: &Graph, port: &Port) -> Result<Sampler> {
     let (Some(low), Some(high)) = (input.low, input.high) else {
         let suggestion = suggested_range(graph, &port.name)
-            .map_or("the model does not say which values are valid".to_string(), |(n, node)| format!("node '{node}' looks it up in a table of {n} rows: low = 0, high = {}", n - 1));
-        return Err(Error::usage("an integer input needs a range").next(format!("random = \"integers\", low = ..., high = ...; {suggestion}")));
+            .map_or("the model does not say which values are valid".to_string(), |(n, node)| {
+                format!("node '{node}' looks it up in a table of {n} rows: low = 0, high = {}", n - 1)
+            });
+        return Err(
+            Error::usage("an integer input needs a range").next(format!("random = \"integers\", low = ..., high = ...; {suggestion}"))
+        );
     };
     ordered(low, high)?;
+    for bound in [low, high] {
+        // The way into the dtype and back keeps every value that it holds.
+        if from_f64(dtype, &[1], &[bound])?.to_f64() != [bound] || bound.fract() != 0.0 {
+            return Err(
+                Error::usage(format!("{bound} is no integer that {dtype} holds")).next("state low and high within the input's dtype")
+            );
+        }
+    }
     let (low, high) = (low as i64, high as i64);
     Ok(Box::new(move |rng| rng.random_range(low..=high) as f64))
 }
@@ -104,10 +123,12 @@ fn suggested_range(graph: &Graph, name: &str) -> Option<(usize, String)> {
         if node.op == "Gather" && node.inputs.get(1).is_some_and(|i| names.contains(i)) {
             let axis = matches!(node.attributes.get("axis"), Some(crate::graph::Attribute::Int(a)) if *a != 0);
             if let (Some(table), false) = (graph.weights.get(&node.inputs[0]), axis) {
-                return table.shape().first().map(|rows| (*rows, step.name.clone()));
+                return table.shape().first().filter(|rows| **rows > 0).map(|rows| (*rows, step.name.clone()));
             }
         }
-        if matches!(node.op.as_str(), "Cast" | "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Slice") && names.contains(&node.inputs[0]) {
+        if matches!(node.op.as_str(), "Cast" | "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Slice")
+            && node.inputs.first().is_some_and(|i| names.contains(i))
+        {
             names.extend(step.outputs.clone());
         }
     }
@@ -124,7 +145,11 @@ fn name(kind: Distribution) -> &'static str {
 }
 
 fn from_f64(dtype: DType, shape: &[usize], values: &[f64]) -> Result<Tensor> {
-    macro_rules! of { ($t:ty, $f:expr) => { Tensor::of::<$t>(shape, &values.iter().map($f).collect::<Vec<$t>>()) }; }
+    macro_rules! of {
+        ($t:ty, $f:expr) => {
+            Tensor::of::<$t>(shape, &values.iter().map($f).collect::<Vec<$t>>())
+        };
+    }
     Ok(match dtype {
         DType::F64 => of!(f64, |v| *v),
         DType::F32 => of!(f32, |v| *v as f32),

@@ -75,7 +75,8 @@ pub fn settle(results: &mut [TensorResult], pending: Vec<Pending>, floors: &Hash
         if result.accumulated.over() {
             over.insert(result.name.clone());
         }
-        let own = matches!(result.accumulated, Accumulated::TieFlip { .. }) || matches!(result.isolated, crate::verdict::Isolated::TieFlip { .. });
+        let own = matches!(result.accumulated, Accumulated::TieFlip { .. })
+            || matches!(result.isolated, crate::verdict::Isolated::TieFlip { .. });
         let origin = if own { Some(result.node.clone()) } else { parents.iter().find_map(|p| flipped.get(p)).cloned() };
         if let Some(origin) = origin {
             flipped.insert(result.name.clone(), origin);

@@ -68,14 +68,24 @@ fn bounded(case: &Case, scale: &Tensor, family: crate::floor::Family, terms: usi
 
 /// Bits that the inputs decide; also where shapes or dtypes differ, so that no bound can be applied.
 fn exact(case: &Case, comparison: Comparison) -> Isolated {
-    let side = (!comparison.identical()).then(|| case.kinship.side(is(case.reference, case.shadow), is(case.candidate, case.shadow)));
+    // Where the shapes or dtypes differ, they alone tell which side is off: rounding has not been looked at.
+    let agrees = |side: &Tensor| match comparison {
+        Comparison::Attributes(_) => looks_like(side, case.shadow),
+        Comparison::Values(_) => is(side, case.shadow),
+    };
+    let side = (!comparison.identical()).then(|| case.kinship.side(agrees(case.reference), agrees(case.candidate)));
     Isolated::Exact { comparison, side }
+}
+
+/// Whether `side` has the shadow's shape and kind of dtype.
+fn looks_like(side: &Tensor, shadow: &Tensor) -> bool {
+    side.shape() == shadow.shape() && side.dtype().is_float() == shadow.dtype().is_float()
 }
 
 /// Whether `side` is the shadow's value, widened.
 fn is(side: &Tensor, shadow: &Tensor) -> bool {
     let same = |(a, b): (&f64, &f64)| a == b || a.is_nan() && b.is_nan();
-    if side.shape() != shadow.shape() || side.dtype().is_float() != shadow.dtype().is_float() {
+    if !looks_like(side, shadow) {
         return false;
     }
     match (side.to_i64(), shadow.to_i64()) {

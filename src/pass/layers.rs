@@ -1,11 +1,11 @@
 //! layers: the first walk: both subjects piece by piece, every tensor judged alone and accumulated, then freed.
 
+use super::Watch;
 use super::accumulated::{self, Pending};
 use super::isolated::{self, Case, Kinship};
 use super::noise::reaches_shape;
 use super::plan::{Plan, is_random};
 use super::values::{Release, Values};
-use super::Watch;
 use crate::compare::Tolerance;
 use crate::error::{Error, Place, Result};
 use crate::floor::Rounding;
@@ -29,9 +29,12 @@ pub struct Bench<'a> {
     pub stated: Option<Tolerance>,
     pub kinship: Kinship,
     /// For every injected fault: its step and the same engine without it.
-    pub controls: Vec<(usize, Box<dyn Session>, Faulty)>,
+    pub controls: Vec<Control>,
     pub record: Option<(Writer, Writer)>,
 }
+
+/// An injected fault: its step, the same engine without it, the side that carries it.
+pub type Control = (usize, Box<dyn Session>, Faulty);
 
 /// Which side carries an injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +68,8 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
         let (reference, noise_r) = proved(&mut *bench.reference, piece, &own_r).at("reference")?;
         put(bench.graph, piece, &reference, &mut own_r);
         let drawn = piece.iter().any(|i| is_random(&bench.graph.steps[*i]));
-        let (candidate, noise_c) = if drawn { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c).at("candidate")? };
+        let (candidate, noise_c) =
+            if drawn { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c).at("candidate")? };
         put(bench.graph, piece, &candidate, &mut own_c);
         check_controls(bench, piece, &own_r)?;
         let alone = if drawn { vec![None; piece.len()] } else { isolated_outputs(bench, piece, &own_r)? };
@@ -118,7 +122,11 @@ fn isolated_outputs(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Resul
     let graph = bench.graph;
     let ready = |i: &&usize| graph.steps[**i].inputs.iter().all(|n| own_r.has(n) || graph.weights.contains_key(n));
     let runnable: Vec<usize> = piece.iter().filter(ready).copied().collect();
-    let mut done = if runnable.is_empty() { vec![] } else { bench.candidate.eval(&runnable, Link::Isolated, &|n| own_r.get(n)).at("candidate, node by node")? };
+    let mut done = if runnable.is_empty() {
+        vec![]
+    } else {
+        bench.candidate.eval(&runnable, Link::Isolated, &|n| own_r.get(n)).at("candidate, node by node")?
+    };
     let mut outputs = vec![None; piece.len()];
     for (step, values) in runnable.iter().zip(done.drain(..)) {
         if let Some(k) = piece.iter().position(|i| i == step) {
@@ -143,7 +151,8 @@ fn check_controls(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Result<
         });
         if same {
             let node = &graph.steps[*step].name;
-            return Err(Error::usage(format!("the injected fault changes no output bit of node '{node}' on these inputs")).next("choose another node, amount or input"));
+            return Err(Error::usage(format!("the injected fault changes no output bit of node '{node}' on these inputs"))
+                .next("choose another node, amount or input"));
         }
     }
     Ok(())
@@ -215,7 +224,9 @@ fn judge_step(
             (Ok(_), None) => Isolated::Abstained { reason: why_not_alone(bench, the_step, complete) },
         };
         let pending = match (&reference[k], &candidate[k]) {
-            (Ok(_), Ok(_)) if is_random(the_step) => Pending::Done(Accumulated::Abstained { reason: "random operator: taken from the reference".into() }),
+            (Ok(_), Ok(_)) if is_random(the_step) => {
+                Pending::Done(Accumulated::Abstained { reason: "random operator: taken from the reference".into() })
+            }
             (Ok(r), Ok(c)) => with_margin(accumulated::compare_own(r, c, bench.stated.as_ref(), shadow), bench, step, k, r, c, &feed)?,
             (Err(reason), _) | (_, Err(reason)) => Pending::Done(Accumulated::Abstained { reason: reason.clone() }),
         };
@@ -234,18 +245,35 @@ fn why_not_alone(bench: &Bench, step: &Step, complete: bool) -> String {
     }
 }
 
-fn isolated_case(bench: &mut Bench, step: usize, output: usize, r: &Tensor, c: &Tensor, shadow: Option<(&Tensor, &Rounding)>, feed: &dyn Fn(&str) -> Option<Tensor>) -> Result<Isolated> {
+fn isolated_case(
+    bench: &mut Bench,
+    step: usize,
+    output: usize,
+    r: &Tensor,
+    c: &Tensor,
+    shadow: Option<(&Tensor, &Rounding)>,
+    feed: &dyn Fn(&str) -> Option<Tensor>,
+) -> Result<Isolated> {
     match (&bench.stated, shadow, &mut bench.judge) {
         (Some(tolerance), _, _) => Ok(isolated::stated(r, c, tolerance)),
-        (None, Some((shadow, rounding)), Some(judge)) => {
-            isolated::judge(&Case { step, output, reference: r, candidate: c, shadow, rounding, feed, kinship: bench.kinship }, &mut **judge)
-        }
+        (None, Some((shadow, rounding)), Some(judge)) => isolated::judge(
+            &Case { step, output, reference: r, candidate: c, shadow, rounding, feed, kinship: bench.kinship },
+            &mut **judge,
+        ),
         _ => Ok(Isolated::Abstained { reason: "own fault not tested: no shadow".into() }),
     }
 }
 
 /// A differing decision carries its f64 margin on the reference's inputs.
-fn with_margin(pending: Pending, bench: &mut Bench, step: usize, output: usize, r: &Tensor, c: &Tensor, feed: &dyn Fn(&str) -> Option<Tensor>) -> Result<Pending> {
+fn with_margin(
+    pending: Pending,
+    bench: &mut Bench,
+    step: usize,
+    output: usize,
+    r: &Tensor,
+    c: &Tensor,
+    feed: &dyn Fn(&str) -> Option<Tensor>,
+) -> Result<Pending> {
     match (pending, &mut bench.judge) {
         (Pending::Decision { comparison, .. }, Some(judge)) => {
             let margin = if r.shape() == c.shape() { judge.margin(step, feed, output, r, c)? } else { None };
@@ -255,7 +283,15 @@ fn with_margin(pending: Pending, bench: &mut Bench, step: usize, output: usize, 
     }
 }
 
-fn result(graph: &Graph, step: usize, output: usize, reference: Option<&Tensor>, isolated: Isolated, repeat_noise: Option<String>, own_r: &Values) -> TensorResult {
+fn result(
+    graph: &Graph,
+    step: usize,
+    output: usize,
+    reference: Option<&Tensor>,
+    isolated: Isolated,
+    repeat_noise: Option<String>,
+    own_r: &Values,
+) -> TensorResult {
     let the_step = &graph.steps[step];
     let node = &the_step.nodes[0];
     let fed: Vec<Option<Tensor>> = node.inputs.iter().map(|n| graph.weights.get(n).cloned().or_else(|| own_r.get(n))).collect();

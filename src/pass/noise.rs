@@ -51,7 +51,14 @@ pub fn run(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<
     Ok(floors)
 }
 
-fn one_step(task: &Task, i: usize, step: &Step, judge: &mut dyn Judge, alive: &mut [Values], floors: &mut HashMap<String, Floor>) -> Result<()> {
+fn one_step(
+    task: &Task,
+    i: usize,
+    step: &Step,
+    judge: &mut dyn Judge,
+    alive: &mut [Values],
+    floors: &mut HashMap<String, Floor>,
+) -> Result<()> {
     if step.outputs.iter().all(|o| task.replay.contains_key(o)) {
         for values in alive.iter_mut() {
             step.outputs.iter().for_each(|n| values.put(n, task.replay[n].clone()));
@@ -60,20 +67,20 @@ fn one_step(task: &Task, i: usize, step: &Step, judge: &mut dyn Judge, alive: &m
     }
     let exact = judge.eval(i, &|n| alive[0].get(n))?;
     let rounding = judge.rounding(i, &|n| alive[0].get(n), &exact)?;
-    for run in 0..alive.len() {
-        let outputs = if run == 0 { exact.clone() } else { judge.eval(i, &|n| alive[run].get(n))? };
+    for (run, values) in alive.iter_mut().enumerate() {
+        let outputs = if run == 0 { exact.clone() } else { judge.eval(i, &|n| values.get(n))? };
         for (k, (name, value)) in step.outputs.iter().zip(outputs).enumerate() {
             let value = match task.replay.get(name) {
                 Some(recorded) => recorded.clone(),
                 None if run == 0 => value,
                 None => disturb(value, &rounding[k], noise::signs(task.seed, run as u32, i << 8 | k)),
             };
-            if let (true, Some(_)) = (run > 0, task.wanted.get(name)) {
-                if let Some(channels) = noise::deviation(&exact[k], &value, noise::axis_for(exact[k].shape())) {
-                    floors.entry(name.clone()).or_insert_with(|| Floor { axis: noise::axis_for(exact[k].shape()), ..Default::default() }).add(&channels);
-                }
+            let axis = noise::axis_for(exact[k].shape());
+            let wanted = run > 0 && task.wanted.contains_key(name);
+            if let Some(channels) = wanted.then(|| noise::deviation(&exact[k], &value, axis)).flatten() {
+                floors.entry(name.clone()).or_insert_with(|| Floor { axis, ..Default::default() }).add(&channels);
             }
-            alive[run].put(name, value);
+            values.put(name, value);
         }
     }
     Ok(())

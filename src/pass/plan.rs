@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::graph::{Graph, Step};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Stage};
 use std::collections::HashSet;
 use wildmatch::WildMatch;
 
@@ -39,7 +39,9 @@ impl Plan {
         let excused = patterns("expect.abstain", &scenario.expect.abstain, &all)?;
         let wanted = |n: &str| only.is_empty() || only.iter().any(|p| p.matches(n));
         let judged = outputs.into_iter().filter(|n| wanted(n)).cloned().collect();
-        Ok(Self { pieces: pieces(&graph.steps[..end]), judged, excused })
+        let runs = scenario.stages.contains(&Stage::Activations);
+        let pieces = if runs { pieces(&graph.steps[..end]) } else { vec![] };
+        Ok(Self { pieces, judged, excused })
     }
 
     /// Whether the scenario lets `name` abstain.

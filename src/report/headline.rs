@@ -2,6 +2,7 @@
 
 use super::number;
 use crate::error::printable;
+use crate::exit::Exit;
 use crate::run::Run;
 use crate::tensor::index::unravel;
 use crate::verdict::{Accumulated, Isolated, Origin, Outcome, TensorResult, ToleranceBy};
@@ -10,7 +11,11 @@ use crate::verdict::{Accumulated, Isolated, Origin, Outcome, TensorResult, Toler
 pub fn headline(run: &Run) -> String {
     let v = &run.verdict;
     let lines = match v.outcome {
+        Outcome::Agree if run.expectation.exit == Exit::Uncovered => vec!["TOO LITTLE COMPARED: what was compared agrees".to_string()],
         Outcome::Agree => vec![agree(run)],
+        Outcome::Nothing if run.tensors.iter().any(unjudged) => {
+            vec!["NOT JUDGED: the metrics are shown, no tolerance was asked for".to_string()]
+        }
         Outcome::Nothing => vec!["NOTHING COMPARED: no tensor could be compared".to_string()],
         Outcome::Diverge if !v.input_mismatch.is_empty() => {
             let mut lines = vec!["DIVERGE at the inputs: the recording was made with others; look at preprocessing first".to_string()];
@@ -19,7 +24,11 @@ pub fn headline(run: &Run) -> String {
         }
         Outcome::Diverge => diverge(run),
     };
-    printable(&lines.join("\n")) + "\n"
+    lines.iter().map(|l| printable(l) + "\n").collect()
+}
+
+fn unjudged(t: &TensorResult) -> bool {
+    matches!(&t.accumulated, Accumulated::Compared { by: ToleranceBy::Unjudged, .. })
 }
 
 fn agree(run: &Run) -> String {
@@ -27,7 +36,7 @@ fn agree(run: &Run) -> String {
         0 => String::new(),
         n => format!(", {n} tie flips"),
     };
-    format!("AGREE: every compared tensor is within its floor{flips}")
+    format!("AGREE: every compared tensor is within its tolerance{flips}")
 }
 
 fn diverge(run: &Run) -> Vec<String> {
@@ -43,20 +52,33 @@ fn diverge(run: &Run) -> Vec<String> {
         return lines;
     }
     if let Some(drift) = &v.drift {
-        let mut lines = vec![format!("DIVERGE by accumulated drift: no node is at fault alone, {} tensors are over their floor, first '{}'", drift.tensors, drift.first)];
+        let mut lines = vec![format!(
+            "DIVERGE by accumulated drift: no node is at fault alone, {} tensors are over their floor, first '{}'",
+            drift.tensors, drift.first
+        )];
         lines.extend(find(&drift.first).map(accumulated).unwrap_or_default());
         lines.push(format!("  largest amplification {}x at node '{}'", number(drift.amplification), drift.amplifier));
-        lines.push("  next: look at the amplifying node; compute it in higher precision or accept the drift with a stated tolerance".into());
+        lines
+            .push("  next: look at the amplifying node; compute it in higher precision or accept the drift with a stated tolerance".into());
         return lines;
     }
-    v.only_unobserved.iter().take(1).flat_map(|u| {
-        let diff = u.comparison.metrics().map_or("another shape or dtype".into(), |m| format!("|un-observed - observed| {} at {}", number(m.max_abs.value), m.max_abs.index));
-        [
-            format!("DIVERGE only when not observed: output '{}' of {} moves beyond its floor when the graph is optimised as deployed", u.name, u.subject),
-            format!("  {diff}, {} x tolerance", number(u.ratio)),
-            "  next: lower the deployed session's graph optimisation level and run again".into(),
-        ]
-    }).collect()
+    v.only_unobserved
+        .iter()
+        .take(1)
+        .flat_map(|u| {
+            let diff = u.comparison.metrics().map_or("another shape or dtype".into(), |m| {
+                format!("|un-observed - observed| {} at {}", number(m.max_abs.value), m.max_abs.index)
+            });
+            [
+                format!(
+                    "DIVERGE only when not observed: output '{}' of {} moves beyond its floor when the graph is optimised as deployed",
+                    u.name, u.subject
+                ),
+                format!("  {diff}, {} x tolerance", number(u.ratio)),
+                "  next: lower the deployed session's graph optimisation level and run again".into(),
+            ]
+        })
+        .collect()
 }
 
 fn at_origin(run: &Run, origin: &Origin) -> Vec<String> {
@@ -79,7 +101,13 @@ fn isolated(t: &TensorResult) -> Vec<String> {
         Isolated::Bounded { bounded: b, family, terms, .. } => {
             let w = &b.worst;
             vec![
-                format!("  isolated    reference {} x bound, candidate {} x bound, {} of {} elements over", number(b.reference), number(b.candidate), b.failing, t.shape.iter().product::<usize>()),
+                format!(
+                    "  isolated    reference {} x bound, candidate {} x bound, {} of {} elements over",
+                    number(b.reference),
+                    number(b.candidate),
+                    b.failing,
+                    t.shape.iter().product::<usize>()
+                ),
                 format!(
                     "              worst at {:?}: reference {}, candidate {}, f64 {}, bound {} ({}, K = {terms})",
                     unravel(w.index, &t.shape),
@@ -91,18 +119,18 @@ fn isolated(t: &TensorResult) -> Vec<String> {
                 ),
             ]
         }
-        Isolated::Exact { comparison, .. } | Isolated::RuleDifference { comparison, .. } | Isolated::Stated { comparison, .. } => match comparison.metrics() {
-            Some(m) => vec![format!(
-                "  isolated    {} of {} elements differ, largest |difference| {} at {:?}: reference {}, candidate {}; exact expected",
-                m.mismatches,
-                m.numel,
-                number(m.max_abs.value),
-                unravel(m.max_abs.index, &t.shape),
-                m.max_abs.reference_text(),
-                m.max_abs.candidate_text()
-            )],
-            None => vec![format!("  isolated    {}", attributes(comparison))],
-        },
+        Isolated::Exact { comparison, .. } | Isolated::RuleDifference { comparison, .. } | Isolated::Stated { comparison, .. } => {
+            match comparison.metrics() {
+                Some(m) => {
+                    // A value that is not finite on one side is the fact; a largest difference says nothing beside it.
+                    let worst = m.specials.first_conflict.as_ref().unwrap_or(&m.max_abs);
+                    let (at, differ) = (unravel(worst.index, &t.shape), m.mismatches);
+                    let sides = format!("reference {}, candidate {}", worst.reference_text(), worst.candidate_text());
+                    vec![format!("  isolated    {differ} of {} elements differ, at {at:?}: {sides}; exact expected", m.numel)]
+                }
+                None => vec![format!("  isolated    {}", attributes(comparison))],
+            }
+        }
         Isolated::TieFlip { flips, of, .. } => vec![format!("  isolated    {flips} of {of} decisions flip at exact ties")],
         Isolated::Abstained { reason } => vec![format!("  isolated    {reason}")],
     }
@@ -128,7 +156,9 @@ fn accumulated(t: &TensorResult) -> Vec<String> {
             )],
             None => vec![format!("  accumulated {}", attributes(comparison))],
         },
-        Accumulated::TieFlip { flips, of, margin } => vec![format!("  accumulated {flips} of {of} decisions flip, f64 margin {}", number(*margin))],
+        Accumulated::TieFlip { flips, of, margin } => {
+            vec![format!("  accumulated {flips} of {of} decisions flip, f64 margin {}", number(*margin))]
+        }
         Accumulated::Abstained { reason } => vec![format!("  accumulated not compared: {reason}")],
     }
 }
@@ -140,6 +170,7 @@ pub fn provenance(by: &ToleranceBy) -> String {
         ToleranceBy::Noise { runs } => format!("{} x Monte Carlo spread, {runs} runs", crate::floor::noise::R),
         ToleranceBy::Exact => "exact".into(),
         ToleranceBy::Stated => "stated".into(),
+        ToleranceBy::Unjudged => "not judged".into(),
     }
 }
 

@@ -43,7 +43,15 @@ mod tests {
 
     #[test]
     fn numbers_keep_four_significant_digits() {
-        for (x, text) in [(0.0, "0"), (1.23456, "1.235"), (0.00123456, "0.001235"), (1.23456e-7, "1.235e-7"), (416.0, "416.0"), (f64::INFINITY, "inf"), (f64::NAN, "NaN")] {
+        for (x, text) in [
+            (0.0, "0"),
+            (1.23456, "1.235"),
+            (0.00123456, "0.001235"),
+            (1.23456e-7, "1.235e-7"),
+            (416.0, "416.0"),
+            (f64::INFINITY, "inf"),
+            (f64::NAN, "NaN"),
+        ] {
             assert_eq!(number(x), text);
         }
     }

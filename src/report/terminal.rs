@@ -2,9 +2,10 @@
 
 use super::headline::{headline, provenance};
 use super::{number, table};
+use crate::compare::Comparison;
 use crate::error::printable;
 use crate::run::Run;
-use crate::verdict::{Accumulated, Isolated, TensorResult};
+use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy};
 
 /// Origins shown before the rest is counted.
 const ORIGINS: usize = 12;
@@ -18,8 +19,7 @@ pub fn terminal(run: &Run, all: bool) -> String {
     if all {
         out += &tensors(run);
     }
-    out += &footer(run);
-    printable(&out)
+    out + "\n" + &footer(run).iter().map(|l| printable(l) + "\n").collect::<String>()
 }
 
 fn origins(run: &Run) -> String {
@@ -28,7 +28,15 @@ fn origins(run: &Run) -> String {
     let rows: Vec<_> = origins
         .iter()
         .take(ORIGINS)
-        .map(|o| vec![o.node.clone(), o.op.clone(), find(&o.tensor).map_or(String::new(), isolated), if o.independent { "yes" } else { "no" }.into(), o.side.say().into()])
+        .map(|o| {
+            vec![
+                o.node.clone(),
+                o.op.clone(),
+                find(&o.tensor).map_or(String::new(), isolated),
+                if o.independent { "yes" } else { "no" }.into(),
+                o.side.say().into(),
+            ]
+        })
         .map(|r| r.iter().map(|c| printable(c)).collect())
         .collect();
     let rest = origins.len().saturating_sub(ORIGINS);
@@ -37,14 +45,25 @@ fn origins(run: &Run) -> String {
 }
 
 fn tensors(run: &Run) -> String {
-    let rows: Vec<_> = run.tensors.iter().map(|t| vec![t.name.clone(), t.op.clone(), isolated(t), accumulated(t), limit(t)]).map(|r| r.iter().map(|c| printable(c)).collect()).collect();
+    let rows: Vec<_> = run
+        .tensors
+        .iter()
+        .map(|t| vec![t.name.clone(), t.op.clone(), isolated(t), accumulated(t), limit(t)])
+        .map(|r| r.iter().map(|c| printable(c)).collect())
+        .collect();
     format!("\n{}", table(&["tensor", "operator", "isolated", "accumulated", "detection limit"], &rows))
 }
 
 fn isolated(t: &TensorResult) -> String {
     match &t.isolated {
         Isolated::Bounded { bounded, .. } => format!("{} / {} x bound", number(bounded.reference), number(bounded.candidate)),
-        Isolated::Exact { comparison, .. } => if comparison.identical() { "identical".into() } else { "differs, exact expected".into() },
+        Isolated::Exact { comparison, .. } => {
+            if comparison.identical() {
+                "identical".into()
+            } else {
+                "differs, exact expected".into()
+            }
+        }
         Isolated::Stated { ratio, .. } => format!("{} x tolerance", number(*ratio)),
         Isolated::TieFlip { flips, .. } => format!("{flips} tie flips"),
         Isolated::RuleDifference { margin, .. } => format!("rule difference, margin {}", number(*margin)),
@@ -54,6 +73,7 @@ fn isolated(t: &TensorResult) -> String {
 
 fn accumulated(t: &TensorResult) -> String {
     match &t.accumulated {
+        Accumulated::Compared { comparison, by: ToleranceBy::Unjudged, .. } => metrics(comparison),
         Accumulated::Compared { ratio, by, .. } => format!("{} x ({})", number(*ratio), provenance(by)),
         Accumulated::TieFlip { flips, margin, .. } => format!("{flips} tie flips, margin {}", number(*margin)),
         Accumulated::Abstained { reason } => reason.clone(),
@@ -65,33 +85,60 @@ fn limit(t: &TensorResult) -> String {
     t.isolated.limit().map_or(String::new(), |l| format!("{} (median {})", shown(l.worst), shown(l.median)))
 }
 
+/// The metrics of a tensor that nothing judged.
+fn metrics(comparison: &Comparison) -> String {
+    match comparison.metrics() {
+        Some(m) => format!(
+            "max |d| {}, relative L2 {}, cosine {}, {} ulp, {} of {} differ",
+            number(m.max_abs.value),
+            number(m.rel_l2),
+            number(m.cosine),
+            m.ulp_max,
+            m.mismatches,
+            m.numel
+        ),
+        None => "another dtype or shape".into(),
+    }
+}
+
 /// Coverage, versions, what is not as expected.
-fn footer(run: &Run) -> String {
-    let l = &run.ledger;
-    let mut out = format!("\ncoverage    {} of {} tensors compared ({:.1} %), {} both alone and accumulated", l.compared, l.tensors, 100.0 * l.compared as f64 / l.tensors.max(1) as f64, l.both_ways);
-    for (reason, n) in &l.abstained {
-        out += &format!("; {n} not compared: {reason}");
-    }
+fn footer(run: &Run) -> Vec<String> {
+    let (l, e) = (&run.ledger, &run.environment);
+    let mut coverage = format!(
+        "coverage    {} of {} tensors compared ({:.1} %), {} both alone and accumulated",
+        l.compared,
+        l.tensors,
+        100.0 * l.compared as f64 / l.tensors.max(1) as f64,
+        l.both_ways
+    );
+    l.abstained.iter().for_each(|(reason, n)| coverage += &format!("; {n} not compared: {reason}"));
     if l.excused > 0 {
-        out += &format!("; {} excused by the scenario", l.excused);
+        coverage += &format!("; {} excused by the scenario", l.excused);
     }
+    let mut lines = vec![coverage];
     if !l.leftovers.is_empty() {
-        out += &format!("\nleft over   {} recorded tensors pair with nothing: {}", l.leftovers.len(), l.leftovers.iter().take(5).cloned().collect::<Vec<_>>().join(", "));
+        lines.push(format!(
+            "left over   {} recorded tensors pair with nothing: {}",
+            l.leftovers.len(),
+            l.leftovers.iter().take(5).cloned().collect::<Vec<_>>().join(", ")
+        ));
     }
-    if let Some(limit) = detection(run) {
-        out += &format!("\nsensitivity {limit}");
-    }
-    let e = &run.environment;
-    out += &format!("\nsubjects    reference {}; candidate {}; shadow {}; threads {}", e.reference, e.candidate, e.shadow.as_deref().unwrap_or("none"), e.threads);
+    lines.extend(detection(run).map(|limit| format!("sensitivity {limit}")));
+    lines.push(format!(
+        "subjects    reference {}; candidate {}; shadow {}; threads {}",
+        e.reference,
+        e.candidate,
+        e.shadow.as_deref().unwrap_or("none"),
+        e.threads
+    ));
     if let Some(noisy) = run.tensors.iter().find(|t| t.repeat_noise.is_some()) {
-        out += &format!("\nrepeat      {} (from '{}' on)", noisy.repeat_noise.as_deref().unwrap_or(""), noisy.node);
+        lines.push(format!("repeat      {} (from '{}' on)", noisy.repeat_noise.as_deref().unwrap_or(""), noisy.node));
     }
-    let seconds: f64 = run.timings.values().sum();
-    out += &format!("\ntime        {seconds:.1} s\n");
-    for unmet in &run.expectation.unmet {
-        out += &format!("not as expected: {unmet}\n");
+    if !run.timings.is_empty() {
+        lines.push(format!("time        {:.1} s", run.timings.values().sum::<f64>()));
     }
-    out
+    lines.extend(run.expectation.unmet.iter().map(|u| format!("not as expected: {u}")));
+    lines
 }
 
 /// The middle of the tensors' detection limits, and the tensor that sees least.
@@ -101,5 +148,10 @@ fn detection(run: &Run) -> Option<String> {
     let (middle, blind) = (limits.get(limits.len() / 2)?, limits.iter().filter(|l| l.0 >= 1.0).count());
     let worst = limits.iter().rev().find(|l| l.0 < 1.0)?;
     let blind = if blind > 0 { format!("; {blind} tensors too close to zero to see any change") } else { String::new() };
-    Some(format!("a change of {} in one channel of the median tensor fails; least sensitive: '{}' ({}){blind}", number(middle.0), worst.1, number(worst.0)))
+    Some(format!(
+        "a change of {} in one channel of the median tensor fails; least sensitive: '{}' ({}){blind}",
+        number(middle.0),
+        worst.1,
+        number(worst.0)
+    ))
 }

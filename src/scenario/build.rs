@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Result<Scenario> {
     let mut scenario = load::parse(&format!("format = 1\nmodel = {}", toml::Value::from(model.display().to_string())))?;
     for text in inputs {
-        let (name, value) = text.split_once('=').ok_or_else(|| Error::usage(format!("--input {text}: expected NAME=SHAPE or NAME=FILE")))?;
-        scenario.inputs.insert(name.to_string(), input(value)?);
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| Error::usage(format!("--input {text}: expected NAME=SHAPE or NAME=FILE")))?;
+        if scenario.inputs.insert(name.to_string(), input(value)?).is_some() {
+            return Err(Error::usage(format!("--input: '{name}' is stated twice")));
+        }
     }
     if let Some(trace) = against {
         scenario.reference = Subject { trace: Some(trace.to_path_buf()), ..Subject::named("recorded") };
@@ -25,17 +28,23 @@ fn input(value: &str) -> Result<Input> {
     let extension = Path::new(value).extension().and_then(|e| e.to_str()).map(str::to_lowercase);
     match (shape, extension.as_deref()) {
         (Some(shape), _) => {
-            let (low, high) = match range.split_once("..") {
-                Some((l, h)) => (l.parse().ok(), h.parse().ok()),
-                None if range.is_empty() => (None, None),
-                None => return Err(Error::usage(format!("'{range}': a range is LOW..HIGH"))),
-            };
+            let (low, high) = range_of(dims.len() < value.len(), range)?;
             let random = if low.is_some() { Distribution::Integers } else { Distribution::Uniform };
             Ok(Input { random: Some(random), shape: Some(shape), low, high, ..Default::default() })
         }
         (None, Some("npy" | "safetensors")) => Ok(Input { file: Some(PathBuf::from(value)), ..Default::default() }),
         (None, Some("png" | "jpg" | "jpeg")) => Ok(Input { image: Some(PathBuf::from(value)), ..Default::default() }),
         _ => Err(Error::usage(format!("'{value}' is neither a shape like 1x3x224x224 nor a .npy, .safetensors, .png or .jpg file"))),
+    }
+}
+
+/// Both ends of `LOW..HIGH`, or neither where no range is stated.
+fn range_of(stated: bool, range: &str) -> Result<(Option<f64>, Option<f64>)> {
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|v| v.is_finite());
+    match range.split_once("..").map(|(low, high)| (number(low), number(high))) {
+        Some((Some(low), Some(high))) => Ok((Some(low), Some(high))),
+        None if !stated => Ok((None, None)),
+        _ => Err(Error::usage(format!("'{range}' is no range")).next("a range is LOW..HIGH, for example 0..99")),
     }
 }
 
@@ -51,6 +60,8 @@ mod tests {
         assert_eq!((i.low, i.high, i.random), (Some(0.0), Some(99.0), Some(Distribution::Integers)));
         assert!(input("x.npy").unwrap().file.is_some());
         assert!(input("a.png").unwrap().image.is_some());
-        assert!(input("whatever").is_err());
+        for bad in ["whatever", "1x2:", "1x2:0", "1x2:a..5", "1x2:0..b", "1x2:0..inf"] {
+            assert!(input(bad).is_err(), "{bad}");
+        }
     }
 }

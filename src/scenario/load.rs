@@ -5,6 +5,9 @@ use crate::error::{Error, Place, Result, did_you_mean};
 use crate::subject::table;
 use std::path::{Path, PathBuf};
 
+/// More threads than any machine has cores; an engine would try to start them all.
+const MAX_THREADS: usize = 1024;
+
 /// Reads and checks the scenario at `path`; its files become relative to the working directory.
 pub fn file(path: &Path) -> Result<Scenario> {
     let place = format!("scenario {}", path.display());
@@ -40,12 +43,25 @@ fn explain(e: &toml::de::Error, text: &str) -> Error {
 }
 
 fn rebase(scenario: &mut Scenario, folder: &Path) {
-    let move_to = |p: &mut PathBuf| *p = folder.join(&*p);
-    move_to(&mut scenario.model);
-    for input in scenario.inputs.values_mut() {
-        input.image.iter_mut().chain(&mut input.file).for_each(move_to);
+    files(scenario, &|p| *p = folder.join(&*p));
+}
+
+/// `scenario` as it must be written into a file in `folder`: what is relative to the working directory is still found from there.
+pub fn seen_from(scenario: &Scenario, folder: &Path) -> Scenario {
+    let mut seen = scenario.clone();
+    if !folder.as_os_str().is_empty() {
+        files(&mut seen, &|p| *p = std::path::absolute(&*p).unwrap_or_else(|_| p.clone()));
     }
-    scenario.reference.trace.iter_mut().chain(&mut scenario.candidate.trace).for_each(move_to);
+    seen
+}
+
+/// Every file that a scenario names.
+fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
+    change(&mut scenario.model);
+    for input in scenario.inputs.values_mut() {
+        input.image.iter_mut().chain(&mut input.file).for_each(change);
+    }
+    scenario.reference.trace.iter_mut().chain(&mut scenario.candidate.trace).for_each(change);
 }
 
 /// What types cannot say.
@@ -53,8 +69,14 @@ pub fn check(scenario: &Scenario) -> Result<()> {
     if scenario.format != 1 {
         return Err(Error::usage(format!("format {} is not known; this parity reads format 1", scenario.format)));
     }
+    if scenario.stages.is_empty() {
+        return Err(Error::usage("stages = []: nothing would be compared").next("stages = [\"inputs\", \"activations\"]"));
+    }
     if scenario.threads == Some(0) {
         return Err(Error::usage("threads = 0: at least 1 is needed"));
+    }
+    if let Some(threads) = scenario.threads.filter(|t| *t > MAX_THREADS) {
+        return Err(Error::usage(format!("threads = {threads}: at most {MAX_THREADS} are started")));
     }
     check_tolerance(&scenario.tolerance)?;
     for (name, input) in &scenario.inputs {
@@ -104,7 +126,8 @@ fn check_input(input: &Input) -> Result<()> {
     if input.image.is_none() && image_only {
         return Err(Error::usage("resize, fit, fill, color, scale, mean, std and layout belong to an image"));
     }
-    let random_only = input.low.is_some() || input.high.is_some() || input.value.is_some() || input.shape.is_some() || !input.dims.is_empty();
+    let random_only =
+        input.low.is_some() || input.high.is_some() || input.value.is_some() || input.shape.is_some() || !input.dims.is_empty();
     if input.random.is_none() && random_only {
         return Err(Error::usage("low, high, value, shape and dims belong to a random input"));
     }
@@ -119,13 +142,17 @@ fn check_subject(s: &Subject) -> Result<()> {
     for name in std::iter::once(&s.subject).chain(&s.of) {
         if !known().any(|k| k == name) {
             let hint = did_you_mean(name, known()).map_or(String::new(), |w| format!("did you mean `{w}`? "));
-            return Err(Error::usage(format!("unknown subject '{name}'")).next(format!("{hint}known: {}", known().collect::<Vec<_>>().join(", "))));
+            return Err(
+                Error::usage(format!("unknown subject '{name}'")).next(format!("{hint}known: {}", known().collect::<Vec<_>>().join(", ")))
+            );
         }
     }
     let faulty = s.subject == "faulty";
     let faulty_keys = s.of.is_some() || s.fault.is_some() || s.node.is_some() || s.amount.is_some() || s.and_shadow;
     if faulty != (s.of.is_some() && s.fault.is_some() && s.node.is_some()) || (!faulty && faulty_keys) {
-        return Err(Error::usage("subject = \"faulty\" takes of, fault and node (and amount, and_shadow); other subjects take none of them"));
+        return Err(Error::usage(
+            "subject = \"faulty\" takes of, fault and node (and amount, and_shadow); other subjects take none of them",
+        ));
     }
     if s.of.as_deref().is_some_and(|of| of == "faulty" || of == "recorded") {
         return Err(Error::usage("faulty wraps an engine: of = \"onnxruntime\" or \"libtorch\""));
@@ -160,7 +187,11 @@ mod tests {
 
     #[test]
     fn half_a_tolerance_is_refused() {
-        for body in ["tolerance = { kind = \"flat\", atol = 1e-3, why = \"x\" }", "tolerance = { rtol = 1e-3 }", "tolerance = { kind = \"ulp\", why = \"x\" }"] {
+        for body in [
+            "tolerance = { kind = \"flat\", atol = 1e-3, why = \"x\" }",
+            "tolerance = { rtol = 1e-3 }",
+            "tolerance = { kind = \"ulp\", why = \"x\" }",
+        ] {
             assert!(error(body).contains("incomplete"), "{body}");
         }
         assert!(error("tolerance = { kind = \"exact\" }").contains("needs a reason"));

@@ -205,7 +205,17 @@ pub struct Subject {
 
 impl Subject {
     pub fn named(subject: &str) -> Self {
-        Self { subject: subject.into(), optimisation: None, trace: None, rename: BTreeMap::new(), of: None, fault: None, node: None, amount: None, and_shadow: false }
+        Self {
+            subject: subject.into(),
+            optimisation: None,
+            trace: None,
+            rename: BTreeMap::new(),
+            of: None,
+            fault: None,
+            node: None,
+            amount: None,
+            and_shadow: false,
+        }
     }
 
     /// The engine that really computes: what `faulty` wraps, or the subject itself.
@@ -274,7 +284,14 @@ pub struct Expect {
 
 impl Default for Expect {
     fn default() -> Self {
-        Self { verdict: Expected::Agree, first: None, side: None, coverage: full_coverage(), abstain: Vec::new(), tie_flips: TieFlips::Allow }
+        Self {
+            verdict: Expected::Agree,
+            first: None,
+            side: None,
+            coverage: full_coverage(),
+            abstain: Vec::new(),
+            tie_flips: TieFlips::Allow,
+        }
     }
 }
 

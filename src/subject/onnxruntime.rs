@@ -29,7 +29,8 @@ fn load() -> Result<Environment> {
     let found = crate::native::onnxruntime();
     let path = found.path.ok_or_else(|| {
         let tried = found.tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-        Error::failed(format!("libonnxruntime was not found ({}: {tried})", found.by)).next("run scripts/setup, or set ORT_DYLIB_PATH to your own libonnxruntime.so")
+        Error::failed(format!("libonnxruntime was not found ({}: {tried})", found.by))
+            .next("run scripts/setup, or set ORT_DYLIB_PATH to your own libonnxruntime.so")
     })?;
     let fail = |e: &dyn std::fmt::Display| Error::failed(format!("libonnxruntime {}: {e}", path.display())).next("parity doctor");
     ort::init_from(&path).map_err(|e| fail(&e))?.build().map_err(|e| fail(&e))
@@ -38,8 +39,13 @@ fn load() -> Result<Environment> {
 /// Version line of the loaded library.
 pub fn version() -> Result<String> {
     environment()?;
-    let info = ort::info();
-    Ok(info.split([',', ' ']).find(|w| w.contains("rel-")).map_or(info.to_string(), |w| w.trim_start_matches("git-branch=rel-").to_string()))
+    // The library says its commit and flags, not its version; the file it is shipped as carries that.
+    let file = crate::native::onnxruntime()
+        .path
+        .and_then(|p| p.canonicalize().ok())
+        .and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let stated = file.as_deref().and_then(|n| n.split_once(".so.")).map(|(_, v)| v.to_string());
+    Ok(stated.unwrap_or_else(|| ort::info().to_string()))
 }
 
 /// One graph in ONNX Runtime.
@@ -132,7 +138,8 @@ impl Session for OnnxRuntime {
         let piece = self.piece(steps, link, feed).at(place())?;
         let inputs = piece.inputs.clone();
         let mut results = run(&mut piece.session, &inputs, &|n| cut::entry(link, n), feed).at(place())?;
-        let mut take = |name: &String| results.remove(name).map(Ok).ok_or_else(|| Error::failed(format!("onnxruntime returned no '{name}'")));
+        let mut take =
+            |name: &String| results.remove(name).map(Ok).ok_or_else(|| Error::failed(format!("onnxruntime returned no '{name}'")));
         steps.iter().map(|i| graph.steps[*i].outputs.iter().map(&mut take).collect()).collect()
     }
 
@@ -153,20 +160,17 @@ fn run(session: &mut OrtSession, inputs: &[String], entry: &dyn Fn(&str) -> Stri
         .collect::<Result<_>>()?;
     // ONNX Runtime knows only inputs that a node consumes.
     let known: Vec<String> = session.inputs().iter().map(|i| i.name().to_string()).collect();
-    let values: Vec<(Cow<str>, SessionInputValue)> = fed
-        .iter()
-        .filter(|(n, _)| known.contains(n))
-        .map(|(n, t)| Ok((Cow::Borrowed(n.as_str()), to_ort(t)?)))
-        .collect::<Result<_>>()?;
+    let values: Vec<(Cow<str>, SessionInputValue)> =
+        fed.iter().filter(|(n, _)| known.contains(n)).map(|(n, t)| Ok((Cow::Borrowed(n.as_str()), to_ort(t)?))).collect::<Result<_>>()?;
     let outputs = session.run(SessionInputs::<0>::ValueMap(values)).map_err(ort_error)?;
     outputs.into_iter().map(|(name, value)| Ok((name.to_string(), from_ort(value).at(format!("tensor '{name}'"))?))).collect()
 }
 
 fn to_ort(tensor: &Tensor) -> Result<SessionInputValue<'_>> {
-    if let Some(held) = tensor.storage().as_any().downcast_ref::<Held>() {
-        if held.0.shape().iter().map(|d| *d as usize).eq(tensor.shape().iter().copied()) {
-            return Ok(SessionInputValue::from(&held.0));
-        }
+    // A tensor that came out of ONNX Runtime goes back without a copy.
+    let same = |held: &&Held| held.0.shape().iter().map(|d| *d as usize).eq(tensor.shape().iter().copied());
+    if let Some(held) = tensor.storage().as_any().downcast_ref::<Held>().filter(same) {
+        return Ok(SessionInputValue::from(&held.0));
     }
     let shape: Vec<i64> = tensor.shape().iter().map(|d| *d as i64).collect();
     let mut value = DynTensor::new(&Allocator::default(), element(tensor.dtype()), shape).map_err(ort_error)?;

@@ -15,7 +15,10 @@ pub struct Engines<'a> {
 impl<'a> Engines<'a> {
     /// libtorch, or an error that says how to get it.
     pub fn torch(&self) -> Result<&'a dyn Torch> {
-        self.torch.ok_or_else(|| Error::failed("this executable was built without libtorch").next("run scripts/setup, then cargo build --release; parity doctor says what is missing"))
+        self.torch.ok_or_else(|| {
+            Error::failed("this executable was built without libtorch")
+                .next("run scripts/setup, then cargo build --release; parity doctor says what is missing")
+        })
     }
 }
 

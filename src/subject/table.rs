@@ -8,8 +8,16 @@ pub struct Row {
 }
 
 pub const ALL: &[Row] = &[
-    Row { name: "onnxruntime", summary: "the ONNX graph in ONNX Runtime, every intermediate observed", needs: "libonnxruntime (scripts/setup, or ORT_DYLIB_PATH)" },
-    Row { name: "libtorch", summary: "the same graph, interpreted node by node with libtorch kernels", needs: "parity-engine and libtorch (scripts/setup, or LIBTORCH)" },
+    Row {
+        name: "onnxruntime",
+        summary: "the ONNX graph in ONNX Runtime, every intermediate observed",
+        needs: "libonnxruntime (scripts/setup, or ORT_DYLIB_PATH)",
+    },
+    Row {
+        name: "libtorch",
+        summary: "the same graph, interpreted node by node with libtorch kernels",
+        needs: "parity-engine and libtorch (scripts/setup, or LIBTORCH)",
+    },
     Row { name: "recorded", summary: "a trace file: safetensors written by `parity run --record` or by anything else", needs: "nothing" },
     Row { name: "faulty", summary: "onnxruntime or libtorch with one named fault injected: the negative control", needs: "what it wraps" },
 ];

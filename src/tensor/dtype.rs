@@ -129,25 +129,65 @@ impl fmt::Display for DType {
 macro_rules! with_element {
     ($dtype:expr, $t:ident => $body:expr) => {
         match $dtype {
-            $crate::tensor::DType::F64 => { type $t = f64; $body }
-            $crate::tensor::DType::F32 => { type $t = f32; $body }
-            $crate::tensor::DType::F16 => { type $t = half::f16; $body }
-            $crate::tensor::DType::BF16 => { type $t = half::bf16; $body }
-            $crate::tensor::DType::I64 => { type $t = i64; $body }
-            $crate::tensor::DType::I32 => { type $t = i32; $body }
-            $crate::tensor::DType::I16 => { type $t = i16; $body }
-            $crate::tensor::DType::I8 => { type $t = i8; $body }
-            $crate::tensor::DType::U64 => { type $t = u64; $body }
-            $crate::tensor::DType::U32 => { type $t = u32; $body }
-            $crate::tensor::DType::U16 => { type $t = u16; $body }
-            $crate::tensor::DType::U8 | $crate::tensor::DType::Bool => { type $t = u8; $body }
+            $crate::tensor::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            $crate::tensor::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            $crate::tensor::DType::F16 => {
+                type $t = half::f16;
+                $body
+            }
+            $crate::tensor::DType::BF16 => {
+                type $t = half::bf16;
+                $body
+            }
+            $crate::tensor::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            $crate::tensor::DType::I32 => {
+                type $t = i32;
+                $body
+            }
+            $crate::tensor::DType::I16 => {
+                type $t = i16;
+                $body
+            }
+            $crate::tensor::DType::I8 => {
+                type $t = i8;
+                $body
+            }
+            $crate::tensor::DType::U64 => {
+                type $t = u64;
+                $body
+            }
+            $crate::tensor::DType::U32 => {
+                type $t = u32;
+                $body
+            }
+            $crate::tensor::DType::U16 => {
+                type $t = u16;
+                $body
+            }
+            $crate::tensor::DType::U8 | $crate::tensor::DType::Bool => {
+                type $t = u8;
+                $body
+            }
         }
     };
 }
 
 /// Every element as f64; exact for all dtypes but 64-bit integers beyond 2^53.
 pub(super) fn floats(view: View<'_>) -> Vec<f64> {
-    macro_rules! cast { ($t:ty, $f:expr) => { bytemuck::cast_slice::<u8, $t>(view.bytes).iter().map($f).collect() }; }
+    macro_rules! cast {
+        ($t:ty, $f:expr) => {
+            bytemuck::cast_slice::<u8, $t>(view.bytes).iter().map($f).collect()
+        };
+    }
     match view.dtype {
         DType::F64 => cast!(f64, |x| *x),
         DType::F32 => cast!(f32, |x| *x as f64),
@@ -166,7 +206,11 @@ pub(super) fn floats(view: View<'_>) -> Vec<f64> {
 
 /// Every element as i64, exact; none for floats, nor for a u64 beyond i64.
 pub(super) fn integers(view: View<'_>) -> Option<Vec<i64>> {
-    macro_rules! cast { ($t:ty) => { Some(bytemuck::cast_slice::<u8, $t>(view.bytes).iter().map(|x| *x as i64).collect()) }; }
+    macro_rules! cast {
+        ($t:ty) => {
+            Some(bytemuck::cast_slice::<u8, $t>(view.bytes).iter().map(|x| *x as i64).collect())
+        };
+    }
     match view.dtype {
         DType::F64 | DType::F32 | DType::F16 | DType::BF16 => None,
         DType::U64 => bytemuck::cast_slice::<u8, u64>(view.bytes).iter().map(|x| i64::try_from(*x).ok()).collect(),

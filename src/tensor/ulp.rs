@@ -90,12 +90,7 @@ mod tests {
         check("neighbours are 1 apart", 1f32, 1f32.next_up(), Some(1));
         check("a binade boundary is no jump", 2f32.next_down(), 2f32.next_up(), Some(2));
         check("the smallest subnormals of both signs are 2 apart", tiny, -tiny, Some(2));
-        check(
-            "the largest subnormal neighbours the smallest normal",
-            f32::MIN_POSITIVE,
-            f32::MIN_POSITIVE.next_down(),
-            Some(1),
-        );
+        check("the largest subnormal neighbours the smallest normal", f32::MIN_POSITIVE, f32::MIN_POSITIVE.next_down(), Some(1));
         check("a distance across zero counts both sides", 1f32, -1f32, Some(2 * 0x3f80_0000));
         check("the widest f32 distance fits", f32::MAX, f32::MIN, Some(2 * 0x7f7f_ffff));
         check("the widest f64 distance fits", f64::MAX, f64::MIN, Some(2 * 0x7fef_ffff_ffff_ffff));

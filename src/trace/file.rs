@@ -64,7 +64,7 @@ fn sharded(path: &Path) -> Result<Opened> {
         shards.push(map(&folder.join(file)).at(format!("shard '{file}'"))?);
     }
     let mut opened = Opened { shards, index: BTreeMap::new(), header: None };
-    let held = opened.shards.iter().map(names_of).collect::<Result<Vec<_>>>()?;
+    let held = opened.shards.iter().zip(&files).map(|(s, file)| names_of(s).at(format!("shard '{file}'"))).collect::<Result<Vec<_>>>()?;
     for (name, file) in &index.weight_map {
         let at = files.iter().position(|f| *f == file).unwrap_or(0);
         if !held[at].contains(name) {
@@ -179,11 +179,23 @@ mod tests {
             ("not json", with_header("nonsense", &[])),
             ("truncated data", with_header(r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#, &[0; 8])),
             ("offsets past the end", with_header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[100,104]}}"#, &[0; 4])),
-            ("overlapping offsets", with_header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}"#, &[0; 6])),
+            (
+                "overlapping offsets",
+                with_header(
+                    r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}"#,
+                    &[0; 6],
+                ),
+            ),
             ("reversed offsets", with_header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, &[0; 4])),
-            ("shape product overflows", with_header(r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,4]}}"#, &[0; 4])),
+            (
+                "shape product overflows",
+                with_header(r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,4]}}"#, &[0; 4]),
+            ),
             ("shape larger than its bytes", with_header(r#"{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}"#, &[0; 4])),
-            ("broken parity header", with_header(r#"{"__metadata__":{"parity.trace":"{"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, &[0; 4])),
+            (
+                "broken parity header",
+                with_header(r#"{"__metadata__":{"parity.trace":"{"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, &[0; 4]),
+            ),
         ];
         for (name, bytes) in cases {
             let (_dir, path) = written(&bytes);

@@ -10,7 +10,7 @@ use crate::pass::isolated::stated_ratio;
 use crate::run::{Environment, Expectation, Run, expectation};
 use crate::scenario::Expect;
 use crate::tensor::Tensor;
-use crate::verdict::{Accumulated, Ancestry, Isolated, TensorResult, ToleranceBy, decide, ledger};
+use crate::verdict::{Accumulated, Ancestry, Isolated, Outcome, TensorResult, ToleranceBy, decide, ledger};
 use std::collections::{BTreeMap, HashMap};
 
 /// What the tensors are held against.
@@ -24,13 +24,20 @@ pub enum Mode {
 }
 
 /// Compares every tensor of `reference` with its namesake (or declared rename) in `candidate`.
-pub fn compare(reference: &Opened, candidate: &Opened, names: &(String, String), rename: &BTreeMap<String, String>, mode: Mode) -> Result<Run> {
+pub fn compare(
+    reference: &Opened,
+    candidate: &Opened,
+    names: &(String, String),
+    rename: &BTreeMap<String, String>,
+    mode: Mode,
+) -> Result<Run> {
     for (ours, theirs) in rename {
         if !reference.names().any(|n| n == ours) || !candidate.names().any(|n| n == theirs) {
             return Err(Error::usage(format!("--rename {ours}={theirs}: no such pair of tensors")));
         }
     }
     let order = reference.ordered();
+    paired_once(candidate, &order, rename)?;
     let mut tensors = Vec::new();
     for (step, name) in order.iter().enumerate() {
         let theirs = rename.get(*name).map_or(*name, String::as_str);
@@ -38,14 +45,42 @@ pub fn compare(reference: &Opened, candidate: &Opened, names: &(String, String),
     }
     let unused = |n: &&str| !order.contains(n) && !rename.values().any(|v| v == n);
     let leftovers = candidate.names().filter(unused).map(str::to_string).collect();
-    let verdict = decide(&tensors, &ancestry(reference, &order), &[], mismatched_inputs(reference, candidate));
+    let mut verdict = decide(&tensors, &ancestry(reference, &order), &[], mismatched_inputs(reference, candidate));
+    if mode == Mode::ReportOnly {
+        // What was not judged neither agrees nor diverges.
+        verdict.outcome = Outcome::Nothing;
+    }
     let ledger = ledger(&tensors, leftovers, &|_| false);
     let expected = match mode {
         Mode::ReportOnly => Expectation { exit: Exit::Uncovered, unmet: vec!["nothing was judged (--report-only)".into()] },
         Mode::Floors | Mode::Stated(_) => expectation(&Expect::default(), &verdict, &ledger),
     };
     let graph_inputs = order.iter().filter_map(|n| entry(reference, n)).map(|e| (e.node.clone(), e.inputs.clone())).collect();
-    Ok(Run { format: 1, scenario: None, environment: environment(reference, candidate, names), inputs: vec![], verdict, expectation: expected, ledger, tensors, graph_inputs, unobserved: vec![], timings: BTreeMap::new() })
+    Ok(Run {
+        format: 1,
+        scenario: None,
+        environment: environment(reference, candidate, names),
+        inputs: vec![],
+        verdict,
+        expectation: expected,
+        ledger,
+        tensors,
+        graph_inputs,
+        unobserved: vec![],
+        timings: BTreeMap::new(),
+    })
+}
+
+/// No tensor of the candidate stands for two of the reference: renames must not fold two names into one.
+fn paired_once(candidate: &Opened, order: &[&str], rename: &BTreeMap<String, String>) -> Result<()> {
+    let mut taken: HashMap<&str, &str> = HashMap::new();
+    for ours in order {
+        let theirs = rename.get(*ours).map_or(*ours, String::as_str);
+        if let Some(other) = taken.insert(theirs, ours).filter(|_| candidate.names().any(|n| n == theirs)) {
+            return Err(Error::usage(format!("--rename: candidate tensor '{theirs}' is paired with both '{other}' and '{ours}'")));
+        }
+    }
+    Ok(())
 }
 
 fn entry<'a>(trace: &'a Opened, name: &str) -> Option<&'a Entry> {
@@ -81,17 +116,21 @@ fn judge(a: &Tensor, b: &Tensor, known: Option<&Entry>, mode: Mode) -> Accumulat
     match (mode, floor, comparison.metrics().map(|m| m.pools())) {
         (Mode::Stated(t), ..) => done(comparison, stated_ratio(a, b, &t), ToleranceBy::Stated),
         // The ratio says how far; --report-only judges nothing.
-        (Mode::ReportOnly, ..) => done(comparison, 0.0, ToleranceBy::Stated),
+        (Mode::ReportOnly, ..) => done(comparison, 0.0, ToleranceBy::Unjudged),
         (Mode::Floors, ..) if comparison.identical() => done(comparison, 0.0, ToleranceBy::Exact),
         (Mode::Floors, ..) if exact => done(comparison, f64::INFINITY, ToleranceBy::Exact),
-        (Mode::Floors, Some(floor), Some(channels)) => done(comparison, floor.ratio(&channels) / R, ToleranceBy::Noise { runs: floor.runs }),
+        (Mode::Floors, Some(floor), Some(channels)) => {
+            done(comparison, floor.ratio(&channels) / R, ToleranceBy::Noise { runs: floor.runs })
+        }
         (Mode::Floors, ..) => Accumulated::Abstained { reason: "no floor was recorded for it".into() },
     }
 }
 
 fn ancestry(reference: &Opened, order: &[&str]) -> Ancestry {
     let at: HashMap<&str, usize> = order.iter().enumerate().map(|(i, n)| (*n, i)).collect();
-    let parents = |i: usize, n: &&str| entry(reference, n).map_or(vec![], |e| e.inputs.iter().filter_map(|p| at.get(p.as_str()).copied()).filter(|p| *p < i).collect());
+    let parents = |i: usize, n: &&str| {
+        entry(reference, n).map_or(vec![], |e| e.inputs.iter().filter_map(|p| at.get(p.as_str()).copied()).filter(|p| *p < i).collect())
+    };
     Ancestry(order.iter().enumerate().map(|(i, n)| parents(i, n)).collect())
 }
 

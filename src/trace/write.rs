@@ -118,7 +118,12 @@ impl View for Spooled<'_> {
     }
 }
 
-fn write_one<'a>(path: &Path, tensors: impl Iterator<Item = (&'a String, &'a Placed)>, data: &[u8], metadata: &HashMap<String, String>) -> Result<()> {
+fn write_one<'a>(
+    path: &Path,
+    tensors: impl Iterator<Item = (&'a String, &'a Placed)>,
+    data: &[u8],
+    metadata: &HashMap<String, String>,
+) -> Result<()> {
     let beside = beside(path)?;
     let views = tensors.map(|(n, p)| (n.as_str(), Spooled(p, data)));
     safetensors::serialize_to_file(views, Some(metadata.clone()), beside.path()).map_err(|e| io_error(path, &e))?;
@@ -165,7 +170,8 @@ mod tests {
     #[test]
     fn a_large_trace_is_sharded_like_a_checkpoint() {
         let place = |start: usize, end: usize| Placed { dtype: DType::U8, shape: vec![end - start], start, end };
-        let placed: IndexMap<_, _> = [("a", 0, 6), ("b", 6, 10), ("c", 10, 30), ("d", 30, 31)].map(|(n, s, e)| (n.to_string(), place(s, e))).into_iter().collect();
+        let placed: IndexMap<_, _> =
+            [("a", 0, 6), ("b", 6, 10), ("c", 10, 30), ("d", 30, 31)].map(|(n, s, e)| (n.to_string(), place(s, e))).into_iter().collect();
         assert_eq!(shard(&placed, 10), [vec!["a", "b"], vec!["c"], vec!["d"]]);
         assert_eq!(shard_name(Path::new("x/t.safetensors"), 2, 3), "t-00002-of-00003.safetensors");
     }

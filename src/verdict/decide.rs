@@ -29,7 +29,8 @@ pub fn decide(tensors: &[TensorResult], ancestry: &Ancestry, unobserved: &[Unobs
     let drift = drifted.first().map(|first| drift(first, drifted.len(), tensors, ancestry));
     let only_unobserved: Vec<Unobserved> = unobserved.iter().filter(|u| u.ratio > 1.0).cloned().collect();
     let compared = tensors.iter().any(|t| t.accumulated.compared() || t.isolated.compared());
-    let diverges = !origins.is_empty() || !untested.is_empty() || drift.is_some() || !only_unobserved.is_empty() || !input_mismatch.is_empty();
+    let diverges =
+        !origins.is_empty() || !untested.is_empty() || drift.is_some() || !only_unobserved.is_empty() || !input_mismatch.is_empty();
     let outcome = match (diverges, compared) {
         (true, _) => Outcome::Diverge,
         (false, true) => Outcome::Agree,

@@ -79,8 +79,15 @@ pub enum Accumulated {
         by: ToleranceBy,
     },
     /// Decisions that differ although every input agrees: both sides of a tie.
-    TieFlip { flips: u64, of: u64, #[serde(with = "json")] margin: f64 },
-    Abstained { reason: String },
+    TieFlip {
+        flips: u64,
+        of: u64,
+        #[serde(with = "json")]
+        margin: f64,
+    },
+    Abstained {
+        reason: String,
+    },
 }
 
 /// What the accumulated error was held against.
@@ -95,6 +102,8 @@ pub enum ToleranceBy {
     Exact,
     /// The user's own tolerance.
     Stated,
+    /// Nothing: the metrics alone were asked for.
+    Unjudged,
 }
 
 /// Outcome of the node alone.
@@ -102,9 +111,17 @@ pub enum ToleranceBy {
 #[serde(rename_all = "snake_case")]
 pub enum Isolated {
     /// Held against γ·√K·u·S around the shadow.
-    Bounded { family: crate::floor::Family, terms: usize, bounded: Bounded, side: Option<Side> },
+    Bounded {
+        family: crate::floor::Family,
+        terms: usize,
+        bounded: Bounded,
+        side: Option<Side>,
+    },
     /// Every bit is decided by the inputs.
-    Exact { comparison: Comparison, side: Option<Side> },
+    Exact {
+        comparison: Comparison,
+        side: Option<Side>,
+    },
     /// Held against the user's own tolerance.
     Stated {
         comparison: Comparison,
@@ -112,10 +129,22 @@ pub enum Isolated {
         ratio: f64,
     },
     /// A decision that differs where the f64 margin is 0 (or below what rounding of one node can be).
-    TieFlip { flips: u64, of: u64, #[serde(with = "json")] margin: f64 },
+    TieFlip {
+        flips: u64,
+        of: u64,
+        #[serde(with = "json")]
+        margin: f64,
+    },
     /// A decision that differs although the inputs do not tie.
-    RuleDifference { comparison: Comparison, #[serde(with = "json")] margin: f64, side: Option<Side> },
-    Abstained { reason: String },
+    RuleDifference {
+        comparison: Comparison,
+        #[serde(with = "json")]
+        margin: f64,
+        side: Option<Side>,
+    },
+    Abstained {
+        reason: String,
+    },
 }
 
 impl Isolated {
@@ -145,7 +174,11 @@ impl Isolated {
     pub fn limit(&self) -> Option<DetectionLimit> {
         match self {
             Isolated::Bounded { bounded, .. } => bounded.limit,
-            Isolated::Exact { .. } | Isolated::Stated { .. } | Isolated::TieFlip { .. } | Isolated::RuleDifference { .. } | Isolated::Abstained { .. } => None,
+            Isolated::Exact { .. }
+            | Isolated::Stated { .. }
+            | Isolated::TieFlip { .. }
+            | Isolated::RuleDifference { .. }
+            | Isolated::Abstained { .. } => None,
         }
     }
 }
@@ -159,7 +192,7 @@ impl Accumulated {
     }
 
     pub fn compared(&self) -> bool {
-        !matches!(self, Accumulated::Abstained { .. })
+        !matches!(self, Accumulated::Abstained { .. } | Accumulated::Compared { by: ToleranceBy::Unjudged, .. })
     }
 
     /// Error / tolerance, where there is one.

@@ -159,14 +159,22 @@ pub fn weight(name: &str, shape: &[i64], values: &[f32]) -> TensorProto {
 pub fn onnx(input: ValueInfoProto, nodes: Vec<NodeProto>, weights: Vec<TensorProto>) -> ModelProto {
     let last = nodes.last().and_then(|n| n.output.first()).cloned().unwrap_or_default();
     let output = ValueInfoProto { name: Some(last), r#type: None };
-    let graph = GraphProto { name: Some("g".into()), node: nodes, initializer: weights, input: vec![input], output: vec![output], ..Default::default() };
+    let graph = GraphProto {
+        name: Some("g".into()),
+        node: nodes,
+        initializer: weights,
+        input: vec![input],
+        output: vec![output],
+        ..Default::default()
+    };
     let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
     ModelProto { ir_version: Some(8), graph: Some(graph), opset_import: vec![opset], ..Default::default() }
 }
 
 /// y = relu(x · w + b), x of shape [2, 3].
 pub fn small() -> ModelProto {
-    let nodes = vec![node("MatMul", "mm", &["x", "w"], &["p"]), node("Add", "add", &["p", "b"], &["q"]), node("Relu", "relu", &["q"], &["y"])];
+    let nodes =
+        vec![node("MatMul", "mm", &["x", "w"], &["p"]), node("Add", "add", &["p", "b"], &["q"]), node("Relu", "relu", &["q"], &["y"])];
     let w: Vec<f32> = (0..12).map(|i| 0.37 * i as f32 - 2.0).collect();
     onnx(port("x", F32, &[2, 3]), nodes, vec![weight("w", &[3, 4], &w), weight("b", &[4], &[0.1, -0.2, 0.3, 0.7])])
 }
@@ -178,7 +186,9 @@ pub fn write_model(folder: &Path, name: &str, model: &ModelProto) {
 /// A safetensors file of f32 tensors; `header` becomes its metadata `parity.trace`.
 pub fn write_trace(path: &Path, tensors: &[(&str, &[usize], &[f32])], header: Option<&str>) {
     let bytes: BTreeMap<&str, Vec<u8>> = tensors.iter().map(|(n, _, v)| (*n, v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
-    let views = tensors.iter().map(|(n, s, _)| (*n, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, s.to_vec(), &bytes[n]).expect("a tensor")));
+    let views = tensors
+        .iter()
+        .map(|(n, s, _)| (*n, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, s.to_vec(), &bytes[n]).expect("a tensor")));
     let metadata = header.map(|h| [("parity.trace".to_string(), h.to_string())].into());
     safetensors::serialize_to_file(views, metadata, path).expect("a writable folder");
 }

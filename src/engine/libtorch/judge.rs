@@ -59,17 +59,9 @@ impl TorchJudge {
         }
     }
 
-    /// The call of the step's last node, the one that rounds, with the nodes before it evaluated.
-    fn last_call<'a>(&self, step: &'a Step, graph: &'a Graph, feed: Feed) -> Result<Call<'a>> {
-        let mut own = HashMap::new();
-        let (last, before) = step.nodes.split_last().ok_or_else(|| Error::failed(format!("step '{}' is empty", step.name)))?;
-        for node in before {
-            let part = Step::of(node.clone());
-            let lookup = |name: &str| own.get(name).map(Tensor::shallow_clone).map_or_else(|| self.lookup(name, feed), Ok);
-            let outputs = interpret::step(&part, graph, Precision::Double, &lookup)?;
-            own.extend(part.outputs.into_iter().zip(outputs));
-        }
-        interpret::call(last, graph, Precision::Double, &own, &|name| self.lookup(name, feed))
+    /// The call of the step's first node: the operator that the step is named after. What a fault appends behind it rounds little.
+    fn first_call<'a>(&self, step: &'a Step, graph: &'a Graph, feed: Feed) -> Result<Call<'a>> {
+        interpret::call(&step.nodes[0], graph, Precision::Double, &HashMap::new(), &|name| self.lookup(name, feed))
     }
 }
 
@@ -95,7 +87,7 @@ impl Judge for TorchJudge {
         self.at(step);
         let graph = self.graph.clone();
         let step = &graph.steps[step];
-        let node = &step.nodes[step.nodes.len() - 1];
+        let node = &step.nodes[0];
         let uniform = |r: Rounding| outputs.iter().map(|_| r.clone()).collect();
         let within = |family: Family, s: Vec<(Tensor, usize)>| -> Result<Vec<Rounding>> {
             s.iter().zip(outputs).map(|((scale, terms), y)| rounding_of(family, scale, *terms, y)).collect()
@@ -104,16 +96,20 @@ impl Judge for TorchJudge {
             Scale::Exact => Ok(uniform(Rounding::Exact)),
             Scale::Decision(_) => Ok(uniform(Rounding::Decision)),
             Scale::Random => Ok(uniform(Rounding::Random)),
-            Scale::Selection(_) => Ok(outputs.iter().map(|y| if y.dtype().is_float() { Rounding::Selection } else { Rounding::Decision }).collect()),
-            Scale::Output(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (if y.is_floating_point() { y.abs() } else { y }, 1)).collect()),
+            Scale::Selection(_) => {
+                Ok(outputs.iter().map(|y| if y.dtype().is_float() { Rounding::Selection } else { Rounding::Decision }).collect())
+            }
+            Scale::Output(family) => {
+                within(*family, torch_all(outputs)?.into_iter().map(|y| (if y.is_floating_point() { y.abs() } else { y }, 1)).collect())
+            }
             Scale::One(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (y.ones_like(), 1)).collect()),
             Scale::By(family, formula) => {
-                let call = self.last_call(step, &graph, feed)?;
+                let call = self.first_call(step, &graph, feed)?;
                 within(*family, formula(&call, &torch_all(outputs)?)?)
             }
             Scale::Node(_) => Err(Error::failed(format!("operator {}: its scale names no scale", node.op))),
             Scale::Absolute(family, terms) => {
-                let call = self.last_call(step, &graph, feed)?;
+                let call = self.first_call(step, &graph, feed)?;
                 let k = terms(&call)?;
                 let op = interpret::find(node, &graph)?;
                 let s = (op.kernel)(&call.with_inputs(absolute(call.inputs())))?;
@@ -122,14 +118,21 @@ impl Judge for TorchJudge {
         }
     }
 
-    fn margin(&mut self, step: usize, feed: Feed, index: usize, reference: &tensor::Tensor, candidate: &tensor::Tensor) -> Result<Option<f64>> {
+    fn margin(
+        &mut self,
+        step: usize,
+        feed: Feed,
+        index: usize,
+        reference: &tensor::Tensor,
+        candidate: &tensor::Tensor,
+    ) -> Result<Option<f64>> {
         let _no_grad = tch::no_grad_guard();
         self.at(step);
         let graph = self.graph.clone();
         let step = &graph.steps[step];
-        let node = &step.nodes[step.nodes.len() - 1];
+        let node = &step.nodes[0];
         let (Scale::Decision(margin) | Scale::Selection(margin)) = interpret::find(node, &graph)?.scale(node) else { return Ok(None) };
-        let call = self.last_call(step, &graph, feed)?;
+        let call = self.first_call(step, &graph, feed)?;
         margin(&call, index, &to_torch(reference)?, &to_torch(candidate)?).map(Some)
     }
 }

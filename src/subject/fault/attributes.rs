@@ -5,14 +5,62 @@ use crate::error::{Error, Result};
 use crate::graph::Attribute;
 
 pub const FAULTS: &[Fault] = &[
-    Fault { name: "other-eps", summary: "another epsilon", ops: &["BatchNormalization", "LayerNormalization", "InstanceNormalization"], amount: Some(("epsilon", 1e-3)), inject: eps },
-    Fault { name: "other-coordinates", summary: "half_pixel for align_corners or asymmetric, and the other way round", ops: &["Resize"], amount: None, inject: coordinates },
-    Fault { name: "other-nearest", summary: "nearest neighbour rounded up instead of down, and the other way round", ops: &["Resize"], amount: None, inject: nearest },
-    Fault { name: "ceil-pooling", summary: "output size rounded up instead of down, and the other way round", ops: &["MaxPool", "AveragePool"], amount: None, inject: ceil },
-    Fault { name: "padding-side", summary: "all padding moved to the end: as SAME_UPPER frameworks place it", ops: &["Conv", "MaxPool", "AveragePool"], amount: None, inject: padding_side },
-    Fault { name: "count-padding", summary: "padding counted in the average, and the other way round", ops: &["AveragePool"], amount: None, inject: count_padding },
-    Fault { name: "other-axis", summary: "the neighbouring axis", ops: &["Softmax", "LogSoftmax", "ArgMax", "Concat", "Gather"], amount: None, inject: axis },
-    Fault { name: "other-slope", summary: "another slope", ops: &["HardSigmoid", "LeakyRelu", "Elu"], amount: Some(("alpha", 0.25)), inject: slope },
+    Fault {
+        name: "other-eps",
+        summary: "another epsilon",
+        ops: &["BatchNormalization", "LayerNormalization", "InstanceNormalization"],
+        amount: Some(("epsilon", 1e-3)),
+        inject: eps,
+    },
+    Fault {
+        name: "other-coordinates",
+        summary: "half_pixel for align_corners or asymmetric, and the other way round",
+        ops: &["Resize"],
+        amount: None,
+        inject: coordinates,
+    },
+    Fault {
+        name: "other-nearest",
+        summary: "nearest neighbour rounded up instead of down, and the other way round",
+        ops: &["Resize"],
+        amount: None,
+        inject: nearest,
+    },
+    Fault {
+        name: "ceil-pooling",
+        summary: "output size rounded up instead of down, and the other way round",
+        ops: &["MaxPool", "AveragePool"],
+        amount: None,
+        inject: ceil,
+    },
+    Fault {
+        name: "padding-side",
+        summary: "all padding moved to the end: as SAME_UPPER frameworks place it",
+        ops: &["Conv", "MaxPool", "AveragePool"],
+        amount: None,
+        inject: padding_side,
+    },
+    Fault {
+        name: "count-padding",
+        summary: "padding counted in the average, and the other way round",
+        ops: &["AveragePool"],
+        amount: None,
+        inject: count_padding,
+    },
+    Fault {
+        name: "other-axis",
+        summary: "the neighbouring axis",
+        ops: &["Softmax", "LogSoftmax", "ArgMax", "Concat", "Gather"],
+        amount: None,
+        inject: axis,
+    },
+    Fault {
+        name: "other-slope",
+        summary: "another slope",
+        ops: &["HardSigmoid", "LeakyRelu", "Elu"],
+        amount: Some(("alpha", 0.25)),
+        inject: slope,
+    },
     Fault { name: "off-by-one-slice", summary: "start and end of the slice one too far", ops: &["Slice"], amount: None, inject: slice },
     Fault { name: "off-by-one-index", summary: "every constant index one too far", ops: &["Gather"], amount: None, inject: index },
 ];
@@ -66,7 +114,11 @@ fn axis(e: &mut Edit) -> Result<()> {
         Some(Attribute::Int(v)) => *v,
         _ => 0,
     };
-    let other = if now > 0 || now < -1 { if now > 0 { now - 1 } else { now + 1 } } else { now.signum() + now + i64::from(now == 0) };
+    let other = match now {
+        1.. => now - 1,
+        -1 => -2,
+        _ => now + 1,
+    };
     e.set("axis", Attribute::Int(other));
     Ok(())
 }

@@ -9,18 +9,66 @@ use half::{bf16, f16};
 const WEIGHTED: &[&str] = &["Conv", "ConvTranspose", "MatMul", "Gemm"];
 
 pub const FAULTS: &[Fault] = &[
-    Fault { name: "transpose-weight", summary: "the weight transposed: two equal dimensions exchanged", ops: WEIGHTED, amount: None, inject: transpose },
-    Fault { name: "swap-channels", summary: "the weights of the first two output channels exchanged", ops: &["Conv"], amount: None, inject: swap_channels },
-    Fault { name: "drop-bias", summary: "the bias left out", ops: &["Conv", "ConvTranspose", "Gemm", "BatchNormalization"], amount: None, inject: drop_bias },
-    Fault { name: "scale-channel", summary: "the middle output channel, bias included, scaled", ops: &["Conv"], amount: Some(("factor", 1.05)), inject: scale_channel },
-    Fault { name: "other-weights", summary: "the weight of another layer of the same shape", ops: WEIGHTED, amount: None, inject: other_weights },
+    Fault {
+        name: "transpose-weight",
+        summary: "the weight transposed: two equal dimensions exchanged",
+        ops: WEIGHTED,
+        amount: None,
+        inject: transpose,
+    },
+    Fault {
+        name: "swap-channels",
+        summary: "the weights of the first two output channels exchanged",
+        ops: &["Conv"],
+        amount: None,
+        inject: swap_channels,
+    },
+    Fault {
+        name: "drop-bias",
+        summary: "the bias left out",
+        ops: &["Conv", "ConvTranspose", "Gemm", "BatchNormalization"],
+        amount: None,
+        inject: drop_bias,
+    },
+    Fault {
+        name: "scale-channel",
+        summary: "the middle output channel, bias included, scaled",
+        ops: &["Conv"],
+        amount: Some(("factor", 1.05)),
+        inject: scale_channel,
+    },
+    Fault {
+        name: "other-weights",
+        summary: "the weight of another layer of the same shape",
+        ops: WEIGHTED,
+        amount: None,
+        inject: other_weights,
+    },
     Fault { name: "narrow-weight-bf16", summary: "the weight rounded to bfloat16", ops: WEIGHTED, amount: None, inject: narrow_bf16 },
     Fault { name: "narrow-weight-f16", summary: "the weight rounded to float16", ops: WEIGHTED, amount: None, inject: narrow_f16 },
     Fault { name: "negate-weight", summary: "the sign of the weight flipped", ops: WEIGHTED, amount: None, inject: negate },
     Fault { name: "zero-weight", summary: "the weight left at zero", ops: WEIGHTED, amount: None, inject: zero },
-    Fault { name: "flip-kernel", summary: "the kernel mirrored: convolution for correlation", ops: &["Conv", "ConvTranspose"], amount: None, inject: flip },
-    Fault { name: "swap-statistics", summary: "running mean and running variance exchanged", ops: &["BatchNormalization"], amount: None, inject: swap_statistics },
-    Fault { name: "constant-ulp", summary: "every element of a constant moved by some ulp", ops: &["Constant"], amount: Some(("ulp", 1.0)), inject: constant_ulp },
+    Fault {
+        name: "flip-kernel",
+        summary: "the kernel mirrored: convolution for correlation",
+        ops: &["Conv", "ConvTranspose"],
+        amount: None,
+        inject: flip,
+    },
+    Fault {
+        name: "swap-statistics",
+        summary: "running mean and running variance exchanged",
+        ops: &["BatchNormalization"],
+        amount: None,
+        inject: swap_statistics,
+    },
+    Fault {
+        name: "constant-ulp",
+        summary: "every element of a constant moved by some ulp",
+        ops: &["Constant"],
+        amount: Some(("ulp", 1.0)),
+        inject: constant_ulp,
+    },
 ];
 
 fn transpose(e: &mut Edit) -> Result<()> {
@@ -28,7 +76,10 @@ fn transpose(e: &mut Edit) -> Result<()> {
     let s = w.shape().to_vec();
     let n = s.len();
     // The innermost pair that is square and not 1x1: (kh, kw), else (out, in).
-    let pair = (0..n.saturating_sub(1)).rev().find(|i| s[*i] == s[i + 1] && s[*i] > 1).ok_or_else(|| Error::usage(format!("no two neighbouring equal dimensions in {s:?}")))?;
+    let pair = (0..n.saturating_sub(1))
+        .rev()
+        .find(|i| s[*i] == s[i + 1] && s[*i] > 1)
+        .ok_or_else(|| Error::usage(format!("no two neighbouring equal dimensions in {s:?}")))?;
     let (d, inner) = (s[pair], s[pair + 2..].iter().product::<usize>());
     e.change_floats(1, |v, _| {
         let old = v.to_vec();

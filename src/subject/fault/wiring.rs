@@ -6,12 +6,42 @@ use crate::error::{Error, Result};
 use crate::graph::Attribute;
 
 pub const FAULTS: &[Fault] = &[
-    Fault { name: "swap-inputs", summary: "the first two inputs exchanged", ops: &["Concat", "Sub", "Div", "MatMul", "Pow", "Where", "Less", "Greater"], amount: None, inject: swap },
+    Fault {
+        name: "swap-inputs",
+        summary: "the first two inputs exchanged",
+        ops: &["Concat", "Sub", "Div", "MatMul", "Pow", "Where", "Less", "Greater"],
+        amount: None,
+        inject: swap,
+    },
     Fault { name: "relu-for-silu", summary: "ReLU where x*sigmoid(x) stands", ops: &["Mul"], amount: None, inject: relu_for_silu },
-    Fault { name: "other-activation", summary: "a neighbouring activation: Sigmoid/HardSigmoid, Relu/LeakyRelu, Tanh/Softsign, Erf/Tanh", ops: &["Sigmoid", "HardSigmoid", "Relu", "LeakyRelu", "Tanh", "Erf"], amount: None, inject: activation },
-    Fault { name: "sum-for-mean", summary: "sum where the mean stands, and the other way round", ops: &["ReduceMean", "ReduceSum"], amount: None, inject: sum_for_mean },
-    Fault { name: "average-for-max", summary: "average pooling where maximum pooling stands, and the other way round", ops: &["MaxPool", "GlobalMaxPool", "GlobalAveragePool"], amount: None, inject: average_for_max },
-    Fault { name: "max-for-min", summary: "maximum where the minimum stands, and the other way round", ops: &["Max", "Min", "ReduceMax", "ReduceMin", "ArgMax", "ArgMin"], amount: None, inject: max_for_min },
+    Fault {
+        name: "other-activation",
+        summary: "a neighbouring activation: Sigmoid/HardSigmoid, Relu/LeakyRelu, Tanh/Softsign, Erf/Tanh",
+        ops: &["Sigmoid", "HardSigmoid", "Relu", "LeakyRelu", "Tanh", "Erf"],
+        amount: None,
+        inject: activation,
+    },
+    Fault {
+        name: "sum-for-mean",
+        summary: "sum where the mean stands, and the other way round",
+        ops: &["ReduceMean", "ReduceSum"],
+        amount: None,
+        inject: sum_for_mean,
+    },
+    Fault {
+        name: "average-for-max",
+        summary: "average pooling where maximum pooling stands, and the other way round",
+        ops: &["MaxPool", "GlobalMaxPool", "GlobalAveragePool"],
+        amount: None,
+        inject: average_for_max,
+    },
+    Fault {
+        name: "max-for-min",
+        summary: "maximum where the minimum stands, and the other way round",
+        ops: &["Max", "Min", "ReduceMax", "ReduceMin", "ArgMax", "ArgMin"],
+        amount: None,
+        inject: max_for_min,
+    },
 ];
 
 fn swap(e: &mut Edit) -> Result<()> {
@@ -29,7 +59,9 @@ fn swap(e: &mut Edit) -> Result<()> {
 fn relu_for_silu(e: &mut Edit) -> Result<()> {
     let inputs = e.node().inputs.clone();
     let sigmoid_of = |e: &Edit, name: &str| e.producer(name).filter(|s| s.op() == "Sigmoid").map(|s| s.nodes[0].inputs[0].clone());
-    let x = (0..2).find_map(|i| sigmoid_of(e, &inputs[1 - i]).filter(|x| *x == inputs[i])).ok_or_else(|| Error::usage("the node is not x*sigmoid(x)"))?;
+    let x = (0..2)
+        .find_map(|i| sigmoid_of(e, &inputs[1 - i]).filter(|x| *x == inputs[i]))
+        .ok_or_else(|| Error::usage("the node is not x*sigmoid(x)"))?;
     let old = e.node().clone();
     *e.node() = crate::graph::Node { name: old.name, outputs: old.outputs, ..node("Relu", &[&x], "") };
     Ok(())

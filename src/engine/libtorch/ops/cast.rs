@@ -6,7 +6,7 @@ use super::common::{Torch, count, counted, f64_of, largest_where_different, one,
 use super::step::to_whole;
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
-use parity::floor::Family::Reduction;
+use parity::floor::Family::{Arithmetic, Reduction};
 use parity::graph::{Attribute, Node};
 use parity::tensor::DType;
 use tch::{Device, Kind, Tensor};

@@ -111,36 +111,43 @@ impl Op {
             other => other,
         }
     }
-
-    pub fn family_name(&self) -> &'static str {
-        match &self.scale {
-            Scale::Exact => "exact",
-            Scale::Decision(_) => "decision",
-            Scale::Selection(_) => "selection",
-            Scale::Random => "random",
-            Scale::Absolute(f, _) | Scale::Output(f) | Scale::One(f) | Scale::By(f, _) => f.name(),
-            Scale::Node(_) => "by attribute",
-        }
-    }
-}
-
-impl Scale {
-    pub fn describe(&self) -> &'static str {
-        match self {
-            Scale::Exact => "bit-exact",
-            Scale::Decision(_) | Scale::Selection(_) => "exact, ties told apart",
-            Scale::Random => "taken from the reference",
-            Scale::Absolute(..) => "S = operator on absolute values",
-            Scale::Output(_) => "S = |y|",
-            Scale::One(_) => "S = 1",
-            Scale::By(..) => "S by its own formula",
-            Scale::Node(_) => "bound by attribute",
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::against_ort::{Case, cases, i64s, random, whole};
+    use super::*;
+    use parity::tensor::Tensor as Value;
+    use proptest::prelude::*;
+
+    impl Op {
+        fn family_name(&self) -> &'static str {
+            match &self.scale {
+                Scale::Exact => "exact",
+                Scale::Decision(_) => "decision",
+                Scale::Selection(_) => "selection",
+                Scale::Random => "random",
+                Scale::Absolute(f, _) | Scale::Output(f) | Scale::One(f) | Scale::By(f, _) => f.name(),
+                Scale::Node(_) => "by attribute",
+            }
+        }
+    }
+
+    impl Scale {
+        fn describe(&self) -> &'static str {
+            match self {
+                Scale::Exact => "bit-exact",
+                Scale::Decision(_) | Scale::Selection(_) => "exact, ties told apart",
+                Scale::Random => "taken from the reference",
+                Scale::Absolute(..) => "S = operator on absolute values",
+                Scale::Output(_) => "S = |y|",
+                Scale::One(_) => "S = 1",
+                Scale::By(..) => "S by its own formula",
+                Scale::Node(_) => "bound by attribute",
+            }
+        }
+    }
+
     /// What `parity list operators` shows.
     fn table() -> String {
         let head = "| domain | operator | from opset | family | bound |\n|---|---|---|---|---|\n";
@@ -159,11 +166,6 @@ mod tests {
         }
         assert_eq!(std::fs::read_to_string(path).unwrap(), table(), "PARITY_WRITE_DOCS=1 cargo test --release writes it anew");
     }
-
-    use super::against_ort::{Case, cases, i64s, random, whole};
-    use super::*;
-    use parity::tensor::Tensor as Value;
-    use proptest::prelude::*;
 
     #[test]
     fn no_line_stands_twice_and_no_scale_by_attribute_hides_another() {

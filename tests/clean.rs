@@ -1,0 +1,46 @@
+//! Healthy engines agree: the real models, all tensors accounted for, no false divergence.
+
+use parity::run::Run;
+use parity::verdict::Outcome;
+use std::process::Command;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Runs a scenario with more arguments; it must agree with every tensor accounted for.
+fn check(scenario: &str, arguments: &[&str]) -> Run {
+    let run =
+        Command::new(env!("CARGO_BIN_EXE_parity")).current_dir(ROOT).args(["run", scenario, "--json"]).args(arguments).output().unwrap();
+    let text = String::from_utf8(run.stdout).unwrap();
+    assert_eq!(run.status.code(), Some(0), "{scenario} {arguments:?}\n{}", String::from_utf8_lossy(&run.stderr));
+    let run: Run = serde_json::from_str(&text).unwrap();
+    assert_eq!(run.verdict.outcome, Outcome::Agree, "{scenario}");
+    let accounted = run.ledger.compared + run.ledger.excused + run.ledger.abstained.values().sum::<usize>();
+    assert_eq!(accounted, run.ledger.tensors, "{scenario}: every tensor is in the ledger");
+    assert!(run.ledger.coverage() >= 0.99, "{scenario}: {}", run.ledger.coverage());
+    assert!(run.tensors.iter().all(|t| t.repeat_noise.is_none()), "{scenario}: an engine does not repeat its bits");
+    run
+}
+
+#[test]
+fn the_yolox_detector_agrees_on_a_photograph() {
+    let run = check("scenarios/real/yolox_det.toml", &[]);
+    assert_eq!((run.ledger.tensors, run.ledger.both_ways), (279, 279));
+    assert!(!run.unobserved.is_empty(), "the un-observed run is compared too");
+}
+
+#[test]
+fn the_layout_detector_agrees_on_a_photograph() {
+    assert_eq!(check("scenarios/real/layout_cdla.toml", &[]).ledger.tensors, 1497);
+}
+
+#[test]
+fn the_text_detector_agrees_on_a_photograph() {
+    assert_eq!(check("scenarios/real/ppocr_det.toml", &[]).ledger.tensors, 464);
+}
+
+#[test]
+fn the_byte_classifier_agrees_for_several_seeds_and_threads() {
+    for (seed, threads) in [("0", "1"), ("1", "2"), ("2", "1"), ("3", "2")] {
+        check("scenarios/real/magika.toml", &["--seed", seed, "--threads", threads]);
+    }
+}

@@ -1,0 +1,106 @@
+//! Documents are executed: every command in them runs, every folder in the map exists.
+
+use std::path::Path;
+use std::process::Command;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// Lines of the ```sh blocks of a document.
+fn commands(document: &str) -> Vec<String> {
+    let text = read(document);
+    let blocks = text.split("```sh\n").skip(1).filter_map(|b| b.split("```").next());
+    blocks.flat_map(|b| b.lines()).map(str::to_string).filter(|l| !l.is_empty() && !l.starts_with('#')).collect()
+}
+
+/// Runs the parity commands of one document in order; what else it shows must be called by CI or by the nightly job.
+fn check(document: &str) {
+    let commands = commands(document);
+    assert!(!commands.is_empty(), "{document} shows no command");
+    let elsewhere = [read(".ci/run"), read("scripts/nightly.d/30-benches")].concat();
+    for command in commands {
+        let Some(arguments) = command.strip_prefix("scripts/parity ") else {
+            assert!(elsewhere.contains(&command), "{document}: '{command}' is run by no script");
+            continue;
+        };
+        let run = Command::new(env!("CARGO_BIN_EXE_parity")).current_dir(ROOT).args(arguments.split_whitespace()).output().unwrap();
+        assert!(
+            run.status.success(),
+            "{document}: {command}\n{}{}",
+            String::from_utf8_lossy(&run.stdout),
+            String::from_utf8_lossy(&run.stderr)
+        );
+    }
+}
+
+#[test]
+fn every_command_of_the_readme_runs() {
+    check("README.md");
+}
+
+#[test]
+fn every_command_of_the_floors_document_runs() {
+    check("docs/FLOORS.md");
+}
+
+#[test]
+fn every_command_of_the_benchmarks_document_is_run_every_night() {
+    check("benches/README.md");
+}
+
+#[test]
+fn the_picture_in_the_readme_is_what_the_scenario_prints() {
+    let readme = read("README.md");
+    let picture = readme.split("```text\n").nth(1).and_then(|b| b.split("```").next()).unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_parity"))
+        .current_dir(ROOT)
+        .args(["run", "scenarios/control/relu-for-silu-yolox.toml"])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(run.stdout).unwrap();
+    // The numbers may differ in the last digits between machines; place, verdict and side may not.
+    for line in picture.lines().filter(|l| !l.contains("isolated") && !l.contains("worst") && !l.contains("accumulated")) {
+        assert!(printed.contains(line), "{line}\n{printed}");
+    }
+}
+
+#[test]
+fn the_map_names_every_folder_and_nothing_that_is_gone() {
+    let map = read("ARCHITECTURE.md");
+    let listed: Vec<&str> =
+        map.lines().filter(|l| l.starts_with("| `")).flat_map(|l| l.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
+    for name in &listed {
+        assert!(Path::new(ROOT).join("src").join(name).exists(), "ARCHITECTURE.md names src/{name}, which is gone");
+    }
+    for entry in std::fs::read_dir(Path::new(ROOT).join("src")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(listed.iter().any(|l| l.trim_end_matches('/') == name), "ARCHITECTURE.md does not name src/{name}");
+    }
+}
+
+#[test]
+fn the_exit_codes_of_the_readme_are_the_programs() {
+    let readme = read("README.md");
+    for (exit, _) in parity::exit::Exit::ALL {
+        assert!(readme.contains(&format!("| {} |", exit as u8)), "exit {}", exit as u8);
+    }
+}
+
+#[test]
+fn every_scenario_key_is_documented() {
+    let (doc, source) = (read("docs/SCENARIO.md"), read("src/scenario/mod.rs"));
+    let keys = source
+        .lines()
+        .filter_map(|l| l.trim().strip_prefix("pub "))
+        .filter(|l| l.contains(": ") && !l.contains('('))
+        .filter_map(|l| l.split(':').next());
+    for key in keys {
+        assert!(
+            doc.contains(&format!("`{key}`")) || doc.contains(&format!("`[{key}]`")) || key == "kind" || key == "inputs",
+            "docs/SCENARIO.md does not name '{key}'"
+        );
+    }
+}
