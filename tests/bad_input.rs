@@ -29,8 +29,10 @@ fn check_scenario(body: &str, words: &[&str]) {
 }
 
 /// A recorded reference that holds the small model's output `y`, ONNX Runtime as candidate, a stated tolerance.
+#[cfg(feature = "ort")]
 const STATED: &str = "tolerance = { kind = \"flat\", atol = 1e-3, rtol = 1e-3, why = \"a test\" }\nreference = { subject = \"recorded\", trace = \"t.safetensors\" }\ncandidate = { subject = \"onnxruntime\" }\n";
 
+#[cfg(feature = "ort")]
 fn stated(d: &Path, body: &str) {
     write_model(d, "m.onnx", &small());
     write_trace(&d.join("t.safetensors"), &[("elsewhere", &[2], &[1.0, 2.0]), ("y", &[2, 4], &[0.0; 8])], None);

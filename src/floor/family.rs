@@ -29,9 +29,9 @@ impl Family {
     pub const ALL: [(Family, f64, f64); 8] = [
         (Family::Arithmetic, 4.0, 0.0),
         (Family::Transcendental, 16.0, 0.0),
-        (Family::Convolution, 16.0, 1.0),
-        (Family::Matmul, 16.0, 1.0),
-        (Family::Reduction, 16.0, 4.0),
+        (Family::Convolution, 16.0, 3.0),
+        (Family::Matmul, 16.0, 3.0),
+        (Family::Reduction, 16.0, 5.0),
         (Family::Normalisation, 16.0, 4.0),
         (Family::Softmax, 16.0, 4.0),
         (Family::Interpolation, 16.0, 0.0),
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn a_short_sum_is_allowed_a_few_roundings_and_a_long_one_the_root_of_its_length() {
         assert_eq!(bound(Family::Convolution, 1, 1.0), 16.0);
-        assert_eq!(bound(Family::Convolution, 10_000, 1.0), 100.0);
+        assert_eq!(bound(Family::Convolution, 10_000, 1.0), 300.0);
         assert_eq!(bound(Family::Arithmetic, 10_000, 1.0), 4.0);
     }
 }
