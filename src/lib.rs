@@ -5,12 +5,14 @@
 
 pub mod cli;
 pub mod compare;
+pub mod environment;
 pub mod error;
 pub mod exit;
 pub mod floor;
 pub mod graph;
 pub mod input;
 pub mod native;
+pub mod pairing;
 pub mod pass;
 pub mod pipeline;
 pub mod report;

@@ -4,9 +4,9 @@ use super::{args, say};
 use crate::compare::Tolerance;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::pairing;
 use crate::report;
 use crate::trace::file::{self, Opened};
-use crate::trace::pair;
 use std::collections::BTreeMap;
 
 pub fn command(args: &args::Compare) -> Result<Exit> {
@@ -17,9 +17,9 @@ pub fn command(args: &args::Compare) -> Result<Exit> {
             "add --atol 1e-5 --rtol 1e-4 --why \"...\" (or --ulp N --why \"...\", or --exact), or record with `parity run ... --record FOLDER`; --report-only shows the metrics unjudged",
         ));
     }
-    let mode = if args.report_only { pair::Mode::ReportOnly } else { tolerance.map_or(pair::Mode::Floors, pair::Mode::Stated) };
+    let mode = if args.report_only { pairing::Mode::ReportOnly } else { tolerance.map_or(pairing::Mode::Floors, pairing::Mode::Stated) };
     let names = (args.reference.display().to_string(), args.candidate.display().to_string());
-    let run = pair::compare(&reference, &candidate, &names, &renames(&args.rename)?, mode)?;
+    let run = pairing::compare(&reference, &candidate, &names, &renames(&args.rename)?, mode)?;
     say(&if args.json { report::json(&run)? } else { report::terminal(&run, args.all || args.report_only) })?;
     Ok(run.expectation.exit)
 }

@@ -38,6 +38,14 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Error / tolerance: at most 1 exactly where everything passes. The ratio itself is rounded; the count of failing elements decides.
+    pub fn ratio(&self) -> f64 {
+        match self.failing {
+            0 => self.worst_ratio.min(1.0),
+            _ => self.worst_ratio.max(1.0 + f64::EPSILON),
+        }
+    }
+
     pub fn passes(&self) -> bool {
         self.failing == 0
     }

@@ -1,13 +1,11 @@
 //! accumulated: both subjects on their own upstream values; what the cheap bound cannot excuse waits for the noise floor.
 
-use crate::compare::{Comparison, Tolerance, compare};
+use crate::compare::{Comparison, Tolerance, compare, judge as judge_stated};
 use crate::floor::noise::{self, Floor};
 use crate::floor::{Rounding, bound, family};
 use crate::tensor::Tensor;
 use crate::verdict::{Accumulated, TensorResult, ToleranceBy};
 use std::collections::{HashMap, HashSet};
-
-use super::isolated::stated_ratio;
 
 /// A tensor compared but not yet held against a tolerance.
 pub enum Pending {
@@ -24,7 +22,7 @@ pub fn compare_own(reference: &Tensor, candidate: &Tensor, stated: Option<&Toler
     let comparison = compare(reference.view(), candidate.view(), noise::axis_for(reference.shape()));
     let done = |comparison, ratio, by| Pending::Done(Accumulated::Compared { comparison, ratio, by });
     if let Some(tolerance) = stated {
-        let ratio = stated_ratio(reference, candidate, tolerance);
+        let ratio = judge_stated(reference.view(), candidate.view(), tolerance).ratio();
         return done(comparison, ratio, ToleranceBy::Stated);
     }
     let Some(metrics) = comparison.metrics() else { return done(comparison, f64::INFINITY, ToleranceBy::Exact) };

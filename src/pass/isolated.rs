@@ -109,15 +109,5 @@ fn decision(case: &Case, judge: &mut dyn Judge) -> Result<Isolated> {
 /// The node alone under a tolerance that the user stated: no shadow is asked.
 pub fn stated(reference: &Tensor, candidate: &Tensor, tolerance: &Tolerance) -> Isolated {
     let comparison = compare(reference.view(), candidate.view(), None);
-    Isolated::Stated { comparison, ratio: stated_ratio(reference, candidate, tolerance) }
-}
-
-/// Error / tolerance of a stated tolerance; at most 1 passes.
-pub fn stated_ratio(reference: &Tensor, candidate: &Tensor, tolerance: &Tolerance) -> f64 {
-    let judged = judge_stated(reference.view(), candidate.view(), tolerance);
-    // The ratio is rounded; the count of failing elements is what decides.
-    match judged.failing {
-        0 => judged.worst_ratio.min(1.0),
-        _ => judged.worst_ratio.max(1.0 + f64::EPSILON),
-    }
+    Isolated::Stated { comparison, ratio: judge_stated(reference.view(), candidate.view(), tolerance).ratio() }
 }

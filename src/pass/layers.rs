@@ -13,7 +13,7 @@ use crate::graph::cut::Link;
 use crate::graph::{Graph, Step, cost};
 use crate::subject::{Judge, Output, Session};
 use crate::tensor::Tensor;
-use crate::trace::write::Writer;
+use crate::trace::record::Recorder;
 use crate::verdict::{Accumulated, Isolated, TensorResult};
 use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
@@ -30,7 +30,7 @@ pub struct Bench<'a> {
     pub kinship: Kinship,
     /// For every injected fault: its step and the same engine without it.
     pub controls: Vec<Control>,
-    pub record: Option<(Writer, Writer)>,
+    pub record: Option<Recorder>,
 }
 
 /// An injected fault: its step, the same engine without it, the side that carries it.
@@ -159,10 +159,10 @@ fn check_controls(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Result<
 }
 
 fn record(bench: &mut Bench, step: usize, reference: &[Output], candidate: &[Output]) -> Result<()> {
-    let Some((to_r, to_c)) = &mut bench.record else { return Ok(()) };
+    let Some(traces) = &mut bench.record else { return Ok(()) };
     for (name, (r, c)) in bench.graph.steps[step].outputs.iter().zip(reference.iter().zip(candidate)) {
-        r.iter().try_for_each(|t| to_r.add(name, t))?;
-        c.iter().try_for_each(|t| to_c.add(name, t))?;
+        r.iter().try_for_each(|t| traces.reference.add(name, t))?;
+        c.iter().try_for_each(|t| traces.candidate.add(name, t))?;
     }
     Ok(())
 }

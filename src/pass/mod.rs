@@ -1,10 +1,12 @@
 //! pass: the two walks over the graph: `layers` compares every tensor as it appears, `noise` measures the floors that it asked for.
 
 pub mod accumulated;
+pub mod inputs;
 pub mod isolated;
 pub mod layers;
 pub mod noise;
 pub mod plan;
+pub mod unobserved;
 mod values;
 
 pub use plan::Plan;

@@ -17,8 +17,10 @@ pub struct Task<'a> {
     pub inputs: &'a IndexMap<String, Tensor>,
     /// Values of the reference that no noise may move: decisions, integers, what reaches a shape.
     pub replay: &'a HashMap<String, Tensor>,
-    /// Tensors whose floor is asked for, with the dtype they are computed in.
-    pub wanted: &'a HashMap<String, (DType, usize)>,
+    /// Tensors whose floor is asked for, with their number of elements.
+    pub wanted: &'a HashMap<String, usize>,
+    /// The dtype that an engine computes a tensor in; f32 where it was not seen.
+    pub dtypes: &'a HashMap<String, DType>,
     pub seed: u64,
 }
 
@@ -35,7 +37,7 @@ pub fn reaches_shape(step: &Step, name: &str) -> bool {
 
 /// Floors of the wanted tensors.
 pub fn run(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<HashMap<String, Floor>> {
-    let runs = task.wanted.values().map(|(_, numel)| noise::runs_for(*numel)).max().unwrap_or(0);
+    let runs = task.wanted.values().map(|numel| noise::runs_for(*numel)).max().unwrap_or(0);
     let last = task.graph.steps.iter().rposition(|s| s.outputs.iter().any(|o| task.wanted.contains_key(o)));
     let Some(last) = last else { return Ok(HashMap::new()) };
     let release = Release::of(task.graph);
@@ -73,7 +75,7 @@ fn one_step(
             let value = match task.replay.get(name) {
                 Some(recorded) => recorded.clone(),
                 None if run == 0 => value,
-                None => disturb(value, &rounding[k], noise::signs(task.seed, run as u32, i << 8 | k)),
+                None => disturb(value, unit(task, name), &rounding[k], noise::signs(task.seed, run as u32, i << 8 | k)),
             };
             let axis = noise::axis_for(exact[k].shape());
             let wanted = run > 0 && task.wanted.contains_key(name);
@@ -86,9 +88,11 @@ fn one_step(
     Ok(())
 }
 
-fn disturb(value: Tensor, rounding: &Rounding, mut rng: rand_chacha::ChaCha8Rng) -> Tensor {
-    // Engines compute in the declared dtype; f32 is what every model here declares for what is widened to f64.
-    let unit = DType::F32.unit_roundoff();
+fn unit(task: &Task, name: &str) -> f64 {
+    task.dtypes.get(name).copied().unwrap_or(DType::F32).unit_roundoff()
+}
+
+fn disturb(value: Tensor, unit: f64, rounding: &Rounding, mut rng: rand_chacha::ChaCha8Rng) -> Tensor {
     match rounding {
         Rounding::Within { family, scale, terms } if scale.shape() == value.shape() => {
             noise::disturbed(&value, scale, family::noise(*family, *terms, unit), &mut rng).unwrap_or(value)

@@ -1,7 +1,7 @@
 //! trace: ordered named tensors of one subject, with where each came from and how far it may be off.
 
 pub mod file;
-pub mod pair;
+pub mod record;
 pub mod write;
 
 use crate::floor::noise::Floor;

@@ -1,7 +1,7 @@
 //! write: a trace to disk while it is being computed: tensors go to a spool file at once, the safetensors file is written beside and renamed.
 
+use super::Header;
 use super::file::safetensors_dtype;
-use super::{Entry, Header};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
@@ -142,13 +142,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     file.persist(path).map_err(|e| io_error(path, &e.error)).map(|_| ())
 }
 
-/// A header with its entries in order.
-pub fn header(subject: String, command: String, inputs: BTreeMap<String, String>, tensors: IndexMap<String, Entry>) -> Header {
-    Header { format: 1, subject, command, inputs, tensors }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Entry;
     use super::*;
 
     #[test]
@@ -159,7 +155,8 @@ mod tests {
         writer.add("z", &Tensor::of(&[2], &[1f32, f32::NAN])).unwrap();
         writer.add("a", &Tensor::of(&[0], &[0i64; 0])).unwrap();
         let entries = [("z", "n1"), ("a", "n2")].map(|(k, n)| (k.to_string(), Entry { node: n.into(), ..Default::default() }));
-        writer.finish(&header("s".into(), "c".into(), BTreeMap::new(), entries.into_iter().collect())).unwrap();
+        let header = Header { format: 1, tensors: entries.into_iter().collect(), ..Default::default() };
+        writer.finish(&header).unwrap();
         let opened = super::super::file::open(&path).unwrap();
         assert_eq!(opened.ordered(), ["z", "a"]);
         assert_eq!(opened.tensor("a").unwrap().unwrap().shape(), [0]);

@@ -1,15 +1,14 @@
-//! pair: two recorded traces, tensor by tensor: exact names and declared renames, leftovers listed, floors from the recording.
+//! pairing: two recorded traces, tensor by tensor: exact names and declared renames, leftovers listed, floors from the recording.
 
-use super::Entry;
-use super::file::Opened;
-use crate::compare::{Comparison, Tolerance, compare as compare_tensors};
+use crate::compare::{Comparison, Tolerance, compare as compare_tensors, judge as judge_stated};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::floor::noise::{R, axis_for};
-use crate::pass::isolated::stated_ratio;
 use crate::run::{Environment, Expectation, Run, expectation};
 use crate::scenario::Expect;
 use crate::tensor::Tensor;
+use crate::trace::Entry;
+use crate::trace::file::Opened;
 use crate::verdict::{Accumulated, Ancestry, Isolated, Outcome, TensorResult, ToleranceBy, decide, ledger};
 use std::collections::{BTreeMap, HashMap};
 
@@ -114,7 +113,7 @@ fn judge(a: &Tensor, b: &Tensor, known: Option<&Entry>, mode: Mode) -> Accumulat
     let done = |comparison: Comparison, ratio, by| Accumulated::Compared { comparison, ratio, by };
     let exact = comparison.metrics().is_none_or(|m| m.specials.conflicts > 0) || !a.dtype().is_float();
     match (mode, floor, comparison.metrics().map(|m| m.pools())) {
-        (Mode::Stated(t), ..) => done(comparison, stated_ratio(a, b, &t), ToleranceBy::Stated),
+        (Mode::Stated(t), ..) => done(comparison, judge_stated(a.view(), b.view(), &t).ratio(), ToleranceBy::Stated),
         // The ratio says how far; --report-only judges nothing.
         (Mode::ReportOnly, ..) => done(comparison, 0.0, ToleranceBy::Unjudged),
         (Mode::Floors, ..) if comparison.identical() => done(comparison, 0.0, ToleranceBy::Exact),
