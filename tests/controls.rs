@@ -179,7 +179,7 @@ fn every_fault_in_the_other_real_models_is_found_at_its_node() {
 #[test]
 fn one_scaled_channel_of_an_early_a_middle_and_a_late_layer_is_found_down_to_the_stated_limit() {
     let family = controls(|c| c.model() == "common_det" && c.name.starts_with("scale-channel"));
-    assert_eq!(family.len(), 12);
+    assert_eq!(family.len(), 11);
     let runs = family.iter().map(|c| {
         let output = parity(&["run", c.path.to_str().unwrap(), "--json"]);
         let (node, change) = (c.scenario.candidate.node.as_deref().unwrap(), c.scenario.candidate.amount.unwrap() - 1.0);

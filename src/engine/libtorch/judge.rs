@@ -59,9 +59,27 @@ impl TorchJudge {
         }
     }
 
-    /// The call of the step's first node: the operator that the step is named after. What a fault appends behind it rounds little.
-    fn first_call<'a>(&self, step: &'a Step, graph: &'a Graph, feed: Feed) -> Result<Call<'a>> {
-        interpret::call(&step.nodes[0], graph, Precision::Double, &HashMap::new(), &|name| self.lookup(name, feed))
+    /// The node of the step that rounds first: the operator that the step is named after, unless that moves data alone and an
+    /// injected fault has put arithmetic behind it.
+    fn rounding_node(step: &Step, graph: &Graph) -> Result<usize> {
+        for (i, node) in step.nodes.iter().enumerate() {
+            if !matches!(interpret::find(node, graph)?.scale(node), Scale::Exact) {
+                return Ok(i);
+            }
+        }
+        Ok(0)
+    }
+
+    /// The call of node `at` of the step, with the nodes before it evaluated.
+    fn call_of<'a>(&self, step: &'a Step, at: usize, graph: &'a Graph, feed: Feed) -> Result<Call<'a>> {
+        let mut own = HashMap::new();
+        for node in &step.nodes[..at] {
+            let part = Step::of(node.clone());
+            let lookup = |name: &str| own.get(name).map(Tensor::shallow_clone).map_or_else(|| self.lookup(name, feed), Ok);
+            let outputs = interpret::step(&part, graph, Precision::Double, &lookup)?;
+            own.extend(part.outputs.into_iter().zip(outputs));
+        }
+        interpret::call(&step.nodes[at], graph, Precision::Double, &own, &|name| self.lookup(name, feed))
     }
 }
 
@@ -87,7 +105,8 @@ impl Judge for TorchJudge {
         self.at(step);
         let graph = self.graph.clone();
         let step = &graph.steps[step];
-        let node = &step.nodes[0];
+        let at = Self::rounding_node(step, &graph)?;
+        let node = &step.nodes[at];
         let uniform = |r: Rounding| outputs.iter().map(|_| r.clone()).collect();
         let within = |family: Family, s: Vec<(Tensor, usize)>| -> Result<Vec<Rounding>> {
             s.iter().zip(outputs).map(|((scale, terms), y)| rounding_of(family, scale, *terms, y)).collect()
@@ -104,12 +123,12 @@ impl Judge for TorchJudge {
             }
             Scale::One(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (y.ones_like(), 1)).collect()),
             Scale::By(family, formula) => {
-                let call = self.first_call(step, &graph, feed)?;
+                let call = self.call_of(step, at, &graph, feed)?;
                 within(*family, formula(&call, &torch_all(outputs)?)?)
             }
             Scale::Node(_) => Err(Error::failed(format!("operator {}: its scale names no scale", node.op))),
             Scale::Absolute(family, terms) => {
-                let call = self.first_call(step, &graph, feed)?;
+                let call = self.call_of(step, at, &graph, feed)?;
                 let k = terms(&call)?;
                 let op = interpret::find(node, &graph)?;
                 let s = (op.kernel)(&call.with_inputs(absolute(call.inputs())))?;
@@ -130,9 +149,10 @@ impl Judge for TorchJudge {
         self.at(step);
         let graph = self.graph.clone();
         let step = &graph.steps[step];
-        let node = &step.nodes[0];
+        let at = Self::rounding_node(step, &graph)?;
+        let node = &step.nodes[at];
         let (Scale::Decision(margin) | Scale::Selection(margin)) = interpret::find(node, &graph)?.scale(node) else { return Ok(None) };
-        let call = self.first_call(step, &graph, feed)?;
+        let call = self.call_of(step, at, &graph, feed)?;
         margin(&call, index, &to_torch(reference)?, &to_torch(candidate)?).map(Some)
     }
 }
