@@ -99,7 +99,11 @@ fn every_scenario_key_is_documented() {
         .filter_map(|l| l.split(':').next());
     for key in keys {
         assert!(
-            doc.contains(&format!("`{key}`")) || doc.contains(&format!("`[{key}]`")) || key == "kind" || key == "inputs",
+            doc.contains(&format!("`{key}`"))
+                || doc.contains(&format!("`{key} ="))
+                || doc.contains(&format!("`[{key}]`"))
+                || key == "kind"
+                || key == "inputs",
             "docs/SCENARIO.md does not name '{key}'"
         );
     }

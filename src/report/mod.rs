@@ -13,7 +13,13 @@ use comfy_table::{ContentArrangement, Table};
 
 /// The Run as JSON, one line feed at the end.
 pub fn json(run: &Run) -> Result<String> {
-    serde_json::to_string_pretty(run).map(|s| s + "\n").map_err(|e| Error::failed(format!("JSON: {e}")))
+    serde_json::to_string_pretty(run).map(|s| escaped(&s) + "\n").map_err(|e| Error::failed(format!("JSON: {e}")))
+}
+
+/// JSON in which control and direction-changing characters are written as escapes: the same value, and nothing that steers a terminal.
+fn escaped(json: &str) -> String {
+    let hostile = |c: char| c != '\n' && crate::error::printable(c.encode_utf8(&mut [0; 4])).len() != c.len_utf8();
+    json.chars().flat_map(|c| if hostile(c) { format!("\\u{:04x}", c as u32).chars().collect() } else { vec![c] }).collect()
 }
 
 /// A plain table, readable without colour.
