@@ -3,8 +3,9 @@
 //! A side that is not finite is judged by its class (NaN, +inf, −inf) against the other side and against the shadow rounded to
 //! the dtype; no arithmetic is done on it.
 
+use super::family::{self, Family};
 use crate::compare::{Number, json};
-use crate::tensor::{Tensor, View};
+use crate::tensor::{DType, Tensor, View};
 use crate::with_element;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,14 @@ pub struct Bound<'a> {
     pub factor: f64,
     /// What underflow may add: K smallest subnormals.
     pub tiny: f64,
+}
+
+impl<'a> Bound<'a> {
+    /// The bound of a sum of `terms` computed in `dtype`; None where `scale` is not f64.
+    pub fn of(family: Family, terms: usize, scale: &'a Tensor, dtype: DType) -> Option<Self> {
+        let factor = family::bound(family, terms, dtype.unit_roundoff());
+        Some(Self { scale: scale.values::<f64>()?, factor, tiny: terms as f64 * dtype.tiny() })
+    }
 }
 
 /// How both sides of one node stand against their bound.

@@ -2,7 +2,7 @@
 
 use crate::compare::{Comparison, Tolerance, compare, judge as judge_stated};
 use crate::floor::noise::{self, Floor};
-use crate::floor::{Rounding, bound, family};
+use crate::floor::{Rounding, bound};
 use crate::tensor::Tensor;
 use crate::verdict::{Accumulated, TensorResult, ToleranceBy};
 use std::collections::{HashMap, HashSet};
@@ -44,12 +44,7 @@ pub fn compare_own(reference: &Tensor, candidate: &Tensor, stated: Option<&Toler
 /// |candidate's own value − shadow| / B of the node alone: an error below that needs no network to explain it.
 fn within_rounding(reference: &Tensor, candidate: &Tensor, shadow: &Tensor, rounding: &Rounding) -> Option<f64> {
     let Rounding::Within { family, scale, terms } = rounding else { return None };
-    let dtype = reference.dtype();
-    let bound = bound::Bound {
-        scale: scale.values::<f64>()?,
-        factor: family::bound(*family, *terms, dtype.unit_roundoff()),
-        tiny: *terms as f64 * dtype.tiny(),
-    };
+    let bound = bound::Bound::of(*family, *terms, scale, reference.dtype())?;
     bound::largest_ratio(reference.view(), candidate.view(), shadow, bound)
 }
 

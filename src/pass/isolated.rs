@@ -2,7 +2,7 @@
 
 use crate::compare::{Comparison, Tolerance, compare, judge as judge_stated};
 use crate::error::Result;
-use crate::floor::{Rounding, bound, family};
+use crate::floor::{Rounding, bound};
 use crate::subject::{Feed, Judge};
 use crate::tensor::Tensor;
 use crate::verdict::{Isolated, Side};
@@ -55,12 +55,7 @@ pub fn judge(case: &Case, judge: &mut dyn Judge) -> Result<Isolated> {
 }
 
 fn bounded(case: &Case, scale: &Tensor, family: crate::floor::Family, terms: usize, axis: Option<usize>) -> Option<Isolated> {
-    let dtype = case.reference.dtype();
-    let bound = bound::Bound {
-        scale: scale.values::<f64>()?,
-        factor: family::bound(family, terms, dtype.unit_roundoff()),
-        tiny: terms as f64 * dtype.tiny(),
-    };
+    let bound = bound::Bound::of(family, terms, scale, case.reference.dtype())?;
     let bounded = bound::judge(case.reference.view(), case.candidate.view(), case.shadow, bound, axis)?;
     let side = (bounded.failing > 0).then(|| case.kinship.side(bounded.reference <= 1.0, bounded.candidate <= 1.0));
     Some(Isolated::Bounded { family, terms, bounded, side })

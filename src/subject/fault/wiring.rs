@@ -88,13 +88,13 @@ fn sum_for_mean(e: &mut Edit) -> Result<()> {
     // From opset 13 (ReduceSum) and 18 (ReduceMean) the axes are an input; they exchange only where both agree.
     let opset = e.graph().opset("").unwrap_or(0);
     if (13..18).contains(&opset) {
-        return constant_axes(e, opset);
+        return constant_axes(e);
     }
     replace(e, &[("ReduceMean", "ReduceSum")])
 }
 
 /// In opsets 13 to 17 ReduceSum takes axes as input 1 and ReduceMean as an attribute.
-fn constant_axes(e: &mut Edit, _opset: i64) -> Result<()> {
+fn constant_axes(e: &mut Edit) -> Result<()> {
     if e.node().op == "ReduceSum" {
         let axes = e.constant(1)?.to_i64().ok_or_else(|| Error::usage("axes are no integers"))?;
         e.node().inputs.truncate(1);
