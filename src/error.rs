@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn a_message_ends_with_the_next_step() {
-        let e = Error::usage("model m.onnx: not found").next("run scripts/models").at("scenario s.toml");
-        assert_eq!(e.to_string(), "scenario s.toml: model m.onnx: not found\n  next: run scripts/models");
+        let e = Error::usage("model m.onnx: not found").next("run scripts/fetch_models").at("scenario s.toml");
+        assert_eq!(e.to_string(), "scenario s.toml: model m.onnx: not found\n  next: run scripts/fetch_models");
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn controls(chosen: impl Fn(&Control) -> bool) -> Vec<Control> {
 }
 
 fn present(model: &Path) {
-    assert!(model.exists(), "{} is missing: run scripts/models and scripts/make_graphs", model.display());
+    assert!(model.exists(), "{} is missing: run scripts/fetch_models and scripts/make_graphs", model.display());
 }
 
 /// The one check: each run ends with `exit`; all that do not are shown.

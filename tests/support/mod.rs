@@ -128,7 +128,7 @@ impl std::fmt::Display for Ran {
 /// A fetched model.
 pub fn model(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
-    assert!(path.is_file(), "{} is missing: scripts/models fetches it", path.display());
+    assert!(path.is_file(), "{} is missing: scripts/fetch_models fetches it", path.display());
     path
 }
 
