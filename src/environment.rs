@@ -1,12 +1,10 @@
 //! environment: what a run depended on besides its scenario: versions, machine, the model's digest.
 
-use crate::error::{Error, Result};
-use crate::input::digest;
+use crate::error::Result;
+use crate::graph::Graph;
 use crate::run::Environment;
 use crate::scenario::Subject;
 use crate::subject::{Engines, open};
-use crate::tensor::{DType, Tensor};
-use std::path::Path;
 
 /// A subject with its version, as the record keeps it.
 pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
@@ -25,11 +23,10 @@ pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
 }
 
 /// The record of everything; `names` are the subjects'.
-pub fn record(names: (String, String), shadow: bool, threads: usize, model: &Path) -> Result<Environment> {
-    let bytes = std::fs::read(model).map_err(|e| Error::usage(format!("model {}: {e}", model.display())))?;
+pub fn record(names: (String, String), shadow: bool, threads: usize, graph: &Graph) -> Environment {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = info.lines().find_map(|l| l.strip_prefix("model name")).unwrap_or("").trim_start_matches([' ', '\t', ':']);
-    Ok(Environment {
+    Environment {
         parity: env!("CARGO_PKG_VERSION").into(),
         reference: names.0,
         candidate: names.1,
@@ -37,6 +34,6 @@ pub fn record(names: (String, String), shadow: bool, threads: usize, model: &Pat
         threads,
         os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         cpu: cpu.to_string(),
-        model_digest: digest(&Tensor::from_bytes(DType::U8, vec![bytes.len()], &bytes)?),
-    })
+        model_digest: graph.digest.clone(),
+    }
 }

@@ -29,9 +29,10 @@ impl Error {
         Self { exit: Exit::Uncovered, message: message.into(), next: None }
     }
 
-    /// Adds what the user can do about it.
+    /// Adds what the user can do about it; an empty text adds nothing.
     pub fn next(mut self, step: impl Into<String>) -> Self {
-        self.next = Some(step.into());
+        let step = step.into().trim_end().to_string();
+        self.next = (!step.is_empty()).then_some(step);
         self
     }
 
@@ -72,8 +73,13 @@ pub fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if hostile(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
+/// "did you mean 'x'? " for the name x among `known` that `word` was probably meant to be; empty where none is near.
+pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    did_you_mean(word, known).map_or(String::new(), |w| format!("did you mean '{w}'? "))
+}
+
 /// The name among `known` that `word` was probably meant to be.
-pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|k| (strsim::jaro_winkler(word, k), k))

@@ -5,8 +5,9 @@ use crate::environment;
 use crate::error::{Place, Result};
 use crate::graph::{Graph, load};
 use crate::input;
+use crate::pass::bench::{Bench, Control, Faulty};
 use crate::pass::isolated::Kinship;
-use crate::pass::layers::{self, Bench, Control, Faulty, Layers};
+use crate::pass::layers::{self, Layers};
 use crate::pass::unobserved::{self, Whole};
 use crate::pass::{Plan, Watch, accumulated, inputs as stage_0, noise};
 use crate::run::{Run, expectation};
@@ -84,7 +85,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     if !runs(Stage::Activations) {
         only_inputs(&mut verdict, &mut ledger, records.len(), stage_0::proved(&sessions, &records));
     }
-    let environment = environment::record(names, bench.judge.is_some(), threads, &scenario.model)?;
+    let environment = environment::record(names, bench.judge.is_some(), threads, &graph);
     clock.lap("verdict");
     Ok(Run {
         format: 1,

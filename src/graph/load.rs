@@ -2,6 +2,7 @@
 
 use super::proto::{self, AttributeProto, ModelProto, NodeProto, TypeValue, ValueInfoProto, attribute_type as kind};
 use super::{Attribute, Dim, Graph, Node, Port, Step, order, weights};
+use crate::digest;
 use crate::error::{Error, Place, Result};
 use crate::tensor::DType;
 use indexmap::IndexMap;
@@ -18,13 +19,14 @@ pub fn file(path: &Path) -> Result<Graph> {
 
 /// The model in `bytes`; `folder` is where its external data may lie.
 pub fn parse(bytes: bytes::Bytes, folder: Option<&Path>) -> Result<Graph> {
+    let digest = digest::of_bytes(&bytes);
     let model = ModelProto::decode(bytes).map_err(|e| {
         Error::usage(format!("not a readable ONNX model: {e}")).next("check that the file is complete and not a Git LFS pointer")
     })?;
-    from_proto(model, folder)
+    from_proto(model, digest, folder)
 }
 
-fn from_proto(model: ModelProto, folder: Option<&Path>) -> Result<Graph> {
+fn from_proto(model: ModelProto, digest: String, folder: Option<&Path>) -> Result<Graph> {
     let graph = model.graph.ok_or_else(|| Error::usage("not an ONNX model: it has no graph"))?;
     if !graph.sparse_initializer.is_empty() {
         return Err(Error::usage("sparse weights are not supported"));
@@ -47,6 +49,7 @@ fn from_proto(model: ModelProto, folder: Option<&Path>) -> Result<Graph> {
     let given: HashSet<&str> = inputs.iter().map(|p| p.name.as_str()).chain(stored.keys().map(String::as_str)).collect();
     let steps = order::executable(steps, &given)?;
     let loaded = Graph {
+        digest,
         name: graph.name.unwrap_or_default(),
         producer: format!("{} {}", model.producer_name.unwrap_or_default(), model.producer_version.unwrap_or_default()).trim().to_string(),
         ir_version: model.ir_version.unwrap_or(0),

@@ -100,6 +100,8 @@ pub struct Port {
 /// An ONNX model.
 #[derive(Clone, Debug)]
 pub struct Graph {
+    /// SHA-256 of the model file.
+    pub digest: String,
     pub name: String,
     pub producer: String,
     pub ir_version: i64,

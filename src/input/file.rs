@@ -1,6 +1,6 @@
 //! file: an input tensor from a `.npy` or `.safetensors` file.
 
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, hint};
 use crate::tensor::Tensor;
 use crate::trace::file as trace_file;
 use npyz::{DType as NpyType, NpyFile, Order};
@@ -13,8 +13,8 @@ pub fn load(path: &Path, name: &str) -> Result<Tensor> {
         Some("safetensors") => {
             let open = trace_file::open(path)?;
             open.tensor(name)?.ok_or_else(|| {
-                let hint = did_you_mean(name, open.names()).map_or(String::new(), |w| format!("; did you mean '{w}'?"));
-                Error::usage(format!("{} holds no tensor '{name}'", path.display())).next(format!("state tensor = \"...\"{hint}"))
+                let next = format!("{}state tensor = \"...\"", hint(name, open.names()));
+                Error::usage(format!("{} holds no tensor '{name}'", path.display())).next(next)
             })
         }
         _ => Err(Error::usage(format!("{}: neither .npy nor .safetensors", path.display()))),

@@ -4,12 +4,11 @@ mod file;
 mod image;
 mod random;
 
-use crate::error::{Error, Place, Result, did_you_mean, printable};
+use crate::error::{Error, Place, Result, hint, printable};
 use crate::graph::{Dim, Graph, Port};
 use crate::scenario::{Input, Scenario};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
-use sha2::{Digest, Sha256};
 
 /// Every input of the graph, in the graph's order.
 ///
@@ -19,9 +18,9 @@ pub fn make(scenario: &Scenario, graph: &Graph) -> Result<IndexMap<String, Tenso
     let known = || graph.inputs.iter().map(|p| p.name.as_str());
     for name in scenario.inputs.keys() {
         if !known().any(|k| k == name) {
-            let hint = did_you_mean(name, known()).map_or(String::new(), |w| format!("did you mean `{w}`? "));
             let all = known().collect::<Vec<_>>().join(", ");
-            return Err(Error::usage(format!("the model has no input '{name}'")).next(format!("{hint}its inputs: {all}")));
+            let next = format!("{}its inputs: {all}", hint(name, known()));
+            return Err(Error::usage(format!("the model has no input '{name}'")).next(next));
         }
     }
     graph.inputs.iter().enumerate().map(|(i, port)| Ok((port.name.clone(), one(scenario, graph, port, i)?))).collect()
@@ -64,25 +63,4 @@ pub fn show(shape: &[Dim]) -> String {
         Dim::Unknown => "?".into(),
     };
     format!("[{}]", shape.iter().map(one).collect::<Vec<_>>().join(", "))
-}
-
-/// SHA-256 over dtype, shape and bytes: equal digests mean equal tensors, bit for bit.
-pub fn digest(tensor: &Tensor) -> String {
-    let mut hash = Sha256::new();
-    hash.update(format!("{} {:?} ", tensor.dtype(), tensor.shape()));
-    hash.update(tensor.bytes());
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_tells_shape_dtype_and_every_bit() {
-        let base = digest(&Tensor::of(&[4], &[0f32, 1., 2., 3.]));
-        for other in [Tensor::of(&[2, 2], &[0f32, 1., 2., 3.]), Tensor::of(&[4], &[-0f32, 1., 2., 3.]), Tensor::of(&[2], &[0f64, 1.])] {
-            assert_ne!(base, digest(&other));
-        }
-    }
 }

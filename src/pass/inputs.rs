@@ -1,6 +1,6 @@
 //! inputs: stage 0: both subjects are fed the same bits, or preprocessing is blamed first.
 
-use crate::input::digest;
+use crate::digest;
 use crate::run::InputRecord;
 use crate::subject::Session;
 use crate::tensor::Tensor;
@@ -8,8 +8,12 @@ use indexmap::IndexMap;
 
 /// Inputs with their digests.
 pub fn records(inputs: &IndexMap<String, Tensor>) -> Vec<InputRecord> {
-    let record =
-        |(name, t): (&String, &Tensor)| InputRecord { name: name.clone(), dtype: t.dtype(), shape: t.shape().to_vec(), sha256: digest(t) };
+    let record = |(name, t): (&String, &Tensor)| InputRecord {
+        name: name.clone(),
+        dtype: t.dtype(),
+        shape: t.shape().to_vec(),
+        sha256: digest::of_tensor(t),
+    };
     inputs.iter().map(record).collect()
 }
 

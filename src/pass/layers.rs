@@ -1,47 +1,19 @@
 //! layers: the first walk: both subjects piece by piece, every tensor judged alone and accumulated, then freed.
 
 use super::Watch;
-use super::accumulated::{self, Pending};
-use super::isolated::{self, Case, Kinship};
-use super::noise::reaches_shape;
+use super::accumulated::Pending;
+use super::bench::{Bench, Faulty};
+use super::judged::{self, Walked};
+use super::noise::shaping;
 use super::plan::{Plan, is_random};
 use super::values::{Release, Values};
-use crate::compare::Tolerance;
 use crate::error::{Error, Place, Result};
-use crate::floor::Rounding;
 use crate::graph::cut::Link;
-use crate::graph::{Graph, Step, cost};
-use crate::subject::{Judge, Output, Session};
+use crate::graph::{Graph, Step};
+use crate::subject::{Output, Session};
 use crate::tensor::Tensor;
-use crate::trace::record::Recorder;
-use crate::verdict::{Accumulated, Isolated, TensorResult};
-use indexmap::IndexMap;
+use crate::verdict::TensorResult;
 use std::collections::{HashMap, HashSet};
-
-/// Everything that takes part in the walk.
-pub struct Bench<'a> {
-    pub graph: &'a Graph,
-    pub inputs: &'a IndexMap<String, Tensor>,
-    pub reference: Box<dyn Session>,
-    pub candidate: Box<dyn Session>,
-    /// None where a stated tolerance makes the shadow unnecessary.
-    pub judge: Option<Box<dyn Judge>>,
-    pub stated: Option<Tolerance>,
-    pub kinship: Kinship,
-    /// For every injected fault: its step and the same engine without it.
-    pub controls: Vec<Control>,
-    pub record: Option<Recorder>,
-}
-
-/// An injected fault: its step, the same engine without it, the side that carries it.
-pub type Control = (usize, Box<dyn Session>, Faulty);
-
-/// Which side carries an injected fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Faulty {
-    Reference,
-    Candidate,
-}
 
 /// What the walk found.
 #[derive(Default)]
@@ -62,6 +34,7 @@ type Piece = Vec<Vec<Output>>;
 pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Layers> {
     let (mut own_r, mut own_c) = (Values::of(bench.inputs), Values::of(bench.inputs));
     let release = Release::of(bench.graph);
+    let keepers = Keepers::of(bench.graph);
     let mut layers = Layers::default();
     watch.phase("layers", plan.steps());
     for piece in &plan.pieces {
@@ -75,9 +48,11 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
         let alone = if drawn { vec![None; piece.len()] } else { isolated_outputs(bench, piece, &own_r)? };
         for (k, &step) in piece.iter().enumerate() {
             record(bench, step, &reference[k], &candidate[k])?;
-            keep(bench.graph, step, &reference[k], &candidate[k], &mut layers);
+            keepers.keep(&bench.graph.steps[step], &reference[k], &candidate[k], &mut layers);
             let repeat = noise_r.clone().map(|n| format!("reference: {n}")).or(noise_c.clone().map(|n| format!("candidate: {n}")));
-            judge_step(bench, plan, step, &reference[k], &candidate[k], alone[k].as_deref(), &own_r, repeat, &mut layers)?;
+            let walked =
+                Walked { step, reference: &reference[k], candidate: &candidate[k], alone: alone[k].as_deref(), own_r: &own_r, repeat };
+            judged::step(bench, plan, &walked, &mut layers)?;
         }
         for &step in piece {
             own_r.drop_after(step, &release);
@@ -167,148 +142,32 @@ fn record(bench: &mut Bench, step: usize, reference: &[Output], candidate: &[Out
     Ok(())
 }
 
-/// Keeps what later walks need: declared outputs, and values that noise must not move.
-fn keep(graph: &Graph, step: usize, reference: &[Output], candidate: &[Output], layers: &mut Layers) {
-    for (name, (r, c)) in graph.steps[step].outputs.iter().zip(reference.iter().zip(candidate)) {
-        let declared = graph.outputs.iter().any(|p| p.name == *name);
-        if let (Ok(r), true) = (r, declared) {
-            layers.reference_outputs.insert(name.clone(), r.clone());
-        }
-        if let (Ok(c), true) = (c, declared) {
-            layers.candidate_outputs.insert(name.clone(), c.clone());
-        }
-        if let Ok(r) = r {
-            let shape = || graph.steps[step + 1..].iter().any(|s| reaches_shape(s, name));
-            if !r.dtype().is_float() || is_random(&graph.steps[step]) || r.numel() <= 8 && shape() {
-                layers.replay.insert(name.clone(), r.clone());
+/// Names of the tensors whose values later walks need: declared outputs, and what noise must not move.
+struct Keepers<'a> {
+    declared: HashSet<&'a str>,
+    shaping: HashSet<&'a str>,
+}
+
+impl<'a> Keepers<'a> {
+    fn of(graph: &'a Graph) -> Self {
+        Self { declared: graph.outputs.iter().map(|p| p.name.as_str()).collect(), shaping: shaping(graph) }
+    }
+
+    fn keep(&self, step: &Step, reference: &[Output], candidate: &[Output], layers: &mut Layers) {
+        for (name, (r, c)) in step.outputs.iter().zip(reference.iter().zip(candidate)) {
+            let declared = self.declared.contains(name.as_str());
+            if let (Ok(r), true) = (r, declared) {
+                layers.reference_outputs.insert(name.clone(), r.clone());
+            }
+            if let (Ok(c), true) = (c, declared) {
+                layers.candidate_outputs.insert(name.clone(), c.clone());
+            }
+            if let Ok(r) = r {
+                if !r.dtype().is_float() || is_random(step) || r.numel() <= 8 && self.shaping.contains(name.as_str()) {
+                    layers.replay.insert(name.clone(), r.clone());
+                }
             }
         }
-    }
-}
-
-#[allow(clippy::too_many_arguments)]
-fn judge_step(
-    bench: &mut Bench,
-    plan: &Plan,
-    step: usize,
-    reference: &[Output],
-    candidate: &[Output],
-    alone: Option<&[Output]>,
-    own_r: &Values,
-    repeat: Option<String>,
-    layers: &mut Layers,
-) -> Result<()> {
-    let graph = bench.graph;
-    let the_step = &graph.steps[step];
-    if !the_step.outputs.iter().any(|o| plan.judged.contains(o)) {
-        return Ok(());
-    }
-    let feed = |n: &str| own_r.get(n);
-    let complete = the_step.inputs.iter().all(|n| own_r.has(n) || graph.weights.contains_key(n));
-    let judged = match &mut bench.judge {
-        Some(judge) if complete && !is_random(the_step) => {
-            let shadow = judge.eval(step, &feed)?;
-            let rounding = judge.rounding(step, &feed, &shadow)?;
-            Some((shadow, rounding))
-        }
-        _ => None,
-    };
-    for (k, name) in the_step.outputs.iter().enumerate().filter(|(_, n)| plan.judged.contains(*n)) {
-        let shadow = judged.as_ref().map(|(s, r)| (&s[k], &r[k]));
-        if let (Some((_, Rounding::Decision)), Ok(r)) = (shadow, &reference[k]) {
-            layers.replay.insert(name.clone(), r.clone());
-        }
-        let isolated = match (&reference[k], alone.map(|a| &a[k])) {
-            (Ok(r), Some(Ok(c))) => isolated_case(bench, step, k, r, c, shadow, &feed)?,
-            (Err(reason), _) | (_, Some(Err(reason))) => Isolated::Abstained { reason: reason.clone() },
-            (Ok(_), None) => Isolated::Abstained { reason: why_not_alone(bench, the_step, complete) },
-        };
-        let pending = match (&reference[k], &candidate[k]) {
-            (Ok(_), Ok(_)) if is_random(the_step) => {
-                Pending::Done(Accumulated::Abstained { reason: "random operator: taken from the reference".into() })
-            }
-            (Ok(r), Ok(c)) => with_margin(accumulated::compare_own(r, c, bench.stated.as_ref(), shadow), bench, step, k, r, c, &feed)?,
-            (Err(reason), _) | (_, Err(reason)) => Pending::Done(Accumulated::Abstained { reason: reason.clone() }),
-        };
-        layers.results.push(result(graph, step, k, reference[k].as_ref().ok(), isolated, repeat.clone(), own_r));
-        layers.pending.push(pending);
-    }
-    Ok(())
-}
-
-fn why_not_alone(bench: &Bench, step: &Step, complete: bool) -> String {
-    match (bench.candidate.can_isolate(), complete) {
-        _ if is_random(step) => "random operator".into(),
-        (false, _) => "own fault not tested (recorded)".into(),
-        (true, false) => "own fault not tested: the reference lacks an input".into(),
-        (true, true) => "own fault not tested".into(),
-    }
-}
-
-fn isolated_case(
-    bench: &mut Bench,
-    step: usize,
-    output: usize,
-    r: &Tensor,
-    c: &Tensor,
-    shadow: Option<(&Tensor, &Rounding)>,
-    feed: &dyn Fn(&str) -> Option<Tensor>,
-) -> Result<Isolated> {
-    match (&bench.stated, shadow, &mut bench.judge) {
-        (Some(tolerance), _, _) => Ok(isolated::stated(r, c, tolerance)),
-        (None, Some((shadow, rounding)), Some(judge)) => isolated::judge(
-            &Case { step, output, reference: r, candidate: c, shadow, rounding, feed, kinship: bench.kinship },
-            &mut **judge,
-        ),
-        _ => Ok(Isolated::Abstained { reason: "own fault not tested: no shadow".into() }),
-    }
-}
-
-/// A differing decision carries its f64 margin on the reference's inputs.
-fn with_margin(
-    pending: Pending,
-    bench: &mut Bench,
-    step: usize,
-    output: usize,
-    r: &Tensor,
-    c: &Tensor,
-    feed: &dyn Fn(&str) -> Option<Tensor>,
-) -> Result<Pending> {
-    match (pending, &mut bench.judge) {
-        (Pending::Decision { comparison, .. }, Some(judge)) => {
-            let margin = if r.shape() == c.shape() { judge.margin(step, feed, output, r, c)? } else { None };
-            Ok(Pending::Decision { comparison, margin: margin.unwrap_or(f64::INFINITY) })
-        }
-        (pending, _) => Ok(pending),
-    }
-}
-
-fn result(
-    graph: &Graph,
-    step: usize,
-    output: usize,
-    reference: Option<&Tensor>,
-    isolated: Isolated,
-    repeat_noise: Option<String>,
-    own_r: &Values,
-) -> TensorResult {
-    let the_step = &graph.steps[step];
-    let node = &the_step.nodes[0];
-    let fed: Vec<Option<Tensor>> = node.inputs.iter().map(|n| graph.weights.get(n).cloned().or_else(|| own_r.get(n))).collect();
-    let shapes: Vec<Option<&[usize]>> = fed.iter().map(|t| t.as_ref().map(Tensor::shape)).collect();
-    let shape = reference.map_or(vec![], |t| t.shape().to_vec());
-    TensorResult {
-        name: the_step.outputs[output].clone(),
-        node: the_step.name.clone(),
-        op: the_step.op().to_string(),
-        step,
-        dtype: reference.map(Tensor::dtype),
-        macs: if output == 0 { cost::macs(node, &shapes, &shape).unwrap_or(0) } else { 0 },
-        shape,
-        // Replaced when the floors are known.
-        accumulated: Accumulated::Abstained { reason: "not settled".into() },
-        isolated,
-        repeat_noise,
     }
 }
 

@@ -1,8 +1,10 @@
 //! pass: the two walks over the graph: `layers` compares every tensor as it appears, `noise` measures the floors that it asked for.
 
 pub mod accumulated;
+pub mod bench;
 pub mod inputs;
 pub mod isolated;
+pub mod judged;
 pub mod layers;
 pub mod noise;
 pub mod plan;

@@ -9,7 +9,7 @@ use crate::graph::{Graph, Step};
 use crate::subject::Judge;
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What the walk needs to know.
 pub struct Task<'a> {
@@ -27,12 +27,11 @@ pub struct Task<'a> {
 /// Inputs by which an operator is told a shape, a size, a scale or a place: (operator, first such input).
 const TELLS_SHAPE: &[(&str, usize)] = &[("Resize", 1), ("Upsample", 1), ("Range", 0), ("OneHot", 1), ("ConstantOfShape", 0)];
 
-/// Whether `name`, taken by `step`, decides a shape.
-pub fn reaches_shape(step: &Step, name: &str) -> bool {
-    step.nodes.iter().any(|n| {
-        let from = TELLS_SHAPE.iter().find(|row| row.0 == n.op).map_or(usize::MAX, |row| row.1);
-        n.inputs.iter().skip(from).any(|i| i == name)
-    })
+/// Names of the tensors that decide a shape somewhere in the graph.
+pub fn shaping(graph: &Graph) -> HashSet<&str> {
+    let nodes = graph.steps.iter().flat_map(|s| &s.nodes);
+    let first = |op: &str| TELLS_SHAPE.iter().find(|row| row.0 == op).map_or(usize::MAX, |row| row.1);
+    nodes.flat_map(|n| n.inputs.iter().skip(first(&n.op))).map(String::as_str).collect()
 }
 
 /// Floors of the wanted tensors.

@@ -1,6 +1,6 @@
 //! plan: which steps run, in which pieces, and which tensors are judged.
 
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, hint};
 use crate::graph::{Graph, Step};
 use crate::scenario::{Scenario, Stage};
 use std::collections::HashSet;
@@ -69,10 +69,9 @@ fn pieces(steps: &[Step]) -> Vec<Vec<usize>> {
 }
 
 fn step_of(graph: &Graph, tensor: &str) -> Result<usize> {
-    graph.producers().get(tensor).copied().ok_or_else(|| {
-        let hint = did_you_mean(tensor, graph.producers().keys().copied()).map_or(String::new(), |w| format!("did you mean '{w}'?"));
-        Error::usage(format!("the graph has no tensor '{tensor}'")).next(hint)
-    })
+    let producers = graph.producers();
+    let unknown = || Error::usage(format!("the graph has no tensor '{tensor}'")).next(hint(tensor, producers.keys().copied()));
+    producers.get(tensor).copied().ok_or_else(unknown)
 }
 
 fn patterns(key: &str, list: &[String], names: &[&String]) -> Result<Vec<WildMatch>> {
@@ -80,10 +79,7 @@ fn patterns(key: &str, list: &[String], names: &[&String]) -> Result<Vec<WildMat
         let pattern = WildMatch::new(p);
         match names.iter().any(|n| pattern.matches(n)) {
             true => Ok(pattern),
-            false => {
-                let hint = did_you_mean(p, names.iter().map(|n| n.as_str())).map_or(String::new(), |w| format!("did you mean '{w}'?"));
-                Err(Error::usage(format!("{key}: '{p}' matches no tensor")).next(hint))
-            }
+            false => Err(Error::usage(format!("{key}: '{p}' matches no tensor")).next(hint(p, names.iter().map(|n| n.as_str())))),
         }
     };
     list.iter().map(compile).collect()

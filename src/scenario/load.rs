@@ -1,7 +1,7 @@
 //! load: a scenario from TOML, with errors that name line, column and the probable word.
 
 use super::{Expected, Input, Scenario, Subject, Tolerance, ToleranceKind};
-use crate::error::{Error, Place, Result, did_you_mean};
+use crate::error::{Error, Place, Result, hint};
 use crate::subject::table;
 use std::path::{Path, PathBuf};
 
@@ -35,9 +35,8 @@ fn explain(e: &toml::de::Error, text: &str) -> Error {
     let error = Error::usage(format!("{place}{}", e.message()));
     // serde says: unknown field `x`, expected one of `a`, `b` (or: unknown variant ...).
     let mut quoted = e.message().split('`').skip(1).step_by(2);
-    let suggestion = quoted.next().filter(|_| e.message().starts_with("unknown")).and_then(|word| did_you_mean(word, quoted));
-    match suggestion {
-        Some(word) => error.next(format!("did you mean `{word}`?")),
+    match quoted.next().filter(|_| e.message().starts_with("unknown")) {
+        Some(word) => error.next(hint(word, quoted)),
         None => error,
     }
 }
@@ -141,10 +140,8 @@ fn check_subject(s: &Subject) -> Result<()> {
     let known = || table::ALL.iter().map(|row| row.name);
     for name in std::iter::once(&s.subject).chain(&s.of) {
         if !known().any(|k| k == name) {
-            let hint = did_you_mean(name, known()).map_or(String::new(), |w| format!("did you mean `{w}`? "));
-            return Err(
-                Error::usage(format!("unknown subject '{name}'")).next(format!("{hint}known: {}", known().collect::<Vec<_>>().join(", ")))
-            );
+            let next = format!("{}known: {}", hint(name, known()), known().collect::<Vec<_>>().join(", "));
+            return Err(Error::usage(format!("unknown subject '{name}'")).next(next));
         }
     }
     let faulty = s.subject == "faulty";

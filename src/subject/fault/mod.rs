@@ -9,7 +9,7 @@ mod outputs;
 mod weights;
 mod wiring;
 
-use crate::error::{Error, Place, Result, did_you_mean};
+use crate::error::{Error, Place, Result, hint};
 use crate::graph::{Graph, Step};
 pub use edit::Edit;
 
@@ -37,8 +37,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
 /// An unknown fault or node, an operator the fault does not fit, an amount it does not take.
 pub fn inject(graph: &Graph, name: &str, node: &str, amount: Option<f64>) -> Result<Graph> {
     let fault = all().find(|f| f.name == name).ok_or_else(|| {
-        let hint = did_you_mean(name, all().map(|f| f.name)).map_or(String::new(), |w| format!("did you mean `{w}`? "));
-        Error::usage(format!("unknown fault '{name}'")).next(format!("{hint}parity list faults"))
+        Error::usage(format!("unknown fault '{name}'")).next(format!("{}parity list faults", hint(name, all().map(|f| f.name))))
     })?;
     let step = find(graph, node)?;
     let op = graph.steps[step].op();
@@ -59,8 +58,7 @@ pub fn inject(graph: &Graph, name: &str, node: &str, amount: Option<f64>) -> Res
 pub fn find(graph: &Graph, node: &str) -> Result<usize> {
     let named = |s: &Step| s.name == node || s.outputs.iter().any(|o| o == node);
     graph.steps.iter().position(named).ok_or_else(|| {
-        let names = graph.steps.iter().map(|s| s.name.as_str());
-        let hint = did_you_mean(node, names).map_or(String::new(), |w| format!("did you mean '{w}'? "));
+        let hint = hint(node, graph.steps.iter().map(|s| s.name.as_str()));
         Error::usage(format!("the graph has no node '{node}'")).next(format!("{hint}parity map MODEL lists all nodes"))
     })
 }

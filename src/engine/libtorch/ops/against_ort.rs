@@ -77,6 +77,7 @@ impl Case {
     fn graph(&self) -> Graph {
         let port = |name: &String, dtype| Port { name: name.clone(), dtype, shape: None };
         Graph {
+            digest: String::new(),
             name: "case".into(),
             producer: String::new(),
             ir_version: 10,
