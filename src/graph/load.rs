@@ -1,7 +1,7 @@
 //! load: from an ONNX file to a `Graph`, refusing what cannot be executed.
 
 use super::proto::{self, AttributeProto, ModelProto, NodeProto, TypeValue, ValueInfoProto, attribute_type as kind};
-use super::{Attribute, Dim, Graph, Node, Port, Step, order, weights};
+use super::{Attribute, Dim, Graph, Node, Port, Step, order, seeded, weights};
 use crate::digest;
 use crate::error::{Error, Place, Result};
 use crate::tensor::DType;
@@ -36,10 +36,17 @@ fn from_proto(model: ModelProto, digest: String, folder: Option<&Path>) -> Resul
     if opsets.is_empty() {
         return Err(Error::usage("not an ONNX model: it imports no operator set"));
     }
+    let metadata: BTreeMap<String, String> =
+        model.metadata_props.iter().map(|p| (p.key.clone().unwrap_or_default(), p.value.clone().unwrap_or_default())).collect();
+    let seed = metadata.get(seeded::KEY).map(|text| seeded::seed(text)).transpose()?;
     let mut stored = IndexMap::new();
     for tensor in &graph.initializer {
         let name = tensor.name.clone().unwrap_or_default();
-        if stored.insert(name.clone(), weights::decode(tensor, folder)?).is_some() {
+        let weight = match seed {
+            Some(seed) if seeded::is_empty(tensor) => drawn(tensor, seed)?,
+            _ => weights::decode(tensor, folder)?,
+        };
+        if stored.insert(name.clone(), weight).is_some() {
             return Err(Error::usage(format!("weight '{name}' is stated twice")));
         }
     }
@@ -59,9 +66,21 @@ fn from_proto(model: ModelProto, digest: String, folder: Option<&Path>) -> Resul
         weights: stored,
         steps,
         functions: model.functions,
+        metadata,
     };
     check(&loaded)?;
     Ok(loaded)
+}
+
+/// A weight that the file leaves to the rule.
+fn drawn(proto: &proto::TensorProto, seed: u64) -> Result<crate::tensor::Tensor> {
+    let name = proto.name.as_deref().unwrap_or("");
+    let shape = proto.dims.iter().map(|d| usize::try_from(*d).map_err(|_| Error::usage(format!("negative dimension in {:?}", proto.dims))));
+    let shape = shape.collect::<Result<Vec<_>>>().at(format!("weight '{name}'"))?;
+    if proto.data_type != Some(seeded::dtype(name).onnx()) {
+        return Err(Error::usage(format!("weight '{name}' has no data, and the rule draws {}", seeded::dtype(name))));
+    }
+    seeded::draw(name, &shape, seed)
 }
 
 fn canonical(domain: &str) -> String {

@@ -6,11 +6,13 @@ pub mod load;
 pub mod order;
 pub mod params;
 pub mod proto;
+pub mod seeded;
 mod weights;
 
+use crate::error::{Error, Result, hint};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// An attribute's value, as the model states it.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,6 +115,8 @@ pub struct Graph {
     /// In executable order (Kahn, smallest file index first), which is the file's own order where that is executable.
     pub steps: Vec<Step>,
     pub functions: Vec<proto::FunctionProto>,
+    /// What the model says of itself, by key.
+    pub metadata: BTreeMap<String, String>,
 }
 
 impl Graph {
@@ -124,6 +128,25 @@ impl Graph {
     /// The operator-set version that a node of `domain` is to be read by.
     pub fn opset(&self, domain: &str) -> Option<i64> {
         self.opsets.get(if domain == "ai.onnx" { "" } else { domain }).copied()
+    }
+
+    /// Indices of the steps that `tensors` depend on.
+    ///
+    /// # Errors
+    /// A tensor that no step produces.
+    pub fn ancestors(&self, tensors: &[String]) -> Result<HashSet<usize>> {
+        let producers = self.producers();
+        let mut found = HashSet::new();
+        let mut open: Vec<&str> = tensors.iter().map(String::as_str).collect();
+        if let Some(name) = open.iter().find(|n| !producers.contains_key(**n)) {
+            return Err(Error::usage(format!("the graph has no tensor '{name}'")).next(hint(name, producers.keys().copied())));
+        }
+        while let Some(step) = open.pop().and_then(|n| producers.get(n)) {
+            if found.insert(*step) {
+                open.extend(self.steps[*step].inputs.iter().map(String::as_str).filter(|n| producers.contains_key(n)));
+            }
+        }
+        Ok(found)
     }
 
     /// Index after which nobody needs the tensor any more; declared outputs count as used by their producer only,

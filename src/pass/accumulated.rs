@@ -68,10 +68,12 @@ pub fn settle(results: &mut [TensorResult], pending: Vec<Pending>, floors: &Hash
         if result.accumulated.over() {
             over.insert(result.name.clone());
         }
+        // Equal bits end what a flip has started: nothing of it is left in them.
+        let same = matches!(&result.accumulated, Accumulated::Compared { by: ToleranceBy::Exact, ratio, .. } if *ratio == 0.0);
         let own = matches!(result.accumulated, Accumulated::TieFlip { .. })
             || matches!(result.isolated, crate::verdict::Isolated::TieFlip { .. });
         let origin = if own { Some(result.node.clone()) } else { parents.iter().find_map(|p| flipped.get(p)).cloned() };
-        if let Some(origin) = origin {
+        if let Some(origin) = origin.filter(|_| !same) {
             flipped.insert(result.name.clone(), origin);
         }
     }

@@ -162,10 +162,9 @@ impl<'a> Keepers<'a> {
             if let (Ok(c), true) = (c, declared) {
                 layers.candidate_outputs.insert(name.clone(), c.clone());
             }
-            if let Ok(r) = r {
-                if !r.dtype().is_float() || is_random(step) || r.numel() <= 8 && self.shaping.contains(name.as_str()) {
-                    layers.replay.insert(name.clone(), r.clone());
-                }
+            let stays = |r: &Tensor| !r.dtype().is_float() || is_random(step) || r.numel() <= 8 && self.shaping.contains(name.as_str());
+            if let Some(r) = r.as_ref().ok().filter(|r| stays(r)) {
+                layers.replay.insert(name.clone(), r.clone());
             }
         }
     }

@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::floor::Rounding;
 use crate::graph::Graph;
 use crate::graph::cut::Link;
-use crate::tensor::Tensor;
-use std::collections::BTreeMap;
+use crate::tensor::{DType, Tensor};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Looks up the tensor that is to be fed under a name.
@@ -62,6 +62,37 @@ pub trait Judge {
     fn margin(&mut self, step: usize, feed: Feed, index: usize, reference: &Tensor, candidate: &Tensor) -> Result<Option<f64>>;
 }
 
+/// Runs a graph forward and backward.
+pub trait Differentiator {
+    /// # Errors
+    /// A term that is not one float, a tensor that does not exist, whatever the engine refuses.
+    fn run(&mut self, ask: &Ask) -> Result<Gradients>;
+}
+
+/// For each term, for each tensor asked for: the gradient, or None where no path leads from it to the term.
+pub type Gradients = Vec<Vec<Option<Tensor>>>;
+
+/// What a backward run is asked for.
+pub struct Ask<'a> {
+    /// The graph's inputs.
+    pub feed: Feed<'a>,
+    /// Tensors of one element to differentiate.
+    pub terms: &'a [String],
+    /// Weights and tensors to differentiate them by.
+    pub wrt: &'a [String],
+    /// Values that are not computed but taken: decisions.
+    pub replay: &'a HashMap<String, Tensor>,
+    pub noise: Option<Noise<'a>>,
+}
+
+/// Rounding noise behind every node, forward and backward (f64 only).
+pub struct Noise<'a> {
+    pub seed: u64,
+    pub run: u32,
+    /// The dtype that an engine computes a tensor in; f32 where it was not seen.
+    pub dtypes: &'a HashMap<String, DType>,
+}
+
 /// How the engines are asked to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -73,6 +104,8 @@ pub struct Options {
 pub trait Torch {
     fn session(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>>;
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>>;
+    /// In f64 where `double`, else in the declared dtypes.
+    fn differentiator(&self, graph: Arc<Graph>, options: &Options, double: bool) -> Result<Box<dyn Differentiator>>;
     /// Version of the loaded library.
     fn version(&self) -> String;
 }

@@ -84,7 +84,7 @@ impl TorchJudge {
 }
 
 /// Single precision widened to f64; everything else as it is. Half precision is widened too: its values are exact in f64.
-fn widened(t: Tensor) -> Result<Tensor> {
+pub fn widened(t: Tensor) -> Result<Tensor> {
     match t.kind() {
         Kind::Float | Kind::Half | Kind::BFloat16 => t.f_to_kind(Kind::Double).map_err(torch_error),
         _ => Ok(t),

@@ -2,14 +2,16 @@
 
 mod call;
 mod convert;
+mod gradient;
 mod interpret;
 mod judge;
 mod ops;
 mod session;
 
+use call::Precision;
 use parity::error::Result;
 use parity::graph::Graph;
-use parity::subject::{Judge, Options, Session, Torch};
+use parity::subject::{Differentiator, Judge, Options, Session, Torch};
 use std::sync::Arc;
 
 /// The libtorch that this executable is linked with.
@@ -24,6 +26,11 @@ impl Torch for Linked {
 
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>> {
         Ok(Box::new(judge::TorchJudge::open(graph, options)?))
+    }
+
+    fn differentiator(&self, graph: Arc<Graph>, options: &Options, double: bool) -> Result<Box<dyn Differentiator>> {
+        let precision = if double { Precision::Double } else { Precision::Declared };
+        Ok(Box::new(gradient::TorchGradient::open(graph, options, precision)?))
     }
 
     fn version(&self) -> String {

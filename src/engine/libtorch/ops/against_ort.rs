@@ -74,7 +74,7 @@ impl Case {
         self.attribute(name, Attribute::Str(v.into()))
     }
 
-    fn graph(&self) -> Graph {
+    pub fn graph(&self) -> Graph {
         let port = |name: &String, dtype| Port { name: name.clone(), dtype, shape: None };
         Graph {
             digest: String::new(),
@@ -87,6 +87,7 @@ impl Case {
             weights: Default::default(),
             steps: vec![Step::of(self.node.clone())],
             functions: Vec::new(),
+            metadata: Default::default(),
         }
     }
 

@@ -90,7 +90,7 @@ fn mean_of_sizes(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>
 }
 
 /// |y|, and what an engine may flush to zero.
-fn size_or_flushed(_: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+pub fn size_or_flushed(_: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     scaled(outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)), 1)
 }
 
@@ -119,8 +119,6 @@ pub const OPS: &[Op] = &[
     op("Exp", 6, |c| one(c.input(0)?.f_exp()), FUNCTION),
     op("Log", 6, |c| one(c.input(0)?.f_log()), FUNCTION),
     op("Erf", 9, |c| one(c.input(0)?.f_erf()), BOUNDED),
-    op("Sin", 7, |c| one(c.input(0)?.f_sin()), BOUNDED),
-    op("Cos", 7, |c| one(c.input(0)?.f_cos()), BOUNDED),
 ];
 
 #[cfg(test)]
@@ -187,7 +185,7 @@ mod tests {
         fn functions_of_one_operand_stay_in_their_bound(
             (op, low, high) in prop::sample::select(vec![
                 ("Neg", -9.0, 9.0), ("Abs", -9.0, 9.0), ("Sqrt", 0.0, 9.0), ("Reciprocal", 0.1, 9.0), ("Exp", -90.0, 60.0), ("Exp", -2.0, 2.0),
-                ("Log", 0.0, 9.0), ("Log", 0.999, 1.001), ("Erf", -4.0, 4.0), ("Sin", -9.0, 9.0), ("Cos", -90.0, 90.0)]),
+                ("Log", 0.0, 9.0), ("Log", 0.999, 1.001), ("Erf", -4.0, 4.0)]),
             n in 1usize..400, seed: u64,
         ) {
             Case::new(op, 13).with(random(&[n], seed, low, high)).check();

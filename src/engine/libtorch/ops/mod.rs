@@ -2,7 +2,8 @@
 
 mod activation;
 #[cfg(test)]
-mod against_ort;
+pub mod against_ort;
+mod batch_norm;
 mod cast;
 mod common;
 mod compare;
@@ -10,6 +11,7 @@ mod conv;
 mod coordinate;
 mod elementwise;
 mod gather;
+mod gradient;
 mod matmul;
 mod normalise;
 mod pool;
@@ -19,7 +21,10 @@ mod resize;
 mod shape;
 mod slice;
 mod step;
+mod trigonometric;
 mod window;
+
+pub use common::is_float;
 
 use super::call::Call;
 use parity::error::Result;
@@ -72,6 +77,7 @@ pub struct Op {
 
 const FAMILIES: &[&[Op]] = &[
     elementwise::OPS,
+    trigonometric::OPS,
     activation::OPS,
     step::OPS,
     compare::OPS,
@@ -84,6 +90,8 @@ const FAMILIES: &[&[Op]] = &[
     matmul::OPS,
     reduce::OPS,
     normalise::OPS,
+    batch_norm::OPS,
+    gradient::OPS,
     resize::OPS,
     random::OPS,
 ];

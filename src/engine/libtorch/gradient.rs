@@ -1,0 +1,215 @@
+//! gradient: the whole graph forward, held, and backward from each term: the gradient with respect to weights and tensors.
+
+use super::call::Precision;
+use super::convert::{from_torch, to_torch, torch_error};
+use super::interpret;
+use super::judge::{TorchJudge, widened};
+use super::ops::is_float;
+use parity::error::{Error, Place, Result};
+use parity::floor::{Rounding, family, noise};
+use parity::graph::Graph;
+use parity::subject::{Ask, Differentiator, Gradients, Judge, Noise, Options};
+use parity::tensor;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use tch::Tensor;
+
+/// The graph with differentiable weights.
+pub struct TorchGradient {
+    graph: Arc<Graph>,
+    precision: Precision,
+    weights: HashMap<String, Tensor>,
+    /// Says how large the noise of a step is; f64 only.
+    judge: Option<TorchJudge>,
+}
+
+impl TorchGradient {
+    /// In the declared dtypes, or in f64.
+    pub fn open(graph: Arc<Graph>, options: &Options, precision: Precision) -> Result<Self> {
+        tch::set_num_threads(options.threads as i32);
+        let weight = |t: &tensor::Tensor| -> Result<Tensor> {
+            let own = to_torch(t)?;
+            if precision == Precision::Double { widened(own) } else { Ok(own) }
+        };
+        let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), weight(t)?))).collect::<Result<_>>()?;
+        let judge = (precision == Precision::Double).then(|| TorchJudge::open(graph.clone(), options)).transpose()?;
+        Ok(Self { graph, precision, weights, judge })
+    }
+
+    /// Forward, up to the last term; returns the tensors asked for.
+    fn forward(&mut self, ask: &Ask) -> Result<HashMap<String, Tensor>> {
+        let graph = self.graph.clone();
+        let wanted: HashSet<&str> = ask.terms.iter().chain(ask.wrt).map(String::as_str).collect();
+        let needed = graph.ancestors(ask.terms)?;
+        let last: HashMap<&str, usize> = graph.last_uses();
+        let mut live: HashMap<String, Tensor> = HashMap::new();
+        for name in ask.wrt.iter().filter(|n| self.weights.contains_key(*n)) {
+            let leaf = self.weights[name].f_detach().and_then(|t| t.f_set_requires_grad(true)).map_err(torch_error)?;
+            live.insert(name.clone(), leaf);
+        }
+        for (i, step) in graph.steps.iter().enumerate().filter(|(i, _)| needed.contains(i)) {
+            for name in &step.inputs {
+                if !live.contains_key(name) && !self.weights.contains_key(name) {
+                    let fed = (ask.feed)(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?;
+                    let fed = to_torch(&fed)?;
+                    live.insert(name.clone(), if self.precision == Precision::Double { widened(fed)? } else { fed });
+                }
+            }
+            let lookup = |name: &str| {
+                let found = live.get(name).or_else(|| self.weights.get(name));
+                found.map(Tensor::shallow_clone).ok_or_else(|| Error::failed(format!("tensor '{name}' is missing")))
+            };
+            let mut outputs = interpret::step(step, &graph, self.precision, &lookup)?;
+            for (name, value) in step.outputs.iter().zip(&mut outputs) {
+                if let Some(recorded) = ask.replay.get(name) {
+                    *value = to_torch(recorded)?.f_to_kind(value.kind()).map_err(torch_error)?;
+                }
+            }
+            if let Some(noise) = &ask.noise {
+                outputs = self.disturbed(i, outputs, &live, ask, noise)?;
+            }
+            live.extend(step.outputs.iter().cloned().zip(outputs));
+            for name in step.inputs.iter().chain(&step.outputs) {
+                if last.get(name.as_str()) == Some(&i) && !wanted.contains(name.as_str()) {
+                    live.remove(name);
+                }
+            }
+        }
+        Ok(live)
+    }
+
+    /// Rounding noise behind step `i`: ± (B/R) on the values, and the same share of every gradient that comes back through them.
+    fn disturbed(
+        &mut self,
+        i: usize,
+        outputs: Vec<Tensor>,
+        live: &HashMap<String, Tensor>,
+        ask: &Ask,
+        noise: &Noise,
+    ) -> Result<Vec<Tensor>> {
+        let graph = self.graph.clone();
+        let Some(judge) = &mut self.judge else { return Err(Error::failed("noise is added in f64 only")) };
+        let plain = outputs.iter().map(from_torch).collect::<Result<Vec<_>>>()?;
+        let feed = |name: &str| live.get(name).and_then(|t| from_torch(t).ok());
+        let rounding = judge.rounding(i, &feed, &plain)?;
+        let names = &graph.steps[i].outputs;
+        let both = outputs.into_iter().zip(rounding).zip(plain.iter().zip(names)).enumerate();
+        both.map(|(k, ((y, rounding), (plain, name)))| match rounding {
+            Rounding::Within { family, scale, terms } if scale.shape() == plain.shape() && !ask.replay.contains_key(name) => {
+                let unit = noise.dtypes.get(name).copied().unwrap_or(tensor::DType::F32).unit_roundoff();
+                let amplitude = family::noise(family, terms, unit);
+                let mut rng = noise::signs(noise.seed, noise.run, i << 8 | k);
+                shaken(&y, plain, &scale, amplitude, &mut rng).map(|t| t.unwrap_or(y))
+            }
+            Rounding::Within { .. } | Rounding::Exact | Rounding::Decision | Rounding::Selection | Rounding::Random => Ok(y),
+        })
+        .collect()
+    }
+}
+
+/// `y` + noise, and a backward that multiplies by 1 ± amplitude; None where there is nothing to disturb.
+fn shaken(
+    y: &Tensor,
+    plain: &tensor::Tensor,
+    scale: &tensor::Tensor,
+    amplitude: f64,
+    rng: &mut rand_chacha::ChaCha8Rng,
+) -> Result<Option<Tensor>> {
+    let ones = tensor::Tensor::from_vec(plain.shape(), vec![1.0f64; plain.numel()]);
+    let (Some(moved), Some(slope)) = (noise::disturbed(plain, scale, amplitude, rng), noise::disturbed(&ones, &ones, amplitude, rng))
+    else {
+        return Ok(None);
+    };
+    let (moved, slope) = (to_torch(&moved)?, to_torch(&slope)?);
+    let behind = || {
+        let bent = y.f_mul(&slope)?;
+        bent.f_add(&moved.f_sub(&bent.f_detach()?)?)
+    };
+    behind().map(Some).map_err(torch_error)
+}
+
+impl Differentiator for TorchGradient {
+    fn run(&mut self, ask: &Ask) -> Result<Gradients> {
+        let live = self.forward(ask)?;
+        let of = |name: &String| live.get(name).ok_or_else(|| Error::usage(format!("no tensor '{name}' to differentiate by")));
+        let wrt = ask.wrt.iter().map(of).collect::<Result<Vec<_>>>()?;
+        let mut all = Vec::new();
+        for (i, name) in ask.terms.iter().enumerate() {
+            let term = of(name)?;
+            if term.numel() != 1 || !is_float(term) {
+                return Err(Error::usage(format!("term '{name}' is {:?}{:?}, not one float", term.kind(), term.size())));
+            }
+            all.push(backward(term, &wrt, i + 1 < ask.terms.len()).at(format!("gradient of '{name}'"))?);
+        }
+        Ok(all)
+    }
+}
+
+/// The gradient of `term` by each of `wrt`; None where no path leads from it to the term.
+fn backward(term: &Tensor, wrt: &[&Tensor], keep: bool) -> Result<Vec<Option<tensor::Tensor>>> {
+    if !term.requires_grad() {
+        return Ok(vec![None; wrt.len()]);
+    }
+    let scalar = term.f_sum(term.kind()).map_err(torch_error)?;
+    // What no gradient can reach cannot be asked for either.
+    let asked: Vec<&Tensor> = wrt.iter().copied().filter(|t| t.requires_grad()).collect();
+    let found = Tensor::f_run_backward(&[&scalar], &asked, keep, false).map_err(torch_error)?;
+    let mut found = found.into_iter();
+    wrt.iter()
+        .map(|t| match t.requires_grad().then(|| found.next()).flatten() {
+            Some(g) if g.defined() => from_torch(&g).map(Some),
+            _ => Ok(None),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ops::against_ort::{Case, f32s};
+    use super::*;
+    use parity::scenario::Optimisation;
+    use parity::subject::Differentiator;
+
+    fn open(graph: Graph, precision: Precision) -> TorchGradient {
+        let options = Options { threads: 1, optimisation: Optimisation::Disable };
+        TorchGradient::open(Arc::new(graph), &options, precision).unwrap()
+    }
+
+    /// mean(x²) has the gradient 2x/n.
+    #[test]
+    fn the_gradient_of_a_mean_of_squares_is_two_x_over_n_in_both_precisions_and_noise_moves_it_a_little() {
+        let case = Case::new("ReduceSumSquare", 13).with(f32s(&[4], &[1.0, -2.0, 3.0, 0.5])).int("keepdims", 0);
+        for precision in [Precision::Declared, Precision::Double] {
+            let mut graph = case.graph();
+            let input = graph.inputs.remove(0).name;
+            graph.weights.insert(input.clone(), f32s(&[4], &[1.0, -2.0, 3.0, 0.5]));
+            let mut torch = open(graph.clone(), precision);
+            let terms = [graph.outputs[0].name.clone()];
+            let replay = HashMap::new();
+            let ask = |noise| Ask { feed: &|_| None, terms: &terms, wrt: std::slice::from_ref(&input), replay: &replay, noise };
+            let exact = torch.run(&ask(None)).unwrap()[0][0].clone().unwrap();
+            assert_eq!(exact.to_f64(), [2.0, -4.0, 6.0, 1.0]);
+            if precision == Precision::Double {
+                let dtypes = HashMap::new();
+                let noisy = torch.run(&ask(Some(Noise { seed: 1, run: 1, dtypes: &dtypes }))).unwrap()[0][0].clone().unwrap();
+                let moved: f64 = noisy.to_f64().iter().zip(exact.to_f64()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(moved > 1e-9 && moved < 1e-4, "{moved}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_path_reaches_has_no_gradient() {
+        let mut graph = Case::new("Abs", 13).with(f32s(&[1], &[-2.0])).graph();
+        let input = graph.inputs.remove(0).name;
+        graph.weights.insert(input.clone(), f32s(&[1], &[-2.0]));
+        graph.weights.insert("unused".into(), f32s(&[1], &[1.0]));
+        let terms = [graph.outputs[0].name.clone()];
+        let mut torch = open(graph, Precision::Declared);
+        let wrt = [input, "unused".to_string()];
+        let ask = Ask { feed: &|_| None, terms: &terms, wrt: &wrt, replay: &HashMap::new(), noise: None };
+        let found = torch.run(&ask).unwrap();
+        assert_eq!(found[0][0].as_ref().unwrap().to_f64(), [-1.0]);
+        assert!(found[0][1].is_none());
+    }
+}
