@@ -12,6 +12,7 @@ pub mod exit;
 pub mod floor;
 pub mod graph;
 pub mod input;
+pub mod kernel;
 pub mod native;
 pub mod pairing;
 pub mod pass;

@@ -1,0 +1,327 @@
+//! iou: how much do two boxes overlap, and how is disjointness told apart?
+//!
+//! Convention: boxes `[x1, y1, x2, y2]`, larger is better, 1 for equal boxes up to eps. IoU; GIoU (Rezatofighi et al., 2019, equation
+//! of algorithm 1); DIoU and CIoU (Zheng et al., 2020, equations 7 and 10, α detached); SIoU (Gevorgyan, 2022, θ = 4).
+//! Where eps stands is part of the convention and differs between code bases: see [`Eps`].
+
+use super::boxes::{area, centred};
+use super::number::{Function, Number, absolute, at_least, max, min, nearest};
+use std::f64::consts::PI;
+
+/// Which similarity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Iou,
+    Giou,
+    Diou,
+    Ciou,
+    Siou,
+}
+
+/// Where the small number that prevents a division by zero stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Eps {
+    /// Added to both heights, the union and the enclosure (area or squared diagonal).
+    Added(f64),
+    /// Added to the union and the enclosure; negative sides count as 0.
+    Union(f64),
+    /// The union and the enclosure are at least this.
+    Floor(f64),
+}
+
+/// A similarity with its convention. SIoU adds eps to the centre offsets under every convention.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Overlap {
+    pub kind: Kind,
+    pub eps: Eps,
+}
+
+impl Overlap {
+    /// The IoU by which YOLOv6 and Gold-YOLO assign.
+    pub const fn yolov6_assigner() -> Self {
+        Self { kind: Kind::Iou, eps: Eps::Union(1e-9) }
+    }
+
+    /// The similarity in the box loss of YOLOv6 and Gold-YOLO: SIoU in the small networks, GIoU in the others.
+    pub const fn yolov6_loss(kind: Kind) -> Self {
+        Self { kind, eps: Eps::Added(1e-10) }
+    }
+
+    /// The CIoU by which ultralytics assigns and trains.
+    pub const fn ultralytics() -> Self {
+        Self { kind: Kind::Ciou, eps: Eps::Added(1e-7) }
+    }
+
+    /// The IoU or GIoU of mmdet.
+    pub const fn mmdet(kind: Kind) -> Self {
+        Self { kind, eps: Eps::Floor(1e-6) }
+    }
+
+    /// The similarity of `a` and `b`. NaN where the convention divides 0 by 0: SIoU of two boxes without width, Floor(0) on empty boxes.
+    pub fn of<D: Number>(&self, a: [D; 4], b: [D; 4]) -> D {
+        self.with(a, b, None)
+    }
+
+    fn with<D: Number>(&self, a: [D; 4], b: [D; 4], alpha: Option<f64>) -> D {
+        let pair = Pair::new(self.eps, a, b);
+        let iou = pair.inter / pair.union;
+        match self.kind {
+            Kind::Iou => iou,
+            Kind::Giou => {
+                let c = self.eps.guard(pair.enclosure[0] * pair.enclosure[1]);
+                iou - (c - pair.union) / c
+            }
+            Kind::Diou => iou - pair.offset_share(self.eps),
+            Kind::Ciou => iou - pair.offset_share(self.eps) - pair.aspect() * alpha.unwrap_or_else(|| pair.alpha(self.eps)),
+            Kind::Siou => iou - (pair.distance_cost() + pair.shape_cost()) * 0.5,
+        }
+    }
+}
+
+impl Eps {
+    /// The small number itself.
+    pub fn value(self) -> f64 {
+        match self {
+            Eps::Added(e) | Eps::Union(e) | Eps::Floor(e) => e,
+        }
+    }
+
+    fn guard<D: Number>(self, x: D) -> D {
+        match self {
+            Eps::Added(e) | Eps::Union(e) => x + e,
+            Eps::Floor(e) => at_least(x, e),
+        }
+    }
+
+    /// Width and height of a box as areas and aspects see them.
+    fn size<D: Number>(self, b: [D; 4]) -> [D; 2] {
+        let [.., w, h] = centred(b);
+        match self {
+            Eps::Added(e) => [w, h + e],
+            Eps::Union(_) => [at_least(w, 0.0), at_least(h, 0.0)],
+            Eps::Floor(_) => [w, h],
+        }
+    }
+}
+
+/// What two boxes have in common.
+struct Pair<D> {
+    sizes: [[D; 2]; 2],
+    inter: D,
+    union: D,
+    /// Width and height of the smallest box around both.
+    enclosure: [D; 2],
+    /// Centre of b minus centre of a.
+    offset: [D; 2],
+    eps: f64,
+}
+
+impl<D: Number> Pair<D> {
+    fn new(eps: Eps, a: [D; 4], b: [D; 4]) -> Self {
+        let sizes = [eps.size(a), eps.size(b)];
+        let common = |i: usize| at_least(min(a[i + 2], b[i + 2]) - max(a[i], b[i]), 0.0);
+        let around = |i: usize| max(a[i + 2], b[i + 2]) - min(a[i], b[i]);
+        let inter = common(0) * common(1);
+        let union = eps.guard(sizes[0][0] * sizes[0][1] + sizes[1][0] * sizes[1][1] - inter);
+        let offset = [0, 1].map(|i| (b[i] + b[i + 2] - a[i] - a[i + 2]) * 0.5);
+        Self { sizes, inter, union, enclosure: [around(0), around(1)], offset, eps: eps.value() }
+    }
+
+    /// Squared distance of the centres over the squared diagonal of the enclosure.
+    fn offset_share(&self, eps: Eps) -> D {
+        let square = |v: [D; 2]| v[0] * v[0] + v[1] * v[1];
+        square(self.offset) / eps.guard(square(self.enclosure))
+    }
+
+    fn aspect(&self) -> D {
+        let angle = |[w, h]: [D; 2]| (w / h).atan();
+        let gap = angle(self.sizes[1]) - angle(self.sizes[0]);
+        gap * gap * (4.0 / (PI * PI))
+    }
+
+    /// The weight of the aspect term, without derivative.
+    fn alpha(&self, eps: Eps) -> f64 {
+        let (v, iou) = (self.aspect().re(), (self.inter / self.union).re());
+        v / (v - iou + (1.0 + eps.value()))
+    }
+
+    /// Δ = 2 − Σ e^(−γρ), γ = 2 − Λ. The angle cost Λ = cos(2·asin(sin α) − π/2) = 2·sin α·cos α is the same for α and 90° − α.
+    fn distance_cost(&self) -> D {
+        let [x, y] = self.offset.map(|v| v + self.eps);
+        let angle = absolute(x) * absolute(y) * 2.0 / (x * x + y * y);
+        let term = |s: D, c: D| ((angle - 2.0) * (s / c) * (s / c)).exp();
+        -(term(x, self.enclosure[0]) + term(y, self.enclosure[1])) + 2.0
+    }
+
+    /// Ω = Σ (1 − e^(−ω))⁴ over width and height.
+    fn shape_cost(&self) -> D {
+        let term = |i: usize| {
+            let (p, q) = (self.sizes[0][i], self.sizes[1][i]);
+            (-(-(absolute(p - q) / max(p, q))).exp() + 1.0).powi(4)
+        };
+        term(0) + term(1)
+    }
+}
+
+/// The similarity of a predicted box to a fixed one, as a function of the prediction.
+#[derive(Clone, Copy, Debug)]
+pub struct Similarity {
+    pub overlap: Overlap,
+    pub target: [f64; 4],
+    /// CIoU's α where it is held.
+    alpha: Option<f64>,
+}
+
+impl Similarity {
+    /// The similarity to `target`.
+    pub fn to(target: [f64; 4], overlap: Overlap) -> Self {
+        Self { overlap, target, alpha: None }
+    }
+}
+
+impl Function for Similarity {
+    fn at<D: Number>(&self, x: &[D]) -> D {
+        self.overlap.with([x[0], x[1], x[2], x[3]], self.target.map(D::from), self.alpha)
+    }
+
+    /// Kinks: equal coordinates, touching boxes, an empty prediction, a union at its floor; SIoU also equal sizes and aligned centres.
+    fn kink(&self, x: &[f64]) -> f64 {
+        let (a, b) = ([x[0], x[1], x[2], x[3]], self.target);
+        let pair = Pair::new(self.overlap.eps, a, b);
+        let touching = [0, 1].map(|i| a[i + 2].min(b[i + 2]) - a[i].max(b[i]));
+        let near = nearest((0..4).map(|i| a[i] - b[i]).chain(touching).chain([a[2] - a[0], a[3] - a[1]]));
+        let floor = match self.overlap.eps {
+            Eps::Floor(e) => nearest([area(a) + area(b) - pair.inter - e, pair.enclosure[0] * pair.enclosure[1] - e]),
+            Eps::Added(_) | Eps::Union(_) => f64::INFINITY,
+        };
+        let shape = match self.overlap.kind {
+            Kind::Siou => nearest(pair.offset.map(|v| v + pair.eps).into_iter().chain([0, 1].map(|i| pair.sizes[0][i] - pair.sizes[1][i]))),
+            Kind::Iou | Kind::Giou | Kind::Diou | Kind::Ciou => f64::INFINITY,
+        };
+        near.min(floor).min(shape)
+    }
+
+    fn held(&self, x: &[f64]) -> Self {
+        let pair = Pair::new(self.overlap.eps, [x[0], x[1], x[2], x[3]], self.target);
+        Self { alpha: Some(self.alpha.unwrap_or_else(|| pair.alpha(self.overlap.eps))), ..*self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::number::check;
+    use approx::assert_abs_diff_eq;
+    use proptest::prelude::*;
+
+    const KINDS: [Kind; 5] = [Kind::Iou, Kind::Giou, Kind::Diou, Kind::Ciou, Kind::Siou];
+
+    fn conventions() -> impl Iterator<Item = Overlap> {
+        let eps = [Eps::Added(1e-10), Eps::Added(1e-7), Eps::Union(1e-9), Eps::Floor(1e-6)];
+        KINDS.into_iter().flat_map(move |kind| eps.map(|eps| Overlap { kind, eps }))
+    }
+
+    fn boxes() -> impl Strategy<Value = [f64; 4]> {
+        prop::array::uniform4(0.5f64..40.0).prop_map(|[x, y, w, h]| [x, y, x + w, y + h])
+    }
+
+    #[test]
+    fn equal_boxes_are_alike_to_within_eps() {
+        for o in conventions() {
+            let b = [10.0, 20.0, 42.0, 61.0];
+            assert_abs_diff_eq!(o.of(b, b), 1.0, epsilon = 1e-8);
+        }
+    }
+
+    #[test]
+    fn known_pairs_have_their_known_overlap() {
+        let (a, b) = ([0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 3.0, 3.0]);
+        let far = [10.0, 10.0, 12.0, 12.0];
+        let of = |kind, a, b| Overlap { kind, eps: Eps::Added(0.0) }.of(a, b);
+        assert_abs_diff_eq!(of(Kind::Iou, a, b), 1.0 / 7.0, epsilon = 1e-15);
+        assert_abs_diff_eq!(of(Kind::Giou, a, b), 1.0 / 7.0 - 2.0 / 9.0, epsilon = 1e-15);
+        assert_abs_diff_eq!(of(Kind::Diou, a, b), 1.0 / 7.0 - 2.0 / 18.0, epsilon = 1e-15);
+        assert_abs_diff_eq!(of(Kind::Ciou, a, b), 1.0 / 7.0 - 2.0 / 18.0, epsilon = 1e-15);
+        // sin α = √½, so Λ = 1, γ = 1, ρ = (1/3)² on both axes; the shapes are equal.
+        assert_abs_diff_eq!(of(Kind::Siou, a, b), 1.0 / 7.0 - (1.0 - (-1.0f64 / 9.0).exp()), epsilon = 1e-15);
+        assert_eq!(of(Kind::Iou, a, far), 0.0);
+        assert_abs_diff_eq!(of(Kind::Giou, a, far), -136.0 / 144.0, epsilon = 1e-15);
+    }
+
+    #[test]
+    fn the_angle_cost_is_the_papers_cosine() {
+        let (a, b) = ([0.0, 0.0, 4.0, 4.0], [1.0, 3.0, 6.0, 8.0]);
+        let (x, y) = (1.5f64, 3.5f64);
+        let sine = x / x.hypot(y);
+        let angle = (2.0 * sine.asin() - PI / 2.0).cos();
+        let rho = [(x / 6.0).powi(2), (y / 8.0).powi(2)];
+        let distance = 2.0 - ((angle - 2.0) * rho[0]).exp() - ((angle - 2.0) * rho[1]).exp();
+        let shape = 2.0 * (1.0 - (-0.2f64).exp()).powi(4);
+        let siou = Overlap { kind: Kind::Siou, eps: Eps::Added(0.0) }.of(a, b);
+        assert_abs_diff_eq!(siou, 3.0 / 38.0 - 0.5 * (distance + shape), epsilon = 1e-15);
+    }
+
+    #[test]
+    fn an_empty_box_against_an_empty_box_follows_the_convention() {
+        let b = [5.0f64; 4];
+        assert_eq!(Overlap::yolov6_assigner().of(b, b), 0.0);
+        assert_eq!(Overlap::mmdet(Kind::Iou).of(b, b), 0.0);
+        assert_eq!(Overlap::mmdet(Kind::Giou).of(b, b), 0.0);
+        assert_eq!(Overlap { kind: Kind::Iou, eps: Eps::Added(1e-7) }.of(b, b), 0.0);
+        assert!(Overlap::yolov6_loss(Kind::Siou).of(b, b).is_nan());
+        assert!(Overlap { kind: Kind::Iou, eps: Eps::Floor(0.0) }.of(b, b).is_nan());
+    }
+
+    #[test]
+    fn an_inverted_box_overlaps_nothing_when_sides_are_clamped() {
+        let (a, b) = ([4.0, 4.0, 1.0, 1.0], [0.0, 0.0, 8.0, 8.0]);
+        assert_eq!(Overlap::yolov6_assigner().of(a, b), 0.0);
+    }
+
+    #[test]
+    fn the_conventions_differ_where_boxes_are_small() {
+        let b = [0.0, 0.0, 1e-3, 1e-3];
+        assert_abs_diff_eq!(Overlap { kind: Kind::Iou, eps: Eps::Union(1e-9) }.of(b, b), 1e-6 / (1e-6 + 1e-9), epsilon = 1e-12);
+        assert_abs_diff_eq!(Overlap::mmdet(Kind::Iou).of(b, b), 1.0, epsilon = 1e-12);
+        let added = Overlap { kind: Kind::Iou, eps: Eps::Added(1e-7) }.of(b, b);
+        assert_abs_diff_eq!(added, 1e-6 / (1e-6 + 2e-10 + 1e-7), epsilon = 1e-12);
+    }
+
+    #[test]
+    fn alpha_carries_no_derivative() {
+        let f = Similarity::to([3.0, 2.0, 30.0, 11.0], Overlap::ultralytics());
+        let x = [1.0, 1.5, 12.0, 29.0];
+        let free = check::difference(|y| f.value(y), &x, 2, 1e-4);
+        assert!((f.gradient(&x)[2] - free).abs() > 1e-4, "the detached factor made no difference");
+        check::gradient(&f, &x);
+    }
+
+    proptest! {
+        #[test]
+        fn every_gradient_is_what_differences_say(a in boxes(), b in boxes()) {
+            for overlap in conventions() {
+                let f = Similarity::to(b, overlap);
+                if f.kink(&a) > 0.1 {
+                    check::gradient(&f, &a);
+                }
+            }
+        }
+
+        #[test]
+        fn overlap_is_symmetric_and_bounded(a in boxes(), b in boxes()) {
+            for o in conventions() {
+                let (ab, ba) = (o.of(a, b), o.of(b, a));
+                // SIoU's eps on the offsets is not symmetric.
+                assert_abs_diff_eq!(ab, ba, epsilon = if o.kind == Kind::Siou { 1e-5 } else { 1e-12 });
+                prop_assert!((-3.0..=1.0 + 1e-9).contains(&ab), "{o:?} {ab}");
+            }
+        }
+
+        #[test]
+        fn moving_both_boxes_changes_nothing(a in boxes(), b in boxes(), by in -50f64..50.0) {
+            for o in conventions() {
+                assert_abs_diff_eq!(o.of(a, b), o.of(a.map(|v| v + by), b.map(|v| v + by)), epsilon = 1e-6);
+            }
+        }
+    }
+}
