@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from . import static
+
 STRIDES = (8, 16, 32)
 
 
@@ -13,20 +15,15 @@ class Anchors(nn.Module):
 
     def forward(self, grids: list[tuple[int, int]], like: Tensor) -> tuple[Tensor, Tensor]:
         points = torch.cat([corners(h, w, like) for h, w in grids]) + 0.5
-        strides = [torch.tensor([[float(s)]], dtype=like.dtype).expand(h * w, 1) for (h, w), s in zip(grids, STRIDES)]
+        strides = [static.given([[float(s)]], like.dtype).expand(h * w, 1) for (h, w), s in zip(grids, STRIDES)]
         return points, torch.cat(strides)
 
 
 def corners(h: int, w: int, like: Tensor) -> Tensor:
     """`[h·w, 2]`: (column, row), as the sum of one row and one column of constants."""
-    row, column = torch.zeros(1, w, 2, dtype=like.dtype), torch.zeros(h, 1, 2, dtype=like.dtype)
-    row[0, :, 0], column[:, 0, 1] = torch.arange(w), torch.arange(h)
-    return (given(row) + given(column)).reshape(h * w, 2)
-
-
-def given(value: Tensor) -> Tensor:
-    """The finished value as one constant: what computed it is no part of a traced graph."""
-    return torch.tensor(value.tolist(), dtype=value.dtype)
+    row = static.given([[[float(x), 0.0] for x in range(w)]], like.dtype)
+    column = static.given([[[0.0, float(y)]] for y in range(h)], like.dtype)
+    return (row + column).reshape(h * w, 2)
 
 
 def grids_of(size: tuple[int, int]) -> list[tuple[int, int]]:

@@ -55,4 +55,6 @@ def one_hot(labels: Tensor, classes: int) -> Tensor:
 
 def chosen(like: Tensor, index: Tensor) -> Tensor:
     """Bool of the shape of `like`: true at `index` along the last axis."""
-    return torch.zeros_like(like).scatter(-1, index, 1.0) > 0
+    none = static.given([[[0.0]]], like.dtype).expand([static.size(like, i) for i in range(3)])
+    marks = static.given([[[1.0]]], like.dtype).expand([static.size(index, i) for i in range(3)])
+    return none.scatter(-1, index, marks) > 0

@@ -15,7 +15,7 @@ BINS = 17
 
 
 class Head(nn.Module):
-    """Levels of 32, 64, 128 channels to scores `[B, A, classes]` after sigmoid and sides `[B, A, 4·(reg_max + 1)]`.
+    """Levels of 32, 64, 128 channels to scores `[B, A, classes]` after sigmoid, sides `[B, A, 4·(reg_max + 1)]`, predictions.
 
     The projection (0 .. 16) is fixed: it is counted as parameters and never trained, and unused where reg_max is 0.
     """
@@ -37,17 +37,15 @@ class Head(nn.Module):
                 nn.init.zeros_(pred.weight)
                 nn.init.constant_(pred.bias, bias)
 
-    def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores, sides, and what they decode to: `[B, A, 5 + classes]`: cx, cy, w, h in pixels, 1, scores."""
         scores, sides = [], []
         for i, level in enumerate(levels):
             x = self.stems[i](level)
             scores.append(anchor_rows(torch.sigmoid(self.cls_preds[i](self.cls_convs[i](x)))))
             sides.append(anchor_rows(self.reg_preds[i](self.reg_convs[i](x))))
-        return torch.cat(scores, 1), torch.cat(sides, 1)
-
-    def predictions(self, scores: Tensor, sides: Tensor, grids: list[tuple[int, int]]) -> Tensor:
-        """`[B, A, 5 + classes]`: cx, cy, w, h in pixels, 1, scores."""
-        return self.decode(scores, sides, grids, self.proj_conv)
+        scores, sides = torch.cat(scores, 1), torch.cat(sides, 1)
+        return scores, sides, self.decode(scores, sides, [static.plane(x) for x in levels], self.proj_conv)
 
 
 def anchor_rows(x: Tensor) -> Tensor:
@@ -56,6 +54,8 @@ def anchor_rows(x: Tensor) -> Tensor:
 
 
 class Decode(nn.Module):
+    """Sides (left, top, right, bottom, in cells) to boxes in pixels, beside a column of ones and the scores."""
+
     def __init__(self, reg_max: int):
         super().__init__()
         self.reg_max = reg_max
@@ -70,4 +70,4 @@ class Decode(nn.Module):
         before, after = sides.split(2, -1)
         low, high = points - before, points + after
         boxes = torch.cat([(low + high) / 2, high - low], -1) * strides
-        return torch.cat([boxes, torch.ones(batch, count, 1, dtype=sides.dtype), scores], -1)
+        return torch.cat([boxes, static.given([[[1.0]]], sides.dtype).expand(batch, count, 1), scores], -1)

@@ -55,7 +55,7 @@ class Loss(nn.Module):
         hard = one_hot(torch.where(assigned.fg_mask, assigned.target_labels, background), self.classes).to(scores.dtype)
         cls = self.varifocal(scores, assigned.target_scores, hard)
         predicted, target = self.select(boxes, assigned.target_boxes / strides, assigned.fg_mask)
-        weight = assigned.target_scores.sum(-1) * assigned.fg_mask.to(scores.dtype)
+        weight = assigned.target_scores.sum(-1, keepdim=True)
         iou = (self.iou(predicted, target) * weight).sum()
         dfl = (self.dfl(self.bins(sides), points, target) * weight).sum() if self.dfl else iou * 0.0
         return assigned, self.combine(iou, dfl, cls, assigned.target_scores)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from . import static
 from .backbone import Backbone
 from .blocks import BLOCKS
 from .head import Head
@@ -21,5 +20,4 @@ class Network(nn.Module):
         self.head = Head(classes, (32, 64, 128), reg_max)
 
     def forward(self, images: Tensor) -> Tensor:
-        levels = self.neck(*self.backbone(images))
-        return self.head.predictions(*self.head(levels), [static.plane(x) for x in levels])
+        return self.head(self.neck(*self.backbone(images)))[2]

@@ -27,11 +27,8 @@ class AdaptiveAverage(nn.Module):
 
 def averaging(to: int, of: int) -> Tensor:
     """`[to, of]`: row i holds 1 / window length at the positions of window i."""
-    matrix = torch.zeros(to, of)
-    for i in range(to):
-        begin, end = i * of // to, -(-(i + 1) * of // to)
-        matrix[i, begin:end] = 1 / (end - begin)
-    return matrix
+    windows = [(i * of // to, -(-(i + 1) * of // to)) for i in range(to)]
+    return torch.tensor([[1 / (end - begin) if begin <= j < end else 0.0 for j in range(of)] for begin, end in windows])
 
 
 class Bilinear(nn.Module):

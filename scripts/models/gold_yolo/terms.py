@@ -32,20 +32,20 @@ class CrossEntropy(nn.Module):
 
 
 def clamped_log(x: Tensor) -> Tensor:
-    """max(log x, −100) with a gradient that is 0, not NaN, at x = 0; below the normal numbers −100 outright."""
+    """max(log x, −100), as −100 below the normal numbers, whose own logarithms end at −87: its gradient there is 0, not NaN."""
     normal = x >= TINY
-    return torch.where(normal, torch.where(normal, x, 1.0).log().clamp(min=-100.0), -100.0)
+    return torch.where(normal, torch.where(normal, x, 1.0).log(), -100.0)
 
 
 class BoxLoss(nn.Module):
-    """`[B, A]`: 1 − SIoU or 1 − GIoU of box pairs `[B, A, 4]` in cells."""
+    """`[B, A, 1]`: 1 − SIoU or 1 − GIoU of box pairs `[B, A, 4]` in cells."""
 
     def __init__(self, kind: str = "siou"):
         super().__init__()
         self.penalty = {"siou": SIoU, "giou": GIoU}[kind]()
 
     def forward(self, predicted: Tensor, target: Tensor) -> Tensor:
-        p, t = predicted.unbind(-1), target.unbind(-1)
+        p, t = predicted.split(1, -1), target.split(1, -1)
         pw, ph, tw, th = p[2] - p[0], p[3] - p[1] + EPS, t[2] - t[0], t[3] - t[1] + EPS
         across = torch.minimum(p[2], t[2]) - torch.maximum(p[0], t[0])
         down = torch.minimum(p[3], t[3]) - torch.maximum(p[1], t[1])
@@ -79,7 +79,7 @@ class GIoU(nn.Module):
 
 
 class Distribution(nn.Module):
-    """`[B, A]`: cross-entropy to the two bins around each target side (cells, 0 .. reg_max − 0.01), mean over the sides."""
+    """`[B, A, 1]`: cross-entropy to the two bins around each target side (cells, 0 .. reg_max − 0.01), mean over the sides."""
 
     def __init__(self, reg_max: int):
         super().__init__()
@@ -92,4 +92,4 @@ class Distribution(nn.Module):
         share = (left + 1) - sides
         log = bins.log_softmax(-1)
         at_left, at_right = (log.gather(-1, i.long().unsqueeze(-1)).squeeze(-1) for i in (left, left + 1))
-        return -(at_left * share + at_right * (1 - share)).mean(-1)
+        return -(at_left * share + at_right * (1 - share)).mean(-1, keepdim=True)

@@ -28,10 +28,10 @@ class Training(nn.Module):
     def forward(self, images: Tensor, gt_labels: Tensor, gt_boxes: Tensor) -> tuple[Tensor, ...]:
         levels = self.neck(*self.backbone(images))
         grids = [static.plane(x) for x in levels]
-        scores, sides = self.head(levels)
+        scores, sides, predictions = self.head(levels)
         assigned, losses = self.loss(scores, sides, gt_labels, gt_boxes, grids)
         updated = [statistic for norm in self.norms().values() for statistic in norm.updated]
-        return self.head.predictions(scores, sides, grids), scores, sides, *assigned, *losses, *updated
+        return predictions, scores, sides, *assigned, *losses, *updated
 
     def norms(self) -> dict[str, BatchNorm]:
         return {name: module for name, module in self.named_modules() if isinstance(module, BatchNorm)}
