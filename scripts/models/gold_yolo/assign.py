@@ -24,10 +24,11 @@ class Settle(nn.Module):
     """An anchor with several truths goes to the truth with the highest overlap, whether that one had claimed it or not."""
 
     def forward(self, positive: Tensor, overlap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        contested = positive.to(overlap.dtype).sum(1, keepdim=True) > 1
-        rows = torch.tensor([list(range(static.size(overlap, 1)))]).unsqueeze(-1)
-        nearest = rows == overlap.argmax(1, keepdim=True)
-        positive = torch.where(contested, nearest, positive).to(overlap.dtype)
+        positive = positive.to(overlap.dtype)
+        contested = positive.sum(1, keepdim=True) > 1
+        rows = torch.tensor([[[i] for i in range(static.size(overlap, 1))]])
+        nearest = (rows == overlap.argmax(1, keepdim=True)).to(overlap.dtype)
+        positive = torch.where(contested, nearest, positive)
         owner, index = positive.max(1)
         return positive, owner > 0, index
 

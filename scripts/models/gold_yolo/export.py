@@ -53,6 +53,8 @@ def tidy(traced: onnx.ModelProto, state: dict[str, np.ndarray], title: str) -> o
         node.input[:] = [renamed.get(name, name) for name in node.input]
     used = {name for node in nodes for name in node.input}
     kept = {name: value for name, value in state.items() if name in used or name.startswith("head.proj")}
+    lost = [name for name in state if name not in kept and not name.endswith("num_batches_tracked")]
+    assert not lost, f"parameters missing from the graph: {lost}"
     kept |= {renamed[name]: constants[name] for name in sorted(wanted)}
     initialisers = [numpy_helper.from_array(np.array(value, order="C"), name) for name, value in kept.items()]
     made = helper.make_graph(nodes, title, list(graph.input), list(graph.output), initialisers)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import onnx
 import torch
+from parity_port import weights
 from torch import Tensor, nn
 
 from .anchors import grids_of
@@ -44,6 +46,15 @@ def build(choice: Choice) -> tuple[nn.Module, dict[str, Tensor], list[str]]:
     return LossAlone(loss, choice.size), {"pred_scores": scores, "pred_distri": sides} | truths, [*ASSIGNED, *LOSSES]
 
 
-def export(choice: Choice) -> tuple[onnx.ModelProto, nn.Module]:
+def seed(module: nn.Module, number: int) -> nn.Module:
+    """Parameters and buffers drawn by the weight rule."""
+    drawn = {name: weights.array(name, tuple(value.shape), number) for name, value in module.state_dict().items()}
+    module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in drawn.items()})
+    return module
+
+
+def export(choice: Choice, number: int = 0) -> tuple[onnx.ModelProto, nn.Module]:
+    """Seeded first: the exporter merges parameters of equal values, as norms have before training."""
     module, inputs, outputs = build(choice)
+    seed(module, number)
     return to_onnx(module, inputs, outputs, f"gold_yolo_n_{choice.form}"), module
