@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
+from . import boundary
 from .sampling import averaging
 from .stop_gradient import DOMAIN, OPERATOR
 
@@ -20,10 +22,15 @@ OPSET = 17
 FOLDED = 16
 
 
-def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], title: str) -> onnx.ModelProto:
+class Exported(NamedTuple):
+    model: onnx.ModelProto
+    boundaries: dict[str, str]  # "module path", with "#call" from the second call and ":index" in a tuple -> ONNX tensor
+
+
+def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], title: str) -> Exported:
     """The forward of `module` with fixed sizes; parameters and buffers keep their names, data included."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), boundary.marked(module):
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
@@ -38,14 +45,16 @@ def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], ti
             custom_opsets={DOMAIN: 1},
         )
     traced = onnx.load_from_string(buffer.getvalue())
-    return tidy(traced, {name: value.numpy() for name, value in module.state_dict().items()}, title)
+    boundaries = skip_identities(traced.graph)
+    state = {name: value.numpy() for name, value in module.state_dict().items()}
+    return Exported(tidy(traced, state, title), boundaries)
 
 
 def tidy(traced: onnx.ModelProto, state: dict[str, np.ndarray], title: str) -> onnx.ModelProto:
     graph = traced.graph
     named = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
     constants = {name: value for name, value in named.items() if name not in state}
-    nodes = fold(skip_identities(graph), constants)
+    nodes = fold(graph.node, constants)
     wanted = {name for node in nodes for name in node.input if name in constants}
     renamed = {name: constant_name(constants[name]) for name in sorted(wanted)}
     for node in nodes:
@@ -73,19 +82,38 @@ def model(graph: onnx.GraphProto) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=imports, functions=functions, ir_version=8, producer_name="parity scripts/models/export")
 
 
-def skip_identities(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Nodes without Identity (the exporter's, for a second name) and without Given (ours, see static.py)."""
-    outputs, source, nodes = {o.name for o in graph.output}, {}, []
+def skip_identities(graph: onnx.GraphProto) -> dict[str, str]:
+    """Removes what only passes a value on: Identity (the exporter's), Given (static.py), Boundary (boundary.py).
+
+    Returns the tensor at each boundary. A graph output that is nothing but another tensor gives that tensor its name.
+    """
+    outputs, made = {o.name for o in graph.output}, {o for node in graph.node for o in node.output}
+    source, reached, kept = {}, [], []
     for node in graph.node:
         node.input[:] = [source.get(name, name) for name in node.input]
-        if node.op_type in ("Identity", "Given") and node.output[0] not in outputs:
+        if node.op_type == "Boundary":
+            reached.append((node.attribute[0].s.decode(), node.output[0]))
+        if node.op_type not in ("Identity", "Given", "Boundary"):
+            kept.append(node)
+        elif node.output[0] not in outputs:
             source[node.output[0]] = node.input[0]
+        elif node.input[0] in made - outputs:
+            rename(kept, source, node.input[0], node.output[0])
         else:
-            nodes.append(node)
-    return nodes
+            kept.append(onnx.helper.make_node("Identity", [node.input[0]], [node.output[0]], name=node.name))
+    del graph.node[:]
+    graph.node.extend(kept)
+    return {path: source.get(name, name) for path, name in reached}
 
 
-def fold(nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]) -> list[onnx.NodeProto]:
+def rename(nodes: list[onnx.NodeProto], source: dict[str, str], old: str, new: str) -> None:
+    for node in nodes:
+        node.input[:] = [new if name == old else name for name in node.input]
+        node.output[:] = [new if name == old else name for name in node.output]
+    source.update({name: new for name, known in source.items() if known == old} | {old: new})
+
+
+def fold(nodes, constants: dict[str, np.ndarray]) -> list[onnx.NodeProto]:
     """Nodes that only prepare shapes and scalars become constants; anchors stay computed, whatever their number."""
     kept = []
     for node in nodes:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import onnx
 import torch
 from parity_port import weights
 from torch import Tensor, nn
 
 from .anchors import grids_of
-from .export import to_onnx
+from .export import Exported, to_onnx
 from .loss import Loss
 from .network import Network
 from .training import ASSIGNED, LOSSES, LossAlone, Training
@@ -53,7 +52,7 @@ def seed(module: nn.Module, number: int) -> nn.Module:
     return module
 
 
-def export(choice: Choice, number: int = 0) -> tuple[onnx.ModelProto, nn.Module]:
+def export(choice: Choice, number: int = 0) -> tuple[Exported, nn.Module]:
     """Seeded first: the exporter merges parameters of equal values, as norms have before training."""
     module, inputs, outputs = build(choice)
     seed(module, number)
