@@ -1,0 +1,105 @@
+"""The loss of Gold-YOLO-N: assignment, three terms, their weights and their common normaliser."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from . import static
+from .anchors import Anchors
+from .assign import Assigned, one_hot
+from .atss import Atss
+from .stop_gradient import StopGradient
+from .task_aligned import TaskAligned
+from .terms import BoxLoss, Distribution, Varifocal
+
+WEIGHTS = dict(iou=2.5, dfl=0.5, cls=1.0)
+
+
+class Losses(NamedTuple):
+    iou: Tensor  # raw terms, before their weights
+    dfl: Tensor
+    cls: Tensor
+    items: Tensor  # [3]: iou · 2.5, dfl · 0.5, cls
+    total: Tensor
+    normaliser: Tensor  # Σ target scores, or 1 where that is 0
+
+
+class Loss(nn.Module):
+    """Scores `[B, A, classes]`, sides `[B, A, 4·(reg_max + 1)]`, labels int64 `[B, G]`, boxes `[B, G, 4]` in pixels.
+
+    G is fixed: rows of zeros are padding, so zero, one and many truths run through the same operations.
+    The original receives truths as f64 and assigns in f64; here they are f32, like everything else.
+    """
+
+    def __init__(self, classes: int = 20, reg_max: int = 0, assigner: str = "task_aligned", overlap: str = "siou"):
+        super().__init__()
+        self.classes, self.reg_max = classes, reg_max
+        self.anchors = Anchors()
+        self.decode = DecodeSides(reg_max)
+        self.stop_scores, self.stop_boxes = StopGradient(), StopGradient()
+        self.assigner = {"task_aligned": TaskAligned, "atss": Atss}[assigner](classes)
+        self.varifocal = Varifocal()
+        self.select = Select()
+        self.iou = BoxLoss(overlap)
+        self.dfl = Distribution(reg_max) if reg_max else None
+        self.combine = Combine()
+
+    def forward(self, scores: Tensor, sides: Tensor, labels: Tensor, truths: Tensor, grids: list) -> tuple[Assigned, Losses]:
+        points, strides = self.anchors(grids, scores)
+        boxes = self.decode(sides, points)
+        assigned = self.assign(scores, boxes, points * strides, strides, labels, truths, grids)
+        background = torch.tensor(self.classes)
+        hard = one_hot(torch.where(assigned.fg_mask, assigned.target_labels, background), self.classes).to(scores.dtype)
+        cls = self.varifocal(scores, assigned.target_scores, hard)
+        predicted, target = self.select(boxes, assigned.target_boxes / strides, assigned.fg_mask)
+        weight = assigned.target_scores.sum(-1, keepdim=True)
+        iou = (self.iou(predicted, target) * weight).sum()
+        dfl = (self.dfl(self.bins(sides), points, target) * weight).sum() if self.dfl else iou * 0.0
+        return assigned, self.combine(iou, dfl, cls, assigned.target_scores)
+
+    def assign(self, scores: Tensor, boxes: Tensor, points: Tensor, strides: Tensor, labels: Tensor, truths: Tensor, grids: list) -> Assigned:
+        boxes = self.stop_boxes(boxes) * strides
+        if isinstance(self.assigner, Atss):
+            return self.assigner(boxes, points, strides, [h * w for h, w in grids], labels, truths)
+        return self.assigner(self.stop_scores(scores), boxes, points, labels, truths)
+
+    def bins(self, sides: Tensor) -> Tensor:
+        return sides.reshape(static.size(sides, 0), static.size(sides, 1), 4, self.reg_max + 1)
+
+
+class DecodeSides(nn.Module):
+    """Sides to boxes x1, y1, x2, y2 in cells; with distributions the expectation over the bins."""
+
+    def __init__(self, reg_max: int):
+        super().__init__()
+        self.reg_max = reg_max
+
+    def forward(self, sides: Tensor, points: Tensor) -> Tensor:
+        if self.reg_max:
+            bins = sides.reshape(static.size(sides, 0), static.size(sides, 1), 4, self.reg_max + 1)
+            values = torch.tensor([float(i) for i in range(self.reg_max + 1)], dtype=sides.dtype)
+            sides = bins.softmax(-1).matmul(values)
+        before, after = sides.split(2, -1)
+        return torch.cat([points - before, points + after], -1)
+
+
+class Select(nn.Module):
+    """Both boxes where an anchor is positive, the unit box elsewhere: a masked anchor can give no NaN to a gradient."""
+
+    def forward(self, predicted: Tensor, target: Tensor, fg_mask: Tensor) -> tuple[Tensor, Tensor]:
+        unit, mask = torch.tensor([0.0, 0.0, 1.0, 1.0], dtype=predicted.dtype), fg_mask.unsqueeze(-1)
+        return torch.where(mask, predicted, unit), torch.where(mask, target, unit)
+
+
+class Combine(nn.Module):
+    """Each term over the normaliser, times its weight; all that is summed twice anywhere is summed here once."""
+
+    def forward(self, iou: Tensor, dfl: Tensor, cls: Tensor, target_scores: Tensor) -> Losses:
+        total = target_scores.sum()
+        normaliser = torch.where(total > 0, total, 1.0)
+        iou, dfl, cls = iou / normaliser, dfl / normaliser, cls / normaliser
+        items = torch.stack([iou * WEIGHTS["iou"], dfl * WEIGHTS["dfl"], cls * WEIGHTS["cls"]])
+        return Losses(iou, dfl, cls, items, items.sum(), normaliser)
