@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod stage;
 pub mod subject;
 pub mod tensor;
 pub mod trace;

@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::floor::noise::{R, axis_for};
 use crate::run::{Environment, Expectation, Run, expectation};
 use crate::scenario::Expect;
+use crate::stage::Stages;
 use crate::tensor::Tensor;
 use crate::trace::Entry;
 use crate::trace::file::Opened;
@@ -65,6 +66,7 @@ pub fn compare(
         ledger,
         tensors,
         graph_inputs,
+        stages: Stages::default(),
         unobserved: vec![],
         timings: BTreeMap::new(),
     })

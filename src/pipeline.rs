@@ -9,9 +9,11 @@ use crate::pass::bench::{Bench, Control, Faulty};
 use crate::pass::isolated::Kinship;
 use crate::pass::layers::{self, Layers};
 use crate::pass::unobserved::{self, Whole};
-use crate::pass::{Plan, Watch, accumulated, inputs as stage_0, noise};
+use crate::pass::{Plan, Watch, accumulated, inputs as stage_0, noise, training};
 use crate::run::{Run, expectation};
 use crate::scenario::{Scenario, Stage, Subject, Tolerance, ToleranceKind};
+use crate::stage::regions::Regions;
+use crate::stage::verdicts;
 use crate::subject::{Engines, Judge, Options, Session, fault, open};
 use crate::tensor::{DType, Tensor};
 use crate::trace::record::Recorder;
@@ -25,6 +27,7 @@ use std::time::Instant;
 pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record: Option<&Path>) -> Result<Run> {
     let mut clock = Clock::start();
     let graph = Arc::new(load::file(&scenario.model)?);
+    scenario.training.iter().try_for_each(|t| training::check(&graph, t))?;
     let plan = Plan::of(&graph, scenario)?;
     let inputs = input::make(scenario, &graph)?;
     let threads = scenario.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -49,7 +52,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     let traces = bench.record.take();
     clock.lap("layers");
 
-    let runs = |stage| scenario.stages.contains(&stage);
+    let runs = |stage| scenario.runs(stage);
     let whole = |s: &mut dyn Session| if runs(Stage::Activations) { s.unobserved(&|n| inputs.get(n).cloned()) } else { Ok(None) };
     let whole_r = whole(&mut *bench.reference).at("reference, un-observed")?;
     let whole_c = whole(&mut *bench.candidate).at("candidate, un-observed")?;
@@ -58,17 +61,26 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     let wanted = floors_wanted(&layers, record.is_some(), &[&whole_r, &whole_c]);
     let floors = match &mut bench.judge {
         Some(judge) if !wanted.is_empty() => {
-            let dtypes = layers.results.iter().filter_map(|r| Some((r.name.clone(), r.dtype?))).collect::<HashMap<String, DType>>();
-            let (replay, seed) = (&layers.replay, scenario.seed);
+            let (dtypes, replay, seed) = (layers.dtypes(), &layers.replay, scenario.seed);
             let task = noise::Task { graph: &graph, inputs: &inputs, replay, wanted: &wanted, dtypes: &dtypes, seed };
             noise::run(&task, &mut **judge, watch)?
         }
         _ => HashMap::new(),
     };
     clock.lap("noise");
+    let regions = scenario.training.as_ref().map_or(Ok(Regions::default()), |t| Regions::of(&graph, t))?;
 
     let pending = std::mem::take(&mut layers.pending);
     accumulated::settle(&mut layers.results, pending, &floors, &|step| graph.steps[step].inputs.clone());
+    let stages = match (&scenario.training, &mut bench.judge) {
+        (Some(training), Some(judge)) => {
+            let task =
+                training::Task { scenario, training, graph: &graph, regions: &regions, inputs: &inputs, layers: &layers, engines, threads };
+            Some(training::run(&task, &mut **judge, watch)?)
+        }
+        _ => None,
+    };
+    clock.lap("training");
     let names = (environment::describe(&scenario.reference, engines)?, environment::describe(&scenario.candidate, engines)?);
     let records = stage_0::records(&inputs);
     if let Some(traces) = traces {
@@ -80,6 +92,9 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     let sessions: [&dyn Session; 2] = [&*bench.reference, &*bench.candidate];
     let blamed = sessions.iter().filter(|_| runs(Stage::Inputs)).flat_map(|s| stage_0::mismatches(*s, &records)).collect();
     let mut verdict = decide(&layers.results, &ancestry(&graph), &unobserved, blamed);
+    let asked: Vec<Stage> = Stage::ALL.into_iter().filter(|s| runs(*s)).collect();
+    let found = verdicts(&asked, &verdict, &regions, stages.as_ref());
+    verdict.conclude(found);
     let leftovers = sessions.iter().flat_map(|s| s.leftovers()).collect();
     let mut ledger = ledger(&layers.results, leftovers, &|n| plan.excused(n));
     if !runs(Stage::Activations) {
@@ -98,6 +113,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
         tensors: layers.results,
         graph_inputs: graph.steps.iter().map(|s| (s.name.clone(), s.inputs.clone())).collect(),
         unobserved,
+        stages: stages.unwrap_or_default(),
         timings: clock.laps,
     })
 }

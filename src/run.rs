@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crate::scenario::{Expect, Expected, Scenario, TieFlips};
+use crate::stage::Stages;
 use crate::tensor::DType;
 use crate::verdict::{Ledger, Outcome, TensorResult, Unobserved, Verdict};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct Run {
     /// Names of the tensors that each node takes.
     pub graph_inputs: BTreeMap<String, Vec<String>>,
     pub unobserved: Vec<Unobserved>,
+    /// Assignment, loss and gradients, where the graph has a training side.
+    #[serde(default)]
+    pub stages: Stages,
     /// Seconds per phase; the only part that differs between equal runs.
     pub timings: BTreeMap<String, f64>,
 }
@@ -97,6 +101,14 @@ fn elsewhere(expect: &Expect, verdict: &Verdict) -> Vec<String> {
     if let Some(first) = expect.first.as_deref().filter(|f| *f != found) {
         unmet.push(format!("expected to diverge first at '{first}', diverges first at '{found}'"));
     }
+    let stage = verdict.stage();
+    if let Some(want) = expect.stage.filter(|s| stage.is_none_or(|v| v.stage != *s)) {
+        unmet.push(format!("expected to diverge in stage {}, diverges in {}", want.name(), stage.map_or("none", |v| v.stage.name())));
+    }
+    if let Some(want) = expect.term.as_deref().filter(|t| stage.is_none_or(|v| v.term.as_deref() != Some(*t))) {
+        let found = stage.and_then(|v| v.term.as_deref()).unwrap_or("none");
+        unmet.push(format!("expected term '{want}' to diverge, found {found}"));
+    }
     let side = verdict.origins.first().map(|o| o.side);
     if let Some(want) = expect.side.filter(|s| Some(*s) != side) {
         unmet.push(format!("expected {} to be off, found {}", want.say(), side.map_or("no origin", |s| s.say())));
@@ -118,7 +130,16 @@ mod tests {
         let origin =
             Origin { node: first.into(), op: "Op".into(), tensor: first.into(), step: 0, independent: true, side: Side::Candidate };
         let origins = if outcome == Outcome::Diverge { vec![origin] } else { vec![] };
-        Verdict { outcome, origins, drift: None, untested: vec![], only_unobserved: vec![], input_mismatch: vec![], tie_flips: 0 }
+        Verdict {
+            outcome,
+            origins,
+            drift: None,
+            untested: vec![],
+            only_unobserved: vec![],
+            input_mismatch: vec![],
+            tie_flips: 0,
+            stages: vec![],
+        }
     }
 
     fn covered(compared: usize) -> Ledger {

@@ -2,7 +2,7 @@
 
 mod file;
 mod image;
-mod random;
+mod generated;
 
 use crate::error::{Error, Place, Result, hint, printable};
 use crate::graph::{Dim, Graph, Port};
@@ -34,8 +34,10 @@ fn one(scenario: &Scenario, graph: &Graph, port: &Port, index: usize) -> Result<
         image::load(path, input)
     } else if let Some(path) = &input.file {
         file::load(path, input.tensor.as_deref().unwrap_or(&port.name))
+    } else if let Some(values) = &input.values {
+        generated::stated(values, input, port)
     } else {
-        random::generate(input, graph, port, scenario.seed, index)
+        generated::generate(input, graph, port, scenario.seed, index)
     };
     let tensor = made.at(&place)?;
     fits(&tensor, port).at(place)?;

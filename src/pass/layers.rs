@@ -11,7 +11,7 @@ use crate::error::{Error, Place, Result};
 use crate::graph::cut::Link;
 use crate::graph::{Graph, Step};
 use crate::subject::{Output, Session};
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 use crate::verdict::TensorResult;
 use std::collections::{HashMap, HashSet};
 
@@ -25,6 +25,13 @@ pub struct Layers {
     /// Declared outputs of both subjects.
     pub reference_outputs: HashMap<String, Tensor>,
     pub candidate_outputs: HashMap<String, Tensor>,
+}
+
+impl Layers {
+    /// The dtype that each tensor was computed in.
+    pub fn dtypes(&self) -> HashMap<String, DType> {
+        self.results.iter().filter_map(|r| Some((r.name.clone(), r.dtype?))).collect()
+    }
 }
 
 /// Outputs of a piece, per step.

@@ -1,13 +1,16 @@
-//! pass: the two walks over the graph: `layers` compares every tensor as it appears, `noise` measures the floors that it asked for.
+//! pass: the walks over the graph: `layers` compares every tensor as it appears, `noise` measures the floors that it asked for,
+//! `gradients` goes back from the loss, `training` puts the stages behind the activations together.
 
 pub mod accumulated;
 pub mod bench;
+pub mod gradients;
 pub mod inputs;
 pub mod isolated;
 pub mod judged;
 pub mod layers;
 pub mod noise;
 pub mod plan;
+pub mod training;
 pub mod unobserved;
 mod values;
 

@@ -36,18 +36,23 @@ pub fn shaping(graph: &Graph) -> HashSet<&str> {
 
 /// Floors of the wanted tensors.
 pub fn run(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<HashMap<String, Floor>> {
+    over(task, &(0..task.graph.steps.len()).collect::<Vec<_>>(), judge, watch)
+}
+
+/// The same over some of the steps (ascending); what they take from others is among the inputs, undisturbed.
+pub fn over(task: &Task, steps: &[usize], judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<HashMap<String, Floor>> {
     let runs = task.wanted.values().map(|numel| noise::runs_for(*numel)).max().unwrap_or(0);
-    let last = task.graph.steps.iter().rposition(|s| s.outputs.iter().any(|o| task.wanted.contains_key(o)));
+    let last = steps.iter().rposition(|i| task.graph.steps[*i].outputs.iter().any(|o| task.wanted.contains_key(o)));
     let Some(last) = last else { return Ok(HashMap::new()) };
     let release = Release::of(task.graph);
     // Run 0 is undisturbed.
     let mut alive = vec![Values::of(task.inputs); runs as usize + 1];
     let mut floors = HashMap::new();
     watch.phase("noise", last + 1);
-    for (i, step) in task.graph.steps[..=last].iter().enumerate() {
-        one_step(task, i, step, judge, &mut alive, &mut floors)?;
+    for (done, &i) in steps[..=last].iter().enumerate() {
+        one_step(task, i, &task.graph.steps[i], judge, &mut alive, &mut floors)?;
         alive.iter_mut().for_each(|v| v.drop_after(i, &release));
-        watch.step(i + 1);
+        watch.step(done + 1);
     }
     Ok(floors)
 }

@@ -39,7 +39,7 @@ impl Plan {
         let excused = patterns("expect.abstain", &scenario.expect.abstain, &all)?;
         let wanted = |n: &str| only.is_empty() || only.iter().any(|p| p.matches(n));
         let judged = outputs.into_iter().filter(|n| wanted(n)).cloned().collect();
-        let runs = scenario.stages.contains(&Stage::Activations);
+        let runs = scenario.runs(Stage::Activations);
         let pieces = if runs { pieces(&graph.steps[..end]) } else { vec![] };
         Ok(Self { pieces, judged, excused })
     }

@@ -1,6 +1,6 @@
 //! load: a scenario from TOML, with errors that name line, column and the probable word.
 
-use super::{Expected, Input, Scenario, Subject, Tolerance, ToleranceKind};
+use super::{Expected, Input, Scenario, Stage, Subject, Tolerance, ToleranceKind};
 use crate::error::{Error, Place, Result, hint};
 use crate::subject::table;
 use std::path::{Path, PathBuf};
@@ -86,9 +86,15 @@ pub fn check(scenario: &Scenario) -> Result<()> {
     if !(0.0..=1.0).contains(&scenario.expect.coverage) {
         return Err(Error::usage(format!("expect.coverage = {} is not between 0 and 1", scenario.expect.coverage)));
     }
-    let there = scenario.expect.first.is_some() || scenario.expect.side.is_some();
+    let needs = [Stage::Assign, Stage::Loss, Stage::Grad];
+    if scenario.training.is_none() && scenario.stages != Stage::ALL && needs.iter().any(|s| scenario.stages.contains(s)) {
+        return Err(Error::usage("stages: assign, loss and grad need to know the training side")
+            .next("add [training] kernel = \"...\": parity list kernels"));
+    }
+    let e = &scenario.expect;
+    let there = e.first.is_some() || e.side.is_some() || e.stage.is_some() || e.term.is_some();
     if there && scenario.expect.verdict == Expected::Agree {
-        return Err(Error::usage("expect.first and expect.side need expect.verdict = \"diverge\""));
+        return Err(Error::usage("expect.first, side, stage and term need expect.verdict = \"diverge\""));
     }
     Ok(())
 }
@@ -116,19 +122,21 @@ pub fn check_tolerance(t: &Tolerance) -> Result<()> {
 }
 
 fn check_input(input: &Input) -> Result<()> {
-    let sources = [input.image.is_some(), input.file.is_some(), input.random.is_some()].iter().filter(|b| **b).count();
+    let sources = [input.image.is_some(), input.file.is_some(), input.random.is_some(), input.values.is_some()].iter().filter(|b| **b).count();
     if sources != 1 {
-        return Err(Error::usage(format!("{sources} sources stated")).next("state exactly one of image, file, random"));
+        return Err(Error::usage(format!("{sources} sources stated")).next("state exactly one of image, file, random, values"));
     }
     let image_only = input.resize.is_some() || input.fit.is_some() || input.fill.is_some() || input.color.is_some();
     let image_only = image_only || input.scale.is_some() || input.mean.is_some() || input.std.is_some() || input.layout.is_some();
     if input.image.is_none() && image_only {
         return Err(Error::usage("resize, fit, fill, color, scale, mean, std and layout belong to an image"));
     }
-    let random_only =
-        input.low.is_some() || input.high.is_some() || input.value.is_some() || input.shape.is_some() || !input.dims.is_empty();
+    let random_only = input.low.is_some() || input.high.is_some() || input.value.is_some() || !input.dims.is_empty();
     if input.random.is_none() && random_only {
-        return Err(Error::usage("low, high, value, shape and dims belong to a random input"));
+        return Err(Error::usage("low, high, value and dims belong to a random input"));
+    }
+    if input.random.is_none() && input.values.is_none() && input.shape.is_some() {
+        return Err(Error::usage("shape belongs to a random input or to stated values"));
     }
     if input.file.is_none() && input.tensor.is_some() {
         return Err(Error::usage("tensor belongs to a file"));

@@ -2,6 +2,9 @@
 
 pub mod build;
 pub mod load;
+pub mod training;
+
+pub use training::Training;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,10 +35,24 @@ pub struct Scenario {
     pub reference: Subject,
     #[serde(default = "libtorch")]
     pub candidate: Subject,
+    /// The training side of the graph: assigner, loss, gradients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
     #[serde(default)]
     pub limit: Limit,
     #[serde(default)]
     pub expect: Expect,
+}
+
+impl Scenario {
+    /// Whether the stage is asked for and has something to be run on.
+    pub fn runs(&self, stage: Stage) -> bool {
+        let possible = match stage {
+            Stage::Inputs | Stage::Activations => true,
+            Stage::Assign | Stage::Loss | Stage::Grad => self.training.is_some(),
+        };
+        possible && self.stages.contains(&stage)
+    }
 }
 
 /// One stage of a run.
@@ -46,10 +63,30 @@ pub enum Stage {
     Inputs,
     /// 2: every tensor of the graph, layer by layer.
     Activations,
+    /// 3: which anchor is positive for which ground truth.
+    Assign,
+    /// 4: the terms of the loss.
+    Loss,
+    /// 5: the gradient of every term by predictions and parameters.
+    Grad,
+}
+
+impl Stage {
+    pub const ALL: [Stage; 5] = [Stage::Inputs, Stage::Activations, Stage::Assign, Stage::Loss, Stage::Grad];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Inputs => "inputs",
+            Stage::Activations => "activations",
+            Stage::Assign => "assign",
+            Stage::Loss => "loss",
+            Stage::Grad => "grad",
+        }
+    }
 }
 
 fn all_stages() -> Vec<Stage> {
-    vec![Stage::Inputs, Stage::Activations]
+    Stage::ALL.to_vec()
 }
 
 /// Where the accepted difference comes from.
@@ -79,7 +116,7 @@ pub enum ToleranceKind {
     Exact,
 }
 
-/// Where one input tensor comes from: exactly one of `image`, `file`, `random`.
+/// Where one input tensor comes from: exactly one of `image`, `file`, `random`, `values`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
@@ -127,7 +164,10 @@ pub struct Input {
     /// `constant`: the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// Shape of a generated input, where the model leaves it open.
+    /// The values themselves, row-major, for small inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<f64>>,
+    /// Shape of generated or stated values, where the model leaves it open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Vec<usize>>,
     /// Sizes of named dimensions.
@@ -271,6 +311,12 @@ pub struct Expect {
     /// shadow's word may not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<crate::verdict::Side>,
+    /// The stage in which it must diverge first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// The loss term that must diverge there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<String>,
     /// Share of the tensors that must have been compared.
     #[serde(default = "full_coverage")]
     pub coverage: f64,
@@ -288,6 +334,8 @@ impl Default for Expect {
             verdict: Expected::Agree,
             first: None,
             side: None,
+            stage: None,
+            term: None,
             coverage: full_coverage(),
             abstain: Vec::new(),
             tie_flips: TieFlips::Allow,

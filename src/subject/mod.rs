@@ -1,6 +1,7 @@
 //! subject: whatever can be asked for tensors: one file per engine, one table that lists them all.
 
 pub mod fault;
+pub mod kernel;
 #[cfg(feature = "ort")]
 mod onnxruntime;
 pub mod open;
@@ -69,8 +70,21 @@ pub trait Differentiator {
     fn run(&mut self, ask: &Ask) -> Result<Gradients>;
 }
 
-/// For each term, for each tensor asked for: the gradient, or None where no path leads from it to the term.
-pub type Gradients = Vec<Vec<Option<Tensor>>>;
+/// What a backward run gives.
+#[derive(Default)]
+pub struct Gradients {
+    /// For each term, for each tensor asked for: the gradient, or None where no path leads from it to the term.
+    pub by_term: Vec<Vec<Option<Tensor>>>,
+    /// For each term, for each of `Ask::slopes`.
+    pub slopes: Vec<Vec<Option<Slope>>>,
+}
+
+/// The mean |gradient| of a tensor per channel (axis 1), and how many elements a channel has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slope {
+    pub mean: Vec<f64>,
+    pub terms: usize,
+}
 
 /// What a backward run is asked for.
 pub struct Ask<'a> {
@@ -83,6 +97,8 @@ pub struct Ask<'a> {
     /// Values that are not computed but taken: decisions.
     pub replay: &'a HashMap<String, Tensor>,
     pub noise: Option<Noise<'a>>,
+    /// Tensors of the graph whose mean |gradient| is asked for.
+    pub slopes: &'a [String],
 }
 
 /// Rounding noise behind every node, forward and backward (f64 only).
@@ -91,6 +107,14 @@ pub struct Noise<'a> {
     pub run: u32,
     /// The dtype that an engine computes a tensor in; f32 where it was not seen.
     pub dtypes: &'a HashMap<String, DType>,
+    /// Noise that is the same for a whole channel of a gradient.
+    pub coherent: &'a [Coherent],
+}
+
+/// What is added to the gradient of a tensor: per term one number per channel (axis 1), or nothing.
+pub struct Coherent {
+    pub name: String,
+    pub by_term: Vec<Option<Vec<f64>>>,
 }
 
 /// How the engines are asked to run.

@@ -36,7 +36,7 @@ pub fn decide(tensors: &[TensorResult], ancestry: &Ancestry, unobserved: &[Unobs
         (false, true) => Outcome::Agree,
         (false, false) => Outcome::Nothing,
     };
-    Verdict { outcome, origins, drift, untested, only_unobserved, input_mismatch, tie_flips: tie_flips(tensors) }
+    Verdict { outcome, origins, drift, untested, only_unobserved, input_mismatch, tie_flips: tie_flips(tensors), stages: vec![] }
 }
 
 /// One origin per faulty step, at its first faulty tensor.

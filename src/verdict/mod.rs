@@ -8,6 +8,7 @@ pub use ledger::{Ledger, ledger};
 
 use crate::compare::{Comparison, json};
 use crate::floor::bound::{Bounded, DetectionLimit};
+use crate::stage::StageVerdict;
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 
@@ -231,6 +232,9 @@ pub struct Verdict {
     /// Inputs that differ between the recording and this run.
     pub input_mismatch: Vec<String>,
     pub tie_flips: u64,
+    /// One verdict per stage that was asked for, in the order a port breaks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageVerdict>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,7 +269,30 @@ pub struct Drift {
     pub amplification: f64,
 }
 
+impl TensorResult {
+    /// The candidate's shape, where it is not the reference's.
+    pub fn candidate_shape(&self) -> Option<Vec<usize>> {
+        match &self.accumulated {
+            Accumulated::Compared { comparison: Comparison::Attributes(a), .. } => a.shape.as_ref().map(|(_, c)| c.clone()),
+            Accumulated::Compared { .. } | Accumulated::TieFlip { .. } | Accumulated::Abstained { .. } => None,
+        }
+    }
+}
+
 impl Verdict {
+    /// Takes over what the stages found: one that diverges makes the whole diverge.
+    pub fn conclude(&mut self, stages: Vec<StageVerdict>) {
+        if stages.iter().any(|s| s.outcome == Outcome::Diverge) {
+            self.outcome = Outcome::Diverge;
+        }
+        self.stages = stages;
+    }
+
+    /// The first stage that diverges.
+    pub fn stage(&self) -> Option<&StageVerdict> {
+        self.stages.iter().find(|s| s.outcome == Outcome::Diverge)
+    }
+
     /// The first place that diverges: an origin, else what is untested, else drift, else an un-observed output.
     pub fn first(&self) -> Option<&str> {
         let origin = self.origins.first().map(|o| o.node.as_str());
@@ -273,5 +300,6 @@ impl Verdict {
             .or(self.untested.first().map(String::as_str))
             .or(self.drift.as_ref().map(|d| d.first.as_str()))
             .or(self.only_unobserved.first().map(|u| u.name.as_str()))
+            .or(self.stage().and_then(|s| s.first.as_deref()))
     }
 }

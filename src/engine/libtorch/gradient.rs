@@ -8,7 +8,7 @@ use super::ops::is_float;
 use parity::error::{Error, Place, Result};
 use parity::floor::{Rounding, family, noise};
 use parity::graph::Graph;
-use parity::subject::{Ask, Differentiator, Gradients, Judge, Noise, Options};
+use parity::subject::{Ask, Differentiator, Gradients, Judge, Noise, Options, Slope};
 use parity::tensor;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -39,7 +39,8 @@ impl TorchGradient {
     /// Forward, up to the last term; returns the tensors asked for.
     fn forward(&mut self, ask: &Ask) -> Result<HashMap<String, Tensor>> {
         let graph = self.graph.clone();
-        let wanted: HashSet<&str> = ask.terms.iter().chain(ask.wrt).map(String::as_str).collect();
+        let coherent = ask.noise.iter().flat_map(|n| n.coherent).map(|c| &c.name);
+        let wanted: HashSet<&str> = ask.terms.iter().chain(ask.wrt).chain(ask.slopes).chain(coherent).map(String::as_str).collect();
         let needed = graph.ancestors(ask.terms)?;
         let last: HashMap<&str, usize> = graph.last_uses();
         let mut live: HashMap<String, Tensor> = HashMap::new();
@@ -50,9 +51,8 @@ impl TorchGradient {
         for (i, step) in graph.steps.iter().enumerate().filter(|(i, _)| needed.contains(i)) {
             for name in &step.inputs {
                 if !live.contains_key(name) && !self.weights.contains_key(name) {
-                    let fed = (ask.feed)(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?;
-                    let fed = to_torch(&fed)?;
-                    live.insert(name.clone(), if self.precision == Precision::Double { widened(fed)? } else { fed });
+                    let fed = self.fed(name, ask)?;
+                    live.insert(name.clone(), fed);
                 }
             }
             let lookup = |name: &str| {
@@ -76,6 +76,17 @@ impl TorchGradient {
             }
         }
         Ok(live)
+    }
+
+    /// An input of the graph; one that is differentiated by is a leaf.
+    fn fed(&self, name: &String, ask: &Ask) -> Result<Tensor> {
+        let fed = (ask.feed)(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?;
+        let fed = to_torch(&fed)?;
+        let fed = if self.precision == Precision::Double { widened(fed)? } else { fed };
+        match ask.wrt.contains(name) {
+            true => fed.f_detach().and_then(|t| t.f_set_requires_grad(true)).map_err(torch_error),
+            false => Ok(fed),
+        }
     }
 
     /// Rounding noise behind step `i`: ± (B/R) on the values, and the same share of every gradient that comes back through them.
@@ -133,34 +144,58 @@ impl Differentiator for TorchGradient {
         let live = self.forward(ask)?;
         let of = |name: &String| live.get(name).ok_or_else(|| Error::usage(format!("no tensor '{name}' to differentiate by")));
         let wrt = ask.wrt.iter().map(of).collect::<Result<Vec<_>>>()?;
-        let mut all = Vec::new();
+        let inside = ask.slopes.iter().map(of).collect::<Result<Vec<_>>>()?;
+        let mut all = Gradients::default();
         for (i, name) in ask.terms.iter().enumerate() {
             let term = of(name)?;
             if term.numel() != 1 || !is_float(term) {
                 return Err(Error::usage(format!("term '{name}' is {:?}{:?}, not one float", term.kind(), term.size())));
             }
-            all.push(backward(term, &wrt, i + 1 < ask.terms.len()).at(format!("gradient of '{name}'"))?);
+            let disturbed =
+                ask.noise.iter().flat_map(|n| n.coherent).filter_map(|c| Some((live.get(&c.name)?, c.by_term.get(i)?.as_ref()?)));
+            let term = tilted(term, disturbed).at(format!("gradient of '{name}'"))?;
+            let asked: Vec<&Tensor> = wrt.iter().chain(&inside).copied().collect();
+            let mut found = backward(&term, &asked, i + 1 < ask.terms.len()).at(format!("gradient of '{name}'"))?;
+            let slopes = found.split_off(wrt.len());
+            all.by_term.push(found.iter().map(|g| g.as_ref().map(from_torch).transpose()).collect::<Result<_>>()?);
+            all.slopes.push(slopes.iter().map(|g| g.as_ref().map(slope).transpose()).collect::<Result<_>>()?);
         }
         Ok(all)
     }
 }
 
 /// The gradient of `term` by each of `wrt`; None where no path leads from it to the term.
-fn backward(term: &Tensor, wrt: &[&Tensor], keep: bool) -> Result<Vec<Option<tensor::Tensor>>> {
+fn backward(term: &Tensor, wrt: &[&Tensor], keep: bool) -> Result<Vec<Option<Tensor>>> {
     if !term.requires_grad() {
-        return Ok(vec![None; wrt.len()]);
+        return Ok(wrt.iter().map(|_| None).collect());
     }
-    let scalar = term.f_sum(term.kind()).map_err(torch_error)?;
     // What no gradient can reach cannot be asked for either.
     let asked: Vec<&Tensor> = wrt.iter().copied().filter(|t| t.requires_grad()).collect();
-    let found = Tensor::f_run_backward(&[&scalar], &asked, keep, false).map_err(torch_error)?;
+    let found = Tensor::f_run_backward(&[term], &asked, keep, false).map_err(torch_error)?;
     let mut found = found.into_iter();
-    wrt.iter()
-        .map(|t| match t.requires_grad().then(|| found.next()).flatten() {
-            Some(g) if g.defined() => from_torch(&g).map(Some),
-            _ => Ok(None),
-        })
-        .collect()
+    Ok(wrt.iter().map(|t| t.requires_grad().then(|| found.next()).flatten().filter(Tensor::defined)).collect())
+}
+
+/// `term` as it is, with a backward that adds a number per channel to the gradient of each of `disturbed`.
+fn tilted<'a>(term: &Tensor, disturbed: impl Iterator<Item = (&'a Tensor, &'a Vec<f64>)>) -> Result<Tensor> {
+    let mut sum = term.f_sum(term.kind()).map_err(torch_error)?;
+    for (x, channels) in disturbed.filter(|(x, _)| x.requires_grad()) {
+        let tilt = || {
+            let over: Vec<i64> = (0..x.dim() as i64).filter(|a| *a != 1).collect();
+            let weighted = x.f_sum_dim_intlist(&over[..], false, None)?.f_mul(&Tensor::f_from_slice(channels)?)?.f_sum(x.kind())?;
+            weighted.f_sub(&weighted.f_detach()?)
+        };
+        sum = tilt().and_then(|t| sum.f_add(&t)).map_err(torch_error)?;
+    }
+    Ok(sum)
+}
+
+/// The mean |gradient| per channel.
+fn slope(gradient: &Tensor) -> Result<Slope> {
+    let over: Vec<i64> = (0..gradient.dim() as i64).filter(|a| *a != 1).collect();
+    let mean = gradient.f_abs().and_then(|g| g.f_mean_dim(&over[..], false, tch::Kind::Double)).map_err(torch_error)?;
+    let mean: Vec<f64> = Vec::try_from(mean).map_err(torch_error)?;
+    Ok(Slope { terms: gradient.numel() / mean.len().max(1), mean })
 }
 
 #[cfg(test)]
@@ -186,12 +221,15 @@ mod tests {
             let mut torch = open(graph.clone(), precision);
             let terms = [graph.outputs[0].name.clone()];
             let replay = HashMap::new();
-            let ask = |noise| Ask { feed: &|_| None, terms: &terms, wrt: std::slice::from_ref(&input), replay: &replay, noise };
-            let exact = torch.run(&ask(None)).unwrap()[0][0].clone().unwrap();
+            let ask =
+                |noise| Ask { feed: &|_| None, terms: &terms, wrt: std::slice::from_ref(&input), replay: &replay, noise, slopes: &[] };
+            let exact = torch.run(&ask(None)).unwrap().by_term[0][0].clone().unwrap();
             assert_eq!(exact.to_f64(), [2.0, -4.0, 6.0, 1.0]);
             if precision == Precision::Double {
                 let dtypes = HashMap::new();
-                let noisy = torch.run(&ask(Some(Noise { seed: 1, run: 1, dtypes: &dtypes }))).unwrap()[0][0].clone().unwrap();
+                let noisy = torch.run(&ask(Some(Noise { seed: 1, run: 1, dtypes: &dtypes, coherent: &[] }))).unwrap().by_term[0][0]
+                    .clone()
+                    .unwrap();
                 let moved: f64 = noisy.to_f64().iter().zip(exact.to_f64()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                 assert!(moved > 1e-9 && moved < 1e-4, "{moved}");
             }
@@ -207,8 +245,9 @@ mod tests {
         let terms = [graph.outputs[0].name.clone()];
         let mut torch = open(graph, Precision::Declared);
         let wrt = [input, "unused".to_string()];
-        let ask = Ask { feed: &|_| None, terms: &terms, wrt: &wrt, replay: &HashMap::new(), noise: None };
-        let found = torch.run(&ask).unwrap();
+        let replay = HashMap::new();
+        let ask = Ask { feed: &|_| None, terms: &terms, wrt: &wrt, replay: &replay, noise: None, slopes: &[] };
+        let found = torch.run(&ask).unwrap().by_term;
         assert_eq!(found[0][0].as_ref().unwrap().to_f64(), [-1.0]);
         assert!(found[0][1].is_none());
     }

@@ -1,4 +1,4 @@
-//! random: generated inputs from a named distribution; the same seed, name and shape give the same bits everywhere.
+//! generated: input tensors without a file: drawn from a named distribution, or stated in the scenario.
 
 use crate::error::{Error, Result};
 use crate::graph::{Dim, Graph, Port};
@@ -23,6 +23,22 @@ pub fn generate(input: &Input, graph: &Graph, port: &Port, seed: u64, index: usi
         .map_err(|_| Error::usage(format!("shape {shape:?} has {count} elements, more than this machine's memory holds")))?;
     values.extend((0..count).map(|_| draw(&mut rng)));
     from_f64(dtype, &shape, &values)
+}
+
+/// The values that the scenario states, in the port's dtype.
+///
+/// # Errors
+/// Another number of values than the shape has; a value that is no integer where integers are taken.
+pub fn stated(values: &[f64], input: &Input, port: &Port) -> Result<Tensor> {
+    let shape = shape(input, port)?;
+    let dtype = port.dtype.ok_or_else(|| Error::usage("the model declares no tensor type for it").next("give a file"))?;
+    if checked_numel(&shape)? != values.len() {
+        return Err(Error::usage(format!("{} values are stated, shape {shape:?} holds {}", values.len(), checked_numel(&shape)?)));
+    }
+    if let Some((i, v)) = values.iter().enumerate().find(|(_, v)| !dtype.is_float() && v.fract() != 0.0) {
+        return Err(Error::usage(format!("value {i} is {v}, the model takes {dtype}")));
+    }
+    from_f64(dtype, &shape, values)
 }
 
 fn shape(input: &Input, port: &Port) -> Result<Vec<usize>> {

@@ -1,0 +1,143 @@
+//! gradients: the third walk: the f64 graph forward and backward, once undisturbed and K times with rounding noise, and the candidate's
+//! own graph in its own dtypes.
+//!
+//! Noise is added behind every node, forward and backward. A batch norm's backward subtracts means, and what rounding makes of a
+//! mean is the same for a whole channel: such noise is added per channel, in units of the mean |gradient|.
+
+use super::Watch;
+use crate::error::{Error, Result};
+use crate::floor::family::{self, Family};
+use crate::floor::noise::{self, Floor, RUNS};
+use crate::graph::{Attribute, Graph, Node};
+use crate::subject::{Ask, Coherent, Differentiator, Feed, Gradients, Noise};
+use crate::tensor::{DType, Tensor};
+use indexmap::IndexMap;
+use rand::Rng;
+use std::collections::{HashMap, HashSet};
+
+/// Where operators take parameters: (operator, inputs).
+const TAKES: &[(&str, &[usize])] = &[
+    ("Conv", &[1, 2]),
+    ("ConvTranspose", &[1, 2]),
+    ("Gemm", &[1, 2]),
+    ("MatMul", &[0, 1]),
+    ("BatchNormalization", &[1, 2]),
+    ("LayerNormalization", &[1, 2]),
+    ("InstanceNormalization", &[1, 2]),
+    ("GroupNormalization", &[1, 2]),
+    ("PRelu", &[1]),
+];
+
+/// The metadata key that names parameters that never train.
+pub const FROZEN: &str = "parity.frozen";
+
+/// What the walk needs to know.
+pub struct Task<'a> {
+    pub graph: &'a Graph,
+    pub inputs: &'a IndexMap<String, Tensor>,
+    /// Decisions of the reference, which the f64 graph takes over.
+    pub replay: &'a HashMap<String, Tensor>,
+    pub dtypes: &'a HashMap<String, DType>,
+    /// Tensors to differentiate.
+    pub terms: &'a [String],
+    /// What to differentiate them by.
+    pub wrt: &'a [String],
+    pub seed: u64,
+}
+
+/// The f64 gradients with their floors; both by term, then by `wrt`.
+pub struct Reference {
+    pub exact: Vec<Vec<Option<Tensor>>>,
+    pub floors: Vec<Vec<Option<Floor>>>,
+}
+
+/// Float weights that train, in backward order: those that the last node takes come first.
+pub fn trainable(graph: &Graph) -> Vec<String> {
+    let frozen: HashSet<&str> = graph.metadata.get(FROZEN).map_or(HashSet::new(), |t| t.split(' ').collect());
+    let mut seen = HashSet::new();
+    let mut out: Vec<String> = Vec::new();
+    for node in graph.steps.iter().flat_map(|s| &s.nodes) {
+        let takes = TAKES.iter().find(|row| row.0 == node.op).map_or(&[][..], |row| row.1);
+        for name in takes.iter().filter_map(|i| node.inputs.get(*i)) {
+            let weight = graph.weights.get(name).is_some_and(|t| t.dtype().is_float());
+            if weight && !frozen.contains(name.as_str()) && seen.insert(name) {
+                out.push(name.clone());
+            }
+        }
+    }
+    out.reverse();
+    out
+}
+
+/// The f64 graph: exact gradients, and how far rounding moves them.
+pub fn reference(task: &Task, shadow: &mut dyn Differentiator, watch: &mut dyn Watch) -> Result<Reference> {
+    watch.phase("gradients", RUNS as usize + 1);
+    let normed = normed(task.graph, task.terms)?;
+    let feed = |n: &str| task.inputs.get(n).cloned();
+    let exact = shadow.run(&ask(task, &feed, None, &normed))?;
+    watch.step(1);
+    let mut floors: Vec<Vec<Option<Floor>>> = exact.by_term.iter().map(|g| vec![None; g.len()]).collect();
+    for run in 1..=RUNS {
+        let coherent = coherent(task, &normed, &exact, run);
+        let noise = Noise { seed: task.seed, run, dtypes: task.dtypes, coherent: &coherent };
+        let noisy = shadow.run(&ask(task, &feed, Some(noise), &[]))?;
+        for (row, (exact, noisy)) in floors.iter_mut().zip(exact.by_term.iter().zip(&noisy.by_term)) {
+            row.iter_mut().zip(exact.iter().zip(noisy)).for_each(|(floor, pair)| add(floor, pair));
+        }
+        watch.step(run as usize + 1);
+    }
+    Ok(Reference { exact: exact.by_term, floors })
+}
+
+fn ask<'a>(task: &Task<'a>, feed: Feed<'a>, noise: Option<Noise<'a>>, slopes: &'a [String]) -> Ask<'a> {
+    Ask { feed, terms: task.terms, wrt: task.wrt, replay: task.replay, noise, slopes }
+}
+
+/// A subject's own gradients.
+pub fn own(task: &Task, subject: &mut dyn Differentiator) -> Result<Vec<Vec<Option<Tensor>>>> {
+    let none = HashMap::new();
+    let feed = |n: &str| task.inputs.get(n).cloned();
+    Ok(subject.run(&Ask { feed: &feed, terms: task.terms, wrt: task.wrt, replay: &none, noise: None, slopes: &[] })?.by_term)
+}
+
+fn add(floor: &mut Option<Floor>, (exact, noisy): (&Option<Tensor>, &Option<Tensor>)) {
+    let (Some(exact), Some(noisy)) = (exact, noisy) else { return };
+    let axis = noise::axis_for(exact.shape());
+    if let Some(channels) = noise::deviation(exact, noisy, axis) {
+        floor.get_or_insert_with(|| Floor { axis, ..Default::default() }).add(&channels);
+    }
+}
+
+/// What batch norms in training mode normalise, on the way to the terms.
+fn normed(graph: &Graph, terms: &[String]) -> Result<Vec<String>> {
+    let training = |n: &Node| n.op == "BatchNormalization" && matches!(n.attributes.get("training_mode"), Some(Attribute::Int(1)));
+    let steps = graph.ancestors(terms)?;
+    let mut steps: Vec<usize> = steps.into_iter().collect();
+    steps.sort_unstable();
+    let nodes = steps.iter().flat_map(|i| &graph.steps[*i].nodes);
+    let inputs = nodes.filter(|n| training(n)).filter_map(|n| n.inputs.first().cloned());
+    Ok(inputs.filter(|n| !graph.inputs.iter().any(|p| p.name == *n) && !graph.weights.contains_key(n)).collect())
+}
+
+/// ± amplitude · mean |gradient| per channel, for every normed tensor and term.
+fn coherent(task: &Task, normed: &[String], exact: &Gradients, run: u32) -> Vec<Coherent> {
+    let one = |(k, name): (usize, &String)| {
+        let mut signs = noise::signs(task.seed ^ 0x6772_6164, run, k);
+        let by_term = exact.slopes.iter().map(|slopes| {
+            let slope = slopes.get(k)?.as_ref()?;
+            let unit = task.dtypes.get(name).copied().unwrap_or(DType::F32).unit_roundoff();
+            let amplitude = family::noise(Family::Normalisation, slope.terms, unit);
+            Some(slope.mean.iter().map(|m| if signs.next_u32() & 1 == 0 { amplitude * m } else { -amplitude * m }).collect())
+        });
+        Coherent { name: name.clone(), by_term: by_term.collect() }
+    };
+    normed.iter().enumerate().map(one).collect()
+}
+
+/// Refuses a graph without anything to differentiate by.
+pub fn check(wrt: &[String]) -> Result<()> {
+    match wrt.is_empty() {
+        true => Err(Error::usage("the graph has no trainable parameter and no prediction to differentiate by")),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,251 @@
+//! training: the stages behind the activations: assignment and loss of both sides against the f64 kernel, gradients against the f64 graph.
+
+use super::Watch;
+use super::gradients;
+use super::layers::Layers;
+use super::noise;
+use crate::error::{Error, Place, Result};
+use crate::floor::noise::{Floor, R};
+use crate::graph::{Dim, Graph};
+use crate::scenario::training::{LOSSES, PREDICTIONS, TERMS, TRUTH, Training};
+use crate::scenario::{Scenario, Stage};
+use crate::stage::regions::Regions;
+use crate::stage::{Stages, assign, grad, loss};
+use crate::subject::kernel::{self, Opinion};
+use crate::subject::{Engines, Judge, Options, open};
+use crate::tensor::Tensor;
+use indexmap::IndexMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What the stages are run on.
+pub struct Task<'a> {
+    pub scenario: &'a Scenario,
+    pub training: &'a Training,
+    pub graph: &'a Arc<Graph>,
+    pub regions: &'a Regions,
+    pub inputs: &'a IndexMap<String, Tensor>,
+    pub layers: &'a Layers,
+    pub engines: Engines<'a>,
+    pub threads: usize,
+}
+
+/// One side: its tensors, and what the kernel makes of its predictions.
+struct Side<'a> {
+    who: &'static str,
+    outputs: &'a HashMap<String, Tensor>,
+    kernel: Opinion,
+}
+
+/// Runs assignment, loss and gradients, as far as the scenario asks for them.
+pub fn run(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<Stages> {
+    let runs = |stage| task.scenario.runs(stage);
+    let sides = [("reference", &task.layers.reference_outputs), ("candidate", &task.layers.candidate_outputs)];
+    let image = image(task)?;
+    let side = |(who, outputs)| -> Result<Side> {
+        let kernel = kernel::evaluate(task.training, image, &|n| tensor(task, outputs, n)).at(who)?;
+        Ok(Side { who, outputs, kernel })
+    };
+    let sides = sides.map(side).into_iter().collect::<Result<Vec<_>>>()?;
+    let floors = floors(task, judge, watch)?;
+    let grad = if runs(Stage::Grad) { gradients_of(task, watch)? } else { vec![] };
+    Ok(Stages {
+        assign: runs(Stage::Assign).then(|| assigned(task, &sides, &floors)),
+        loss: runs(Stage::Loss).then(|| losses(task, &sides, &floors, &grad)),
+        grad,
+    })
+}
+
+/// A tensor of one side by its standard name; ground truth and predictions may be inputs of the graph.
+fn tensor(task: &Task, outputs: &HashMap<String, Tensor>, standard: &str) -> Option<Tensor> {
+    let name = task.training.name(standard);
+    outputs.get(name).or_else(|| task.inputs.get(name)).cloned()
+}
+
+/// Height and width of the images.
+fn image(task: &Task) -> Result<[usize; 2]> {
+    let port = task.graph.inputs.iter().find(|p| p.name == "images");
+    let declared = port.and_then(|p| match p.shape.as_deref()? {
+        [_, _, Dim::Known(h), Dim::Known(w)] => Some([*h, *w]),
+        _ => None,
+    });
+    let fed = || task.inputs.get("images").and_then(|t| <[usize; 4]>::try_from(t.shape()).ok()).map(|s| [s[2], s[3]]);
+    task.training.image.or(declared).or_else(fed).ok_or_else(|| {
+        Error::usage("the size of the images is not known: the graph has no input 'images'").next("state training.image = [HEIGHT, WIDTH]")
+    })
+}
+
+/// How far rounding inside assigner and loss moves their tensors, from the reference's own predictions on; by standard name.
+fn floors(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<HashMap<&'static str, Floor>> {
+    let mut start = task.inputs.clone();
+    for name in PREDICTIONS {
+        if let Some(t) = task.layers.reference_outputs.get(task.training.name(name)) {
+            start.insert(task.training.name(name).to_string(), t.clone());
+        }
+    }
+    let wanted: Vec<&'static str> = ["assign.metric", "assign.overlap", "assign.target_scores"].into_iter().chain(LOSSES).collect();
+    let size = |n: &&'static str| Some((task.training.name(n).to_string(), tensor(task, &task.layers.reference_outputs, n)?.numel()));
+    let sizes = wanted.iter().filter_map(size).collect();
+    let steps = task.regions.training_steps();
+    let noise = noise::Task {
+        graph: task.graph,
+        inputs: &start,
+        replay: &task.layers.replay,
+        wanted: &sizes,
+        dtypes: &task.layers.dtypes(),
+        seed: task.scenario.seed,
+    };
+    let found = noise::over(&noise, &steps, judge, watch)?;
+    Ok(wanted.into_iter().filter_map(|n| Some((n, found.get(task.training.name(n))?.clone()))).collect())
+}
+
+fn assigned(task: &Task, sides: &[Side], floors: &HashMap<&str, Floor>) -> assign::Report {
+    let spread = |name: &str| floors.get(name).map_or(vec![], |f| f.max.iter().map(|m| R * m).collect());
+    let ties = assign::Ties { metric: spread("assign.metric"), overlap: spread("assign.overlap") };
+    let mut report = assign::Report::default();
+    let read = |s: &Side| assign::Assigned::read(&|n| tensor(task, s.outputs, n));
+    for side in sides {
+        let judges = &side.kernel.evaluation.assignments;
+        let reference = assign::Assigned::of(judges);
+        if let Some(own) = read(side) {
+            report.counts.push(own.count(side.who, &side.kernel.counts));
+            report.differences.extend(assign::difference(side.who, "kernel", &own, &reference, judges, &ties));
+        }
+    }
+    if let (Some(r), Some(c)) = (read(&sides[0]), read(&sides[1])) {
+        report.differences.extend(assign::difference("candidate", "reference", &c, &r, &sides[0].kernel.evaluation.assignments, &ties));
+    }
+    report
+}
+
+fn losses(task: &Task, sides: &[Side], floors: &HashMap<&str, Floor>, grads: &[grad::Report]) -> loss::Report {
+    let spread = |name: &str| floors.get(name).map_or(0.0, |f| f.max.iter().copied().fold(0.0, f64::max));
+    let weights = sides[0].kernel.loss.gains;
+    let mut report = loss::Report::default();
+    let mut opinions = Vec::new();
+    for side in sides {
+        let expected = values("kernel", &|n| side.kernel.tensors.get(n).cloned());
+        let own = values(side.who, &|n| tensor(task, side.outputs, n));
+        if let (Some(own), Some(expected)) = (own, expected) {
+            report.checks.extend(loss::checks(&own, &expected, &spread));
+            report.flags.extend(loss::flags(&own, &expected, weights, &spread));
+            if side.who == "reference" {
+                opinions.push(expected);
+            }
+            opinions.push(own);
+        }
+    }
+    report.flags.extend(broadcasts(task));
+    report.terms = (0..TERMS.len()).map(|i| term(i, weights[i], &opinions, grads)).collect();
+    report
+}
+
+fn values(who: &str, get: &dyn Fn(&str) -> Option<Tensor>) -> Option<loss::Values> {
+    let one = |name: &str| get(name)?.to_f64().first().copied();
+    let items: [f64; 3] = get("loss.items")?.to_f64().try_into().ok()?;
+    let terms = [one("loss.iou")?, one("loss.dfl")?, one("loss.cls")?];
+    Some(loss::Values { who: who.into(), terms, items, total: one("loss.total")?, normaliser: one("loss.normaliser")? })
+}
+
+fn term(i: usize, weight: f64, opinions: &[loss::Values], grads: &[grad::Report]) -> loss::Term {
+    let value = |v: &loss::Values| loss::TermValue {
+        who: v.who.clone(),
+        value: v.terms[i],
+        normaliser: v.normaliser,
+        contribution: v.terms[i] * weight,
+    };
+    let of_term = |r: &grad::Report| r.terms.iter().find(|t| t.term == TERMS[i]).map_or(vec![], |t| into(r, t, weight));
+    loss::Term {
+        name: TERMS[i].into(),
+        weight,
+        opinions: opinions.iter().map(value).collect(),
+        into: grads.iter().flat_map(of_term).collect(),
+    }
+}
+
+/// Norms of the contribution's gradient into the predictions.
+fn into(report: &grad::Report, term: &grad::TermGradients, weight: f64) -> Vec<loss::Into> {
+    let predictions = term.gradients.iter().filter(|g| PREDICTIONS.contains(&g.name.as_str()));
+    let both = |g: &grad::Gradient| {
+        let of = |who: &str, norm: Option<f64>| loss::Into { who: who.into(), tensor: g.name.clone(), norm: norm.map(|n| n * weight) };
+        [of(&report.against, g.norm_reference), of(&report.who, g.norm_candidate)]
+    };
+    predictions.flat_map(both).collect()
+}
+
+/// Tensors of the loss that are larger than its declared shapes can make them, on the candidate's side.
+fn broadcasts(task: &Task) -> Vec<loss::Flag> {
+    let shape = |n: &str| tensor(task, &task.layers.reference_outputs, n).map_or(vec![], |t| t.shape().to_vec());
+    let (scores, distances, metric) = (shape("pred_scores"), shape("pred_distri"), shape("assign.metric"));
+    let largest = [scores, distances, metric].iter().map(|s| s.iter().product::<usize>()).max().unwrap_or(0);
+    let own = |r: &crate::verdict::TensorResult| r.candidate_shape().unwrap_or_else(|| r.shape.clone());
+    let region = task.layers.results.iter().filter(|r| task.regions.stage(r.step) == Stage::Loss);
+    let flag = |r: &crate::verdict::TensorResult| {
+        let term = task.regions.terms(r.step).first().copied().unwrap_or("total");
+        loss::broadcast("candidate", &r.name, &own(r), largest, term)
+    };
+    region.filter_map(flag).collect()
+}
+
+/// The candidate's gradients, by libtorch in the declared dtypes, against the f64 graph's.
+fn gradients_of(task: &Task, watch: &mut dyn Watch) -> Result<Vec<grad::Report>> {
+    let name = |standard: &&str| task.training.name(standard).to_string();
+    let terms: Vec<String> = TERMS.iter().map(|t| name(&format!("loss.{t}").as_str())).chain([name(&"loss.total")]).collect();
+    let mut wrt: Vec<String> = PREDICTIONS.iter().map(name).collect();
+    wrt.extend(gradients::trainable(task.graph));
+    gradients::check(&wrt)?;
+    let (options, torch) = (Options { threads: task.threads, optimisation: Default::default() }, task.engines.torch()?);
+    let dtypes = task.layers.dtypes();
+    let walk = |graph| gradients::Task {
+        graph,
+        inputs: task.inputs,
+        replay: &task.layers.replay,
+        dtypes: &dtypes,
+        terms: &terms,
+        wrt: &wrt,
+        seed: task.scenario.seed,
+    };
+    let reference = {
+        let mut shadow = torch.differentiator(task.graph.clone(), &options, true).at("f64 gradient")?;
+        gradients::reference(&walk(task.graph), &mut *shadow, watch).at("f64 gradient")?
+    };
+    let graph = open::graph_of(&task.scenario.candidate, task.graph)?;
+    let mut session = torch.differentiator(graph.clone(), &options, false).at("candidate, gradient")?;
+    let own = gradients::own(&walk(&graph), &mut *session).at("candidate, gradient")?;
+    let standard = |n: &String| PREDICTIONS.into_iter().find(|p| task.training.name(p) == n).map_or(n.clone(), str::to_string);
+    let names: Vec<String> = wrt.iter().map(standard).collect();
+    let judged = TERMS.into_iter().chain(["total"]).enumerate().map(|(i, term)| grad::TermGradients {
+        term: term.into(),
+        gradients: (0..names.len())
+            .map(|k| grad::judge(&names[k], reference.exact[i][k].as_ref(), own[i][k].as_ref(), reference.floors[i][k].as_ref()))
+            .collect(),
+    });
+    Ok(vec![grad::Report { who: "candidate".into(), against: "f64 graph".into(), terms: judged.collect() }])
+}
+
+/// The tensors that a training graph must have; said before anything runs.
+///
+/// # Errors
+/// A standard tensor that the graph neither takes nor gives.
+pub fn check(graph: &Graph, training: &Training) -> Result<()> {
+    kernel::find(&training.kernel)?;
+    let given = |n: &str| graph.inputs.iter().chain(&graph.outputs).any(|p| p.name == n);
+    for standard in training.rename.keys() {
+        if !Training::standard().any(|s| s == standard) {
+            let next = format!(
+                "{}known: {}",
+                crate::error::hint(standard, Training::standard()),
+                Training::standard().collect::<Vec<_>>().join(", ")
+            );
+            return Err(Error::usage(format!("training.rename: '{standard}' is no standard name")).next(next));
+        }
+    }
+    match Training::standard().find(|s| !given(training.name(s))) {
+        None => Ok(()),
+        Some(missing) => {
+            let kind = if TRUTH.contains(&missing) { "input" } else { "input or output" };
+            let next = format!("training.rename.\"{missing}\" = \"...\" names the tensor that plays this part");
+            Err(Error::usage(format!("[training]: the graph has no {kind} '{}'", training.name(missing))).next(next))
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! training: what of a graph is its training side: the kernel that is the reference of its assigner and loss, and the tensors' names.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The tensors that gradients are taken with respect to, besides the parameters: scores `[B, A, nc]`, distances `[B, A, 4·(R + 1)]`.
+pub const PREDICTIONS: [&str; 2] = ["pred_scores", "pred_distri"];
+
+/// The ground truth: classes `[B, G]` and boxes in pixels `[B, G, 4]`; rows of zeros are padding.
+pub const TRUTH: [&str; 2] = ["gt_labels", "gt_boxes"];
+
+/// What the assigner gives.
+pub const ASSIGNED: [&str; 7] = [
+    "assign.fg_mask",
+    "assign.gt_index",
+    "assign.target_labels",
+    "assign.target_boxes",
+    "assign.target_scores",
+    "assign.metric",
+    "assign.overlap",
+];
+
+/// What the loss gives: raw terms, weighted terms in the order in which they are reported, their sum, what the terms were divided by.
+pub const LOSSES: [&str; 6] = ["loss.iou", "loss.dfl", "loss.cls", "loss.items", "loss.total", "loss.normaliser"];
+
+/// The terms, in the order of `loss.items`.
+pub const TERMS: [&str; 3] = ["iou", "dfl", "cls"];
+
+/// The training side of a graph.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// The f64 reference of assigner and loss: a name from `parity list kernels`.
+    pub kernel: String,
+    /// Height and width of the images; those of the graph input `images` where not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<[usize; 2]>,
+    /// Strides of the levels, largest grid first.
+    #[serde(default = "strides")]
+    pub strides: Vec<usize>,
+    /// Tensors that the graph calls differently: standard name -> graph name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
+}
+
+fn strides() -> Vec<usize> {
+    vec![8, 16, 32]
+}
+
+impl Training {
+    /// What the graph calls the tensor of this standard name.
+    pub fn name<'a>(&'a self, standard: &'a str) -> &'a str {
+        self.rename.get(standard).map_or(standard, String::as_str)
+    }
+
+    /// Every standard name.
+    pub fn standard() -> impl Iterator<Item = &'static str> {
+        PREDICTIONS.into_iter().chain(TRUTH).chain(ASSIGNED).chain(LOSSES)
+    }
+}

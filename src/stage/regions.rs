@@ -1,0 +1,61 @@
+//! regions: which stage and which loss term a node of a training graph belongs to.
+
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::scenario::Stage;
+use crate::scenario::training::{ASSIGNED, LOSSES, PREDICTIONS, TERMS, Training};
+use std::collections::HashSet;
+
+/// Stage and terms of every step, by step index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Regions {
+    stages: Vec<Stage>,
+    terms: Vec<Vec<&'static str>>,
+}
+
+impl Regions {
+    /// What the predictions depend on is the network; what the assignment depends on besides is the assigner; the rest of what the
+    /// losses depend on is the loss.
+    ///
+    /// # Errors
+    /// A tensor that the graph does not have.
+    pub fn of(graph: &Graph, training: &Training) -> Result<Self> {
+        let network = above(graph, training, &PREDICTIONS)?;
+        let assign = above(graph, training, &ASSIGNED)?;
+        let loss = above(graph, training, &LOSSES)?;
+        let of_term = |t: &&str| above(graph, training, &[&format!("loss.{t}")]);
+        let terms = TERMS.iter().map(of_term).collect::<Result<Vec<_>>>()?;
+        let stage = |i: &usize| match (network.contains(i), assign.contains(i), loss.contains(i)) {
+            (true, _, _) | (_, false, false) => Stage::Activations,
+            (_, true, _) => Stage::Assign,
+            (_, _, true) => Stage::Loss,
+        };
+        let steps = 0..graph.steps.len();
+        let stages: Vec<Stage> = steps.clone().map(|i| stage(&i)).collect();
+        let belongs = |i: usize, term: &HashSet<usize>| stages[i] == Stage::Loss && term.contains(&i);
+        let named = |i: usize| TERMS.into_iter().zip(&terms).filter(|(_, t)| belongs(i, t)).map(|(n, _)| n).collect();
+        Ok(Self { terms: steps.map(named).collect(), stages })
+    }
+
+    /// The stage of step `i`; without a training side every step is of the activations.
+    pub fn stage(&self, i: usize) -> Stage {
+        self.stages.get(i).copied().unwrap_or(Stage::Activations)
+    }
+
+    /// The terms that step `i` of the loss belongs to; empty elsewhere, and where the terms are put together.
+    pub fn terms(&self, i: usize) -> &[&'static str] {
+        self.terms.get(i).map_or(&[], Vec::as_slice)
+    }
+
+    /// The steps of assigner and loss, in executable order.
+    pub fn training_steps(&self) -> Vec<usize> {
+        (0..self.stages.len()).filter(|i| matches!(self.stages[*i], Stage::Assign | Stage::Loss)).collect()
+    }
+}
+
+/// Steps that the tensors of these standard names depend on; graph inputs depend on none.
+fn above(graph: &Graph, training: &Training, names: &[&str]) -> Result<HashSet<usize>> {
+    let input = |n: &str| graph.inputs.iter().any(|p| p.name == n);
+    let names = names.iter().map(|n| training.name(n).to_string()).filter(|n| !input(n)).collect::<Vec<_>>();
+    graph.ancestors(&names)
+}

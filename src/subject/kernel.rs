@@ -1,0 +1,160 @@
+//! kernel: the built-in f64 references of assigner and loss as a subject: predictions and ground truth in, every named tensor out.
+
+use crate::error::{Error, Place, Result};
+use crate::kernel::anchors::Anchors;
+use crate::kernel::assign::Assignment;
+use crate::kernel::loss::gold_yolo::{Evaluation, GoldYolo};
+use crate::kernel::loss::inputs::Inputs;
+use crate::scenario::training::Training;
+use crate::tensor::{DType, Tensor};
+use std::collections::BTreeMap;
+
+/// One line of the table of kernels.
+pub struct Kernel {
+    pub name: &'static str,
+    pub summary: &'static str,
+    loss: fn() -> GoldYolo,
+}
+
+pub const ALL: &[Kernel] = &[
+    Kernel { name: "gold_yolo_n", summary: "TaskAligned, varifocal, SIoU, no distribution", loss: GoldYolo::n },
+    Kernel { name: "gold_yolo_sml", summary: "TaskAligned, varifocal, GIoU, DFL over 17 bins", loss: GoldYolo::sml },
+    Kernel { name: "gold_yolo_n_warm_up", summary: "ATSS, varifocal, SIoU, no distribution", loss: || GoldYolo::n().warm_up() },
+    Kernel { name: "gold_yolo_sml_warm_up", summary: "ATSS, varifocal, GIoU, DFL over 17 bins", loss: || GoldYolo::sml().warm_up() },
+];
+
+/// What the kernel says about one set of predictions.
+pub struct Opinion {
+    pub evaluation: Evaluation,
+    /// By standard name; floats in f64.
+    pub tensors: BTreeMap<&'static str, Tensor>,
+    /// Rows of ground truth of each image that are no padding.
+    pub counts: Vec<usize>,
+    pub loss: GoldYolo,
+}
+
+/// Looks a kernel up.
+pub fn find(name: &str) -> Result<&'static Kernel> {
+    ALL.iter().find(|k| k.name == name).ok_or_else(|| {
+        let known = || ALL.iter().map(|k| k.name);
+        let next = format!("{}known: {}", crate::error::hint(name, known()), known().collect::<Vec<_>>().join(", "));
+        Error::usage(format!("unknown kernel '{name}'")).next(next)
+    })
+}
+
+/// Evaluates the kernel on the tensors that `get` finds by standard name; `image` is height and width.
+///
+/// # Errors
+/// A missing tensor, one of another shape, and whatever the kernel refuses (NaN, negative sizes, classes out of range).
+pub fn evaluate(training: &Training, image: [usize; 2], get: &dyn Fn(&str) -> Option<Tensor>) -> Result<Opinion> {
+    let loss = (find(&training.kernel)?.loss)();
+    let tensor = |name: &str, rank: usize| {
+        let found = get(name).ok_or_else(|| Error::usage(format!("the kernel '{}' needs the tensor '{name}'", training.kernel)))?;
+        match found.shape().len() == rank {
+            true => Ok(found),
+            false => Err(Error::usage(format!("'{name}' has shape {:?}, the kernel takes {rank} dimensions", found.shape()))),
+        }
+    };
+    let (scores, distances) = (tensor("pred_scores", 3)?, tensor("pred_distri", 3)?);
+    let (labels, boxes) = (tensor("gt_labels", 2)?, tensor("gt_boxes", 3)?);
+    if boxes.shape() != [labels.shape()[0], labels.shape()[1], 4] || labels.shape()[0] != scores.shape()[0] {
+        let shapes = (scores.shape(), labels.shape(), boxes.shape());
+        return Err(Error::usage(format!(
+            "pred_scores {:?}, gt_labels {:?} and gt_boxes {:?} do not fit each other",
+            shapes.0, shapes.1, shapes.2
+        )));
+    }
+    let anchors = Anchors::of_image(image[0], image[1], &training.strides)?;
+    let (rows, classes) = (labels.shape()[1], scores.shape()[2]);
+    let labels = labels.to_i64().ok_or_else(|| Error::usage(format!("'gt_labels' holds {}, not integers", labels.dtype())))?;
+    let boxes: Vec<[f64; 4]> = boxes.to_f64().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]).collect();
+    let counts: Vec<usize> =
+        (0..scores.shape()[0]).map(|b| objects(&labels[b * rows..(b + 1) * rows], &boxes[b * rows..(b + 1) * rows])).collect();
+    let (scores, distances) = (scores.to_f64(), distances.to_f64());
+    let inputs = Inputs {
+        anchors: &anchors,
+        classes,
+        reg_max: loss.reg_max,
+        scores: &scores,
+        distances: &distances,
+        labels: &labels,
+        boxes: &boxes,
+        counts: &counts,
+    };
+    let evaluation = loss.evaluate(&inputs).at(format!("kernel '{}'", training.kernel))?;
+    Ok(Opinion { tensors: named(&evaluation, &loss, rows, anchors.len(), classes), evaluation, counts, loss })
+}
+
+/// Rows up to the last that is not all zero.
+fn objects(labels: &[i64], boxes: &[[f64; 4]]) -> usize {
+    labels.iter().zip(boxes).rposition(|(l, b)| *l != 0 || b.iter().any(|v| *v != 0.0)).map_or(0, |i| i + 1)
+}
+
+fn named(e: &Evaluation, loss: &GoldYolo, rows: usize, anchors: usize, classes: usize) -> BTreeMap<&'static str, Tensor> {
+    let (images, all) = (e.assignments.len(), &e.assignments);
+    let floats =
+        |shape: &[usize], of: &dyn Fn(&Assignment) -> Vec<f64>| Tensor::from_vec(shape, all.iter().flat_map(of).collect::<Vec<f64>>());
+    let whole = |of: &dyn Fn(&Assignment) -> Vec<i64>| Tensor::from_vec(&[images, anchors], all.iter().flat_map(of).collect::<Vec<i64>>());
+    let foreground: Vec<u8> = all.iter().flat_map(|a| a.foreground()).map(u8::from).collect();
+    let scalar = |v: f64| Tensor::from_vec(&[], vec![v]);
+    let raw = |i: usize| scalar(e.items[i] / loss.gains[i]);
+    let mut out = BTreeMap::from([
+        ("assign.gt_index", whole(&|a| a.gt_index().iter().map(|g| *g as i64).collect())),
+        ("assign.target_labels", whole(&|a| a.labels.clone())),
+        ("assign.target_boxes", floats(&[images, anchors, 4], &|a| a.boxes.concat())),
+        ("assign.target_scores", floats(&[images, anchors, classes], &|a| a.scores.clone())),
+        ("assign.metric", floats(&[images, rows, anchors], &|a| a.trails.iter().flat_map(|t| t.metric.clone()).collect())),
+        ("assign.overlap", floats(&[images, rows, anchors], &|a| a.trails.iter().flat_map(|t| t.overlap.clone()).collect())),
+        ("loss.iou", raw(0)),
+        ("loss.dfl", raw(1)),
+        ("loss.cls", raw(2)),
+        ("loss.items", Tensor::from_vec(&[3], e.items.to_vec())),
+        ("loss.total", scalar(e.total)),
+        ("loss.normaliser", scalar(if e.score_sum > 0.0 { e.score_sum } else { 1.0 })),
+    ]);
+    if let Ok(mask) = Tensor::from_bytes(DType::Bool, vec![images, anchors], &foreground) {
+        out.insert("assign.fg_mask", mask);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn training() -> Training {
+        toml::from_str("kernel = \"gold_yolo_n\"").unwrap()
+    }
+
+    fn tensors(name: &str) -> Option<Tensor> {
+        // 64 x 64: 8² + 4² + 2² anchors.
+        Some(match name {
+            "pred_scores" => Tensor::from_vec(&[1, 84, 2], vec![0.1f32; 168]),
+            "pred_distri" => Tensor::from_vec(&[1, 84, 4], vec![1f32; 336]),
+            "gt_labels" => Tensor::from_vec(&[1, 3], vec![1i64, 0, 0]),
+            "gt_boxes" => Tensor::from_vec(&[1, 3, 4], [8f32, 8.0, 56.0, 56.0].into_iter().chain([0.0; 8]).collect::<Vec<_>>()),
+            _ => return None,
+        })
+    }
+
+    #[test]
+    fn every_standard_tensor_is_named_and_padding_is_not_counted() {
+        let opinion = evaluate(&training(), [64, 64], &tensors).unwrap();
+        assert_eq!(opinion.counts, [1]);
+        for name in crate::scenario::training::ASSIGNED.iter().chain(&crate::scenario::training::LOSSES) {
+            assert!(opinion.tensors.contains_key(name), "{name}");
+        }
+        assert_eq!(opinion.tensors["assign.fg_mask"].to_f64().iter().sum::<f64>(), 13.0);
+        let total = opinion.tensors["loss.total"].to_f64()[0];
+        assert!((opinion.tensors["loss.items"].to_f64().iter().sum::<f64>() - total).abs() < 1e-12 && total > 0.0);
+    }
+
+    #[test]
+    fn a_missing_tensor_another_image_size_and_an_unknown_kernel_are_named() {
+        let e = evaluate(&training(), [64, 64], &|n| tensors(n).filter(|_| n != "gt_boxes")).err().unwrap();
+        assert!(e.message.contains("'gt_boxes'"), "{e}");
+        let e = evaluate(&training(), [96, 96], &tensors).err().unwrap();
+        assert!(e.message.contains("scores: 168 values, but 1 x 189 x 2"), "{e}");
+        assert!(find("gold_yolo").err().unwrap().next.unwrap().contains("gold_yolo_n"));
+    }
+}
