@@ -68,6 +68,8 @@ class Equal(unittest.TestCase):
                 self.assertLessEqual(np.abs(mine - theirs).max(), terms**0.5 * own, name)
             else:
                 self.assertTrue(np.array_equal(mine, theirs), name)
+        shapes = {o.name: [d.dim_value for d in o.type.tensor_type.shape.dim] for o in exported.model.graph.output}
+        self.assertEqual(shapes, {name: list(value.shape) for name, value in wanted.items()})
         nodes = exported.model.graph.node
         self.assertEqual(sum(n.op_type == "StopGradient" for n in nodes), len(marks), "a detach was lost")
         self.assertEqual(len(marks), {"train": 2, "eval": 0, "loss": 1 if choice.assigner == "atss" else 2}[choice.form])
