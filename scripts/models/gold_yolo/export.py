@@ -45,9 +45,18 @@ def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], ti
             custom_opsets={DOMAIN: 1},
         )
     traced = onnx.load_from_string(buffer.getvalue())
+    state_shapes(traced.graph, module, inputs)
     boundaries = skip_identities(traced.graph)
     state = {name: value.numpy() for name, value in module.state_dict().items()}
     return Exported(tidy(traced, state, title), boundaries)
+
+
+def state_shapes(graph: onnx.GraphProto, module: nn.Module, inputs: dict[str, Tensor]) -> None:
+    """Every output's shape as numbers; the exporter cannot infer all of them."""
+    with torch.no_grad():
+        made = module(*inputs.values())
+    for port, value in zip(graph.output, [made] if isinstance(made, Tensor) else made):
+        port.CopyFrom(helper.make_tensor_value_info(port.name, port.type.tensor_type.elem_type, list(value.shape)))
 
 
 def tidy(traced: onnx.ModelProto, state: dict[str, np.ndarray], title: str) -> onnx.ModelProto:

@@ -44,7 +44,7 @@ class Recorder:
     once, under the innermost one.
     """
 
-    def __init__(self, module: nn.Module, command: str, names: dict[str, str] | None = None):
+    def __init__(self, module: nn.Module, command: str, names: dict[str, str | None] | None = None):
         self.module, self.names, self.calls = module, names or {}, Counter()
         self.trace = Trace(version(), command)
         self.trace.metadata["parity.parameters"] = json.dumps(parameters(module))
@@ -72,7 +72,7 @@ class Recorder:
         return returned
 
     def keep(self, path: str, value: Tensor, module: nn.Module) -> None:
-        name = self.names.get(path, path)
+        name = self.names.get(path) or path
         if name not in self.trace.tensors:
             self.trace.add(name, as_array(value), Entry(path, type(module).__name__))
 
