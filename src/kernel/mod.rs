@@ -63,6 +63,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_folders_are_the_table() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kernel");
+        let helpers = ["mod", "cells", "trail", "inputs", "positives"];
+        for folder in ["assign", "loss"] {
+            for file in std::fs::read_dir(format!("{root}/{folder}")).unwrap() {
+                let file = file.unwrap().file_name().into_string().unwrap();
+                let name = file.trim_end_matches(".rs");
+                assert!(helpers.contains(&name) || ALL.iter().any(|k| k.name == name), "{folder}/{file} is in no row of the table");
+            }
+        }
+    }
+
+    #[test]
     fn the_table_names_every_kernel_once_and_says_everything_about_it() {
         for (i, k) in ALL.iter().enumerate() {
             assert!([k.name, k.paper, k.what, k.kinks].iter().all(|t| !t.is_empty()), "{k:?}");

@@ -270,9 +270,17 @@ fn the_margin_of_a_top_k_is_the_gap_at_its_boundary() {
     }
     // The best anchor would sooner leave the box, 4 of 64 pixels, than the top-k, 0.13 of 0.9.
     let first = out.distance(0, None).unwrap();
-    assert_eq!((first.decision, first.gap, first.scale), (Decision::Inside, 4.0, 64.0));
+    assert_eq!((first.decision, first.gap, first.scale), (Decision::Inside, 4.0 - 1e-9, 64.0));
     assert_relative_eq!(out.closest(Decision::TopK).unwrap().gap, 0.01, max_relative = 1e-9);
     assert_eq!(out.trails[0].candidates, (0..13).collect::<Vec<_>>());
+}
+
+#[test]
+fn ties_among_candidates_outside_the_box_are_no_near_miss() {
+    let object = [0.0, 0.0, 16.0, 16.0];
+    let out = tal(YOLOV6, &points(), 0.5, object, &[object]);
+    assert_eq!(out.closest(Decision::TopK).unwrap().relative(), 1.0);
+    assert_eq!(out.closest(Decision::Largest), None);
 }
 
 #[test]
