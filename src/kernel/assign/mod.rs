@@ -4,6 +4,8 @@
 //! with an empty box. Every choice among equals takes the lowest index.
 
 pub mod atss;
+#[cfg(test)]
+mod cells;
 pub mod task_aligned;
 mod trail;
 

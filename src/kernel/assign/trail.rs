@@ -141,11 +141,9 @@ impl Trail {
     /// The margin by which the claim on `a` would change: the easiest decision to lose, or the hardest of those to gain.
     pub fn margin(&self, a: usize) -> Margin {
         let decisions = self.decisions(a);
-        let easier = |p: Margin, q: Margin| if q.relative() < p.relative() { q } else { p };
-        let harder = |p: Margin, q: Margin| if q.relative() > p.relative() { q } else { p };
-        let failed = decisions.iter().filter(|(held, _)| !held).map(|(_, m)| *m).reduce(harder);
+        let failed = decisions.iter().filter(|(held, _)| !held).map(|(_, m)| *m).reduce(Margin::harder);
         let never = Margin { decision: Decision::Valid, gap: f64::INFINITY, scale: 1.0 };
-        failed.or_else(|| decisions.iter().map(|(_, m)| *m).reduce(easier)).unwrap_or(never)
+        failed.or_else(|| decisions.iter().map(|(_, m)| *m).reduce(Margin::easier)).unwrap_or(never)
     }
 }
 
@@ -154,24 +152,30 @@ impl Margin {
     pub fn relative(&self) -> f64 {
         if self.gap == 0.0 { 0.0 } else { self.gap / self.scale }
     }
+
+    fn easier(self, other: Self) -> Self {
+        if other.relative() < self.relative() { other } else { self }
+    }
+
+    fn harder(self, other: Self) -> Self {
+        if other.relative() > self.relative() { other } else { self }
+    }
 }
 
 impl Assignment {
     /// What would have to change for anchor `a` to be `theirs`, at least; None where it already is.
     pub fn distance(&self, a: usize, theirs: Option<usize>) -> Option<Margin> {
         let lose = |g: usize| self.trails[g].margin(a);
-        let easier = |p: Margin, q: Margin| if q.relative() < p.relative() { q } else { p };
-        let harder = |p: Margin, q: Margin| if q.relative() > p.relative() { q } else { p };
         let claiming = || (0..self.trails.len()).filter(|&g| self.trails[g].claims(a));
         match (self.owner[a], theirs) {
             (ours, theirs) if ours == theirs => None,
-            (_, None) => claiming().map(lose).reduce(harder),
+            (_, None) => claiming().map(lose).reduce(Margin::harder),
             (None, Some(h)) => Some(lose(h)),
             (Some(g), Some(h)) => {
                 let larger = self.larger(a, g, h);
-                let settled = if self.trails[g].claims(a) { easier(lose(g), larger) } else { larger };
+                let settled = if self.trails[g].claims(a) { lose(g).easier(larger) } else { larger };
                 let eligible = self.trails[h].claims(a) || (self.rivals == Rivals::All && claiming().count() > 1);
-                Some(if eligible { settled } else { harder(lose(h), settled) })
+                Some(if eligible { settled } else { lose(h).harder(settled) })
             }
         }
     }
@@ -181,12 +185,17 @@ impl Assignment {
         Margin { decision: Decision::Largest, gap: (self.trails[g].overlap[a] - self.trails[h].overlap[a]).max(0.0), scale: 1.0 }
     }
 
-    /// The smallest relative margin of each kind of decision that was taken near a positive or a candidate; None if never taken.
+    /// The smallest relative margin of one kind of decision, over the candidates of all objects that lie inside (for `Inside`: over all
+    /// candidates) and, for `Largest`, over the contested anchors; None if it was never taken.
     pub fn closest(&self, decision: Decision) -> Option<Margin> {
         let contested = |a: usize| self.trails.iter().filter(|t| t.claims(a)).count() > 1;
         let largest = (0..self.owner.len()).filter(|&a| decision == Decision::Largest && contested(a)).filter_map(|a| self.runner_up(a));
-        let seen = self.trails.iter().filter(|t| t.valid).flat_map(|t| t.candidates.iter().flat_map(|&a| t.decisions(a)));
-        let all = seen.map(|(_, m)| m).filter(|m| m.decision == decision && decision != Decision::Largest).chain(largest);
+        // A candidate outside only fills a place: its ties decide nothing.
+        let matters = |t: &Trail, a: usize| decision == Decision::Inside || t.inside(a);
+        let seen = self.trails.iter().filter(|t| t.valid).flat_map(|t| {
+            t.candidates.iter().filter(move |&&a| matters(t, a)).flat_map(|&a| t.decisions(a)).filter(|(_, m)| m.decision == decision)
+        });
+        let all = seen.map(|(_, m)| m).chain(largest);
         all.min_by(|p, q| p.relative().total_cmp(&q.relative()))
     }
 

@@ -271,6 +271,15 @@ mod tests {
     }
 
     #[test]
+    fn scores_of_exactly_zero_make_every_item_and_gradient_zero_though_anchors_are_positive() {
+        let batch = Batch::of(0, &[0.0], &[1.0], &[[6.0, 5.0, 38.0, 41.0]], true);
+        let out = GoldYolo::n().evaluate(&batch.inputs()).unwrap();
+        assert!(!out.positives.is_empty());
+        assert_eq!((out.score_sum, out.items), (0.0, [0.0; 3]));
+        assert!(out.score_gradient.iter().chain(&out.distance_gradient()).all(|g| *g == 0.0));
+    }
+
+    #[test]
     fn the_reported_items_are_box_distribution_class_and_sum_to_the_total() {
         let batch = Batch::of(16, &[0.3, 0.6, 0.1, 0.8], &[0.3, -1.0, 0.7, 1.2, 0.1], &[[6.0, 5.0, 38.0, 41.0]], false);
         let out = GoldYolo::sml().evaluate(&batch.inputs()).unwrap();

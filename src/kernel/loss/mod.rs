@@ -2,8 +2,14 @@
 
 pub mod bce;
 pub mod box_loss;
+pub mod cross_entropy;
 pub mod dfl;
+pub mod focal;
 pub mod gold_yolo;
+pub mod info_nce;
 pub mod inputs;
 pub mod positives;
+pub mod quality_focal;
+pub mod size_weight;
+pub mod v8_detection;
 pub mod varifocal;
