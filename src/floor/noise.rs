@@ -63,6 +63,19 @@ impl Floor {
         self.runs += 1;
     }
 
+    /// The floor of a weighted sum, by the triangle inequality; None for a sum of nothing.
+    pub fn sum<'a>(parts: impl Iterator<Item = (&'a Floor, f64)>) -> Option<Floor> {
+        parts.fold(None, |sum: Option<Floor>, (part, weight)| {
+            let scaled = |v: &[f64]| v.iter().map(|x| x * weight.abs()).collect::<Vec<f64>>();
+            let added = |a: &[f64], b: Vec<f64>| a.iter().zip(b).map(|(x, y)| x + y).collect::<Vec<f64>>();
+            let (max, rms) = (scaled(&part.max), scaled(&part.rms));
+            Some(match sum {
+                None => Floor { axis: part.axis, max, rms, runs: part.runs },
+                Some(s) => Floor { max: added(&s.max, max), rms: added(&s.rms, rms), ..s },
+            })
+        })
+    }
+
     /// Largest error / spread over the channels, of the largest element and of the root mean square alike.
     ///
     /// No spread and no error agree (0); no spread and any error is infinite: exact expected.

@@ -39,11 +39,14 @@ fn from_proto(model: ModelProto, digest: String, folder: Option<&Path>) -> Resul
     let metadata: BTreeMap<String, String> =
         model.metadata_props.iter().map(|p| (p.key.clone().unwrap_or_default(), p.value.clone().unwrap_or_default())).collect();
     let seed = metadata.get(seeded::KEY).map(|text| seeded::seed(text)).transpose()?;
-    let mut stored = IndexMap::new();
+    let (mut stored, mut left) = (IndexMap::new(), HashSet::new());
     for tensor in &graph.initializer {
         let name = tensor.name.clone().unwrap_or_default();
         let weight = match seed {
-            Some(seed) if seeded::is_empty(tensor) => drawn(tensor, seed)?,
+            Some(seed) if seeded::is_empty(tensor) => {
+                left.insert(name.clone());
+                drawn(tensor, seed)?
+            }
             _ => weights::decode(tensor, folder)?,
         };
         if stored.insert(name.clone(), weight).is_some() {
@@ -66,6 +69,7 @@ fn from_proto(model: ModelProto, digest: String, folder: Option<&Path>) -> Resul
         weights: stored,
         steps,
         functions: model.functions,
+        drawn: left,
         metadata,
     };
     check(&loaded)?;

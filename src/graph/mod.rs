@@ -115,6 +115,8 @@ pub struct Graph {
     /// In executable order (Kahn, smallest file index first), which is the file's own order where that is executable.
     pub steps: Vec<Step>,
     pub functions: Vec<proto::FunctionProto>,
+    /// Weights that the model left to the rule of its metadata: its parameters and buffers.
+    pub drawn: HashSet<String>,
     /// What the model says of itself, by key.
     pub metadata: BTreeMap<String, String>,
 }

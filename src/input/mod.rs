@@ -1,8 +1,8 @@
 //! input: the tensors that both subjects are fed, made once and identified by digest.
 
 mod file;
-mod image;
 mod generated;
+mod image;
 
 use crate::error::{Error, Place, Result, hint, printable};
 use crate::graph::{Dim, Graph, Port};

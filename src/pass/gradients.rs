@@ -13,7 +13,7 @@ use crate::subject::{Ask, Coherent, Differentiator, Feed, Gradients, Noise};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
 use rand::Rng;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Where operators take parameters: (operator, inputs).
 const TAKES: &[(&str, &[usize])] = &[
@@ -51,7 +51,8 @@ pub struct Reference {
     pub floors: Vec<Vec<Option<Floor>>>,
 }
 
-/// Float weights that train, in backward order: those that the last node takes come first.
+/// Float weights that train, in backward order: those that the last node takes come first. Where the model leaves its parameters to a
+/// rule, no other weight is one.
 pub fn trainable(graph: &Graph) -> Vec<String> {
     let frozen: HashSet<&str> = graph.metadata.get(FROZEN).map_or(HashSet::new(), |t| t.split(' ').collect());
     let mut seen = HashSet::new();
@@ -60,6 +61,7 @@ pub fn trainable(graph: &Graph) -> Vec<String> {
         let takes = TAKES.iter().find(|row| row.0 == node.op).map_or(&[][..], |row| row.1);
         for name in takes.iter().filter_map(|i| node.inputs.get(*i)) {
             let weight = graph.weights.get(name).is_some_and(|t| t.dtype().is_float());
+            let weight = weight && (graph.drawn.is_empty() || graph.drawn.contains(name));
             if weight && !frozen.contains(name.as_str()) && seen.insert(name) {
                 out.push(name.clone());
             }
@@ -70,27 +72,40 @@ pub fn trainable(graph: &Graph) -> Vec<String> {
 }
 
 /// The f64 graph: exact gradients, and how far rounding moves them.
-pub fn reference(task: &Task, shadow: &mut dyn Differentiator, watch: &mut dyn Watch) -> Result<Reference> {
+///
+/// `sums` says which terms are weighted sums of others, (term, [(other, weight)]): their floor is the sum of the others', which is not
+/// below their own, and saves a backward. A term without any gradient stays without one, whatever the noise.
+pub fn reference(task: &Task, sums: &Sums, shadow: &mut dyn Differentiator, watch: &mut dyn Watch) -> Result<Reference> {
     watch.phase("gradients", RUNS as usize + 1);
     let normed = normed(task.graph, task.terms)?;
     let feed = |n: &str| task.inputs.get(n).cloned();
-    let exact = shadow.run(&ask(task, &feed, None, &normed))?;
+    let exact = shadow.run(&ask(task, task.terms, &feed, None, &normed))?;
     watch.step(1);
     let mut floors: Vec<Vec<Option<Floor>>> = exact.by_term.iter().map(|g| vec![None; g.len()]).collect();
+    let moves = |t: &usize| !sums.contains_key(t) && exact.by_term[*t].iter().flatten().any(|g| g.to_f64().iter().any(|v| *v != 0.0));
+    let noisy_terms: Vec<usize> = (0..task.terms.len()).filter(moves).collect();
+    let terms: Vec<String> = noisy_terms.iter().map(|t| task.terms[*t].clone()).collect();
     for run in 1..=RUNS {
-        let coherent = coherent(task, &normed, &exact, run);
+        let coherent = coherent(task, &normed, &exact, &noisy_terms, run);
         let noise = Noise { seed: task.seed, run, dtypes: task.dtypes, coherent: &coherent };
-        let noisy = shadow.run(&ask(task, &feed, Some(noise), &[]))?;
-        for (row, (exact, noisy)) in floors.iter_mut().zip(exact.by_term.iter().zip(&noisy.by_term)) {
-            row.iter_mut().zip(exact.iter().zip(noisy)).for_each(|(floor, pair)| add(floor, pair));
+        let noisy = shadow.run(&ask(task, &terms, &feed, Some(noise), &[]))?;
+        for (t, noisy) in noisy_terms.iter().zip(&noisy.by_term) {
+            floors[*t].iter_mut().zip(exact.by_term[*t].iter().zip(noisy)).for_each(|(floor, pair)| add(floor, pair));
         }
         watch.step(run as usize + 1);
+    }
+    for (sum, parts) in sums {
+        let row = (0..task.wrt.len()).map(|k| Floor::sum(parts.iter().filter_map(|(t, w)| Some((floors[*t][k].as_ref()?, *w)))));
+        floors[*sum] = row.collect();
     }
     Ok(Reference { exact: exact.by_term, floors })
 }
 
-fn ask<'a>(task: &Task<'a>, feed: Feed<'a>, noise: Option<Noise<'a>>, slopes: &'a [String]) -> Ask<'a> {
-    Ask { feed, terms: task.terms, wrt: task.wrt, replay: task.replay, noise, slopes }
+/// For a term that is a weighted sum of others: which, with which weights.
+pub type Sums = BTreeMap<usize, Vec<(usize, f64)>>;
+
+fn ask<'a>(task: &Task<'a>, terms: &'a [String], feed: Feed<'a>, noise: Option<Noise<'a>>, slopes: &'a [String]) -> Ask<'a> {
+    Ask { feed, terms, wrt: task.wrt, replay: task.replay, noise, slopes }
 }
 
 /// A subject's own gradients.
@@ -120,11 +135,11 @@ fn normed(graph: &Graph, terms: &[String]) -> Result<Vec<String>> {
 }
 
 /// ± amplitude · mean |gradient| per channel, for every normed tensor and term.
-fn coherent(task: &Task, normed: &[String], exact: &Gradients, run: u32) -> Vec<Coherent> {
+fn coherent(task: &Task, normed: &[String], exact: &Gradients, terms: &[usize], run: u32) -> Vec<Coherent> {
     let one = |(k, name): (usize, &String)| {
         let mut signs = noise::signs(task.seed ^ 0x6772_6164, run, k);
-        let by_term = exact.slopes.iter().map(|slopes| {
-            let slope = slopes.get(k)?.as_ref()?;
+        let by_term = terms.iter().map(|t| {
+            let slope = exact.slopes[*t].get(k)?.as_ref()?;
             let unit = task.dtypes.get(name).copied().unwrap_or(DType::F32).unit_roundoff();
             let amplitude = family::noise(Family::Normalisation, slope.terms, unit);
             Some(slope.mean.iter().map(|m| if signs.next_u32() & 1 == 0 { amplitude * m } else { -amplitude * m }).collect())

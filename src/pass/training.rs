@@ -48,7 +48,7 @@ pub fn run(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<
     };
     let sides = sides.map(side).into_iter().collect::<Result<Vec<_>>>()?;
     let floors = floors(task, judge, watch)?;
-    let grad = if runs(Stage::Grad) { gradients_of(task, watch)? } else { vec![] };
+    let grad = if runs(Stage::Grad) { gradients_of(task, sides[0].kernel.loss.gains, watch)? } else { vec![] };
     Ok(Stages {
         assign: runs(Stage::Assign).then(|| assigned(task, &sides, &floors)),
         loss: runs(Stage::Loss).then(|| losses(task, &sides, &floors, &grad)),
@@ -188,7 +188,7 @@ fn broadcasts(task: &Task) -> Vec<loss::Flag> {
 }
 
 /// The candidate's gradients, by libtorch in the declared dtypes, against the f64 graph's.
-fn gradients_of(task: &Task, watch: &mut dyn Watch) -> Result<Vec<grad::Report>> {
+fn gradients_of(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<Vec<grad::Report>> {
     let name = |standard: &&str| task.training.name(standard).to_string();
     let terms: Vec<String> = TERMS.iter().map(|t| name(&format!("loss.{t}").as_str())).chain([name(&"loss.total")]).collect();
     let mut wrt: Vec<String> = PREDICTIONS.iter().map(name).collect();
@@ -205,9 +205,11 @@ fn gradients_of(task: &Task, watch: &mut dyn Watch) -> Result<Vec<grad::Report>>
         wrt: &wrt,
         seed: task.scenario.seed,
     };
+    // The total is the sum of the weighted terms.
+    let sums = gradients::Sums::from([(TERMS.len(), weights.into_iter().enumerate().collect())]);
     let reference = {
         let mut shadow = torch.differentiator(task.graph.clone(), &options, true).at("f64 gradient")?;
-        gradients::reference(&walk(task.graph), &mut *shadow, watch).at("f64 gradient")?
+        gradients::reference(&walk(task.graph), &sums, &mut *shadow, watch).at("f64 gradient")?
     };
     let graph = open::graph_of(&task.scenario.candidate, task.graph)?;
     let mut session = torch.differentiator(graph.clone(), &options, false).at("candidate, gradient")?;

@@ -4,6 +4,8 @@ use super::number;
 use crate::error::printable;
 use crate::exit::Exit;
 use crate::run::Run;
+use crate::scenario::Stage;
+use crate::stage::StageVerdict;
 use crate::tensor::index::unravel;
 use crate::verdict::{Accumulated, Isolated, Origin, Outcome, TensorResult, ToleranceBy};
 
@@ -44,6 +46,9 @@ fn diverge(run: &Run) -> Vec<String> {
     if let Some(origin) = v.origins.first() {
         return at_origin(run, origin);
     }
+    if let Some(stage) = v.stage().filter(|s| matches!(s.stage, Stage::Assign | Stage::Loss | Stage::Grad)) {
+        return at_stage(stage);
+    }
     let find = |name: &str| run.tensors.iter().find(|t| t.name == name || t.node == name);
     if let Some(t) = v.untested.first().and_then(|n| find(n)) {
         let mut lines = vec![format!("DIVERGE first at tensor '{}' of node '{}' ({}); own fault not tested", t.name, t.node, t.op)];
@@ -81,10 +86,36 @@ fn diverge(run: &Run) -> Vec<String> {
         .collect()
 }
 
+/// A divergence that no node is at fault for alone.
+fn at_stage(stage: &StageVerdict) -> Vec<String> {
+    let term = stage.term.as_ref().map_or(String::new(), |t| format!(", term '{t}'"));
+    let mut lines = vec![format!("DIVERGE in stage {}{term}: first '{}'", stage.stage.name(), stage.first.as_deref().unwrap_or("?"))];
+    lines.extend(stage.says.iter().map(|s| format!("  {s}")));
+    lines.push(match stage.stage {
+        Stage::Assign => "  next        compare the rule named above: top-k, threshold, inside test, or which ground truth wins".into(),
+        Stage::Loss => "  next        compare weight, normaliser and reduction of this term".into(),
+        Stage::Grad => {
+            "  next        look for a detach, an in-place change or a non-differentiable operator between this term and the tensor".into()
+        }
+        Stage::Inputs | Stage::Activations => String::new(),
+    });
+    lines
+}
+
+/// ", stage loss, term 'iou'" for an origin behind the network.
+fn place(run: &Run, origin: &Origin) -> String {
+    let found = run.verdict.stages.iter().find(|s| s.first.as_deref() == Some(origin.node.as_str()));
+    match found.filter(|s| s.stage != Stage::Activations) {
+        Some(s) => format!(", stage {}{}", s.stage.name(), s.term.as_ref().map_or(String::new(), |t| format!(", term '{t}'"))),
+        None => String::new(),
+    }
+}
+
 fn at_origin(run: &Run, origin: &Origin) -> Vec<String> {
     let independent = run.verdict.origins.iter().filter(|o| o.independent).count();
     let rank = if independent > 1 { format!(", first of {independent} independent origins") } else { String::new() };
-    let mut lines = vec![format!("DIVERGE at node '{}' ({}): the node itself is at fault{rank}", origin.node, origin.op)];
+    let mut lines =
+        vec![format!("DIVERGE at node '{}' ({}){}: the node itself is at fault{rank}", origin.node, origin.op, place(run, origin))];
     if let Some(t) = run.tensors.iter().find(|t| t.name == origin.tensor) {
         lines.push(format!("  tensor      '{}' {} {:?}", t.name, t.dtype.map_or("?", |d| d.name()), t.shape));
         lines.extend(isolated(t));

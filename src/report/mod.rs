@@ -1,6 +1,7 @@
 //! report: views of a Run: the terminal for people, JSON for everything else.
 
 mod headline;
+mod stages;
 mod terminal;
 
 pub use headline::headline;

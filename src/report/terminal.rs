@@ -1,6 +1,7 @@
 //! terminal: the report that a person reads: headline, origins, the coverage line.
 
 use super::headline::{headline, provenance};
+use super::stages::stages;
 use super::{number, table};
 use crate::compare::Comparison;
 use crate::error::printable;
@@ -16,6 +17,7 @@ pub fn terminal(run: &Run, all: bool) -> String {
     if run.verdict.origins.len() > 1 {
         out += &origins(run);
     }
+    out += &stages(run);
     if all {
         out += &tensors(run);
     }

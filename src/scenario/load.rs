@@ -122,7 +122,8 @@ pub fn check_tolerance(t: &Tolerance) -> Result<()> {
 }
 
 fn check_input(input: &Input) -> Result<()> {
-    let sources = [input.image.is_some(), input.file.is_some(), input.random.is_some(), input.values.is_some()].iter().filter(|b| **b).count();
+    let sources =
+        [input.image.is_some(), input.file.is_some(), input.random.is_some(), input.values.is_some()].iter().filter(|b| **b).count();
     if sources != 1 {
         return Err(Error::usage(format!("{sources} sources stated")).next("state exactly one of image, file, random, values"));
     }

@@ -87,6 +87,7 @@ impl Case {
             weights: Default::default(),
             steps: vec![Step::of(self.node.clone())],
             functions: Vec::new(),
+            drawn: Default::default(),
             metadata: Default::default(),
         }
     }

@@ -1,0 +1,69 @@
+//! stages: what every stage of a training graph found, and the ledger of the loss.
+
+use super::{number, table};
+use crate::error::printable;
+use crate::run::Run;
+use crate::scenario::Stage;
+use crate::verdict::Outcome;
+
+/// One line per stage, then the ledger; nothing where the graph has no training side.
+pub fn stages(run: &Run) -> String {
+    let training = |s: &Stage| matches!(s, Stage::Assign | Stage::Loss | Stage::Grad);
+    if !run.verdict.stages.iter().any(|s| training(&s.stage)) {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = run
+        .verdict
+        .stages
+        .iter()
+        .map(|s| vec![s.stage.name().into(), outcome(s.outcome).into(), s.says.first().cloned().unwrap_or_default()])
+        .map(|r| r.iter().map(|c| printable(c)).collect())
+        .collect();
+    format!("\n{}{}{}", table(&["stage", "verdict", "found"], &rows), ledger(run), warnings(run))
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Agree => "agree",
+        Outcome::Diverge => "DIVERGE",
+        Outcome::Nothing => "not compared",
+    }
+}
+
+/// Value, weight, contribution and gradient of every term, by opinion.
+fn ledger(run: &Run) -> String {
+    let Some(loss) = &run.stages.loss else { return String::new() };
+    let mut rows = Vec::new();
+    for term in &loss.terms {
+        let norm = |who: &str, tensor: &str| {
+            let found = term.into.iter().find(|i| i.who == who && i.tensor == tensor);
+            found.map_or("-".into(), |i| i.norm.map_or("none".into(), number))
+        };
+        for v in &term.opinions {
+            let who = if v.who == "kernel" { "f64 graph" } else { &v.who };
+            let cells =
+                [term.name.clone(), v.who.clone(), number(v.value), number(term.weight), number(v.normaliser), number(v.contribution)];
+            rows.push(cells.into_iter().chain(["pred_scores", "pred_distri"].map(|t| norm(who, t))).map(|c| printable(&c)).collect());
+        }
+    }
+    let head = ["term", "opinion", "value", "weight", "normaliser", "contribution", "|gradient| scores", "|gradient| distances"];
+    format!("\n{}", table(&head, &rows))
+}
+
+/// Degenerate assignments and dead terms, expected or not.
+fn warnings(run: &Run) -> String {
+    let counts = run.stages.assign.iter().flat_map(|a| &a.counts);
+    let degenerate = counts.filter_map(|c| {
+        let what = match c.degenerate? {
+            crate::stage::assign::Degenerate::Nothing => "nothing is positive although there is ground truth",
+            crate::stage::assign::Degenerate::Everything => "every anchor is positive: no assignment at all",
+            crate::stage::assign::Degenerate::OneTakesAll => "one ground truth owns every positive",
+        };
+        Some(format!("degenerate  {}: {what} ({} of {}; counted: {})", c.who, c.positives, c.anchors, c.counted))
+    });
+    let flags = run.stages.loss.iter().flat_map(|l| &l.flags).map(|f| {
+        let kind = if f.expected { "as the reference: no fault" } else { "FAULT" };
+        format!("term        {} ({kind})", f.says)
+    });
+    degenerate.chain(flags).map(|l| printable(&l) + "\n").collect()
+}
