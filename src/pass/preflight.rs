@@ -1,6 +1,6 @@
 //! preflight: what a scenario with a training side must have, said before anything runs: its tensors, its ground truth, a fault that shows.
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::graph::{Dim, Graph};
 use crate::kernel::anchors::Anchors;
 use crate::scenario::training::{PREDICTIONS, TRUTH, Training};
@@ -50,7 +50,7 @@ pub fn inputs(graph: &Graph, training: &Training, inputs: &IndexMap<String, Tens
         return Err(Error::usage(fact).next("state training.image and training.strides as the graph has them"));
     }
     let get = |standard: &str| inputs.get(training.name(standard)).cloned();
-    kernel::check_truth(training, classes, &get).at("ground truth")?;
+    kernel::check_truth(training, classes, &get)?;
     if PREDICTIONS.iter().all(|p| get(p).is_some()) {
         kernel::evaluate(training, image, &get)?;
     }

@@ -51,7 +51,11 @@ pub fn evaluate(training: &Training, image: [usize; 2], get: &dyn Fn(&str) -> Op
     let (scores, distances) = (tensor(training, get, "pred_scores", 3)?, tensor(training, get, "pred_distri", 3)?);
     let Batch { rows, labels, boxes, counts } = Batch::read(training, get)?;
     if counts.len() != scores.shape()[0] {
-        return Err(Error::usage(format!("pred_scores {:?} and ground truth of {} images do not fit each other", scores.shape(), counts.len())));
+        return Err(Error::usage(format!(
+            "pred_scores {:?} and ground truth of {} images do not fit each other",
+            scores.shape(),
+            counts.len()
+        )));
     }
     let anchors = Anchors::of_image(image[0], image[1], &training.strides)?;
     let classes = scores.shape()[2];
