@@ -14,6 +14,7 @@ pub mod graph;
 pub mod input;
 pub mod native;
 pub mod pairing;
+pub mod params;
 pub mod pass;
 pub mod pipeline;
 pub mod report;

@@ -1,8 +1,10 @@
 //! params: how many trained numbers a model holds, and in which module.
 
 use super::Graph;
+use crate::params::{Kind, Param};
 use indexmap::IndexMap;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// Floating-point weights of one module (everything before the last '.' or '/' of a weight's name).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -35,4 +37,16 @@ pub fn per_module(graph: &Graph) -> IndexMap<String, ModuleParams> {
 /// Number of floating-point weight elements, constants of the graph included.
 pub fn total(graph: &Graph) -> usize {
     per_module(graph).values().map(|m| m.elements).sum()
+}
+
+/// The floating-point initialisers as a list of parameters. A graph does not say what was trained; the mean and variance of a
+/// BatchNormalization are buffers.
+pub fn list(graph: &Graph) -> Vec<Param> {
+    let norms = graph.steps.iter().flat_map(|s| &s.nodes).filter(|n| n.op == "BatchNormalization");
+    let statistics: HashSet<&str> = norms.flat_map(|n| n.inputs.iter().skip(3).take(2)).map(String::as_str).collect();
+    let kind = |name: &str| if statistics.contains(name) { Kind::Buffer } else { Kind::Parameter };
+    let floats = graph.weights.iter().filter(|(_, t)| t.dtype().is_float());
+    floats
+        .map(|(name, t)| Param { name: name.clone(), shape: t.shape().to_vec(), dtype: t.dtype(), kind: kind(name), trainable: None })
+        .collect()
 }

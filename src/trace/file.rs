@@ -2,12 +2,17 @@
 
 use super::Header;
 use crate::error::{Error, Place, Result};
+use crate::params::{self, Param};
 use crate::tensor::{DType, Tensor};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+
+/// Keys of the safetensors metadata: parity's header, and the list of the model's parameters.
+pub const HEADER: &str = "parity.trace";
+pub const PARAMETERS: &str = "parameters";
 
 /// An opened trace: tensors are read when asked for.
 pub struct Opened {
@@ -16,6 +21,8 @@ pub struct Opened {
     index: BTreeMap<String, usize>,
     /// None where something other than parity wrote the file.
     pub header: Option<Header>,
+    /// The model's parameters, where the writer listed them.
+    pub parameters: Option<Vec<Param>>,
 }
 
 struct Shard {
@@ -45,8 +52,8 @@ pub fn open(path: &Path) -> Result<Opened> {
 fn single(path: &Path) -> Result<Opened> {
     let shard = map(path)?;
     let names = names_of(&shard)?;
-    let header = header_of(&shard)?;
-    Ok(Opened { index: names.into_iter().map(|n| (n, 0)).collect(), shards: vec![shard], header })
+    let (header, parameters) = header_of(&shard)?;
+    Ok(Opened { index: names.into_iter().map(|n| (n, 0)).collect(), shards: vec![shard], header, parameters })
 }
 
 fn sharded(path: &Path) -> Result<Opened> {
@@ -63,7 +70,7 @@ fn sharded(path: &Path) -> Result<Opened> {
         }
         shards.push(map(&folder.join(file)).at(format!("shard '{file}'"))?);
     }
-    let mut opened = Opened { shards, index: BTreeMap::new(), header: None };
+    let mut opened = Opened { shards, index: BTreeMap::new(), header: None, parameters: None };
     let held = opened.shards.iter().zip(&files).map(|(s, file)| names_of(s).at(format!("shard '{file}'"))).collect::<Result<Vec<_>>>()?;
     for (name, file) in &index.weight_map {
         let at = files.iter().position(|f| *f == file).unwrap_or(0);
@@ -72,7 +79,9 @@ fn sharded(path: &Path) -> Result<Opened> {
         }
         opened.index.insert(name.clone(), at);
     }
-    opened.header = opened.shards.first().map(header_of).transpose()?.flatten();
+    if let Some(first) = opened.shards.first() {
+        (opened.header, opened.parameters) = header_of(first)?;
+    }
     Ok(opened)
 }
 
@@ -94,14 +103,21 @@ fn names_of(shard: &Shard) -> Result<Vec<String>> {
     Ok(parsed(shard)?.names().into_iter().map(str::to_string).collect())
 }
 
-fn header_of(shard: &Shard) -> Result<Option<Header>> {
+/// What the metadata says: parity's own header, and the parameters of the model.
+fn header_of(shard: &Shard) -> Result<(Option<Header>, Option<Vec<Param>>)> {
     let (_, metadata) = SafeTensors::read_metadata(&shard.map).map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))?;
-    let Some(text) = metadata.metadata().as_ref().and_then(|m| m.get("parity.trace")) else { return Ok(None) };
-    let header: Header = serde_json::from_str(text).map_err(|e| Error::usage(format!("metadata 'parity.trace' is not readable: {e}")))?;
-    if header.format != 1 {
-        return Err(Error::usage(format!("trace format {} is not known; this parity reads format 1", header.format)));
+    let said = |key: &str| metadata.metadata().as_ref().and_then(|m| m.get(key));
+    let header: Option<Header> = said(HEADER).map(|text| understood(HEADER, text)).transpose()?;
+    let parameters: Option<Vec<Param>> = said(PARAMETERS).map(|text| understood(PARAMETERS, text)).transpose()?;
+    if let Some(format) = header.as_ref().map(|h| h.format).filter(|f| *f != 1) {
+        return Err(Error::usage(format!("trace format {format} is not known; this parity reads format 1")));
     }
-    Ok(Some(header))
+    parameters.iter().try_for_each(|list| params::check(list)).at(format!("metadata '{PARAMETERS}'"))?;
+    Ok((header, parameters))
+}
+
+fn understood<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Error::usage(format!("metadata '{key}' is not readable: {e}")))
 }
 
 impl Opened {
