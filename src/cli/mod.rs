@@ -1,6 +1,7 @@
 //! cli: words into library calls; the only place that prints, exits or starts another process.
 
 mod args;
+mod bless;
 mod compare;
 mod doctor;
 mod engine;
@@ -36,6 +37,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
     match args.command {
         Command::Run(run) => run::command(&run, engines),
         Command::Compare(compare) => compare::command(&compare),
+        Command::Bless(bless) => bless::command(&bless),
         Command::Map(map) => map::command(&map),
         Command::List(list) => list::command(&list),
         Command::Doctor => doctor::command(),
