@@ -22,6 +22,8 @@ pub enum Command {
     Compare(Compare),
     /// Propose a golden from recorded traces, show what it changes; accept or reject it
     Bless(Bless),
+    /// Compare the parameters of two models and attribute every element of the difference
+    Params(Params),
     /// Show a model: nodes, parameters per module, opsets
     Map(Map),
     /// Show a table: subjects, operators, faults, distributions, families, exits
@@ -144,6 +146,23 @@ pub struct Bless {
     #[arg(long, conflicts_with = "traces")]
     pub reject: bool,
     /// Also list the tensors that stay the same
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Params {
+    /// Reference: a model (.onnx), a recorded trace that lists its parameters (.safetensors), or a golden's folder
+    pub reference: PathBuf,
+    /// Candidate, likewise
+    pub candidate: PathBuf,
+    /// Parameter of the candidate that has another name: REFERENCE=CANDIDATE, or A*=B* for every name that starts with A
+    #[arg(long, value_name = "A=B")]
+    pub rename: Vec<String>,
+    /// Print the decomposition as JSON instead of the report
+    #[arg(long)]
+    pub json: bool,
+    /// Show all modules
     #[arg(long)]
     pub all: bool,
 }

@@ -7,6 +7,7 @@ mod doctor;
 mod engine;
 mod list;
 mod map;
+mod params;
 mod run;
 mod selftest;
 mod watch;
@@ -38,6 +39,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Run(run) => run::command(&run, engines),
         Command::Compare(compare) => compare::command(&compare),
         Command::Bless(bless) => bless::command(&bless),
+        Command::Params(params) => params::command(&params),
         Command::Map(map) => map::command(&map),
         Command::List(list) => list::command(&list),
         Command::Doctor => doctor::command(),
