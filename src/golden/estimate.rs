@@ -136,6 +136,8 @@ mod tests {
 
     const SHAPE: [usize; 4] = [2, 16, 32, 32];
 
+    type Draw = fn(&mut ChaCha8Rng, usize) -> f64;
+
     fn normal(seed: u64, n: usize) -> Vec<f32> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         (0..n).map(|_| StandardNormal.sample(&mut rng)).collect()
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_stated_error_is_the_error_over_many_seeds_and_shapes_of_difference() {
-        let shapes: [(&str, fn(&mut ChaCha8Rng, usize) -> f64); 3] = [
+        let shapes: [(&str, Draw); 3] = [
             ("dense", |rng, _| StandardNormal.sample(rng)),
             ("one sign", |rng, _| rng.random::<f64>() + 0.5),
             ("sparse and strided", |rng, i| if i % 64 == 0 { rng.random::<f64>() + 0.1 } else { 0.0 }),

@@ -242,6 +242,10 @@ mod tests {
         trained.into_iter().chain(kept).collect()
     }
 
+    /// Name, change, causes in what is counted, causes in what is trained.
+    type Case<'a> = (&'a str, &'a dyn Fn(&mut Vec<Param>), Causes<'a>, Causes<'a>);
+    type Causes<'a> = &'a [(Cause, i64)];
+
     fn causes(d: &Decomposition) -> Vec<(Cause, i64)> {
         d.by_cause().iter().map(|g| (g.cause, g.difference())).filter(|(c, _)| *c != Cause::Same).collect()
     }
@@ -256,7 +260,7 @@ mod tests {
             change(&mut other);
             difference(&base, &other, &[]).unwrap()
         };
-        let cases: [(&str, &dyn Fn(&mut Vec<Param>), &[(Cause, i64)], &[(Cause, i64)]); 6] = [
+        let cases: [Case; 6] = [
             ("missing", &|l| drop(l.pop()), &[(Cause::OnlyReference, -288)], &[(Cause::OnlyReference, -288)]),
             ("added", &|l| l.push(param("a.x", &[5], Kind::Parameter, true)), &[(Cause::OnlyCandidate, 5)], &[(Cause::OnlyCandidate, 5)]),
             ("shape", &|l| l[4].shape = vec![8, 5, 3, 3], &[(Cause::Shape, 72)], &[(Cause::Shape, 72)]),

@@ -147,7 +147,9 @@ mod tests {
     use super::*;
     use crate::tensor::DType;
 
-    fn list(names: &[(&str, &[usize])]) -> Vec<Param> {
+    type Names<'a> = &'a [(&'a str, &'a [usize])];
+
+    fn list(names: Names) -> Vec<Param> {
         let param = |(name, shape): &(&str, &[usize])| Param {
             name: name.to_string(),
             shape: shape.to_vec(),
@@ -158,7 +160,7 @@ mod tests {
         names.iter().map(param).collect()
     }
 
-    fn pairs(a: &[(&str, &[usize])], b: &[(&str, &[usize])], renames: &[&str]) -> Result<String> {
+    fn pairs(a: Names, b: Names, renames: &[&str]) -> Result<String> {
         let renames = renames.iter().map(|r| Rename::parse(r)).collect::<Result<Vec<_>>>()?;
         let (a, b) = (list(a), list(b));
         let show = |p: &Paired| match p {
@@ -171,8 +173,8 @@ mod tests {
 
     #[test]
     fn names_come_first_then_renames_then_the_only_one_of_its_shape() {
-        let a: &[(&str, &[usize])] = &[("c.weight", &[8, 3, 3, 3]), ("c.bias", &[8]), ("n.weight", &[8])];
-        let cases: &[(&[(&str, &[usize])], &[&str], &str)] = &[
+        let a: Names = &[("c.weight", &[8, 3, 3, 3]), ("c.bias", &[8]), ("n.weight", &[8])];
+        let cases: &[(Names, &[&str], &str)] = &[
             (a, &[], "c.weight=c.weight Name, c.bias=c.bias Name, n.weight=n.weight Name"),
             (
                 &[("c.kernel", &[8, 3, 3, 3]), ("c.b", &[8]), ("n.gamma", &[8])],
@@ -197,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_ambiguous_is_not_guessed() {
-        let a: &[(&str, &[usize])] = &[("n.gamma", &[8]), ("n.beta", &[8])];
+        let a: Names = &[("n.gamma", &[8]), ("n.beta", &[8])];
         assert_eq!(pairs(a, &[("n.weight", &[8]), ("n.bias", &[8])], &[]).unwrap(), "n.gamma=, n.beta=, =n.weight, =n.bias");
         assert_eq!(pairs(&a[..1], &[("m.gamma", &[8])], &[]).unwrap(), "n.gamma=, =m.gamma", "another module");
         assert_eq!(pairs(&a[..1], &[("n.weight", &[9])], &[]).unwrap(), "n.gamma=, =n.weight", "another shape");
@@ -205,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_rename_that_says_nothing_is_refused() {
-        let a: &[(&str, &[usize])] = &[("a", &[1]), ("b", &[1])];
+        let a: Names = &[("a", &[1]), ("b", &[1])];
         for (renames, word) in [
             (&["a"][..], "expected"),
             (&["a*=b"], "'*'"),

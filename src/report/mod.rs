@@ -3,7 +3,6 @@
 mod golden;
 mod headline;
 mod params;
-mod stages;
 mod terminal;
 
 pub use golden::golden;
