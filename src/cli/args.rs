@@ -136,6 +136,9 @@ pub struct Bless {
     /// Rule that generated the weights, in words, where no model file is
     #[arg(long, value_name = "TEXT", requires = "traces", conflicts_with = "model")]
     pub weights: Option<String>,
+    /// Keep these tensors whole, however large ('*' matches any text)
+    #[arg(long, value_name = "TENSOR", requires = "traces")]
+    pub whole: Vec<String>,
     /// Keep tensors of at most this many elements whole, larger ones as a sketch
     #[arg(long, value_name = "N", requires = "traces", default_value_t = crate::golden::FULL)]
     pub full: usize,

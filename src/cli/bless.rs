@@ -11,6 +11,7 @@ use crate::report;
 use crate::trace::file;
 use std::collections::BTreeMap;
 use std::path::Path;
+use wildmatch::WildMatch;
 
 pub fn command(args: &args::Bless) -> Result<Exit> {
     let folder = &args.golden;
@@ -103,7 +104,7 @@ fn golden(args: &args::Bless, present: Option<&Golden>) -> Result<Golden> {
     let traces = args.traces.iter().map(|path| Ok((path.display().to_string(), file::open(path)?))).collect::<Result<Vec<_>>>()?;
     // Another sketch of the same tensor could not be held against the present one.
     let settings = present.map_or(Settings::default(), |g| g.settings);
-    record::golden(&traces, facts, &Rule { full: args.full, settings })
+    record::golden(&traces, facts, &Rule { full: args.full, whole: args.whole.iter().map(|p| WildMatch::new(p)).collect(), settings })
 }
 
 fn versions(stated: &[String]) -> Result<BTreeMap<String, String>> {

@@ -66,7 +66,7 @@ pub fn between(present: Option<&Golden>, new: &Golden) -> Result<Difference> {
 
 /// Holds a tensor against what a golden keeps of it.
 pub fn against(held: &Held, tensor: &Tensor, settings: super::sketch::Settings) -> Result<Status> {
-    one(held, &super::record::held(tensor.clone(), None, &super::record::Rule { full: usize::MAX, settings }))
+    one(held, &super::record::held("", tensor.clone(), None, &super::record::Rule { full: usize::MAX, whole: vec![], settings }))
 }
 
 fn one(old: &Held, new: &Held) -> Result<Status> {

@@ -9,11 +9,14 @@ use crate::tensor::Tensor;
 use crate::trace::Entry;
 use crate::trace::file::Opened;
 use indexmap::IndexMap;
+use wildmatch::WildMatch;
 
 /// How a golden is made of traces.
 pub struct Rule {
     /// Tensors of at most this many elements are kept whole.
     pub full: usize,
+    /// Tensors of these names are kept whole however large they are.
+    pub whole: Vec<WildMatch>,
     pub settings: Settings,
 }
 
@@ -25,7 +28,7 @@ pub fn golden(traces: &[(String, Opened)], mut facts: Facts, rule: &Rule) -> Res
         for name in trace.ordered() {
             let Some(tensor) = trace.tensor(name)? else { continue };
             let entry = trace.header.as_ref().and_then(|h| h.tensors.get(name));
-            if tensors.insert(name.to_string(), held(tensor, entry, rule)).is_some() {
+            if tensors.insert(name.to_string(), held(name, tensor, entry, rule)).is_some() {
                 return Err(
                     Error::usage(format!("trace {path}: tensor '{name}' is in another trace too")).next("bless them into two goldens")
                 );
@@ -39,9 +42,9 @@ pub fn golden(traces: &[(String, Opened)], mut facts: Facts, rule: &Rule) -> Res
 }
 
 /// `tensor` as a golden keeps it.
-pub fn held(tensor: Tensor, entry: Option<&Entry>, rule: &Rule) -> Held {
+pub fn held(name: &str, tensor: Tensor, entry: Option<&Entry>, rule: &Rule) -> Held {
     let sha256 = digest::of_bytes(tensor.bytes());
-    let whole = tensor.numel() <= rule.full;
+    let whole = tensor.numel() <= rule.full || rule.whole.iter().any(|p| p.matches(name));
     let value = if whole { Value::Full(tensor) } else { Value::Sketch(sketch::of(tensor.view(), rule.settings)) };
     Held { sha256, value, entry: entry.cloned() }
 }

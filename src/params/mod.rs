@@ -2,6 +2,7 @@
 
 pub mod decompose;
 pub mod pair;
+pub mod source;
 
 pub use decompose::{Cause, Count, Decomposition, Difference, Group};
 pub use pair::{How, Paired, Rename};

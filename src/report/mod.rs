@@ -3,6 +3,7 @@
 mod golden;
 mod headline;
 mod params;
+mod stages;
 mod terminal;
 
 pub use golden::golden;

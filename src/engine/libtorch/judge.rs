@@ -33,7 +33,12 @@ impl TorchJudge {
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
         tch::set_num_threads(options.threads as i32);
         let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), widened(to_torch(t)?)?))).collect::<Result<_>>()?;
-        Ok(Self { graph, weights, recent: RefCell::default() })
+        Ok(Self::sharing(graph, weights))
+    }
+
+    /// On weights that are in f64 already.
+    pub fn sharing(graph: Arc<Graph>, weights: HashMap<String, Tensor>) -> Self {
+        Self { graph, weights, recent: RefCell::default() }
     }
 
     fn lookup(&self, name: &str, feed: Feed) -> Result<Tensor> {
