@@ -29,6 +29,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     let mut clock = Clock::start();
     let graph = Arc::new(load::file(&scenario.model)?);
     scenario.training.iter().try_for_each(|t| training::check(&graph, t))?;
+    training::check_faults(scenario)?;
     let plan = Plan::of(&graph, scenario)?;
     let inputs = input::make(scenario, &graph)?;
     let golden = scenario.golden.as_deref().map(|folder| store::open_for(folder, scenario.name.as_deref().unwrap_or(""))).transpose()?;
@@ -161,10 +162,11 @@ fn shadow(scenario: &Scenario, graph: &Arc<Graph>, threads: usize, engines: Engi
     })
 }
 
-/// For every injected fault the same engine without it.
+/// For every injected fault of outputs the same engine without it.
 fn controls(scenario: &Scenario, graph: &Arc<Graph>, threads: usize, engines: Engines) -> Result<Vec<Control>> {
     let sides = [(&scenario.reference, Faulty::Reference), (&scenario.candidate, Faulty::Candidate)];
-    let faulty = sides.into_iter().filter_map(|(s, side)| s.node.as_ref().map(|n| (s, n, side)));
+    let of_outputs = |s: &&Subject| !s.fault.as_deref().is_some_and(fault::only_gradients);
+    let faulty = sides.into_iter().filter(|(s, _)| of_outputs(s)).filter_map(|(s, side)| s.node.as_ref().map(|n| (s, n, side)));
     faulty
         .map(|(s, node, side)| {
             let clean = Subject { optimisation: s.optimisation, ..Subject::named(s.engine()) };

@@ -9,11 +9,11 @@ use crate::floor::noise::{Floor, R};
 use crate::golden::{Golden, Value};
 use crate::graph::{Dim, Graph};
 use crate::scenario::training::{LOSSES, PREDICTIONS, TERMS, TRUTH, Training};
-use crate::scenario::{Scenario, Stage};
+use crate::scenario::{Scenario, Stage, Subject, ToleranceKind};
 use crate::stage::regions::Regions;
 use crate::stage::{Stages, assign, grad, loss};
 use crate::subject::kernel::{self, Opinion};
-use crate::subject::{Engines, Judge, Options, open};
+use crate::subject::{Engines, Judge, Options, fault, open};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -215,8 +215,8 @@ fn gradients_of(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result
     gradients::check(&wrt)?;
     let (options, torch) = (Options { threads: task.threads, optimisation: Default::default() }, task.engines.torch()?);
     let dtypes = task.layers.dtypes();
-    let walk = |graph| gradients::Task {
-        graph,
+    let walk = gradients::Task {
+        graph: task.graph,
         inputs: task.inputs,
         replay: &task.layers.replay,
         dtypes: &dtypes,
@@ -228,11 +228,17 @@ fn gradients_of(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result
     let sums = gradients::Sums::from([(TERMS.len(), weights.into_iter().enumerate().collect())]);
     let reference = {
         let mut shadow = torch.differentiator(task.graph.clone(), &options, true).at("f64 gradient")?;
-        gradients::reference(&walk(task.graph), &sums, &mut *shadow, watch).at("f64 gradient")?
+        gradients::reference(&walk, &sums, &mut *shadow, watch).at("f64 gradient")?
     };
-    let graph = open::graph_of(&task.scenario.candidate, task.graph)?;
-    let mut session = torch.differentiator(graph.clone(), &options, false).at("candidate, gradient")?;
-    let own = gradients::own(&walk(&graph), &mut *session).at("candidate, gradient")?;
+    let declared = |graph: &Arc<Graph>| {
+        let mut session = torch.differentiator(graph.clone(), &options, false)?;
+        gradients::own(&walk, &mut *session)
+    };
+    let candidate = &task.scenario.candidate;
+    let own = declared(&open::graph_of(candidate, task.graph)?).at("candidate, gradient")?;
+    if gradient_fault(candidate).is_some() && same(&own, &declared(task.graph).at("candidate without its fault, gradient")?) {
+        return Err(changes_nothing(candidate));
+    }
     let standard = |n: &String| PREDICTIONS.into_iter().find(|p| task.training.name(p) == n).map_or(n.clone(), str::to_string);
     let names: Vec<String> = wrt.iter().map(standard).collect();
     let judged = TERMS.into_iter().chain(["total"]).enumerate().map(|(i, term)| grad::TermGradients {
@@ -271,6 +277,40 @@ fn golden_gradients(golden: &Golden, names: &[String], reference: &gradients::Re
 
 fn scaled(t: &Tensor, by: f64) -> Tensor {
     Tensor::from_vec(t.shape(), t.to_f64().iter().map(|v| v * by).collect::<Vec<f64>>())
+}
+
+/// The fault of a subject, where it shows in gradients only.
+fn gradient_fault(subject: &Subject) -> Option<&str> {
+    subject.fault.as_deref().filter(|f| fault::only_gradients(f))
+}
+
+fn same(a: &[Vec<Option<Tensor>>], b: &[Vec<Option<Tensor>>]) -> bool {
+    let bytes = |g: &Option<Tensor>| g.as_ref().map(|t| t.bytes().to_vec());
+    a.iter().flatten().map(bytes).eq(b.iter().flatten().map(bytes))
+}
+
+fn changes_nothing(subject: &Subject) -> Error {
+    let node = subject.node.as_deref().unwrap_or_default();
+    Error::usage(format!("the injected fault changes no gradient at node '{node}' on these inputs")).next("choose another node or input")
+}
+
+/// A fault that shows in gradients only needs them compared.
+///
+/// # Errors
+/// Such a fault in the reference, whose gradients are not computed, or in a run without the stage of gradients.
+pub fn check_faults(scenario: &Scenario) -> Result<()> {
+    if let Some(name) = gradient_fault(&scenario.reference) {
+        return Err(Error::usage(format!("fault '{name}' shows in gradients only, and those of the reference are not computed"))
+            .next("put it into the candidate"));
+    }
+    let floor = scenario.tolerance.kind.is_none_or(|k| k == ToleranceKind::Floor);
+    match gradient_fault(&scenario.candidate) {
+        Some(name) if !(scenario.runs(Stage::Grad) && floor) => {
+            Err(Error::usage(format!("fault '{name}' shows in gradients only, and this scenario compares none"))
+                .next("add [training], and keep the stage grad and tolerance = { kind = \"floor\" }"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The tensors that a training graph must have; said before anything runs.

@@ -6,6 +6,7 @@ use super::{StageVerdict, Stages};
 use crate::params::Cause;
 use crate::report::number;
 use crate::scenario::Stage;
+use crate::scenario::training::TERMS;
 use crate::verdict::{Origin, Outcome, Verdict};
 
 /// One verdict per stage of `stages`, which are those that were asked for; `behind` says whether the stages behind the activations ran.
@@ -99,6 +100,8 @@ fn at_origin(stage: Stage, v: &Verdict, regions: &Regions) -> Option<StageVerdic
     let here = |o: &&Origin| regions.stage(o.step) == stage;
     let origin = v.origins.iter().find(here)?;
     let term = match (regions.terms(origin.step), stage) {
+        // What every term is made with belongs to none of them.
+        (all, _) if all.len() == TERMS.len() => Some("total".to_string()),
         ([term, ..], _) => Some(term.to_string()),
         ([], Stage::Loss) => Some("total".to_string()),
         ([], _) => None,

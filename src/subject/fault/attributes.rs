@@ -13,6 +13,13 @@ pub const FAULTS: &[Fault] = &[
         inject: eps,
     },
     Fault {
+        name: "other-momentum",
+        summary: "the running statistics move at another pace; 1 never moves them",
+        ops: &["BatchNormalization"],
+        amount: Some(("share of the old", 0.9)),
+        inject: momentum,
+    },
+    Fault {
         name: "other-coordinates",
         summary: "half_pixel for align_corners or asymmetric, and the other way round",
         ops: &["Resize"],
@@ -68,6 +75,12 @@ pub const FAULTS: &[Fault] = &[
 fn eps(e: &mut Edit) -> Result<()> {
     let eps = e.amount as f32;
     e.set("epsilon", Attribute::Float(eps));
+    Ok(())
+}
+
+fn momentum(e: &mut Edit) -> Result<()> {
+    let share = e.amount as f32;
+    e.set("momentum", Attribute::Float(share));
     Ok(())
 }
 

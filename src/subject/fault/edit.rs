@@ -1,6 +1,7 @@
 //! edit: what a fault may do to one step: replace a weight for this step alone, change an attribute, append nodes.
 
 use crate::error::{Error, Result};
+use crate::graph::proto::FunctionProto;
 use crate::graph::{Attribute, Graph, Node, Step};
 use crate::tensor::{DType, Tensor};
 
@@ -52,7 +53,8 @@ impl Edit {
         self.resolve(&name).ok_or_else(|| Error::usage(format!("input {i} ('{name}') is no weight")))
     }
 
-    fn resolve(&self, name: &str) -> Option<Tensor> {
+    /// Value of tensor `name`, where the graph alone decides it.
+    pub fn resolve(&self, name: &str) -> Option<Tensor> {
         if let Some(weight) = self.graph.weights.get(name) {
             return Some(weight.clone());
         }
@@ -110,13 +112,42 @@ impl Edit {
     /// Appends `node`s between the step's first output and the rest of the graph. `build` gets the name of what the step
     /// computed until now, the name it must be given again, and a maker of private names.
     pub fn append(&mut self, build: impl FnOnce(&str, &str) -> Vec<Node>) {
+        self.append_to(0, build);
+    }
+
+    /// The same behind output `k`.
+    pub fn append_to(&mut self, k: usize, build: impl FnOnce(&str, &str) -> Vec<Node>) {
         let step = &mut self.graph.steps[self.step];
-        let public = step.outputs[0].clone();
+        let public = step.outputs[k].clone();
         let private = format!("parity/fault/before/{public}");
         for node in &mut step.nodes {
             node.outputs.iter_mut().filter(|o| **o == public).for_each(|o| *o = private.clone());
         }
         step.nodes.extend(build(&private, &public));
+    }
+
+    /// Puts nodes before input `i` of the node; `build` gets the name that is fed and the name that the node will take. The node
+    /// is no longer the step's first: this comes last.
+    pub fn prepend(&mut self, i: usize, build: impl FnOnce(&str, &str) -> Vec<Node>) -> Result<()> {
+        let fed = self.input_name(i)?;
+        let taken = format!("parity/fault/behind/{fed}");
+        self.node().inputs[i] = taken.clone();
+        self.graph.steps[self.step].nodes.splice(0..0, build(&fed, &taken));
+        Ok(())
+    }
+
+    /// More nodes behind those of the step.
+    pub fn extend(&mut self, nodes: Vec<Node>) {
+        self.graph.steps[self.step].nodes.extend(nodes);
+    }
+
+    /// Lets nodes of this step call `function`, unless the graph has it.
+    pub fn import(&mut self, function: FunctionProto) {
+        let domain = function.domain.clone().unwrap_or_default();
+        self.graph.opsets.entry(domain).or_insert(1);
+        if !self.graph.functions.iter().any(|f| f.name == function.name && f.domain == function.domain) {
+            self.graph.functions.push(function);
+        }
     }
 
     /// Adds a weight that appended nodes can name.

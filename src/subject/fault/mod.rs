@@ -1,11 +1,14 @@
 //! fault: the negative controls: one table of named faults, each a change to one node of a graph.
 //!
 //! A fault is a graph rewrite, so it can be injected into any engine and into the f64 shadow alike. The pipeline refuses an
-//! injection that changes no output bit.
+//! injection that changes no output bit, and one of a fault of gradients that changes no gradient.
 
 mod attributes;
+mod constants;
 mod edit;
+mod gradients;
 mod outputs;
+mod training;
 mod weights;
 mod wiring;
 
@@ -24,11 +27,17 @@ pub struct Fault {
     pub inject: fn(&mut Edit) -> Result<()>,
 }
 
-const FAMILIES: &[&[Fault]] = &[weights::FAULTS, attributes::FAULTS, wiring::FAULTS, outputs::FAULTS];
+const FAMILIES: &[&[Fault]] =
+    &[weights::FAULTS, attributes::FAULTS, constants::FAULTS, wiring::FAULTS, training::FAULTS, outputs::FAULTS, gradients::FAULTS];
 
 /// Every fault.
 pub fn all() -> impl Iterator<Item = &'static Fault> {
     FAMILIES.iter().copied().flatten()
+}
+
+/// Whether the fault changes gradients and no output.
+pub fn only_gradients(name: &str) -> bool {
+    gradients::FAULTS.iter().any(|f| f.name == name)
 }
 
 /// `graph` with fault `name` injected into the step called `node`.

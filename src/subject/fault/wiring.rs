@@ -42,6 +42,21 @@ pub const FAULTS: &[Fault] = &[
         amount: None,
         inject: max_for_min,
     },
+    Fault {
+        name: "bypass",
+        summary: "the operator left out: one input passes on",
+        ops: &["Add", "Sub", "Mul", "Div", "Pow", "Clip", "Sqrt", "Exp", "Log"],
+        amount: Some(("input", 0.0)),
+        inject: bypass,
+    },
+    Fault { name: "twice", summary: "the operator applied twice", ops: &["Add", "Sub", "Mul", "Div", "Pow"], amount: None, inject: twice },
+    Fault {
+        name: "all-true",
+        summary: "the test skipped: every element true",
+        ops: &["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "And", "Or"],
+        amount: None,
+        inject: all_true,
+    },
 ];
 
 fn swap(e: &mut Edit) -> Result<()> {
@@ -95,7 +110,9 @@ fn sum_for_mean(e: &mut Edit) -> Result<()> {
 
 /// In opsets 13 to 17 ReduceSum takes axes as input 1 and ReduceMean as an attribute.
 fn constant_axes(e: &mut Edit) -> Result<()> {
-    if e.node().op == "ReduceSum" {
+    if e.node().op == "ReduceSum" && e.node().inputs.len() == 1 {
+        e.node().attributes.remove("noop_with_empty_axes");
+    } else if e.node().op == "ReduceSum" {
         let axes = e.constant(1)?.to_i64().ok_or_else(|| Error::usage("axes are no integers"))?;
         e.node().inputs.truncate(1);
         e.node().attributes.remove("noop_with_empty_axes");
@@ -116,4 +133,26 @@ fn average_for_max(e: &mut Edit) -> Result<()> {
 
 fn max_for_min(e: &mut Edit) -> Result<()> {
     replace(e, &[("Max", "Min"), ("ReduceMax", "ReduceMin"), ("ArgMax", "ArgMin")])
+}
+
+fn bypass(e: &mut Edit) -> Result<()> {
+    let passes = e.input_name(e.amount as usize)?;
+    let node = e.node();
+    (node.op, node.inputs) = ("Identity".into(), vec![passes]);
+    node.attributes.clear();
+    Ok(())
+}
+
+fn twice(e: &mut Edit) -> Result<()> {
+    let (op, by) = (e.node().op.clone(), e.input_name(1)?);
+    e.append(|before, after| vec![node(&op, &[before, &by], after)]);
+    Ok(())
+}
+
+fn all_true(e: &mut Edit) -> Result<()> {
+    e.append(|before, after| {
+        let not = format!("{before}/not");
+        vec![node("Not", &[before], &not), node("Or", &[before, &not], after)]
+    });
+    Ok(())
 }

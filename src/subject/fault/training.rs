@@ -1,0 +1,66 @@
+//! training: faults that porting a training step invites: boxes in another format, a weight that broadcasts, a count for a sum, frozen norms.
+
+use super::edit::{node, node_with};
+use super::{Edit, Fault};
+use crate::error::Result;
+use crate::graph::Attribute;
+use crate::tensor::{DType, Tensor};
+
+pub const FAULTS: &[Fault] = &[
+    Fault {
+        name: "corners-as-centre",
+        summary: "boxes of two corners, in the last axis, read as centre and size",
+        ops: &["Identity", "Unsqueeze", "GatherElements", "Gather", "Reshape", "Concat", "Mul", "Div"],
+        amount: None,
+        inject: corners,
+    },
+    Fault {
+        name: "broadcast-weight",
+        summary: "the second factor without its last axis: each element times all weights",
+        ops: &["Mul"],
+        amount: None,
+        inject: broadcast,
+    },
+    Fault {
+        name: "count-for-sum",
+        summary: "how many are positive where their sum stands",
+        ops: &["ReduceSum"],
+        amount: None,
+        inject: count,
+    },
+    Fault {
+        name: "frozen-norm",
+        summary: "normalised by the stored statistics, which stay as they are, where training mode stands",
+        ops: &["BatchNormalization"],
+        amount: None,
+        inject: frozen,
+    },
+];
+
+fn corners(e: &mut Edit) -> Result<()> {
+    // Rows: what centre x, centre y, width and height add to the two corners.
+    let rows = [1.0f32, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, -0.5, 0.0, 0.5, 0.0, 0.0, -0.5, 0.0, 0.5];
+    let matrix = e.add_weight(Tensor::of(&[4, 4], &rows));
+    e.append(|before, after| vec![node("MatMul", &[before, &matrix], after)]);
+    Ok(())
+}
+
+fn broadcast(e: &mut Edit) -> Result<()> {
+    let flat = e.add_weight(Tensor::of(&[1], &[-1i64]));
+    e.prepend(1, |fed, taken| vec![node("Reshape", &[fed, &flat], taken)])
+}
+
+fn count(e: &mut Edit) -> Result<()> {
+    let zero = e.add_weight(Tensor::of(&[], &[0f32]));
+    e.prepend(0, |fed, taken| {
+        let positive = format!("{taken}/positive");
+        vec![node("Greater", &[fed, &zero], &positive), node_with("Cast", &[&positive], taken, "to", DType::F32.onnx() as i64)]
+    })
+}
+
+fn frozen(e: &mut Edit) -> Result<()> {
+    let (stored, updated) = ([e.input_name(3)?, e.input_name(4)?], e.node().outputs.split_off(1));
+    e.set("training_mode", Attribute::Int(0));
+    e.extend(stored.iter().zip(&updated).map(|(from, to)| node("Identity", &[from], to)).collect());
+    Ok(())
+}
