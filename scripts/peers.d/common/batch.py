@@ -54,7 +54,7 @@ def batches(name):
 
 
 def assigned(batch, prefix, owner, labels, boxes, scores):
-    """Owners (-1 is background), labels, rows whose box is the target box, soft targets of the positives."""
+    """Bytes: owners (-1 is background), labels, rows whose box is the target box, soft targets of the positives."""
     owner, scores = owner.reshape(-1).numpy(), scores.detach().reshape(-1, cases.CLASSES).numpy()
     labels = labels.reshape(-1).numpy()
     positive = owner >= 0
@@ -62,9 +62,9 @@ def assigned(batch, prefix, owner, labels, boxes, scores):
     rest[np.nonzero(positive)[0], labels[positive].astype(int)] = 0
     require(not rest.any(), f"case {prefix}: a soft target away from the label of a positive")
     return {
-        f"{prefix}.owner": owner.astype(np.int16),
-        f"{prefix}.label": labels.astype(np.int16),
-        f"{prefix}.box": row_of(batch, boxes.reshape(batch.images, -1, 4)).astype(np.int16),
+        f"{prefix}.owner": owner.astype(np.int8),
+        f"{prefix}.label": labels.astype(np.int8),
+        f"{prefix}.box": row_of(batch, boxes.reshape(batch.images, -1, 4)).astype(np.int8),
         f"{prefix}.score": scores[positive].sum(-1),
     }
 
@@ -81,17 +81,17 @@ def row_of(batch, boxes):
 
 
 def gradients(prefix, owner, scores, sides):
-    """Gradients at every seventh anchor and the first eight positives (scores), at the first six positives (distances)."""
+    """Gradients at every 13th anchor and the first six positives (scores), at the first three positives (distances)."""
     positive = np.nonzero(owner.reshape(-1).numpy() >= 0)[0]
-    at_scores = np.unique(np.concatenate([np.arange(0, owner.numel(), 7), positive[:8]])).astype(np.int32)
+    at_scores = np.unique(np.concatenate([np.arange(0, owner.numel(), 13), positive[:6]])).astype(np.int32)
     flat = sides.reshape(owner.numel(), -1).numpy()
     elsewhere = np.delete(flat, positive, 0)
     require(not elsewhere.any(), f"case {prefix}: a background anchor has a gradient of its distances")
     return {
         f"{prefix}.score_rows": at_scores,
         f"{prefix}.score_gradient": scores.reshape(owner.numel(), -1).numpy()[at_scores],
-        f"{prefix}.side_rows": positive[:6].astype(np.int32),
-        f"{prefix}.side_gradient": flat[positive[:6]],
+        f"{prefix}.side_rows": positive[:3].astype(np.int32),
+        f"{prefix}.side_gradient": flat[positive[:3]],
     }
 
 

@@ -32,13 +32,18 @@ class Fixture:
     def write(self, kernel, tensors, kinds, **facts):
         """`tensors` by name; `kinds` the edge class of every case, in order."""
         arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-        save_file(arrays, self.folder / f"{self.peer}-{kernel}.safetensors")
+        save(arrays, self.folder / f"{self.peer}-{kernel}.safetensors")
         self.kernels[kernel] = dict(cases=len(kinds), edges=sorted(set(kinds)), **facts)
         print(f"{self.peer} {kernel}: {len(kinds)} cases")
 
     def close(self):
         text = json.dumps({**self.about, "kernels": self.kernels}, indent=1, sort_keys=True)
         (self.folder / f"{self.peer}.json").write_text(text + "\n")
+
+
+def save(arrays, path):
+    save_file(arrays, path)
+    path.chmod(0o644)
 
 
 def write_cases(folder):
@@ -67,7 +72,7 @@ def write_cases(folder):
     bins, target = zip(*cases.distributions())
     out["distributions.logit"], out["distributions.target"] = np.array(bins, np.float64), np.array(target, np.float64)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    save_file(out, Path(folder) / "cases.safetensors")
+    save(out, Path(folder) / "cases.safetensors")
     names = {name: [case.kind for case in cases.images(name)] for name in ("fine", "wide")}
     names["pairs"] = list(kinds)
     (Path(folder) / "cases.json").write_text(json.dumps(names, indent=1) + "\n")

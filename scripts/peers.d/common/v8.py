@@ -4,7 +4,6 @@ import os
 from importlib.metadata import version
 from types import SimpleNamespace
 
-import numpy as np
 import torch
 
 from . import cases, fixture
@@ -100,6 +99,6 @@ def elementwise(out, losses):
     value, gradient = value_and_gradient(one(focal), logit)
     out.write("focal", dict(value=value, gradient=gradient), kinds, alpha=0.25, gamma=1.5)
     bins, cell = distributions()
-    one_side = lambda x: losses.DFLoss(16)(x, cell.clamp(max=14.75).unsqueeze(-1)).squeeze(-1)
+    one_side = lambda x: losses.DFLoss(16)(x, cell.clone().unsqueeze(-1)).squeeze(-1)
     value, gradient = value_and_gradient(one_side, bins[:, :16])
-    out.write("dfl", dict(value=value, gradient=gradient, target=np.minimum(cell.numpy(), 14.75)), ["distribution"] * len(cell))
+    out.write("dfl", dict(value=value, gradient=gradient), ["distribution"] * len(cell))
