@@ -63,8 +63,8 @@ class Images:
         self.score += scores
         self.logit += [logit(s) if self.kind == "tied" else logit(s) + random.randint(-3, 3) for s in scores]
         for d in distances if with_bins else []:
-            noise = 0 if self.kind == "tied" else 6
-            self.bins += [max(40 - round(12 * abs(i - d)), -60) + random.randint(-noise, noise) for i in range(BINS)]
+            # Never tied: what a softmax makes of equal logits is equal up to rounding only.
+            self.bins += [max(40 - round(12 * abs(i - d)), -60) + random.randint(-6, 6) for i in range(BINS)]
 
     def near(self, random, image, px, py):
         """An object that contains the point, else any."""
@@ -184,6 +184,8 @@ def pairs():
             ("thin", [x1, y1, x1 + 0.0625, y2], b),
             ("empty prediction", [x1, y1, x1, y1], b),
             ("empty target", a, [x1, y1, x1, y1]),
+            ("inverted prediction", [x1 + 5, y1 + 1, x1 + 2, y2], b),
+            ("inverted both ways", [x2, y2 + 1, x1, y1], b),
             ("flat prediction", [x1, y1 + 1, x2, y1 + 1], b),
         ]
     return out
