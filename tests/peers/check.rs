@@ -45,7 +45,8 @@ const IMAGES: &[&str] = &[
     "crowd of 100 and more",
     "ragged batch",
 ];
-const PAIRS: &[&str] = &["equal", "nested", "apart", "touching", "2 px", "0.5 px", "thin", "empty prediction", "empty target", "inverted prediction"];
+const PAIRS: &[&str] =
+    &["equal", "nested", "apart", "touching", "2 px", "0.5 px", "thin", "empty prediction", "empty target", "inverted prediction"];
 const ELEMENTS: &[&str] = &["positive", "negative"];
 const NONE: &[&str] = &[];
 

@@ -20,7 +20,10 @@ const LIMIT: f64 = 1e-9;
 #[test]
 fn tmp_all() {
     for row in ALL {
-        match (row.check)(row, &File::of(row)) { Ok(o) => println!("ok {:<20} {:<18} {}", row.peer, row.kernel, o.say()), Err(e) => println!("BAD {} {}: {e}", row.peer, row.kernel) }
+        match (row.check)(row, &File::of(row)) {
+            Ok(o) => println!("ok {:<20} {:<18} {}", row.peer, row.kernel, o.say()),
+            Err(e) => println!("BAD {} {}: {e}", row.peer, row.kernel),
+        }
     }
 }
 
