@@ -5,9 +5,10 @@ use crate::error::{Error, Place, Result};
 use crate::params::{self, Param};
 use crate::tensor::{DType, Tensor};
 use memmap2::Mmap;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
 /// Keys of the safetensors metadata: parity's header, and the list of the model's parameters.
@@ -28,6 +29,14 @@ pub struct Opened {
 struct Shard {
     path: PathBuf,
     map: Mmap,
+    /// Where each tensor lies in the map: the header is read once.
+    held: HashMap<String, Lies>,
+}
+
+struct Lies {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: std::ops::Range<usize>,
 }
 
 /// The index of a sharded checkpoint; other keys are the framework's own business.
@@ -51,9 +60,8 @@ pub fn open(path: &Path) -> Result<Opened> {
 
 fn single(path: &Path) -> Result<Opened> {
     let shard = map(path)?;
-    let names = names_of(&shard)?;
     let (header, parameters) = header_of(&shard)?;
-    Ok(Opened { index: names.into_iter().map(|n| (n, 0)).collect(), shards: vec![shard], header, parameters })
+    Ok(Opened { index: shard.held.keys().map(|n| (n.clone(), 0)).collect(), shards: vec![shard], header, parameters })
 }
 
 fn sharded(path: &Path) -> Result<Opened> {
@@ -71,10 +79,9 @@ fn sharded(path: &Path) -> Result<Opened> {
         shards.push(map(&folder.join(file)).at(format!("shard '{file}'"))?);
     }
     let mut opened = Opened { shards, index: BTreeMap::new(), header: None, parameters: None };
-    let held = opened.shards.iter().zip(&files).map(|(s, file)| names_of(s).at(format!("shard '{file}'"))).collect::<Result<Vec<_>>>()?;
     for (name, file) in &index.weight_map {
         let at = files.iter().position(|f| *f == file).unwrap_or(0);
-        if !held[at].contains(name) {
+        if !opened.shards[at].held.contains_key(name) {
             return Err(Error::usage(format!("tensor '{name}' is not in shard '{file}', where the index puts it")));
         }
         opened.index.insert(name.clone(), at);
@@ -92,15 +99,13 @@ fn map(path: &Path) -> Result<Shard> {
     }
     // SAFETY: the map is read-only; a file that shrinks under us is the user's own race and ends in SIGBUS like any mmap reader.
     let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::usage(e.to_string()))?;
-    Ok(Shard { path: path.to_path_buf(), map })
-}
-
-fn parsed(shard: &Shard) -> Result<SafeTensors<'_>> {
-    SafeTensors::deserialize(&shard.map).map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))
-}
-
-fn names_of(shard: &Shard) -> Result<Vec<String>> {
-    Ok(parsed(shard)?.names().into_iter().map(str::to_string).collect())
+    let parsed = SafeTensors::deserialize(&map).map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))?;
+    let lies = |view: &TensorView| {
+        let start = view.data().as_ptr() as usize - map.as_ptr() as usize;
+        Lies { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: start..start + view.data().len() }
+    };
+    let held = parsed.iter().map(|(name, view)| (name.to_string(), lies(&view))).collect();
+    Ok(Shard { path: path.to_path_buf(), map, held })
 }
 
 /// What the metadata says: parity's own header, and the parameters of the model.
@@ -139,9 +144,9 @@ impl Opened {
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
         let Some(shard) = self.index.get(name).map(|i| &self.shards[*i]) else { return Ok(None) };
         let place = || format!("trace {}: tensor '{name}'", shard.path.display());
-        let view = parsed(shard)?.tensor(name).map_err(|e| Error::usage(e.to_string())).at(place())?;
-        let dtype = dtype(view.dtype()).ok_or_else(|| Error::usage(format!("dtype {:?} is not supported", view.dtype()))).at(place())?;
-        Tensor::from_bytes(dtype, view.shape().to_vec(), view.data()).at(place()).map(Some)
+        let Some(lies) = shard.held.get(name) else { return Ok(None) };
+        let dtype = dtype(lies.dtype).ok_or_else(|| Error::usage(format!("dtype {:?} is not supported", lies.dtype))).at(place())?;
+        Tensor::from_bytes(dtype, lies.shape.clone(), &shard.map[lies.bytes.clone()]).at(place()).map(Some)
     }
 }
 
