@@ -79,8 +79,7 @@ pub fn mmdet_straight(row: &Row, file: &File) -> Result<Outcome, String> {
 }
 
 fn elements() -> impl Iterator<Item = (f64, f64, bool)> {
-    let (logit, target, positive) =
-        (INPUTS.real("elements.logit"), INPUTS.real("elements.target"), INPUTS.whole("elements.positive"));
+    let (logit, target, positive) = (INPUTS.real("elements.logit"), INPUTS.real("elements.target"), INPUTS.whole("elements.positive"));
     logit.iter().zip(target).zip(positive).map(|((&x, &t), &p)| (x, t, p == 1))
 }
 
