@@ -22,7 +22,7 @@ fn version(peer: &str) -> String {
 
 /// A power of ten above `largest`, with room for another processor's last digits.
 fn bound(largest: f64) -> String {
-    if largest == 0.0 { "0".into() } else { format!("1e{}", (largest.log10().ceil() as i32 + 1).min(-9)) }
+    if largest == 0.0 { "1e-15".into() } else { format!("1e{}", (largest.log10().ceil() as i32 + 1).min(-9)) }
 }
 
 pub fn check(rows: &[(&Row, Outcome)]) {
