@@ -1,7 +1,6 @@
 """mmdet 3.3 with mmcv-lite: both assigners, TOOD's normalisation, the overlap losses, the class losses."""
 
 import importlib.machinery
-import math
 import sys
 import types
 from importlib.metadata import version
@@ -30,8 +29,8 @@ sys.modules["mmcv._ext"].__spec__ = importlib.machinery.ModuleSpec("mmcv._ext", 
 
 from mmdet.models import losses  # noqa: E402
 from mmdet.models.dense_heads import TOODHead  # noqa: E402
-from mmdet.models.losses import gfocal_loss, iou_loss, varifocal_loss  # noqa: E402
 from mmdet.models.task_modules.assigners import ATSSAssigner, TaskAlignedAssigner  # noqa: E402
+from mmdet.models.task_modules.prior_generators import AnchorGenerator  # noqa: E402
 from mmdet.models.task_modules.samplers import PseudoSampler  # noqa: E402
 from mmdet.structures.bbox import bbox_overlaps  # noqa: E402
 from mmengine.structures import InstanceData  # noqa: E402
@@ -57,9 +56,9 @@ def truth(batch, b):
     return InstanceData(bboxes=batch.boxes[b, :count], labels=batch.labels[b, :count])
 
 
-def squares(batch, size, offset):
-    centre, half = batch.points + (offset - 0.5) * batch.strides, batch.strides * (size / 2)
-    return torch.cat([centre - half, centre + half], -1)
+def squares(batch):
+    """Priors around the points that all other peers use."""
+    return torch.cat([batch.points - 4 * batch.strides, batch.points + 4 * batch.strides], -1)
 
 
 def task_aligned(out):
@@ -77,7 +76,7 @@ def task_aligned(out):
     for i, batch in enumerate(batches("fine")):
         parts = []
         for b in range(batch.images):
-            priors = squares(batch, 8.0, 0.5)
+            priors = squares(batch)
             predicted = InstanceData(priors=priors, scores=batch.scores[b], bboxes=batch.predicted()[b])
             found = settings.alignment_assigner.assign(predicted, truth(batch, b), None, 1, 6)
             flags = torch.ones(batch.anchors, dtype=torch.bool)
@@ -100,13 +99,14 @@ class Settings(dict):
 
 
 def atss(out):
-    """Anchors as mmdet's generator places them: squares of 8 strides around the corners of the cells."""
+    """Anchors from mmdet's generator as ATSS configures it."""
     assigner = ATSSAssigner(topk=9)
+    generator = AnchorGenerator(strides=list(cases.STRIDES), ratios=[1.0], octave_base_scale=8, scales_per_octave=1)
     tensors, kinds = {}, []
     for i, batch in enumerate(batches("wide")):
         parts = []
         for b in range(batch.images):
-            given = InstanceData(priors=squares(batch, 8.0, 0.0))
+            given = InstanceData(priors=torch.cat(generator.grid_priors(batch.grids, dtype=torch.float64, device="cpu")))
             found = assigner.assign(given, [h * w for h, w in batch.grids], truth(batch, b))
             owner, scores = found.gt_inds - 1, torch.zeros(batch.anchors, cases.CLASSES)
             boxes = torch.zeros(batch.anchors, 4)

@@ -17,7 +17,7 @@ from gold_yolo.terms import BoxLoss  # noqa: E402
 
 def main():
     versions = {name: version(name) for name in ("torch", "numpy")}
-    stubs = ["background labels are recorded as `classes` where no row is an object: the network has a fixed number of rows"]
+    stubs = ["a batch without any object gets one row of padding: the network has a fixed number of rows"]
     out = fixture.Fixture("this-project", folder(), versions, stubs, "everything in f64; torch's default dtype is f64")
     whole(out, "gold_yolo_n", "fine", 0, "task_aligned", "siou")
     whole(out, "gold_yolo_sml", "fine", 16, "task_aligned", "giou")

@@ -61,6 +61,9 @@ pub fn theirs(case: &Case, ours: &[Assignment], file: &File, i: usize) -> Result
     let (anchors, rows) = (case.anchors.len(), case.boxes.len() / case.counts.len());
     let (owner, label) = (file.whole(&format!("{i:02}.owner")), file.whole(&format!("{i:02}.label")));
     let boxes = file.whole(&format!("{i:02}.box"));
+    if let Some(row) = owner.iter().chain(boxes).find(|&&row| row >= rows as i64) {
+        return Err(format!("case {i}: row {row} of {rows}"));
+    }
     let mut soft = file.real(&format!("{i:02}.score")).iter();
     let mut out = Vec::new();
     for (b, ours) in ours.iter().enumerate() {
@@ -76,7 +79,9 @@ pub fn theirs(case: &Case, ours: &[Assignment], file: &File, i: usize) -> Result
         };
         for a in (0..anchors).filter(|&a| owner[b * anchors + a] >= 0) {
             let label = usize::try_from(theirs.labels[a]).map_err(|_| format!("case {i}: a positive of class {}", theirs.labels[a]))?;
-            theirs.scores[a * CLASSES + label] = *soft.next().ok_or(format!("case {i}: fewer soft targets than positives"))?;
+            let place = theirs.scores.get_mut(a * CLASSES + label).filter(|_| label < CLASSES);
+            *place.ok_or(format!("case {i}: a positive of class {label}"))? =
+                *soft.next().ok_or(format!("case {i}: fewer soft targets than positives"))?;
         }
         out.push(theirs);
     }

@@ -1,6 +1,6 @@
 //! Which of our kernels answers which recording, and what a comparison found.
 //!
-//! Differences are relative: of soft targets and terms of a loss to the value itself, of a similarity to at least 1, of a gradient to
+//! Differences are relative: of soft targets, terms of a loss and gradients of scores to the value itself, of a similarity to at least 1, of a gradient to
 //! the largest part of the same gradient, with respect to coordinates at least to 1/64, the least that a coordinate of 64 px weighs:
 //! of equal boxes the gradient is what is left of such parts.
 
@@ -25,38 +25,44 @@ pub const COORDINATE: f64 = 1.0 / 64.0;
 pub struct Row {
     pub peer: &'static str,
     pub kernel: &'static str,
+    /// What kind of cases, and which edges are among them.
+    pub set: &'static str,
     pub edges: &'static [&'static str],
     pub check: fn(&Row, &File) -> Result<Outcome, String>,
 }
 
-const IMAGES: &[&str] = &[
-    "no object",
-    "one object",
-    "identical",
-    "nested",
-    "2 px",
-    "0.5 px",
-    "zero area",
-    "partly outside",
-    "wholly outside",
-    "sides on points",
-    "zero scores",
-    "tied",
-    "crowd of 100 and more",
-    "ragged batch",
-];
-const PAIRS: &[&str] =
-    &["equal", "nested", "apart", "touching", "2 px", "0.5 px", "thin", "empty prediction", "empty target", "inverted prediction"];
-const ELEMENTS: &[&str] = &["positive", "negative"];
-const NONE: &[&str] = &[];
+/// Every set of cases, with its edges.
+pub const SETS: [Set; 4] = [IMAGES, PAIRS, ELEMENTS, SIDES];
+type Set = (&'static str, &'static [&'static str]);
 
-const fn row(
-    peer: &'static str,
-    kernel: &'static str,
-    edges: &'static [&'static str],
-    check: fn(&Row, &File) -> Result<Outcome, String>,
-) -> Row {
-    Row { peer, kernel, edges, check }
+const IMAGES: Set = (
+    "images",
+    &[
+        "no object",
+        "one object",
+        "identical",
+        "nested",
+        "2 px",
+        "0.5 px",
+        "zero area",
+        "partly outside",
+        "wholly outside",
+        "sides on points",
+        "zero scores",
+        "tied",
+        "crowd of 100 and more",
+        "ragged batch",
+    ],
+);
+const PAIRS: Set = (
+    "pairs",
+    &["equal", "nested", "apart", "touching", "2 px", "0.5 px", "thin", "empty prediction", "empty target", "inverted prediction"],
+);
+const ELEMENTS: Set = ("elements", &["positive", "negative"]);
+const SIDES: Set = ("sides", &["distribution"]);
+
+const fn row(peer: &'static str, kernel: &'static str, (set, edges): Set, check: fn(&Row, &File) -> Result<Outcome, String>) -> Row {
+    Row { peer, kernel, set, edges, check }
 }
 
 const U83: &str = "ultralytics-8.3.155";
@@ -75,7 +81,7 @@ pub const ALL: &[Row] = &[
     row(U83, "ciou", PAIRS, element::ultralytics),
     row(U83, "varifocal", ELEMENTS, element::varifocal),
     row(U83, "focal", ELEMENTS, element::focal_ultralytics),
-    row(U83, "dfl", NONE, element::dfl_15),
+    row(U83, "dfl", SIDES, element::dfl_15),
     row(U84, "task_aligned", IMAGES, assignment::ultralytics_8_4),
     row(U84, "v8_detection", IMAGES, detection::ultralytics_8_4),
     row(U84, "iou", PAIRS, element::ultralytics),
@@ -84,7 +90,7 @@ pub const ALL: &[Row] = &[
     row(U84, "ciou", PAIRS, element::ultralytics),
     row(U84, "varifocal", ELEMENTS, element::varifocal),
     row(U84, "focal", ELEMENTS, element::focal_ultralytics),
-    row(U84, "dfl", NONE, element::dfl_15),
+    row(U84, "dfl", SIDES, element::dfl_15),
     row(MMDET, "task_aligned", IMAGES, assignment::mmdet),
     row(MMDET, "atss", IMAGES, assignment::mmdet_atss),
     row(MMDET, "iou", PAIRS, element::mmdet),
@@ -96,7 +102,7 @@ pub const ALL: &[Row] = &[
     row(MMDET, "varifocal", ELEMENTS, element::varifocal),
     row(MMDET, "focal", ELEMENTS, element::focal_paper),
     row(MMDET, "quality_focal", ELEMENTS, element::quality_focal),
-    row(MMDET, "dfl", NONE, element::dfl_16),
+    row(MMDET, "dfl", SIDES, element::dfl_16),
     row(YOLOV6, "task_aligned", IMAGES, assignment::yolov6),
     row(YOLOV6, "atss", IMAGES, assignment::yolov6_atss),
     row(YOLOV6, "gold_yolo_n", IMAGES, detection::n),
@@ -108,7 +114,7 @@ pub const ALL: &[Row] = &[
     row(YOLOV6, "siou", PAIRS, element::yolov6),
     row(OURS, "gold_yolo_n", IMAGES, detection::n),
     row(OURS, "gold_yolo_sml", IMAGES, detection::sml),
-    row(OURS, "gold_yolo_warm_up", IMAGES, detection::warm_up),
+    row(OURS, "gold_yolo_warm_up", IMAGES, detection::warm_up_of_this_project),
     row(OURS, "giou", PAIRS, element::yolov6),
     row(OURS, "siou", PAIRS, element::yolov6),
 ];

@@ -4,8 +4,10 @@ use crate::assignment;
 use crate::cases::{Case, FINE, WIDE};
 use crate::check::{COORDINATE, Outcome, Row};
 use crate::fixture::File;
-use parity::kernel::assign::Assignment;
-use parity::kernel::loss::gold_yolo::GoldYolo;
+use parity::kernel::assign::atss::Atss;
+use parity::kernel::assign::{Assignment, Background};
+use parity::kernel::loss::bce::Bce;
+use parity::kernel::loss::gold_yolo::{Assigner, GoldYolo};
 use parity::kernel::loss::v8_detection::V8Detection;
 
 /// What every loss gives.
@@ -25,15 +27,21 @@ pub fn ultralytics_8_4(_: &Row, file: &File) -> Result<Outcome, String> {
 }
 
 pub fn n(_: &Row, file: &File) -> Result<Outcome, String> {
-    gold(GoldYolo::n(), &FINE, file)
+    gold(GoldYolo::n(), &FINE, file, false)
 }
 
 pub fn sml(_: &Row, file: &File) -> Result<Outcome, String> {
-    gold(GoldYolo::sml(), &FINE, file)
+    gold(GoldYolo::sml(), &FINE, file, false)
 }
 
 pub fn warm_up(_: &Row, file: &File) -> Result<Outcome, String> {
-    gold(GoldYolo::n().warm_up(), &WIDE, file)
+    gold(GoldYolo::n().warm_up(), &WIDE, file, true)
+}
+
+/// The background of this project's PyTorch has the class of the first object; no loss reads it. Its class loss clamps like ours.
+pub fn warm_up_of_this_project(_: &Row, file: &File) -> Result<Outcome, String> {
+    let atss = Atss { background: Background::FirstRow, ..Atss::yolov6() };
+    gold(GoldYolo { assigner: Assigner::Atss(atss, 5.0), ..GoldYolo::n() }, &WIDE, file, false)
 }
 
 fn v8(rule: V8Detection, file: &File) -> Result<Outcome, String> {
@@ -48,7 +56,8 @@ fn v8(rule: V8Detection, file: &File) -> Result<Outcome, String> {
     })
 }
 
-fn gold(rule: GoldYolo, cases: &[Case], file: &File) -> Result<Outcome, String> {
+/// `backward` where the peer's gradient at a probability of 0 is that of PyTorch's binary cross-entropy.
+fn gold(rule: GoldYolo, cases: &[Case], file: &File, backward: bool) -> Result<Outcome, String> {
     every(cases, file, |case, theirs| {
         let distances = case.distances(rule.reg_max);
         let inputs = case.inputs(&case.scores, &distances, rule.reg_max);
@@ -56,8 +65,16 @@ fn gold(rule: GoldYolo, cases: &[Case], file: &File) -> Result<Outcome, String> 
         let (outcome, used) = theirs(ours)?;
         let out = rule.evaluate_with(&inputs, used).unwrap();
         let sides = out.distance_gradient();
-        Ok((outcome, Loss { items: out.items, total: out.total, scores: out.score_gradient, sides }))
+        let soft = out.assignments.iter().flat_map(|a| &a.scores);
+        let one = |((&p, &q), g): ((&f64, &f64), f64)| if backward && p == 0.0 && q > 0.0 { pytorch(q) / out.score_sum } else { g };
+        let scores = case.scores.iter().zip(soft).zip(out.score_gradient.clone()).map(one).collect();
+        Ok((outcome, Loss { items: out.items, total: out.total, scores, sides }))
     })
+}
+
+/// PyTorch's gradient of the varifocal loss of a positive with probability 0, where the logarithm is clamped and the derivative 0.
+fn pytorch(quality: f64) -> f64 {
+    Bce { target: quality }.backward(0.0) * quality
 }
 
 type Settled = Result<(Outcome, Vec<Assignment>), String>;
@@ -87,12 +104,19 @@ fn compare(out: &mut Outcome, ours: &Loss, file: &File, i: usize) -> Result<(), 
         out.near(|| format!("item {item}"), o, t, t.abs())?;
     }
     out.near(|| "total".into(), ours.total, real("total")[0], real("total")[0].abs())?;
-    for (what, gradient, scale) in [("score", &ours.scores, 0.0), ("side", &ours.sides, COORDINATE)] {
+    for (what, gradient) in [("score", &ours.scores), ("side", &ours.sides)] {
         let (rows, theirs) = (file.whole(&format!("{i:02}.{what}_rows")), real(&format!("{what}_gradient")));
         let columns = theirs.len().checked_div(rows.len()).unwrap_or(0);
         let part = |r: &i64| gradient.get(*r as usize * columns..(*r as usize + 1) * columns).unwrap_or(&[]);
         let sampled: Vec<f64> = rows.iter().flat_map(part).copied().collect();
-        out.all_near(|| format!("{what} gradient"), &sampled, theirs, scale)?;
+        match what {
+            "side" => out.all_near(|| "side gradient".into(), &sampled, theirs, COORDINATE)?,
+            _ => sampled
+                .iter()
+                .zip(theirs)
+                .enumerate()
+                .try_for_each(|(i, (&o, &t))| out.near(|| format!("score gradient [{i}]"), o, t, t.abs()))?,
+        }
     }
     Ok(())
 }

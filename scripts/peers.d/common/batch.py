@@ -81,9 +81,9 @@ def row_of(batch, boxes):
 
 
 def gradients(prefix, owner, scores, sides):
-    """Gradients at every 13th anchor and the first six positives (scores), at the first three positives (distances)."""
+    """Gradients at every 41st anchor and the first six positives (scores), at the first three positives (distances)."""
     positive = np.nonzero(owner.reshape(-1).numpy() >= 0)[0]
-    at_scores = np.unique(np.concatenate([np.arange(0, owner.numel(), 13), positive[:6]])).astype(np.int32)
+    at_scores = np.unique(np.concatenate([np.arange(0, owner.numel(), 41), positive[:6]])).astype(np.int32)
     flat = sides.reshape(owner.numel(), -1).numpy()
     elsewhere = np.delete(flat, positive, 0)
     require(not elsewhere.any(), f"case {prefix}: a background anchor has a gradient of its distances")

@@ -4,6 +4,7 @@ Every number is a small integer over a power of two, so it is exact in f32 and f
 coordinates n/16 px, distances n/16 cells, probabilities n/256, logits n/8.
 """
 
+import functools
 import math
 from random import Random
 
@@ -155,6 +156,7 @@ def on_points(random, size):
     return random.randrange(CLASSES), [x, y, x + 8 * random.randint(1, 3), y + 8 * random.randint(1, 3)]
 
 
+@functools.lru_cache(maxsize=None)
 def images(name):
     """The cases of a set: `fine` of 64 px and 64 x 128 px with distributions, `wide` of 128 px, nine anchors per level and more."""
     random = Random(f"{SEED} {name}")
