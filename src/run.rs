@@ -81,6 +81,10 @@ pub fn expectation(expect: &Expect, verdict: &Verdict, ledger: &Ledger) -> Expec
             return Expectation { exit: Exit::Uncovered, unmet };
         }
     }
+    if let Some(stage) = verdict.stages.iter().find(|s| s.outcome == Outcome::Nothing).filter(|_| verdict.outcome != Outcome::Diverge) {
+        unmet.push(format!("stage {} was asked for: {}", stage.stage.name(), stage.says.join("; ")));
+        return Expectation { exit: Exit::Uncovered, unmet };
+    }
     match (expect.verdict, verdict.outcome) {
         (Expected::Agree, Outcome::Diverge) => unmet.push("diverges".into()),
         (Expected::Diverge, Outcome::Agree) => unmet.push("expected to diverge, and agrees".into()),

@@ -3,7 +3,9 @@
 //! `PARITY_FULL=1` tries the judge on all controls instead of the quick ones (`scripts/nightly.d/10-controls`).
 
 use parity::run::Run;
-use parity::scenario::{Expect, Expected, Optimisation, Scenario, Subject, load};
+use parity::scenario::training::PREDICTIONS;
+use parity::scenario::{Expect, Expected, Optimisation, Scenario, Stage, Subject, load};
+use parity::subject::fault;
 use parity::verdict::Side;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -46,6 +48,20 @@ struct Control {
 impl Control {
     fn on_small_graph(&self) -> bool {
         self.scenario.model.parent().is_some_and(|p| p.ends_with("models/small"))
+    }
+
+    /// On the network, assigner and loss of Gold-YOLO; its name begins with theirs.
+    fn on_gold_yolo(&self) -> bool {
+        self.scenario.model.parent().is_some_and(|p| p.ends_with("golden/gold_yolo"))
+    }
+
+    /// Whether the fault shows in gradients only.
+    fn of_gradients(&self) -> bool {
+        self.fault().is_some_and(fault::only_gradients)
+    }
+
+    fn fault(&self) -> Option<&str> {
+        self.scenario.candidate.fault.as_deref()
     }
 
     fn model(&self) -> &str {
@@ -136,7 +152,8 @@ impl Trial {
 
 fn check_judge(trial: Trial) {
     let full = std::env::var_os("PARITY_FULL").is_some();
-    let chosen = controls(|c| full || c.on_small_graph() || QUICK.contains(&c.name.as_str()));
+    // Gradients are the candidate's own, whatever the reference and the shadow of its values are.
+    let chosen = controls(|c| (full && !c.of_gradients()) || c.on_small_graph() || QUICK.contains(&c.name.as_str()));
     check(0, chosen.iter().map(|c| (c.name.clone(), run(&trial.of(&c.scenario), &[]))));
 }
 
@@ -150,13 +167,19 @@ fn every_fault_has_a_control_that_says_where_and_on_which_side_it_is() {
     assert_eq!(listed, tried);
     for c in &all {
         let expect = &c.scenario.expect;
-        assert_eq!((expect.verdict, &expect.first), (Expected::Diverge, &c.scenario.candidate.node), "{}", c.name);
-        assert!(expect.side.is_some(), "{} states no side", c.name);
-        assert!(
-            c.scenario.candidate.fault.as_ref().is_some_and(|f| c.name.starts_with(f.as_str())),
-            "{} is not called after its fault",
-            c.name
-        );
+        let first = expect.first.as_deref().unwrap_or_default();
+        assert_eq!(expect.verdict, Expected::Diverge, "{}", c.name);
+        if c.of_gradients() {
+            assert!(PREDICTIONS.contains(&first), "{} expects no gradient by a prediction", c.name);
+        } else {
+            assert_eq!(Some(first), c.scenario.candidate.node.as_deref(), "{}", c.name);
+            assert!(expect.side.is_some(), "{} states no side", c.name);
+        }
+        let called = if c.on_gold_yolo() { Some("gold-yolo") } else { c.fault() };
+        assert!(called.is_some_and(|f| c.name.starts_with(f)), "{} is called neither after its fault nor after its port", c.name);
+        let needs = (c.on_gold_yolo(), matches!(expect.stage, Some(Stage::Loss | Stage::Grad)));
+        assert!(!needs.0 || expect.stage.is_some(), "{} states no stage", c.name);
+        assert!(!needs.1 || expect.term.is_some(), "{} states no term", c.name);
     }
 }
 
@@ -172,7 +195,25 @@ fn every_fault_in_the_detector_is_found_at_its_node() {
 
 #[test]
 fn every_fault_in_the_other_real_models_is_found_at_its_node() {
-    check_found(|c| !c.on_small_graph() && c.model() != "common_det");
+    check_found(|c| !c.on_small_graph() && !c.on_gold_yolo() && c.model() != "common_det");
+}
+
+#[test]
+fn every_fault_that_porting_the_network_of_gold_yolo_invites_is_found_at_its_node() {
+    check_found(|c| c.on_gold_yolo() && c.model() == "train");
+}
+
+#[test]
+fn every_fault_that_porting_its_assigner_and_loss_invites_is_found_at_its_stage_and_term() {
+    check_found(|c| c.on_gold_yolo() && c.model() == "loss");
+}
+
+#[test]
+fn the_faults_of_a_ported_training_step_are_spread_over_its_stages() {
+    let all = controls(Control::on_gold_yolo);
+    let of = |stage| all.iter().filter(|c| c.scenario.expect.stage == Some(stage)).count();
+    assert!(all.len() >= 20, "only {} faults", all.len());
+    assert!([Stage::Activations, Stage::Assign, Stage::Loss, Stage::Grad].into_iter().all(|s| of(s) >= 3));
 }
 
 /// 5 %, 0.5 % and 0.05 % everywhere; 0.005 % because the limit that the run itself states lies below it.

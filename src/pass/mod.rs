@@ -1,5 +1,5 @@
 //! pass: the walks over the graph: `layers` compares every tensor as it appears, `noise` measures the floors that it asked for,
-//! `gradients` goes back from the loss, `training` puts the stages behind the activations together.
+//! `preflight` refuses what cannot be compared, `gradients` goes back from the loss, `training` puts the stages behind the activations together.
 
 pub mod accumulated;
 pub mod bench;
@@ -11,6 +11,7 @@ pub mod layers;
 pub mod noise;
 pub mod params;
 pub mod plan;
+pub mod preflight;
 pub mod training;
 pub mod unobserved;
 mod values;

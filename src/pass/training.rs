@@ -4,16 +4,17 @@ use super::Watch;
 use super::gradients;
 use super::layers::Layers;
 use super::noise;
+use super::preflight;
 use crate::error::{Error, Place, Result};
 use crate::floor::noise::{Floor, R};
 use crate::golden::{Golden, Value};
-use crate::graph::{Dim, Graph};
-use crate::scenario::training::{LOSSES, PREDICTIONS, TERMS, TRUTH, Training};
-use crate::scenario::{Scenario, Stage, Subject, ToleranceKind};
+use crate::graph::Graph;
+use crate::scenario::training::{LOSSES, PREDICTIONS, TERMS, Training};
+use crate::scenario::{Scenario, Stage, Subject};
 use crate::stage::regions::Regions;
 use crate::stage::{Stages, assign, grad, loss};
 use crate::subject::kernel::{self, Opinion};
-use crate::subject::{Engines, Judge, Options, fault, open};
+use crate::subject::{Engines, Judge, Options, open};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -43,7 +44,7 @@ struct Side<'a> {
 pub fn run(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<Stages> {
     let runs = |stage| task.scenario.runs(stage);
     let sides = [("reference", &task.layers.reference_outputs), ("candidate", &task.layers.candidate_outputs)];
-    let image = image(task)?;
+    let image = preflight::image(task.graph, task.training, task.inputs)?;
     let side = |(who, outputs)| -> Result<Side> {
         let kernel = kernel::evaluate(task.training, image, &|n| tensor(task, outputs, n)).at(who)?;
         Ok(Side { who, outputs, kernel })
@@ -71,19 +72,6 @@ fn kept(task: &Task, standard: &str) -> Option<Tensor> {
         Value::Full(tensor) => Some(tensor.clone()),
         Value::Sketch(_) => None,
     }
-}
-
-/// Height and width of the images.
-fn image(task: &Task) -> Result<[usize; 2]> {
-    let port = task.graph.inputs.iter().find(|p| p.name == "images");
-    let declared = port.and_then(|p| match p.shape.as_deref()? {
-        [_, _, Dim::Known(h), Dim::Known(w)] => Some([*h, *w]),
-        _ => None,
-    });
-    let fed = || task.inputs.get("images").and_then(|t| <[usize; 4]>::try_from(t.shape()).ok()).map(|s| [s[2], s[3]]);
-    task.training.image.or(declared).or_else(fed).ok_or_else(|| {
-        Error::usage("the size of the images is not known: the graph has no input 'images'").next("state training.image = [HEIGHT, WIDTH]")
-    })
 }
 
 /// How far rounding inside assigner and loss moves their tensors, from the reference's own predictions on; by standard name.
@@ -236,7 +224,7 @@ fn gradients_of(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result
     };
     let candidate = &task.scenario.candidate;
     let own = declared(&open::graph_of(candidate, task.graph)?).at("candidate, gradient")?;
-    if gradient_fault(candidate).is_some() && same(&own, &declared(task.graph).at("candidate without its fault, gradient")?) {
+    if preflight::gradient_fault(candidate).is_some() && same(&own, &declared(task.graph).at("candidate without its fault, gradient")?) {
         return Err(changes_nothing(candidate));
     }
     let standard = |n: &String| PREDICTIONS.into_iter().find(|p| task.training.name(p) == n).map_or(n.clone(), str::to_string);
@@ -279,11 +267,6 @@ fn scaled(t: &Tensor, by: f64) -> Tensor {
     Tensor::from_vec(t.shape(), t.to_f64().iter().map(|v| v * by).collect::<Vec<f64>>())
 }
 
-/// The fault of a subject, where it shows in gradients only.
-fn gradient_fault(subject: &Subject) -> Option<&str> {
-    subject.fault.as_deref().filter(|f| fault::only_gradients(f))
-}
-
 fn same(a: &[Vec<Option<Tensor>>], b: &[Vec<Option<Tensor>>]) -> bool {
     let bytes = |g: &Option<Tensor>| g.as_ref().map(|t| t.bytes().to_vec());
     a.iter().flatten().map(bytes).eq(b.iter().flatten().map(bytes))
@@ -292,50 +275,4 @@ fn same(a: &[Vec<Option<Tensor>>], b: &[Vec<Option<Tensor>>]) -> bool {
 fn changes_nothing(subject: &Subject) -> Error {
     let node = subject.node.as_deref().unwrap_or_default();
     Error::usage(format!("the injected fault changes no gradient at node '{node}' on these inputs")).next("choose another node or input")
-}
-
-/// A fault that shows in gradients only needs them compared.
-///
-/// # Errors
-/// Such a fault in the reference, whose gradients are not computed, or in a run without the stage of gradients.
-pub fn check_faults(scenario: &Scenario) -> Result<()> {
-    if let Some(name) = gradient_fault(&scenario.reference) {
-        return Err(Error::usage(format!("fault '{name}' shows in gradients only, and those of the reference are not computed"))
-            .next("put it into the candidate"));
-    }
-    let floor = scenario.tolerance.kind.is_none_or(|k| k == ToleranceKind::Floor);
-    match gradient_fault(&scenario.candidate) {
-        Some(name) if !(scenario.runs(Stage::Grad) && floor) => {
-            Err(Error::usage(format!("fault '{name}' shows in gradients only, and this scenario compares none"))
-                .next("add [training], and keep the stage grad and tolerance = { kind = \"floor\" }"))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// The tensors that a training graph must have; said before anything runs.
-///
-/// # Errors
-/// A standard tensor that the graph neither takes nor gives.
-pub fn check(graph: &Graph, training: &Training) -> Result<()> {
-    kernel::find(&training.kernel)?;
-    let given = |n: &str| graph.inputs.iter().chain(&graph.outputs).any(|p| p.name == n);
-    for standard in training.rename.keys() {
-        if !Training::standard().any(|s| s == standard) {
-            let next = format!(
-                "{}known: {}",
-                crate::error::hint(standard, Training::standard()),
-                Training::standard().collect::<Vec<_>>().join(", ")
-            );
-            return Err(Error::usage(format!("training.rename: '{standard}' is no standard name")).next(next));
-        }
-    }
-    match Training::standard().find(|s| !given(training.name(s))) {
-        None => Ok(()),
-        Some(missing) => {
-            let kind = if TRUTH.contains(&missing) { "input" } else { "input or output" };
-            let next = format!("training.rename.\"{missing}\" = \"...\" names the tensor that plays this part");
-            Err(Error::usage(format!("[training]: the graph has no {kind} '{}'", training.name(missing))).next(next))
-        }
-    }
 }

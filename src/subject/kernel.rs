@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Place, Result};
 use crate::kernel::anchors::Anchors;
-use crate::kernel::assign::Assignment;
+use crate::kernel::assign::{Assignment, Truth};
 use crate::kernel::loss::gold_yolo::{Evaluation, GoldYolo};
 use crate::kernel::loss::inputs::Inputs;
 use crate::scenario::training::Training;
@@ -48,28 +48,17 @@ pub fn find(name: &str) -> Result<&'static Kernel> {
 /// A missing tensor, one of another shape, and whatever the kernel refuses (NaN, negative sizes, classes out of range).
 pub fn evaluate(training: &Training, image: [usize; 2], get: &dyn Fn(&str) -> Option<Tensor>) -> Result<Opinion> {
     let loss = (find(&training.kernel)?.loss)();
-    let tensor = |name: &str, rank: usize| {
-        let found = get(name).ok_or_else(|| Error::usage(format!("the kernel '{}' needs the tensor '{name}'", training.kernel)))?;
-        match found.shape().len() == rank {
-            true => Ok(found),
-            false => Err(Error::usage(format!("'{name}' has shape {:?}, the kernel takes {rank} dimensions", found.shape()))),
-        }
-    };
-    let (scores, distances) = (tensor("pred_scores", 3)?, tensor("pred_distri", 3)?);
-    let (labels, boxes) = (tensor("gt_labels", 2)?, tensor("gt_boxes", 3)?);
-    if boxes.shape() != [labels.shape()[0], labels.shape()[1], 4] || labels.shape()[0] != scores.shape()[0] {
-        let shapes = (scores.shape(), labels.shape(), boxes.shape());
+    let (scores, distances) = (tensor(training, get, "pred_scores", 3)?, tensor(training, get, "pred_distri", 3)?);
+    let Batch { rows, labels, boxes, counts } = Batch::read(training, get)?;
+    if counts.len() != scores.shape()[0] {
         return Err(Error::usage(format!(
-            "pred_scores {:?}, gt_labels {:?} and gt_boxes {:?} do not fit each other",
-            shapes.0, shapes.1, shapes.2
+            "pred_scores {:?} and ground truth of {} images do not fit each other",
+            scores.shape(),
+            counts.len()
         )));
     }
     let anchors = Anchors::of_image(image[0], image[1], &training.strides)?;
-    let (rows, classes) = (labels.shape()[1], scores.shape()[2]);
-    let labels = labels.to_i64().ok_or_else(|| Error::usage(format!("'gt_labels' holds {}, not integers", labels.dtype())))?;
-    let boxes: Vec<[f64; 4]> = boxes.to_f64().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]).collect();
-    let counts: Vec<usize> =
-        (0..scores.shape()[0]).map(|b| objects(&labels[b * rows..(b + 1) * rows], &boxes[b * rows..(b + 1) * rows])).collect();
+    let classes = scores.shape()[2];
     let (scores, distances) = (scores.to_f64(), distances.to_f64());
     let inputs = Inputs {
         anchors: &anchors,
@@ -83,6 +72,51 @@ pub fn evaluate(training: &Training, image: [usize; 2], get: &dyn Fn(&str) -> Op
     };
     let evaluation = loss.evaluate(&inputs).at(format!("kernel '{}'", training.kernel))?;
     Ok(Opinion { tensors: named(&evaluation, &loss, rows, anchors.len(), classes), evaluation, counts, loss })
+}
+
+/// Refuses ground truth that no loss is defined for, by image and row; `classes` where they are known.
+pub fn check_truth(training: &Training, classes: Option<usize>, get: &dyn Fn(&str) -> Option<Tensor>) -> Result<()> {
+    let batch = Batch::read(training, get)?;
+    let of_image = |(b, count): (usize, &usize)| {
+        let rows = b * batch.rows..(b + 1) * batch.rows;
+        let truth = Truth { labels: &batch.labels[rows.clone()], boxes: &batch.boxes[rows], count: *count };
+        truth.check(classes.unwrap_or(usize::MAX)).at(format!("image {b}"))
+    };
+    batch.counts.iter().enumerate().try_for_each(of_image)
+}
+
+/// The ground truth of a batch; without any object it has no rows, as the original's has none.
+struct Batch {
+    rows: usize,
+    labels: Vec<i64>,
+    boxes: Vec<[f64; 4]>,
+    counts: Vec<usize>,
+}
+
+impl Batch {
+    fn read(training: &Training, get: &dyn Fn(&str) -> Option<Tensor>) -> Result<Self> {
+        let (labels, boxes) = (tensor(training, get, "gt_labels", 2)?, tensor(training, get, "gt_boxes", 3)?);
+        let (images, rows) = (labels.shape()[0], labels.shape()[1]);
+        if boxes.shape() != [images, rows, 4] {
+            return Err(Error::usage(format!("gt_labels {:?} and gt_boxes {:?} do not fit each other", labels.shape(), boxes.shape())));
+        }
+        let labels = labels.to_i64().ok_or_else(|| Error::usage(format!("'gt_labels' holds {}, not integers", labels.dtype())))?;
+        let boxes: Vec<[f64; 4]> = boxes.to_f64().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]).collect();
+        let of = |b: usize| b * rows..(b + 1) * rows;
+        let counts: Vec<usize> = (0..images).map(|b| objects(&labels[of(b)], &boxes[of(b)])).collect();
+        match counts.iter().all(|n| *n == 0) {
+            true => Ok(Self { rows: 0, labels: vec![], boxes: vec![], counts }),
+            false => Ok(Self { rows, labels, boxes, counts }),
+        }
+    }
+}
+
+fn tensor(training: &Training, get: &dyn Fn(&str) -> Option<Tensor>, name: &str, rank: usize) -> Result<Tensor> {
+    let found = get(name).ok_or_else(|| Error::usage(format!("the kernel '{}' needs the tensor '{name}'", training.kernel)))?;
+    match found.shape().len() == rank {
+        true => Ok(found),
+        false => Err(Error::usage(format!("'{name}' has shape {:?}, the kernel takes {rank} dimensions", found.shape()))),
+    }
 }
 
 /// Rows up to the last that is not all zero.

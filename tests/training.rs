@@ -1,0 +1,136 @@
+//! The stages of a training step on the loss of Gold-YOLO: clean ground truth agrees, bad ground truth is refused, nothing passes uncompared.
+//!
+//! The faults of such a step are controls: tests/controls.rs.
+
+mod support;
+
+use parity::scenario::Stage;
+use parity::verdict::Outcome;
+use std::path::Path;
+use support::*;
+
+/// Ground truth of one image: class and corners in pixels.
+type Object = (i64, [f64; 4]);
+
+const STAGES: [Stage; 5] = [Stage::Inputs, Stage::Activations, Stage::Assign, Stage::Loss, Stage::Grad];
+const SCORES: &str = "random = \"uniform\"\nlow = 0.01\nhigh = 0.3";
+const DISTANCES: &str = "random = \"uniform\"\nlow = 0.5\nhigh = 6";
+const SIZE: &str = "image = [500, 500]";
+const NAN: &str = "random = \"constant\"\nvalue = nan";
+const PERSON: Object = (14, [20.0, 15.0, 356.0, 500.0]);
+
+/// The loss graph on random predictions and `objects`, padded to its eight rows.
+fn scenario(objects: &[Object]) -> String {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/gold_yolo/loss.onnx");
+    let rows = || objects.iter().copied().chain(std::iter::repeat((0, [0.0; 4]))).take(8);
+    let labels: Vec<i64> = rows().map(|o| o.0).collect();
+    let boxes: Vec<f64> = rows().flat_map(|o| o.1).collect();
+    format!(
+        "format = 1\nmodel = '{}'\n[inputs.pred_scores]\n{SCORES}\n[inputs.pred_distri]\n{DISTANCES}\n[inputs.gt_labels]\nvalues = {labels:?}\n\
+         [inputs.gt_boxes]\nvalues = {boxes:?}\n[training]\nkernel = \"gold_yolo_n\"\n{SIZE}\n",
+        model.display()
+    )
+}
+
+fn run(text: &str, more: &[&str]) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("s.toml"), text).unwrap();
+    Call::new(PARITY, dir.path(), &[&["run", "s.toml"], more].concat()).run()
+}
+
+/// Every stage agrees, and the reference has that many positives.
+fn agrees(objects: &[Object], positives: std::ops::RangeInclusive<usize>) {
+    let run = run(&scenario(objects), &["--json"]).exits(0).json();
+    let found: Vec<(Stage, Outcome)> = run.verdict.stages.iter().map(|s| (s.stage, s.outcome)).collect();
+    assert_eq!(found, STAGES.map(|s| (s, Outcome::Agree)), "{objects:?}");
+    let counts: Vec<usize> = run.stages.assign.iter().flat_map(|a| &a.counts).map(|c| c.positives).collect();
+    assert!(counts.len() == 2 && counts.iter().all(|n| positives.contains(n)), "{counts:?} positives, expected {positives:?}");
+}
+
+/// Refused before anything runs.
+fn refused(objects: &[Object], from: &str, to: &str, words: &[&str]) {
+    let text = scenario(objects);
+    assert!(text.contains(from), "{from}");
+    run(&text.replace(from, to), &[]).refuses(2, words);
+}
+
+/// The scenario with this fault in libtorch.
+fn faulty(fault: &str, node: &str) -> String {
+    format!("{}[candidate]\nsubject = \"faulty\"\nof = \"libtorch\"\nfault = \"{fault}\"\nnode = \"{node}\"\n", scenario(&[PERSON]))
+}
+
+#[test]
+fn an_image_without_objects_agrees_and_nothing_is_positive() {
+    agrees(&[], 0..=0);
+}
+
+#[test]
+fn one_object_agrees() {
+    agrees(&[PERSON], 13..=13);
+}
+
+#[test]
+fn eight_objects_that_overlap_agree() {
+    let boxes = [
+        [20, 15, 356, 500],
+        [149, 15, 293, 186],
+        [346, 0, 461, 283],
+        [271, 337, 498, 500],
+        [130, 339, 205, 413],
+        [271, 332, 321, 369],
+        [40, 60, 90, 200],
+        [300, 100, 480, 330],
+    ];
+    let objects: Vec<Object> = [14, 5, 0, 17, 3, 3, 19, 7].into_iter().zip(boxes.map(|b| b.map(f64::from))).collect();
+    agrees(&objects, 80..=104);
+}
+
+#[test]
+fn identical_objects_compete_for_the_same_anchors_and_agree() {
+    let object = [100.0, 100.0, 300.0, 300.0];
+    agrees(&[(14, object), (14, object), (14, object), (3, object)], 13..=26);
+}
+
+#[test]
+fn objects_outside_the_image_own_nothing_and_agree() {
+    agrees(&[(3, [520.0, 40.0, 700.0, 300.0]), (14, [-300.0, -200.0, 100.0, 90.0]), (5, [600.0, 600.0, 700.0, 700.0])], 0..=0);
+}
+
+#[test]
+fn predictions_that_are_no_numbers_are_refused_by_image_anchor_and_column() {
+    refused(&[PERSON], SCORES, NAN, &["score of image 0, anchor 0, column 0 is NaN"]);
+    refused(&[PERSON], DISTANCES, NAN, &["distance of image 0, anchor 0, column 0 is NaN"]);
+    refused(&[PERSON], "high = 0.3", "high = 1.5", &["image 0: score of anchor", "is no probability", "apply the sigmoid first"]);
+}
+
+#[test]
+fn ground_truth_that_no_loss_is_defined_for_is_refused_by_image_and_row() {
+    let second = |object: Object, words: &[&str]| refused(&[PERSON, object], "", "", words);
+    second((3, [300.0, 10.0, 200.0, 90.0]), &["image 0: ground truth 1: box", "has size -100 x 80", "corners"]);
+    second((20, PERSON.1), &["image 0: ground truth 1: class 20 of 20", "offset by one"]);
+    second((-1, PERSON.1), &["image 0: ground truth 1: class -1 of 20"]);
+    refused(&[PERSON, (3, [7.0, 0.0, 9.0, 9.0])], "7.0", "nan", &["image 0: ground truth 1: box [NaN", "is not finite"]);
+}
+
+#[test]
+fn an_image_of_another_size_is_refused_with_both_numbers_of_anchors() {
+    refused(&[PERSON], SIZE, "image = [640, 640]", &["image of 640 x 640 has 8400 anchors", "'pred_scores' has 5249"]);
+    refused(&[PERSON], SIZE, "", &["size of the images is not known", "training.image"]);
+}
+
+#[test]
+fn a_stage_that_cannot_be_compared_abstains_and_is_no_pass() {
+    let stated = "format = 1\ntolerance = { kind = \"flat\", atol = 1e-3, rtol = 1e-3, why = \"a test\" }\n";
+    let run = run(&scenario(&[PERSON]).replacen("format = 1\n", stated, 1), &["--json"]).exits(4).json();
+    let found: Vec<Outcome> = run.verdict.stages.iter().map(|s| s.outcome).collect();
+    assert_eq!(found, [Outcome::Agree, Outcome::Agree, Outcome::Nothing, Outcome::Nothing, Outcome::Nothing]);
+}
+
+#[test]
+fn a_fault_of_gradients_that_changes_none_or_that_nothing_compares_is_refused() {
+    run(&faulty("stop-gradient", "/loss/assigner/overlap/Sub"), &[]).refuses(2, &["changes no gradient", "/loss/assigner/overlap/Sub"]);
+    let text = faulty("stop-gradient", "/loss/iou/Sub_9");
+    let without = text.replacen("format = 1\n", "format = 1\nstages = [\"inputs\", \"activations\", \"loss\"]\n", 1);
+    run(&without, &[]).refuses(2, &["'stop-gradient' shows in gradients only", "compares none"]);
+    run(&text.replace("[candidate]", "[reference]"), &[]).refuses(2, &["those of the reference are not computed"]);
+}
