@@ -3,13 +3,14 @@
 use crate::compare::Tolerance as Stated;
 use crate::environment;
 use crate::error::{Place, Result};
+use crate::golden::store;
 use crate::graph::{Graph, load};
 use crate::input;
 use crate::pass::bench::{Bench, Control, Faulty};
 use crate::pass::isolated::Kinship;
 use crate::pass::layers::{self, Layers};
 use crate::pass::unobserved::{self, Whole};
-use crate::pass::{Plan, Watch, accumulated, inputs as stage_0, noise, preflight, training};
+use crate::pass::{Plan, Watch, accumulated, inputs as stage_0, noise, params as stage_1, preflight, training, witness};
 use crate::run::{Run, expectation};
 use crate::scenario::{Scenario, Stage, Subject, Tolerance, ToleranceKind};
 use crate::stage::regions::Regions;
@@ -31,6 +32,8 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     preflight::faults(scenario)?;
     let plan = Plan::of(&graph, scenario)?;
     let inputs = input::make(scenario, &graph)?;
+    let golden = scenario.golden.as_deref().map(|folder| store::open_for(folder, scenario.name.as_deref().unwrap_or(""))).transpose()?;
+    let params = if scenario.runs(Stage::Params) { Some(stage_1::run(scenario, &graph, golden.as_ref())?) } else { None };
     scenario.training.iter().try_for_each(|t| preflight::inputs(&graph, t, &inputs))?;
     let threads = scenario.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let reference = open(&scenario.reference, &graph, threads, engines).at("reference")?;
@@ -48,6 +51,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
         stated,
         kinship: Kinship { reference: scenario.reference.engine() == "libtorch", candidate: scenario.candidate.engine() == "libtorch" },
         controls: controls(scenario, &graph, threads, engines)?,
+        golden: golden.as_ref(),
         record: record.map(Recorder::create).transpose()?,
     };
     let mut layers = layers::run(&mut bench, &plan, watch)?;
@@ -60,7 +64,8 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     let whole_c = whole(&mut *bench.candidate).at("candidate, un-observed")?;
     clock.lap("unobserved");
 
-    let wanted = floors_wanted(&layers, record.is_some(), &[&whole_r, &whole_c]);
+    let mut wanted = floors_wanted(&layers, record.is_some(), &[&whole_r, &whole_c]);
+    wanted.extend(witness::wanted(&layers.witnessed));
     let floors = match &mut bench.judge {
         Some(judge) if !wanted.is_empty() => {
             let (dtypes, replay, seed) = (layers.dtypes(), &layers.replay, scenario.seed);
@@ -74,15 +79,21 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
 
     let pending = std::mem::take(&mut layers.pending);
     accumulated::settle(&mut layers.results, pending, &floors, &|step| graph.steps[step].inputs.clone());
-    let stages = match (&scenario.training, &mut bench.judge) {
+    let witnessed = witness::settle(std::mem::take(&mut layers.witnessed), &floors);
+    let mut stages = match (&scenario.training, &mut bench.judge) {
         (Some(training), Some(judge)) => {
+            let (regions, golden) = (&regions, golden.as_ref());
             let task =
-                training::Task { scenario, training, graph: &graph, regions: &regions, inputs: &inputs, layers: &layers, engines, threads };
+                training::Task { scenario, training, graph: &graph, regions, inputs: &inputs, layers: &layers, golden, engines, threads };
             Some(training::run(&task, &mut **judge, watch)?)
         }
         _ => None,
     };
     clock.lap("training");
+    let behind = stages.is_some();
+    let found = stages.get_or_insert_default();
+    found.params = params;
+    found.golden = golden.as_ref().map(|g| stage_0::beside(g, scenario.golden.as_deref(), witnessed, engines));
     let names = (environment::describe(&scenario.reference, engines)?, environment::describe(&scenario.candidate, engines)?);
     let records = stage_0::records(&inputs);
     if let Some(traces) = traces {
@@ -92,12 +103,15 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     unobserved.extend(unobserved::judge(&names.1, whole_c, &layers.candidate_outputs, &floors, stated.as_ref()));
 
     let sessions: [&dyn Session; 2] = [&*bench.reference, &*bench.candidate];
-    let blamed = sessions.iter().filter(|_| runs(Stage::Inputs)).flat_map(|s| stage_0::mismatches(*s, &records)).collect();
+    let recorded = sessions.iter().map(|s| s.recorded_inputs()).chain(golden.iter().map(|g| g.facts.inputs.clone()));
+    let blamed = recorded.filter(|_| runs(Stage::Inputs)).flat_map(|r| stage_0::mismatches(&r, &records)).collect();
     let mut verdict = decide(&layers.results, &ancestry(&graph), &unobserved, blamed);
     let asked: Vec<Stage> = Stage::ALL.into_iter().filter(|s| runs(*s)).collect();
-    let found = verdicts(&asked, &verdict, &regions, stages.as_ref());
+    let stages = stages.unwrap_or_default();
+    let found = verdicts(&asked, &verdict, &regions, &stages, behind);
     verdict.conclude(found);
-    let leftovers = sessions.iter().flat_map(|s| s.leftovers()).collect();
+    let unpaired = golden.iter().flat_map(|g| stage_0::unpaired(g, &graph));
+    let leftovers = sessions.iter().flat_map(|s| s.leftovers()).chain(unpaired).collect();
     let mut ledger = ledger(&layers.results, leftovers, &|n| plan.excused(n));
     if !runs(Stage::Activations) {
         only_inputs(&mut verdict, &mut ledger, records.len(), stage_0::proved(&sessions, &records));
@@ -115,7 +129,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
         tensors: layers.results,
         graph_inputs: graph.steps.iter().map(|s| (s.name.clone(), s.inputs.clone())).collect(),
         unobserved,
-        stages: stages.unwrap_or_default(),
+        stages,
         timings: clock.laps,
     })
 }

@@ -125,7 +125,7 @@ fn an_input_that_the_model_does_not_have_gets_the_probable_name() {
         |d| write_model(d, "m.onnx", &renamed),
         &["run", "m.onnx", "--input", "image=2x3"],
         2,
-        &["no input 'image'", "did you mean `images`"],
+        &["no input 'image'", "did you mean 'images'"],
     );
 }
 
@@ -270,9 +270,9 @@ fn a_hostile_trace_is_refused_by_compare_and_by_run() {
 
 #[test]
 fn a_word_that_a_scenario_does_not_know_gets_place_and_probable_word() {
-    check_scenario("sead = 3\n", &["s.toml", "line 3, column 1", "unknown field `sead`", "did you mean `seed`"]);
-    check_scenario("[expect]\nverdict = \"agree\"\n  coverag = 0.5\n", &["line 5, column 3", "did you mean `coverage`"]);
-    check_scenario("[reference]\nsubject = \"onnxruntim\"\n", &["reference", "did you mean `onnxruntime`"]);
+    check_scenario("sead = 3\n", &["s.toml", "line 3, column 1", "unknown field `sead`", "did you mean 'seed'"]);
+    check_scenario("[expect]\nverdict = \"agree\"\n  coverag = 0.5\n", &["line 5, column 3", "did you mean 'coverage'"]);
+    check_scenario("[reference]\nsubject = \"onnxruntim\"\n", &["reference", "did you mean 'onnxruntime'"]);
     check_scenario("seed = \"three\"\n", &["line 3, column 8"]);
     check_scenario("[[[\n", &["line 3"]);
     check_scenario("tolerance = { rtol = 1e-3 }\n", &["incomplete"]);
@@ -315,7 +315,7 @@ fn a_fault_or_node_that_does_not_exist_gets_the_probable_one() {
         )
     };
     for (fault, node, words) in [
-        ("scale-outptu", "add", &["unknown fault 'scale-outptu'", "did you mean `scale-output`"][..]),
+        ("scale-outptu", "add", &["unknown fault 'scale-outptu'", "did you mean 'scale-output'"][..]),
         ("scale-output", "addd", &["no node 'addd'", "did you mean 'add'"]),
         ("ceil-pooling", "add", &["'ceil-pooling'", "'add' is Add"]),
     ] {

@@ -12,7 +12,7 @@ use support::*;
 /// Ground truth of one image: class and corners in pixels.
 type Object = (i64, [f64; 4]);
 
-const STAGES: [Stage; 5] = Stage::ALL;
+const STAGES: [Stage; 5] = [Stage::Inputs, Stage::Activations, Stage::Assign, Stage::Loss, Stage::Grad];
 const SCORES: &str = "random = \"uniform\"\nlow = 0.01\nhigh = 0.3";
 const DISTANCES: &str = "random = \"uniform\"\nlow = 0.5\nhigh = 6";
 const SIZE: &str = "image = [500, 500]";

@@ -20,9 +20,13 @@ pub enum Command {
     Run(Run),
     /// Compare two recorded traces, without any engine
     Compare(Compare),
+    /// Propose a golden from recorded traces, show what it changes; accept or reject it
+    Bless(Bless),
+    /// Compare the parameters of two models and attribute every element of the difference
+    Params(Params),
     /// Show a model: nodes, parameters per module, opsets
     Map(Map),
-    /// Show a table: subjects, operators, faults, distributions, families, exits
+    /// Show a table: subjects, operators, faults, kernels, distributions, families, exits
     List(List),
     /// Say which libraries were found, and what to do about what is missing
     Doctor,
@@ -105,6 +109,68 @@ pub struct Compare {
 }
 
 #[derive(clap::Args)]
+pub struct Bless {
+    /// Recorded traces of one subject; without any, the proposal that waits is shown again
+    pub traces: Vec<PathBuf>,
+    /// Folder of the golden: golden/NAME
+    #[arg(long, value_name = "FOLDER")]
+    pub golden: PathBuf,
+    /// Scenario that the golden belongs to
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// Command that made the traces, instead of what they say themselves
+    #[arg(long, value_name = "TEXT", requires = "traces")]
+    pub command: Option<String>,
+    /// Version of a framework that was used
+    #[arg(long, value_name = "NAME=VERSION", requires = "traces")]
+    pub framework: Vec<String>,
+    /// Threads that the traces were made with
+    #[arg(long, requires = "traces")]
+    pub threads: Option<usize>,
+    /// Seed that the traces were made with
+    #[arg(long, requires = "traces")]
+    pub seed: Option<u64>,
+    /// Model file whose digest the golden keeps
+    #[arg(long, value_name = "FILE", requires = "traces")]
+    pub model: Option<PathBuf>,
+    /// Rule that generated the weights, in words, where no model file is
+    #[arg(long, value_name = "TEXT", requires = "traces", conflicts_with = "model")]
+    pub weights: Option<String>,
+    /// Keep these tensors whole, however large ('*' matches any text)
+    #[arg(long, value_name = "TENSOR", requires = "traces")]
+    pub whole: Vec<String>,
+    /// Keep tensors of at most this many elements whole, larger ones as a sketch
+    #[arg(long, value_name = "N", requires = "traces", default_value_t = crate::golden::FULL)]
+    pub full: usize,
+    /// Make the proposal that waits the golden
+    #[arg(long, conflicts_with_all = ["traces", "reject"])]
+    pub accept: bool,
+    /// Drop the proposal that waits
+    #[arg(long, conflicts_with = "traces")]
+    pub reject: bool,
+    /// Also list the tensors that stay the same
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Params {
+    /// Reference: a model (.onnx), a recorded trace that lists its parameters (.safetensors), or a golden's folder
+    pub reference: PathBuf,
+    /// Candidate, likewise
+    pub candidate: PathBuf,
+    /// Parameter of the candidate that has another name: REFERENCE=CANDIDATE, or A*=B* for every name that starts with A
+    #[arg(long, value_name = "A=B")]
+    pub rename: Vec<String>,
+    /// Print the decomposition as JSON instead of the report
+    #[arg(long)]
+    pub json: bool,
+    /// Show all modules
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(clap::Args)]
 pub struct Map {
     /// ONNX model
     pub model: PathBuf,
@@ -125,6 +191,7 @@ pub enum Table {
     Subjects,
     Operators,
     Faults,
+    Kernels,
     Families,
     Distributions,
     Exits,

@@ -5,6 +5,7 @@ use super::say;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::floor::Family;
+use crate::kernel;
 use crate::report::table;
 use crate::subject::{self, fault};
 
@@ -12,7 +13,7 @@ use crate::subject::{self, fault};
 const OPERATORS: &str = include_str!("../../docs/OPERATORS.md");
 
 pub fn command(args: &args::List) -> Result<Exit> {
-    let all = [Table::Subjects, Table::Operators, Table::Faults, Table::Families, Table::Distributions, Table::Exits];
+    let all = [Table::Subjects, Table::Operators, Table::Faults, Table::Kernels, Table::Families, Table::Distributions, Table::Exits];
     for which in all.into_iter().filter(|t| args.table.is_none_or(|wanted| wanted == *t)) {
         say(&one(which))?;
     }
@@ -32,6 +33,12 @@ fn one(which: Table) -> String {
             let ops = |f: &fault::Fault| if f.ops.is_empty() { "any".to_string() } else { f.ops.join(" ") };
             let rows: Vec<_> = fault::all().map(|f| vec![f.name.to_string(), f.summary.to_string(), ops(f), amount(f)]).collect();
             table(&["fault", "what it does", "operators", "amount, default"], &rows)
+        }
+        Table::Kernels => {
+            let whole = subject::kernel::ALL.iter().map(|k| owned(&[k.name, k.summary]));
+            let parts: Vec<_> = kernel::ALL.iter().map(|k| owned(&[k.name, k.what, k.paper, k.kinks])).collect();
+            let named = table(&["[training] kernel", "what it is"], &whole.collect::<Vec<_>>());
+            named + &table(&["kernel", "what it computes", "paper", "no derivative, or a decision, at"], &parts)
         }
         Table::Families => {
             let rows: Vec<_> =

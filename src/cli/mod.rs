@@ -1,11 +1,13 @@
 //! cli: words into library calls; the only place that prints, exits or starts another process.
 
 mod args;
+mod bless;
 mod compare;
 mod doctor;
 mod engine;
 mod list;
 mod map;
+mod params;
 mod run;
 mod selftest;
 mod watch;
@@ -36,6 +38,8 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
     match args.command {
         Command::Run(run) => run::command(&run, engines),
         Command::Compare(compare) => compare::command(&compare),
+        Command::Bless(bless) => bless::command(&bless),
+        Command::Params(params) => params::command(&params),
         Command::Map(map) => map::command(&map),
         Command::List(list) => list::command(&list),
         Command::Doctor => doctor::command(),

@@ -1,8 +1,14 @@
 //! params: how many trained numbers a model holds, and in which module.
 
 use super::Graph;
+use crate::params::{Kind, Param};
+use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use serde::Serialize;
+use std::collections::HashSet;
+
+/// The metadata key that names parameters that never train, one space between.
+pub const FROZEN: &str = "parity.frozen";
 
 /// Floating-point weights of one module (everything before the last '.' or '/' of a weight's name).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -35,4 +41,57 @@ pub fn per_module(graph: &Graph) -> IndexMap<String, ModuleParams> {
 /// Number of floating-point weight elements, constants of the graph included.
 pub fn total(graph: &Graph) -> usize {
     per_module(graph).values().map(|m| m.elements).sum()
+}
+
+/// Weights that a BatchNormalization takes as mean or variance, as they are or through other nodes.
+fn statistics(graph: &Graph) -> HashSet<&str> {
+    let producers = graph.producers();
+    let norms = graph.steps.iter().flat_map(|s| &s.nodes).filter(|n| n.op == "BatchNormalization");
+    let mut open: Vec<&str> = norms.flat_map(|n| n.inputs.iter().skip(3).take(2)).map(String::as_str).collect();
+    let mut seen = HashSet::new();
+    while let Some(name) = open.pop() {
+        if seen.insert(name) {
+            open.extend(producers.get(name).iter().flat_map(|step| &graph.steps[**step].inputs).map(String::as_str));
+        }
+    }
+    seen
+}
+
+/// The floating-point initialisers as a list of parameters. The mean and variance of a BatchNormalization are buffers. A graph does
+/// not say what was trained, unless its metadata name what is frozen; where it leaves its parameters to a rule, no other weight is one.
+pub fn list(graph: &Graph) -> Vec<Param> {
+    let statistics = statistics(graph);
+    let kind = |name: &str| if statistics.contains(name) { Kind::Buffer } else { Kind::Parameter };
+    let frozen: Option<HashSet<&str>> = graph.metadata.get(FROZEN).map(|names| names.split(' ').collect());
+    let trains = |name: &str| frozen.as_ref().map(|f| kind(name) == Kind::Parameter && !f.contains(name));
+    let own = |name: &String| graph.drawn.is_empty() || graph.drawn.contains(name);
+    let floats = graph.weights.iter().filter(|(name, t)| t.dtype().is_float() && own(name));
+    let param = |(name, t): (&String, &Tensor)| Param {
+        name: name.clone(),
+        shape: t.shape().to_vec(),
+        dtype: t.dtype(),
+        kind: kind(name),
+        trainable: trains(name),
+    };
+    floats.map(param).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::load;
+    use std::path::Path;
+
+    /// The training graph of Gold-YOLO corrects the running variance before and after its norms.
+    #[test]
+    fn gold_yolo_has_the_parameters_of_the_fact_sheet_and_statistics_are_none_of_them() {
+        for form in ["train", "eval"] {
+            let graph = load::file(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/gold_yolo/{form}.onnx"))).unwrap();
+            let list = list(&graph);
+            let count = |of: &dyn Fn(&&Param) -> bool| list.iter().filter(of).map(Param::elements).sum::<u64>();
+            assert_eq!(count(&|p| p.kind == Kind::Parameter), 5_617_930, "{form}");
+            assert_eq!(count(&|p| p.kind == Kind::Buffer), 17_888, "{form}");
+            assert_eq!(count(&|p| p.kind == Kind::Parameter && p.trainable == Some(false)), 34, "{form}");
+        }
+    }
 }

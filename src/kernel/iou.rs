@@ -5,7 +5,7 @@
 //! Where eps stands is part of the convention and differs between code bases: see [`Eps`].
 
 use super::boxes::{area, centred};
-use super::number::{Function, Number, absolute, at_least, max, min, nearest};
+use super::number::{Function, Number, absolute, at_least, at_most, max, min, nearest};
 use std::f64::consts::PI;
 
 /// Which similarity.
@@ -27,6 +27,19 @@ pub enum Eps {
     Union(f64),
     /// The union and the enclosure are at least this.
     Floor(f64),
+    /// Added to the union, the squared diagonal and the heights that aspects and shapes see, but not areas; SIoU's enclosure has sides
+    /// of at least this.
+    Apart(f64),
+}
+
+/// What a code base does beyond the papers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Paper,
+    /// CIoU's α is 0 up to an IoU of ½ and has no eps; CIoU and SIoU stay within [−1, 1].
+    Limited,
+    /// The same, and the sign of SIoU's γ is turned round, so that distance is rewarded: mmdet's default.
+    Turned,
 }
 
 /// A similarity with its convention. SIoU adds eps to the centre offsets under every convention.
@@ -34,27 +47,38 @@ pub enum Eps {
 pub struct Overlap {
     pub kind: Kind,
     pub eps: Eps,
+    pub form: Form,
 }
 
 impl Overlap {
+    /// The paper's formula with eps where `eps` says.
+    pub const fn paper(kind: Kind, eps: Eps) -> Self {
+        Self { kind, eps, form: Form::Paper }
+    }
+
     /// The IoU by which YOLOv6 and Gold-YOLO assign.
     pub const fn yolov6_assigner() -> Self {
-        Self { kind: Kind::Iou, eps: Eps::Union(1e-9) }
+        Self::paper(Kind::Iou, Eps::Union(1e-9))
     }
 
     /// The similarity in the box loss of YOLOv6 and Gold-YOLO: SIoU in the small networks, GIoU in the others.
     pub const fn yolov6_loss(kind: Kind) -> Self {
-        Self { kind, eps: Eps::Added(1e-10) }
+        Self::paper(kind, Eps::Added(1e-10))
     }
 
     /// The CIoU by which ultralytics assigns and trains.
     pub const fn ultralytics() -> Self {
-        Self { kind: Kind::Ciou, eps: Eps::Added(1e-7) }
+        Self::paper(Kind::Ciou, Eps::Added(1e-7))
     }
 
-    /// The IoU or GIoU of mmdet.
+    /// The similarities of mmdet: IoU and GIoU as it assigns and trains, the others as it trains.
     pub const fn mmdet(kind: Kind) -> Self {
-        Self { kind, eps: Eps::Floor(1e-6) }
+        match kind {
+            Kind::Iou | Kind::Giou => Self::paper(kind, Eps::Floor(1e-6)),
+            Kind::Diou => Self::paper(kind, Eps::Apart(1e-6)),
+            Kind::Ciou => Self { kind, eps: Eps::Apart(1e-6), form: Form::Limited },
+            Kind::Siou => Self { kind, eps: Eps::Apart(1e-6), form: Form::Turned },
+        }
     }
 
     /// The similarity of `a` and `b`. NaN where the convention divides 0 by 0: SIoU of two boxes without width, Floor(0) on empty boxes.
@@ -63,17 +87,32 @@ impl Overlap {
     }
 
     fn with<D: Number>(&self, a: [D; 4], b: [D; 4], alpha: Option<f64>) -> D {
-        let pair = Pair::new(self.eps, a, b);
+        let pair = Pair::new(self, a, b);
         let iou = pair.inter / pair.union;
-        match self.kind {
+        let similarity = match self.kind {
             Kind::Iou => iou,
             Kind::Giou => {
                 let c = self.eps.guard(pair.enclosure[0] * pair.enclosure[1]);
                 iou - (c - pair.union) / c
             }
             Kind::Diou => iou - pair.offset_share(self.eps),
-            Kind::Ciou => iou - pair.offset_share(self.eps) - pair.aspect() * alpha.unwrap_or_else(|| pair.alpha(self.eps)),
-            Kind::Siou => iou - (pair.distance_cost() + pair.shape_cost()) * 0.5,
+            Kind::Ciou => iou - pair.offset_share(self.eps) - pair.aspect() * alpha.unwrap_or_else(|| self.alpha(&pair)),
+            Kind::Siou => iou - (pair.distance_cost(self.form) + pair.shape_cost()) * 0.5,
+        };
+        if self.limited() { at_most(at_least(similarity, -1.0), 1.0) } else { similarity }
+    }
+
+    fn limited(&self) -> bool {
+        self.form != Form::Paper && matches!(self.kind, Kind::Ciou | Kind::Siou)
+    }
+
+    /// The weight of CIoU's aspect term, without derivative.
+    fn alpha<D: Number>(&self, pair: &Pair<D>) -> f64 {
+        let (v, iou) = (pair.aspect().re(), (pair.inter / pair.union).re());
+        match self.form {
+            Form::Paper => v / (v - iou + (1.0 + self.eps.value())),
+            Form::Limited | Form::Turned if iou > 0.5 => v / (1.0 - iou + v),
+            Form::Limited | Form::Turned => 0.0,
         }
     }
 }
@@ -82,24 +121,40 @@ impl Eps {
     /// The small number itself.
     pub fn value(self) -> f64 {
         match self {
-            Eps::Added(e) | Eps::Union(e) | Eps::Floor(e) => e,
+            Eps::Added(e) | Eps::Union(e) | Eps::Floor(e) | Eps::Apart(e) => e,
         }
     }
 
     fn guard<D: Number>(self, x: D) -> D {
         match self {
-            Eps::Added(e) | Eps::Union(e) => x + e,
+            Eps::Added(e) | Eps::Union(e) | Eps::Apart(e) => x + e,
             Eps::Floor(e) => at_least(x, e),
         }
     }
 
-    /// Width and height of a box as areas and aspects see them.
+    /// Width and height of a box as aspects and shapes see them.
     fn size<D: Number>(self, b: [D; 4]) -> [D; 2] {
         let [.., w, h] = centred(b);
         match self {
-            Eps::Added(e) => [w, h + e],
+            Eps::Added(e) | Eps::Apart(e) => [w, h + e],
             Eps::Union(_) => [at_least(w, 0.0), at_least(h, 0.0)],
             Eps::Floor(_) => [w, h],
+        }
+    }
+
+    fn area<D: Number>(self, b: [D; 4]) -> D {
+        match self {
+            Eps::Floor(_) | Eps::Apart(_) => area(b),
+            Eps::Added(_) | Eps::Union(_) => self.size(b).into_iter().product(),
+        }
+    }
+
+    /// A side of the enclosure, which is negative around two inverted boxes.
+    fn enclosing<D: Number>(self, kind: Kind, side: D) -> D {
+        match self {
+            Eps::Added(_) | Eps::Union(_) => side,
+            Eps::Apart(e) if kind == Kind::Siou => at_least(side, e),
+            Eps::Floor(_) | Eps::Apart(_) => at_least(side, 0.0),
         }
     }
 }
@@ -117,12 +172,13 @@ struct Pair<D> {
 }
 
 impl<D: Number> Pair<D> {
-    fn new(eps: Eps, a: [D; 4], b: [D; 4]) -> Self {
+    fn new(overlap: &Overlap, a: [D; 4], b: [D; 4]) -> Self {
+        let eps = overlap.eps;
         let sizes = [eps.size(a), eps.size(b)];
         let common = |i: usize| at_least(min(a[i + 2], b[i + 2]) - max(a[i], b[i]), 0.0);
-        let around = |i: usize| max(a[i + 2], b[i + 2]) - min(a[i], b[i]);
+        let around = |i: usize| eps.enclosing(overlap.kind, max(a[i + 2], b[i + 2]) - min(a[i], b[i]));
         let inter = common(0) * common(1);
-        let union = eps.guard(sizes[0][0] * sizes[0][1] + sizes[1][0] * sizes[1][1] - inter);
+        let union = eps.guard(eps.area(a) + eps.area(b) - inter);
         let offset = [0, 1].map(|i| (b[i] + b[i + 2] - a[i] - a[i + 2]) * 0.5);
         Self { sizes, inter, union, enclosure: [around(0), around(1)], offset, eps: eps.value() }
     }
@@ -139,17 +195,12 @@ impl<D: Number> Pair<D> {
         gap * gap * (4.0 / (PI * PI))
     }
 
-    /// The weight of the aspect term, without derivative.
-    fn alpha(&self, eps: Eps) -> f64 {
-        let (v, iou) = (self.aspect().re(), (self.inter / self.union).re());
-        v / (v - iou + (1.0 + eps.value()))
-    }
-
     /// Δ = 2 − Σ e^(−γρ), γ = 2 − Λ. The angle cost Λ = cos(2·asin(sin α) − π/2) = 2·sin α·cos α is the same for α and 90° − α.
-    fn distance_cost(&self) -> D {
+    fn distance_cost(&self, form: Form) -> D {
+        let sign = if form == Form::Turned { -1.0 } else { 1.0 };
         let [x, y] = self.offset.map(|v| v + self.eps);
         let angle = absolute(x) * absolute(y) * 2.0 / (x * x + y * y);
-        let term = |s: D, c: D| ((angle - 2.0) * (s / c) * (s / c)).exp();
+        let term = |s: D, c: D| ((angle - 2.0) * sign * (s / c) * (s / c)).exp();
         -(term(x, self.enclosure[0]) + term(y, self.enclosure[1])) + 2.0
     }
 
@@ -187,23 +238,24 @@ impl Function for Similarity {
     /// Kinks: equal coordinates, touching boxes, an empty prediction, a union at its floor; SIoU also equal sizes and aligned centres.
     fn kink(&self, x: &[f64]) -> f64 {
         let (a, b) = ([x[0], x[1], x[2], x[3]], self.target);
-        let pair = Pair::new(self.overlap.eps, a, b);
+        let pair = Pair::new(&self.overlap, a, b);
         let touching = [0, 1].map(|i| a[i + 2].min(b[i + 2]) - a[i].max(b[i]));
         let near = nearest((0..4).map(|i| a[i] - b[i]).chain(touching).chain([a[2] - a[0], a[3] - a[1]]));
         let floor = match self.overlap.eps {
             Eps::Floor(e) => nearest([area(a) + area(b) - pair.inter - e, pair.enclosure[0] * pair.enclosure[1] - e]),
-            Eps::Added(_) | Eps::Union(_) => f64::INFINITY,
+            Eps::Added(_) | Eps::Union(_) | Eps::Apart(_) => f64::INFINITY,
         };
+        let limit = if self.overlap.limited() { nearest([1.0, -1.0].map(|l| self.overlap.of(a, b) - l)) } else { f64::INFINITY };
         let shape = match self.overlap.kind {
             Kind::Siou => nearest(pair.offset.map(|v| v + pair.eps).into_iter().chain([0, 1].map(|i| pair.sizes[0][i] - pair.sizes[1][i]))),
             Kind::Iou | Kind::Giou | Kind::Diou | Kind::Ciou => f64::INFINITY,
         };
-        near.min(floor).min(shape)
+        near.min(floor).min(shape).min(limit)
     }
 
     fn held(&self, x: &[f64]) -> Self {
-        let pair = Pair::new(self.overlap.eps, [x[0], x[1], x[2], x[3]], self.target);
-        Self { alpha: Some(self.alpha.unwrap_or_else(|| pair.alpha(self.overlap.eps))), ..*self }
+        let pair = Pair::new(&self.overlap, [x[0], x[1], x[2], x[3]], self.target);
+        Self { alpha: Some(self.alpha.unwrap_or_else(|| self.overlap.alpha(&pair))), ..*self }
     }
 }
 
@@ -218,7 +270,7 @@ mod tests {
 
     fn conventions() -> impl Iterator<Item = Overlap> {
         let eps = [Eps::Added(1e-10), Eps::Added(1e-7), Eps::Union(1e-9), Eps::Floor(1e-6)];
-        KINDS.into_iter().flat_map(move |kind| eps.map(|eps| Overlap { kind, eps }))
+        KINDS.into_iter().flat_map(move |kind| eps.map(|eps| Overlap::paper(kind, eps)).into_iter().chain([Overlap::mmdet(kind)]))
     }
 
     fn boxes() -> impl Strategy<Value = [f64; 4]> {
@@ -237,7 +289,7 @@ mod tests {
     fn known_pairs_have_their_known_overlap() {
         let (a, b) = ([0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 3.0, 3.0]);
         let far = [10.0, 10.0, 12.0, 12.0];
-        let of = |kind, a, b| Overlap { kind, eps: Eps::Added(0.0) }.of(a, b);
+        let of = |kind, a, b| Overlap::paper(kind, Eps::Added(0.0)).of(a, b);
         assert_abs_diff_eq!(of(Kind::Iou, a, b), 1.0 / 7.0, epsilon = 1e-15);
         assert_abs_diff_eq!(of(Kind::Giou, a, b), 1.0 / 7.0 - 2.0 / 9.0, epsilon = 1e-15);
         assert_abs_diff_eq!(of(Kind::Diou, a, b), 1.0 / 7.0 - 2.0 / 18.0, epsilon = 1e-15);
@@ -257,7 +309,7 @@ mod tests {
         let rho = [(x / 6.0).powi(2), (y / 8.0).powi(2)];
         let distance = 2.0 - ((angle - 2.0) * rho[0]).exp() - ((angle - 2.0) * rho[1]).exp();
         let shape = 2.0 * (1.0 - (-0.2f64).exp()).powi(4);
-        let siou = Overlap { kind: Kind::Siou, eps: Eps::Added(0.0) }.of(a, b);
+        let siou = Overlap::paper(Kind::Siou, Eps::Added(0.0)).of(a, b);
         assert_abs_diff_eq!(siou, 3.0 / 38.0 - 0.5 * (distance + shape), epsilon = 1e-15);
     }
 
@@ -267,9 +319,9 @@ mod tests {
         assert_eq!(Overlap::yolov6_assigner().of(b, b), 0.0);
         assert_eq!(Overlap::mmdet(Kind::Iou).of(b, b), 0.0);
         assert_eq!(Overlap::mmdet(Kind::Giou).of(b, b), 0.0);
-        assert_eq!(Overlap { kind: Kind::Iou, eps: Eps::Added(1e-7) }.of(b, b), 0.0);
+        assert_eq!(Overlap::paper(Kind::Iou, Eps::Added(1e-7)).of(b, b), 0.0);
         assert!(Overlap::yolov6_loss(Kind::Siou).of(b, b).is_nan());
-        assert!(Overlap { kind: Kind::Iou, eps: Eps::Floor(0.0) }.of(b, b).is_nan());
+        assert!(Overlap::paper(Kind::Iou, Eps::Floor(0.0)).of(b, b).is_nan());
     }
 
     #[test]
@@ -281,10 +333,29 @@ mod tests {
     #[test]
     fn the_conventions_differ_where_boxes_are_small() {
         let b = [0.0, 0.0, 1e-3, 1e-3];
-        assert_abs_diff_eq!(Overlap { kind: Kind::Iou, eps: Eps::Union(1e-9) }.of(b, b), 1e-6 / (1e-6 + 1e-9), epsilon = 1e-12);
+        assert_abs_diff_eq!(Overlap::paper(Kind::Iou, Eps::Union(1e-9)).of(b, b), 1e-6 / (1e-6 + 1e-9), epsilon = 1e-12);
         assert_abs_diff_eq!(Overlap::mmdet(Kind::Iou).of(b, b), 1.0, epsilon = 1e-12);
-        let added = Overlap { kind: Kind::Iou, eps: Eps::Added(1e-7) }.of(b, b);
+        let added = Overlap::paper(Kind::Iou, Eps::Added(1e-7)).of(b, b);
         assert_abs_diff_eq!(added, 1e-6 / (1e-6 + 2e-10 + 1e-7), epsilon = 1e-12);
+    }
+
+    #[test]
+    fn mmdet_gives_aspect_no_weight_up_to_an_overlap_of_one_half_and_stops_at_minus_one() {
+        let (a, wide, far) = ([0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 30.0, 5.0], [1e3, 1e3, 1001.0, 1030.0]);
+        let of = |kind, b| Overlap::mmdet(kind).of(a, b);
+        assert_eq!(of(Kind::Ciou, wide), of(Kind::Diou, wide));
+        assert!(of(Kind::Ciou, [0.0, 0.0, 14.0, 10.0]) < of(Kind::Diou, [0.0, 0.0, 14.0, 10.0]));
+        assert!(Overlap { form: Form::Limited, ..Overlap::mmdet(Kind::Siou) }.of(a, far) >= -1.0);
+        assert!(Overlap::ultralytics().of([0.0, 0.0, 100.0, 1.0], far) < -1.0);
+    }
+
+    #[test]
+    fn the_turned_siou_rewards_distance_and_the_papers_does_not() {
+        let (a, near, far) = ([0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 10.0], [25.0, 0.0, 35.0, 10.0]);
+        let turned = Overlap::mmdet(Kind::Siou);
+        assert!(turned.of(a, far) > turned.of(a, near));
+        let straight = Overlap { form: Form::Limited, ..turned };
+        assert!(straight.of(a, far) < straight.of(a, near));
     }
 
     #[test]

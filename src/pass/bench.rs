@@ -2,6 +2,7 @@
 
 use super::isolated::Kinship;
 use crate::compare::Tolerance;
+use crate::golden::Golden;
 use crate::graph::Graph;
 use crate::subject::{Judge, Session};
 use crate::tensor::Tensor;
@@ -20,6 +21,8 @@ pub struct Bench<'a> {
     pub kinship: Kinship,
     /// For every injected fault: its step and the same engine without it.
     pub controls: Vec<Control>,
+    /// A further opinion on the reference's tensors.
+    pub golden: Option<&'a Golden>,
     pub record: Option<Recorder>,
 }
 

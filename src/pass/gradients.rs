@@ -8,6 +8,7 @@ use super::Watch;
 use crate::error::{Error, Result};
 use crate::floor::family::{self, Family};
 use crate::floor::noise::{self, Floor, RUNS};
+use crate::graph::params::FROZEN;
 use crate::graph::{Attribute, Graph, Node};
 use crate::subject::{Ask, Coherent, Differentiator, Feed, Gradients, Noise};
 use crate::tensor::{DType, Tensor};
@@ -27,9 +28,6 @@ const TAKES: &[(&str, &[usize])] = &[
     ("GroupNormalization", &[1, 2]),
     ("PRelu", &[1]),
 ];
-
-/// The metadata key that names parameters that never train.
-pub const FROZEN: &str = "parity.frozen";
 
 /// What the walk needs to know.
 pub struct Task<'a> {

@@ -6,6 +6,7 @@ use super::isolated::{self, Case};
 use super::layers::Layers;
 use super::plan::{Plan, is_random};
 use super::values::Values;
+use super::witness;
 use crate::error::Result;
 use crate::floor::Rounding;
 use crate::graph::{Graph, Step, cost};
@@ -63,6 +64,7 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
         };
         layers.results.push(result(graph, step, k, reference[k].as_ref().ok(), isolated, walked.repeat.clone(), own_r));
         layers.pending.push(pending);
+        layers.witnessed.extend(bench.golden.zip(reference[k].as_ref().ok()).and_then(|(g, r)| witness::look(g, name, step, r)));
     }
     Ok(())
 }

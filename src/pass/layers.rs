@@ -7,6 +7,7 @@ use super::judged::{self, Walked};
 use super::noise::shaping;
 use super::plan::{Plan, is_random};
 use super::values::{Release, Values};
+use super::witness::Waiting;
 use crate::error::{Error, Place, Result};
 use crate::graph::cut::Link;
 use crate::graph::{Graph, Step};
@@ -20,6 +21,8 @@ use std::collections::{HashMap, HashSet};
 pub struct Layers {
     pub results: Vec<TensorResult>,
     pub pending: Vec<Pending>,
+    /// What the golden keeps of the same tensors.
+    pub witnessed: Vec<Waiting>,
     /// Reference values that the noise walk replays.
     pub replay: HashMap<String, Tensor>,
     /// Declared outputs of both subjects.

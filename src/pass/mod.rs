@@ -9,11 +9,13 @@ pub mod isolated;
 pub mod judged;
 pub mod layers;
 pub mod noise;
+pub mod params;
 pub mod plan;
 pub mod preflight;
 pub mod training;
 pub mod unobserved;
 mod values;
+pub mod witness;
 
 pub use plan::Plan;
 

@@ -82,7 +82,7 @@ fn one_step(
                 None => disturb(value, unit(task, name), &rounding[k], noise::signs(task.seed, run as u32, i << 8 | k)),
             };
             let axis = noise::axis_for(exact[k].shape());
-            let wanted = run > 0 && task.wanted.contains_key(name);
+            let wanted = run > 0 && task.wanted.get(name).is_some_and(|numel| run as u32 <= noise::runs_for(*numel));
             if let Some(channels) = wanted.then(|| noise::deviation(&exact[k], &value, axis)).flatten() {
                 floors.entry(name.clone()).or_insert_with(|| Floor { axis, ..Default::default() }).add(&channels);
             }

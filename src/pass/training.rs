@@ -7,6 +7,7 @@ use super::noise;
 use super::preflight;
 use crate::error::{Error, Place, Result};
 use crate::floor::noise::{Floor, R};
+use crate::golden::{Golden, Value};
 use crate::graph::Graph;
 use crate::scenario::training::{LOSSES, PREDICTIONS, TERMS, Training};
 use crate::scenario::{Scenario, Stage, Subject};
@@ -27,6 +28,7 @@ pub struct Task<'a> {
     pub regions: &'a Regions,
     pub inputs: &'a IndexMap<String, Tensor>,
     pub layers: &'a Layers,
+    pub golden: Option<&'a Golden>,
     pub engines: Engines<'a>,
     pub threads: usize,
 }
@@ -54,6 +56,7 @@ pub fn run(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<
         assign: runs(Stage::Assign).then(|| assigned(task, &sides, &floors)),
         loss: runs(Stage::Loss).then(|| losses(task, &sides, &floors, &grad)),
         grad,
+        ..Stages::default()
     })
 }
 
@@ -61,6 +64,14 @@ pub fn run(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<
 fn tensor(task: &Task, outputs: &HashMap<String, Tensor>, standard: &str) -> Option<Tensor> {
     let name = task.training.name(standard);
     outputs.get(name).or_else(|| task.inputs.get(name)).cloned()
+}
+
+/// A tensor that the golden keeps whole, by its standard name.
+fn kept(task: &Task, standard: &str) -> Option<Tensor> {
+    match &task.golden?.tensors.get(task.training.name(standard))?.value {
+        Value::Full(tensor) => Some(tensor.clone()),
+        Value::Sketch(_) => None,
+    }
 }
 
 /// How far rounding inside assigner and loss moves their tensors, from the reference's own predictions on; by standard name.
@@ -100,8 +111,15 @@ fn assigned(task: &Task, sides: &[Side], floors: &HashMap<&str, Floor>) -> assig
             report.differences.extend(assign::difference(side.who, "kernel", &own, &reference, judges, &ties));
         }
     }
-    if let (Some(r), Some(c)) = (read(&sides[0]), read(&sides[1])) {
-        report.differences.extend(assign::difference("candidate", "reference", &c, &r, &sides[0].kernel.evaluation.assignments, &ties));
+    let others = [("candidate", read(&sides[1])), ("golden", assign::Assigned::read(&|n| kept(task, n)))];
+    for (who, own) in others {
+        if let (Some(reference), Some(own)) = (read(&sides[0]), own) {
+            let kernel = &sides[0].kernel;
+            report.differences.extend(assign::difference(who, "reference", &own, &reference, &kernel.evaluation.assignments, &ties));
+            if who == "golden" {
+                report.counts.push(own.count(who, &kernel.counts));
+            }
+        }
     }
     report
 }
@@ -123,6 +141,7 @@ fn losses(task: &Task, sides: &[Side], floors: &HashMap<&str, Floor>, grads: &[g
             opinions.push(own);
         }
     }
+    opinions.extend(values("golden", &|n| kept(task, n)));
     report.flags.extend(broadcasts(task));
     report.terms = (0..TERMS.len()).map(|i| term(i, weights[i], &opinions, grads)).collect();
     report
@@ -216,7 +235,36 @@ fn gradients_of(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result
             .map(|k| grad::judge(&names[k], reference.exact[i][k].as_ref(), own[i][k].as_ref(), reference.floors[i][k].as_ref()))
             .collect(),
     });
-    Ok(vec![grad::Report { who: "candidate".into(), against: "f64 graph".into(), terms: judged.collect() }])
+    let candidate = grad::Report { who: "candidate".into(), against: "f64 graph".into(), terms: judged.collect() };
+    let golden = task.golden.and_then(|g| golden_gradients(g, &names, &reference, weights));
+    Ok(std::iter::once(candidate).chain(golden).collect())
+}
+
+/// The golden's gradients `grad.TERM.NAME` (of the weighted terms) against the f64 graph's; None where it keeps none.
+fn golden_gradients(golden: &Golden, names: &[String], reference: &gradients::Reference, weights: [f64; 3]) -> Option<grad::Report> {
+    let weights = weights.into_iter().chain([1.0]);
+    let term = |(i, (term, weight)): (usize, (&str, f64))| {
+        let held = |name: &String| golden.tensors.get(&format!("grad.{term}.{name}"));
+        let one = |(k, name): (usize, &String)| {
+            let exact = reference.exact[i][k].as_ref().map(|t| scaled(t, weight));
+            let floor = Floor::sum(reference.floors[i][k].iter().map(|f| (f, weight)));
+            let judged = match &held(name)?.value {
+                Value::Full(tensor) => grad::judge(name, exact.as_ref(), Some(tensor), floor.as_ref()),
+                Value::Sketch(sketch) => grad::judge_sketch(name, exact.as_ref(), sketch, floor.as_ref()),
+            };
+            // Norms are those of the raw term, as everywhere.
+            let raw = |n: Option<f64>| n.map(|n| n / weight);
+            Some(grad::Gradient { norm_reference: raw(judged.norm_reference), norm_candidate: raw(judged.norm_candidate), ..judged })
+        };
+        grad::TermGradients { term: term.into(), gradients: names.iter().enumerate().filter_map(one).collect() }
+    };
+    let terms: Vec<_> = TERMS.into_iter().chain(["total"]).zip(weights).enumerate().map(term).collect();
+    let kept = terms.iter().any(|t| !t.gradients.is_empty());
+    kept.then(|| grad::Report { who: "golden".into(), against: "f64 graph".into(), terms })
+}
+
+fn scaled(t: &Tensor, by: f64) -> Tensor {
+    Tensor::from_vec(t.shape(), t.to_f64().iter().map(|v| v * by).collect::<Vec<f64>>())
 }
 
 fn same(a: &[Vec<Option<Tensor>>], b: &[Vec<Option<Tensor>>]) -> bool {

@@ -46,7 +46,7 @@ fn diverge(run: &Run) -> Vec<String> {
     if let Some(origin) = v.origins.first() {
         return at_origin(run, origin);
     }
-    if let Some(stage) = v.stage().filter(|s| matches!(s.stage, Stage::Assign | Stage::Loss | Stage::Grad)) {
+    if let Some(stage) = v.stage().filter(|s| s.stage != Stage::Activations || golden_alone(run, s)) {
         return at_stage(stage);
     }
     let find = |name: &str| run.tensors.iter().find(|t| t.name == name || t.node == name);
@@ -86,6 +86,11 @@ fn diverge(run: &Run) -> Vec<String> {
         .collect()
 }
 
+/// Whether only the golden speaks against this tensor.
+fn golden_alone(run: &Run, stage: &StageVerdict) -> bool {
+    run.stages.golden.iter().flat_map(|g| &g.tensors).any(|t| t.over() && stage.first.as_deref() == Some(t.name.as_str()))
+}
+
 /// A divergence that no node is at fault for alone.
 fn at_stage(stage: &StageVerdict) -> Vec<String> {
     let term = stage.term.as_ref().map_or(String::new(), |t| format!(", term '{t}'"));
@@ -97,7 +102,10 @@ fn at_stage(stage: &StageVerdict) -> Vec<String> {
         Stage::Grad => {
             "  next        look for a detach, an in-place change or a non-differentiable operator between this term and the tensor".into()
         }
-        Stage::Inputs | Stage::Activations => String::new(),
+        Stage::Params => "  next        parity params REFERENCE CANDIDATE takes the difference apart, module by module".into(),
+        Stage::Inputs | Stage::Activations => {
+            "  next        look at the module of this tensor in the program that the golden was recorded from".into()
+        }
     });
     lines
 }

@@ -1,10 +1,14 @@
-//! report: views of a Run: the terminal for people, JSON for everything else.
+//! report: views of a Run: the terminal for people, JSON for everything else; and of what a golden or a count of parameters differs in.
 
+mod golden;
 mod headline;
+mod params;
 mod stages;
 mod terminal;
 
+pub use golden::golden;
 pub use headline::headline;
+pub use params::params;
 pub use terminal::terminal;
 
 use crate::error::{Error, Result};
@@ -14,7 +18,12 @@ use comfy_table::{ContentArrangement, Table};
 
 /// The Run as JSON, one line feed at the end.
 pub fn json(run: &Run) -> Result<String> {
-    serde_json::to_string_pretty(run).map(|s| escaped(&s) + "\n").map_err(|e| Error::failed(format!("JSON: {e}")))
+    to_json(run)
+}
+
+/// Any value as JSON that is safe to print.
+pub fn to_json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value).map(|s| escaped(&s) + "\n").map_err(|e| Error::failed(format!("JSON: {e}")))
 }
 
 /// JSON in which control and direction-changing characters are written as escapes: the same value, and nothing that steers a terminal.

@@ -8,7 +8,7 @@ use crate::verdict::Outcome;
 
 /// One line per stage, then the ledger; nothing where the graph has no training side.
 pub fn stages(run: &Run) -> String {
-    let training = |s: &Stage| matches!(s, Stage::Assign | Stage::Loss | Stage::Grad);
+    let training = |s: &Stage| matches!(s, Stage::Params | Stage::Assign | Stage::Loss | Stage::Grad);
     if !run.verdict.stages.iter().any(|s| training(&s.stage)) {
         return String::new();
     }

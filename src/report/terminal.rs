@@ -125,6 +125,10 @@ fn footer(run: &Run) -> Vec<String> {
             l.leftovers.iter().take(5).cloned().collect::<Vec<_>>().join(", ")
         ));
     }
+    lines.extend(run.stages.golden.as_ref().map(|g| {
+        let other = g.other_versions.as_ref().map_or(String::new(), |o| format!("; {o}"));
+        format!("golden      {} of {} tensors compared with {} ({}){other}", g.compared(), g.tensors.len(), g.folder, g.subject)
+    }));
     lines.extend(detection(run).map(|limit| format!("sensitivity {limit}")));
     lines.push(format!(
         "subjects    reference {}; candidate {}; shadow {}; threads {}",

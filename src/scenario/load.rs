@@ -14,6 +14,7 @@ pub fn file(path: &Path) -> Result<Scenario> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::usage(e.to_string())).at(&place)?;
     let mut scenario = parse(&text).at(&place)?;
     rebase(&mut scenario, path.parent().unwrap_or(Path::new("")));
+    scenario.name = scenario.name.or(path.file_stem().map(|s| s.to_string_lossy().into_owned()));
     Ok(scenario)
 }
 
@@ -59,6 +60,10 @@ fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
     change(&mut scenario.model);
     for input in scenario.inputs.values_mut() {
         input.image.iter_mut().chain(&mut input.file).for_each(change);
+    }
+    scenario.golden.iter_mut().for_each(change);
+    if let Some(p) = &mut scenario.parameters {
+        p.reference.iter_mut().chain(&mut p.candidate).for_each(change);
     }
     scenario.reference.trace.iter_mut().chain(&mut scenario.candidate.trace).for_each(change);
 }
@@ -186,9 +191,9 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_its_place_and_the_probable_word() {
         let e = error("[expct]\nverdict = \"agree\"\n");
-        assert!(e.contains("line 3, column 2") && e.contains("did you mean `expect`"), "{e}");
+        assert!(e.contains("line 3, column 2") && e.contains("did you mean 'expect'"), "{e}");
         let e = error("[expect]\nverdict = \"agre\"\n");
-        assert!(e.contains("line 4") && e.contains("did you mean `agree`"), "{e}");
+        assert!(e.contains("line 4") && e.contains("did you mean 'agree'"), "{e}");
     }
 
     #[test]
@@ -214,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_subject_is_known_and_complete() {
-        assert!(error("[candidate]\nsubject = \"libtroch\"").contains("did you mean `libtorch`"));
+        assert!(error("[candidate]\nsubject = \"libtroch\"").contains("did you mean 'libtorch'"));
         assert!(error("[candidate]\nsubject = \"faulty\"\nof = \"libtorch\"").contains("takes of, fault and node"));
         assert!(error("[candidate]\nsubject = \"recorded\"").contains("takes trace"));
         assert!(error("[candidate]\nsubject = \"libtorch\"\noptimisation = \"all\"").contains("belongs to onnxruntime"));

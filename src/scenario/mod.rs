@@ -16,6 +16,9 @@ use std::path::PathBuf;
 pub struct Scenario {
     /// Version of this format; only 1 exists.
     pub format: u32,
+    /// What it is called; the file's own name where not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// ONNX file, relative to the scenario's folder.
     pub model: PathBuf,
     /// What is compared, in the order a port breaks.
@@ -38,10 +41,31 @@ pub struct Scenario {
     /// The training side of the graph: assigner, loss, gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
+    /// Folder of a golden of this scenario: a further opinion on every tensor that it keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub golden: Option<PathBuf>,
+    /// Two lists of parameters to hold against each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Parameters>,
     #[serde(default)]
     pub limit: Limit,
     #[serde(default)]
     pub expect: Expect,
+}
+
+/// Where the lists of parameters come from: a model, a trace or golden that lists them, a JSON list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// The golden where not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<PathBuf>,
+    /// The model where not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<PathBuf>,
+    /// Names that differ: `A=B`, or `A*=B*` for a whole module.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rename: Vec<String>,
 }
 
 impl Scenario {
@@ -49,6 +73,7 @@ impl Scenario {
     pub fn runs(&self, stage: Stage) -> bool {
         let possible = match stage {
             Stage::Inputs | Stage::Activations => true,
+            Stage::Params => self.golden.is_some() || self.parameters.is_some(),
             Stage::Assign | Stage::Loss | Stage::Grad => self.training.is_some(),
         };
         possible && self.stages.contains(&stage)
@@ -61,6 +86,8 @@ impl Scenario {
 pub enum Stage {
     /// 0: both subjects are fed the same bits.
     Inputs,
+    /// 1: which parameters there are, and which of them train.
+    Params,
     /// 2: every tensor of the graph, layer by layer.
     Activations,
     /// 3: which anchor is positive for which ground truth.
@@ -72,11 +99,12 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Stage; 5] = [Stage::Inputs, Stage::Activations, Stage::Assign, Stage::Loss, Stage::Grad];
+    pub const ALL: [Stage; 6] = [Stage::Inputs, Stage::Params, Stage::Activations, Stage::Assign, Stage::Loss, Stage::Grad];
 
     pub fn name(self) -> &'static str {
         match self {
             Stage::Inputs => "inputs",
+            Stage::Params => "params",
             Stage::Activations => "activations",
             Stage::Assign => "assign",
             Stage::Loss => "loss",

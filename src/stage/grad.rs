@@ -5,6 +5,8 @@
 
 use crate::compare::{compare, json};
 use crate::floor::noise::{Floor, R, axis_for};
+use crate::golden::estimate::{self, Estimate, Seen};
+use crate::golden::sketch::Sketch;
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +128,44 @@ pub fn judge(name: &str, reference: Option<&Tensor>, candidate: Option<&Tensor>,
         (false, _) => State::Differs,
     };
     out(state, ratio, m.max_abs.value, m.rel_l2)
+}
+
+/// The same for a gradient of which a golden keeps a sketch.
+pub fn judge_sketch(name: &str, reference: Option<&Tensor>, golden: &Sketch, floor: Option<&Floor>) -> Gradient {
+    let out = |state, ratio, distance, relative| Gradient {
+        name: name.into(),
+        state,
+        norm_reference: reference.map(norm),
+        norm_candidate: Some(golden.norm),
+        ratio,
+        max_abs: distance,
+        rel_l2: relative,
+    };
+    let nothing = reference.is_none_or(|t| t.to_f64().iter().all(|v| *v == 0.0));
+    if nothing && golden.norm == 0.0 {
+        return out(State::BothAbsent, 0.0, 0.0, 0.0);
+    }
+    let narrow = |t: &Tensor| Tensor::from_vec(t.shape(), t.to_f64().iter().map(|v| *v as f32).collect::<Vec<f32>>());
+    match (reference.map(narrow).map(|t| estimate::against(golden, t.view())), floor) {
+        (Some(Seen::Values(e)), Some(floor)) => {
+            let ratio = estimate_ratio(&e, floor, golden.shape.iter().product());
+            out(if ratio <= 1.0 { State::Agrees } else { State::Differs }, ratio, e.distance, e.relative)
+        }
+        (Some(Seen::Attributes(_)), _) => out(State::OtherShape, f64::INFINITY, f64::INFINITY, f64::INFINITY),
+        (None, _) => out(State::OnlyHere, f64::INFINITY, golden.norm, f64::INFINITY),
+        (Some(_), _) => out(State::Differs, f64::INFINITY, f64::INFINITY, f64::INFINITY),
+    }
+}
+
+/// How an estimated distance stands to a floor: the larger of the smallest distance that the estimate allows (three standard errors)
+/// over the spread's norm, and the largest sampled error over the largest spread.
+pub fn estimate_ratio(e: &Estimate, floor: &Floor, numel: usize) -> f64 {
+    let per_channel = numel as f64 / floor.rms.len().max(1) as f64;
+    let spread = floor.rms.iter().map(|r| r * r * per_channel).sum::<f64>().sqrt();
+    let least = (e.distance - e.resolution).max(0.0) / (1.0 + 1.5 * e.error);
+    let over = |error: f64, floor: f64| if error == 0.0 { 0.0 } else { error / (R * floor) };
+    let sampled = over(e.sample.max_abs.value, floor.max.iter().copied().fold(0.0, f64::max));
+    over(least, spread).max(sampled)
 }
 
 /// The L2 norm.

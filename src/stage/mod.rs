@@ -1,6 +1,7 @@
 //! stage: the stages of a port behind its activations, judged: assignment, loss, gradients. Pure: named tensors in, findings out.
 
 pub mod assign;
+pub mod golden;
 pub mod grad;
 pub mod loss;
 pub mod regions;
@@ -30,6 +31,10 @@ pub struct StageVerdict {
 /// What the stages behind the activations found; None for one that did not run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stages {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<crate::params::Difference>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub golden: Option<golden::Report>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assign: Option<assign::Report>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,24 +1,70 @@
 //! verdicts: what every stage found, in the order a port breaks; the first that diverges is where to look.
 
+use super::golden::Witnessed;
 use super::regions::Regions;
 use super::{StageVerdict, Stages};
+use crate::params::Cause;
 use crate::report::number;
 use crate::scenario::Stage;
 use crate::scenario::training::TERMS;
 use crate::verdict::{Origin, Outcome, Verdict};
 
-/// One verdict per stage of `stages`, which are those that were asked for.
-pub fn verdicts(stages: &[Stage], verdict: &Verdict, regions: &Regions, found: Option<&Stages>) -> Vec<StageVerdict> {
+/// One verdict per stage of `stages`, which are those that were asked for; `behind` says whether the stages behind the activations ran.
+pub fn verdicts(stages: &[Stage], verdict: &Verdict, regions: &Regions, found: &Stages, behind: bool) -> Vec<StageVerdict> {
     let no_shadow = |stage| StageVerdict::nothing(stage, "not compared: these stages need the f64 shadow (tolerance = \"floor\")".into());
-    let one = |stage: &Stage| match (stage, found) {
-        (Stage::Inputs, _) => inputs(verdict),
-        (Stage::Activations, _) => activations(verdict, regions),
-        (Stage::Assign, Some(f)) => at_origin(Stage::Assign, verdict, regions).unwrap_or_else(|| assign(f)),
-        (Stage::Loss, Some(f)) => at_origin(Stage::Loss, verdict, regions).unwrap_or_else(|| loss(f)),
-        (Stage::Grad, Some(f)) => grad(f),
-        (Stage::Assign | Stage::Loss | Stage::Grad, None) => no_shadow(*stage),
+    let own = |stage: &Stage| match stage {
+        Stage::Inputs => inputs(verdict),
+        Stage::Params => params(found),
+        Stage::Activations => activations(verdict, regions),
+        Stage::Assign | Stage::Loss | Stage::Grad if !behind => no_shadow(*stage),
+        Stage::Assign => at_origin(Stage::Assign, verdict, regions).unwrap_or_else(|| assign(found)),
+        Stage::Loss => at_origin(Stage::Loss, verdict, regions).unwrap_or_else(|| loss(found)),
+        Stage::Grad => grad(found),
+    };
+    let one = |stage: &Stage| match own(stage) {
+        v if v.outcome == Outcome::Diverge => v,
+        v => golden(*stage, regions, found).unwrap_or(v),
     };
     stages.iter().map(one).collect()
+}
+
+/// The first tensor of this stage that the golden has otherwise than the reference.
+fn golden(stage: Stage, regions: &Regions, found: &Stages) -> Option<StageVerdict> {
+    let report = found.golden.as_ref()?;
+    let here = |t: &&Witnessed| t.over() && regions.stage(t.step) == stage;
+    let t = report.tensors.iter().find(here)?;
+    let note = t.note.as_ref().map_or(String::new(), |n| format!(" ({n})"));
+    let says = format!(
+        "golden ({}) against reference: '{}' {} x floor, relative L2 {}{note}",
+        report.subject,
+        t.name,
+        number(t.ratio),
+        number(t.distance)
+    );
+    Some(diverge(stage, &t.name, regions.terms(t.step).first().map(|s| s.to_string()), vec![says]))
+}
+
+fn params(found: &Stages) -> StageVerdict {
+    let Some(d) = &found.params else { return StageVerdict::nothing(Stage::Params, "not compared".into()) };
+    let groups = d.parameters.groups().iter().chain(d.trainable.iter().flat_map(|t| t.groups()));
+    // A buffer that only one side lists changes no count and no function.
+    let mut wrong = groups.filter(|g| g.cause != Cause::Same && (g.reference, g.candidate) != (0, 0));
+    let count = d.parameters.reference();
+    match wrong.next() {
+        None if count == 0 => StageVerdict::nothing(Stage::Params, "neither side lists a parameter".into()),
+        None => StageVerdict::agree(Stage::Params, format!("{count} parameters, each with its like")),
+        Some(g) => {
+            let says = format!(
+                "reference {count} parameters, candidate {} ({:+}); first module '{}': {} ({:+})",
+                d.parameters.candidate(),
+                d.parameters.difference(),
+                g.module,
+                g.cause.say(),
+                g.difference()
+            );
+            diverge(Stage::Params, &g.module, None, vec![says])
+        }
+    }
 }
 
 fn diverge(stage: Stage, first: &str, term: Option<String>, says: Vec<String>) -> StageVerdict {
@@ -155,9 +201,9 @@ mod tests {
 
     #[test]
     fn a_stage_without_anything_compared_abstains_and_never_passes() {
-        let found = Stages { assign: Some(assign::Report::default()), loss: Some(loss::Report::default()), grad: vec![] };
-        for found in [None, Some(&found)] {
-            let all = verdicts(&[Stage::Assign, Stage::Loss, Stage::Grad], &empty(), &Regions::default(), found);
+        let found = Stages { assign: Some(assign::Report::default()), loss: Some(loss::Report::default()), ..Default::default() };
+        for behind in [false, true] {
+            let all = verdicts(&[Stage::Params, Stage::Assign, Stage::Loss, Stage::Grad], &empty(), &Regions::default(), &found, behind);
             assert!(all.iter().all(|v| v.outcome == Outcome::Nothing), "{all:?}");
         }
     }
@@ -172,7 +218,7 @@ mod tests {
             terms: vec![grad::TermGradients { term: "dfl".into(), gradients: vec![g] }],
         };
         let found = Stages { grad: vec![report], ..Default::default() };
-        let v = verdicts(&[Stage::Grad], &empty(), &Regions::default(), Some(&found)).remove(0);
+        let v = verdicts(&[Stage::Grad], &empty(), &Regions::default(), &found, true).remove(0);
         assert_eq!((v.outcome, v.first.as_deref(), v.term.as_deref()), (Outcome::Diverge, Some("pred_distri"), Some("dfl")));
         assert!(v.says[0].contains("lost here"), "{}", v.says[0]);
     }
@@ -188,7 +234,7 @@ mod tests {
             side: crate::verdict::Side::Candidate,
         };
         let v = Verdict { outcome: Outcome::Diverge, origins: vec![origin], ..empty() };
-        let all = verdicts(&[Stage::Inputs, Stage::Activations], &v, &Regions::default(), None);
+        let all = verdicts(&[Stage::Inputs, Stage::Activations], &v, &Regions::default(), &Stages::default(), false);
         assert_eq!(all.iter().map(|s| s.outcome).collect::<Vec<_>>(), [Outcome::Agree, Outcome::Diverge]);
     }
 }

@@ -2,12 +2,18 @@
 
 use super::Header;
 use crate::error::{Error, Place, Result};
+use crate::params::{self, Param};
 use crate::tensor::{DType, Tensor};
 use memmap2::Mmap;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
+
+/// Keys of the safetensors metadata: parity's header, and the list of the model's parameters.
+pub const HEADER: &str = "parity.trace";
+pub const PARAMETERS: &str = "parameters";
 
 /// An opened trace: tensors are read when asked for.
 pub struct Opened {
@@ -16,11 +22,21 @@ pub struct Opened {
     index: BTreeMap<String, usize>,
     /// None where something other than parity wrote the file.
     pub header: Option<Header>,
+    /// The model's parameters, where the writer listed them.
+    pub parameters: Option<Vec<Param>>,
 }
 
 struct Shard {
     path: PathBuf,
     map: Mmap,
+    /// Where each tensor lies in the map: the header is read once.
+    held: HashMap<String, Lies>,
+}
+
+struct Lies {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: std::ops::Range<usize>,
 }
 
 /// The index of a sharded checkpoint; other keys are the framework's own business.
@@ -44,9 +60,8 @@ pub fn open(path: &Path) -> Result<Opened> {
 
 fn single(path: &Path) -> Result<Opened> {
     let shard = map(path)?;
-    let names = names_of(&shard)?;
-    let header = header_of(&shard)?;
-    Ok(Opened { index: names.into_iter().map(|n| (n, 0)).collect(), shards: vec![shard], header })
+    let (header, parameters) = header_of(&shard)?;
+    Ok(Opened { index: shard.held.keys().map(|n| (n.clone(), 0)).collect(), shards: vec![shard], header, parameters })
 }
 
 fn sharded(path: &Path) -> Result<Opened> {
@@ -63,16 +78,17 @@ fn sharded(path: &Path) -> Result<Opened> {
         }
         shards.push(map(&folder.join(file)).at(format!("shard '{file}'"))?);
     }
-    let mut opened = Opened { shards, index: BTreeMap::new(), header: None };
-    let held = opened.shards.iter().zip(&files).map(|(s, file)| names_of(s).at(format!("shard '{file}'"))).collect::<Result<Vec<_>>>()?;
+    let mut opened = Opened { shards, index: BTreeMap::new(), header: None, parameters: None };
     for (name, file) in &index.weight_map {
         let at = files.iter().position(|f| *f == file).unwrap_or(0);
-        if !held[at].contains(name) {
+        if !opened.shards[at].held.contains_key(name) {
             return Err(Error::usage(format!("tensor '{name}' is not in shard '{file}', where the index puts it")));
         }
         opened.index.insert(name.clone(), at);
     }
-    opened.header = opened.shards.first().map(header_of).transpose()?.flatten();
+    if let Some(first) = opened.shards.first() {
+        (opened.header, opened.parameters) = header_of(first)?;
+    }
     Ok(opened)
 }
 
@@ -83,25 +99,30 @@ fn map(path: &Path) -> Result<Shard> {
     }
     // SAFETY: the map is read-only; a file that shrinks under us is the user's own race and ends in SIGBUS like any mmap reader.
     let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::usage(e.to_string()))?;
-    Ok(Shard { path: path.to_path_buf(), map })
+    let parsed = SafeTensors::deserialize(&map).map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))?;
+    let lies = |view: &TensorView| {
+        let start = view.data().as_ptr() as usize - map.as_ptr() as usize;
+        Lies { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: start..start + view.data().len() }
+    };
+    let held = parsed.iter().map(|(name, view)| (name.to_string(), lies(&view))).collect();
+    Ok(Shard { path: path.to_path_buf(), map, held })
 }
 
-fn parsed(shard: &Shard) -> Result<SafeTensors<'_>> {
-    SafeTensors::deserialize(&shard.map).map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))
-}
-
-fn names_of(shard: &Shard) -> Result<Vec<String>> {
-    Ok(parsed(shard)?.names().into_iter().map(str::to_string).collect())
-}
-
-fn header_of(shard: &Shard) -> Result<Option<Header>> {
+/// What the metadata says: parity's own header, and the parameters of the model.
+fn header_of(shard: &Shard) -> Result<(Option<Header>, Option<Vec<Param>>)> {
     let (_, metadata) = SafeTensors::read_metadata(&shard.map).map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))?;
-    let Some(text) = metadata.metadata().as_ref().and_then(|m| m.get("parity.trace")) else { return Ok(None) };
-    let header: Header = serde_json::from_str(text).map_err(|e| Error::usage(format!("metadata 'parity.trace' is not readable: {e}")))?;
-    if header.format != 1 {
-        return Err(Error::usage(format!("trace format {} is not known; this parity reads format 1", header.format)));
+    let said = |key: &str| metadata.metadata().as_ref().and_then(|m| m.get(key));
+    let header: Option<Header> = said(HEADER).map(|text| understood(HEADER, text)).transpose()?;
+    let parameters: Option<Vec<Param>> = said(PARAMETERS).map(|text| understood(PARAMETERS, text)).transpose()?;
+    if let Some(format) = header.as_ref().map(|h| h.format).filter(|f| *f != 1) {
+        return Err(Error::usage(format!("trace format {format} is not known; this parity reads format 1")));
     }
-    Ok(Some(header))
+    parameters.iter().try_for_each(|list| params::check(list)).at(format!("metadata '{PARAMETERS}'"))?;
+    Ok((header, parameters))
+}
+
+fn understood<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Error::usage(format!("metadata '{key}' is not readable: {e}")))
 }
 
 impl Opened {
@@ -123,9 +144,9 @@ impl Opened {
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
         let Some(shard) = self.index.get(name).map(|i| &self.shards[*i]) else { return Ok(None) };
         let place = || format!("trace {}: tensor '{name}'", shard.path.display());
-        let view = parsed(shard)?.tensor(name).map_err(|e| Error::usage(e.to_string())).at(place())?;
-        let dtype = dtype(view.dtype()).ok_or_else(|| Error::usage(format!("dtype {:?} is not supported", view.dtype()))).at(place())?;
-        Tensor::from_bytes(dtype, view.shape().to_vec(), view.data()).at(place()).map(Some)
+        let Some(lies) = shard.held.get(name) else { return Ok(None) };
+        let dtype = dtype(lies.dtype).ok_or_else(|| Error::usage(format!("dtype {:?} is not supported", lies.dtype))).at(place())?;
+        Tensor::from_bytes(dtype, lies.shape.clone(), &shard.map[lies.bytes.clone()]).at(place()).map(Some)
     }
 }
 

@@ -1,8 +1,9 @@
 //! write: a trace to disk while it is being computed: tensors go to a spool file at once, the safetensors file is written beside and renamed.
 
 use super::Header;
-use super::file::safetensors_dtype;
+use super::file::{HEADER, PARAMETERS, safetensors_dtype};
 use crate::error::{Error, Result};
+use crate::params::Param;
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
 use memmap2::Mmap;
@@ -22,6 +23,7 @@ pub struct Writer {
     spool: File,
     at: usize,
     placed: IndexMap<String, Placed>,
+    parameters: Option<Vec<Param>>,
 }
 
 struct Placed {
@@ -32,7 +34,7 @@ struct Placed {
 }
 
 fn io_error(path: &Path, e: &dyn std::fmt::Display) -> Error {
-    Error::failed(format!("trace {}: {e}", path.display())).next("check the folder's permissions and free space; nothing was replaced")
+    Error::failed(format!("{}: {e}", path.display())).next("check the folder's permissions and free space; nothing was replaced")
 }
 
 impl Writer {
@@ -41,7 +43,7 @@ impl Writer {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(|e| io_error(path, &e))?;
         let spool = tempfile::tempfile_in(folder).map_err(|e| io_error(path, &e))?;
-        Ok(Self { path: path.to_path_buf(), spool, at: 0, placed: IndexMap::new() })
+        Ok(Self { path: path.to_path_buf(), spool, at: 0, placed: IndexMap::new(), parameters: None })
     }
 
     /// Appends one tensor.
@@ -53,12 +55,17 @@ impl Writer {
         Ok(())
     }
 
+    /// Lists the model's parameters in the trace's metadata.
+    pub fn parameters(&mut self, list: Vec<Param>) {
+        self.parameters = Some(list);
+    }
+
     /// Writes the file (or shards and their index) and puts it in place.
     pub fn finish(self, header: &Header) -> Result<()> {
         let map = if self.at == 0 { None } else { Some(unsafe { Mmap::map(&self.spool) }.map_err(|e| io_error(&self.path, &e))?) };
         let data = map.as_deref().unwrap_or(&[]);
         let shards = shard(&self.placed, SHARD_BYTES);
-        let metadata = metadata(header)?;
+        let metadata = metadata(header, self.parameters.as_deref())?;
         if shards.len() <= 1 {
             return write_one(&self.path, self.placed.iter(), data, &metadata);
         }
@@ -95,9 +102,13 @@ fn shard_name(path: &Path, i: usize, n: usize) -> String {
     format!("{stem}-{i:05}-of-{n:05}.safetensors")
 }
 
-fn metadata(header: &Header) -> Result<HashMap<String, String>> {
-    let text = serde_json::to_string(header).map_err(|e| Error::failed(format!("trace header: {e}")))?;
-    Ok(HashMap::from([("parity.trace".to_string(), text)]))
+fn metadata(header: &Header, parameters: Option<&[Param]>) -> Result<HashMap<String, String>> {
+    let failed = |e: serde_json::Error| Error::failed(format!("trace header: {e}"));
+    let mut metadata = HashMap::from([(HEADER.to_string(), serde_json::to_string(header).map_err(failed)?)]);
+    if let Some(list) = parameters {
+        metadata.insert(PARAMETERS.to_string(), serde_json::to_string(list).map_err(failed)?);
+    }
+    Ok(metadata)
 }
 
 /// One tensor of the spool.
@@ -132,7 +143,12 @@ fn write_one<'a>(
 
 fn beside(path: &Path) -> Result<tempfile::NamedTempFile> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new().prefix(".parity-").tempfile_in(folder).map_err(|e| io_error(path, &e))
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".parity-");
+    // What is renamed into place is read by whom the user's umask allows, like any file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder).map_err(|e| io_error(path, &e))
 }
 
 /// Writes `bytes` beside `path`, flushes it to the disk and renames: the old file stays whole until the new one is.
@@ -146,6 +162,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 mod tests {
     use super::super::Entry;
     use super::*;
+    use crate::params::Kind;
 
     #[test]
     fn what_is_written_comes_back_in_order_with_its_header() {
@@ -156,8 +173,11 @@ mod tests {
         writer.add("a", &Tensor::of(&[0], &[0i64; 0])).unwrap();
         let entries = [("z", "n1"), ("a", "n2")].map(|(k, n)| (k.to_string(), Entry { node: n.into(), ..Default::default() }));
         let header = Header { format: 1, tensors: entries.into_iter().collect(), ..Default::default() };
+        let list = vec![Param { name: "w".into(), shape: vec![2], dtype: DType::F32, kind: Kind::Parameter, trainable: Some(true) }];
+        writer.parameters(list.clone());
         writer.finish(&header).unwrap();
         let opened = super::super::file::open(&path).unwrap();
+        assert_eq!(opened.parameters, Some(list));
         assert_eq!(opened.ordered(), ["z", "a"]);
         assert_eq!(opened.tensor("a").unwrap().unwrap().shape(), [0]);
         assert!(opened.tensor("z").unwrap().unwrap().to_f64()[1].is_nan());

@@ -138,7 +138,7 @@ class Recording(unittest.TestCase):
             held = load_file(Path(folder) / "t.safetensors")
         self.assertEqual(list(recorder.trace.tensors), ["x", "0.0", "/relu", "0", "1"])
         self.assertTrue(np.array_equal(held["1"], y.detach().numpy()))
-        told = json.loads(recorder.trace.metadata["parity.parameters"])
+        told = json.loads(recorder.trace.metadata["parameters"])
         self.assertEqual([(p["name"], p["kind"], p["trainable"]) for p in told][0], ("0.0.weight", "parameter", True))
 
 

@@ -10,7 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .trace import Entry, Trace
+from .trace import DTYPES, Entry, Trace
+
+#: PyTorch's name of a dtype -> parity's.
+NAMES = {numpy: parity for numpy, _, parity in DTYPES}
 
 
 def version() -> str:
@@ -28,7 +31,7 @@ def parameters(module: nn.Module) -> list[dict]:
         {
             "name": name,
             "shape": list(value.shape),
-            "dtype": str(value.dtype).removeprefix("torch."),
+            "dtype": NAMES[str(value.dtype).removeprefix("torch.")],
             "kind": "parameter" if name in trained else "buffer",
             "trainable": trained.get(name, False),
         }
@@ -47,7 +50,7 @@ class Recorder:
     def __init__(self, module: nn.Module, command: str, names: dict[str, str | None] | None = None):
         self.module, self.names, self.calls = module, names or {}, Counter()
         self.trace = Trace(version(), command)
-        self.trace.metadata["parity.parameters"] = json.dumps(parameters(module))
+        self.trace.metadata["parameters"] = json.dumps(parameters(module))
         self.hooks: list = []
 
     def __enter__(self) -> Recorder:

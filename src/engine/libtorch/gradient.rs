@@ -31,8 +31,9 @@ impl TorchGradient {
             let own = to_torch(t)?;
             if precision == Precision::Double { widened(own) } else { Ok(own) }
         };
-        let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), weight(t)?))).collect::<Result<_>>()?;
-        let judge = (precision == Precision::Double).then(|| TorchJudge::open(graph.clone(), options)).transpose()?;
+        let weights: HashMap<String, Tensor> = graph.weights.iter().map(|(n, t)| Ok((n.clone(), weight(t)?))).collect::<Result<_>>()?;
+        let shared = |w: &HashMap<String, Tensor>| w.iter().map(|(n, t)| (n.clone(), t.shallow_clone())).collect();
+        let judge = (precision == Precision::Double).then(|| TorchJudge::sharing(graph.clone(), shared(&weights)));
         Ok(Self { graph, precision, weights, judge })
     }
 

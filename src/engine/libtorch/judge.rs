@@ -33,7 +33,12 @@ impl TorchJudge {
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
         tch::set_num_threads(options.threads as i32);
         let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), widened(to_torch(t)?)?))).collect::<Result<_>>()?;
-        Ok(Self { graph, weights, recent: RefCell::default() })
+        Ok(Self::sharing(graph, weights))
+    }
+
+    /// On weights that are in f64 already.
+    pub fn sharing(graph: Arc<Graph>, weights: HashMap<String, Tensor>) -> Self {
+        Self { graph, weights, recent: RefCell::default() }
     }
 
     fn lookup(&self, name: &str, feed: Feed) -> Result<Tensor> {
@@ -109,7 +114,9 @@ impl Judge for TorchJudge {
         let node = &step.nodes[at];
         let uniform = |r: Rounding| outputs.iter().map(|_| r.clone()).collect();
         let within = |family: Family, s: Vec<(Tensor, usize)>| -> Result<Vec<Rounding>> {
-            s.iter().zip(outputs).map(|((scale, terms), y)| rounding_of(family, scale, *terms, y)).collect()
+            // What an injected fault lets further nodes give is moved, not computed.
+            let of = |(y, s): (_, Option<&(Tensor, usize)>)| s.map_or(Ok(Rounding::Exact), |(scale, n)| rounding_of(family, scale, *n, y));
+            outputs.iter().zip(s.iter().map(Some).chain(std::iter::repeat(None))).map(of).collect()
         };
         match interpret::find(node, &graph)?.scale(node) {
             Scale::Exact => Ok(uniform(Rounding::Exact)),

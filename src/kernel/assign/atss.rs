@@ -38,7 +38,7 @@ impl Atss {
             soft: Some(Overlap::yolov6_assigner()),
             rivals: Rivals::All,
             validity: Validity::PositiveSum,
-            background: Background::FirstRow,
+            background: Background::FirstBox,
         }
     }
 

@@ -212,6 +212,17 @@ fn identical_objects_tie_and_the_tie_is_seen_as_one() {
 }
 
 #[test]
+fn a_tie_that_lets_a_third_row_in_is_seen_as_one() {
+    // Two lines without area tie at a metric of 0 for 64 points; where both claim a point, row 0 gets it though it lies elsewhere.
+    let objects = [[50.0, 0.0, 50.0, 64.0], [4.0, 0.0, 4.0, 64.0], [4.0, 0.0, 4.0, 64.0]];
+    let out = tal(U84, &points(), 0.5, [0.0, 0.0, 8.0, 8.0], &objects);
+    let free = (0..64).find(|&a| out.owner[a].is_none() && out.trails[1].inside(a) && !out.trails[0].inside(a)).unwrap();
+    assert_eq!(out.distance(free, Some(0)).unwrap().relative(), 0.0);
+    let far = (0..64).find(|&a| out.trails.iter().all(|t| !t.inside(a))).unwrap();
+    assert!(out.distance(far, Some(0)).unwrap().relative() > 0.0);
+}
+
+#[test]
 fn boxes_without_a_point_have_no_positive() {
     for (name, b) in [
         ("half a pixel", [9.0, 9.0, 9.5, 9.5]),
@@ -337,6 +348,14 @@ fn a_single_candidate_has_no_deviation_and_is_not_positive() {
         assert!(out.trails[0].threshold.unwrap().0.is_nan());
         assert_eq!(out.pairs(), []);
     }
+}
+
+#[test]
+fn background_of_yolov6s_atss_has_no_class_but_the_first_box() {
+    let (object, grids) = ([0.0, 0.0, 16.0, 16.0], Anchors::of_image(64, 64, &[8, 16, 32]).unwrap());
+    let out = atss(Atss::yolov6(), 5.0, &[object], object, &grids);
+    assert!(out.owner[63].is_none());
+    assert_eq!((out.labels[63], out.boxes[63]), (CLASSES as i64, object));
 }
 
 #[test]

@@ -74,6 +74,8 @@ pub enum Validity {
 pub enum Background {
     /// Class and box of row 0, a negative class as 0; without any row the number of classes and an empty box.
     FirstRow,
+    /// The number of classes and the box of row 0; without any row an empty box.
+    FirstBox,
     /// Class −1 and an empty box.
     MinusOne,
 }
@@ -185,7 +187,8 @@ fn most(rows: impl Iterator<Item = usize>, a: usize, trails: &[Trail]) -> Option
 fn targets(owner: &[Option<usize>], truth: &Truth, classes: usize, background: Background) -> (Vec<i64>, Vec<[f64; 4]>) {
     let empty = match (background, (!truth.boxes.is_empty()).then(|| truth.row(0))) {
         (Background::FirstRow, Some((label, b))) => (label.max(0), b),
-        (Background::FirstRow, None) => (classes as i64, [0.0; 4]),
+        (Background::FirstBox, Some((_, b))) => (classes as i64, b),
+        (Background::FirstRow | Background::FirstBox, None) => (classes as i64, [0.0; 4]),
         (Background::MinusOne, _) => (-1, [0.0; 4]),
     };
     let row = |g: usize| (truth.row(g).0.max(0), truth.row(g).1);

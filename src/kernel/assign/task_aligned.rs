@@ -8,7 +8,7 @@ use super::trail::Best;
 use super::{Assignment, Background, Predictions, Rivals, Trail, Truth, Validity, one_hot, resolve, targets};
 use crate::error::{Error, Result};
 use crate::kernel::boxes::{depth, enlarged};
-use crate::kernel::iou::{Eps, Kind, Overlap};
+use crate::kernel::iou::{Kind, Overlap};
 
 /// One dialect, as data.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +77,7 @@ impl TaskAligned {
             alpha: 1.0,
             beta: 6.0,
             eps: 1e-7,
-            overlap: Overlap { kind: Kind::Iou, eps: Eps::Floor(1e-6) },
+            overlap: Overlap::mmdet(Kind::Iou),
             inside_only: false,
             depth: 0.01,
             enlarge: 0.0,

@@ -167,7 +167,7 @@ impl Assignment {
     pub fn distance(&self, a: usize, theirs: Option<usize>) -> Option<Margin> {
         let lose = |g: usize| self.trails[g].margin(a);
         let claiming = || (0..self.trails.len()).filter(|&g| self.trails[g].claims(a));
-        match (self.owner[a], theirs) {
+        let direct = match (self.owner[a], theirs) {
             (ours, theirs) if ours == theirs => None,
             (_, None) => claiming().map(lose).reduce(Margin::harder),
             (None, Some(h)) => Some(lose(h)),
@@ -177,7 +177,19 @@ impl Assignment {
                 let eligible = self.trails[h].claims(a) || (self.rivals == Rivals::All && claiming().count() > 1);
                 Some(if eligible { settled } else { lose(h).harder(settled) })
             }
-        }
+        };
+        let contested = theirs.and_then(|h| self.contested(a, h));
+        direct.map(|d| contested.map_or(d, |c| d.easier(c)))
+    }
+
+    /// What would have to change for `h` to get anchor `a` without claiming it: two rows claim it and the overlap of `h` is largest.
+    fn contested(&self, a: usize, h: usize) -> Option<Margin> {
+        let none = Margin { decision: Decision::Largest, gap: 0.0, scale: 1.0 };
+        let gain = |t: &Trail| if t.claims(a) { none } else { t.margin(a) };
+        let mut gains: Vec<Margin> = self.trails.iter().map(gain).collect();
+        gains.sort_by(|p, q| p.relative().total_cmp(&q.relative()));
+        let second = *gains.get(1).filter(|_| self.rivals == Rivals::All)?;
+        Some((0..self.trails.len()).map(|g| self.larger(a, g, h)).fold(second, Margin::harder))
     }
 
     /// By how much the overlap of `g` with anchor `a` exceeds that of `h`.

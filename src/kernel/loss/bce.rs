@@ -2,7 +2,7 @@
 //!
 //! Convention: −(q ln p + (1 − q) ln(1 − p)) for one element; of a probability each logarithm is at least −100, as in PyTorch; of a
 //! logit nothing is clamped. Where a logarithm is clamped the derivative here is that of the value, 0, while PyTorch's backward is
-//! (p − q) / max(p(1 − p), 1e-12): see [`Bce::backward`].
+//! (p − q) / max(p(1 − p), the f32 nearest to 1e-12) in f64 too: see [`Bce::backward`].
 
 use crate::kernel::number::{Function, Number, at_least, nearest, softplus};
 
@@ -22,6 +22,8 @@ pub struct BceLogits {
 
 /// Logarithms are not below this.
 pub const LOWEST_LOG: f64 = -100.0;
+/// PyTorch divides by no less than this, an f32 even where it computes in f64.
+pub const LEAST_VARIANCE: f64 = 1e-12f32 as f64;
 
 impl Function for Bce {
     fn at<D: Number>(&self, x: &[D]) -> D {
@@ -39,7 +41,7 @@ impl Function for Bce {
 impl Bce {
     /// What PyTorch's backward gives: equal to the derivative except where p or 1 − p is below 1e-12.
     pub fn backward(&self, p: f64) -> f64 {
-        (p - self.target) / (p * (1.0 - p)).max(1e-12)
+        (p - self.target) / (p * (1.0 - p)).max(LEAST_VARIANCE)
     }
 }
 
@@ -69,7 +71,7 @@ mod tests {
         assert_eq!(Bce { target: 0.0 }.value(&[0.0]), 0.0);
         assert_eq!(Bce { target: 1.0 }.value(&[1.0]), 0.0);
         assert_eq!(Bce { target: 1.0 }.derivative(0.0), 0.0);
-        assert_eq!(Bce { target: 1.0 }.backward(0.0), -1e12);
+        assert_relative_eq!(Bce { target: 1.0 }.backward(0.0), -1.000000003995803e12, max_relative = 1e-15);
     }
 
     #[test]

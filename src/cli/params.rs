@@ -1,0 +1,19 @@
+//! params: `parity params`: two lists of parameters, and why their counts differ, element by element; needs no engine.
+
+use super::{args, say};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::params::{Rename, decompose, source};
+use crate::report;
+
+pub fn command(args: &args::Params) -> Result<Exit> {
+    let renames = args.rename.iter().map(|r| Rename::parse(r)).collect::<Result<Vec<_>>>()?;
+    let (reference, candidate) = (source::list(&args.reference)?, source::list(&args.candidate)?);
+    if reference.is_empty() && candidate.is_empty() {
+        return Err(Error::uncovered("neither side has a parameter: nothing was compared"));
+    }
+    let difference = decompose::difference(&reference, &candidate, &renames)?;
+    let names = (args.reference.display().to_string(), args.candidate.display().to_string());
+    say(&if args.json { report::to_json(&difference)? } else { report::params(&difference, (&names.0, &names.1), args.all) })?;
+    Ok(if difference.equal() { Exit::Agree } else { Exit::Diverge })
+}

@@ -1,0 +1,353 @@
+//! decompose: the difference of two counts, module by module and cause by cause.
+//!
+//! A [`Decomposition`] stores no total: both headline counts and their difference are sums over its groups, and every parameter of
+//! either side is in exactly one group. So the parts add up to the difference, or it is no decomposition.
+
+use super::pair::{How, Paired, Rename, pair};
+use super::{Kind, Param, module};
+use crate::error::Result;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// What a headline counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// Elements of what each side calls a parameter.
+    Parameters,
+    /// Elements of what each side trains.
+    Trainable,
+}
+
+/// Why elements are counted on one side and not, or not as many, on the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    Same,
+    OnlyReference,
+    OnlyCandidate,
+    Shape,
+    /// A buffer here is a parameter there (or the other way round).
+    Buffer,
+    /// Trained on one side, not on the other; matters to [`Count::Trainable`] alone.
+    Frozen,
+    /// Equal but for the dtype: changes no count.
+    DType,
+}
+
+impl Cause {
+    pub const ALL: [(Cause, &'static str); 7] = [
+        (Cause::Same, "same"),
+        (Cause::OnlyReference, "only in the reference"),
+        (Cause::OnlyCandidate, "only in the candidate"),
+        (Cause::Shape, "shape differs"),
+        (Cause::Buffer, "buffer counted as parameter"),
+        (Cause::Frozen, "trainable on one side"),
+        (Cause::DType, "dtype differs"),
+    ];
+
+    pub fn say(self) -> &'static str {
+        Self::ALL.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+}
+
+/// The parameters of one module that share a cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Everything before the last '.' or '/' of the names: the reference's, where it has them.
+    pub module: String,
+    pub cause: Cause,
+    /// The reference's names; where only the candidate has them, its own.
+    pub names: Vec<String>,
+    /// Elements that the headline of each side counts.
+    pub reference: u64,
+    pub candidate: u64,
+}
+
+impl Group {
+    pub fn difference(&self) -> i64 {
+        self.candidate as i64 - self.reference as i64
+    }
+}
+
+/// Both headline counts, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Decomposition {
+    count: Count,
+    groups: Vec<Group>,
+}
+
+/// The JSON: with the sums, so that a reader need not add; they are checked when read back.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    count: Count,
+    reference: u64,
+    candidate: u64,
+    difference: i64,
+    groups: Vec<Group>,
+}
+
+/// What `parity params` says: parameters and, where both sides state it, what is trained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Difference {
+    pub parameters: Decomposition,
+    pub trainable: Option<Decomposition>,
+    /// Pairs of other names, with how each was found.
+    pub renamed: Vec<(String, String, How)>,
+}
+
+/// Takes the difference of the two lists apart.
+pub fn difference(reference: &[Param], candidate: &[Param], renames: &[Rename]) -> Result<Difference> {
+    let pairs = pair(reference, candidate, renames)?;
+    let stated = reference.iter().chain(candidate).all(|p| p.kind == Kind::Buffer || p.trainable.is_some());
+    let renamed = |p: &Paired| match p {
+        Paired::Both(a, b, how) if *how != How::Name => Some((a.name.clone(), b.name.clone(), *how)),
+        _ => None,
+    };
+    Ok(Difference {
+        parameters: Decomposition::of(&pairs, Count::Parameters),
+        trainable: stated.then(|| Decomposition::of(&pairs, Count::Trainable)),
+        renamed: pairs.iter().filter_map(renamed).collect(),
+    })
+}
+
+impl Difference {
+    /// Every parameter has its like: no cause but [`Cause::Same`].
+    pub fn equal(&self) -> bool {
+        let same = |d: &Decomposition| d.groups.iter().all(|g| g.cause == Cause::Same);
+        same(&self.parameters) && self.trainable.as_ref().is_none_or(same)
+    }
+}
+
+impl Decomposition {
+    /// Puts each pair into the one group of its module and cause.
+    pub fn of(pairs: &[Paired], count: Count) -> Self {
+        let mut groups: IndexMap<(&str, Cause), Group> = IndexMap::new();
+        for pair in pairs {
+            let (cause, reference, candidate) = attribute(pair, count);
+            let name = match pair {
+                Paired::Both(p, ..) | Paired::OnlyReference(p) | Paired::OnlyCandidate(p) => &p.name,
+            };
+            let empty = || Group { module: module(name).into(), cause, names: vec![], reference: 0, candidate: 0 };
+            let group = groups.entry((module(name), cause)).or_insert_with(empty);
+            group.names.push(name.clone());
+            group.reference += reference;
+            group.candidate += candidate;
+        }
+        Self { count, groups: groups.into_values().collect() }
+    }
+
+    pub fn count(&self) -> Count {
+        self.count
+    }
+
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The reference's headline count.
+    pub fn reference(&self) -> u64 {
+        self.groups.iter().map(|g| g.reference).sum()
+    }
+
+    /// The candidate's headline count.
+    pub fn candidate(&self) -> u64 {
+        self.groups.iter().map(|g| g.candidate).sum()
+    }
+
+    /// candidate − reference: the sum of the groups' differences.
+    pub fn difference(&self) -> i64 {
+        self.groups.iter().map(Group::difference).sum()
+    }
+
+    /// One group per cause, over all modules, in the order of [`Cause::ALL`].
+    pub fn by_cause(&self) -> Vec<Group> {
+        let one = |cause: Cause| {
+            let all = || self.groups.iter().filter(|g| g.cause == cause);
+            let names: Vec<String> = all().flat_map(|g| g.names.clone()).collect();
+            let (reference, candidate) = (all().map(|g| g.reference).sum(), all().map(|g| g.candidate).sum());
+            (!names.is_empty()).then_some(Group { module: String::new(), cause, names, reference, candidate })
+        };
+        Cause::ALL.iter().filter_map(|(cause, _)| one(*cause)).collect()
+    }
+}
+
+/// The cause of a pair, and how many of its elements each headline counts.
+fn attribute(pair: &Paired, count: Count) -> (Cause, u64, u64) {
+    let counted = |p: &Param| match (p.kind, count) {
+        (Kind::Parameter, Count::Parameters) => p.elements(),
+        (Kind::Parameter, Count::Trainable) if p.trainable == Some(true) => p.elements(),
+        (Kind::Parameter, Count::Trainable) | (Kind::Buffer, _) => 0,
+    };
+    match pair {
+        Paired::OnlyReference(p) => (Cause::OnlyReference, counted(p), 0),
+        Paired::OnlyCandidate(p) => (Cause::OnlyCandidate, 0, counted(p)),
+        Paired::Both(a, b, _) => (differing(a, b, count), counted(a), counted(b)),
+    }
+}
+
+/// The first attribute that decides over the count.
+fn differing(a: &Param, b: &Param, count: Count) -> Cause {
+    if a.kind != b.kind {
+        Cause::Buffer
+    } else if count == Count::Trainable && a.kind == Kind::Parameter && a.trainable != b.trainable {
+        Cause::Frozen
+    } else if a.shape != b.shape {
+        Cause::Shape
+    } else if a.dtype != b.dtype {
+        Cause::DType
+    } else {
+        Cause::Same
+    }
+}
+
+impl From<Decomposition> for Written {
+    fn from(d: Decomposition) -> Self {
+        Written { count: d.count, reference: d.reference(), candidate: d.candidate(), difference: d.difference(), groups: d.groups }
+    }
+}
+
+impl TryFrom<Written> for Decomposition {
+    type Error = String;
+
+    fn try_from(w: Written) -> std::result::Result<Self, String> {
+        let fits = |g: &Group| g.reference < 1 << 62 && g.candidate < 1 << 62;
+        let total = |side: fn(&Group) -> u64| w.groups.iter().try_fold(0u64, |n, g| n.checked_add(side(g)).filter(|n| *n < 1 << 62));
+        if !w.groups.iter().all(fits) || (total(|g| g.reference), total(|g| g.candidate)) != (Some(w.reference), Some(w.candidate)) {
+            return Err(format!("the groups do not add up to {} and {}", w.reference, w.candidate));
+        }
+        let d = Decomposition { count: w.count, groups: w.groups };
+        if d.difference() == w.difference { Ok(d) } else { Err(format!("the difference is {}, not {}", d.difference(), w.difference)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::DType;
+    use proptest::prelude::*;
+
+    fn param(name: &str, shape: &[usize], kind: Kind, trainable: bool) -> Param {
+        let trainable = (kind == Kind::Parameter).then_some(trainable);
+        Param { name: name.into(), shape: shape.to_vec(), dtype: DType::F32, kind, trainable }
+    }
+
+    fn norm(module: &str, n: usize, statistics: Kind) -> Vec<Param> {
+        let trained = ["weight", "bias"].map(|leaf| param(&format!("{module}.{leaf}"), &[n], Kind::Parameter, true));
+        let kept = ["running_mean", "running_var"].map(|leaf| param(&format!("{module}.{leaf}"), &[n], statistics, false));
+        trained.into_iter().chain(kept).collect()
+    }
+
+    /// Name, change, causes in what is counted, causes in what is trained.
+    type Case<'a> = (&'a str, &'a dyn Fn(&mut Vec<Param>), Causes<'a>, Causes<'a>);
+    type Causes<'a> = &'a [(Cause, i64)];
+
+    fn causes(d: &Decomposition) -> Vec<(Cause, i64)> {
+        d.by_cause().iter().map(|g| (g.cause, g.difference())).filter(|(c, _)| *c != Cause::Same).collect()
+    }
+
+    #[test]
+    fn each_cause_is_found_and_the_clean_control_has_none() {
+        let base = [norm("a.bn", 8, Kind::Buffer), vec![param("a.conv.weight", &[8, 4, 3, 3], Kind::Parameter, true)]].concat();
+        let clean = difference(&base, &base, &[]).unwrap();
+        assert!(clean.equal() && clean.parameters.difference() == 0 && clean.parameters.reference() == 304);
+        let edit = |change: &dyn Fn(&mut Vec<Param>)| {
+            let mut other = base.clone();
+            change(&mut other);
+            difference(&base, &other, &[]).unwrap()
+        };
+        let cases: [Case; 6] = [
+            ("missing", &|l| drop(l.pop()), &[(Cause::OnlyReference, -288)], &[(Cause::OnlyReference, -288)]),
+            ("added", &|l| l.push(param("a.x", &[5], Kind::Parameter, true)), &[(Cause::OnlyCandidate, 5)], &[(Cause::OnlyCandidate, 5)]),
+            ("shape", &|l| l[4].shape = vec![8, 5, 3, 3], &[(Cause::Shape, 72)], &[(Cause::Shape, 72)]),
+            (
+                "statistics as parameters",
+                &|l| *l = [norm("a.bn", 8, Kind::Parameter), l.split_off(4)].concat(),
+                &[(Cause::Buffer, 16)],
+                &[(Cause::Buffer, 0)],
+            ),
+            ("frozen", &|l| l[4].trainable = Some(false), &[], &[(Cause::Frozen, -288)]),
+            ("narrowed", &|l| l[4].dtype = DType::F16, &[(Cause::DType, 0)], &[(Cause::DType, 0)]),
+        ];
+        for (name, change, all, trained) in cases {
+            let d = edit(change);
+            assert!(!d.equal(), "{name}");
+            assert_eq!(causes(&d.parameters), all, "{name}");
+            assert_eq!(causes(d.trainable.as_ref().unwrap()), trained, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_equal_count_of_another_shape_is_still_a_difference() {
+        let (a, b) = (param("w", &[2, 3], Kind::Parameter, true), param("w", &[3, 2], Kind::Parameter, true));
+        let d = difference(&[a], &[b], &[]).unwrap();
+        assert_eq!((d.parameters.difference(), causes(&d.parameters)), (0, vec![(Cause::Shape, 0)]));
+        assert!(!d.equal());
+    }
+
+    #[test]
+    fn what_a_source_does_not_state_is_not_compared() {
+        let mut a = param("w", &[2], Kind::Parameter, true);
+        a.trainable = None;
+        assert_eq!(difference(&[a], &[param("w", &[2], Kind::Parameter, false)], &[]).unwrap().trainable, None);
+    }
+
+    #[test]
+    fn json_whose_parts_do_not_add_up_is_refused() {
+        let d = difference(&norm("n", 4, Kind::Buffer), &norm("n", 5, Kind::Parameter), &[]).unwrap();
+        let text = serde_json::to_string(&d).unwrap();
+        assert_eq!(serde_json::from_str::<Difference>(&text).unwrap(), d);
+        let forged = text.replacen("\"difference\":12", "\"difference\":11", 1);
+        assert_ne!(forged, text);
+        assert!(serde_json::from_str::<Difference>(&forged).unwrap_err().to_string().contains("12"));
+    }
+
+    fn lists() -> impl Strategy<Value = Vec<Param>> {
+        let one = ("[ab]\\.[cd]\\.[efgh]", prop::collection::vec(0usize..5, 0..3), any::<bool>(), any::<bool>(), any::<bool>());
+        prop::collection::vec(one, 0..20).prop_map(|all| {
+            let mut list: Vec<Param> = all
+                .into_iter()
+                .map(|(name, shape, buffer, trainable, narrow)| Param {
+                    dtype: if narrow { DType::F16 } else { DType::F32 },
+                    ..param(&name, &shape, if buffer { Kind::Buffer } else { Kind::Parameter }, trainable)
+                })
+                .collect();
+            list.sort_by(|a, b| a.name.cmp(&b.name));
+            list.dedup_by(|a, b| a.name == b.name);
+            list
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_add_up_to_both_headlines_and_every_parameter_is_in_one_group(a in lists(), b in lists()) {
+            let d = difference(&a, &b, &[]).unwrap();
+            let headline = |l: &[Param], trained: bool| l.iter()
+                .filter(|p| p.kind == Kind::Parameter && (!trained || p.trainable == Some(true)))
+                .map(Param::elements).sum::<u64>();
+            for (decomposition, trained) in [(&d.parameters, false), (d.trainable.as_ref().unwrap(), true)] {
+                let (ours, theirs) = (headline(&a, trained), headline(&b, trained));
+                prop_assert_eq!((decomposition.reference(), decomposition.candidate()), (ours, theirs));
+                prop_assert_eq!(decomposition.difference(), theirs as i64 - ours as i64);
+                let parts: i64 = decomposition.by_cause().iter().map(Group::difference).sum();
+                prop_assert_eq!(parts, theirs as i64 - ours as i64);
+                let named: usize = decomposition.groups().iter().map(|g| g.names.len()).sum();
+                let paired = a.len() + b.len() - named;
+                prop_assert!(paired <= a.len().min(b.len()), "each pair is named once, each single once");
+                prop_assert!(decomposition.groups().iter().all(|g| g.cause != Cause::Same || g.difference() == 0));
+            }
+            prop_assert_eq!(d.equal(), a == b || (d.equal() && !d.renamed.is_empty()));
+        }
+
+        #[test]
+        fn swapping_the_sides_negates_the_difference(a in lists(), b in lists()) {
+            let (there, back) = (difference(&a, &b, &[]).unwrap(), difference(&b, &a, &[]).unwrap());
+            prop_assert_eq!(there.parameters.difference(), -back.parameters.difference());
+            prop_assert_eq!(there.equal(), back.equal());
+        }
+    }
+}

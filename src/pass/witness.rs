@@ -1,0 +1,96 @@
+//! witness: a golden as a further opinion: what it keeps of a tensor, held against the reference's own value.
+//!
+//! Both are engines in the declared dtypes, so the floor is the one of reference and candidate: R spreads of the f64 graph under rounding
+//! noise. Of a sketch the distance is an estimate; the smallest distance that it allows (three standard errors) must be over.
+
+use crate::compare::{Comparison, compare};
+use crate::floor::noise::{Floor, R, axis_for};
+use crate::golden::estimate::{self, Estimate, Seen};
+use crate::golden::{Golden, Held, Value};
+use crate::stage::golden::Witnessed;
+use crate::stage::grad::estimate_ratio;
+use crate::tensor::Tensor;
+use std::collections::HashMap;
+
+/// One tensor of the golden beside the reference's, not yet held against a floor.
+pub struct Waiting {
+    name: String,
+    step: usize,
+    numel: usize,
+    stored: &'static str,
+    seen: Looked,
+}
+
+enum Looked {
+    /// The same bits.
+    Same,
+    Full(Comparison),
+    Sketch(Box<Estimate>),
+    /// Another dtype, shape or finiteness.
+    Unlike(String),
+    /// A decision or an integer, and not the same.
+    Decision,
+}
+
+/// Looks at tensor `name` of step `step`; None where the golden does not keep it.
+pub fn look(golden: &Golden, name: &str, step: usize, reference: &Tensor) -> Option<Waiting> {
+    let held = golden.tensors.get(name)?;
+    let seen = looked(held, reference);
+    Some(Waiting { name: name.into(), step, numel: reference.numel(), stored: held.value.stored(), seen })
+}
+
+fn looked(held: &Held, reference: &Tensor) -> Looked {
+    if held.value.dtype() == reference.dtype() && held.value.shape() == reference.shape() {
+        if held.sha256 == crate::digest::of_bytes(reference.bytes()) {
+            return Looked::Same;
+        }
+        if !reference.dtype().is_float() {
+            return Looked::Decision;
+        }
+    }
+    match &held.value {
+        Value::Full(golden) => match compare(reference.view(), golden.view(), axis_for(reference.shape())) {
+            Comparison::Attributes(a) => Looked::Unlike(format!("{a:?}")),
+            comparison => Looked::Full(comparison),
+        },
+        Value::Sketch(sketch) => match estimate::against(sketch, reference.view()) {
+            Seen::Values(e) => Looked::Sketch(e),
+            Seen::Attributes(a) => Looked::Unlike(format!("{a:?}")),
+            Seen::NotFinite { reference: golden, candidate: ours } => Looked::Unlike(format!("golden {golden:?}, reference {ours:?}")),
+        },
+    }
+}
+
+/// Names and sizes of the tensors that wait for a floor.
+pub fn wanted(waiting: &[Waiting]) -> impl Iterator<Item = (String, usize)> + '_ {
+    let open = |w: &&Waiting| matches!(w.seen, Looked::Full(_) | Looked::Sketch(_));
+    waiting.iter().filter(open).map(|w| (w.name.clone(), w.numel))
+}
+
+/// Holds what waited against the floors.
+pub fn settle(waiting: Vec<Waiting>, floors: &HashMap<String, Floor>) -> Vec<Witnessed> {
+    waiting.into_iter().map(|w| one(w, floors)).collect()
+}
+
+fn one(w: Waiting, floors: &HashMap<String, Floor>) -> Witnessed {
+    let floor = floors.get(&w.name);
+    let out = |ratio: f64, distance: f64, note: Option<String>| Witnessed {
+        name: w.name.clone(),
+        step: w.step,
+        stored: w.stored.into(),
+        ratio,
+        distance,
+        note,
+    };
+    match (&w.seen, floor) {
+        (Looked::Same, _) => out(0.0, 0.0, None),
+        (Looked::Unlike(what), _) => out(f64::INFINITY, f64::INFINITY, Some(what.clone())),
+        (Looked::Decision, _) => out(f64::INFINITY, f64::INFINITY, Some("decisions differ".into())),
+        (Looked::Full(c), Some(floor)) => match c.metrics() {
+            Some(m) if m.specials.conflicts == 0 => out(floor.ratio(&m.pools()) / R, m.rel_l2, None),
+            _ => out(f64::INFINITY, f64::INFINITY, Some("not finite on one side".into())),
+        },
+        (Looked::Sketch(e), Some(floor)) => out(estimate_ratio(e, floor, w.numel), e.relative, Some("estimated from a sketch".into())),
+        (Looked::Full(_) | Looked::Sketch(_), None) => out(f64::NAN, f64::NAN, Some("no noise floor".into())),
+    }
+}
