@@ -185,7 +185,6 @@ mod tests {
         let case = Case::new("BatchNormalization", 15).with(f32s(&[1, 2, 1], &[3.0, 5.0])).with(c(&[2.0, 1.0])).with(c(&[1.0, 0.0]));
         let case = case.with(c(&[1.0, 1.0])).with(c(&[4.0, 16.0])).float("epsilon", 0.0);
         case.gives(&[f32s(&[1, 2, 1], &[3.0, 1.0])]);
-        case.int("training_mode", 1).refused("only inference");
     }
 
     #[test]
