@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The scenario that compares `model` on `inputs`; against a recorded trace where one is named.
 pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Result<Scenario> {
     let mut scenario = load::parse(&format!("format = 1\nmodel = {}", toml::Value::from(model.display().to_string())))?;
+    scenario.name = model.file_stem().map(|s| s.to_string_lossy().into_owned());
     for text in inputs {
         let (name, value) =
             text.split_once('=').ok_or_else(|| Error::usage(format!("--input {text}: expected NAME=SHAPE or NAME=FILE")))?;
