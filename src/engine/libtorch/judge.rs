@@ -64,15 +64,24 @@ impl TorchJudge {
         }
     }
 
-    /// The node of the step that rounds first: the operator that the step is named after, unless that moves data alone and an
-    /// injected fault has put arithmetic behind it.
+    /// The node of the step that rounds first: the operator that the step is named after, unless that moves data alone or decides, and
+    /// an injected fault has put arithmetic behind it.
     fn rounding_node(step: &Step, graph: &Graph) -> Result<usize> {
+        let mut decides = None;
         for (i, node) in step.nodes.iter().enumerate() {
-            if !matches!(interpret::find(node, graph)?.scale(node), Scale::Exact) {
-                return Ok(i);
+            match interpret::find(node, graph)?.scale(node) {
+                Scale::Exact => {}
+                Scale::Decision(_) => decides = decides.or(Some(i)),
+                Scale::Selection(_)
+                | Scale::Random
+                | Scale::Absolute(..)
+                | Scale::Output(_)
+                | Scale::One(_)
+                | Scale::By(..)
+                | Scale::Node(_) => return Ok(i),
             }
         }
-        Ok(0)
+        Ok(decides.unwrap_or(0))
     }
 
     /// The call of node `at` of the step, with the nodes before it evaluated.
