@@ -27,8 +27,8 @@ class Exported(NamedTuple):
     boundaries: dict[str, str]  # "module path", with "#call" from the second call and ":index" in a tuple -> ONNX tensor
 
 
-def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], title: str) -> Exported:
-    """The forward of `module` with fixed sizes; parameters and buffers keep their names, data included."""
+def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], title: str, axes: dict | None = None) -> Exported:
+    """The forward of `module`; parameters and buffers keep their names, data included. `axes`: which sizes are names, by port."""
     buffer = io.BytesIO()
     with warnings.catch_warnings(), boundary.marked(module):
         warnings.simplefilter("ignore")
@@ -43,20 +43,22 @@ def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], ti
             input_names=list(inputs),
             output_names=outputs,
             custom_opsets={DOMAIN: 1},
+            dynamic_axes=axes,
         )
     traced = onnx.load_from_string(buffer.getvalue())
-    state_shapes(traced.graph, module, inputs)
+    state_shapes(traced.graph, module, inputs, axes or {})
     boundaries = skip_identities(traced.graph)
     state = {name: value.numpy() for name, value in module.state_dict().items()}
     return Exported(tidy(traced, state, title), boundaries)
 
 
-def state_shapes(graph: onnx.GraphProto, module: nn.Module, inputs: dict[str, Tensor]) -> None:
-    """Every output's shape as numbers; the exporter cannot infer all of them."""
+def state_shapes(graph: onnx.GraphProto, module: nn.Module, inputs: dict[str, Tensor], axes: dict) -> None:
+    """Every output's shape as numbers and, where dynamic, names; the exporter cannot infer all of them."""
     with torch.no_grad():
         made = module(*inputs.values())
     for port, value in zip(graph.output, [made] if isinstance(made, Tensor) else made):
-        port.CopyFrom(helper.make_tensor_value_info(port.name, port.type.tensor_type.elem_type, list(value.shape)))
+        shape = [axes.get(port.name, {}).get(i, size) for i, size in enumerate(value.shape)]
+        port.CopyFrom(helper.make_tensor_value_info(port.name, port.type.tensor_type.elem_type, shape))
 
 
 def tidy(traced: onnx.ModelProto, state: dict[str, np.ndarray], title: str) -> onnx.ModelProto:

@@ -80,10 +80,15 @@ class DecodeSides(nn.Module):
     def forward(self, sides: Tensor, points: Tensor) -> Tensor:
         if self.reg_max:
             bins = sides.reshape(static.size(sides, 0), static.size(sides, 1), 4, self.reg_max + 1)
-            values = torch.tensor([float(i) for i in range(self.reg_max + 1)], dtype=sides.dtype)
-            sides = bins.softmax(-1).matmul(values)
+            sides = mean_bin(bins)
         before, after = sides.split(2, -1)
         return torch.cat([points - before, points + after], -1)
+
+
+def mean_bin(bins: Tensor) -> Tensor:
+    """The expectation under the softmax of logits `[..., bins]`."""
+    values = torch.tensor([float(i) for i in range(static.size(bins, -1))], dtype=bins.dtype)
+    return bins.softmax(-1).matmul(values)
 
 
 class Select(nn.Module):

@@ -1,8 +1,10 @@
-"""Sizes as plain integers: a traced graph then holds constants instead of Shape and Gather chains."""
+"""Sizes as plain integers, so that a traced graph holds constants instead of Shape and Gather chains, unless it is to be dynamic."""
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, jit
@@ -10,8 +12,21 @@ from torch import Tensor, jit
 warnings.filterwarnings("ignore", category=jit.TracerWarning)
 
 
+DYNAMIC = ContextVar("dynamic", default=False)
+
+
+@contextlib.contextmanager
+def dynamic():
+    """While open, a traced graph reads every size from its inputs."""
+    before = DYNAMIC.set(True)
+    try:
+        yield
+    finally:
+        DYNAMIC.reset(before)
+
+
 def size(x: Tensor, axis: int) -> int:
-    return int(x.shape[axis])
+    return x.shape[axis] if DYNAMIC.get() else int(x.shape[axis])
 
 
 def given(values, dtype: torch.dtype) -> Tensor:

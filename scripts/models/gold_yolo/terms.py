@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
+from .similarity import TINY, Rule, Similarity
+from .stop_gradient import StopGradient
+
 EPS = 1e-10
-TINY = 2.0**-126
 
 
 class Varifocal(nn.Module):
-    """Σ BCE(p, q) · w with w = 0.75·p²·(1 − y) + q·y over `[B, A, classes]`; gradients flow through w too."""
+    """Σ BCE(p, q) · w with w = 0.75·p²·(1 − y) + q·y over `[B, A, classes]`; gradients flow through w too unless it is detached."""
 
-    def __init__(self, alpha: float = 0.75, gamma: float = 2.0):
+    def __init__(self, alpha: float = 0.75, gamma: float = 2.0, detached: bool = False):
         super().__init__()
         self.alpha, self.gamma = alpha, gamma
         self.bce = CrossEntropy()
+        self.stop_weight = StopGradient() if detached else None
 
     def forward(self, scores: Tensor, soft: Tensor, hard: Tensor) -> Tensor:
+        return self.each(scores, soft, hard).sum()
+
+    def each(self, scores: Tensor, soft: Tensor, hard: Tensor) -> Tensor:
         weight = self.alpha * scores.pow(self.gamma) * (1 - hard) + soft * hard
-        return (self.bce(scores, soft) * weight).sum()
+        return self.bce(scores, soft) * (self.stop_weight(weight) if self.stop_weight else weight)
 
 
 class CrossEntropy(nn.Module):
@@ -37,45 +41,14 @@ def clamped_log(x: Tensor) -> Tensor:
     return torch.where(normal, torch.where(normal, x, 1.0).log(), -100.0)
 
 
-class BoxLoss(nn.Module):
-    """`[B, A, 1]`: 1 − SIoU or 1 − GIoU of box pairs `[B, A, 4]` in cells."""
+class BoxLoss(Similarity):
+    """`[..., 1]`: 1 − SIoU or 1 − GIoU of box pairs `[..., 4]` in cells."""
 
-    def __init__(self, kind: str = "siou"):
-        super().__init__()
-        self.penalty = {"siou": SIoU, "giou": GIoU}[kind]()
+    def __init__(self, kind: str = "siou", rule: Rule | None = None):
+        super().__init__(rule or Rule(kind, "added", EPS))
 
     def forward(self, predicted: Tensor, target: Tensor) -> Tensor:
-        p, t = predicted.split(1, -1), target.split(1, -1)
-        pw, ph, tw, th = p[2] - p[0], p[3] - p[1] + EPS, t[2] - t[0], t[3] - t[1] + EPS
-        across = torch.minimum(p[2], t[2]) - torch.maximum(p[0], t[0])
-        down = torch.minimum(p[3], t[3]) - torch.maximum(p[1], t[1])
-        inside = across.clamp(min=0) * down.clamp(min=0)
-        union = pw * ph + tw * th - inside + EPS
-        hull = torch.maximum(p[2], t[2]) - torch.minimum(p[0], t[0]), torch.maximum(p[3], t[3]) - torch.minimum(p[1], t[1])
-        return 1 - (inside / union - self.penalty(p, t, (pw, ph), (tw, th), hull, union))
-
-
-class SIoU(nn.Module):
-    """0.5 · (distance + shape): distance weighted by the angle between the centres, shape to the power 4."""
-
-    def forward(self, p, t, size_p, size_t, hull, union) -> Tensor:
-        x = (t[0] + t[2] - p[0] - p[2]) * 0.5 + EPS
-        y = (t[1] + t[3] - p[1] - p[3]) * 0.5 + EPS
-        apart = (x.pow(2) + y.pow(2)).sqrt()
-        sin_x, sin_y = x.abs() / apart, y.abs() / apart
-        sin = torch.where(sin_x > math.sqrt(2) / 2, sin_y, sin_x)
-        gamma = (sin.asin() * 2 - math.pi / 2).cos() - 2
-        distance = 2 - (gamma * (x / hull[0]).pow(2)).exp() - (gamma * (y / hull[1]).pow(2)).exp()
-        shape = sum((1 - (-(a - b).abs() / torch.maximum(a, b)).exp()).pow(4) for a, b in zip(size_p, size_t))
-        return 0.5 * (distance + shape)
-
-
-class GIoU(nn.Module):
-    """(hull − union) / hull."""
-
-    def forward(self, p, t, size_p, size_t, hull, union) -> Tensor:
-        area = hull[0] * hull[1] + EPS
-        return (area - union) / area
+        return 1 - self.of(predicted, target)
 
 
 class Distribution(nn.Module):
@@ -87,9 +60,13 @@ class Distribution(nn.Module):
 
     def forward(self, bins: Tensor, points: Tensor, target: Tensor) -> Tensor:
         low, high = target.split(2, -1)
-        sides = torch.cat([points - low, high - points], -1).clamp(0, self.reg_max - 0.01)
+        return -self.likelihood(bins, torch.cat([points - low, high - points], -1)).mean(-1, keepdim=True)
+
+    def likelihood(self, bins: Tensor, sides: Tensor) -> Tensor:
+        """Logarithms of the shares of `bins` `[..., reg_max + 1]` that the two bins around each of `sides` `[...]` get."""
+        sides = sides.clamp(0, self.reg_max - 0.01)
         left = sides.floor()
         share = (left + 1) - sides
         log = bins.log_softmax(-1)
         at_left, at_right = (log.gather(-1, i.long().unsqueeze(-1)).squeeze(-1) for i in (left, left + 1))
-        return -(at_left * share + at_right * (1 - share)).mean(-1, keepdim=True)
+        return at_left * share + at_right * (1 - share)

@@ -1,0 +1,102 @@
+"""Every kernel's graph computes what its module computes, in any size; formulas are checked at spots worked out by hand."""
+
+import math
+import unittest
+
+from setting import ROOT, torch
+
+import numpy as np
+import onnxruntime
+from kernel_inputs import inputs
+
+from kernels import export, table
+
+GOLDEN = ROOT / "golden/kernels"
+UNIT = 2.0**-24
+
+
+def session(data):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def run(kernel, fed):
+    outputs = session((GOLDEN / f"{kernel.name}.onnx").read_bytes()).run(list(kernel.outputs), {k: v.numpy() for k, v in fed.items()})
+    return dict(zip(kernel.outputs, outputs))
+
+
+def module(kernel, fed, dtype=torch.float32):
+    with torch.no_grad():
+        made = kernel.module()(*(x.to(dtype) if x.is_floating_point() else x for x in fed.values()))
+    return dict(zip(kernel.outputs, [made] if isinstance(made, torch.Tensor) else made))
+
+
+class Graphs(unittest.TestCase):
+    """Whole numbers are equal. A real may be off by √n times PyTorch's own error, which is measured against f64 and is one rounding
+    of the tensor's largest at least: n roundings one after the other, each of which may fall the other way."""
+
+    def check(self, kernel, fed):
+        found, wanted, exact = run(kernel, fed), module(kernel, fed), module(kernel, fed, torch.float64)
+        for name, value in wanted.items():
+            mine, theirs = found[name], value.numpy()
+            self.assertEqual((mine.dtype, mine.shape), (theirs.dtype, theirs.shape), f"{kernel.name} {name}")
+            if mine.dtype == np.float32:
+                own = max(np.abs(theirs - exact[name].numpy()).max(initial=0), UNIT * np.abs(theirs).max(initial=0))
+                self.assertLessEqual(np.abs(mine - theirs).max(initial=0), self.roundings(kernel) ** 0.5 * own, f"{kernel.name} {name}")
+            else:
+                self.assertTrue(np.array_equal(mine, theirs), f"{kernel.name} {name}")
+
+    def roundings(self, kernel):
+        return len(export.export(kernel).graph.node)
+
+    def test_they_equal_their_modules_in_other_sizes_than_the_examples(self):
+        for kernel in table.ALL:
+            for seed in range(2):
+                self.check(kernel, inputs(kernel, seed))
+
+    def test_the_committed_files_are_what_export_writes(self):
+        for kernel in table.ALL:
+            path = GOLDEN / f"{kernel.name}.onnx"
+            self.assertEqual(export.written(kernel), path.read_bytes(), f"{kernel.name}: run scripts/models/export_kernels")
+        self.assertEqual({p.stem for p in GOLDEN.glob("*")}, {k.name for k in table.ALL})
+
+    def test_each_stops_the_gradient_as_often_as_its_row_says(self):
+        for kernel in table.ALL:
+            nodes = export.export(kernel).graph.node
+            self.assertEqual(sum(n.op_type == "StopGradient" for n in nodes), kernel.stops, kernel.name)
+
+
+class Spots(unittest.TestCase):
+    def check(self, name, fed, **wanted):
+        (kernel,) = [k for k in table.ALL if k.name == name]
+        found = run(kernel, {k: torch.tensor(v) for k, v in fed.items()})
+        for output, value in wanted.items():
+            np.testing.assert_allclose(found[output], np.array(value, found[output].dtype), rtol=8 * UNIT, atol=8 * UNIT, err_msg=name)
+
+    def test_similarities_of_two_squares_that_share_a_seventh(self):
+        a, b = [[0.0, 0.0, 2.0, 2.0]], [[1.0, 1.0, 3.0, 3.0]]
+        siou = 1 / 7 - (1 - math.exp(-1 / 9))  # sin α = √½, so Λ = 1; shapes are equal
+        turned = 1 / 7 - (1 - math.exp(1 / 9))
+        rows = dict(
+            iou_yolov6=1 / 7, giou_yolov6=1 / 7 - 2 / 9, siou_yolov6=siou, giou_mmdet=1 / 7 - 2 / 9, diou_mmdet=1 / 7 - 1 / 9,
+            ciou_mmdet=1 / 7 - 1 / 9, ciou_ultralytics=1 / 7 - 1 / 9,
+        )  # fmt: skip
+        for name, value in rows.items():
+            self.check(name, dict(a=a, b=b), similarity=[value])
+        # 1e-6 beside a union of 7, heights of 2 and offsets of 1 moves these by up to 2e-6.
+        found = run(next(k for k in table.ALL if k.name == "siou_mmdet"), dict(a=torch.tensor(a), b=torch.tensor(b)))["similarity"][0]
+        self.assertLess(abs(float(found) - turned), 2e-6)
+
+    def test_elements(self):
+        self.check("bce", dict(p=[0.0, 1.0, 0.5], target=[1.0, 0.25, 0.5]), loss=[100, 75, math.log(2)])
+        self.check("bce_logits", dict(x=[0.0, 1e3, -1e3, 1e3], target=[0.3, 1.0, 1.0, 0.0]), loss=[math.log(2), 0, 1e3, 1e3])
+        self.check("focal", dict(x=[0.0, 0.0], positive=[1.0, 0.0]), loss=[math.log(2) / 16, 3 * math.log(2) / 16])
+        for name in ("varifocal", "varifocal_detached"):
+            fed = dict(p=[0.5, 0.5], quality=[0.8, 0.0], positive=[1.0, 0.0])
+            self.check(name, fed, loss=[0.8 * math.log(2), 0.75 / 4 * math.log(2)])
+        self.check("quality_focal", dict(x=[0.0, 0.0], quality=[0.5, 0.9]), loss=[0, 0.16 * math.log(2)])
+
+
+if __name__ == "__main__":
+    unittest.main()
