@@ -26,6 +26,11 @@ def corners(h: int, w: int, like: Tensor) -> Tensor:
     return (row + column).reshape(h * w, 2)
 
 
+def levels(grids: list[tuple[int, int]]) -> Tensor:
+    """int64 `[A]`: which grid each anchor belongs to."""
+    return torch.tensor([i for i, (h, w) in enumerate(grids) for _ in range(h * w)])
+
+
 def grids_of(size: tuple[int, int]) -> list[tuple[int, int]]:
     """The three grids of an image of `size`: each stage of the network halves, rounding up."""
     return [(-(-size[0] // s), -(-size[1] // s)) for s in STRIDES]

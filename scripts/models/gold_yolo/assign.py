@@ -13,20 +13,27 @@ from . import static
 class Assigned(NamedTuple):
     fg_mask: Tensor  # bool [B, A]
     gt_index: Tensor  # int64 [B, A]; 0 on background
-    target_labels: Tensor  # int64 [B, A]; on background the class of truth 0, without any truth `classes`
-    target_boxes: Tensor  # [B, A, 4] in pixels; on background the box of truth 0
+    target_labels: Tensor  # int64 [B, A]; on background as `Targets` says
+    target_boxes: Tensor  # [B, A, 4] in pixels; the same
     target_scores: Tensor  # [B, A, classes]; 0 on background
-    metric: Tensor  # [B, G, A]
-    overlap: Tensor  # [B, G, A]
+    metric: Tensor  # [B, G, A]; TaskAligned: the alignment; ATSS: the distance of the centres in pixels
+    overlap: Tensor  # [B, G, A]; with the predicted boxes; ATSS: with the anchors
 
 
 class Settle(nn.Module):
-    """An anchor with several truths goes to the truth with the highest overlap, whether that one had claimed it or not."""
+    """An anchor with several truths goes to the truth with the highest overlap, whether that one had claimed it or not; or, if so
+    wanted, to the highest of those that claim it."""
+
+    def __init__(self, claiming: bool = False):
+        super().__init__()
+        self.claiming = claiming
 
     def forward(self, positive: Tensor, overlap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         positive = positive.to(overlap.dtype)
         contested = positive.sum(1, keepdim=True) > 1
-        rows = torch.tensor([[[i] for i in range(static.size(overlap, 1))]])
+        rows = static.steps(static.size(overlap, 1), (1, -1, 1))
+        if self.claiming:
+            overlap = torch.where(positive > 0, overlap, -1.0)
         nearest = (rows == overlap.argmax(1, keepdim=True)).to(overlap.dtype)
         positive = torch.where(contested, nearest, positive)
         owner, index = positive.max(1)
@@ -34,28 +41,33 @@ class Settle(nn.Module):
 
 
 class Targets(nn.Module):
-    """Labels `[B, A]`, boxes `[B, A, 4]`, one-hot scores `[B, A, classes]` of the owning truth."""
+    """Labels `[B, A]`, boxes `[B, A, 4]`, one-hot scores `[B, A, classes]` of the owning truth.
 
-    def __init__(self, classes: int):
+    Background has, by kind: first_row: class and box of truth 0, without any truth the class `classes`; first_box: the class
+    `classes` and the box of truth 0; minus_one: the class −1 and an empty box.
+    """
+
+    def __init__(self, background: str = "first_row"):
         super().__init__()
-        self.classes = classes
+        self.background = background
 
-    def forward(self, labels: Tensor, boxes: Tensor, valid: Tensor, fg_mask: Tensor, index: Tensor):
-        batch, count = static.size(index, 0), static.size(index, 1)
+    def forward(self, labels: Tensor, boxes: Tensor, counted: Tensor, fg_mask: Tensor, index: Tensor, classes: int | Tensor):
         own = labels.gather(1, index)
-        target_boxes = boxes.gather(1, index.unsqueeze(-1).expand(batch, count, 4))
-        scores = (one_hot(own, self.classes) & fg_mask.unsqueeze(-1)).to(boxes.dtype)
-        own = torch.where(valid.any(), own, torch.tensor(self.classes))
-        return own, target_boxes, scores
+        target_boxes = boxes.gather(1, index.unsqueeze(-1).expand(static.kept(index, 0), static.kept(index, 1), 4))
+        scores = (one_hot(own, classes) & fg_mask.unsqueeze(-1)).to(boxes.dtype)
+        if self.background == "minus_one":
+            return torch.where(fg_mask, own, -1), torch.where(fg_mask.unsqueeze(-1), target_boxes, 0.0), scores
+        kept = fg_mask if self.background == "first_box" else counted.any()
+        return torch.where(kept, own, static.whole(classes)), target_boxes, scores
 
 
-def one_hot(labels: Tensor, classes: int) -> Tensor:
+def one_hot(labels: Tensor, classes: int | Tensor) -> Tensor:
     """Bool `[..., classes]`; a label that is no class gives a row of false."""
-    return labels.unsqueeze(-1) == torch.tensor(list(range(classes)))
+    return labels.unsqueeze(-1) == static.steps(classes)
 
 
 def chosen(like: Tensor, index: Tensor) -> Tensor:
     """Bool of the shape of `like`: true at `index` along the last axis."""
-    none = static.given([[[0.0]]], like.dtype).expand([static.size(like, i) for i in range(3)])
-    marks = static.given([[[1.0]]], like.dtype).expand([static.size(index, i) for i in range(3)])
+    none = static.spread(static.given([[[0.0]]], like.dtype), like)
+    marks = static.spread(static.given([[[1.0]]], like.dtype), index)
     return none.scatter(-1, index, marks) > 0

@@ -1,68 +1,109 @@
-"""ATSS assigner, YOLOv6's dialect: nearest 9 anchors per level, IoU strictly above mean + standard deviation."""
+"""ATSS assigner: of the anchors nearest to a truth, those whose IoU exceeds mean + deviation; what dialects do differently is a rule."""
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import static
 from .assign import Assigned, Settle, Targets, chosen
-from .geometry import AnchorOverlap, Inside, Overlap, Valid
+from .geometry import EPS, AnchorOverlap, Inside, Overlap, Valid
 
-CELL = 5.0
+LEVELS = 3
+
+
+class Rule(NamedTuple):
+    """YOLOv6's dialect, where nothing else is said."""
+
+    top_k: int = 9  # per level; a smaller level gives all it has
+    reaching: bool = False  # an IoU equal to the threshold is enough
+    depth: float = EPS
+    soft: bool = True  # scores are softened by the IoU of the predicted boxes
+    claiming: bool = False  # only truths that claim an anchor compete for it
+    all_valid: bool = False  # else a truth mostly left of or above the image is dropped
+    background: str = "first_box"
 
 
 class Atss(nn.Module):
-    """Anchors are squares of 5·stride; scores are softened by the IoU of the predicted boxes `[B, A, 4]` (pixels)."""
+    """`forward` takes predicted boxes `[B, A, 4]` and anchor boxes `[A, 4]` in pixels, and each anchor's level `[A]`: 0, 1 or 2;
+    `counted` `[B, G, 1]` says which truths are no padding."""
 
-    def __init__(self, classes: int, top_k: int = 9):
+    def __init__(self, rule: Rule = Rule()):
         super().__init__()
+        self.rule = rule
         self.valid = Valid()
         self.anchor_overlap = AnchorOverlap()
-        self.nearest = Nearest(top_k)
+        self.distance = Distance()
+        self.nearest = Nearest(rule.top_k)
         self.threshold = Threshold()
-        self.in_gt = Inside()
-        self.settle = Settle()
-        self.targets = Targets(classes)
-        self.overlap = Overlap()
+        self.in_gt = Inside(rule.depth)
+        self.settle = Settle(rule.claiming)
+        self.targets = Targets(rule.background)
+        self.overlap = Overlap() if rule.soft else None
 
-    def forward(self, boxes: Tensor, points: Tensor, strides: Tensor, counts: list[int], labels: Tensor, truths: Tensor) -> Assigned:
-        half = strides * (CELL / 2)
-        overlap = self.anchor_overlap(truths, torch.cat([points - half, points + half], -1).unsqueeze(0))
-        candidate, index = self.nearest(points, counts, truths)
-        valid = self.valid(truths)
-        positive = (overlap > self.threshold(overlap, index)) & candidate & self.in_gt(points, truths) & valid
+    def forward(
+        self, boxes: Tensor, anchors: Tensor, level: Tensor, labels: Tensor, truths: Tensor, classes: int | Tensor, counted: Tensor | None = None
+    ) -> Assigned:
+        valid = counted if self.rule.all_valid else self.valid(truths)
+        overlap = self.anchor_overlap(truths, anchors.unsqueeze(0))
+        centres = centre(anchors)
+        distance = self.distance(truths, centres)
+        candidate = self.nearest(distance, level)
+        limit = self.threshold(overlap, candidate)
+        above = overlap >= limit if self.rule.reaching else overlap > limit
+        positive = above & candidate & self.in_gt(centres, truths) & valid
         positive, fg_mask, owner = self.settle(positive, overlap)
-        target_labels, target_boxes, target_scores = self.targets(labels, truths, valid, fg_mask, owner)
-        iou = self.overlap(truths, boxes)
-        target_scores = target_scores * (iou * positive).amax(1).unsqueeze(-1)
-        return Assigned(fg_mask, owner, target_labels, target_boxes, target_scores, overlap, iou)
+        counted = valid if counted is None else counted
+        target_labels, target_boxes, target_scores = self.targets(labels, truths, counted, fg_mask, owner, classes)
+        if self.overlap:
+            target_scores = target_scores * (self.overlap(truths, boxes) * positive).amax(1).unsqueeze(-1)
+        return Assigned(fg_mask, owner, target_labels, target_boxes, target_scores, distance, overlap)
+
+
+def squares(points: Tensor, strides: Tensor, cells: float = 5.0) -> Tensor:
+    """Anchor boxes `[A, 4]`: squares of 5 strides around points in pixels."""
+    half = strides * (cells / 2)
+    return torch.cat([points - half, points + half], -1)
+
+
+def centre(boxes: Tensor) -> Tensor:
+    low, high = boxes.split(2, -1)
+    return (low + high) * 0.5
+
+
+class Distance(nn.Module):
+    """`[B, G, A]`: from the centre of each truth to each anchor's."""
+
+    def forward(self, truths: Tensor, centres: Tensor) -> Tensor:
+        return (centre(truths).unsqueeze(2) - centres).pow(2).sum(-1).sqrt()
 
 
 class Nearest(nn.Module):
-    """The anchors of each level whose centres are nearest to each truth's: bool `[B, G, A]` and indices `[B, G, 3·k]`."""
+    """Bool `[B, G, A]`: the k anchors of each level whose centres are nearest to each truth's; k of ∞ fill up a smaller level."""
 
     def __init__(self, k: int):
         super().__init__()
         self.k = k
 
-    def forward(self, points: Tensor, counts: list[int], truths: Tensor) -> tuple[Tensor, Tensor]:
-        low, high = truths.unsqueeze(2).split(2, -1)
-        distance = ((low + high) / 2 - points).pow(2).sum(-1).sqrt()
-        found, begin = [], 0
-        for count, level in zip(counts, distance.split(counts, -1)):
-            _, index = level.topk(min(self.k, count), -1, largest=False)
-            found.append(index + begin)
-            begin += count
-        index = torch.cat(found, -1)
-        return chosen(distance, index), index
+    def forward(self, distance: Tensor, level: Tensor) -> Tensor:
+        found = [self.on_level(distance, level == number) for number in range(LEVELS)]
+        return found[0] | found[1] | found[2]
+
+    def on_level(self, distance: Tensor, own: Tensor) -> Tensor:
+        filled = F.pad(torch.where(own, distance, math.inf), (0, self.k), value=math.inf)
+        _, index = filled.topk(self.k, -1, largest=False)
+        return chosen(filled, index)[..., : -self.k] & own
 
 
 class Threshold(nn.Module):
-    """`[B, G, 1]`: mean plus unbiased standard deviation of the candidates' overlaps."""
+    """`[B, G, 1]`: mean plus unbiased standard deviation of the candidates' overlaps; NaN for one candidate."""
 
-    def forward(self, overlap: Tensor, index: Tensor) -> Tensor:
-        own = overlap.gather(-1, index)
-        mean = own.mean(-1, keepdim=True)
-        variance = (own - mean).pow(2).sum(-1, keepdim=True) / (static.size(index, -1) - 1)
+    def forward(self, overlap: Tensor, candidate: Tensor) -> Tensor:
+        candidate = candidate.to(overlap.dtype)
+        count = candidate.sum(-1, keepdim=True)
+        mean = (overlap * candidate).sum(-1, keepdim=True) / count
+        variance = ((overlap - mean).pow(2) * candidate).sum(-1, keepdim=True) / (count - 1)
         return mean + variance.sqrt()

@@ -32,7 +32,7 @@ class Choice(NamedTuple):
 def build(choice: Choice) -> tuple[nn.Module, dict[str, Tensor], list[str]]:
     """Module, example inputs by name, output names."""
     network = Network(CLASSES, choice.block, choice.reg_max)
-    loss = Loss(CLASSES, choice.reg_max, choice.assigner, choice.overlap)
+    loss = Loss(choice.reg_max, choice.assigner, choice.overlap)
     images = {"images": torch.zeros(choice.batch, 3, *choice.size)}
     truths = {"gt_labels": torch.zeros(choice.batch, choice.gt, dtype=torch.long), "gt_boxes": torch.zeros(choice.batch, choice.gt, 4)}
     if choice.form == "train":

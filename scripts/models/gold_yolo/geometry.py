@@ -32,11 +32,20 @@ def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Inside(nn.Module):
-    """Whether points `[A, 2]` lie in truths `[B, G, 4]`, as bool `[B, G, A]`: the smallest distance to a side > 1e-9."""
+    """Whether points `[A, 2]` lie in truths `[B, G, 4]`, as bool `[B, G, A]`: the smallest distance to a side > `depth`, a side
+    shorter than `enlarge` being enlarged to it first."""
+
+    def __init__(self, depth: float = EPS, enlarge: float = 0.0):
+        super().__init__()
+        self.depth, self.enlarge = depth, enlarge
 
     def forward(self, points: Tensor, truths: Tensor) -> Tensor:
         low, high = truths.unsqueeze(2).split(2, -1)
-        return torch.cat([points - low, high - points], -1).amin(-1) > EPS
+        if self.enlarge:
+            short, centre = high - low < self.enlarge, (low + high) * 0.5
+            low = torch.where(short, centre - self.enlarge / 2, low)
+            high = torch.where(short, centre + self.enlarge / 2, high)
+        return torch.cat([points - low, high - points], -1).amin(-1) > self.depth
 
 
 class Valid(nn.Module):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from . import static
-from .anchors import Anchors
+from .anchors import Anchors, levels
 from .assign import Assigned, one_hot
-from .atss import Atss
+from .atss import Atss, squares
 from .stop_gradient import StopGradient
 from .task_aligned import TaskAligned
 from .terms import BoxLoss, Distribution, Varifocal
@@ -34,13 +34,13 @@ class Loss(nn.Module):
     The original receives truths as f64 and assigns in f64; here they are f32, like everything else.
     """
 
-    def __init__(self, classes: int = 20, reg_max: int = 0, assigner: str = "task_aligned", overlap: str = "siou"):
+    def __init__(self, reg_max: int = 0, assigner: str = "task_aligned", overlap: str = "siou"):
         super().__init__()
-        self.classes, self.reg_max = classes, reg_max
+        self.reg_max = reg_max
         self.anchors = Anchors()
         self.decode = DecodeSides(reg_max)
         self.stop_scores, self.stop_boxes = StopGradient(), StopGradient()
-        self.assigner = {"task_aligned": TaskAligned, "atss": Atss}[assigner](classes)
+        self.assigner = {"task_aligned": TaskAligned, "atss": Atss}[assigner]()
         self.varifocal = Varifocal()
         self.select = Select()
         self.iou = BoxLoss(overlap)
@@ -49,10 +49,13 @@ class Loss(nn.Module):
 
     def forward(self, scores: Tensor, sides: Tensor, labels: Tensor, truths: Tensor, grids: list) -> tuple[Assigned, Losses]:
         points, strides = self.anchors(grids, scores)
-        boxes = self.decode(sides, points)
-        assigned = self.assign(scores, boxes, points * strides, strides, labels, truths, grids)
-        background = torch.tensor(self.classes)
-        hard = one_hot(torch.where(assigned.fg_mask, assigned.target_labels, background), self.classes).to(scores.dtype)
+        return self.on(points, strides, levels(grids), scores, sides, labels, truths)
+
+    def on(self, points: Tensor, strides: Tensor, level: Tensor, scores: Tensor, sides: Tensor, labels: Tensor, truths: Tensor, counted: Tensor | None = None):
+        """The same on anchors in cells, strides `[A, 1]` and level numbers `[A]`; `counted` `[B, G, 1]`: which truths are no padding."""
+        boxes, classes = self.decode(sides, points), static.size(scores, 2)
+        assigned = self.assign(scores, boxes, points * strides, strides, level, labels, truths, counted)
+        hard = one_hot(torch.where(assigned.fg_mask, assigned.target_labels, static.whole(classes)), classes).to(scores.dtype)
         cls = self.varifocal(scores, assigned.target_scores, hard)
         predicted, target = self.select(boxes, assigned.target_boxes / strides, assigned.fg_mask)
         weight = assigned.target_scores.sum(-1, keepdim=True)
@@ -60,11 +63,11 @@ class Loss(nn.Module):
         dfl = (self.dfl(self.bins(sides), points, target) * weight).sum() if self.dfl else iou * 0.0
         return assigned, self.combine(iou, dfl, cls, assigned.target_scores)
 
-    def assign(self, scores: Tensor, boxes: Tensor, points: Tensor, strides: Tensor, labels: Tensor, truths: Tensor, grids: list) -> Assigned:
+    def assign(self, scores: Tensor, boxes: Tensor, points: Tensor, strides: Tensor, level: Tensor, labels: Tensor, truths: Tensor, counted: Tensor | None) -> Assigned:
         boxes = self.stop_boxes(boxes) * strides
         if isinstance(self.assigner, Atss):
-            return self.assigner(boxes, points, strides, [h * w for h, w in grids], labels, truths)
-        return self.assigner(self.stop_scores(scores), boxes, points, labels, truths)
+            return self.assigner(boxes, squares(points, strides), level, labels, truths, static.size(scores, 2), counted)
+        return self.assigner(self.stop_scores(scores), boxes, points, labels, truths, counted)
 
     def bins(self, sides: Tensor) -> Tensor:
         return sides.reshape(static.size(sides, 0), static.size(sides, 1), 4, self.reg_max + 1)

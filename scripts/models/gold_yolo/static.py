@@ -6,6 +6,7 @@ import contextlib
 import warnings
 from contextvars import ContextVar
 
+import numpy as np
 import torch
 from torch import Tensor, jit
 
@@ -27,6 +28,26 @@ def dynamic():
 
 def size(x: Tensor, axis: int) -> int:
     return x.shape[axis] if DYNAMIC.get() else int(x.shape[axis])
+
+
+def kept(x: Tensor, axis: int) -> int:
+    """The size that `expand` leaves as it is."""
+    return -1 if DYNAMIC.get() else int(x.shape[axis])
+
+
+def spread(x: Tensor, like: Tensor) -> Tensor:
+    """`x` expanded to the shape of `like`."""
+    return x.expand_as(like) if DYNAMIC.get() else x.expand([int(n) for n in like.shape])
+
+
+def whole(n: int | Tensor) -> Tensor:
+    """A size as a value."""
+    return n if isinstance(n, Tensor) else torch.tensor(n)
+
+
+def steps(n: int | Tensor, shape: tuple[int, ...] = (-1,)) -> Tensor:
+    """int64 0, 1 .. n − 1, in the given shape."""
+    return torch.arange(n).reshape(shape) if isinstance(n, Tensor) else torch.tensor(np.arange(n).reshape(shape))
 
 
 def given(values, dtype: torch.dtype) -> Tensor:

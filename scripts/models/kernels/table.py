@@ -5,8 +5,13 @@ from __future__ import annotations
 from gold_yolo.terms import CrossEntropy
 
 from . import overlap
+from .anchors import FromMaps
+from .cross_entropy import PixelCrossEntropy
+from .distribution import Dfl
 from .elementwise import BceLogits, Focal, QualityFocal, VarifocalEach
+from .info_nce import InfoNce
 from .kernel import Kernel
+from .size_weight import BothWeights
 
 BOXES, NUMBERS = "f32 N 4", "f32 N"
 
@@ -47,4 +52,17 @@ ELEMENTWISE = [
     elementwise("quality_focal", QualityFocal, "x", "quality"),
 ]
 
-ALL = [*OVERLAPS, *ELEMENTWISE]
+ROWS = [
+    Kernel("dfl", Dfl, {"x": "f32 N 17", "target": NUMBERS}, {"loss": NUMBERS, "mean": NUMBERS}),
+    Kernel("cross_entropy", PixelCrossEntropy, {"logits": "f32 P C", "labels": "i64 P"}, {"loss": "f32", "counted": "i64"}),
+    Kernel("info_nce", InfoNce, {"query": "f32 N D", "keys": "f32 N K D"}, {"loss": NUMBERS}, stops=1),
+    Kernel("size_weight", BothWeights, {"boxes": BOXES, "foreground": "bool N"}, {"by_size": NUMBERS, "foreground_only": NUMBERS}),
+    Kernel(
+        "anchors",
+        FromMaps,
+        {"p3": "f32 1 1 h3 w3", "p4": "f32 1 1 h4 w4", "p5": "f32 1 1 h5 w5"},
+        {"points": "f32 A 2", "strides": "f32 A", "pixels": "f32 A 2", "squares_yolov6": "f32 A 4", "squares_mmdet": "f32 A 4"},
+    ),
+]
+
+ALL = [*OVERLAPS, *ELEMENTWISE, *ROWS]

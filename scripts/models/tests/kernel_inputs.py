@@ -22,6 +22,15 @@ BY_NAME = {
     "p": lambda s, seed: drawn(*s, low=0.01, high=0.99, seed=seed),
     "x": lambda s, seed: drawn(*s, low=-8, high=8, seed=seed),
     "quality": lambda s, seed: drawn(*s, seed=seed + 4),
+    "logits": lambda s, seed: drawn(*s, low=-5, high=5, seed=seed),
+    "labels": lambda s, seed: whole(*s, below=SIZES["C"] + 1, seed=seed + 6) - 1,
+    "query": lambda s, seed: drawn(*s, low=-2, high=2, seed=seed),
+    "keys": lambda s, seed: drawn(*s, low=-2, high=2, seed=seed + 7),
+    "boxes": lambda s, seed: boxes(*s[:-1], extent=200.0, seed=seed),
+    "foreground": lambda s, seed: drawn(*s, seed=seed + 8) > 0.5,
+    "p3": lambda s, seed: torch.zeros(*s),
+    "p4": lambda s, seed: torch.zeros(*s),
+    "p5": lambda s, seed: torch.zeros(*s),
     "positive": lambda s, seed: (drawn(*s, seed=seed + 5) > 0.5).float(),
 }
 

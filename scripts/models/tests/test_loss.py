@@ -114,7 +114,7 @@ class Gradients(unittest.TestCase):
     def test_they_equal_finite_differences_with_the_assignment_held(self):
         choices = itertools.product((0, 16), ("task_aligned", "atss"), ("siou", "giou"))
         for reg_max, assigner, overlap in choices:
-            loss, (scores, sides) = Loss(20, reg_max, assigner, overlap), head(reg_max)
+            loss, (scores, sides) = Loss(reg_max, assigner, overlap), head(reg_max)
             labels, boxes = truths(*ROWS, dtype=torch.float64)
             held, _ = loss(scores, sides, labels, boxes, GRIDS)
             loss.assign = lambda *_, held=held: held
