@@ -60,7 +60,7 @@ class Loss(nn.Module):
         predicted, target = self.select(boxes, assigned.target_boxes / strides, assigned.fg_mask)
         weight = assigned.target_scores.sum(-1, keepdim=True)
         iou = (self.iou(predicted, target) * weight).sum()
-        dfl = (self.dfl(self.bins(sides), points, target) * weight).sum() if self.dfl else iou * 0.0
+        dfl = (self.dfl(bins(sides, self.reg_max), points, target) * weight).sum() if self.dfl else iou * 0.0
         return assigned, self.combine(iou, dfl, cls, assigned.target_scores)
 
     def assign(self, scores: Tensor, boxes: Tensor, points: Tensor, strides: Tensor, level: Tensor, labels: Tensor, truths: Tensor, counted: Tensor | None) -> Assigned:
@@ -68,9 +68,6 @@ class Loss(nn.Module):
         if isinstance(self.assigner, Atss):
             return self.assigner(boxes, squares(points, strides), level, labels, truths, static.size(scores, 2), counted)
         return self.assigner(self.stop_scores(scores), boxes, points, labels, truths, counted)
-
-    def bins(self, sides: Tensor) -> Tensor:
-        return sides.reshape(static.size(sides, 0), static.size(sides, 1), 4, self.reg_max + 1)
 
 
 class DecodeSides(nn.Module):
@@ -82,16 +79,20 @@ class DecodeSides(nn.Module):
 
     def forward(self, sides: Tensor, points: Tensor) -> Tensor:
         if self.reg_max:
-            bins = sides.reshape(static.size(sides, 0), static.size(sides, 1), 4, self.reg_max + 1)
-            sides = mean_bin(bins)
+            sides = mean_bin(bins(sides, self.reg_max))
         before, after = sides.split(2, -1)
         return torch.cat([points - before, points + after], -1)
 
 
-def mean_bin(bins: Tensor) -> Tensor:
+def bins(sides: Tensor, reg_max: int) -> Tensor:
+    """`[B, A, 4, reg_max + 1]`."""
+    return sides.reshape(static.size(sides, 0), static.size(sides, 1), 4, reg_max + 1)
+
+
+def mean_bin(logits: Tensor) -> Tensor:
     """The expectation under the softmax of logits `[..., bins]`."""
-    values = torch.tensor([float(i) for i in range(static.size(bins, -1))], dtype=bins.dtype)
-    return bins.softmax(-1).matmul(values)
+    values = torch.tensor([float(i) for i in range(int(logits.shape[-1]))], dtype=logits.dtype)
+    return logits.softmax(-1).matmul(values)
 
 
 class Select(nn.Module):

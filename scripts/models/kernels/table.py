@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from gold_yolo.assign import Assigned
+from gold_yolo.loss import Losses
 from gold_yolo.terms import CrossEntropy
 
-from . import overlap
+from . import assign, overlap
 from .anchors import FromMaps
 from .cross_entropy import PixelCrossEntropy
 from .distribution import Dfl
 from .elementwise import BceLogits, Focal, QualityFocal, VarifocalEach
+from .gold_yolo_loss import GoldYolo
 from .info_nce import InfoNce
 from .kernel import Kernel
-from .size_weight import BothWeights
+from .size_weight import BothWeights, SizeWeight
+from .v8_detection import Losses as V8Losses
+from .v8_detection import V8Detection
 
 BOXES, NUMBERS = "f32 N 4", "f32 N"
+TRUTH = {"gt_labels": "i64 B G", "gt_boxes": "f32 B G 4", "gt_count": "i64 B"}
+PREDICTED = {"pred_scores": "f32 B A C", "pred_boxes": "f32 B A 4"}
+ASSIGNED = dict(zip(Assigned._fields, ["bool B A", "i64 B A", "i64 B A", "f32 B A 4", "f32 B A C", "f32 B G A", "f32 B G A"]))
 
 
 def similarity(name: str, module, stops: int = 0) -> Kernel:
@@ -26,6 +34,33 @@ def box_loss(kind: str, rule, stops: int = 0) -> Kernel:
 
 def elementwise(name: str, module, *inputs: str, stops: int = 0) -> Kernel:
     return Kernel(name, module, {i: NUMBERS for i in inputs}, {"loss": NUMBERS}, stops)
+
+
+def aligned(dialect: str, rule, stops: int = 2) -> Kernel:
+    inputs = PREDICTED | {"points": "f32 A 2"} | TRUTH
+    return Kernel(f"task_aligned_{dialect}", lambda: assign.ByAlignment(rule), inputs, ASSIGNED, stops)
+
+
+def atss(dialect: str, rule) -> Kernel:
+    inputs = PREDICTED | {"squares": "f32 A 4", "level": "i64 A"} | TRUTH
+    return Kernel(f"atss_{dialect}", lambda: assign.ByDistance(rule), inputs, ASSIGNED, stops=int(rule.soft))
+
+
+def loss(name: str, module, losses: list[str], sides: int, stops: int, level: bool = False) -> Kernel:
+    inputs = {"pred_scores": "f32 B A C", "pred_distri": f"f32 B A {sides}", "points": "f32 A 2", "strides": "f32 A"}
+    inputs |= ({"level": "i64 A"} if level else {}) | TRUTH
+    outputs = {f"assign.{field}": port for field, port in ASSIGNED.items()} | {f"loss.{field}": "f32" for field in losses}
+    return Kernel(name, module, inputs, outputs | {"loss.items": "f32 3"}, stops)
+
+
+def gold_yolo(size: str, reg_max: int, overlap: str, warm_up: bool = False) -> Kernel:
+    assigner, name = ("atss", f"gold_yolo_{size}_warm_up") if warm_up else ("task_aligned", f"gold_yolo_{size}")
+    sides, stops = 4 * (reg_max + 1), 1 if warm_up else 2
+    return loss(name, lambda: GoldYolo(reg_max, assigner, overlap), Losses._fields, sides, stops, level=warm_up)
+
+
+def v8_detection(name: str, rule, weight=lambda: None) -> Kernel:
+    return loss(f"v8_detection_{name}", lambda: V8Detection(rule, weight()), V8Losses._fields, 64, stops=4)
 
 
 OVERLAPS = [
@@ -65,4 +100,24 @@ ROWS = [
     ),
 ]
 
-ALL = [*OVERLAPS, *ELEMENTWISE, *ROWS]
+ASSIGNERS = [
+    aligned("yolov6", assign.YOLOV6),
+    aligned("ultralytics_8_3_155", assign.ULTRALYTICS_8_3_155, stops=3),
+    aligned("ultralytics_8_4", assign.ULTRALYTICS_8_4, stops=3),
+    aligned("mmdet_3_3", assign.MMDET_3_3),
+    atss("yolov6", assign.ATSS_YOLOV6),
+    atss("mmdet_3_3", assign.ATSS_MMDET_3_3),
+]
+
+LOSSES = [
+    gold_yolo("n", 0, "siou"),
+    gold_yolo("sml", 16, "giou"),
+    gold_yolo("n", 0, "siou", warm_up=True),
+    gold_yolo("sml", 16, "giou", warm_up=True),
+    v8_detection("8_3_155", assign.ULTRALYTICS_8_3_155),
+    v8_detection("8_4", assign.ULTRALYTICS_8_4),
+    v8_detection("by_size", assign.ULTRALYTICS_8_3_155, SizeWeight),
+    v8_detection("naive", assign.ULTRALYTICS_8_3_155, lambda: SizeWeight(background=0.0)),
+]
+
+ALL = [*OVERLAPS, *ELEMENTWISE, *ROWS, *ASSIGNERS, *LOSSES]

@@ -14,16 +14,18 @@ from kernels import export, table
 
 GOLDEN = ROOT / "golden/kernels"
 UNIT = 2.0**-24
+NAMED = {kernel.name: kernel for kernel in table.ALL}
+WITH_TRUTH = [kernel for kernel in table.ALL if "gt_count" in kernel.inputs]
 
 
 @functools.cache
 def exported(name):
-    return export.export(next(k for k in table.ALL if k.name == name))
+    return export.export(NAMED[name])
 
 
 def session(data):
     options = onnxruntime.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
@@ -60,6 +62,12 @@ class Graphs(unittest.TestCase):
         for kernel in table.ALL:
             for seed in range(2):
                 self.check(kernel, inputs(kernel, seed))
+            self.check(kernel, inputs(kernel, 2, N=1, B=1, C=1, G=1, P=1, D=1, K=1, h3=1, w3=3, h4=1, w4=1, h5=1, w5=1))
+
+    def test_no_truth_in_any_image_runs_through_the_same_nodes(self):
+        for kernel in WITH_TRUTH:
+            fed = inputs(kernel)
+            self.check(kernel, fed | {"gt_count": fed["gt_count"] * 0})
 
     def test_the_committed_files_are_what_export_writes(self):
         for kernel in table.ALL:
@@ -73,10 +81,41 @@ class Graphs(unittest.TestCase):
             self.assertEqual(sum(n.op_type == "StopGradient" for n in nodes), kernel.stops, kernel.name)
 
 
+class Padding(unittest.TestCase):
+    def test_what_padded_rows_hold_has_no_influence(self):
+        for kernel in WITH_TRUTH:
+            fed = inputs(kernel)
+            padded = torch.arange(fed["gt_labels"].shape[1]) >= fed["gt_count"].unsqueeze(1)
+            garbage = dict(gt_labels=torch.tensor(-(2**40)), gt_boxes=torch.tensor([9.0, 60.0, 3e38, -3e38]))
+            other = {n: torch.where(padded.reshape(fed[n].shape[:2] + (1,) * (fed[n].dim() - 2)), v, fed[n]) for n, v in garbage.items()}
+            found, wanted = run(kernel, fed | other), run(kernel, fed)
+            for name in kernel.outputs:
+                self.assertTrue(np.array_equal(found[name], wanted[name]), f"{kernel.name} {name}")
+
+    def test_more_rows_of_padding_change_no_decision(self):
+        for kernel in WITH_TRUTH:
+            fed = inputs(kernel)
+            more = {n: torch.cat([fed[n], fed[n]], 1) for n in ("gt_labels", "gt_boxes")}
+            found, wanted = run(kernel, fed | more), run(kernel, fed)
+            for name in (n for n, port in kernel.outputs.items() if not port.startswith("f32")):
+                self.assertTrue(np.array_equal(found[name], wanted[name]), f"{kernel.name} {name}")
+
+
+class FewAnchors(unittest.TestCase):
+    def test_dialects_that_take_all_they_find_do_so(self):
+        few = {"task_aligned_mmdet_3_3": slice(20, 25), "atss_yolov6": slice(61, 66), "atss_mmdet_3_3": slice(80, 84)}
+        for name, anchors in few.items():
+            Graphs().check(NAMED[name], inputs(NAMED[name], anchors=anchors))
+
+    def test_the_others_refuse(self):
+        for name in ("task_aligned_yolov6", "task_aligned_ultralytics_8_4", "v8_detection_naive", "gold_yolo_n"):
+            with self.assertRaises(Exception):
+                run(NAMED[name], inputs(NAMED[name], anchors=slice(9)))
+
+
 class Spots(unittest.TestCase):
     def check(self, name, fed, **wanted):
-        (kernel,) = [k for k in table.ALL if k.name == name]
-        found = run(kernel, {k: torch.tensor(v) for k, v in fed.items()})
+        found = run(NAMED[name], {k: torch.tensor(v) for k, v in fed.items()})
         for output, value in wanted.items():
             np.testing.assert_allclose(found[output], np.array(value, found[output].dtype), rtol=8 * UNIT, atol=8 * UNIT, err_msg=name)
 
@@ -91,7 +130,7 @@ class Spots(unittest.TestCase):
         for name, value in rows.items():
             self.check(name, dict(a=a, b=b), similarity=[value])
         # 1e-6 beside a union of 7, heights of 2 and offsets of 1 moves these by up to 2e-6.
-        found = run(next(k for k in table.ALL if k.name == "siou_mmdet"), dict(a=torch.tensor(a), b=torch.tensor(b)))["similarity"][0]
+        found = run(NAMED["siou_mmdet"], dict(a=torch.tensor(a), b=torch.tensor(b)))["similarity"][0]
         self.assertLess(abs(float(found) - turned), 2e-6)
 
     def test_elements(self):
