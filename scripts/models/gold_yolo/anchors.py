@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from . import static
 
 STRIDES = (8, 16, 32)
+
+
+class Places(NamedTuple):
+    """Where the predictions stand."""
+
+    points: Tensor  # [A, 2] in cells
+    strides: Tensor  # [A, 1]
+    level: Tensor | None  # int64 [A]; only ATSS reads it
 
 
 class Anchors(nn.Module):

@@ -10,6 +10,14 @@ from torch import Tensor, nn
 from . import static
 
 
+class Truth(NamedTuple):
+    """The ground truth of a batch in pixels, padded."""
+
+    labels: Tensor  # int64 [B, G]
+    boxes: Tensor  # [B, G, 4]
+    counted: Tensor | None = None  # bool [B, G, 1]: the rows that are no padding; None: those that count as valid
+
+
 class Assigned(NamedTuple):
     fg_mask: Tensor  # bool [B, A]
     gt_index: Tensor  # int64 [B, A]; 0 on background
@@ -51,12 +59,13 @@ class Targets(nn.Module):
         super().__init__()
         self.background = background
 
-    def forward(self, labels: Tensor, boxes: Tensor, counted: Tensor, fg_mask: Tensor, index: Tensor, classes: int | Tensor):
-        own = labels.gather(1, index)
-        target_boxes = boxes.gather(1, index.unsqueeze(-1).expand(static.kept(index, 0), static.kept(index, 1), 4))
-        scores = (one_hot(own, classes) & fg_mask.unsqueeze(-1)).to(boxes.dtype)
+    def forward(self, truth: Truth, valid: Tensor, fg_mask: Tensor, index: Tensor, classes: int | Tensor):
+        own = truth.labels.gather(1, index)
+        target_boxes = truth.boxes.gather(1, index.unsqueeze(-1).expand(static.kept(index, 0), static.kept(index, 1), 4))
+        scores = (one_hot(own, classes) & fg_mask.unsqueeze(-1)).to(target_boxes.dtype)
         if self.background == "minus_one":
             return torch.where(fg_mask, own, -1), torch.where(fg_mask.unsqueeze(-1), target_boxes, 0.0), scores
+        counted = valid if truth.counted is None else truth.counted
         kept = fg_mask if self.background == "first_box" else counted.any()
         return torch.where(kept, own, static.whole(classes)), target_boxes, scores
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .assign import Assigned, Settle, Targets, chosen
+from .assign import Assigned, Settle, Targets, Truth, chosen
 from .geometry import EPS, AnchorOverlap, Inside, Overlap, Valid
 
 LEVELS = 3
@@ -28,8 +28,7 @@ class Rule(NamedTuple):
 
 
 class Atss(nn.Module):
-    """`forward` takes predicted boxes `[B, A, 4]` and anchor boxes `[A, 4]` in pixels, and each anchor's level `[A]`: 0, 1 or 2;
-    `counted` `[B, G, 1]` says which truths are no padding."""
+    """`forward` takes predicted boxes `[B, A, 4]` and anchor boxes `[A, 4]` in pixels, and each anchor's level `[A]`: 0, 1 or 2."""
 
     def __init__(self, rule: Rule = Rule()):
         super().__init__()
@@ -44,22 +43,19 @@ class Atss(nn.Module):
         self.targets = Targets(rule.background)
         self.overlap = Overlap() if rule.soft else None
 
-    def forward(
-        self, boxes: Tensor, anchors: Tensor, level: Tensor, labels: Tensor, truths: Tensor, classes: int | Tensor, counted: Tensor | None = None
-    ) -> Assigned:
-        valid = counted if self.rule.all_valid else self.valid(truths)
-        overlap = self.anchor_overlap(truths, anchors.unsqueeze(0))
+    def forward(self, classes: int | Tensor, boxes: Tensor, anchors: Tensor, level: Tensor, truth: Truth) -> Assigned:
+        valid = truth.counted if self.rule.all_valid else self.valid(truth.boxes)
+        overlap = self.anchor_overlap(truth.boxes, anchors.unsqueeze(0))
         centres = centre(anchors)
-        distance = self.distance(truths, centres)
+        distance = self.distance(truth.boxes, centres)
         candidate = self.nearest(distance, level)
         limit = self.threshold(overlap, candidate)
         above = overlap >= limit if self.rule.reaching else overlap > limit
-        positive = above & candidate & self.in_gt(centres, truths) & valid
+        positive = above & candidate & self.in_gt(centres, truth.boxes) & valid
         positive, fg_mask, owner = self.settle(positive, overlap)
-        counted = valid if counted is None else counted
-        target_labels, target_boxes, target_scores = self.targets(labels, truths, counted, fg_mask, owner, classes)
+        target_labels, target_boxes, target_scores = self.targets(truth, valid, fg_mask, owner, classes)
         if self.overlap:
-            target_scores = target_scores * (self.overlap(truths, boxes) * positive).amax(1).unsqueeze(-1)
+            target_scores = target_scores * (self.overlap(truth.boxes, boxes) * positive).amax(1).unsqueeze(-1)
         return Assigned(fg_mask, owner, target_labels, target_boxes, target_scores, distance, overlap)
 
 

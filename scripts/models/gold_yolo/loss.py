@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from . import static
-from .anchors import Anchors, levels
-from .assign import Assigned, one_hot
+from .anchors import Anchors, Places, levels
+from .assign import Assigned, Truth, one_hot
 from .atss import Atss, squares
 from .stop_gradient import StopGradient
 from .task_aligned import TaskAligned
@@ -30,7 +30,7 @@ class Losses(NamedTuple):
 class Loss(nn.Module):
     """Scores `[B, A, classes]`, sides `[B, A, 4·(reg_max + 1)]`, labels int64 `[B, G]`, boxes `[B, G, 4]` in pixels.
 
-    G is fixed: rows of zeros are padding, so zero, one and many truths run through the same operations.
+    In an export of one image size G is fixed: rows of zeros are padding, so zero, one and many truths run through the same operations.
     The original receives truths as f64 and assigns in f64; here they are f32, like everything else.
     """
 
@@ -49,12 +49,13 @@ class Loss(nn.Module):
 
     def forward(self, scores: Tensor, sides: Tensor, labels: Tensor, truths: Tensor, grids: list) -> tuple[Assigned, Losses]:
         points, strides = self.anchors(grids, scores)
-        return self.on(points, strides, levels(grids), scores, sides, labels, truths)
+        return self.at(Places(points, strides, levels(grids)), scores, sides, Truth(labels, truths))
 
-    def on(self, points: Tensor, strides: Tensor, level: Tensor, scores: Tensor, sides: Tensor, labels: Tensor, truths: Tensor, counted: Tensor | None = None):
-        """The same on anchors in cells, strides `[A, 1]` and level numbers `[A]`; `counted` `[B, G, 1]`: which truths are no padding."""
+    def at(self, places: Places, scores: Tensor, sides: Tensor, truth: Truth) -> tuple[Assigned, Losses]:
+        """The same at given places, whatever the image."""
+        points, strides, _ = places
         boxes, classes = self.decode(sides, points), static.size(scores, 2)
-        assigned = self.assign(scores, boxes, points * strides, strides, level, labels, truths, counted)
+        assigned = self.assign(scores, boxes, Places(points * strides, strides, places.level), truth)
         hard = one_hot(torch.where(assigned.fg_mask, assigned.target_labels, static.whole(classes)), classes).to(scores.dtype)
         cls = self.varifocal(scores, assigned.target_scores, hard)
         predicted, target = self.select(boxes, assigned.target_boxes / strides, assigned.fg_mask)
@@ -63,11 +64,11 @@ class Loss(nn.Module):
         dfl = (self.dfl(bins(sides, self.reg_max), points, target) * weight).sum() if self.dfl else iou * 0.0
         return assigned, self.combine(iou, dfl, cls, assigned.target_scores)
 
-    def assign(self, scores: Tensor, boxes: Tensor, points: Tensor, strides: Tensor, level: Tensor, labels: Tensor, truths: Tensor, counted: Tensor | None) -> Assigned:
-        boxes = self.stop_boxes(boxes) * strides
+    def assign(self, scores: Tensor, boxes: Tensor, pixels: Places, truth: Truth) -> Assigned:
+        boxes = self.stop_boxes(boxes) * pixels.strides
         if isinstance(self.assigner, Atss):
-            return self.assigner(boxes, squares(points, strides), level, labels, truths, static.size(scores, 2), counted)
-        return self.assigner(self.stop_scores(scores), boxes, points, labels, truths, counted)
+            return self.assigner(static.size(scores, 2), boxes, squares(pixels.points, pixels.strides), pixels.level, truth)
+        return self.assigner(self.stop_scores(scores), boxes, pixels.points, truth)
 
 
 class DecodeSides(nn.Module):

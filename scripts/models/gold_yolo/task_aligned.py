@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import static
-from .assign import Assigned, Settle, Targets, chosen
+from .assign import Assigned, Settle, Targets, Truth, chosen
 from .geometry import EPS, Inside, Overlap, Valid
 
 
@@ -31,8 +31,7 @@ class Rule(NamedTuple):
 
 
 class TaskAligned(nn.Module):
-    """`forward` takes scores `[B, A, classes]`, boxes `[B, A, 4]`, points `[A, 2]`, all in pixels, nothing with gradients; `counted`
-    `[B, G, 1]` says which truths are no padding."""
+    """`forward` takes scores `[B, A, classes]`, boxes `[B, A, 4]`, points `[A, 2]`, all in pixels, nothing with gradients."""
 
     def __init__(self, rule: Rule = Rule()):
         super().__init__()
@@ -46,23 +45,22 @@ class TaskAligned(nn.Module):
         self.targets = Targets(rule.background)
         self.soften = Soften(rule.eps)
 
-    def forward(self, scores: Tensor, boxes: Tensor, points: Tensor, labels: Tensor, truths: Tensor, counted: Tensor | None = None) -> Assigned:
-        valid = counted if self.rule.all_valid else self.valid(truths)
-        overlap, metric, inside = self.measure(scores, boxes, points, labels, truths, valid)
+    def forward(self, scores: Tensor, boxes: Tensor, points: Tensor, truth: Truth) -> Assigned:
+        valid = truth.counted if self.rule.all_valid else self.valid(truth.boxes)
+        overlap, metric, inside = self.measure(scores, boxes, points, truth, valid)
         positive = self.top_k(metric, inside) & inside & valid
         positive, fg_mask, index = self.settle(positive, overlap)
-        counted = valid if counted is None else counted
-        target_labels, target_boxes, target_scores = self.targets(labels, truths, counted, fg_mask, index, static.size(scores, 2))
+        target_labels, target_boxes, target_scores = self.targets(truth, valid, fg_mask, index, static.size(scores, 2))
         target_scores = target_scores * self.soften(metric, overlap, positive)
         return Assigned(fg_mask, index, target_labels, target_boxes, target_scores, metric, overlap)
 
-    def measure(self, scores: Tensor, boxes: Tensor, points: Tensor, labels: Tensor, truths: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
+    def measure(self, scores: Tensor, boxes: Tensor, points: Tensor, truth: Truth, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self.rule.inside_only:
-            inside = self.in_gt(points, truths)
-            overlap = torch.where(inside & valid, self.overlap(truths, boxes).clamp(min=0), 0.0)
-            return overlap, self.metric(scores, overlap, labels), inside
-        overlap = self.overlap(truths, boxes)
-        return overlap, self.metric(scores, overlap, labels), self.in_gt(points, truths)
+            inside = self.in_gt(points, truth.boxes)
+            overlap = torch.where(inside & valid, self.overlap(truth.boxes, boxes).clamp(min=0), 0.0)
+            return overlap, self.metric(scores, overlap, truth.labels), inside
+        overlap = self.overlap(truth.boxes, boxes)
+        return overlap, self.metric(scores, overlap, truth.labels), self.in_gt(points, truth.boxes)
 
 
 class Metric(nn.Module):

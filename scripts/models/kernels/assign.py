@@ -46,11 +46,8 @@ class ByAlignment(nn.Module):
         self.stop_scores, self.stop_boxes = StopGradient(), StopGradient()
         self.assigner = TaskAligned(rule)
 
-    def forward(
-        self, pred_scores: Tensor, pred_boxes: Tensor, points: Tensor, gt_labels: Tensor, gt_boxes: Tensor, gt_count: Tensor
-    ) -> Assigned:
-        labels, truths, counted = self.truth(gt_labels, gt_boxes, gt_count)
-        return self.assigner(self.stop_scores(pred_scores), self.stop_boxes(pred_boxes), points, labels, truths, counted)
+    def forward(self, pred_scores: Tensor, pred_boxes: Tensor, points: Tensor, *truth: Tensor) -> Assigned:
+        return self.assigner(self.stop_scores(pred_scores), self.stop_boxes(pred_boxes), points, self.truth(*truth))
 
 
 class ByDistance(nn.Module):
@@ -63,8 +60,5 @@ class ByDistance(nn.Module):
         self.stop_boxes = StopGradient()
         self.assigner = Atss(rule)
 
-    def forward(
-        self, pred_scores: Tensor, pred_boxes: Tensor, squares: Tensor, level: Tensor, gt_labels: Tensor, gt_boxes: Tensor, gt_count: Tensor
-    ) -> Assigned:
-        labels, truths, counted = self.truth(gt_labels, gt_boxes, gt_count)
-        return self.assigner(self.stop_boxes(pred_boxes), squares, level, labels, truths, static.size(pred_scores, 2), counted)
+    def forward(self, pred_scores: Tensor, pred_boxes: Tensor, squares: Tensor, level: Tensor, *truth: Tensor) -> Assigned:
+        return self.assigner(static.size(pred_scores, 2), self.stop_boxes(pred_boxes), squares, level, self.truth(*truth))

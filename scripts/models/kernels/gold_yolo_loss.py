@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gold_yolo.anchors import Places
 from gold_yolo.loss import Loss
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ class GoldYolo(nn.Module):
 
     def forward(self, pred_scores: Tensor, pred_distri: Tensor, points: Tensor, strides: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         *level, gt_labels, gt_boxes, gt_count = rest
-        labels, truths, counted = self.truth(gt_labels, gt_boxes, gt_count)
-        anchors = points, strides.unsqueeze(-1), level[0] if level else None
-        assigned, losses = self.loss.on(*anchors, pred_scores, pred_distri, labels, truths, counted)
+        truth = self.truth(gt_labels, gt_boxes, gt_count)
+        places = Places(points, strides.unsqueeze(-1), level[0] if level else None)
+        assigned, losses = self.loss.at(places, pred_scores, pred_distri, truth)
         return *assigned, *losses

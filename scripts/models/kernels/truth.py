@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 from gold_yolo import static
+from gold_yolo.assign import Truth
 from torch import Tensor, nn
 
 
 class Counted(nn.Module):
-    """Labels `[B, G]`, boxes `[B, G, 4]` and which rows are no padding, bool `[B, G, 1]`."""
+    """From labels `[B, G]`, boxes `[B, G, 4]` and counts `[B]`."""
 
-    def forward(self, labels: Tensor, boxes: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, labels: Tensor, boxes: Tensor, count: Tensor) -> Truth:
         counted = static.steps(static.size(labels, 1)) < count.unsqueeze(1)
         rows = counted.unsqueeze(-1)
-        return torch.where(counted, labels, 0), torch.where(rows, boxes, 0.0), rows
+        return Truth(torch.where(counted, labels, 0), torch.where(rows, boxes, 0.0), rows)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from gold_yolo import static
+from gold_yolo.anchors import Places
 from gold_yolo.assign import Assigned
 from gold_yolo.loss import DecodeSides, Select, bins
 from gold_yolo.stop_gradient import StopGradient
@@ -46,23 +47,21 @@ class V8Detection(nn.Module):
         self.box = BoxLoss(rule=CIOU)
         self.dfl = Distribution(REG_MAX)
 
-    def forward(
-        self, pred_scores: Tensor, pred_distri: Tensor, points: Tensor, strides: Tensor, gt_labels: Tensor, gt_boxes: Tensor, gt_count: Tensor
-    ) -> tuple[Tensor, ...]:
-        truth, strides = self.truth(gt_labels, gt_boxes, gt_count), strides.unsqueeze(-1)
+    def forward(self, pred_scores: Tensor, pred_distri: Tensor, points: Tensor, strides: Tensor, *truth: Tensor) -> tuple[Tensor, ...]:
+        places = Places(points, strides.unsqueeze(-1), None)
         boxes = self.decode(pred_distri, points)
-        scores, pixels = self.stop_scores(pred_scores.sigmoid()), self.stop_boxes(boxes) * strides
-        assigned = self.assigner(scores, pixels, points * strides, *truth)
-        terms = self.terms(pred_scores, pred_distri, boxes, points, strides, assigned)
+        scores, pixels = self.stop_scores(pred_scores.sigmoid()), self.stop_boxes(boxes) * places.strides
+        assigned = self.assigner(scores, pixels, points * places.strides, self.truth(*truth))
+        terms = self.terms(places, pred_scores, pred_distri, boxes, assigned)
         return *assigned, *combined(*terms, assigned.target_scores)
 
-    def terms(self, scores: Tensor, sides: Tensor, boxes: Tensor, points: Tensor, strides: Tensor, assigned: Assigned) -> tuple[Tensor, ...]:
-        predicted, target = self.select(boxes, assigned.target_boxes / strides, assigned.fg_mask)
+    def terms(self, places: Places, scores: Tensor, sides: Tensor, boxes: Tensor, assigned: Assigned) -> tuple[Tensor, Tensor, Tensor]:
+        predicted, target = self.select(boxes, assigned.target_boxes / places.strides, assigned.fg_mask)
         cls, share = self.bce(scores, assigned.target_scores), assigned.target_scores.sum(-1, keepdim=True)
         if self.weight:
             weight = self.weight(assigned.target_boxes, assigned.fg_mask).unsqueeze(-1)
             cls, share = cls * weight, share * weight
-        box, dfl = self.box(predicted, target), self.dfl(bins(sides, REG_MAX), points, target)
+        box, dfl = self.box(predicted, target), self.dfl(bins(sides, REG_MAX), places.points, target)
         return (box * share).sum(), cls.sum(), (dfl * share).sum()
 
 
