@@ -10,6 +10,7 @@ pub mod environment;
 pub mod error;
 pub mod exit;
 pub mod floor;
+pub mod fuzz;
 pub mod golden;
 pub mod graph;
 pub mod input;

@@ -30,6 +30,8 @@ pub enum Command {
     List(List),
     /// Say which libraries were found, and what to do about what is missing
     Doctor,
+    /// Draw inputs for a kernel and hold its ONNX form in libtorch, with autograd, against the f64 reference
+    Fuzz(Fuzz),
     /// Measure the rounding bounds on healthy engines
     Selftest(Selftest),
 }
@@ -195,6 +197,21 @@ pub enum Table {
     Families,
     Distributions,
     Exits,
+}
+
+#[derive(clap::Args)]
+pub struct Fuzz {
+    /// A name from the first column of `parity list kernels`, or all
+    pub kernel: String,
+    /// Cases to draw
+    #[arg(long, default_value_t = 1000)]
+    pub cases: u64,
+    /// Seed of the first case; a case is drawn from the seed and its number alone
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Folder of the ONNX forms
+    #[arg(long, value_name = "FOLDER", default_value = "golden/kernels")]
+    pub forms: PathBuf,
 }
 
 #[derive(clap::Args)]

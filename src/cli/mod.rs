@@ -5,6 +5,7 @@ mod bless;
 mod compare;
 mod doctor;
 mod engine;
+mod fuzz;
 mod list;
 mod map;
 mod params;
@@ -43,6 +44,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Map(map) => map::command(&map),
         Command::List(list) => list::command(&list),
         Command::Doctor => doctor::command(),
+        Command::Fuzz(fuzz) => fuzz::command(&fuzz, engines),
         Command::Selftest(selftest) => selftest::command(&selftest, engines),
     }
 }

@@ -27,6 +27,7 @@ const fn kernel(name: &'static str, paper: &'static str, what: &'static str, kin
 
 /// Every kernel.
 pub const ALL: &[Kernel] = &[
+    kernel("anchors", "Zhang 2020", "anchor points and squares of a pyramid", "none"),
     kernel(
         "iou",
         "Rezatofighi 2019; Zheng 2020; Gevorgyan 2022",

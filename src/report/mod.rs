@@ -1,11 +1,13 @@
 //! report: views of a Run: the terminal for people, JSON for everything else; and of what a golden or a count of parameters differs in.
 
+mod fuzz;
 mod golden;
 mod headline;
 mod params;
 mod stages;
 mod terminal;
 
+pub use fuzz::fuzz;
 pub use golden::golden;
 pub use headline::headline;
 pub use params::params;

@@ -165,11 +165,14 @@ fn check_subject(s: &Subject) -> Result<()> {
             "subject = \"faulty\" takes of, fault and node (and amount, and_shadow); other subjects take none of them",
         ));
     }
-    if s.of.as_deref().is_some_and(|of| of == "faulty" || of == "recorded") {
+    if s.of.as_deref().is_some_and(|of| ["faulty", "recorded", "kernel"].contains(&of)) {
         return Err(Error::usage("faulty wraps an engine: of = \"onnxruntime\" or \"libtorch\""));
     }
     if (s.subject == "recorded") != s.trace.is_some() {
         return Err(Error::usage("subject = \"recorded\" takes trace, and no other subject does"));
+    }
+    if s.kernel.is_some() && s.subject != "kernel" {
+        return Err(Error::usage("kernel belongs to subject = \"kernel\""));
     }
     if s.optimisation.is_some() && s.engine() != "onnxruntime" {
         return Err(Error::usage("optimisation belongs to onnxruntime"));

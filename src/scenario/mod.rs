@@ -254,6 +254,9 @@ pub struct Subject {
     /// `recorded`: tensors that the trace calls differently: graph name -> trace name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rename: BTreeMap<String, String>,
+    /// `kernel`: its name; the one that the model's metadata name where not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
     /// `faulty`: the subject that it wraps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
@@ -278,6 +281,7 @@ impl Subject {
             optimisation: None,
             trace: None,
             rename: BTreeMap::new(),
+            kernel: None,
             of: None,
             fault: None,
             node: None,

@@ -2,6 +2,7 @@
 
 pub mod fault;
 pub mod kernel;
+pub mod kernels;
 #[cfg(feature = "ort")]
 mod onnxruntime;
 pub mod open;
@@ -66,7 +67,7 @@ pub trait Judge {
 /// Runs a graph forward and backward.
 pub trait Differentiator {
     /// # Errors
-    /// A term that is not one float, a tensor that does not exist, whatever the engine refuses.
+    /// A term that holds no floats, a tensor that does not exist, whatever the engine refuses.
     fn run(&mut self, ask: &Ask) -> Result<Gradients>;
 }
 
@@ -90,7 +91,7 @@ pub struct Slope {
 pub struct Ask<'a> {
     /// The graph's inputs.
     pub feed: Feed<'a>,
-    /// Tensors of one element to differentiate.
+    /// Tensors whose sums are differentiated.
     pub terms: &'a [String],
     /// Weights and tensors to differentiate them by.
     pub wrt: &'a [String],

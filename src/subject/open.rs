@@ -1,6 +1,6 @@
 //! open: from a subject's name in a scenario to a session.
 
-use super::{Options, Session, Torch, fault, recorded};
+use super::{Options, Session, Torch, fault, kernels, recorded};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::scenario::Subject;
@@ -41,6 +41,7 @@ pub fn open(subject: &Subject, graph: &Arc<Graph>, threads: usize, engines: Engi
             let path = subject.trace.as_ref().ok_or_else(|| Error::usage("recorded needs trace"))?;
             Ok(Box::new(recorded::Recorded::open(graph, path, &subject.rename)?))
         }
+        "kernel" => Ok(Box::new(kernels::Reference::open(graph, subject.kernel.as_deref())?)),
         other => Err(Error::usage(format!("unknown subject '{other}'"))),
     }
 }

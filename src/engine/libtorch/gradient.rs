@@ -149,8 +149,8 @@ impl Differentiator for TorchGradient {
         let mut all = Gradients::default();
         for (i, name) in ask.terms.iter().enumerate() {
             let term = of(name)?;
-            if term.numel() != 1 || !is_float(term) {
-                return Err(Error::usage(format!("term '{name}' is {:?}{:?}, not one float", term.kind(), term.size())));
+            if !is_float(term) {
+                return Err(Error::usage(format!("term '{name}' is {:?}{:?}, not real", term.kind(), term.size())));
             }
             let disturbed =
                 ask.noise.iter().flat_map(|n| n.coherent).filter_map(|c| Some((live.get(&c.name)?, c.by_term.get(i)?.as_ref()?)));

@@ -1,0 +1,175 @@
+//! scenes: batches of images with ground truth and predictions, for assigners and whole losses.
+
+use super::boxes::{Box4, Drawn, object};
+use super::{Case, real, whole};
+use crate::kernel::anchors::Anchors;
+use crate::subject::kernels::Kernel;
+use proptest::prelude::*;
+
+/// One image: its objects with their classes.
+type Image = Vec<(Drawn, i64)>;
+
+/// What a case is made of; numbers that repeat are cycled over the predictions, so that exact ties occur and a shrunk case stays short.
+#[derive(Clone, Debug)]
+struct Scene {
+    size: [usize; 2],
+    classes: usize,
+    images: Vec<Image>,
+    /// Rows of padding behind the longest image.
+    padding: usize,
+    scores: Vec<f64>,
+    /// Quarter cells from a point to the sides.
+    sides: Vec<f64>,
+    /// Predictions that are exactly a ground truth: every so many anchors.
+    exact: usize,
+}
+
+/// Sizes of images, the smallest with one cell on its coarsest level.
+const SIZES: [[usize; 2]; 5] = [[32, 32], [64, 64], [32, 96], [96, 64], [128, 128]];
+
+fn scenes(score: impl Strategy<Value = f64> + Clone + 'static, side: impl Strategy<Value = f64> + Clone + 'static) -> impl Strategy<Value = Scene> {
+    let objects = prop_oneof![
+        2 => prop::collection::vec((object(64), 0i64..100), 0..4),
+        1 => Just(vec![]),
+        1 => prop::collection::vec((object(64), 0i64..100), 1..9),
+    ];
+    let size = prop::sample::select(SIZES.to_vec());
+    let classes = prop_oneof![Just(1usize), 2usize..5];
+    let images = prop::collection::vec(objects, 1..4);
+    (size, classes, images, 0usize..3, prop::collection::vec(score, 1..48), prop::collection::vec(side, 4..60), 0usize..6, any::<bool>()).prop_map(
+        |(size, classes, mut images, padding, scores, sides, exact, twins)| {
+            for image in &mut images {
+                image.iter_mut().for_each(|o| o.1 %= classes as i64);
+                if let Some(first) = image.first().copied().filter(|_| twins) {
+                    image.push(first);
+                }
+            }
+            Scene { size, classes, images, padding, scores, sides, exact }
+        },
+    )
+}
+
+impl Scene {
+    fn anchors(&self) -> Anchors {
+        Anchors::of_image(self.size[0], self.size[1], &[8, 16, 32]).expect("three levels")
+    }
+
+    fn rows(&self) -> usize {
+        (self.images.iter().map(Vec::len).max().unwrap_or(0) + self.padding).max(1)
+    }
+
+    /// `[B, A, 4]` distances in cells.
+    fn distances(&self, anchors: usize) -> Vec<f64> {
+        self.sides.iter().copied().cycle().take(self.images.len() * anchors * 4).collect()
+    }
+
+    fn cycled(&self, n: usize) -> Vec<f64> {
+        self.scores.iter().copied().cycle().take(n).collect()
+    }
+
+    /// `[B, A]` predicted boxes in pixels; every `exact`-th is a ground truth of its image.
+    fn boxes(&self, anchors: &Anchors) -> Vec<Box4> {
+        let (n, sides) = (anchors.len(), self.distances(anchors.len()));
+        let one = |i: usize| {
+            let (b, a) = (i / n, i % n);
+            let ([x, y], s) = (anchors.points[a], anchors.strides[a]);
+            let d = &sides[4 * i..4 * i + 4];
+            let image = &self.images[b];
+            match (self.exact > 0 && a % (self.exact.max(1) * 3) == 0, image.is_empty()) {
+                (true, false) => image[a % image.len()].0.corners,
+                _ => [x - d[0], y - d[1], x + d[2], y + d[3]].map(|v| v * s),
+            }
+        };
+        (0..self.images.len() * n).map(one).collect()
+    }
+
+    /// Ground truth, padded with rows that mean nothing.
+    fn truth(&self, case: Case) -> Case {
+        let (b, g) = (self.images.len(), self.rows());
+        let rows = || self.images.iter().flat_map(|i| i.iter().map(|o| (o.0.corners, o.1)).chain(std::iter::repeat(([0.0; 4], 0))).take(g));
+        case.with("gt_labels", whole(&[b, g], rows().map(|r| r.1).collect()))
+            .with("gt_boxes", real(&[b, g, 4], rows().flat_map(|r| r.0)))
+            .with("gt_count", whole(&[b], self.images.iter().map(|i| i.len() as i64).collect()))
+    }
+
+    fn level(&self, anchors: &Anchors) -> Vec<i64> {
+        anchors.levels().iter().enumerate().flat_map(|(l, n)| vec![l as i64; *n]).collect()
+    }
+
+    fn edges(&self) -> Vec<&'static str> {
+        let count = |n: usize| self.images.iter().any(|i| i.len() == n);
+        let twins = |i: &Image| i.iter().enumerate().any(|(k, o)| i[..k].iter().any(|p| p.0.corners == o.0.corners));
+        let facts = [
+            (count(0), "no object"),
+            (self.images.iter().all(Vec::is_empty), "no object in the batch"),
+            (count(1), "one object"),
+            (self.images.iter().any(|i| i.len() > 4), "many objects"),
+            (self.images.windows(2).any(|w| w[0].len() != w[1].len()), "ragged"),
+            (self.images.iter().any(twins), "identical objects"),
+            (self.classes == 1, "one class"),
+            (self.exact > 0, "exact predictions"),
+        ];
+        let objects = self.images.iter().flatten().filter_map(|o| o.0.edge);
+        facts.into_iter().filter(|f| f.0).map(|f| f.1).chain(objects).collect()
+    }
+}
+
+fn probability() -> impl Strategy<Value = f64> + Clone {
+    prop_oneof![3 => (1u32..256).prop_map(|k| f64::from(k) / 256.0), 1 => prop::sample::select(vec![0.0, 1.0, 0.5])]
+}
+
+fn side() -> impl Strategy<Value = f64> + Clone {
+    prop_oneof![3 => (1u32..32).prop_map(|k| f64::from(k) / 4.0), 1 => prop::sample::select(vec![0.0, 0.5, 1.0, 0.0625])]
+}
+
+/// Inputs of an assigner.
+pub fn assigned(kernel: &Kernel) -> BoxedStrategy<Case> {
+    let (atss, yolov6) = (kernel.of == "atss", kernel.name.ends_with("yolov6"));
+    let case = move |s: Scene| {
+        let anchors = s.anchors();
+        let (b, a) = (s.images.len(), anchors.len());
+        let case = Case::default()
+            .with("pred_scores", real(&[b, a, s.classes], s.cycled(b * a * s.classes)))
+            .with("pred_boxes", real(&[b, a, 4], s.boxes(&anchors).concat()));
+        let case = match (atss, yolov6) {
+            (false, _) => case.with("points", real(&[a, 2], anchors.pixels().concat())),
+            (true, true) => case.with("squares", real(&[a, 4], anchors.squares(5.0, 0.5).concat())),
+            (true, false) => case.with("squares", real(&[a, 4], anchors.squares(8.0, 0.0).concat())),
+        };
+        let case = if atss { case.with("level", whole(&[a], s.level(&anchors))) } else { case };
+        s.truth(case).on(s.edges())
+    };
+    scenes(probability(), side()).prop_map(case).boxed()
+}
+
+/// Inputs of a whole loss.
+pub fn trained(kernel: &Kernel) -> BoxedStrategy<Case> {
+    let levels = kernel.inputs.contains(&"level");
+    let (logits, bins) = (kernel.of == "v8_detection", columns(kernel.name));
+    let case = move |s: Scene| {
+        let anchors = s.anchors();
+        let (b, a) = (s.images.len(), anchors.len());
+        let distances = match bins {
+            1 => s.distances(a),
+            _ => s.sides.iter().map(|v| v - 4.0).cycle().take(b * a * 4 * bins).collect(),
+        };
+        let case = Case::default()
+            .with("pred_scores", real(&[b, a, s.classes], s.cycled(b * a * s.classes)))
+            .with("pred_distri", real(&[b, a, 4 * bins], distances))
+            .with("points", real(&[a, 2], anchors.points.concat()))
+            .with("strides", real(&[a], anchors.strides.iter().copied()));
+        let case = if levels { case.with("level", whole(&[a], s.level(&anchors))) } else { case };
+        s.truth(case).on(s.edges())
+    };
+    let score = (-48i32..48).prop_map(|k| f64::from(k) / 8.0);
+    if logits { scenes(score, side()).prop_map(case).boxed() } else { scenes(probability(), side()).prop_map(case).boxed() }
+}
+
+/// Bins of a side: 1 for a distance itself.
+fn columns(kernel: &str) -> usize {
+    match kernel {
+        k if k.starts_with("gold_yolo_n") => 1,
+        k if k.starts_with("gold_yolo_sml") => 17,
+        _ => 16,
+    }
+}

@@ -1,0 +1,176 @@
+//! oracle: is what a subject says about a case what the f64 reference says?
+//!
+//! Positives are compared as owners of anchors; an owner that differs at a margin below rounding is a tie flip, and what depends on it
+//! is not compared. A gradient within [`KINK`] of a point without derivative is not compared; both are counted.
+
+use super::opinion::Opinion;
+use crate::subject::kernels::Answer;
+use crate::tensor::{DType, Tensor};
+use std::fmt;
+
+/// How far an f64 implementation may be from the f64 reference: relative to the value, plus a share of the tensor's largest for sums
+/// that cancel. Both add some hundred terms in another order: u·√K with u = 2⁻⁵³, times the condition of a quotient of small areas.
+const RELATIVE: f64 = 1e-9;
+const CANCELLED: f64 = 1e-12;
+/// Nearer than this to a kink the derivative is whatever the order of operations makes of it.
+const KINK: f64 = 1e-9;
+/// Relative margin below which f64 decides either way.
+const TIE: f64 = 1e-12;
+
+/// What comparing one case came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judged {
+    /// Numbers held against each other.
+    pub compared: usize,
+    /// Anchors that went to another owner at a tie.
+    pub flips: usize,
+    /// Rows whose gradient was not compared because they lie on a kink.
+    pub kinks: usize,
+    pub finding: Option<Finding>,
+}
+
+/// The first number that is not what the reference says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Value, gradient or assignment, and of what.
+    pub what: String,
+    pub index: usize,
+    pub reference: f64,
+    pub candidate: f64,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, index, reference, candidate } = self;
+        write!(f, "{what} [{index}] is {candidate:e}, the reference says {reference:e}")
+    }
+}
+
+/// Holds an opinion against the reference.
+pub fn judge(reference: &Answer, opinion: &Opinion) -> Judged {
+    let mut out = Judged::default();
+    if let Some(finding) = owners(reference, opinion, &mut out) {
+        return Judged { finding: Some(finding), ..out };
+    }
+    if out.flips > 0 {
+        return out;
+    }
+    let values = reference.tensors.iter().find_map(|(name, expected)| match opinion.tensors.get(*name) {
+        Some(found) => tensor(&format!("value '{name}'"), expected, found, &|_| true, &mut out),
+        None => Some(missing(format!("value '{name}'"))),
+    });
+    out.finding = values.or_else(|| gradients(reference, opinion, &mut out));
+    out
+}
+
+fn missing(what: String) -> Finding {
+    Finding { what: format!("{what} is not there"), index: 0, reference: 0.0, candidate: f64::NAN }
+}
+
+/// Who owns each anchor; None where the kernel assigns nothing.
+fn owners(reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<Finding> {
+    let tensor = |name: &str| opinion.tensors.get(name).or_else(|| opinion.tensors.get(&format!("assign.{name}")));
+    let (mask, index) = (tensor("fg_mask")?, tensor("gt_index")?);
+    let index = index.to_i64()?;
+    let owner = |i: usize| (mask.bytes()[i] != 0).then(|| index[i] as usize);
+    let anchors = reference.assignments.first()?.owner.len();
+    for (b, assignment) in reference.assignments.iter().enumerate() {
+        for a in 0..anchors {
+            let theirs = owner(b * anchors + a);
+            let rows = assignment.trails.len();
+            let margin = match theirs.filter(|g| *g >= rows) {
+                Some(_) => Some(f64::INFINITY),
+                None => assignment.distance(a, theirs).map(|m| m.relative()),
+            };
+            match margin {
+                None => out.compared += 1,
+                Some(m) if m <= TIE => out.flips += 1,
+                Some(_) => {
+                    let number = |o: Option<usize>| o.map_or(-1.0, |g| g as f64);
+                    let what = format!("owner in image {b} of anchor");
+                    return Some(Finding { what, index: a, reference: number(assignment.owner[a]), candidate: number(theirs) });
+                }
+            }
+        }
+    }
+    None
+}
+
+fn gradients(reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<Finding> {
+    let on_kink: Vec<bool> = reference.kinks.iter().map(|k| *k <= KINK).collect();
+    out.kinks = on_kink.iter().filter(|k| **k).count();
+    reference.gradients.iter().find_map(|g| {
+        let what = format!("gradient of '{}' by '{}'", g.of, g.by);
+        let width = g.value.numel().checked_div(on_kink.len()).unwrap_or(0).max(1);
+        let counts = |i: usize| !on_kink.get(i / width).copied().unwrap_or(false);
+        match opinion.gradients.get(&(g.of.to_string(), g.by.to_string())) {
+            Some(Some(found)) => tensor(&what, &g.value, found, &counts, out),
+            Some(None) => tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), &counts, out),
+            None => Some(missing(what)),
+        }
+    })
+}
+
+/// The first element that differs among those that count.
+fn tensor(what: &str, expected: &Tensor, found: &Tensor, counts: &dyn Fn(usize) -> bool, out: &mut Judged) -> Option<Finding> {
+    if expected.shape() != found.shape() {
+        let what = format!("{what} has shape {:?}, expected {:?}", found.shape(), expected.shape());
+        return Some(Finding { what, index: 0, reference: expected.numel() as f64, candidate: found.numel() as f64 });
+    }
+    let exact = !expected.dtype().is_float() || expected.dtype() == DType::Bool;
+    let (e, f) = (expected.to_f64(), found.to_f64());
+    let largest = e.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
+    let differs = |i: &usize| {
+        let (e, f) = (e[*i], f[*i]);
+        let equal = e == f || (e.is_nan() && f.is_nan());
+        let near = !exact && e.is_finite() && (e - f).abs() <= RELATIVE * e.abs() + CANCELLED * largest;
+        !(equal || near)
+    };
+    out.compared += e.len();
+    let index = (0..e.len()).filter(|i| counts(*i)).find(differs)?;
+    Some(Finding { what: what.into(), index, reference: e[index], candidate: f[index] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subject::kernels::Gradient;
+
+    fn real(values: &[f64]) -> Tensor {
+        Tensor::from_vec(&[values.len()], values.to_vec())
+    }
+
+    fn pair(value: &[f64], gradient: Option<&[f64]>, kinks: &[f64]) -> Judged {
+        let reference = Answer {
+            tensors: [("loss", real(&[1.0, 2.0]))].into(),
+            gradients: vec![Gradient { of: "loss", by: "x", value: real(&[0.5, 0.0]) }],
+            kinks: kinks.to_vec(),
+            assignments: vec![],
+        };
+        let gradients = [(("loss".to_string(), "x".to_string()), gradient.map(real))].into();
+        judge(&reference, &Opinion { tensors: [("loss".to_string(), real(value))].into(), gradients })
+    }
+
+    #[test]
+    fn equal_opinions_find_nothing_and_count_every_number() {
+        let judged = pair(&[1.0, 2.0], Some(&[0.5, 0.0]), &[1.0, 1.0]);
+        assert_eq!(judged, Judged { compared: 4, ..Judged::default() });
+    }
+
+    #[test]
+    fn a_value_a_gradient_a_shape_and_a_nan_are_found_where_they_are() {
+        let what = |j: Judged| j.finding.map(|f| (f.what, f.index)).unwrap();
+        assert_eq!(what(pair(&[1.0, 2.00001], Some(&[0.5, 0.0]), &[])), ("value 'loss'".into(), 1));
+        assert_eq!(what(pair(&[1.0, f64::NAN], Some(&[0.5, 0.0]), &[])), ("value 'loss'".into(), 1));
+        assert_eq!(what(pair(&[1.0, 2.0], Some(&[0.5, 0.1]), &[])), ("gradient of 'loss' by 'x'".into(), 1));
+        assert_eq!(what(pair(&[1.0, 2.0], None, &[])), ("gradient of 'loss' by 'x'".into(), 0));
+        assert!(what(pair(&[1.0], Some(&[0.5, 0.0]), &[])).0.contains("shape [1], expected [2]"));
+    }
+
+    #[test]
+    fn a_gradient_on_a_kink_is_counted_apart_and_its_neighbour_is_still_compared() {
+        let judged = pair(&[1.0, 2.0], Some(&[9.0, 0.0]), &[0.0, 1.0]);
+        assert_eq!((judged.kinks, judged.finding), (1, None));
+        assert!(pair(&[1.0, 2.0], Some(&[9.0, 0.1]), &[0.0, 1.0]).finding.is_some());
+    }
+}

@@ -1,0 +1,82 @@
+//! elementwise: classification losses, one number in and one out.
+
+use super::given::Values;
+use super::{Answer, Given, Gradient, Kernel};
+use crate::error::Result;
+use crate::kernel::loss::bce::{Bce, BceLogits};
+use crate::kernel::loss::focal::Focal;
+use crate::kernel::loss::quality_focal::QualityFocal;
+use crate::kernel::loss::varifocal::Varifocal;
+use crate::kernel::number::Function;
+use crate::tensor::Tensor;
+use std::collections::BTreeMap;
+
+const fn row(
+    name: &'static str,
+    of: &'static str,
+    summary: &'static str,
+    inputs: &'static [&'static str],
+    evaluate: fn(&Given) -> Result<Answer>,
+) -> Kernel {
+    Kernel { name, of, summary, inputs, outputs: &["loss"], evaluate }
+}
+
+pub(super) const ALL: &[Kernel] = &[
+    row("bce", "bce", "binary cross-entropy of probabilities", &["p", "target"], |g| {
+        let target = g.real("target", 1)?.values;
+        over(g, "p", target.len(), |i| Bce { target: target[i] })
+    }),
+    row("bce_logits", "bce", "binary cross-entropy of logits", &["x", "target"], |g| {
+        let target = g.real("target", 1)?.values;
+        over(g, "x", target.len(), |i| BceLogits { target: target[i] })
+    }),
+    row("focal", "focal", "focal loss of logits, α ¼, γ 2", &["x", "positive"], |g| {
+        let positive = g.real("positive", 1)?.values;
+        over(g, "x", positive.len(), |i| Focal::paper(positive[i] != 0.0))
+    }),
+    row("varifocal", "varifocal", "varifocal loss of Gold-YOLO, its weight differentiated", &["p", "quality", "positive"], |g| {
+        varifocal(g, Varifocal::gold_yolo())
+    }),
+    row("varifocal_detached", "varifocal", "the same with the weight detached", &["p", "quality", "positive"], |g| {
+        varifocal(g, Varifocal { weight_detached: true, ..Varifocal::gold_yolo() })
+    }),
+    row("quality_focal", "quality_focal", "quality focal loss of logits, β 2", &["x", "quality"], |g| {
+        let quality = g.real("quality", 1)?.values;
+        over(g, "x", quality.len(), |i| QualityFocal { quality: quality[i], beta: 2.0 })
+    }),
+];
+
+fn varifocal(given: &Given, rule: Varifocal) -> Result<Answer> {
+    let (quality, positive) = (given.real("quality", 1)?, given.real("positive", 1)?);
+    let n = given.same_rows(&[("quality", &quality.shape), ("positive", &positive.shape)])?;
+    over(given, "p", n, |i| rule.at(quality.values[i], positive.values[i] != 0.0))
+}
+
+/// One function per element of `by`, of which there must be `n`.
+fn over<F: Function>(given: &Given, by: &'static str, n: usize, make: impl Fn(usize) -> F) -> Result<Answer> {
+    let x = given.real(by, 1)?;
+    given.same_rows(&[(by, &x.shape), ("the others", &[n])])?;
+    Ok(each("loss", (by, &x), 1, make))
+}
+
+/// One function per row of `width` values: its value, gradient and kink.
+pub(super) fn each<F: Function>(
+    of: &'static str,
+    (by, x): (&'static str, &Values<f64>),
+    width: usize,
+    make: impl Fn(usize) -> F,
+) -> Answer {
+    let (mut values, mut gradient, mut kinks) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, row) in x.rows(width).enumerate() {
+        let f = make(i);
+        values.push(f.value(row));
+        gradient.extend(f.gradient(row));
+        kinks.push(f.kink(row));
+    }
+    Answer {
+        tensors: BTreeMap::from([(of, Tensor::from_vec(&[values.len()], values))]),
+        gradients: vec![Gradient { of, by, value: Tensor::from_vec(&x.shape, gradient) }],
+        kinks,
+        assignments: vec![],
+    }
+}

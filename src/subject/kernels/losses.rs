@@ -1,0 +1,215 @@
+//! losses: whole detection losses: assignment, terms, items, total and the gradient of each term by both predictions.
+
+use super::assigners::{self, Truths};
+use super::{Answer, Given, Gradient, Kernel};
+use crate::error::{Error, Result};
+use crate::kernel::anchors::{Anchors, Grid};
+use crate::kernel::loss::gold_yolo::{self, GoldYolo};
+use crate::kernel::loss::inputs::Inputs;
+use crate::kernel::loss::size_weight::SizeWeight;
+use crate::kernel::loss::v8_detection::{self, V8Detection};
+use crate::tensor::Tensor;
+use std::collections::BTreeMap;
+
+const ASSIGNED: [&str; 7] = [
+    "assign.fg_mask",
+    "assign.gt_index",
+    "assign.target_labels",
+    "assign.target_boxes",
+    "assign.target_scores",
+    "assign.metric",
+    "assign.overlap",
+];
+
+const GOLD: &[&str] = &[
+    ASSIGNED[0],
+    ASSIGNED[1],
+    ASSIGNED[2],
+    ASSIGNED[3],
+    ASSIGNED[4],
+    ASSIGNED[5],
+    ASSIGNED[6],
+    "loss.iou",
+    "loss.dfl",
+    "loss.cls",
+    "loss.items",
+    "loss.total",
+    "loss.normaliser",
+];
+
+const V8: &[&str] = &[
+    ASSIGNED[0],
+    ASSIGNED[1],
+    ASSIGNED[2],
+    ASSIGNED[3],
+    ASSIGNED[4],
+    ASSIGNED[5],
+    ASSIGNED[6],
+    "loss.box",
+    "loss.cls",
+    "loss.dfl",
+    "loss.items",
+    "loss.total",
+    "loss.normaliser",
+];
+
+const PREDICTIONS: [&str; 2] = ["pred_scores", "pred_distri"];
+const PLAIN: &[&str] = &["pred_scores", "pred_distri", "points", "strides", "gt_labels", "gt_boxes", "gt_count"];
+const LEVELLED: &[&str] = &["pred_scores", "pred_distri", "points", "strides", "level", "gt_labels", "gt_boxes", "gt_count"];
+
+const fn gold(name: &'static str, summary: &'static str, inputs: &'static [&'static str], evaluate: fn(&Given) -> Result<Answer>) -> Kernel {
+    Kernel { name, of: "gold_yolo", summary, inputs, outputs: GOLD, evaluate }
+}
+
+const fn v8(name: &'static str, summary: &'static str, evaluate: fn(&Given) -> Result<Answer>) -> Kernel {
+    Kernel { name, of: "v8_detection", summary, inputs: PLAIN, outputs: V8, evaluate }
+}
+
+pub(super) const ALL: &[Kernel] = &[
+    gold("gold_yolo_n", "TaskAligned, varifocal, SIoU, no distribution", PLAIN, |g| gold_yolo(g, GoldYolo::n())),
+    gold("gold_yolo_sml", "TaskAligned, varifocal, GIoU, DFL over 17 bins", PLAIN, |g| gold_yolo(g, GoldYolo::sml())),
+    gold("gold_yolo_n_warm_up", "ATSS, varifocal, SIoU, no distribution", LEVELLED, |g| gold_yolo(g, GoldYolo::n().warm_up())),
+    gold("gold_yolo_sml_warm_up", "ATSS, varifocal, GIoU, DFL over 17 bins", LEVELLED, |g| gold_yolo(g, GoldYolo::sml().warm_up())),
+    v8("v8_detection_8_3_155", "the v8 loss of ultralytics 8.3.155", |g| v8_detection(g, V8Detection::ultralytics_8_3_155())),
+    v8("v8_detection_8_4", "the v8 loss of ultralytics 8.4", |g| v8_detection(g, V8Detection::ultralytics_8_4())),
+    v8("v8_detection_by_size", "the v8 loss, small and medium objects weighted", |g| {
+        v8_detection(g, V8Detection::ultralytics_8_3_155().weighted(SizeWeight::BySize))
+    }),
+    v8("v8_detection_naive", "the faulty control: weights times foreground, the background removed", |g| {
+        v8_detection(g, V8Detection::ultralytics_8_3_155().weighted(SizeWeight::ForegroundOnly))
+    }),
+];
+
+fn gold_yolo(given: &Given, loss: GoldYolo) -> Result<Answer> {
+    let batch = Batch::read(given, loss.reg_max)?;
+    let inputs = batch.inputs();
+    let gold_yolo::Evaluation { assignments, score_sum, items, total, score_gradient, box_gradient, dfl_gradient, .. } =
+        loss.evaluate(&inputs)?;
+    let [iou, dfl, cls] = loss.gains;
+    let parts = [("loss.iou", 1, box_gradient, 1.0 / iou), ("loss.dfl", 1, dfl_gradient, 1.0 / dfl), ("loss.cls", 0, score_gradient, 1.0 / cls)];
+    let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
+    let normaliser = if score_sum > 0.0 { score_sum } else { 1.0 };
+    Ok(batch.answer(GOLD, assignments, Values { raw, items, total, normaliser }, parts, loss.gains))
+}
+
+fn v8_detection(given: &Given, loss: V8Detection) -> Result<Answer> {
+    let batch = Batch::read(given, 15)?;
+    let inputs = batch.inputs();
+    let v8_detection::Evaluation { assignments, score_sum, items, total, score_gradient, box_gradient, dfl_gradient, .. } =
+        loss.evaluate(&inputs)?;
+    let images = inputs.images() as f64;
+    let [by_box, by_cls, by_dfl] = loss.gains.map(|g| 1.0 / (g * images));
+    let parts = [("loss.box", 1, box_gradient, by_box), ("loss.cls", 0, score_gradient, by_cls), ("loss.dfl", 1, dfl_gradient, by_dfl)];
+    let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
+    let weights = loss.gains.map(|g| g * images);
+    Ok(batch.answer(V8, assignments, Values { raw, items, total, normaliser: score_sum.max(1.0) }, parts, weights))
+}
+
+/// What a loss is made of.
+struct Values {
+    raw: [f64; 3],
+    items: [f64; 3],
+    total: f64,
+    normaliser: f64,
+}
+
+/// A term's name, the prediction that it reaches (its place in [`PREDICTIONS`]), the gradient that the kernel gives and the factor to the term's own.
+type Part = (&'static str, usize, Vec<f64>, f64);
+
+/// The inputs of a loss, owned.
+struct Batch {
+    anchors: Anchors,
+    scores: Vec<f64>,
+    distances: Vec<f64>,
+    shapes: [Vec<usize>; 2],
+    truths: Truths,
+    reg_max: usize,
+}
+
+impl Batch {
+    fn read(given: &Given, reg_max: usize) -> Result<Self> {
+        let (scores, distances) = (given.real("pred_scores", 3)?, given.columns("pred_distri", 3, 4 * (reg_max + 1))?);
+        let truths = Truths::read(given)?;
+        given.same_rows(&[("pred_scores", &scores.shape), ("pred_distri", &distances.shape), ("gt_boxes", &truths.shape)])?;
+        let anchors = anchors(given)?;
+        if scores.shape[1] != anchors.len() || distances.shape[1] != anchors.len() {
+            let fact = format!("pred_scores {:?} and pred_distri {:?}, but {} anchors", scores.shape, distances.shape, anchors.len());
+            return Err(Error::usage(fact).next("make all three from the same grids"));
+        }
+        let shapes = [scores.shape, distances.shape];
+        Ok(Self { anchors, scores: scores.values, distances: distances.values, shapes, truths, reg_max })
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        let Truths { labels, boxes, counts, .. } = &self.truths;
+        Inputs {
+            anchors: &self.anchors,
+            classes: self.shapes[0][2],
+            reg_max: self.reg_max,
+            scores: &self.scores,
+            distances: &self.distances,
+            labels,
+            boxes,
+            counts,
+        }
+    }
+
+    fn answer(
+        &self,
+        names: &'static [&'static str],
+        assignments: Vec<crate::kernel::assign::Assignment>,
+        values: Values,
+        parts: [Part; 3],
+        weights: [f64; 3],
+    ) -> Answer {
+        let assigned = assigners::named(&assignments, self.truths.shape[1], self.anchors.len(), self.shapes[0][2]);
+        let scalar = |v: f64| Tensor::from_vec(&[], vec![v]);
+        let rest = values.raw.map(scalar).into_iter().chain([
+            Tensor::from_vec(&[3], values.items.to_vec()),
+            scalar(values.total),
+            scalar(values.normaliser),
+        ]);
+        let tensors: BTreeMap<_, _> = names.iter().copied().zip(assigned.into_iter().chain(rest)).collect();
+        Answer { tensors, gradients: self.gradients(parts, weights), kinks: vec![], assignments }
+    }
+
+    /// Of every term by both predictions, 0 where it does not reach one; of the total as their weighted sum.
+    fn gradients(&self, parts: [Part; 3], weights: [f64; 3]) -> Vec<Gradient> {
+        let mut totals = self.shapes.clone().map(|s| vec![0.0; s.iter().product()]);
+        let mut out = Vec::new();
+        for ((of, reaches, gradient, factor), weight) in parts.into_iter().zip(weights) {
+            for (i, by) in PREDICTIONS.into_iter().enumerate() {
+                let own = |g: &f64| g * factor;
+                let value: Vec<f64> = if i == reaches { gradient.iter().map(own).collect() } else { vec![0.0; totals[i].len()] };
+                totals[i].iter_mut().zip(&value).for_each(|(t, g)| *t += g * weight);
+                out.push(Gradient { of, by, value: Tensor::from_vec(&self.shapes[i], value) });
+            }
+        }
+        let total = |(i, sum): (usize, Vec<f64>)| Gradient { of: "loss.total", by: PREDICTIONS[i], value: Tensor::from_vec(&self.shapes[i], sum) };
+        out.extend(totals.into_iter().enumerate().map(total));
+        out
+    }
+}
+
+/// Anchors from points and strides; one level per run of equal `level`, or of equal strides where the form has no levels.
+fn anchors(given: &Given) -> Result<Anchors> {
+    let (points, strides) = (given.points()?, given.real("strides", 1)?);
+    given.same_rows(&[("points", &[points.len()]), ("strides", &strides.shape)])?;
+    let strides = strides.values;
+    if let Some(a) = strides.iter().position(|s| !(*s > 0.0 && s.is_finite())) {
+        return Err(Error::usage(format!("stride of anchor {a} is {}", strides[a])).next("give every anchor a positive stride"));
+    }
+    let runs = match (given.feed)("level") {
+        Some(_) => assigners::sizes(&given.whole("level", 1)?.values)?,
+        None => strides.chunk_by(|a, b| a == b).map(<[f64]>::len).collect(),
+    };
+    if runs.iter().sum::<usize>() != points.len() {
+        return Err(Error::usage(format!("levels {runs:?} of {} points", points.len())).next("give every anchor its level"));
+    }
+    let mut begin = 0;
+    let grid = |width: usize| {
+        begin += width;
+        Grid { height: 1, width, stride: strides[begin - width] }
+    };
+    Ok(Anchors { grids: runs.into_iter().map(grid).collect(), points, strides })
+}

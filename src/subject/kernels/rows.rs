@@ -1,0 +1,100 @@
+//! rows: losses of a row of logits or of a vector, and the weights of boxes by size.
+
+use super::elementwise::each;
+use super::{Answer, Given, Gradient, Kernel};
+use crate::error::{Error, Result};
+use crate::kernel::boxes::area;
+use crate::kernel::loss::cross_entropy::cross_entropy;
+use crate::kernel::loss::dfl::{Dfl, Expectation};
+use crate::kernel::loss::info_nce::InfoNce;
+use crate::kernel::loss::size_weight::weight;
+use crate::tensor::Tensor;
+use std::collections::BTreeMap;
+
+/// Bins of a side, 0 … 16.
+const BINS: usize = 17;
+/// The label that cross-entropy leaves out.
+const IGNORE: i64 = -1;
+const TEMPERATURE: f64 = 0.07;
+
+pub(super) const ALL: &[Kernel] = &[
+    Kernel {
+        name: "dfl",
+        of: "dfl",
+        summary: "distribution focal loss over 17 bins, and the mean bin",
+        inputs: &["x", "target"],
+        outputs: &["loss", "mean"],
+        evaluate: dfl,
+    },
+    Kernel {
+        name: "cross_entropy",
+        of: "cross_entropy",
+        summary: "mean over the pixels whose label is not −1",
+        inputs: &["logits", "labels"],
+        outputs: &["loss", "counted"],
+        evaluate: pixels,
+    },
+    Kernel {
+        name: "info_nce",
+        of: "info_nce",
+        summary: "contrastive loss of queries, the positive key first, temperature 0.07",
+        inputs: &["query", "keys"],
+        outputs: &["loss"],
+        evaluate: info_nce,
+    },
+    Kernel {
+        name: "size_weight",
+        of: "size_weight",
+        summary: "weights of anchors by the area of their box, and the naive patch",
+        inputs: &["boxes", "foreground"],
+        outputs: &["by_size", "foreground_only"],
+        evaluate: size_weight,
+    },
+];
+
+fn dfl(given: &Given) -> Result<Answer> {
+    let (x, target) = (given.columns("x", 2, BINS)?, given.real("target", 1)?);
+    given.same_rows(&[("x", &x.shape), ("target", &target.shape)])?;
+    let mut out = each("loss", ("x", &x), BINS, |i| Dfl::new(target.values[i], BINS - 1));
+    let mean = each("mean", ("x", &x), BINS, |_| Expectation);
+    out.tensors.extend(mean.tensors);
+    out.gradients.extend(mean.gradients);
+    Ok(out)
+}
+
+fn pixels(given: &Given) -> Result<Answer> {
+    let (logits, labels) = (given.real("logits", 2)?, given.whole("labels", 1)?);
+    given.same_rows(&[("logits", &logits.shape), ("labels", &labels.shape)])?;
+    let out = cross_entropy(&logits.values, logits.shape[1], &labels.values, IGNORE)?;
+    let (mean, counted) = (Tensor::from_vec(&[], vec![out.mean()]), Tensor::from_vec(&[], vec![out.counted as i64]));
+    Ok(Answer {
+        tensors: BTreeMap::from([("loss", mean), ("counted", counted)]),
+        gradients: vec![Gradient { of: "loss", by: "logits", value: Tensor::from_vec(&logits.shape, out.gradient) }],
+        kinks: vec![f64::INFINITY],
+        assignments: vec![],
+    })
+}
+
+fn info_nce(given: &Given) -> Result<Answer> {
+    let (query, keys) = (given.real("query", 2)?, given.real("keys", 3)?);
+    let n = given.same_rows(&[("query", &query.shape), ("keys", &keys.shape)])?;
+    let (width, count) = (query.shape[1], keys.shape[1]);
+    if keys.shape[2] != width {
+        return Err(Error::usage(format!("keys of {} values, queries of {width}", keys.shape[2])).next("give keys of the queries' length"));
+    }
+    let keys_of = |i: usize| -> Vec<Vec<f64>> {
+        keys.values[i * count * width..(i + 1) * count * width].chunks_exact(width.max(1)).map(<[f64]>::to_vec).collect()
+    };
+    let made = (0..n).map(|i| InfoNce::new(&keys_of(i), TEMPERATURE)).collect::<Result<Vec<_>>>()?;
+    Ok(each("loss", ("query", &query), width, |i| made[i].clone()))
+}
+
+fn size_weight(given: &Given) -> Result<Answer> {
+    let (boxes, foreground) = (given.columns("boxes", 2, 4)?, given.flags("foreground", 1)?);
+    let n = given.same_rows(&[("boxes", &boxes.shape), ("foreground", &foreground.shape)])?;
+    let weights = |background: f64| -> Vec<f64> {
+        boxes.boxes().into_iter().zip(&foreground.values).map(|(b, f)| if *f { weight(area(b)) } else { background }).collect()
+    };
+    let (by_size, only) = (Tensor::from_vec(&[n], weights(1.0)), Tensor::from_vec(&[n], weights(0.0)));
+    Ok(Answer { tensors: BTreeMap::from([("by_size", by_size), ("foreground_only", only)]), ..Answer::default() })
+}
