@@ -15,7 +15,7 @@ class Truth(NamedTuple):
 
     labels: Tensor  # int64 [B, G]
     boxes: Tensor  # [B, G, 4]
-    counted: Tensor | None = None  # bool [B, G, 1]: the rows that are no padding; None: those that count as valid
+    counted: Tensor  # bool [B, G, 1]: the rows that are no padding, dropped ones among them
 
 
 class Assigned(NamedTuple):
@@ -26,6 +26,13 @@ class Assigned(NamedTuple):
     target_scores: Tensor  # [B, A, classes]; 0 on background
     metric: Tensor  # [B, G, A]; TaskAligned: the alignment; ATSS: the distance of the centres in pixels
     overlap: Tensor  # [B, G, A]; with the predicted boxes; ATSS: with the anchors
+
+
+class Counted(nn.Module):
+    """Bool `[B, G, 1]`: the rows that are not all zero, where nothing else says how many there are."""
+
+    def forward(self, labels: Tensor, boxes: Tensor) -> Tensor:
+        return (labels.unsqueeze(-1) != 0) | (boxes != 0).any(-1, keepdim=True)
 
 
 class Settle(nn.Module):
@@ -59,14 +66,13 @@ class Targets(nn.Module):
         super().__init__()
         self.background = background
 
-    def forward(self, truth: Truth, valid: Tensor, fg_mask: Tensor, index: Tensor, classes: int | Tensor):
+    def forward(self, truth: Truth, fg_mask: Tensor, index: Tensor, classes: int | Tensor):
         own = truth.labels.gather(1, index)
         target_boxes = truth.boxes.gather(1, index.unsqueeze(-1).expand(static.kept(index, 0), static.kept(index, 1), 4))
         scores = (one_hot(own, classes) & fg_mask.unsqueeze(-1)).to(target_boxes.dtype)
         if self.background == "minus_one":
             return torch.where(fg_mask, own, -1), torch.where(fg_mask.unsqueeze(-1), target_boxes, 0.0), scores
-        counted = valid if truth.counted is None else truth.counted
-        kept = fg_mask if self.background == "first_box" else counted.any()
+        kept = fg_mask if self.background == "first_box" else truth.counted.any()
         return torch.where(kept, own, static.whole(classes)), target_boxes, scores
 
 

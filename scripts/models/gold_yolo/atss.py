@@ -53,7 +53,7 @@ class Atss(nn.Module):
         above = overlap >= limit if self.rule.reaching else overlap > limit
         positive = above & candidate & self.in_gt(centres, truth.boxes) & valid
         positive, fg_mask, owner = self.settle(positive, overlap)
-        target_labels, target_boxes, target_scores = self.targets(truth, valid, fg_mask, owner, classes)
+        target_labels, target_boxes, target_scores = self.targets(truth, fg_mask, owner, classes)
         if self.overlap:
             target_scores = target_scores * (self.overlap(truth.boxes, boxes) * positive).amax(1).unsqueeze(-1)
         return Assigned(fg_mask, owner, target_labels, target_boxes, target_scores, distance, overlap)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from . import static
 from .anchors import Anchors, Places, levels
-from .assign import Assigned, Truth, one_hot
+from .assign import Assigned, Counted, Truth, one_hot
 from .atss import Atss, squares
 from .stop_gradient import StopGradient
 from .task_aligned import TaskAligned
@@ -38,6 +38,7 @@ class Loss(nn.Module):
         super().__init__()
         self.reg_max = reg_max
         self.anchors = Anchors()
+        self.counted = Counted()
         self.decode = DecodeSides(reg_max)
         self.stop_scores, self.stop_boxes = StopGradient(), StopGradient()
         self.assigner = {"task_aligned": TaskAligned, "atss": Atss}[assigner]()
@@ -49,7 +50,7 @@ class Loss(nn.Module):
 
     def forward(self, scores: Tensor, sides: Tensor, labels: Tensor, truths: Tensor, grids: list) -> tuple[Assigned, Losses]:
         points, strides = self.anchors(grids, scores)
-        return self.at(Places(points, strides, levels(grids)), scores, sides, Truth(labels, truths))
+        return self.at(Places(points, strides, levels(grids)), scores, sides, Truth(labels, truths, self.counted(labels, truths)))
 
     def at(self, places: Places, scores: Tensor, sides: Tensor, truth: Truth) -> tuple[Assigned, Losses]:
         """The same at given places, whatever the image."""

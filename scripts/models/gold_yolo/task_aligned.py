@@ -50,7 +50,7 @@ class TaskAligned(nn.Module):
         overlap, metric, inside = self.measure(scores, boxes, points, truth, valid)
         positive = self.top_k(metric, inside) & inside & valid
         positive, fg_mask, index = self.settle(positive, overlap)
-        target_labels, target_boxes, target_scores = self.targets(truth, valid, fg_mask, index, static.size(scores, 2))
+        target_labels, target_boxes, target_scores = self.targets(truth, fg_mask, index, static.size(scores, 2))
         target_scores = target_scores * self.soften(metric, overlap, positive)
         return Assigned(fg_mask, index, target_labels, target_boxes, target_scores, metric, overlap)
 

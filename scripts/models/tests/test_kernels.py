@@ -1,8 +1,9 @@
 """Every kernel's graph computes what its module computes, in any size and with any padding, and the committed files are current."""
 
+import re
 import unittest
 
-from setting import torch
+from setting import ROOT, torch
 
 import numpy as np
 from kernel_graphs import GOLDEN, NAMED, double, exported, module, run
@@ -49,6 +50,11 @@ class Graphs(unittest.TestCase):
             path = GOLDEN / f"{kernel.name}.onnx"
             self.assertEqual(export.written(exported(kernel.name)), path.read_bytes(), f"{kernel.name}: run scripts/models/export_kernels")
         self.assertEqual({p.stem for p in GOLDEN.glob("*")}, {k.name for k in table.ALL})
+
+    def test_each_needs_only_operators_that_parity_knows(self):
+        known = set(re.findall(r"ai.onnx \| (\w+) ", (ROOT / "docs/OPERATORS.md").read_text()))
+        for kernel in table.ALL:
+            self.assertLessEqual({n.op_type for n in exported(kernel.name).graph.node if not n.domain}, known, kernel.name)
 
     def test_each_stops_the_gradient_as_often_as_its_row_says(self):
         for kernel in table.ALL:

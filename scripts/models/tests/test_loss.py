@@ -61,6 +61,22 @@ class Assigning(unittest.TestCase):
         assigned, _ = Loss()(*head(), *truths((7, 4, 4, 20, 20), dtype=torch.float64), GRIDS)
         self.assertEqual(assigned.target_labels.unique().tolist(), [7])
 
+    def test_a_dropped_truth_still_names_the_background_except_in_atss(self):
+        for assigner, label in (("task_aligned", 7), ("atss", 20)):
+            assigned, _ = Loss(assigner=assigner)(*head(), *truths((7, -90, 4, 30, 20), dtype=torch.float64), GRIDS)
+            self.assertEqual((int(assigned.fg_mask.sum()), assigned.target_labels.unique().tolist()), (0, [label]))
+            self.assertEqual(assigned.target_boxes[0, 0].tolist(), [-90, 4, 30, 20])
+
+    def test_a_truth_without_area_of_class_0_is_padding_and_of_another_class_is_not(self):
+        for label, background in ((0, 20), (3, 3)):
+            assigned, _ = Loss()(*head(), *truths((label, 0, 0, 0, 0), dtype=torch.float64), GRIDS)
+            self.assertEqual(assigned.target_labels.unique().tolist(), [background])
+
+    def test_background_of_atss_has_no_class_but_the_first_box(self):
+        assigned, _ = Loss(assigner="atss")(*head(), *truths((7, 4, 4, 40, 40), dtype=torch.float64), GRIDS)
+        self.assertEqual(assigned.target_labels.unique().tolist(), [7, 20])
+        self.assertEqual(assigned.target_boxes[~assigned.fg_mask].unique(dim=0).tolist(), [[4, 4, 40, 40]])
+
     def test_a_truth_left_of_the_image_is_dropped(self):
         assigned, _ = Loss()(*head(), *truths((7, -90, 4, 30, 20), dtype=torch.float64), GRIDS)
         self.assertEqual(int(assigned.fg_mask.sum()), 0)
