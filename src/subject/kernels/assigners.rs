@@ -4,7 +4,7 @@ use super::{Answer, Given, Kernel};
 use crate::error::{Error, Place, Result};
 use crate::kernel::assign::atss::Atss;
 use crate::kernel::assign::task_aligned::TaskAligned;
-use crate::kernel::assign::{Assignment, Predictions, Truth};
+use crate::kernel::assign::{Assignment, Predictions, Trail, Truth};
 use crate::tensor::{DType, Tensor};
 use std::collections::BTreeMap;
 
@@ -60,7 +60,8 @@ fn every_image(given: &Given, anchors: usize, assign: impl Fn(&Predictions, &Tru
     };
     let assignments = (0..images).map(one).collect::<Result<Vec<_>>>()?;
     let named = named(&assignments, truths.shape[1], anchors, classes);
-    Ok(Answer { tensors: OUTPUTS.into_iter().zip(named).collect::<BTreeMap<_, _>>(), assignments, ..Answer::default() })
+    let tensors = OUTPUTS.into_iter().zip(named).filter_map(|(n, t)| Some((n, t?))).collect::<BTreeMap<_, _>>();
+    Ok(Answer { tensors, assignments, ..Answer::default() })
 }
 
 /// The ground truth of a batch: `[B, G]` rows, of which each image counts its first.
@@ -116,25 +117,22 @@ pub(super) fn sizes(level: &[i64]) -> Result<Vec<usize>> {
     Ok(sizes)
 }
 
-/// The tensors of [`OUTPUTS`], in that order.
-pub(super) fn named(all: &[Assignment], rows: usize, anchors: usize, classes: usize) -> [Tensor; 7] {
+/// The tensors of [`OUTPUTS`], in that order; without any object there is no row to have a metric or an overlap.
+pub(super) fn named(all: &[Assignment], rows: usize, anchors: usize, classes: usize) -> [Option<Tensor>; 7] {
     let images = all.len();
     let real = |shape: &[usize], of: &dyn Fn(&Assignment) -> Vec<f64>| Tensor::from_vec(shape, all.iter().flat_map(of).collect());
     let whole = |of: &dyn Fn(&Assignment) -> Vec<i64>| Tensor::from_vec(&[images, anchors], all.iter().flat_map(of).collect());
     let foreground: Vec<u8> = all.iter().flat_map(|a| a.foreground()).map(u8::from).collect();
-    let per_row = |of: fn(&crate::kernel::assign::Trail) -> &Vec<f64>| {
-        let one = |a: &Assignment| match a.trails.is_empty() {
-            true => vec![0.0; rows * anchors],
-            false => a.trails.iter().flat_map(|t| of(t).clone()).collect(),
-        };
-        real(&[images, rows, anchors], &one)
+    let per_row = |of: fn(&Trail) -> &Vec<f64>| {
+        let one = |a: &Assignment| a.trails.iter().flat_map(|t| of(t).clone()).collect();
+        all.iter().all(|a| a.trails.len() == rows).then(|| real(&[images, rows, anchors], &one))
     };
     [
-        Tensor::from_bytes(DType::Bool, vec![images, anchors], &foreground).expect("one flag per anchor"),
-        whole(&|a| a.gt_index().iter().map(|g| *g as i64).collect()),
-        whole(&|a| a.labels.clone()),
-        real(&[images, anchors, 4], &|a| a.boxes.concat()),
-        real(&[images, anchors, classes], &|a| a.scores.clone()),
+        Tensor::from_bytes(DType::Bool, vec![images, anchors], &foreground).ok(),
+        Some(whole(&|a| a.gt_index().iter().map(|g| *g as i64).collect())),
+        Some(whole(&|a| a.labels.clone())),
+        Some(real(&[images, anchors, 4], &|a| a.boxes.concat())),
+        Some(real(&[images, anchors, classes], &|a| a.scores.clone())),
         per_row(|t| &t.metric),
         per_row(|t| &t.overlap),
     ]

@@ -164,12 +164,10 @@ impl Batch {
     ) -> Answer {
         let assigned = assigners::named(&assignments, self.truths.shape[1], self.anchors.len(), self.shapes[0][2]);
         let scalar = |v: f64| Tensor::from_vec(&[], vec![v]);
-        let rest = values.raw.map(scalar).into_iter().chain([
-            Tensor::from_vec(&[3], values.items.to_vec()),
-            scalar(values.total),
-            scalar(values.normaliser),
-        ]);
-        let tensors: BTreeMap<_, _> = names.iter().copied().zip(assigned.into_iter().chain(rest)).collect();
+        let whole = [Tensor::from_vec(&[3], values.items.to_vec()), scalar(values.total), scalar(values.normaliser)];
+        let rest = values.raw.map(scalar).into_iter().chain(whole).map(Some);
+        let all = names.iter().copied().zip(assigned.into_iter().chain(rest));
+        let tensors: BTreeMap<_, _> = all.filter_map(|(n, t)| Some((n, t?))).collect();
         Answer { tensors, gradients: self.gradients(parts, weights), kinks: vec![], assignments }
     }
 

@@ -36,10 +36,10 @@ fn selu(call: &Call) -> Result<Vec<Tensor>> {
     one(exponential(float(call, 0)?, alpha).and_then(|y| y.f_mul_scalar(gamma)))
 }
 
+/// As ln(e⁰ + eˣ): neither overflow nor cancellation, and a derivative of ½ at 0, which max(x, 0) + ln(1 + e^−|x|) does not have.
 fn softplus(call: &Call) -> Result<Vec<Tensor>> {
     let x = float(call, 0)?;
-    let tail = || x.f_abs()?.f_neg()?.f_exp()?.f_log1p();
-    one(tail().and_then(|t| x.f_relu()?.f_add(&t)))
+    one(x.f_zeros_like().and_then(|zero| zero.f_logaddexp(x)))
 }
 
 fn softsign(call: &Call) -> Result<Vec<Tensor>> {
