@@ -3,7 +3,7 @@
 //! After each node ±(B/R)·S is added with random signs (a Rademacher variable: mean 0, standard deviation 1); the floor of
 //! a tensor is the spread of such runs around the undisturbed f64 run, pooled per channel. Parker, "Monte Carlo Arithmetic" (1997).
 
-use crate::compare::{Channels, json};
+use crate::compare::{Channels, Metrics, json};
 use crate::tensor::Tensor;
 use multiversion::multiversion;
 use rand::{Rng, SeedableRng};
@@ -85,6 +85,14 @@ impl Floor {
         per_channel
             .map(|((max, sum), (floor_max, floor_rms))| over(*max, *floor_max).max(over((sum / count).sqrt(), *floor_rms)))
             .fold(0.0, f64::max)
+    }
+
+    /// Error / (R · spread) of a comparison; over 1 diverges. Infinite where only one side is finite.
+    pub fn judge(&self, metrics: &Metrics) -> f64 {
+        match metrics.specials.conflicts {
+            0 => self.ratio(&metrics.pools()) / R,
+            _ => f64::INFINITY,
+        }
     }
 }
 

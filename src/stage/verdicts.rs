@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_lost_gradient_diverges_in_the_stage_of_gradients_and_names_term_and_tensor() {
         let t = crate::tensor::Tensor::of(&[1], &[1.0f64]);
-        let g = grad::judge("pred_distri", Some(&t), None, None);
+        let g = grad::judge("pred_distri", grad::Exact { gradient: Some(&t), floor: None }, None, 1.0);
         let report = grad::Report {
             who: "candidate".into(),
             against: "f64 graph".into(),
