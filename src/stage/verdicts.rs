@@ -1,6 +1,7 @@
 //! verdicts: what every stage found, in the order a port breaks; the first that diverges is where to look.
 
 use super::golden::Witnessed;
+use super::loss::{Flag, FlagKind};
 use super::regions::Regions;
 use super::{StageVerdict, Stages};
 use crate::params::Cause;
@@ -18,7 +19,7 @@ pub fn verdicts(stages: &[Stage], verdict: &Verdict, regions: &Regions, found: &
         Stage::Activations => activations(verdict, regions),
         Stage::Assign | Stage::Loss | Stage::Grad if !behind => no_shadow(*stage),
         Stage::Assign => at_origin(Stage::Assign, verdict, regions).unwrap_or_else(|| assign(found)),
-        Stage::Loss => at_origin(Stage::Loss, verdict, regions).unwrap_or_else(|| loss(found)),
+        Stage::Loss => at_origin(Stage::Loss, verdict, regions).map_or_else(|| loss(found), |v| with_weights(v, found)),
         Stage::Grad => grad(found),
     };
     let one = |stage: &Stage| match own(stage) {
@@ -156,6 +157,19 @@ fn loss(found: &Stages) -> StageVerdict {
         }
         None if report.checks.is_empty() => StageVerdict::nothing(Stage::Loss, "the loss could not be read".into()),
         None => StageVerdict::agree(Stage::Loss, format!("{} values as the f64 kernel says", report.checks.len())),
+    }
+}
+
+/// A node behind the terms belongs to none of them: a weight that no longer acts says which one it changed.
+fn with_weights(at_origin: StageVerdict, found: &Stages) -> StageVerdict {
+    let flags = found.loss.iter().flat_map(|l| &l.flags).filter(|f| f.kind == FlagKind::UnusedWeight && !f.expected);
+    let unused: Vec<&Flag> = flags.collect();
+    match unused.first().filter(|_| at_origin.term.as_deref() == Some("total")) {
+        Some(first) => {
+            let says = at_origin.says.into_iter().chain(unused.iter().map(|f| f.says.clone())).collect();
+            StageVerdict { term: Some(first.term.clone()), says, ..at_origin }
+        }
+        None => at_origin,
     }
 }
 

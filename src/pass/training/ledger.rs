@@ -4,7 +4,7 @@ use super::spread::Floors;
 use super::{Side, Task};
 use crate::scenario::Stage;
 use crate::scenario::training::{PREDICTIONS, TERMS};
-use crate::stage::{grad, loss};
+use crate::stage::{grad, loss, unused};
 use crate::tensor::Tensor;
 use crate::verdict::TensorResult;
 
@@ -25,7 +25,10 @@ pub fn report(task: &Task, sides: &[Side; 2], floors: &Floors, grads: &[grad::Re
             opinions.push(own);
         }
     }
-    opinions.extend(values("golden", &|n| task.kept(n)));
+    if let Some(golden) = values("golden", &|n| task.kept(n)) {
+        report.flags.extend(opinions.iter().find(|v| v.who == "kernel").map_or(vec![], |kernel| unused::flags(&golden, kernel, weights)));
+        opinions.push(golden);
+    }
     report.flags.extend(broadcasts(task));
     report.terms = (0..TERMS.len()).map(|i| term(i, weights[i], &opinions, grads)).collect();
     report
@@ -35,7 +38,8 @@ fn values(who: &str, get: &dyn Fn(&str) -> Option<Tensor>) -> Option<loss::Value
     let one = |name: &str| get(name)?.to_f64().first().copied();
     let items: [f64; 3] = get("loss.items")?.to_f64().try_into().ok()?;
     let terms = [one("loss.iou")?, one("loss.dfl")?, one("loss.cls")?];
-    Some(loss::Values { who: who.into(), terms, items, total: one("loss.total")?, normaliser: one("loss.normaliser")? })
+    let unit = get("loss.items")?.dtype().unit_roundoff();
+    Some(loss::Values { who: who.into(), terms, items, total: one("loss.total")?, normaliser: one("loss.normaliser")?, unit })
 }
 
 fn term(i: usize, weight: f64, opinions: &[loss::Values], grads: &[grad::Report]) -> loss::Term {
