@@ -17,6 +17,9 @@ pub struct Report {
     pub who: String,
     pub against: String,
     pub terms: Vec<TermGradients>,
+    /// Why terms were not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abstained: Option<String>,
 }
 
 /// The gradients of one term's contribution, in backward order: predictions first, then parameters from the last layer to the first.

@@ -175,6 +175,7 @@ fn with_weights(at_origin: StageVerdict, found: &Stages) -> StageVerdict {
 
 fn grad(found: &Stages) -> StageVerdict {
     let compared: usize = found.grad.iter().map(|r| r.compared()).sum();
+    let abstained = found.grad.iter().find_map(|r| r.abstained.clone());
     match found.grad.iter().find_map(|r| r.first().map(|(term, g)| (r, term, g))) {
         Some((r, term, g)) => {
             let norm = |n: Option<f64>| n.map_or("none".to_string(), number);
@@ -190,7 +191,9 @@ fn grad(found: &Stages) -> StageVerdict {
             );
             diverge(Stage::Grad, &g.name, Some(term.into()), vec![says])
         }
-        None if compared == 0 => StageVerdict::nothing(Stage::Grad, "no gradient was compared".into()),
+        None if compared == 0 || abstained.is_some() => {
+            StageVerdict::nothing(Stage::Grad, abstained.unwrap_or_else(|| "no gradient was compared".into()))
+        }
         None => StageVerdict::agree(Stage::Grad, format!("{compared} gradients within their floors")),
     }
 }
@@ -230,6 +233,7 @@ mod tests {
             who: "candidate".into(),
             against: "f64 graph".into(),
             terms: vec![grad::TermGradients { term: "dfl".into(), gradients: vec![g] }],
+            abstained: None,
         };
         let found = Stages { grad: vec![report], ..Default::default() };
         let v = verdicts(&[Stage::Grad], &empty(), &Regions::default(), &found, true).remove(0);

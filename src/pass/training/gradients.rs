@@ -9,7 +9,7 @@ use crate::pass::{Watch, preflight};
 use crate::scenario::Subject;
 use crate::scenario::training::{PREDICTIONS, TERMS};
 use crate::stage::grad::{self, Exact, Gradient, Report, TermGradients};
-use crate::subject::{Options, open};
+use crate::subject::{Options, Session, open};
 use crate::tensor::Tensor;
 use std::sync::Arc;
 
@@ -44,8 +44,13 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
     };
     let standard = |n: &String| PREDICTIONS.into_iter().find(|p| task.training.name(p) == n).map_or(n.clone(), str::to_string);
     let bar = Bar { names: wrt.iter().map(standard).collect(), reference };
-    let own = candidate(task, &walked)?;
-    let candidate = bar.report("candidate", &|i, k, exact| Some(grad::judge(&bar.names[k], exact, own[i][k].as_ref(), 1.0)));
+    let candidate = match given.scenario.candidate.engine() {
+        "recorded" => of_recording(task.candidate, &bar, weights)?,
+        _ => {
+            let own = candidate(task, &walked)?;
+            bar.report("candidate", &|i, k, exact| Some(grad::judge(&bar.names[k], exact, own[i][k].as_ref(), 1.0)))
+        }
+    };
     let golden = given.golden.as_ref().map(|g| of_golden(g, &bar, weights)).filter(|r| r.compared() > 0);
     Ok(std::iter::once(candidate).chain(golden).collect())
 }
@@ -60,7 +65,7 @@ fn asked(task: &Task) -> Result<(Vec<String>, Vec<String>)> {
     Ok((terms, wrt))
 }
 
-/// The candidate's gradients, by libtorch in the declared dtypes.
+/// The gradients of a candidate that computes: by libtorch in the declared dtypes.
 ///
 /// # Errors
 /// An injected fault of gradients that changes none.
@@ -84,19 +89,36 @@ impl Bar {
             term: term.into(),
             gradients: (0..self.names.len()).filter_map(|k| one(i, k, exact(i, k))).collect(),
         });
-        Report { who: who.into(), against: "f64 graph".into(), terms: terms.collect() }
+        Report { who: who.into(), against: "f64 graph".into(), terms: terms.collect(), abstained: None }
     }
 }
 
-/// What the golden keeps: `grad.TERM.NAME`, of the weighted terms.
+/// A term by its index, with the weight that what is kept of it has: `grad.TERM.NAME` is of the weighted term.
+fn kept(i: usize, weights: [f64; 3]) -> (&'static str, f64) {
+    (TERMS.get(i).unwrap_or(&"total"), *weights.get(i).unwrap_or(&1.0))
+}
+
+/// What the golden keeps; a gradient that it does not keep is not judged.
 fn of_golden(golden: &Golden, bar: &Bar, weights: [f64; 3]) -> Report {
     bar.report("golden", &|i, k, exact| {
-        let (term, weight, name) = (TERMS.get(i).unwrap_or(&"total"), weights.get(i).unwrap_or(&1.0), &bar.names[k]);
+        let ((term, weight), name) = (kept(i, weights), &bar.names[k]);
         Some(match &golden.tensors.get(&format!("grad.{term}.{name}"))?.value {
-            Value::Full(tensor) => grad::judge(name, exact, Some(tensor), *weight),
-            Value::Sketch(sketch) => grad::judge_sketch(name, exact, sketch, *weight),
+            Value::Full(tensor) => grad::judge(name, exact, Some(tensor), weight),
+            Value::Sketch(sketch) => grad::judge_sketch(name, exact, sketch, weight),
         })
     })
+}
+
+/// What the candidate's trace holds. A term of which it holds any gradient has no other; one of which it holds none is not judged.
+fn of_recording(trace: &dyn Session, bar: &Bar, weights: [f64; 3]) -> Result<Report> {
+    let of_term = |i: usize| bar.names.iter().map(|n| trace.kept(&format!("grad.{}.{n}", kept(i, weights).0))).collect::<Result<Vec<_>>>();
+    let held: Own = (0..=TERMS.len()).map(of_term).collect::<Result<_>>()?;
+    let any = |i: usize| held[i].iter().any(Option::is_some);
+    let report =
+        bar.report("candidate", &|i, k, exact| any(i).then(|| grad::judge(&bar.names[k], exact, held[i][k].as_ref(), kept(i, weights).1)));
+    let missing: Vec<&str> = (0..held.len()).filter(|i| !any(*i)).map(|i| kept(i, weights).0).collect();
+    let reason = || format!("the candidate's trace holds no gradient of {}: record them as 'grad.TERM.NAME'", missing.join(", "));
+    Ok(Report { abstained: (!missing.is_empty()).then(reason), ..report })
 }
 
 fn same(a: &Own, b: &Own) -> bool {

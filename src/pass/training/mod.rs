@@ -16,8 +16,8 @@ use crate::scenario::Stage;
 use crate::scenario::training::Training;
 use crate::stage::Stages;
 use crate::stage::regions::Regions;
-use crate::subject::Engines;
 use crate::subject::kernel::{self, Opinion};
+use crate::subject::{Engines, Session};
 use crate::tensor::{DType, Tensor};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -28,6 +28,7 @@ struct Task<'a> {
     training: &'a Training,
     regions: &'a Regions,
     layers: &'a Layers,
+    candidate: &'a dyn Session,
     dtypes: HashMap<String, DType>,
     engines: Engines<'a>,
 }
@@ -48,8 +49,9 @@ pub fn run(
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<Option<Stages>> {
-    let (Some(training), Some(judge)) = (&given.scenario.training, &mut bench.judge) else { return Ok(None) };
-    let task = Task { given, training, regions, layers, dtypes: layers.dtypes(), engines };
+    let Bench { judge, candidate, .. } = bench;
+    let (Some(training), Some(judge)) = (&given.scenario.training, judge) else { return Ok(None) };
+    let task = Task { given, training, regions, layers, candidate: &**candidate, dtypes: layers.dtypes(), engines };
     let runs = |stage| given.scenario.runs(stage);
     let sides = [task.side("reference", &layers.reference_outputs)?, task.side("candidate", &layers.candidate_outputs)?];
     let floors = spread::floors(&task, &mut **judge, watch)?;
