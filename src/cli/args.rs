@@ -194,6 +194,7 @@ pub enum Table {
     Kernels,
     Families,
     Distributions,
+    Goldens,
     Exits,
 }
 
