@@ -40,14 +40,14 @@ impl Wholes {
 
     /// Judges both subjects, which are called by `names`.
     pub fn judge(
-        self,
+        &self,
         names: &(String, String),
         layers: &Layers,
         floors: &HashMap<String, Floor>,
         stated: Option<&Tolerance>,
     ) -> Vec<Unobserved> {
-        let mut all = judge(&names.0, self.reference, &layers.reference_outputs, floors, stated);
-        all.extend(judge(&names.1, self.candidate, &layers.candidate_outputs, floors, stated));
+        let mut all = judge(&names.0, &self.reference, &layers.reference_outputs, floors, stated);
+        all.extend(judge(&names.1, &self.candidate, &layers.candidate_outputs, floors, stated));
         all
     }
 }
@@ -55,15 +55,15 @@ impl Wholes {
 /// Judges every output of `whole` against `own`, the same subject's observed values.
 fn judge(
     subject: &str,
-    whole: Whole,
+    whole: &Whole,
     own: &HashMap<String, Tensor>,
     floors: &HashMap<String, Floor>,
     stated: Option<&Tolerance>,
 ) -> Vec<Unobserved> {
-    let one = |(name, tensor): (String, Tensor)| {
-        let observed = own.get(&name)?;
+    let one = |(name, tensor): &(String, Tensor)| {
+        let observed = own.get(name)?;
         let comparison = compare(observed.view(), tensor.view(), axis_for(observed.shape()));
-        let (ratio, abstained) = match (comparison.metrics(), stated, floors.get(&name)) {
+        let (ratio, abstained) = match (comparison.metrics(), stated, floors.get(name)) {
             (Some(_), _, _) if comparison.identical() => (0.0, None),
             (_, Some(tolerance), _) => (judge_stated(observed.view(), tensor.view(), tolerance).ratio(), None),
             (Some(m), None, _) if m.specials.conflicts > 0 => (f64::INFINITY, None),
@@ -73,7 +73,7 @@ fn judge(
             }
             (Some(_), None, None) | (None, None, _) => (f64::INFINITY, None),
         };
-        Some(Unobserved { subject: subject.to_string(), name, comparison, ratio, abstained })
+        Some(Unobserved { subject: subject.to_string(), name: name.clone(), comparison, ratio, abstained })
     };
-    whole.into_iter().flatten().filter_map(one).collect()
+    whole.iter().flatten().filter_map(one).collect()
 }

@@ -69,10 +69,11 @@ pub fn wanted(waiting: &[Waiting]) -> impl Iterator<Item = (String, usize)> + '_
 
 /// Holds what waited against the floors.
 pub fn settle(waiting: Vec<Waiting>, floors: &HashMap<String, Floor>) -> Vec<Witnessed> {
-    waiting.into_iter().map(|w| one(w, floors)).collect()
+    waiting.iter().map(|w| held(w, floors)).collect()
 }
 
-fn one(w: Waiting, floors: &HashMap<String, Floor>) -> Witnessed {
+/// Holds one tensor against its floor.
+pub fn held(w: &Waiting, floors: &HashMap<String, Floor>) -> Witnessed {
     let floor = floors.get(&w.name);
     let out = |ratio: f64, distance: f64, note: Option<String>| Witnessed {
         name: w.name.clone(),

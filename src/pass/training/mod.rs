@@ -11,6 +11,7 @@ use super::given::Given;
 use super::layers::Layers;
 use super::preflight;
 use crate::error::{Place, Result};
+use crate::floor::noise::{MOST_RUNS, RUNS};
 use crate::golden::Value;
 use crate::scenario::Stage;
 use crate::scenario::training::Training;
@@ -54,11 +55,17 @@ pub fn run(
     let task = Task { given, training, regions, layers, candidate: &**candidate, dtypes: layers.dtypes(), engines };
     let runs = |stage| given.scenario.runs(stage);
     let sides = [task.side("reference", &layers.reference_outputs)?, task.side("candidate", &layers.candidate_outputs)?];
-    let floors = spread::floors(&task, &mut **judge, watch)?;
     let grad = if runs(Stage::Grad) { gradients::reports(&task, sides[0].kernel.loss.gains, watch)? } else { vec![] };
+    let mut floors = spread::floors(&task, RUNS, &mut **judge, watch)?;
+    let mut loss = ledger::report(&task, &sides, &floors, &grad);
+    // More runs only widen the largest spread: what passes after a few passes after all.
+    if runs(Stage::Loss) && loss.over() {
+        floors = spread::floors(&task, MOST_RUNS, &mut **judge, watch)?;
+        loss = ledger::report(&task, &sides, &floors, &grad);
+    }
     Ok(Some(Stages {
         assign: runs(Stage::Assign).then(|| assigned::report(&task, &sides, &floors)),
-        loss: runs(Stage::Loss).then(|| ledger::report(&task, &sides, &floors, &grad)),
+        loss: runs(Stage::Loss).then_some(loss),
         grad,
         ..Stages::default()
     }))

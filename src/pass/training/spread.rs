@@ -11,8 +11,8 @@ use std::collections::HashMap;
 /// Floors by standard name.
 pub type Floors = HashMap<&'static str, Floor>;
 
-/// Floors of what the assignment was decided by and of every value of the loss.
-pub fn floors(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<Floors> {
+/// Floors of what the assignment was decided by and of every value of the loss, of at most `runs` runs.
+pub fn floors(task: &Task, runs: u32, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<Floors> {
     let (given, outputs) = (task.given, &task.layers.reference_outputs);
     let mut start = given.inputs.clone();
     for name in PREDICTIONS.map(|p| task.training.name(p)) {
@@ -28,6 +28,6 @@ pub fn floors(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Resu
         dtypes: &task.dtypes,
         seed: given.scenario.seed,
     };
-    let found = noise::over(&noise, &task.regions.training_steps(), judge, watch)?;
+    let found = noise::over(&noise, &task.regions.training_steps(), 1..=runs, judge, watch)?;
     Ok(wanted.into_iter().filter_map(|n| Some((n, found.get(task.training.name(n))?.clone()))).collect())
 }
