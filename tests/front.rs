@@ -60,6 +60,7 @@ fn every_table_is_listed_alone_and_together() {
         ("faults", &["transpose-weight", "swap-channels", "drop-bias", "one-nan", "negate-output"]),
         ("families", &["family"]),
         ("distributions", &["uniform", "normal", "integers", "constant"]),
+        ("goldens", &["golden", "made by", "parity bless"]),
         ("exits", &["| 0 ", "| 1 ", "| 2 ", "| 3 ", "| 4 "]),
     ];
     for (name, words) in tables {

@@ -108,6 +108,21 @@ fn the_same_trace_changes_nothing_and_another_is_measured() {
 }
 
 #[test]
+fn every_golden_here_or_above_is_listed_and_one_that_cannot_be_read_says_why() {
+    let dir = blessed();
+    let below = dir.path().join("scenarios/deep");
+    std::fs::create_dir_all(&below).unwrap();
+    bless(dir.path(), &["b.safetensors", "--golden", "golden/port/jax", "--scenario", "port", "--framework", "jax=0.4"]).exits(0);
+    let list = |folder: &Path| Call::new(PARITY, folder, &["list", "goldens"]).without_libraries(folder).run().exits(0);
+    let present = ["net", "record it", " 2 ", " kB"];
+    assert!(!list(dir.path()).says(&present).out.contains("jax"), "a proposal is no golden");
+    bless(dir.path(), &["--golden", "golden/port/jax", "--accept"]).exits(0);
+    list(&below).says(&present).says(&["port/jax", "jax 0.4"]);
+    std::fs::write(dir.path().join("golden/net/manifest.json"), "{").unwrap();
+    list(dir.path()).says(&["net", "cannot be read", "manifest.json", "port/jax"]);
+}
+
+#[test]
 fn equal_traces_give_equal_bytes() {
     let (one, two) = (blessed(), blessed());
     for name in names(&one.path().join("golden/net")) {

@@ -4,8 +4,15 @@
 
 mod support;
 
-use parity::scenario::Stage;
+use parity::graph::load as graph;
+use parity::input;
+use parity::scenario::{Stage, load};
+use parity::subject::kernel;
+use parity::tensor::Tensor;
+use parity::trace::file;
+use parity::trace::write::Writer;
 use parity::verdict::Outcome;
+use std::collections::BTreeMap;
 use std::path::Path;
 use support::*;
 
@@ -133,4 +140,85 @@ fn a_fault_of_gradients_that_changes_none_or_that_nothing_compares_is_refused() 
     let without = text.replacen("format = 1\n", "format = 1\nstages = [\"inputs\", \"activations\", \"loss\"]\n", 1);
     run(&without, &[]).refuses(2, &["'stop-gradient' shows in gradients only", "compares none"]);
     run(&text.replace("[candidate]", "[reference]"), &[]).refuses(2, &["those of the reference are not computed"]);
+}
+
+/// Gradients by name.
+type Gradients = BTreeMap<String, Tensor>;
+
+/// The exact gradients of the weighted terms on this scenario, in f32, as a port records them.
+fn gradients(scenario: &Path) -> Gradients {
+    let scenario = load::file(scenario).unwrap();
+    let fed = input::make(&scenario, &graph::file(&scenario.model).unwrap()).unwrap();
+    let training = scenario.training.unwrap();
+    let found = kernel::evaluate(&training, [500, 500], &|n| fed.get(n).cloned()).unwrap().evaluation;
+    let like = |n: &str, v: &[f64]| Tensor::from_vec(fed[n].shape(), v.iter().map(|x| *x as f32).collect::<Vec<_>>());
+    let none = |n: &str| like(n, &vec![0.0; fed[n].numel()]);
+    let (scores, distances) = ("pred_scores", "pred_distri");
+    BTreeMap::from([
+        ("grad.iou.pred_scores".into(), none(scores)),
+        ("grad.iou.pred_distri".into(), like(distances, &found.box_gradient)),
+        ("grad.dfl.pred_scores".into(), none(scores)),
+        ("grad.dfl.pred_distri".into(), like(distances, &found.dfl_gradient)),
+        ("grad.cls.pred_scores".into(), like(scores, &found.score_gradient)),
+        ("grad.cls.pred_distri".into(), none(distances)),
+        ("grad.total.pred_scores".into(), like(scores, &found.score_gradient)),
+        ("grad.total.pred_distri".into(), like(distances, &found.distance_gradient())),
+    ])
+}
+
+/// A recording of libtorch, with gradients that `change` may change, is the candidate: the run ends with `exit`, its stage of gradients
+/// with the outcome, and diverges at this term and tensor.
+fn recorded(change: &dyn Fn(&mut Gradients), exit: i32, outcome: Outcome, at: Option<(&str, &str)>) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let live = scenario(&[PERSON]).replacen("format = 1\n", "format = 1\nstages = [\"inputs\", \"activations\"]\n", 1);
+    std::fs::write(path("live.toml"), live).unwrap();
+    Call::new(PARITY, dir.path(), &["run", "live.toml", "--record", "traces"]).run().exits(0);
+    let trace = file::open(&path("traces/candidate.safetensors")).unwrap();
+    let mut writer = Writer::create(&path("port.safetensors")).unwrap();
+    for name in trace.ordered() {
+        writer.add(name, &trace.tensor(name).unwrap().unwrap()).unwrap();
+    }
+    let mut own = gradients(&path("live.toml"));
+    change(&mut own);
+    own.iter().for_each(|(name, t)| writer.add(name, t).unwrap());
+    writer.finish(trace.header.as_ref().unwrap()).unwrap();
+    let text = format!("{}[candidate]\nsubject = \"recorded\"\ntrace = \"port.safetensors\"\n", scenario(&[PERSON]));
+    std::fs::write(path("s.toml"), text).unwrap();
+    let run = Call::new(PARITY, dir.path(), &["run", "s.toml", "--json"]).run().exits(exit).json();
+    let stage = run.verdict.stages.iter().find(|s| s.stage == Stage::Grad).unwrap();
+    let found = (stage.term.as_deref(), stage.first.as_deref());
+    assert_eq!((stage.outcome, found), (outcome, (at.map(|a| a.0), at.map(|a| a.1))), "{:?}", stage.says);
+    assert!(run.ledger.leftovers.is_empty(), "{:?}", run.ledger.leftovers);
+    stage.says.join("\n")
+}
+
+#[test]
+fn the_gradients_of_a_recorded_candidate_are_its_own_and_agree_where_they_are_right() {
+    assert!(recorded(&|_| (), 0, Outcome::Agree, None).contains("8 gradients"));
+}
+
+#[test]
+fn a_recorded_gradient_that_is_scaled_not_a_number_or_missing_diverges_at_its_tensor() {
+    let edited = |change: &dyn Fn(&mut Vec<f32>)| {
+        let edit = |g: &mut Gradients| {
+            let gradient = g.get_mut("grad.iou.pred_distri").unwrap();
+            let mut values = gradient.values::<f32>().unwrap().to_vec();
+            change(&mut values);
+            *gradient = Tensor::from_vec(gradient.shape(), values);
+        };
+        recorded(&edit, 1, Outcome::Diverge, Some(("iou", "pred_distri")))
+    };
+    assert!(edited(&|v| v.iter_mut().for_each(|x| *x *= 1.01)).contains("differs"));
+    assert!(edited(&|v| v[0] = f32::NAN).contains("differs"));
+    assert!(edited(&|v| v.fill(0.0)).contains("is lost here"));
+    let dropped = |g: &mut Gradients| drop(g.remove("grad.iou.pred_distri"));
+    assert!(recorded(&dropped, 1, Outcome::Diverge, Some(("iou", "pred_distri"))).contains("is lost here"));
+}
+
+#[test]
+fn a_recorded_candidate_without_gradients_is_no_pass_and_says_which_are_missing() {
+    assert!(recorded(&Gradients::clear, 4, Outcome::Nothing, None).contains("holds no gradient of iou, dfl, cls, total"));
+    let only_total = |g: &mut Gradients| g.retain(|name, _| name.starts_with("grad.total."));
+    assert!(recorded(&only_total, 4, Outcome::Nothing, None).contains("holds no gradient of iou, dfl, cls"));
 }

@@ -196,6 +196,7 @@ pub enum Table {
     Kernels,
     Families,
     Distributions,
+    Goldens,
     Exits,
 }
 

@@ -2,19 +2,20 @@
 
 use super::args::{self, Table};
 use super::say;
-use crate::error::Result;
+use crate::error::{Result, printable};
 use crate::exit::Exit;
 use crate::floor::Family;
+use crate::golden::find;
 use crate::kernel;
 use crate::report::table;
 use crate::subject::{self, fault};
+use clap::ValueEnum;
 
 /// The operators of the libtorch interpreter, as its own test writes them: the front shows them without libtorch.
 const OPERATORS: &str = include_str!("../../docs/OPERATORS.md");
 
 pub fn command(args: &args::List) -> Result<Exit> {
-    let all = [Table::Subjects, Table::Operators, Table::Faults, Table::Kernels, Table::Families, Table::Distributions, Table::Exits];
-    for which in all.into_iter().filter(|t| args.table.is_none_or(|wanted| wanted == *t)) {
+    for which in Table::value_variants().iter().copied().filter(|t| args.table.is_none_or(|wanted| wanted == *t)) {
         say(&one(which))?;
     }
     Ok(Exit::Agree)
@@ -56,9 +57,28 @@ fn one(which: Table) -> String {
             ];
             table(&["distribution", "values"], &rows.map(|r| owned(&r)))
         }
+        Table::Goldens => goldens(),
         Table::Exits => {
             let rows: Vec<_> = Exit::ALL.iter().map(|(e, what)| vec![(*e as u8).to_string(), what.to_string()]).collect();
             table(&["exit", "meaning"], &rows)
         }
     }
+}
+
+/// The goldens of the folder `golden` here, or of the nearest folder above that has one.
+fn goldens() -> String {
+    let home = std::env::current_dir().ok().and_then(|here| find::home(&here));
+    let found = home.as_deref().map_or(vec![], find::below);
+    let name = |f: &find::Found| f.folder.strip_prefix(home.as_deref().unwrap_or(&f.folder)).unwrap_or(&f.folder).display().to_string();
+    let row = |f: &find::Found| match &f.manifest {
+        Ok(m) => {
+            let versions: Vec<String> = m.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+            let (tensors, size) = (m.tensors.len().to_string(), format!("{} kB", find::Found::size(m).div_ceil(1000)));
+            vec![name(f), m.scenario.clone(), m.command.clone(), versions.join(", "), tensors, size]
+        }
+        Err(e) => vec![name(f), "?".into(), format!("cannot be read: {}", e.message), String::new(), String::new(), String::new()],
+    };
+    let rows: Vec<Vec<String>> = found.iter().map(|f| row(f).iter().map(|c| printable(c)).collect()).collect();
+    let none = if rows.is_empty() { "no golden in a folder 'golden' here or above: parity bless proposes one\n" } else { "" };
+    none.to_string() + &table(&["golden", "scenario", "made by", "versions", "tensors", "size"], &rows)
 }

@@ -3,7 +3,7 @@
 //! After each node ±(B/R)·S is added with random signs (a Rademacher variable: mean 0, standard deviation 1); the floor of
 //! a tensor is the spread of such runs around the undisturbed f64 run, pooled per channel. Parker, "Monte Carlo Arithmetic" (1997).
 
-use crate::compare::{Channels, json};
+use crate::compare::{Channels, Metrics, json};
 use crate::tensor::Tensor;
 use multiversion::multiversion;
 use rand::{Rng, SeedableRng};
@@ -17,7 +17,7 @@ pub const R: f64 = 4.0;
 pub const RUNS: u32 = 4;
 
 /// Runs at most: what a scalar needs.
-const MOST_RUNS: u32 = 16;
+pub const MOST_RUNS: u32 = 16;
 
 /// A channel is judged by itself if its pool holds at least this many samples over all runs.
 const POOL: usize = 64;
@@ -48,7 +48,21 @@ pub fn runs_for(numel: usize) -> u32 {
     (POOL.div_ceil(numel.max(1)) as u32).clamp(RUNS, MOST_RUNS)
 }
 
+/// Whether a tensor of `numel` elements that stands at `ratio` (1 is the limit) after [`RUNS`] runs agrees after all of its runs, whatever
+/// the others show: they cannot bring the spread below √(RUNS/runs) of what it is now, nor the largest deviation down at all.
+pub fn settled(ratio: f64, numel: usize) -> bool {
+    ratio <= (f64::from(RUNS) / f64::from(runs_for(numel))).sqrt()
+}
+
 impl Floor {
+    /// Adds other runs of the same tensor.
+    pub fn merge(&mut self, other: &Floor) {
+        let (n, m) = (f64::from(self.runs), f64::from(other.runs));
+        self.max.iter_mut().zip(&other.max).for_each(|(a, b)| *a = a.max(*b));
+        self.rms.iter_mut().zip(&other.rms).for_each(|(a, b)| *a = ((*a * *a * n + b * b * m) / (n + m)).sqrt());
+        self.runs += other.runs;
+    }
+
     /// Adds the deviations of one run.
     pub fn add(&mut self, run: &Channels) {
         if self.runs == 0 {
@@ -85,6 +99,14 @@ impl Floor {
         per_channel
             .map(|((max, sum), (floor_max, floor_rms))| over(*max, *floor_max).max(over((sum / count).sqrt(), *floor_rms)))
             .fold(0.0, f64::max)
+    }
+
+    /// Error / (R · spread) of a comparison; over 1 diverges. Infinite where only one side is finite.
+    pub fn judge(&self, metrics: &Metrics) -> f64 {
+        match metrics.specials.conflicts {
+            0 => self.ratio(&metrics.pools()) / R,
+            _ => f64::INFINITY,
+        }
     }
 }
 
@@ -198,6 +220,36 @@ mod tests {
     #[test]
     fn a_small_tensor_takes_more_runs() {
         assert_eq!([1, 4, 12, 16, 1000].map(runs_for), [16, 16, 6, 4, 4]);
+    }
+
+    #[test]
+    fn more_runs_cannot_take_back_what_is_settled() {
+        // The worst that twelve further runs can do is to show no deviation at all.
+        let mut floor = Floor::default();
+        (0..RUNS).for_each(|_| floor.add(&channels(&[1.0], &[1.0], 1)));
+        let error = |e: f64| channels(&[e], &[e * e], 1);
+        let few = floor.ratio(&error(2.0)) / R;
+        assert!(settled(few, 1) && !settled(few + 1e-9, 1) && settled(1.0, 1000) && !settled(f64::NAN, 1));
+        let mut rest = Floor::default();
+        (RUNS..MOST_RUNS).for_each(|_| rest.add(&channels(&[0.0], &[0.0], 1)));
+        floor.merge(&rest);
+        assert_eq!((floor.runs, floor.max[0]), (MOST_RUNS, 1.0));
+        assert_relative_eq!(floor.ratio(&error(2.0)) / R, 1.0);
+    }
+
+    #[test]
+    fn merged_runs_are_as_if_they_had_been_added() {
+        let runs: Vec<Channels> = (1..=6).map(|i| channels(&[i as f64, 0.5], &[(i * i) as f64, 0.25], 1)).collect();
+        let of = |part: &[Channels]| {
+            part.iter().fold(Floor::default(), |mut f, c| {
+                f.add(c);
+                f
+            })
+        };
+        let (mut merged, all) = (of(&runs[..2]), of(&runs));
+        merged.merge(&of(&runs[2..]));
+        assert_eq!((merged.runs, &merged.max), (all.runs, &all.max));
+        merged.rms.iter().zip(&all.rms).for_each(|(a, b)| assert_relative_eq!(a, b, max_relative = 1e-14));
     }
 
     #[test]

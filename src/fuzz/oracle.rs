@@ -8,10 +8,12 @@ use crate::subject::kernels::Answer;
 use crate::tensor::{DType, Tensor};
 use std::fmt;
 
-/// How far an f64 implementation may be from the f64 reference: relative to the value, plus a share of the tensor's largest for sums
-/// that cancel. Both add some hundred terms in another order: u·√K with u = 2⁻⁵³, times the condition of a quotient of small areas.
+/// How far an f64 implementation may be from the f64 reference: relative to the value, plus a share of what cancels in it: the largest
+/// number of the tensor, or the unit of what is computed. Both add some hundred terms in another order: u·√K with u = 2⁻⁵³, times the
+/// condition of a quotient of small areas.
 const RELATIVE: f64 = 1e-9;
 const CANCELLED: f64 = 1e-12;
+const COORDINATE: f64 = 1e4;
 /// Nearer than this to a kink the derivative is whatever the order of operations makes of it.
 const KINK: f64 = 1e-9;
 /// Relative margin below which f64 decides either way.
@@ -56,11 +58,17 @@ pub fn judge(reference: &Answer, opinion: &Opinion) -> Judged {
         return out;
     }
     let values = reference.tensors.iter().find_map(|(name, expected)| match opinion.tensors.get(*name) {
-        Some(found) => tensor(&format!("value '{name}'"), expected, found, &|_| true, &mut out),
+        Some(found) => tensor(&format!("value '{name}'"), expected, found, unit(name), &|_| true, &mut out),
         None => Some(missing(format!("value '{name}'"))),
     });
     out.finding = values.or_else(|| gradients(reference, opinion, &mut out));
     out
+}
+
+/// What a value is a share or a number of: losses are nats, similarities and soft targets shares of 1. An alignment metric is a product
+/// of powers, in which nothing cancels.
+fn unit(output: &str) -> f64 {
+    if output.ends_with("metric") { 0.0 } else { 1.0 }
 }
 
 fn missing(what: String) -> Finding {
@@ -103,23 +111,32 @@ fn gradients(reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<
         let what = format!("gradient of '{}' by '{}'", g.of, g.by);
         let width = g.value.numel().checked_div(on_kink.len()).unwrap_or(0).max(1);
         let counts = |i: usize| !on_kink.get(i / width).copied().unwrap_or(false);
+        // A gradient is a unit per unit of the input, of which coordinates have up to some thousand.
+        let unit = unit(g.of) / COORDINATE;
         match opinion.gradients.get(&(g.of.to_string(), g.by.to_string())) {
-            Some(Some(found)) => tensor(&what, &g.value, found, &counts, out),
-            Some(None) => tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), &counts, out),
+            Some(Some(found)) => tensor(&what, &g.value, found, unit, &counts, out),
+            Some(None) => tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), unit, &counts, out),
             None => Some(missing(what)),
         }
     })
 }
 
 /// The first element that differs among those that count.
-fn tensor(what: &str, expected: &Tensor, found: &Tensor, counts: &dyn Fn(usize) -> bool, out: &mut Judged) -> Option<Finding> {
+fn tensor(
+    what: &str,
+    expected: &Tensor,
+    found: &Tensor,
+    unit: f64,
+    counts: &dyn Fn(usize) -> bool,
+    out: &mut Judged,
+) -> Option<Finding> {
     if expected.shape() != found.shape() {
         let what = format!("{what} has shape {:?}, expected {:?}", found.shape(), expected.shape());
         return Some(Finding { what, index: 0, reference: expected.numel() as f64, candidate: found.numel() as f64 });
     }
     let exact = !expected.dtype().is_float() || expected.dtype() == DType::Bool;
     let (e, f) = (expected.to_f64(), found.to_f64());
-    let largest = e.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
+    let largest = e.iter().filter(|v| v.is_finite()).fold(unit, |m: f64, v| m.max(v.abs()));
     let differs = |i: &usize| {
         let (e, f) = (e[*i], f[*i]);
         let equal = e == f || (e.is_nan() && f.is_nan());

@@ -3,6 +3,7 @@
 
 pub mod difference;
 pub mod estimate;
+pub mod find;
 mod hash;
 pub mod manifest;
 mod pack;

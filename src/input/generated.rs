@@ -4,7 +4,6 @@ use crate::error::{Error, Result};
 use crate::graph::{Dim, Graph, Port};
 use crate::scenario::{Distribution, Input};
 use crate::tensor::{DType, Tensor, checked_numel};
-use half::{bf16, f16};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -22,7 +21,7 @@ pub fn generate(input: &Input, graph: &Graph, port: &Port, seed: u64, index: usi
         .try_reserve_exact(count)
         .map_err(|_| Error::usage(format!("shape {shape:?} has {count} elements, more than this machine's memory holds")))?;
     values.extend((0..count).map(|_| draw(&mut rng)));
-    from_f64(dtype, &shape, &values)
+    Tensor::from_f64(dtype, &shape, &values)
 }
 
 /// The values that the scenario states, in the port's dtype.
@@ -38,7 +37,7 @@ pub fn stated(values: &[f64], input: &Input, port: &Port) -> Result<Tensor> {
     if let Some((i, v)) = values.iter().enumerate().find(|(_, v)| !dtype.is_float() && v.fract() != 0.0) {
         return Err(Error::usage(format!("value {i} is {v}, the model takes {dtype}")));
     }
-    from_f64(dtype, &shape, values)
+    Tensor::from_f64(dtype, &shape, values)
 }
 
 fn shape(input: &Input, port: &Port) -> Result<Vec<usize>> {
@@ -114,7 +113,7 @@ fn integers(input: &Input, dtype: DType, graph: &Graph, port: &Port) -> Result<S
     ordered(low, high)?;
     for bound in [low, high] {
         // The way into the dtype and back keeps every value that it holds.
-        if from_f64(dtype, &[1], &[bound])?.to_f64() != [bound] || bound.fract() != 0.0 {
+        if Tensor::from_f64(dtype, &[1], &[bound])?.to_f64() != [bound] || bound.fract() != 0.0 {
             return Err(
                 Error::usage(format!("{bound} is no integer that {dtype} holds")).next("state low and high within the input's dtype")
             );
@@ -158,30 +157,4 @@ fn name(kind: Distribution) -> &'static str {
         Distribution::Integers => "integers",
         Distribution::Constant => "constant",
     }
-}
-
-fn from_f64(dtype: DType, shape: &[usize], values: &[f64]) -> Result<Tensor> {
-    macro_rules! of {
-        ($t:ty, $f:expr) => {
-            Tensor::of::<$t>(shape, &values.iter().map($f).collect::<Vec<$t>>())
-        };
-    }
-    Ok(match dtype {
-        DType::F64 => of!(f64, |v| *v),
-        DType::F32 => of!(f32, |v| *v as f32),
-        DType::F16 => of!(f16, |v| f16::from_f64(*v)),
-        DType::BF16 => of!(bf16, |v| bf16::from_f64(*v)),
-        DType::I64 => of!(i64, |v| *v as i64),
-        DType::I32 => of!(i32, |v| *v as i32),
-        DType::I16 => of!(i16, |v| *v as i16),
-        DType::I8 => of!(i8, |v| *v as i8),
-        DType::U64 => of!(u64, |v| *v as u64),
-        DType::U32 => of!(u32, |v| *v as u32),
-        DType::U16 => of!(u16, |v| *v as u16),
-        DType::U8 => of!(u8, |v| *v as u8),
-        DType::Bool => {
-            let bytes: Vec<u8> = values.iter().map(|v| u8::from(*v != 0.0)).collect();
-            return Tensor::from_bytes(DType::Bool, shape.to_vec(), &bytes);
-        }
-    })
 }

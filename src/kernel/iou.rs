@@ -235,7 +235,8 @@ impl Function for Similarity {
         self.overlap.with([x[0], x[1], x[2], x[3]], self.target.map(D::from), self.alpha)
     }
 
-    /// Kinks: equal coordinates, touching boxes, an empty prediction, a union at its floor; SIoU also equal sizes and aligned centres.
+    /// Kinks: equal coordinates, touching boxes, an empty prediction, a union at its floor; SIoU also equal sizes, aligned centres and
+    /// two boxes of which none has any width or height.
     fn kink(&self, x: &[f64]) -> f64 {
         let (a, b) = ([x[0], x[1], x[2], x[3]], self.target);
         let pair = Pair::new(&self.overlap, a, b);
@@ -247,7 +248,11 @@ impl Function for Similarity {
         };
         let limit = if self.overlap.limited() { nearest([1.0, -1.0].map(|l| self.overlap.of(a, b) - l)) } else { f64::INFINITY };
         let shape = match self.overlap.kind {
-            Kind::Siou => nearest(pair.offset.map(|v| v + pair.eps).into_iter().chain([0, 1].map(|i| pair.sizes[0][i] - pair.sizes[1][i]))),
+            Kind::Siou => {
+                let [p, q] = pair.sizes;
+                let unequal = [0, 1].map(|i| p[i] - q[i]).into_iter().chain([0, 1].map(|i| p[i].max(q[i])));
+                nearest(pair.offset.map(|v| v + pair.eps).into_iter().chain(unequal))
+            }
             Kind::Iou | Kind::Giou | Kind::Diou | Kind::Ciou => f64::INFINITY,
         };
         near.min(floor).min(shape).min(limit)

@@ -1,10 +1,12 @@
 //! accumulated: both subjects on their own upstream values; what the cheap bound cannot excuse waits for the noise floor.
 
+use super::layers::Layers;
 use crate::compare::{Comparison, Tolerance, compare, judge as judge_stated};
 use crate::floor::noise::{self, Floor};
 use crate::floor::{Rounding, bound};
+use crate::graph::Graph;
 use crate::tensor::Tensor;
-use crate::verdict::{Accumulated, TensorResult, ToleranceBy};
+use crate::verdict::{Accumulated, ToleranceBy};
 use std::collections::{HashMap, HashSet};
 
 /// A tensor compared but not yet held against a tolerance.
@@ -49,10 +51,11 @@ fn within_rounding(reference: &Tensor, candidate: &Tensor, shadow: &Tensor, roun
 }
 
 /// Puts the floors to what waited, in executable order, so that what lies behind a tie flip is recognised.
-pub fn settle(results: &mut [TensorResult], pending: Vec<Pending>, floors: &HashMap<String, Floor>, inputs: &dyn Fn(usize) -> Vec<String>) {
+pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Graph) {
     let (mut over, mut flipped): (HashSet<String>, HashMap<String, String>) = Default::default();
-    for (result, waiting) in results.iter_mut().zip(pending) {
-        let parents = inputs(result.step);
+    let pending = std::mem::take(&mut layers.pending);
+    for (result, waiting) in layers.results.iter_mut().zip(pending) {
+        let parents = &graph.steps[result.step].inputs;
         let behind = parents.iter().find_map(|p| flipped.get(p)).cloned();
         let agree = !parents.iter().any(|p| over.contains(p));
         result.accumulated = match (waiting, behind) {
@@ -85,10 +88,9 @@ fn flip(comparison: Comparison, margin: f64) -> Accumulated {
 }
 
 fn against(comparison: Comparison, floor: Option<&Floor>) -> Accumulated {
-    let channels = comparison.metrics().map(|m| m.pools());
-    match (floor, channels) {
-        (Some(floor), Some(channels)) => {
-            let ratio = floor.ratio(&channels) / noise::R;
+    match (floor, comparison.metrics()) {
+        (Some(floor), Some(metrics)) => {
+            let ratio = floor.judge(metrics);
             Accumulated::Compared { comparison, ratio, by: ToleranceBy::Noise { runs: floor.runs } }
         }
         _ => Accumulated::Abstained { reason: "no noise floor: the f64 shadow has another shape or no such output".into() },

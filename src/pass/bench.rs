@@ -1,13 +1,18 @@
 //! bench: everything that takes part in the walks: both subjects, the f64 shadow, the controls of injected faults.
 
+use super::given::Given;
 use super::isolated::Kinship;
 use crate::compare::Tolerance;
+use crate::error::{Place, Result};
 use crate::golden::Golden;
 use crate::graph::Graph;
-use crate::subject::{Judge, Session};
+use crate::scenario::{self, Scenario, Subject, ToleranceKind};
+use crate::subject::{Engines, Judge, Options, Session, fault, open};
 use crate::tensor::Tensor;
 use crate::trace::record::Recorder;
 use indexmap::IndexMap;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Everything that takes part in the walk.
 pub struct Bench<'a> {
@@ -34,4 +39,62 @@ pub type Control = (usize, Box<dyn Session>, Faulty);
 pub enum Faulty {
     Reference,
     Candidate,
+}
+
+impl<'a> Bench<'a> {
+    /// Opens everything that the scenario names; `record` is the folder that receives both traces.
+    pub fn open(given: &'a Given, engines: Engines, record: Option<&Path>) -> Result<Self> {
+        let Given { scenario, graph, threads, .. } = given;
+        let stated = stated(&scenario.tolerance);
+        Ok(Self {
+            graph,
+            inputs: &given.inputs,
+            reference: open(&scenario.reference, graph, *threads, engines).at("reference")?,
+            candidate: open(&scenario.candidate, graph, *threads, engines).at("candidate")?,
+            judge: if stated.is_none() { Some(shadow(given, engines)?) } else { None },
+            stated,
+            kinship: Kinship { reference: scenario.reference.engine() == "libtorch", candidate: scenario.candidate.engine() == "libtorch" },
+            controls: controls(scenario, graph, *threads, engines)?,
+            golden: given.golden.as_ref(),
+            record: record.map(Recorder::create).transpose()?,
+        })
+    }
+
+    pub fn sessions(&self) -> [&dyn Session; 2] {
+        [&*self.reference, &*self.candidate]
+    }
+}
+
+/// The user's own tolerance; None for the floor.
+fn stated(t: &scenario::Tolerance) -> Option<Tolerance> {
+    match t.kind.unwrap_or(ToleranceKind::Floor) {
+        ToleranceKind::Floor => None,
+        ToleranceKind::Exact => Some(Tolerance::Exact),
+        ToleranceKind::Flat => Some(Tolerance::Flat { atol: t.atol.unwrap_or(0.0), rtol: t.rtol.unwrap_or(0.0) }),
+        ToleranceKind::Ulp => Some(Tolerance::Ulp(t.ulp.unwrap_or(0))),
+    }
+}
+
+/// The f64 shadow; it carries the injected fault only where the scenario says so, to try the judge itself.
+fn shadow(given: &Given, engines: Engines) -> Result<Box<dyn Judge>> {
+    let sick = [&given.scenario.reference, &given.scenario.candidate].into_iter().find(|s| s.and_shadow);
+    let graph = sick.map_or(Ok(given.graph.clone()), |s| open::graph_of(s, &given.graph))?;
+    let options = Options { threads: given.threads, optimisation: Default::default() };
+    engines.torch()?.judge(graph, &options).at("f64 shadow").map_err(|e| match e.next {
+        Some(_) => e,
+        None => e.next("or state a tolerance of your own: tolerance = { kind = \"flat\", atol = ..., rtol = ..., why = \"...\" }"),
+    })
+}
+
+/// For every injected fault of outputs the same engine without it.
+fn controls(scenario: &Scenario, graph: &Arc<Graph>, threads: usize, engines: Engines) -> Result<Vec<Control>> {
+    let sides = [(&scenario.reference, Faulty::Reference), (&scenario.candidate, Faulty::Candidate)];
+    let of_outputs = |s: &&Subject| !s.fault.as_deref().is_some_and(fault::only_gradients);
+    let faulty = sides.into_iter().filter(|(s, _)| of_outputs(s)).filter_map(|(s, side)| s.node.as_ref().map(|n| (s, n, side)));
+    faulty
+        .map(|(s, node, side)| {
+            let clean = Subject { optimisation: s.optimisation, ..Subject::named(s.engine()) };
+            Ok((fault::find(graph, node)?, open(&clean, graph, threads, engines)?, side))
+        })
+        .collect()
 }

@@ -3,6 +3,9 @@
 
 pub mod accumulated;
 pub mod bench;
+pub mod conclude;
+pub mod floors;
+pub mod given;
 pub mod gradients;
 pub mod inputs;
 pub mod isolated;

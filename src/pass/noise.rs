@@ -1,4 +1,5 @@
-//! noise: the second walk: the f64 graph once undisturbed and K times with rounding noise after every node.
+//! noise: the second walk: the f64 graph once undisturbed and K times with rounding noise after every node; run k is the same whatever
+//! other runs are walked with it.
 
 use super::Watch;
 use super::values::{Release, Values};
@@ -10,6 +11,7 @@ use crate::subject::Judge;
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 /// What the walk needs to know.
 pub struct Task<'a> {
@@ -34,24 +36,31 @@ pub fn shaping(graph: &Graph) -> HashSet<&str> {
     nodes.flat_map(|n| n.inputs.iter().skip(first(&n.op))).map(String::as_str).collect()
 }
 
-/// Floors of the wanted tensors.
-pub fn run(task: &Task, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<HashMap<String, Floor>> {
-    over(task, &(0..task.graph.steps.len()).collect::<Vec<_>>(), judge, watch)
+/// Floors of the wanted tensors from these runs (the first is 1), as far as each takes them.
+pub fn run(task: &Task, runs: RangeInclusive<u32>, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<HashMap<String, Floor>> {
+    over(task, &(0..task.graph.steps.len()).collect::<Vec<_>>(), runs, judge, watch)
 }
 
 /// The same over some of the steps (ascending); what they take from others is among the inputs, undisturbed.
-pub fn over(task: &Task, steps: &[usize], judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<HashMap<String, Floor>> {
-    let runs = task.wanted.values().map(|numel| noise::runs_for(*numel)).max().unwrap_or(0);
+pub fn over(
+    task: &Task,
+    steps: &[usize],
+    runs: RangeInclusive<u32>,
+    judge: &mut dyn Judge,
+    watch: &mut dyn Watch,
+) -> Result<HashMap<String, Floor>> {
+    let most = task.wanted.values().map(|numel| noise::runs_for(*numel)).max().unwrap_or(0);
+    // Run 0 is undisturbed.
+    let runs: Vec<u32> = std::iter::once(0).chain(runs.filter(|run| *run <= most)).collect();
     let last = steps.iter().rposition(|i| task.graph.steps[*i].outputs.iter().any(|o| task.wanted.contains_key(o)));
     let Some(last) = last else { return Ok(HashMap::new()) };
     let release = Release::of(task.graph);
-    // Run 0 is undisturbed.
-    let mut alive = vec![Values::of(task.inputs); runs as usize + 1];
+    let mut alive: Vec<(u32, Values)> = runs.into_iter().map(|run| (run, Values::of(task.inputs))).collect();
     let mut floors = HashMap::new();
     watch.phase("noise", last + 1);
     for (done, &i) in steps[..=last].iter().enumerate() {
         one_step(task, i, &task.graph.steps[i], judge, &mut alive, &mut floors)?;
-        alive.iter_mut().for_each(|v| v.drop_after(i, &release));
+        alive.iter_mut().for_each(|(_, v)| v.drop_after(i, &release));
         watch.step(done + 1);
     }
     Ok(floors)
@@ -62,27 +71,28 @@ fn one_step(
     i: usize,
     step: &Step,
     judge: &mut dyn Judge,
-    alive: &mut [Values],
+    alive: &mut [(u32, Values)],
     floors: &mut HashMap<String, Floor>,
 ) -> Result<()> {
     if step.outputs.iter().all(|o| task.replay.contains_key(o)) {
-        for values in alive.iter_mut() {
+        for (_, values) in alive.iter_mut() {
             step.outputs.iter().for_each(|n| values.put(n, task.replay[n].clone()));
         }
         return Ok(());
     }
-    let exact = judge.eval(i, &|n| alive[0].get(n))?;
-    let rounding = judge.rounding(i, &|n| alive[0].get(n), &exact)?;
-    for (run, values) in alive.iter_mut().enumerate() {
+    let exact = judge.eval(i, &|n| alive[0].1.get(n))?;
+    let rounding = judge.rounding(i, &|n| alive[0].1.get(n), &exact)?;
+    for (run, values) in alive.iter_mut() {
+        let run = *run;
         let outputs = if run == 0 { exact.clone() } else { judge.eval(i, &|n| values.get(n))? };
         for (k, (name, value)) in step.outputs.iter().zip(outputs).enumerate() {
             let value = match task.replay.get(name) {
                 Some(recorded) => recorded.clone(),
                 None if run == 0 => value,
-                None => disturb(value, unit(task, name), &rounding[k], noise::signs(task.seed, run as u32, i << 8 | k)),
+                None => disturb(value, unit(task, name), &rounding[k], noise::signs(task.seed, run, i << 8 | k)),
             };
             let axis = noise::axis_for(exact[k].shape());
-            let wanted = run > 0 && task.wanted.get(name).is_some_and(|numel| run as u32 <= noise::runs_for(*numel));
+            let wanted = run > 0 && task.wanted.get(name).is_some_and(|numel| run <= noise::runs_for(*numel));
             if let Some(channels) = wanted.then(|| noise::deviation(&exact[k], &value, axis)).flatten() {
                 floors.entry(name.clone()).or_insert_with(|| Floor { axis, ..Default::default() }).add(&channels);
             }

@@ -5,7 +5,8 @@ use crate::graph::{Dim, Graph};
 use crate::kernel::anchors::Anchors;
 use crate::scenario::training::{PREDICTIONS, TRUTH, Training};
 use crate::scenario::{Scenario, Stage, Subject, ToleranceKind};
-use crate::subject::{fault, kernel};
+use crate::subject::fault;
+use crate::subject::kernel::{self, Opinion};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 
@@ -36,11 +37,11 @@ pub fn tensors(graph: &Graph, training: &Training) -> Result<()> {
     }
 }
 
-/// The ground truth, the grids, and the predictions where they are fed.
+/// The ground truth, the grids, and the predictions where they are fed: then what the kernel makes of them.
 ///
 /// # Errors
 /// Image and ground truth of what no loss is defined for; other anchors than the size of the images gives.
-pub fn inputs(graph: &Graph, training: &Training, inputs: &IndexMap<String, Tensor>) -> Result<()> {
+pub fn inputs(graph: &Graph, training: &Training, inputs: &IndexMap<String, Tensor>) -> Result<Option<Opinion>> {
     let image = image(graph, training, inputs)?;
     let (anchors, classes) = grid(graph, training);
     let expected = Anchors::of_image(image[0], image[1], &training.strides)?.len();
@@ -51,10 +52,8 @@ pub fn inputs(graph: &Graph, training: &Training, inputs: &IndexMap<String, Tens
     }
     let get = |standard: &str| inputs.get(training.name(standard)).cloned();
     kernel::check_truth(training, classes, &get)?;
-    if PREDICTIONS.iter().all(|p| get(p).is_some()) {
-        kernel::evaluate(training, image, &get)?;
-    }
-    Ok(())
+    let fed = PREDICTIONS.iter().all(|p| get(p).is_some());
+    fed.then(|| kernel::evaluate(training, image, &get)).transpose()
 }
 
 /// How many anchors and classes `pred_scores` declares.

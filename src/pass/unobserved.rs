@@ -1,7 +1,11 @@
 //! unobserved: what users deploy: the declared outputs of a run in which nothing else was observed, against the observed ones.
 
+use super::bench::Bench;
+use super::layers::Layers;
 use crate::compare::{Tolerance, compare, judge as judge_stated};
-use crate::floor::noise::{Floor, R, axis_for};
+use crate::error::{Place, Result};
+use crate::floor::noise::{Floor, axis_for};
+use crate::subject::Session;
 use crate::tensor::Tensor;
 use crate::verdict::Unobserved;
 use std::collections::HashMap;
@@ -9,28 +13,67 @@ use std::collections::HashMap;
 /// Declared outputs of an un-observed run; None where observing changes nothing.
 pub type Whole = Option<Vec<(String, Tensor)>>;
 
+/// Those of both subjects.
+#[derive(Default)]
+pub struct Wholes {
+    reference: Whole,
+    candidate: Whole,
+}
+
+/// Runs both subjects un-observed.
+pub fn run(bench: &mut Bench) -> Result<Wholes> {
+    let inputs = bench.inputs;
+    let whole = |s: &mut dyn Session| s.unobserved(&|n| inputs.get(n).cloned());
+    let reference = whole(&mut *bench.reference).at("reference, un-observed")?;
+    Ok(Wholes { reference, candidate: whole(&mut *bench.candidate).at("candidate, un-observed")? })
+}
+
+impl Wholes {
+    /// Names of the outputs that are not what was observed, of either subject.
+    pub fn differing<'a>(&'a self, layers: &'a Layers) -> impl Iterator<Item = &'a str> {
+        let other = |n: &str, t: &Tensor| {
+            [&layers.reference_outputs, &layers.candidate_outputs].iter().any(|o| o.get(n).is_some_and(|own| own.bytes() != t.bytes()))
+        };
+        let all = self.reference.iter().chain(&self.candidate).flatten();
+        all.filter(move |(n, t)| other(n, t)).map(|(n, _)| n.as_str())
+    }
+
+    /// Judges both subjects, which are called by `names`.
+    pub fn judge(
+        &self,
+        names: &(String, String),
+        layers: &Layers,
+        floors: &HashMap<String, Floor>,
+        stated: Option<&Tolerance>,
+    ) -> Vec<Unobserved> {
+        let mut all = judge(&names.0, &self.reference, &layers.reference_outputs, floors, stated);
+        all.extend(judge(&names.1, &self.candidate, &layers.candidate_outputs, floors, stated));
+        all
+    }
+}
+
 /// Judges every output of `whole` against `own`, the same subject's observed values.
-pub fn judge(
+fn judge(
     subject: &str,
-    whole: Whole,
+    whole: &Whole,
     own: &HashMap<String, Tensor>,
     floors: &HashMap<String, Floor>,
     stated: Option<&Tolerance>,
 ) -> Vec<Unobserved> {
-    let one = |(name, tensor): (String, Tensor)| {
-        let observed = own.get(&name)?;
+    let one = |(name, tensor): &(String, Tensor)| {
+        let observed = own.get(name)?;
         let comparison = compare(observed.view(), tensor.view(), axis_for(observed.shape()));
-        let (ratio, abstained) = match (comparison.metrics(), stated, floors.get(&name)) {
+        let (ratio, abstained) = match (comparison.metrics(), stated, floors.get(name)) {
             (Some(_), _, _) if comparison.identical() => (0.0, None),
             (_, Some(tolerance), _) => (judge_stated(observed.view(), tensor.view(), tolerance).ratio(), None),
             (Some(m), None, _) if m.specials.conflicts > 0 => (f64::INFINITY, None),
-            (Some(m), None, Some(floor)) => (floor.ratio(&m.pools()) / R, None),
+            (Some(m), None, Some(floor)) => (floor.judge(m), None),
             (Some(_), None, None) if !observed.dtype().is_float() => {
                 (0.0, Some("a decision differs, and ties cannot be told where nothing is observed".to_string()))
             }
             (Some(_), None, None) | (None, None, _) => (f64::INFINITY, None),
         };
-        Some(Unobserved { subject: subject.to_string(), name, comparison, ratio, abstained })
+        Some(Unobserved { subject: subject.to_string(), name: name.clone(), comparison, ratio, abstained })
     };
-    whole.into_iter().flatten().filter_map(one).collect()
+    whole.iter().flatten().filter_map(one).collect()
 }

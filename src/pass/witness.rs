@@ -4,11 +4,10 @@
 //! noise. Of a sketch the distance is an estimate; the smallest distance that it allows (three standard errors) must be over.
 
 use crate::compare::{Comparison, compare};
-use crate::floor::noise::{Floor, R, axis_for};
-use crate::golden::estimate::{self, Estimate, Seen};
+use crate::floor::noise::{Floor, axis_for};
+use crate::golden::estimate::{self, Seen};
 use crate::golden::{Golden, Held, Value};
-use crate::stage::golden::Witnessed;
-use crate::stage::grad::estimate_ratio;
+use crate::stage::golden::{Witnessed, sketched};
 use crate::tensor::Tensor;
 use std::collections::HashMap;
 
@@ -25,7 +24,8 @@ enum Looked {
     /// The same bits.
     Same,
     Full(Comparison),
-    Sketch(Box<Estimate>),
+    /// Values that a sketch tells of.
+    Sketch(Seen),
     /// Another dtype, shape or finiteness.
     Unlike(String),
     /// A decision or an integer, and not the same.
@@ -54,7 +54,7 @@ fn looked(held: &Held, reference: &Tensor) -> Looked {
             comparison => Looked::Full(comparison),
         },
         Value::Sketch(sketch) => match estimate::against(sketch, reference.view()) {
-            Seen::Values(e) => Looked::Sketch(e),
+            seen @ Seen::Values(_) => Looked::Sketch(seen),
             Seen::Attributes(a) => Looked::Unlike(format!("{a:?}")),
             Seen::NotFinite { reference: golden, candidate: ours } => Looked::Unlike(format!("golden {golden:?}, reference {ours:?}")),
         },
@@ -69,10 +69,11 @@ pub fn wanted(waiting: &[Waiting]) -> impl Iterator<Item = (String, usize)> + '_
 
 /// Holds what waited against the floors.
 pub fn settle(waiting: Vec<Waiting>, floors: &HashMap<String, Floor>) -> Vec<Witnessed> {
-    waiting.into_iter().map(|w| one(w, floors)).collect()
+    waiting.iter().map(|w| held(w, floors)).collect()
 }
 
-fn one(w: Waiting, floors: &HashMap<String, Floor>) -> Witnessed {
+/// Holds one tensor against its floor.
+pub fn held(w: &Waiting, floors: &HashMap<String, Floor>) -> Witnessed {
     let floor = floors.get(&w.name);
     let out = |ratio: f64, distance: f64, note: Option<String>| Witnessed {
         name: w.name.clone(),
@@ -87,10 +88,13 @@ fn one(w: Waiting, floors: &HashMap<String, Floor>) -> Witnessed {
         (Looked::Unlike(what), _) => out(f64::INFINITY, f64::INFINITY, Some(what.clone())),
         (Looked::Decision, _) => out(f64::INFINITY, f64::INFINITY, Some("decisions differ".into())),
         (Looked::Full(c), Some(floor)) => match c.metrics() {
-            Some(m) if m.specials.conflicts == 0 => out(floor.ratio(&m.pools()) / R, m.rel_l2, None),
+            Some(m) if m.specials.conflicts == 0 => out(floor.judge(m), m.rel_l2, None),
             _ => out(f64::INFINITY, f64::INFINITY, Some("not finite on one side".into())),
         },
-        (Looked::Sketch(e), Some(floor)) => out(estimate_ratio(e, floor, w.numel), e.relative, Some("estimated from a sketch".into())),
+        (Looked::Sketch(seen), Some(floor)) => {
+            let told = sketched(seen, floor, w.numel);
+            out(told.ratio, told.relative, Some("estimated from a sketch".into()))
+        }
         (Looked::Full(_) | Looked::Sketch(_), None) => out(f64::NAN, f64::NAN, Some("no noise floor".into())),
     }
 }

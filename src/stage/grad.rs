@@ -3,9 +3,10 @@
 //! "The reference has none either" is told apart from "lost here": a missing gradient stands for zeros, and zeros are held against
 //! the same floor as any other value.
 
+use super::golden::sketched;
 use crate::compare::{compare, json};
-use crate::floor::noise::{Floor, R, axis_for};
-use crate::golden::estimate::{self, Estimate, Seen};
+use crate::floor::noise::{Floor, axis_for};
+use crate::golden::estimate::{self, Seen};
 use crate::golden::sketch::Sketch;
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ pub struct Report {
     pub who: String,
     pub against: String,
     pub terms: Vec<TermGradients>,
+    /// Why terms were not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abstained: Option<String>,
 }
 
 /// The gradients of one term's contribution, in backward order: predictions first, then parameters from the last layer to the first.
@@ -89,35 +93,46 @@ impl Report {
     }
 }
 
-/// Holds one gradient against the f64 reference; `floor` is the spread of the reference under rounding noise.
-pub fn judge(name: &str, reference: Option<&Tensor>, candidate: Option<&Tensor>, floor: Option<&Floor>) -> Gradient {
-    let out = |state, ratio, max_abs, rel_l2| Gradient {
-        name: name.into(),
-        state,
-        norm_reference: reference.map(norm),
-        norm_candidate: candidate.map(norm),
-        ratio,
-        max_abs,
-        rel_l2,
-    };
-    let shape = match (reference, candidate) {
-        (None, None) => return out(State::BothAbsent, 0.0, 0.0, 0.0),
-        (Some(r), Some(c)) if r.shape() != c.shape() => return out(State::OtherShape, f64::INFINITY, f64::INFINITY, f64::INFINITY),
+/// What the f64 graph says of one gradient.
+#[derive(Clone, Copy, Default)]
+pub struct Exact<'a> {
+    /// Of the raw term; None where no path leads back.
+    pub gradient: Option<&'a Tensor>,
+    /// Its spread under rounding noise.
+    pub floor: Option<&'a Floor>,
+}
+
+impl Exact<'_> {
+    fn judged(&self, name: &str, norm_candidate: Option<f64>, state: State, [ratio, max_abs, rel_l2]: [f64; 3]) -> Gradient {
+        Gradient { name: name.into(), state, norm_reference: self.gradient.map(norm), norm_candidate, ratio, max_abs, rel_l2 }
+    }
+}
+
+/// Nothing to say, and nothing in common.
+const NONE: [f64; 3] = [0.0; 3];
+const UNLIKE: [f64; 3] = [f64::INFINITY; 3];
+
+/// Holds one gradient against the f64 graph's. The opinion is that of the term times `weight`; norms are those of the raw term.
+pub fn judge(name: &str, exact: Exact, candidate: Option<&Tensor>, weight: f64) -> Gradient {
+    let out = |state, numbers| exact.judged(name, candidate.map(|c| norm(c) / weight), state, numbers);
+    let shape = match (exact.gradient, candidate) {
+        (None, None) => return out(State::BothAbsent, NONE),
+        (Some(r), Some(c)) if r.shape() != c.shape() => return out(State::OtherShape, UNLIKE),
         (Some(t), _) | (None, Some(t)) => t.shape().to_vec(),
     };
     let wide = |t: Option<&Tensor>| t.map_or_else(|| vec![0.0; shape.iter().product()], Tensor::to_f64);
-    let (r, c) = (wide(reference), wide(candidate));
+    let (mut r, c) = (wide(exact.gradient), wide(candidate));
     let zero = |v: &[f64]| v.iter().all(|x| *x == 0.0);
-    if zero(&r) && zero(&c) {
-        return out(State::BothAbsent, 0.0, 0.0, 0.0);
-    }
     let lost = (zero(&c), zero(&r));
+    if lost == (true, true) {
+        return out(State::BothAbsent, NONE);
+    }
+    r.iter_mut().for_each(|v| *v *= weight);
     let (r, c) = (Tensor::from_vec(&shape, r), Tensor::from_vec(&shape, c));
     let comparison = compare(r.view(), c.view(), axis_for(&shape));
-    let Some(m) = comparison.metrics() else { return out(State::OtherShape, f64::INFINITY, f64::INFINITY, f64::INFINITY) };
-    let ratio = match floor {
-        _ if m.specials.conflicts > 0 => f64::INFINITY,
-        Some(floor) => floor.ratio(&m.pools()) / R,
+    let Some(m) = comparison.metrics() else { return out(State::OtherShape, UNLIKE) };
+    let ratio = match exact.floor {
+        Some(floor) => floor.judge(m) / weight.abs(),
         None if comparison.identical() => 0.0,
         None => f64::INFINITY,
     };
@@ -127,45 +142,26 @@ pub fn judge(name: &str, reference: Option<&Tensor>, candidate: Option<&Tensor>,
         (false, (_, true)) => State::OnlyHere,
         (false, _) => State::Differs,
     };
-    out(state, ratio, m.max_abs.value, m.rel_l2)
+    out(state, [ratio, m.max_abs.value, m.rel_l2])
 }
 
 /// The same for a gradient of which a golden keeps a sketch.
-pub fn judge_sketch(name: &str, reference: Option<&Tensor>, golden: &Sketch, floor: Option<&Floor>) -> Gradient {
-    let out = |state, ratio, distance, relative| Gradient {
-        name: name.into(),
-        state,
-        norm_reference: reference.map(norm),
-        norm_candidate: Some(golden.norm),
-        ratio,
-        max_abs: distance,
-        rel_l2: relative,
-    };
-    let nothing = reference.is_none_or(|t| t.to_f64().iter().all(|v| *v == 0.0));
-    if nothing && golden.norm == 0.0 {
-        return out(State::BothAbsent, 0.0, 0.0, 0.0);
+pub fn judge_sketch(name: &str, exact: Exact, golden: &Sketch, weight: f64) -> Gradient {
+    let out = |state, numbers| exact.judged(name, Some(golden.norm / weight), state, numbers);
+    if golden.norm == 0.0 && exact.gradient.is_none_or(|t| t.to_f64().iter().all(|v| *v == 0.0)) {
+        return out(State::BothAbsent, NONE);
     }
-    let narrow = |t: &Tensor| Tensor::from_vec(t.shape(), t.to_f64().iter().map(|v| *v as f32).collect::<Vec<f32>>());
-    match (reference.map(narrow).map(|t| estimate::against(golden, t.view())), floor) {
-        (Some(Seen::Values(e)), Some(floor)) => {
-            let ratio = estimate_ratio(&e, floor, golden.shape.iter().product());
-            out(if ratio <= 1.0 { State::Agrees } else { State::Differs }, ratio, e.distance, e.relative)
-        }
-        (Some(Seen::Attributes(_)), _) => out(State::OtherShape, f64::INFINITY, f64::INFINITY, f64::INFINITY),
-        (None, _) => out(State::OnlyHere, f64::INFINITY, golden.norm, f64::INFINITY),
-        (Some(_), _) => out(State::Differs, f64::INFINITY, f64::INFINITY, f64::INFINITY),
+    let Some(gradient) = exact.gradient else { return out(State::OnlyHere, [f64::INFINITY, golden.norm, f64::INFINITY]) };
+    let narrow = gradient.to_f64().iter().map(|v| (v * weight) as f32).collect::<Vec<f32>>();
+    let seen = estimate::against(golden, Tensor::from_vec(gradient.shape(), narrow).view());
+    let told = exact.floor.map(|floor| sketched(&seen, floor, gradient.numel()));
+    let ratio = told.map_or(f64::INFINITY, |t| t.ratio / weight.abs());
+    match (&seen, told) {
+        (Seen::Attributes(_), _) => out(State::OtherShape, UNLIKE),
+        (Seen::Values(_), Some(t)) if ratio <= 1.0 => out(State::Agrees, [ratio, t.distance, t.relative]),
+        (Seen::Values(_), Some(t)) => out(State::Differs, [ratio, t.distance, t.relative]),
+        (Seen::Values(_), None) | (Seen::NotFinite { .. }, _) => out(State::Differs, UNLIKE),
     }
-}
-
-/// How an estimated distance stands to a floor: the larger of the smallest distance that the estimate allows (three standard errors)
-/// over the spread's norm, and the largest sampled error over the largest spread.
-pub fn estimate_ratio(e: &Estimate, floor: &Floor, numel: usize) -> f64 {
-    let per_channel = numel as f64 / floor.rms.len().max(1) as f64;
-    let spread = floor.rms.iter().map(|r| r * r * per_channel).sum::<f64>().sqrt();
-    let least = (e.distance - e.resolution).max(0.0) / (1.0 + 1.5 * e.error);
-    let over = |error: f64, floor: f64| if error == 0.0 { 0.0 } else { error / (R * floor) };
-    let sampled = over(e.sample.max_abs.value, floor.max.iter().copied().fold(0.0, f64::max));
-    over(least, spread).max(sampled)
 }
 
 /// The L2 norm.
@@ -188,13 +184,17 @@ mod tests {
         Tensor::of(&[3], &v)
     }
 
+    fn found(gradient: Option<&Tensor>, candidate: Option<&Tensor>, floor: Option<&Floor>) -> State {
+        judge("w", Exact { gradient, floor }, candidate, 1.0).state
+    }
+
     #[test]
     fn a_gradient_is_judged_by_the_spread_of_the_reference() {
         let (a, near, far) = (t([1.0, 2.0, 3.0]), t([1.0, 2.0, 3.0 + 1e-7]), t([1.0, 2.0, 3.1]));
-        assert_eq!(judge("w", Some(&a), Some(&near), Some(&floor(1e-7))).state, State::Agrees);
-        assert_eq!(judge("w", Some(&a), Some(&far), Some(&floor(1e-7))).state, State::Differs);
-        assert_eq!(judge("w", Some(&a), Some(&t([1.0, 2.0, f64::NAN])), Some(&floor(1e-7))).state, State::Differs);
-        assert_eq!(judge("w", Some(&a), Some(&Tensor::of(&[1], &[1.0])), None).state, State::OtherShape);
+        assert_eq!(found(Some(&a), Some(&near), Some(&floor(1e-7))), State::Agrees);
+        assert_eq!(found(Some(&a), Some(&far), Some(&floor(1e-7))), State::Differs);
+        assert_eq!(found(Some(&a), Some(&t([1.0, 2.0, f64::NAN])), Some(&floor(1e-7))), State::Differs);
+        assert_eq!(found(Some(&a), Some(&Tensor::of(&[1], &[1.0])), None), State::OtherShape);
     }
 
     #[test]
@@ -208,16 +208,25 @@ mod tests {
             (Some(&a), Some(&zero), State::LostHere),
             (None, Some(&a), State::OnlyHere),
         ] {
-            assert_eq!(judge("w", reference, candidate, Some(&floor(1e-7))).state, state, "{reference:?} {candidate:?}");
+            assert_eq!(found(reference, candidate, Some(&floor(1e-7))), state, "{reference:?} {candidate:?}");
         }
         // A gradient that is zero but for rounding has not been lost.
-        assert_eq!(judge("w", Some(&t([1e-9, -1e-9, 0.0])), None, Some(&floor(1e-8))).state, State::Agrees);
+        assert_eq!(found(Some(&t([1e-9, -1e-9, 0.0])), None, Some(&floor(1e-8))), State::Agrees);
     }
 
     #[test]
     fn a_gradient_whose_reference_no_noise_moves_must_be_equal() {
         let a = t([1.0, 2.0, 3.0]);
-        assert_eq!(judge("w", Some(&a), Some(&a), None).state, State::Agrees);
-        assert_eq!(judge("w", Some(&a), Some(&t([1.0, 2.0, 4.0])), None).state, State::Differs);
+        assert_eq!(found(Some(&a), Some(&a), None), State::Agrees);
+        assert_eq!(found(Some(&a), Some(&t([1.0, 2.0, 4.0])), None), State::Differs);
+    }
+
+    #[test]
+    fn an_opinion_on_the_weighted_term_is_judged_as_one_on_the_raw_term() {
+        let (a, near) = (t([1.0, 2.0, 3.0]), [1.0, 2.0, 3.0 + 1e-7]);
+        let raw = judge("w", Exact { gradient: Some(&a), floor: Some(&floor(1e-7)) }, Some(&t(near)), 1.0);
+        let halved = judge("w", Exact { gradient: Some(&a), floor: Some(&floor(1e-7)) }, Some(&t(near.map(|v| v * 0.5))), 0.5);
+        assert_eq!((halved.state, halved.ratio, halved.norm_candidate), (raw.state, raw.ratio, raw.norm_candidate));
+        assert_eq!(judge("w", Exact { gradient: Some(&a), floor: Some(&floor(1e-7)) }, Some(&a), 0.5).state, State::Differs);
     }
 }

@@ -1,6 +1,8 @@
 //! loss: a ledger of the terms: value, weight, normaliser, contribution, gradient into each prediction, and what is wrong with them.
 
+use super::unused;
 use crate::compare::json;
+use crate::floor::Family;
 use crate::floor::noise::R;
 use crate::scenario::training::TERMS;
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,8 @@ pub struct Values {
     pub items: [f64; 3],
     pub total: f64,
     pub normaliser: f64,
+    /// Unit roundoff of the dtype that the loss is in.
+    pub unit: f64,
 }
 
 /// The ledger.
@@ -94,8 +98,28 @@ pub enum FlagKind {
     Normaliser,
     /// The items are weighted terms in another order.
     ItemOrder,
+    /// A weight that the loss declares does not act on its term.
+    UnusedWeight,
     /// An intermediate result is larger than every declared shape of the loss.
     Broadcast,
+}
+
+/// What the checks call the sum of the items.
+const TOTAL: &str = "loss.total";
+
+impl Values {
+    /// Whether two numbers of this opinion are one but for the rounding of a number of size `scale`.
+    pub(super) fn same(&self, a: f64, b: f64, scale: f64) -> bool {
+        (a - b).abs() <= Family::Arithmetic.allowed(1) * self.unit * scale
+    }
+
+    /// The permutation under which the items are the weighted terms, where it is not the declared one.
+    pub(super) fn order(&self, weights: [f64; 3]) -> Option<[usize; 3]> {
+        let weighted = [0, 1, 2].map(|i| self.terms[i] * weights[i]);
+        let fits = |order: &[usize; 3]| order.iter().zip(self.items).all(|(i, item)| self.same(weighted[*i], item, item.abs()));
+        let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        orders.into_iter().find(fits).filter(|o| *o != orders[0])
+    }
 }
 
 impl Report {
@@ -106,18 +130,23 @@ impl Report {
 
     /// The first thing that is wrong: (who, tensor or term, sentence).
     pub fn first(&self) -> Option<(String, String)> {
-        let check = self.checks.iter().find(|c| c.ratio > 1.0 || c.ratio.is_nan());
-        let check = check
-            .map(|c| (c.tensor.clone(), format!("{}: '{}' is {:e}, the f64 reference says {:e}", c.who, c.tensor, c.value, c.expected)));
-        check.or(self.flags.iter().find(|f| !f.expected).map(|f| (f.term.clone(), f.says.clone())))
+        let check = self.checks.iter().filter(|c| c.ratio > 1.0 || c.ratio.is_nan());
+        let say = |c: &Check| format!("{}: '{}' is {:e}, the f64 reference says {:e}", c.who, c.tensor, c.value, c.expected);
+        let mut checks = check.map(|c| (c.tensor.clone(), say(c))).peekable();
+        let flag = |unused: bool| {
+            let mut flags = self.flags.iter().filter(|f| !f.expected && (f.kind == FlagKind::UnusedWeight) == unused);
+            flags.next().map(|f| (f.term.clone(), f.says.clone()))
+        };
+        // A weight that does not act is why the total is off; a term that is off is worse.
+        let term = checks.next_if(|c| c.0 != TOTAL);
+        term.or_else(|| flag(true)).or_else(|| checks.next()).or_else(|| flag(false))
     }
 }
 
 /// `ours` against what the f64 reference says of the same predictions; `spread` gives the floor of a tensor by standard name.
 pub fn checks(ours: &Values, reference: &Values, spread: &dyn Fn(&str) -> f64) -> Vec<Check> {
     let named = TERMS.iter().enumerate().map(|(i, t)| (format!("loss.{t}"), ours.terms[i], reference.terms[i]));
-    let rest =
-        [("loss.total".to_string(), ours.total, reference.total), ("loss.normaliser".to_string(), ours.normaliser, reference.normaliser)];
+    let rest = [(TOTAL.to_string(), ours.total, reference.total), ("loss.normaliser".to_string(), ours.normaliser, reference.normaliser)];
     named
         .chain(rest)
         .map(|(tensor, value, expected)| {
@@ -147,20 +176,13 @@ pub fn flags(ours: &Values, reference: &Values, weights: [f64; 3], spread: &dyn 
         let says = format!("{}: terms are divided by {:e}, the reference divides by {:e}", ours.who, ours.normaliser, reference.normaliser);
         flag("total", FlagKind::Normaliser, says, false);
     }
-    if let Some(order) = other_order(ours, weights) {
+    if let Some(order) = ours.order(weights) {
         let names: Vec<&str> = order.iter().map(|i| TERMS[*i]).collect();
         let says = format!("{}: loss.items holds [{}], expected [{}]", ours.who, names.join(", "), TERMS.join(", "));
         flag("total", FlagKind::ItemOrder, says, false);
     }
+    flags.extend(unused::flags(ours, reference, weights));
     flags
-}
-
-/// The permutation under which the items are the weighted terms, where it is not the declared one.
-fn other_order(v: &Values, weights: [f64; 3]) -> Option<[usize; 3]> {
-    let weighted = [0, 1, 2].map(|i| v.terms[i] * weights[i]);
-    let fits = |order: &[usize; 3]| order.iter().zip(v.items).all(|(i, item)| (weighted[*i] - item).abs() <= 1e-5 * item.abs());
-    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
-    orders.into_iter().find(fits).filter(|o| *o != orders[0])
 }
 
 /// Whether an intermediate of the loss is larger than anything that its declared shapes can give: an accidental broadcast.
@@ -182,7 +204,7 @@ mod tests {
     use super::*;
 
     fn values(who: &str) -> Values {
-        Values { who: who.into(), terms: [0.5, 0.25, 2.0], items: [1.25, 0.125, 2.0], total: 3.375, normaliser: 8.0 }
+        Values { who: who.into(), terms: [0.5, 0.25, 2.0], items: [1.25, 0.125, 2.0], total: 3.375, normaliser: 8.0, unit: 2f64.powi(-24) }
     }
 
     const WEIGHTS: [f64; 3] = [2.5, 0.5, 1.0];
@@ -211,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_dead_term_is_a_fault_unless_the_reference_has_it_too() {
-        let dead = Values { terms: [0.5, 0.0, 2.0], items: [1.25, 0.0, 2.0], ..values("candidate") };
+        let dead = Values { terms: [0.5, 0.0, 2.0], items: [1.25, 0.0, 2.0], total: 3.25, ..values("candidate") };
         assert_eq!(kinds(&dead), [(FlagKind::ZeroValue, false)]);
         let both = Values { who: "kernel".into(), ..dead.clone() };
         let found = flags(&dead, &both, WEIGHTS, &SPREAD);
@@ -238,5 +260,18 @@ mod tests {
         assert!(broadcast("candidate", "t", &[1, 84, 20], 84 * 20, "iou").is_none());
         let flag = broadcast("candidate", "t", &[84, 84], 84 * 20, "iou").unwrap();
         assert!(flag.says.contains("7056 elements"), "{}", flag.says);
+    }
+
+    #[test]
+    fn a_weight_that_does_not_act_explains_a_total_that_is_off() {
+        let raw = Values { items: [0.5, 0.125, 2.0], total: 2.625, ..values("candidate") };
+        let report = |ours: &Values| Report {
+            terms: vec![],
+            checks: checks(ours, &values("kernel"), &SPREAD),
+            flags: flags(ours, &values("kernel"), WEIGHTS, &SPREAD),
+        };
+        assert_eq!(report(&raw).first().unwrap().0, "iou");
+        assert_eq!(report(&Values { total: 3.4, ..values("candidate") }).first().unwrap().0, TOTAL);
+        assert_eq!(report(&Values { terms: [0.5, 0.3, 2.0], ..raw }).first().unwrap().0, "loss.dfl");
     }
 }

@@ -5,6 +5,7 @@ pub mod golden;
 pub mod grad;
 pub mod loss;
 pub mod regions;
+pub mod unused;
 mod verdicts;
 
 pub use verdicts::verdicts;

@@ -1,6 +1,7 @@
 //! verdicts: what every stage found, in the order a port breaks; the first that diverges is where to look.
 
 use super::golden::Witnessed;
+use super::loss::{Flag, FlagKind};
 use super::regions::Regions;
 use super::{StageVerdict, Stages};
 use crate::params::Cause;
@@ -18,7 +19,7 @@ pub fn verdicts(stages: &[Stage], verdict: &Verdict, regions: &Regions, found: &
         Stage::Activations => activations(verdict, regions),
         Stage::Assign | Stage::Loss | Stage::Grad if !behind => no_shadow(*stage),
         Stage::Assign => at_origin(Stage::Assign, verdict, regions).unwrap_or_else(|| assign(found)),
-        Stage::Loss => at_origin(Stage::Loss, verdict, regions).unwrap_or_else(|| loss(found)),
+        Stage::Loss => at_origin(Stage::Loss, verdict, regions).map_or_else(|| loss(found), |v| with_weights(v, found)),
         Stage::Grad => grad(found),
     };
     let one = |stage: &Stage| match own(stage) {
@@ -159,8 +160,22 @@ fn loss(found: &Stages) -> StageVerdict {
     }
 }
 
+/// A node behind the terms belongs to none of them: a weight that no longer acts says which one it changed.
+fn with_weights(at_origin: StageVerdict, found: &Stages) -> StageVerdict {
+    let flags = found.loss.iter().flat_map(|l| &l.flags).filter(|f| f.kind == FlagKind::UnusedWeight && !f.expected);
+    let unused: Vec<&Flag> = flags.collect();
+    match unused.first().filter(|_| at_origin.term.as_deref() == Some("total")) {
+        Some(first) => {
+            let says = at_origin.says.into_iter().chain(unused.iter().map(|f| f.says.clone())).collect();
+            StageVerdict { term: Some(first.term.clone()), says, ..at_origin }
+        }
+        None => at_origin,
+    }
+}
+
 fn grad(found: &Stages) -> StageVerdict {
     let compared: usize = found.grad.iter().map(|r| r.compared()).sum();
+    let abstained = found.grad.iter().find_map(|r| r.abstained.clone());
     match found.grad.iter().find_map(|r| r.first().map(|(term, g)| (r, term, g))) {
         Some((r, term, g)) => {
             let norm = |n: Option<f64>| n.map_or("none".to_string(), number);
@@ -176,7 +191,9 @@ fn grad(found: &Stages) -> StageVerdict {
             );
             diverge(Stage::Grad, &g.name, Some(term.into()), vec![says])
         }
-        None if compared == 0 => StageVerdict::nothing(Stage::Grad, "no gradient was compared".into()),
+        None if compared == 0 || abstained.is_some() => {
+            StageVerdict::nothing(Stage::Grad, abstained.unwrap_or_else(|| "no gradient was compared".into()))
+        }
         None => StageVerdict::agree(Stage::Grad, format!("{compared} gradients within their floors")),
     }
 }
@@ -211,11 +228,12 @@ mod tests {
     #[test]
     fn a_lost_gradient_diverges_in_the_stage_of_gradients_and_names_term_and_tensor() {
         let t = crate::tensor::Tensor::of(&[1], &[1.0f64]);
-        let g = grad::judge("pred_distri", Some(&t), None, None);
+        let g = grad::judge("pred_distri", grad::Exact { gradient: Some(&t), floor: None }, None, 1.0);
         let report = grad::Report {
             who: "candidate".into(),
             against: "f64 graph".into(),
             terms: vec![grad::TermGradients { term: "dfl".into(), gradients: vec![g] }],
+            abstained: None,
         };
         let found = Stages { grad: vec![report], ..Default::default() };
         let v = verdicts(&[Stage::Grad], &empty(), &Regions::default(), &found, true).remove(0);

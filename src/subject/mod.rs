@@ -45,6 +45,11 @@ pub trait Session {
         BTreeMap::new()
     }
 
+    /// A recorded tensor of this name that no step gives, such as a gradient; None where nothing of it was recorded.
+    fn kept(&self, _name: &str) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
     /// Recorded tensors that pair with nothing in the graph.
     fn leftovers(&self) -> Vec<String> {
         Vec::new()

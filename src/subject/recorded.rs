@@ -4,6 +4,8 @@ use super::{Feed, Output, Session};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
+use crate::scenario::training::PREDICTIONS;
+use crate::tensor::Tensor;
 use crate::trace::file::{self, Opened};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,9 +57,17 @@ impl Session for Recorded {
         self.trace.header.as_ref().map(|h| h.inputs.clone()).unwrap_or_default()
     }
 
+    fn kept(&self, name: &str) -> Result<Option<Tensor>> {
+        self.trace.tensor(name)
+    }
+
     fn leftovers(&self) -> Vec<String> {
         let produced = self.graph.producers();
         let used: Vec<&str> = produced.keys().map(|n| self.name(n)).collect();
-        self.trace.names().filter(|n| !used.contains(n) && !self.graph.inputs.iter().any(|p| p.name == **n)).map(str::to_string).collect()
+        let input = |n: &str| self.graph.inputs.iter().any(|p| p.name == n);
+        let of = |n: &str| produced.contains_key(n) || input(n) || self.graph.weights.contains_key(n) || PREDICTIONS.contains(&n);
+        // grad.TERM.NAME
+        let gradient = |n: &str| n.strip_prefix("grad.").and_then(|n| n.split_once('.')).is_some_and(|(_, name)| of(name));
+        self.trace.names().filter(|n| !used.contains(n) && !input(n) && !gradient(n)).map(str::to_string).collect()
     }
 }

@@ -1,6 +1,5 @@
-//! dtype: the element types, what each is called by whom, and their exact conversion to f64 and i64.
+//! dtype: the element types, what each is called by whom, and how exact it is.
 
-use super::View;
 use bytemuck::Pod;
 use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
@@ -179,49 +178,6 @@ macro_rules! with_element {
             }
         }
     };
-}
-
-/// Every element as f64; exact for all dtypes but 64-bit integers beyond 2^53.
-pub(super) fn floats(view: View<'_>) -> Vec<f64> {
-    macro_rules! cast {
-        ($t:ty, $f:expr) => {
-            bytemuck::cast_slice::<u8, $t>(view.bytes).iter().map($f).collect()
-        };
-    }
-    match view.dtype {
-        DType::F64 => cast!(f64, |x| *x),
-        DType::F32 => cast!(f32, |x| *x as f64),
-        DType::F16 => cast!(f16, |x| x.to_f64()),
-        DType::BF16 => cast!(bf16, |x| x.to_f64()),
-        DType::I64 => cast!(i64, |x| *x as f64),
-        DType::I32 => cast!(i32, |x| *x as f64),
-        DType::I16 => cast!(i16, |x| *x as f64),
-        DType::I8 => cast!(i8, |x| *x as f64),
-        DType::U64 => cast!(u64, |x| *x as f64),
-        DType::U32 => cast!(u32, |x| *x as f64),
-        DType::U16 => cast!(u16, |x| *x as f64),
-        DType::U8 | DType::Bool => cast!(u8, |x| *x as f64),
-    }
-}
-
-/// Every element as i64, exact; none for floats, nor for a u64 beyond i64.
-pub(super) fn integers(view: View<'_>) -> Option<Vec<i64>> {
-    macro_rules! cast {
-        ($t:ty) => {
-            Some(bytemuck::cast_slice::<u8, $t>(view.bytes).iter().map(|x| *x as i64).collect())
-        };
-    }
-    match view.dtype {
-        DType::F64 | DType::F32 | DType::F16 | DType::BF16 => None,
-        DType::U64 => bytemuck::cast_slice::<u8, u64>(view.bytes).iter().map(|x| i64::try_from(*x).ok()).collect(),
-        DType::I64 => cast!(i64),
-        DType::I32 => cast!(i32),
-        DType::I16 => cast!(i16),
-        DType::I8 => cast!(i8),
-        DType::U32 => cast!(u32),
-        DType::U16 => cast!(u16),
-        DType::U8 | DType::Bool => cast!(u8),
-    }
 }
 
 #[cfg(test)]

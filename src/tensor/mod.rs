@@ -1,5 +1,6 @@
 //! tensor: an n-dimensional array of any dtype, owned and shared (`Tensor`) or borrowed (`View`); row-major, never strided.
 
+mod convert;
 pub mod dtype;
 pub mod index;
 pub mod ulp;
@@ -87,6 +88,11 @@ impl Tensor {
         Self::new(T::DTYPE, shape.to_vec(), Arc::new(Values(values))).expect("as many values as the shape holds")
     }
 
+    /// `values` in `dtype`; as many as `shape` holds.
+    pub fn from_f64(dtype: DType, shape: &[usize], values: &[f64]) -> Result<Self> {
+        convert::from_floats(dtype, shape, values)
+    }
+
     pub fn dtype(&self) -> DType {
         self.dtype
     }
@@ -123,7 +129,7 @@ impl Tensor {
 
     /// Every element as i64, if the tensor holds integers or booleans that fit.
     pub fn to_i64(&self) -> Option<Vec<i64>> {
-        dtype::integers(self.view())
+        convert::integers(self.view())
     }
 }
 
@@ -145,7 +151,7 @@ impl<'a> View<'a> {
 
     /// Every element as f64.
     pub fn to_f64(&self) -> Vec<f64> {
-        dtype::floats(*self)
+        convert::floats(*self)
     }
 }
 

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from .kernel import Kernel
 
 ELEMENTS = {"f32": TensorProto.FLOAT, "i64": TensorProto.INT64, "bool": TensorProto.BOOL}
-# Constants that are no short decimals; the last two are meant as the f32 that they are.
-MEANT = (4 / math.pi**2, math.pi / 2, math.sqrt(0.5), float(np.finfo(np.float32).tiny), 1 + float(np.finfo(np.float32).eps))
+# Constants that are no short decimals; the last is meant as the f32 that it is.
+MEANT = (4 / math.pi**2, math.pi / 2, math.sqrt(0.5), float(np.finfo(np.float32).tiny))
 KEY, PRODUCER = "parity.kernel", "parity scripts/models/export_kernels"
 
 

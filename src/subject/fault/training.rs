@@ -1,4 +1,4 @@
-//! training: faults that porting a training step invites: boxes in another format, a weight that broadcasts, a count for a sum, frozen norms.
+//! training: faults that porting a training step invites: boxes in another format, a weight that broadcasts, a count for a sum, a lost summand, frozen norms.
 
 use super::edit::{node, node_with};
 use super::{Edit, Fault};
@@ -29,6 +29,13 @@ pub const FAULTS: &[Fault] = &[
         inject: count,
     },
     Fault {
+        name: "lost-summand",
+        summary: "one element of a vector left out of its sum",
+        ops: &["ReduceSum"],
+        amount: Some(("which", 0.0)),
+        inject: lost,
+    },
+    Fault {
         name: "frozen-norm",
         summary: "normalised by the stored statistics, which stay as they are, where training mode stands",
         ops: &["BatchNormalization"],
@@ -56,6 +63,12 @@ fn count(e: &mut Edit) -> Result<()> {
         let positive = format!("{taken}/positive");
         vec![node("Greater", &[fed, &zero], &positive), node_with("Cast", &[&positive], taken, "to", DType::F32.onnx() as i64)]
     })
+}
+
+fn lost(e: &mut Edit) -> Result<()> {
+    let which = e.add_weight(Tensor::of(&[1], &[e.amount as i64]));
+    let zero = e.add_weight(Tensor::of(&[1], &[0f32]));
+    e.prepend(0, |fed, taken| vec![node_with("ScatterElements", &[fed, &which, &zero], taken, "axis", 0)])
 }
 
 fn frozen(e: &mut Edit) -> Result<()> {

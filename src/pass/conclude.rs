@@ -1,0 +1,53 @@
+//! conclude: what the walks found put together: the verdict with one line per stage, and the ledger of what was compared.
+
+use super::bench::Bench;
+use super::given::Given;
+use super::inputs;
+use crate::graph::Graph;
+use crate::scenario::Stage;
+use crate::stage::regions::Regions;
+use crate::stage::{Stages, verdicts};
+use crate::verdict::{Ancestry, Ledger, Outcome, TensorResult, Unobserved, Verdict, decide, ledger};
+
+/// Everything that was found.
+pub struct Found<'a> {
+    pub given: &'a Given<'a>,
+    pub bench: &'a Bench<'a>,
+    pub regions: &'a Regions,
+    pub tensors: &'a [TensorResult],
+    pub unobserved: &'a [Unobserved],
+    pub stages: &'a Stages,
+    /// Whether the stages behind the activations ran.
+    pub behind: bool,
+}
+
+/// The verdict and what it rests on.
+pub fn conclude(found: &Found) -> (Verdict, Ledger) {
+    let Given { scenario, graph, records, plan, .. } = found.given;
+    let (sessions, golden) = (found.bench.sessions(), found.bench.golden);
+    let recorded = sessions.iter().map(|s| s.recorded_inputs()).chain(golden.iter().map(|g| g.facts.inputs.clone()));
+    let blamed = recorded.filter(|_| scenario.runs(Stage::Inputs)).flat_map(|r| inputs::mismatches(&r, records)).collect();
+    let mut verdict = decide(found.tensors, &ancestry(graph), found.unobserved, blamed);
+    let asked: Vec<Stage> = Stage::ALL.into_iter().filter(|s| scenario.runs(*s)).collect();
+    verdict.conclude(verdicts(&asked, &verdict, found.regions, found.stages, found.behind));
+    let unpaired = golden.iter().flat_map(|g| inputs::unpaired(g, graph));
+    let leftovers = sessions.iter().flat_map(|s| s.leftovers()).chain(unpaired).collect();
+    let mut ledger = ledger(found.tensors, leftovers, &|n| plan.excused(n));
+    if !scenario.runs(Stage::Activations) {
+        only_inputs(&mut verdict, &mut ledger, records.len(), inputs::proved(&sessions, records));
+    }
+    (verdict, ledger)
+}
+
+/// Only stage 0 ran: its tensors are the inputs.
+fn only_inputs(verdict: &mut Verdict, ledger: &mut Ledger, inputs: usize, proved: usize) {
+    (ledger.tensors, ledger.compared) = (inputs, proved);
+    if proved > 0 && verdict.outcome == Outcome::Nothing {
+        verdict.outcome = Outcome::Agree;
+    }
+}
+
+fn ancestry(graph: &Graph) -> Ancestry {
+    let producers = graph.producers();
+    Ancestry(graph.steps.iter().map(|s| s.inputs.iter().filter_map(|n| producers.get(n.as_str()).copied()).collect()).collect())
+}

@@ -1,0 +1,57 @@
+//! floors: which tensors wait for a noise floor, and the walk that gives it.
+
+use super::accumulated::Pending;
+use super::bench::Bench;
+use super::layers::{self, Layers};
+use super::unobserved::Wholes;
+use super::{Watch, noise, witness};
+use crate::error::Result;
+use crate::floor::noise::{Floor, MOST_RUNS, RUNS, runs_for, settled};
+use crate::tensor::DType;
+use std::collections::{HashMap, HashSet};
+
+/// Floors of whatever waits for one; none without a shadow.
+///
+/// Small tensors take up to [`MOST_RUNS`] runs: the rest is walked only where it could change a verdict, or where a trace is to carry floors.
+pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch: &mut dyn Watch) -> Result<HashMap<String, Floor>> {
+    let record = bench.record.is_some();
+    let mut wanted = wanted(layers, record, wholes);
+    wanted.extend(witness::wanted(&layers.witnessed));
+    let Some(judge) = bench.judge.as_mut().filter(|_| !wanted.is_empty()) else { return Ok(HashMap::new()) };
+    let (dtypes, replay) = (layers.dtypes(), &layers.replay);
+    let mut task = noise::Task { graph: bench.graph, inputs: bench.inputs, replay, wanted: &wanted, dtypes: &dtypes, seed };
+    if record {
+        return noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch);
+    }
+    let mut floors = noise::run(&task, 1..=RUNS, &mut **judge, watch)?;
+    let open = open(&wanted, &floors, layers, wholes);
+    if !open.is_empty() {
+        task.wanted = &open;
+        for (name, rest) in noise::run(&task, RUNS + 1..=MOST_RUNS, &mut **judge, watch)? {
+            floors.entry(name).and_modify(|floor| floor.merge(&rest)).or_insert(rest);
+        }
+    }
+    Ok(floors)
+}
+
+/// Small tensors whose verdict the runs that are still to come could change.
+fn open(wanted: &HashMap<String, usize>, floors: &HashMap<String, Floor>, layers: &Layers, wholes: &Wholes) -> HashMap<String, usize> {
+    let walked = layers.results.iter().zip(&layers.pending).filter_map(|(r, p)| match p {
+        Pending::Noise(comparison) => Some((r.name.clone(), floors.get(&r.name)?.judge(comparison.metrics()?))),
+        Pending::Done(_) | Pending::Decision { .. } => None,
+    });
+    let witnessed = layers.witnessed.iter().map(|w| witness::held(w, floors)).map(|w| (w.name, w.ratio));
+    let unobserved = wholes.judge(&Default::default(), layers, floors, None).into_iter().map(|u| (u.name, u.ratio));
+    let all = walked.chain(witnessed).chain(unobserved);
+    let known = all.filter(|(name, _)| floors.contains_key(name));
+    let sized = known.filter_map(|(name, ratio)| wanted.get(&name).map(|numel| (name, ratio, *numel)));
+    sized.filter(|(_, ratio, numel)| runs_for(*numel) > RUNS && !settled(*ratio, *numel)).map(|(name, _, numel)| (name, numel)).collect()
+}
+
+/// Tensors whose floor is needed, with their size; `all` where a trace is to carry them.
+fn wanted(layers: &Layers, all: bool, wholes: &Wholes) -> HashMap<String, usize> {
+    let mut names: HashSet<String> = layers::wanted(layers, all);
+    names.extend(wholes.differing(layers).map(str::to_string));
+    let known = layers.results.iter().filter(|r| names.contains(&r.name));
+    known.filter(|r| r.dtype.is_some_and(DType::is_float)).map(|r| (r.name.clone(), r.shape.iter().product())).collect()
+}

@@ -1,0 +1,54 @@
+//! given: what a scenario gives a run before anything computes: graph, plan, inputs, golden, parameters; refused here where it cannot be run.
+
+use super::{Plan, params, preflight};
+use crate::error::Result;
+use crate::golden::{Golden, store};
+use crate::graph::{Graph, load};
+use crate::input;
+use crate::params::Difference;
+use crate::run::InputRecord;
+use crate::scenario::{Scenario, Stage};
+use crate::stage::regions::Regions;
+use crate::subject::kernel::Opinion;
+use crate::tensor::Tensor;
+use indexmap::IndexMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What is run, and on what.
+pub struct Given<'a> {
+    pub scenario: &'a Scenario,
+    pub graph: Arc<Graph>,
+    pub plan: Plan,
+    pub inputs: IndexMap<String, Tensor>,
+    pub records: Vec<InputRecord>,
+    pub golden: Option<Golden>,
+    pub params: Option<Difference>,
+    /// What the kernel makes of the predictions, where they are fed.
+    pub fed: Option<Rc<Opinion>>,
+    pub threads: usize,
+}
+
+impl<'a> Given<'a> {
+    /// # Errors
+    /// Whatever a scenario, its model, its inputs or its golden lack.
+    pub fn read(scenario: &'a Scenario) -> Result<Self> {
+        let graph = Arc::new(load::file(&scenario.model)?);
+        scenario.training.iter().try_for_each(|t| preflight::tensors(&graph, t))?;
+        preflight::faults(scenario)?;
+        let plan = Plan::of(&graph, scenario)?;
+        let inputs = input::make(scenario, &graph)?;
+        let name = scenario.name.as_deref().unwrap_or("");
+        let golden = scenario.golden.as_deref().map(|folder| store::open_for(folder, name)).transpose()?;
+        let params = scenario.runs(Stage::Params).then(|| params::run(scenario, &graph, golden.as_ref())).transpose()?;
+        let fed = scenario.training.as_ref().map(|t| preflight::inputs(&graph, t, &inputs)).transpose()?.flatten();
+        let threads = scenario.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let records = super::inputs::records(&inputs);
+        Ok(Self { scenario, graph, plan, inputs, records, golden, params, fed: fed.map(Rc::new), threads })
+    }
+
+    /// Which stage every node belongs to.
+    pub fn regions(&self) -> Result<Regions> {
+        self.scenario.training.as_ref().map_or(Ok(Regions::default()), |t| Regions::of(&self.graph, t))
+    }
+}

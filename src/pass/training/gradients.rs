@@ -1,0 +1,132 @@
+//! gradients: the candidate's gradients and the golden's, each against those of the f64 graph.
+
+use super::Task;
+use crate::error::{Error, Place, Result};
+use crate::golden::{Golden, Value};
+use crate::graph::Graph;
+use crate::pass::gradients::{self as walk, Reference, Sums};
+use crate::pass::{Watch, preflight};
+use crate::scenario::Subject;
+use crate::scenario::training::{PREDICTIONS, TERMS};
+use crate::stage::grad::{self, Exact, Gradient, Report, TermGradients};
+use crate::subject::{Options, Session, open};
+use crate::tensor::Tensor;
+use std::sync::Arc;
+
+/// By term, then by what it is differentiated by.
+type Own = Vec<Vec<Option<Tensor>>>;
+
+/// What every opinion is held against: the f64 graph's gradients of the raw terms and of the total, with their standard names.
+struct Bar {
+    names: Vec<String>,
+    reference: Reference,
+}
+
+/// One report per opinion; `weights` are those of the terms.
+pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<Vec<Report>> {
+    let given = task.given;
+    let (terms, wrt) = asked(task)?;
+    let walked = walk::Task {
+        graph: &given.graph,
+        inputs: &given.inputs,
+        replay: &task.layers.replay,
+        dtypes: &task.dtypes,
+        terms: &terms,
+        wrt: &wrt,
+        seed: given.scenario.seed,
+    };
+    // The total is the sum of the weighted terms.
+    let sums = Sums::from([(TERMS.len(), weights.into_iter().enumerate().collect())]);
+    let reference = {
+        let options = Options { threads: given.threads, optimisation: Default::default() };
+        let mut shadow = task.engines.torch()?.differentiator(given.graph.clone(), &options, true).at("f64 gradient")?;
+        walk::reference(&walked, &sums, &mut *shadow, watch).at("f64 gradient")?
+    };
+    let standard = |n: &String| PREDICTIONS.into_iter().find(|p| task.training.name(p) == n).map_or(n.clone(), str::to_string);
+    let bar = Bar { names: wrt.iter().map(standard).collect(), reference };
+    let candidate = match given.scenario.candidate.engine() {
+        "recorded" => of_recording(task.candidate, &bar, weights)?,
+        _ => {
+            let own = candidate(task, &walked)?;
+            bar.report("candidate", &|i, k, exact| Some(grad::judge(&bar.names[k], exact, own[i][k].as_ref(), 1.0)))
+        }
+    };
+    let golden = given.golden.as_ref().map(|g| of_golden(g, &bar, weights)).filter(|r| r.compared() > 0);
+    Ok(std::iter::once(candidate).chain(golden).collect())
+}
+
+/// Names in the graph of what is differentiated, and of what by.
+fn asked(task: &Task) -> Result<(Vec<String>, Vec<String>)> {
+    let terms = TERMS.iter().map(|t| format!("loss.{t}")).chain(["loss.total".to_string()]);
+    let terms = terms.map(|t| task.training.name(&t).to_string()).collect();
+    let mut wrt: Vec<String> = PREDICTIONS.iter().map(|p| task.training.name(p).to_string()).collect();
+    wrt.extend(walk::trainable(&task.given.graph));
+    walk::check(&wrt)?;
+    Ok((terms, wrt))
+}
+
+/// The gradients of a candidate that computes: by libtorch in the declared dtypes.
+///
+/// # Errors
+/// An injected fault of gradients that changes none.
+fn candidate(task: &Task, walked: &walk::Task) -> Result<Own> {
+    let (graph, subject) = (&task.given.graph, &task.given.scenario.candidate);
+    let options = Options { threads: task.given.threads, optimisation: Default::default() };
+    let declared = |graph: &Arc<Graph>| walk::own(walked, &mut *task.engines.torch()?.differentiator(graph.clone(), &options, false)?);
+    let own = declared(&open::graph_of(subject, graph)?).at("candidate, gradient")?;
+    if preflight::gradient_fault(subject).is_some() && same(&own, &declared(graph).at("candidate without its fault, gradient")?) {
+        return Err(changes_nothing(subject));
+    }
+    Ok(own)
+}
+
+impl Bar {
+    /// The report of one opinion; `one` judges gradient (term, name), or says None where the opinion has none to be judged.
+    fn report(&self, who: &str, one: &dyn Fn(usize, usize, Exact) -> Option<Gradient>) -> Report {
+        let exact =
+            |i: usize, k: usize| Exact { gradient: self.reference.exact[i][k].as_ref(), floor: self.reference.floors[i][k].as_ref() };
+        let terms = TERMS.into_iter().chain(["total"]).enumerate().map(|(i, term)| TermGradients {
+            term: term.into(),
+            gradients: (0..self.names.len()).filter_map(|k| one(i, k, exact(i, k))).collect(),
+        });
+        Report { who: who.into(), against: "f64 graph".into(), terms: terms.collect(), abstained: None }
+    }
+}
+
+/// A term by its index, with the weight that what is kept of it has: `grad.TERM.NAME` is of the weighted term.
+fn kept(i: usize, weights: [f64; 3]) -> (&'static str, f64) {
+    (TERMS.get(i).unwrap_or(&"total"), *weights.get(i).unwrap_or(&1.0))
+}
+
+/// What the golden keeps; a gradient that it does not keep is not judged.
+fn of_golden(golden: &Golden, bar: &Bar, weights: [f64; 3]) -> Report {
+    bar.report("golden", &|i, k, exact| {
+        let ((term, weight), name) = (kept(i, weights), &bar.names[k]);
+        Some(match &golden.tensors.get(&format!("grad.{term}.{name}"))?.value {
+            Value::Full(tensor) => grad::judge(name, exact, Some(tensor), weight),
+            Value::Sketch(sketch) => grad::judge_sketch(name, exact, sketch, weight),
+        })
+    })
+}
+
+/// What the candidate's trace holds. A term of which it holds any gradient has no other; one of which it holds none is not judged.
+fn of_recording(trace: &dyn Session, bar: &Bar, weights: [f64; 3]) -> Result<Report> {
+    let of_term = |i: usize| bar.names.iter().map(|n| trace.kept(&format!("grad.{}.{n}", kept(i, weights).0))).collect::<Result<Vec<_>>>();
+    let held: Own = (0..=TERMS.len()).map(of_term).collect::<Result<_>>()?;
+    let any = |i: usize| held[i].iter().any(Option::is_some);
+    let report =
+        bar.report("candidate", &|i, k, exact| any(i).then(|| grad::judge(&bar.names[k], exact, held[i][k].as_ref(), kept(i, weights).1)));
+    let missing: Vec<&str> = (0..held.len()).filter(|i| !any(*i)).map(|i| kept(i, weights).0).collect();
+    let reason = || format!("the candidate's trace holds no gradient of {}: record them as 'grad.TERM.NAME'", missing.join(", "));
+    Ok(Report { abstained: (!missing.is_empty()).then(reason), ..report })
+}
+
+fn same(a: &Own, b: &Own) -> bool {
+    let bytes = |g: &Option<Tensor>| g.as_ref().map(|t| t.bytes().to_vec());
+    a.iter().flatten().map(bytes).eq(b.iter().flatten().map(bytes))
+}
+
+fn changes_nothing(subject: &Subject) -> Error {
+    let node = subject.node.as_deref().unwrap_or_default();
+    Error::usage(format!("the injected fault changes no gradient at node '{node}' on these inputs")).next("choose another node or input")
+}

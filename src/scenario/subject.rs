@@ -1,0 +1,73 @@
+//! subject: who computes in a scenario.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Who computes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// A name from `parity list subjects`.
+    pub subject: String,
+    /// ONNX Runtime's graph optimisation of the observed run; `disable` where not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimisation: Option<Optimisation>,
+    /// `recorded`: the trace file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<PathBuf>,
+    /// `recorded`: tensors that the trace calls differently: graph name -> trace name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
+    /// `kernel`: its name; the one that the model's metadata name where not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+    /// `faulty`: the subject that it wraps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// `faulty`: a name from `parity list faults`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// `faulty`: the node to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// `faulty`: the number that the fault takes (a factor, a channel).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<f64>,
+    /// `faulty`: give the f64 shadow the same fault, to try the judge itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub and_shadow: bool,
+}
+
+impl Subject {
+    pub fn named(subject: &str) -> Self {
+        Self {
+            subject: subject.into(),
+            optimisation: None,
+            trace: None,
+            rename: BTreeMap::new(),
+            kernel: None,
+            of: None,
+            fault: None,
+            node: None,
+            amount: None,
+            and_shadow: false,
+        }
+    }
+
+    /// The engine that really computes: what `faulty` wraps, or the subject itself.
+    pub fn engine(&self) -> &str {
+        self.of.as_deref().unwrap_or(&self.subject)
+    }
+}
+
+/// ONNX Runtime's graph optimisation level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimisation {
+    #[default]
+    Disable,
+    Basic,
+    Extended,
+    All,
+}
