@@ -39,7 +39,8 @@ fn one(which: Table) -> String {
             let whole = subject::kernel::ALL.iter().map(|k| owned(&[k.name, k.summary]));
             let parts: Vec<_> = kernel::ALL.iter().map(|k| owned(&[k.name, k.what, k.paper, k.kinks])).collect();
             let named = table(&["[training] kernel", "what it is"], &whole.collect::<Vec<_>>());
-            let forms: Vec<_> = subject::kernels::all().map(|k| vec![k.name.into(), k.of.into(), k.summary.into(), k.inputs.join(" ")]).collect();
+            let forms: Vec<_> =
+                subject::kernels::all().map(|k| vec![k.name.into(), k.of.into(), k.summary.into(), k.inputs.join(" ")]).collect();
             let forms = table(&["subject = \"kernel\"", "of", "what it is", "inputs"], &forms);
             named + &forms + &table(&["kernel", "what it computes", "paper", "no derivative, or a decision, at"], &parts)
         }

@@ -3,6 +3,7 @@
 //! Positives are compared as owners of anchors; an owner that differs at a margin below rounding is a tie flip, and what depends on it
 //! is not compared. A gradient within [`KINK`] of a point without derivative is not compared; both are counted.
 
+use super::draw::Case;
 use super::opinion::Opinion;
 use crate::subject::kernels::Answer;
 use crate::tensor::{DType, Tensor};
@@ -13,7 +14,6 @@ use std::fmt;
 /// condition of a quotient of small areas.
 const RELATIVE: f64 = 1e-9;
 const CANCELLED: f64 = 1e-12;
-const COORDINATE: f64 = 1e4;
 /// Nearer than this to a kink the derivative is whatever the order of operations makes of it.
 const KINK: f64 = 1e-9;
 /// Relative margin below which f64 decides either way.
@@ -48,8 +48,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Holds an opinion against the reference.
-pub fn judge(reference: &Answer, opinion: &Opinion) -> Judged {
+/// Holds an opinion on `case` against the reference.
+pub fn judge(case: &Case, reference: &Answer, opinion: &Opinion) -> Judged {
     let mut out = Judged::default();
     if let Some(finding) = owners(reference, opinion, &mut out) {
         return Judged { finding: Some(finding), ..out };
@@ -61,7 +61,7 @@ pub fn judge(reference: &Answer, opinion: &Opinion) -> Judged {
         Some(found) => tensor(&format!("value '{name}'"), expected, found, unit(name), &|_| true, &mut out),
         None => Some(missing(format!("value '{name}'"))),
     });
-    out.finding = values.or_else(|| gradients(reference, opinion, &mut out));
+    out.finding = values.or_else(|| gradients(case, reference, opinion, &mut out));
     out
 }
 
@@ -104,15 +104,15 @@ fn owners(reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<Fin
     None
 }
 
-fn gradients(reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<Finding> {
+fn gradients(case: &Case, reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<Finding> {
     let on_kink: Vec<bool> = reference.kinks.iter().map(|k| *k <= KINK).collect();
     out.kinks = on_kink.iter().filter(|k| **k).count();
     reference.gradients.iter().find_map(|g| {
         let what = format!("gradient of '{}' by '{}'", g.of, g.by);
         let width = g.value.numel().checked_div(on_kink.len()).unwrap_or(0).max(1);
         let counts = |i: usize| !on_kink.get(i / width).copied().unwrap_or(false);
-        // A gradient is a unit per unit of the input, of which coordinates have up to some thousand.
-        let unit = unit(g.of) / COORDINATE;
+        // A gradient is a unit of the output per unit of the input.
+        let unit = unit(g.of) / case.inputs.get(g.by).map_or(1.0, largest).max(f64::MIN_POSITIVE);
         match opinion.gradients.get(&(g.of.to_string(), g.by.to_string())) {
             Some(Some(found)) => tensor(&what, &g.value, found, unit, &counts, out),
             Some(None) => tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), unit, &counts, out),
@@ -122,30 +122,28 @@ fn gradients(reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<
 }
 
 /// The first element that differs among those that count.
-fn tensor(
-    what: &str,
-    expected: &Tensor,
-    found: &Tensor,
-    unit: f64,
-    counts: &dyn Fn(usize) -> bool,
-    out: &mut Judged,
-) -> Option<Finding> {
+fn tensor(what: &str, expected: &Tensor, found: &Tensor, unit: f64, counts: &dyn Fn(usize) -> bool, out: &mut Judged) -> Option<Finding> {
     if expected.shape() != found.shape() {
         let what = format!("{what} has shape {:?}, expected {:?}", found.shape(), expected.shape());
         return Some(Finding { what, index: 0, reference: expected.numel() as f64, candidate: found.numel() as f64 });
     }
     let exact = !expected.dtype().is_float() || expected.dtype() == DType::Bool;
     let (e, f) = (expected.to_f64(), found.to_f64());
-    let largest = e.iter().filter(|v| v.is_finite()).fold(unit, |m: f64, v| m.max(v.abs()));
+    let scale = largest(expected).max(unit);
     let differs = |i: &usize| {
         let (e, f) = (e[*i], f[*i]);
         let equal = e == f || (e.is_nan() && f.is_nan());
-        let near = !exact && e.is_finite() && (e - f).abs() <= RELATIVE * e.abs() + CANCELLED * largest;
+        let near = !exact && e.is_finite() && (e - f).abs() <= RELATIVE * e.abs() + CANCELLED * scale;
         !(equal || near)
     };
     out.compared += e.len();
     let index = (0..e.len()).filter(|i| counts(*i)).find(differs)?;
     Some(Finding { what: what.into(), index, reference: e[index], candidate: f[index] })
+}
+
+/// The largest finite magnitude of a tensor.
+fn largest(t: &Tensor) -> f64 {
+    t.to_f64().iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()))
 }
 
 #[cfg(test)]
@@ -165,7 +163,7 @@ mod tests {
             assignments: vec![],
         };
         let gradients = [(("loss".to_string(), "x".to_string()), gradient.map(real))].into();
-        judge(&reference, &Opinion { tensors: [("loss".to_string(), real(value))].into(), gradients })
+        judge(&Case::default(), &reference, &Opinion { tensors: [("loss".to_string(), real(value))].into(), gradients })
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn asked(kernel: &Kernel, subject: &mut dyn Subject, case: &Case) -> std::result
     let feed = |n: &str| case.inputs.get(n).cloned();
     let reference = kernel.evaluate(&Given { kernel: kernel.name, feed: &feed }).map_err(|e| kind(&e.message))?;
     Ok(match subject.opinion(kernel, case, &reference) {
-        Ok(opinion) => oracle::judge(&reference, &opinion),
+        Ok(opinion) => oracle::judge(case, &reference, &opinion),
         Err(e) => {
             let finding = Finding { what: format!("refused: {}", e.message), index: 0, reference: 0.0, candidate: f64::NAN };
             Judged { finding: Some(finding), ..Judged::default() }

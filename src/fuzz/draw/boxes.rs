@@ -24,9 +24,8 @@ fn plain(extent: u32) -> impl Strategy<Value = Box4> {
 /// One of the edges that every code base meets one day.
 fn edge(extent: u32) -> impl Strategy<Value = Drawn> {
     let e = f64::from(extent);
-    let named = |edge: &'static str, make: fn(Box4, f64) -> Box4| {
-        plain(extent).prop_map(move |b| Drawn { corners: make(b, e), edge: Some(edge) })
-    };
+    let named =
+        |edge: &'static str, make: fn(Box4, f64) -> Box4| plain(extent).prop_map(move |b| Drawn { corners: make(b, e), edge: Some(edge) });
     prop_oneof![
         named("no width", |[x, y, _, y2], _| [x, y, x, y2]),
         named("no height", |[x, y, x2, _], _| [x, y, x2, y]),

@@ -90,7 +90,8 @@ pub fn pixels() -> BoxedStrategy<Case> {
     };
     let case = |((classes, rows), logits, labels): ((usize, usize), Vec<Drawn>, Vec<i64>)| {
         let ignored = labels.iter().filter(|l| **l == -1).count();
-        let edges = [(ignored == rows, "all ignored"), (ignored > 0, "some ignored"), (classes == 1, "one class"), (rows == 1, "one pixel")];
+        let edges =
+            [(ignored == rows, "all ignored"), (ignored > 0, "some ignored"), (classes == 1, "one class"), (rows == 1, "one pixel")];
         let edges = edges.into_iter().filter(|e| e.0).map(|e| e.1).chain(logits.iter().filter_map(|d| d.1)).collect::<Vec<_>>();
         let x = real(&[rows, classes], logits.iter().map(|d| d.0));
         Case::default().with("logits", x).with("labels", whole(&[rows], labels)).on(edges)

@@ -27,7 +27,10 @@ struct Scene {
 /// Sizes of images, the smallest with one cell on its coarsest level.
 const SIZES: [[usize; 2]; 5] = [[32, 32], [64, 64], [32, 96], [96, 64], [128, 128]];
 
-fn scenes(score: impl Strategy<Value = f64> + Clone + 'static, side: impl Strategy<Value = f64> + Clone + 'static) -> impl Strategy<Value = Scene> {
+fn scenes(
+    score: impl Strategy<Value = f64> + Clone + 'static,
+    side: impl Strategy<Value = f64> + Clone + 'static,
+) -> impl Strategy<Value = Scene> {
     let objects = prop_oneof![
         2 => prop::collection::vec((object(64), 0i64..100), 0..4),
         1 => Just(vec![]),
@@ -36,8 +39,8 @@ fn scenes(score: impl Strategy<Value = f64> + Clone + 'static, side: impl Strate
     let size = prop::sample::select(SIZES.to_vec());
     let classes = prop_oneof![Just(1usize), 2usize..5];
     let images = prop::collection::vec(objects, 1..4);
-    (size, classes, images, 0usize..3, prop::collection::vec(score, 1..48), prop::collection::vec(side, 4..60), 0usize..6, any::<bool>()).prop_map(
-        |(size, classes, mut images, padding, scores, sides, exact, twins)| {
+    (size, classes, images, 0usize..3, prop::collection::vec(score, 1..48), prop::collection::vec(side, 4..60), 0usize..6, any::<bool>())
+        .prop_map(|(size, classes, mut images, padding, scores, sides, exact, twins)| {
             for image in &mut images {
                 image.iter_mut().for_each(|o| o.1 %= classes as i64);
                 if let Some(first) = image.first().copied().filter(|_| twins) {
@@ -45,8 +48,7 @@ fn scenes(score: impl Strategy<Value = f64> + Clone + 'static, side: impl Strate
                 }
             }
             Scene { size, classes, images, padding, scores, sides, exact }
-        },
-    )
+        })
 }
 
 impl Scene {

@@ -8,8 +8,7 @@ use crate::kernel::assign::{Assignment, Predictions, Trail, Truth};
 use crate::tensor::{DType, Tensor};
 use std::collections::BTreeMap;
 
-pub(super) const OUTPUTS: [&str; 7] =
-    ["fg_mask", "gt_index", "target_labels", "target_boxes", "target_scores", "metric", "overlap"];
+pub(super) const OUTPUTS: [&str; 7] = ["fg_mask", "gt_index", "target_labels", "target_boxes", "target_scores", "metric", "overlap"];
 
 const fn task_aligned(name: &'static str, summary: &'static str, evaluate: fn(&Given) -> Result<Answer>) -> Kernel {
     let inputs = &["pred_scores", "pred_boxes", "points", "gt_labels", "gt_boxes", "gt_count"];

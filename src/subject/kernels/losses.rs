@@ -57,7 +57,12 @@ const PREDICTIONS: [&str; 2] = ["pred_scores", "pred_distri"];
 const PLAIN: &[&str] = &["pred_scores", "pred_distri", "points", "strides", "gt_labels", "gt_boxes", "gt_count"];
 const LEVELLED: &[&str] = &["pred_scores", "pred_distri", "points", "strides", "level", "gt_labels", "gt_boxes", "gt_count"];
 
-const fn gold(name: &'static str, summary: &'static str, inputs: &'static [&'static str], evaluate: fn(&Given) -> Result<Answer>) -> Kernel {
+const fn gold(
+    name: &'static str,
+    summary: &'static str,
+    inputs: &'static [&'static str],
+    evaluate: fn(&Given) -> Result<Answer>,
+) -> Kernel {
     Kernel { name, of: "gold_yolo", summary, inputs, outputs: GOLD, evaluate }
 }
 
@@ -86,7 +91,8 @@ fn gold_yolo(given: &Given, loss: GoldYolo) -> Result<Answer> {
     let gold_yolo::Evaluation { assignments, score_sum, items, total, score_gradient, box_gradient, dfl_gradient, .. } =
         loss.evaluate(&inputs)?;
     let [iou, dfl, cls] = loss.gains;
-    let parts = [("loss.iou", 1, box_gradient, 1.0 / iou), ("loss.dfl", 1, dfl_gradient, 1.0 / dfl), ("loss.cls", 0, score_gradient, 1.0 / cls)];
+    let parts =
+        [("loss.iou", 1, box_gradient, 1.0 / iou), ("loss.dfl", 1, dfl_gradient, 1.0 / dfl), ("loss.cls", 0, score_gradient, 1.0 / cls)];
     let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
     let normaliser = if score_sum > 0.0 { score_sum } else { 1.0 };
     Ok(batch.answer(GOLD, assignments, Values { raw, items, total, normaliser }, parts, loss.gains))
@@ -183,7 +189,8 @@ impl Batch {
                 out.push(Gradient { of, by, value: Tensor::from_vec(&self.shapes[i], value) });
             }
         }
-        let total = |(i, sum): (usize, Vec<f64>)| Gradient { of: "loss.total", by: PREDICTIONS[i], value: Tensor::from_vec(&self.shapes[i], sum) };
+        let total =
+            |(i, sum): (usize, Vec<f64>)| Gradient { of: "loss.total", by: PREDICTIONS[i], value: Tensor::from_vec(&self.shapes[i], sum) };
         out.extend(totals.into_iter().enumerate().map(total));
         out
     }
