@@ -5,6 +5,7 @@ use super::opinion::Opinion;
 use super::oracle::{self, Finding, Judged};
 use crate::error::Result;
 use crate::subject::kernels::{Answer, Given, Kernel};
+use crate::tensor::Tensor;
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeMap;
@@ -46,8 +47,9 @@ pub struct Find {
 
 /// Finds of different kinds that are shrunk.
 const KEPT: usize = 5;
-/// Steps of shrinking.
+/// Steps of shrinking, and inputs that they may read together: a large case is shrunk in fewer steps.
 const STEPS: usize = 2000;
+const READ: usize = 10_000_000;
 
 /// Whatever can be asked about a case.
 pub trait Subject {
@@ -118,11 +120,11 @@ fn shrunk(
     tree: &mut dyn ValueTree<Value = Case>,
     mut best: (Case, Finding),
 ) -> (Case, Finding) {
-    let mut steps = 0;
+    let (mut steps, mut read) = (0, 0);
     let mut going = tree.simplify();
-    while going && steps < STEPS {
-        steps += 1;
+    while going && steps < STEPS && read < READ {
         let case = tree.current();
+        (steps, read) = (steps + 1, read + case.inputs.values().map(Tensor::numel).sum::<usize>());
         going = match asked(kernel, subject, &case).ok().and_then(|j| j.finding) {
             Some(finding) => {
                 best = (case, finding);
@@ -147,7 +149,6 @@ impl Report {
 mod tests {
     use super::*;
     use crate::subject::kernels::find;
-    use crate::tensor::Tensor;
 
     /// Says what the reference says, after `change`.
     struct Echo<F>(F);
