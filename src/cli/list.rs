@@ -36,7 +36,7 @@ fn one(which: Table) -> String {
             table(&["fault", "what it does", "operators", "amount, default"], &rows)
         }
         Table::Kernels => {
-            let whole = subject::kernel::ALL.iter().map(|k| owned(&[k.name, k.summary]));
+            let whole = subject::kernels::training::ALL.iter().map(|k| owned(&[k.name, k.summary]));
             let parts: Vec<_> = kernel::ALL.iter().map(|k| owned(&[k.name, k.what, k.paper, k.kinks])).collect();
             let named = table(&["[training] kernel", "what it is"], &whole.collect::<Vec<_>>());
             let forms: Vec<_> =

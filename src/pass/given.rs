@@ -9,7 +9,7 @@ use crate::params::Difference;
 use crate::run::InputRecord;
 use crate::scenario::{Scenario, Stage};
 use crate::stage::regions::Regions;
-use crate::subject::kernel::Opinion;
+use crate::subject::kernels::training::Opinion;
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use std::rc::Rc;

@@ -6,7 +6,7 @@ use crate::kernel::anchors::Anchors;
 use crate::scenario::training::{PREDICTIONS, TRUTH, Training};
 use crate::scenario::{Scenario, Stage, Subject, ToleranceKind};
 use crate::subject::fault;
-use crate::subject::kernel::{self, Opinion};
+use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 

@@ -1,7 +1,6 @@
 //! subject: whatever can be asked for tensors: one file per engine, one table that lists them all.
 
 pub mod fault;
-pub mod kernel;
 pub mod kernels;
 #[cfg(feature = "ort")]
 mod onnxruntime;

@@ -17,7 +17,7 @@ use crate::scenario::Stage;
 use crate::scenario::training::Training;
 use crate::stage::Stages;
 use crate::stage::regions::Regions;
-use crate::subject::kernel::{self, Opinion};
+use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::subject::{Engines, Session};
 use crate::tensor::{DType, Tensor};
 use std::collections::HashMap;

@@ -8,52 +8,19 @@ use crate::kernel::loss::gold_yolo::{self, GoldYolo};
 use crate::kernel::loss::inputs::Inputs;
 use crate::kernel::loss::size_weight::SizeWeight;
 use crate::kernel::loss::v8_detection::{self, V8Detection};
+use crate::scenario::training::{ASSIGNED, PREDICTIONS};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
-const ASSIGNED: [&str; 7] = [
-    "assign.fg_mask",
-    "assign.gt_index",
-    "assign.target_labels",
-    "assign.target_boxes",
-    "assign.target_scores",
-    "assign.metric",
-    "assign.overlap",
-];
+/// What a loss of three terms gives, in the order of its form.
+const fn outputs(terms: [&'static str; 3]) -> [&'static str; 13] {
+    let ([a, b, c, d, e, f, g], [x, y, z]) = (ASSIGNED, terms);
+    [a, b, c, d, e, f, g, x, y, z, "loss.items", "loss.total", "loss.normaliser"]
+}
 
-const GOLD: &[&str] = &[
-    ASSIGNED[0],
-    ASSIGNED[1],
-    ASSIGNED[2],
-    ASSIGNED[3],
-    ASSIGNED[4],
-    ASSIGNED[5],
-    ASSIGNED[6],
-    "loss.iou",
-    "loss.dfl",
-    "loss.cls",
-    "loss.items",
-    "loss.total",
-    "loss.normaliser",
-];
+const GOLD: &[&str] = &outputs(["loss.iou", "loss.dfl", "loss.cls"]);
+const V8: &[&str] = &outputs(["loss.box", "loss.cls", "loss.dfl"]);
 
-const V8: &[&str] = &[
-    ASSIGNED[0],
-    ASSIGNED[1],
-    ASSIGNED[2],
-    ASSIGNED[3],
-    ASSIGNED[4],
-    ASSIGNED[5],
-    ASSIGNED[6],
-    "loss.box",
-    "loss.cls",
-    "loss.dfl",
-    "loss.items",
-    "loss.total",
-    "loss.normaliser",
-];
-
-const PREDICTIONS: [&str; 2] = ["pred_scores", "pred_distri"];
 const PLAIN: &[&str] = &["pred_scores", "pred_distri", "points", "strides", "gt_labels", "gt_boxes", "gt_count"];
 const LEVELLED: &[&str] = &["pred_scores", "pred_distri", "points", "strides", "level", "gt_labels", "gt_boxes", "gt_count"];
 

@@ -11,6 +11,7 @@ mod losses;
 mod overlaps;
 mod rows;
 mod session;
+pub mod training;
 
 pub use given::Given;
 pub use session::Reference;

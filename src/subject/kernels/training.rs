@@ -1,4 +1,4 @@
-//! kernel: the built-in f64 references of assigner and loss as a subject: predictions and ground truth in, every named tensor out.
+//! training: the f64 references of a `[training]` graph's assigner and loss: predictions and ground truth in, every named tensor out.
 
 use crate::error::{Error, Place, Result};
 use crate::kernel::anchors::Anchors;
