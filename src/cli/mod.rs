@@ -3,6 +3,7 @@
 mod args;
 mod bless;
 mod compare;
+mod conformance;
 mod doctor;
 mod engine;
 mod list;
@@ -43,6 +44,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Map(map) => map::command(&map),
         Command::List(list) => list::command(&list),
         Command::Doctor => doctor::command(),
+        Command::Conformance(conformance) => conformance::command(&conformance, engines),
         Command::Selftest(selftest) => selftest::command(&selftest, engines),
     }
 }

@@ -161,7 +161,8 @@ pub fn outer_names(node: &Node) -> Vec<String> {
     bodies.flatten().flat_map(free_names).collect()
 }
 
-fn free_names(body: &GraphProto) -> Vec<String> {
+/// Names that `body` takes from the graph around it.
+pub fn free_names(body: &GraphProto) -> Vec<String> {
     let mut bound: HashSet<&str> = body.input.iter().filter_map(|i| i.name.as_deref()).collect();
     bound.extend(body.initializer.iter().filter_map(|t| t.name.as_deref()));
     let mut free = Vec::new();

@@ -7,7 +7,7 @@ pub mod order;
 pub mod params;
 pub mod proto;
 pub mod seeded;
-mod weights;
+pub mod weights;
 
 use crate::error::{Error, Result, hint};
 use crate::tensor::{DType, Tensor};

@@ -2,9 +2,13 @@
 
 pub mod dtype;
 pub mod index;
+pub mod narrow;
 pub mod ulp;
+pub mod value;
 
 pub use dtype::{DType, Element};
+pub use narrow::Narrow;
+pub use value::Value;
 
 use crate::error::{Error, Result};
 use std::any::Any;

@@ -100,7 +100,7 @@ impl Case {
     pub fn torch(&self) -> parity::error::Result<Vec<Tensor>> {
         let mut session = LINKED.session(Arc::new(self.graph()), &options())?;
         let outputs = session.eval(&[0], Link::Isolated, &|n| self.feed(n))?.remove(0);
-        Ok(outputs.into_iter().map(|o| o.expect("libtorch gives every output")).collect())
+        outputs.into_iter().map(|o| o.map_err(parity::error::Error::failed)).collect()
     }
 
     pub fn ort(&self) -> ort::Result<Vec<Tensor>> {
@@ -223,7 +223,7 @@ fn environment() -> &'static ort::environment::Environment {
     })
 }
 
-const TYPES: [(DType, ort::value::TensorElementType); 10] = {
+const TYPES: [(DType, ort::value::TensorElementType); 13] = {
     use ort::value::TensorElementType as T;
     [
         (DType::F64, T::Float64),
@@ -234,6 +234,9 @@ const TYPES: [(DType, ort::value::TensorElementType); 10] = {
         (DType::I32, T::Int32),
         (DType::I16, T::Int16),
         (DType::I8, T::Int8),
+        (DType::U64, T::Uint64),
+        (DType::U32, T::Uint32),
+        (DType::U16, T::Uint16),
         (DType::U8, T::Uint8),
         (DType::Bool, T::Bool),
     ]

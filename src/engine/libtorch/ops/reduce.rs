@@ -47,6 +47,24 @@ fn sum(x: &Tensor, over: &[i64], keep: bool) -> Torch {
     x.f_sum_dim_intlist(over, keep, x.kind())
 }
 
+/// The extreme over the axes; of nothing it is the smallest (or largest) number there is. A boolean is a number here.
+fn extreme(x: &Tensor, over: &[i64], keep: bool, largest: bool) -> Torch {
+    let empty = over.iter().any(|a| x.size()[*a as usize] == 0);
+    if x.kind() == Kind::Bool && !empty {
+        return extreme(&x.f_to_kind(Kind::Uint8)?, over, keep, largest)?.f_to_kind(Kind::Bool);
+    }
+    if empty {
+        let least = match (x.kind(), largest) {
+            (Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double, true) => f64::NEG_INFINITY,
+            (Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double, false) => f64::INFINITY,
+            (Kind::Bool, largest) => f64::from(!largest),
+            _ => return Err(tch::TchError::Kind("the extreme of no integers".into())),
+        };
+        return sum(x, over, keep)?.f_to_kind(x.kind())?.f_full_like(least);
+    }
+    if largest { x.f_amax(over, keep) } else { x.f_amin(over, keep) }
+}
+
 /// Integers are divided like everywhere: towards zero.
 fn mean(x: &Tensor, over: &[i64], keep: bool) -> Torch {
     let n: i64 = over.iter().map(|a| x.size()[*a as usize]).product();
@@ -163,6 +181,25 @@ fn cum_sum(call: &Call) -> Result<Vec<Tensor>> {
     one(summed())
 }
 
+/// Running products; the same axis and directions as CumSum.
+fn cum_prod(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, at) = (call.input(0)?, cum_axis(call)?);
+    let (reverse, exclusive) = (call.int("reverse", 0)? != 0, call.int("exclusive", 0)? != 0);
+    let len = x.size()[at as usize];
+    one((|| {
+        let x = if reverse { x.f_flip([at])? } else { x.shallow_clone() };
+        let y = match exclusive && len > 0 {
+            true => Tensor::f_cat(&[x.f_narrow(at, 0, 1)?.f_ones_like()?, x.f_narrow(at, 0, len - 1)?], at)?.f_cumprod(at, x.kind())?,
+            false => x.f_cumprod(at, x.kind())?,
+        };
+        if reverse { y.f_flip([at]) } else { Ok(y) }
+    })())
+}
+
+fn cum_prod_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    scaled(outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)), cum_terms(call)?)
+}
+
 fn cum_axis(call: &Call) -> Result<i64> {
     let at = call.integers(1)?.and_then(|a| a.first().copied()).ok_or_else(|| Error::usage("input 1 (axis) is missing"))?;
     Ok(axis(at, call.input(0)?.dim())? as i64)
@@ -182,17 +219,19 @@ const SUM: Scale = Scale::Absolute(Reduction, terms);
 pub const OPS: &[Op] = &[
     op("ReduceSum", 1, |c| reduce(c, sum), SUM),
     op("ReduceMean", 1, |c| reduce(c, mean), SUM),
-    op("ReduceMax", 1, |c| reduce(c, |x, over, keep| x.f_amax(over, keep)), Scale::Exact),
-    op("ReduceMin", 1, |c| reduce(c, |x, over, keep| x.f_amin(over, keep)), Scale::Exact),
+    op("ReduceMax", 1, |c| reduce(c, |x, over, keep| extreme(x, over, keep, true)), Scale::Exact),
+    op("ReduceMin", 1, |c| reduce(c, |x, over, keep| extreme(x, over, keep, false)), Scale::Exact),
     op("ReduceProd", 1, |c| reduce(c, product), Scale::By(Reduction, product_scale)),
     op("ReduceL1", 1, |c| on(c, |x| x.f_abs(), sum, same), SUM),
     op("ReduceL2", 1, |c| on(c, |x| x.f_square(), sum, |y| y.f_sqrt()), SUM),
     op("ReduceSumSquare", 1, |c| on(c, |x| x.f_square(), sum, same), SUM),
+    op("ReduceLogSum", 1, |c| on(c, same, sum, |y| y.f_log()), Scale::By(Reduction, log_scale)),
     op("ReduceLogSumExp", 1, log_sum_exp, Scale::By(Reduction, log_scale)),
     op("ArgMax", 1, |c| arg(c, |x, at, keep| x.f_argmax(at, keep)), Scale::Decision(arg_margin)),
     op("ArgMin", 1, |c| arg(c, |x, at, keep| x.f_argmin(at, keep)), Scale::Decision(arg_margin)),
     op("TopK", 1, top_k, Scale::Selection(top_margin)),
     op("CumSum", 11, cum_sum, Scale::Absolute(Reduction, cum_terms)),
+    op("CumProd", 26, cum_prod, Scale::By(Reduction, cum_prod_scale)),
     op("NonZero", 9, non_zero, Scale::Exact),
 ];
 
