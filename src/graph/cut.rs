@@ -129,7 +129,7 @@ fn encode_attributes(attributes: &BTreeMap<String, Attribute>, rename: &dyn Fn(&
 }
 
 /// A sub-graph sees the names of the graph around it; those that are renamed there are renamed inside as well.
-fn with_renamed_bodies(attribute: &AttributeProto, rename: &dyn Fn(&str) -> String) -> AttributeProto {
+pub fn with_renamed_bodies(attribute: &AttributeProto, rename: &dyn Fn(&str) -> String) -> AttributeProto {
     let mut a = attribute.clone();
     for body in a.g.iter_mut().chain(&mut a.graphs) {
         let outer: HashSet<String> = free_names(body).into_iter().collect();

@@ -2,6 +2,7 @@
 
 pub mod cost;
 pub mod cut;
+mod inline;
 pub mod load;
 pub mod order;
 pub mod params;

@@ -179,3 +179,38 @@ pub const OPS: &[Op] = &[
     Op { domain: "ai.onnx.preview", name: "FlexAttention", since: 1, kernel: Kernel::Values(flex), scale: Scale::Perturbed(Softmax) },
     op("RotaryEmbedding", 23, rotary, Scale::Perturbed(Arithmetic)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, bools, cases, f32s, random};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_query_that_may_see_one_key_takes_its_value() {
+        let zeros = || f32s(&[1, 1, 1, 2], &[0.0; 2]);
+        let case = Case::new("Attention", 23).with(zeros()).with(f32s(&[1, 1, 2, 2], &[1.0; 4])).with(f32s(&[1, 1, 2, 1], &[5.0, 7.0]));
+        case.clone().gives(&[f32s(&[1, 1, 1, 1], &[6.0])]);
+        case.clone().with(bools(&[1, 2], &[0, 1])).gives(&[f32s(&[1, 1, 1, 1], &[7.0])]);
+        case.int("is_causal", 1).gives(&[f32s(&[1, 1, 1, 1], &[5.0])]);
+        Case::new("Attention", 23).with(f32s(&[1, 2, 3], &[0.0; 6])).with(zeros()).with(zeros()).refused("cannot be split into None heads");
+    }
+
+    #[test]
+    fn a_quarter_turn_swaps_the_two_halves() {
+        let angle = |v: f32| f32s(&[1, 1], &[v]);
+        let x = f32s(&[1, 1, 1, 2], &[3.0, 4.0]);
+        let case =
+            Case::new("RotaryEmbedding", 23).with(x).with(angle(0.0)).with(angle(1.0)).with(parity::tensor::Tensor::of(&[1, 1], &[0i64]));
+        case.gives(&[f32s(&[1, 1, 1, 2], &[-4.0, 3.0])]);
+    }
+
+    proptest! {
+        #![proptest_config(cases(24))]
+        #[test]
+        fn attention_stays_in_its_bound(batch in 1usize..3, kv in 1usize..3, groups in 1usize..3, q in 1usize..6, k in 1usize..6, size in 1usize..5, causal in 0i64..2, wide in prop::sample::select(vec![1f32, 6.0]), seed: u64) {
+            let part = |i: u64, shape: [usize; 4]| random(&shape, seed ^ i, -wide, wide);
+            let case = Case::new("Attention", 23).with(part(1, [batch, kv * groups, q, size])).with(part(2, [batch, kv, k, size])).with(part(3, [batch, kv, k, 3]));
+            case.int("is_causal", causal).check();
+        }
+    }
+}

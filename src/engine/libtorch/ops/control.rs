@@ -159,3 +159,57 @@ pub const OPS: &[Op] = &[
     values("Scan", 9, scan, Scale::Perturbed(Normalisation)),
     values("SequenceMap", 17, map, Scale::Exact),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, body, bools, f32s};
+    use parity::tensor::{Tensor, Value};
+
+    fn tensors(values: Vec<Value>) -> Vec<Vec<f64>> {
+        values.iter().map(|v| v.tensor().expect("a tensor").to_f64()).collect()
+    }
+
+    #[test]
+    fn one_branch_is_run_and_sees_the_names_around_it() {
+        let branch = |op| body(&[(op, &["v0", "v0"], "y")], &[], &["y"]);
+        let case = Case::new("If", 16).attribute("then_branch", branch("Xor")).attribute("else_branch", branch("Equal"));
+        let of = |v: u8| case.on(&[Value::Tensor(bools(&[], &[v]))]).map(tensors);
+        assert_eq!((of(1), of(0)), (Ok(vec![vec![0.0]]), Ok(vec![vec![1.0]])));
+        assert!(
+            Case::new("If", 16).on(&[Value::Tensor(bools(&[], &[1]))]).unwrap_err().message.contains("'then_branch' should be a graph")
+        );
+        let two = Case::new("If", 16).attribute("then_branch", branch("Or")).on(&[Value::Tensor(bools(&[2], &[1, 1]))]);
+        assert!(two.unwrap_err().message.contains("a condition is"));
+    }
+
+    #[test]
+    fn a_loop_carries_its_state_and_gives_every_turn() {
+        let inner = body(
+            &[("Identity", &["go"], "on"), ("Add", &["sum", "sum"], "twice"), ("Identity", &["sum"], "seen")],
+            &["turn", "go", "sum"],
+            &["on", "twice", "seen"],
+        );
+        let case = Case::new("Loop", 16).attribute("body", inner).outputs(2);
+        let run = |n: i64, go: u8| {
+            let inputs = [Value::Tensor(Tensor::of(&[], &[n])), Value::Tensor(bools(&[], &[go])), Value::Tensor(f32s(&[1], &[1.0]))];
+            case.on(&inputs).map(tensors)
+        };
+        assert_eq!(run(3, 1), Ok(vec![vec![8.0], vec![1.0, 2.0, 4.0]]));
+        assert_eq!(run(3, 0), Ok(vec![vec![1.0], vec![]]));
+        assert_eq!(run(0, 1), Ok(vec![vec![1.0], vec![]]));
+    }
+
+    #[test]
+    fn a_scan_walks_its_sequences_forwards_or_backwards() {
+        let inner = body(&[("Add", &["sum", "x"], "next"), ("Identity", &["next"], "seen")], &["sum", "x"], &["next", "seen"]);
+        let case = |backwards: i64| {
+            let case = Case::new("Scan", 16)
+                .attribute("body", inner.clone())
+                .int("num_scan_inputs", 1)
+                .ints("scan_input_directions", &[backwards]);
+            case.outputs(2).on(&[Value::Tensor(f32s(&[], &[0.0])), Value::Tensor(f32s(&[3], &[1.0, 2.0, 3.0]))]).map(tensors)
+        };
+        assert_eq!(case(0), Ok(vec![vec![6.0], vec![1.0, 3.0, 6.0]]));
+        assert_eq!(case(1), Ok(vec![vec![6.0], vec![3.0, 5.0, 6.0]]));
+    }
+}

@@ -88,6 +88,32 @@ fn causal(call: &Call) -> Result<Vec<Tensor>> {
 }
 
 pub const OPS: &[Op] = &[
-    op("LinearAttention", 26, linear_attention, Scale::Perturbed(Matmul)),
-    op("CausalConvWithState", 26, causal, Scale::Perturbed(Convolution)),
+    op("LinearAttention", 27, linear_attention, Scale::Perturbed(Matmul)),
+    op("CausalConvWithState", 27, causal, Scale::Perturbed(Convolution)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, f32s};
+
+    #[test]
+    fn the_state_adds_up_what_was_written() {
+        let case = Case::new("LinearAttention", 27)
+            .with(f32s(&[1, 2, 1], &[1.0, 1.0]))
+            .with(f32s(&[1, 2, 1], &[2.0, 3.0]))
+            .with(f32s(&[1, 2, 1], &[5.0, 7.0]));
+        let case = case.int("q_num_heads", 1).int("kv_num_heads", 1).float("scale", 1.0).outputs(2);
+        let have = case.clone().text("update_rule", "linear").torch().expect("an answer");
+        assert_eq!((have[0].to_f64(), have[1].to_f64()), (vec![10.0, 31.0], vec![31.0]));
+        case.text("update_rule", "other").refused("'update_rule' is 'other'");
+    }
+
+    #[test]
+    fn the_last_inputs_are_handed_on() {
+        let case =
+            Case::new("CausalConvWithState", 27).with(f32s(&[1, 1, 3], &[1.0, 2.0, 3.0])).with(f32s(&[1, 1, 2], &[1.0, 10.0])).outputs(2);
+        let have = case.clone().torch().expect("an answer");
+        assert_eq!((have[0].to_f64(), have[1].to_f64()), (vec![10.0, 21.0, 32.0], vec![3.0]));
+        case.text("activation", "gelu").refused("none, silu or swish");
+    }
+}

@@ -178,3 +178,49 @@ pub const OPS: &[Op] = &[
     values("CastLike", 15, cast_like, Scale::Output(Arithmetic)),
     values("BitCast", 26, bit_cast, Scale::Exact),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, f32s};
+    use parity::tensor::{DType, Narrow, Tensor, Value};
+
+    fn to(code: i32, v: Value) -> Value {
+        Case::new("Cast", 25).int("to", code as i64).on(&[v]).unwrap_or_else(|e| panic!("{e}")).remove(0)
+    }
+
+    #[test]
+    fn numbers_go_to_text_and_back() {
+        let words = |list: &[&str]| Value::Strings(vec![list.len()], list.iter().map(|s| s.to_string()).collect());
+        let Value::Strings(_, text) = to(8, Value::Tensor(f32s(&[3], &[0.1, -2.0, f32::NAN]))) else { panic!("strings") };
+        assert_eq!(text, ["0.1", "-2", "NaN"]);
+        let back = to(DType::F32.onnx(), words(&["0.1", "-2", "1e3", "INF"]));
+        assert_eq!(back.tensor().expect("a tensor").values::<f32>(), Some(&[0.1, -2.0, 1000.0, f32::INFINITY][..]));
+        let integers = to(DType::I64.onnx(), words(&["9007199254740993"]));
+        assert_eq!(integers.tensor().expect("a tensor").to_i64(), Some(vec![9007199254740993]));
+        let bad = Case::new("Cast", 25).int("to", 1).on(&[words(&["a"])]);
+        assert!(bad.unwrap_err().message.contains("'a' is no number"));
+    }
+
+    #[test]
+    fn dtypes_of_a_few_bits_round_and_saturate_as_they_are_told() {
+        let x = || Value::Tensor(f32s(&[3], &[1.0625, 1e6, -500.0]));
+        let of = |saturate: i64| {
+            let case = Case::new("Cast", 25).int("to", Narrow::F8E4M3FN.onnx() as i64).int("saturate", saturate);
+            match case.on(&[x()]).unwrap_or_else(|e| panic!("{e}")).remove(0) {
+                Value::Narrow(Narrow::F8E4M3FN, t) => t.to_f64(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(of(1), [1.0, 448.0, -448.0]);
+        assert!(of(0)[1].is_nan() && of(0)[0] == 1.0);
+        let wide = to(DType::F32.onnx(), Value::Narrow(Narrow::I4, f32s(&[2], &[-8.0, 7.0])));
+        assert_eq!(wide.tensor().expect("a tensor").to_f64(), [-8.0, 7.0]);
+    }
+
+    #[test]
+    fn bits_are_read_as_another_dtype_of_the_same_size() {
+        let case = |code: i32| Case::new("BitCast", 26).int("to", code as i64).on(&[Value::Tensor(f32s(&[1], &[1.0]))]);
+        assert_eq!(case(DType::I32.onnx()).expect("the same size")[0].tensor().and_then(Tensor::to_i64), Some(vec![0x3f80_0000]));
+        assert!(case(DType::I64.onnx()).unwrap_err().message.contains("cannot be read as data type 7"));
+    }
+}

@@ -143,3 +143,65 @@ pub const OPS: &[Op] = &[
     values("OptionalHasElement", 15, has, Scale::Exact),
     values("OptionalGetElement", 15, get, Scale::Exact),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, f32s, i64s};
+    use parity::tensor::{Tensor, Value};
+
+    fn vector(values: &[f32]) -> Value {
+        Value::Tensor(f32s(&[values.len()], values))
+    }
+
+    fn at(i: i64) -> Value {
+        Value::Tensor(Tensor::of(&[], &[i]))
+    }
+
+    /// Elements of a sequence, or of a tensor as a sequence of one.
+    fn read(v: &Value) -> Vec<Vec<f64>> {
+        match v {
+            Value::Sequence(all) => all.iter().flat_map(read).collect(),
+            other => vec![other.tensor().expect("a tensor").to_f64()],
+        }
+    }
+
+    fn check(op: &str, inputs: &[Value], want: &[&[f64]]) {
+        let have = Case::new(op, 17).on(inputs).unwrap_or_else(|e| panic!("{op}: {e}"));
+        assert_eq!(read(&have[0]), want, "{op}");
+    }
+
+    #[test]
+    fn elements_are_put_in_taken_out_and_counted_from_either_end() {
+        let two = || Value::Sequence(vec![vector(&[1.0]), vector(&[2.0, 3.0])]);
+        check("SequenceConstruct", &[vector(&[1.0]), vector(&[4.0])], &[&[1.0], &[4.0]]);
+        check("SequenceInsert", &[two(), vector(&[9.0])], &[&[1.0], &[2.0, 3.0], &[9.0]]);
+        check("SequenceInsert", &[two(), vector(&[9.0]), at(-2)], &[&[9.0], &[1.0], &[2.0, 3.0]]);
+        check("SequenceErase", &[two(), at(0)], &[&[2.0, 3.0]]);
+        check("SequenceErase", &[two()], &[&[1.0]]);
+        check("SequenceAt", &[two(), at(-1)], &[&[2.0, 3.0]]);
+        check("SequenceLength", &[two()], &[&[2.0]]);
+        check("SplitToSequence", &[vector(&[1.0, 2.0, 3.0]), at(2)], &[&[1.0, 2.0], &[3.0]]);
+        check("SplitToSequence", &[vector(&[1.0, 2.0, 3.0]), Value::Tensor(i64s(&[1, 2]))], &[&[1.0], &[2.0, 3.0]]);
+        let outside = Case::new("SequenceAt", 17).on(&[two(), at(2)]);
+        assert!(outside.unwrap_err().message.contains("position 2 is outside a sequence of 2"));
+        assert!(Case::new("SequenceLength", 17).on(&[vector(&[1.0])]).unwrap_err().message.contains("should be a sequence"));
+    }
+
+    #[test]
+    fn a_sequence_becomes_a_tensor_along_an_old_axis_or_a_new_one() {
+        let same = Value::Sequence(vec![vector(&[1.0, 2.0]), vector(&[3.0, 4.0])]);
+        let joined = |new: i64| Case::new("ConcatFromSequence", 17).int("axis", 0).int("new_axis", new).on(std::slice::from_ref(&same));
+        let shape = |v: Vec<Value>| v[0].tensor().expect("a tensor").shape().to_vec();
+        assert_eq!((joined(0).map(shape), joined(1).map(shape)), (Ok(vec![4]), Ok(vec![2, 2])));
+    }
+
+    #[test]
+    fn an_optional_says_whether_it_holds_something() {
+        let empty = Value::Optional(None);
+        let full = Value::Optional(Some(Box::new(vector(&[5.0]))));
+        check("OptionalHasElement", std::slice::from_ref(&empty), &[&[0.0]]);
+        check("OptionalHasElement", std::slice::from_ref(&full), &[&[1.0]]);
+        check("OptionalGetElement", &[full], &[&[5.0]]);
+        assert!(Case::new("OptionalGetElement", 18).on(&[empty]).unwrap_err().message.contains("holds nothing"));
+    }
+}

@@ -77,3 +77,26 @@ const fn line(name: &'static str, kernel: fn(&Call) -> Result<Vec<Tensor>>) -> O
 }
 
 pub const OPS: &[Op] = &[line("Momentum", momentum), line("Adagrad", adagrad), line("Adam", adam)];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, f32s};
+    use parity::tensor::Tensor;
+
+    #[test]
+    fn a_step_moves_a_parameter_against_its_gradient() {
+        let one = |v: f32| f32s(&[1], &[v]);
+        let start = |op: &str, t: i64| Case::new(op, 1).of("ai.onnx.preview.training").with(f32s(&[], &[0.5])).with(Tensor::of(&[], &[t]));
+        let momentum = |mode: &str| {
+            let case =
+                start("Momentum", 1).with(one(1.0)).with(one(2.0)).with(one(4.0)).float("alpha", 0.5).float("beta", 1.0).text("mode", mode);
+            let have = case.float("norm_coefficient", 0.0).outputs(2).torch().expect("a step");
+            (have[0].to_f64(), have[1].to_f64())
+        };
+        assert_eq!(momentum("standard"), (vec![-1.0], vec![4.0]));
+        assert_eq!(momentum("nesterov"), (vec![-1.0], vec![4.0]));
+        let adagrad = start("Adagrad", 0).with(one(1.0)).with(one(3.0)).with(one(16.0)).outputs(2).torch().expect("a step");
+        assert_eq!((adagrad[0].values::<f32>(), adagrad[1].to_f64()), (Some(&[0.7f32][..]), vec![25.0]));
+        start("Adam", 0).with(one(1.0)).refused("no rate, turn and 4 tensors");
+    }
+}
