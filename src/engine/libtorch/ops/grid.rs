@@ -1,11 +1,12 @@
 //! grid: GridSample and AffineGrid: images read at places that a tensor states.
 
 use super::super::call::Call;
-use super::common::{counted, float, one};
+use super::common::{counted, float, largest_where_different, one};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Interpolation;
-use tch::Tensor;
+use parity::graph::{Attribute, Node};
+use tch::{Kind, Tensor};
 
 /// libtorch's number of a mode by its name; two names for each, before and after opset 20.
 fn mode(call: &Call) -> Result<i64> {
@@ -80,8 +81,28 @@ fn affine(call: &Call) -> Result<Vec<Tensor>> {
     })())
 }
 
+/// Distance of each place, in pixels, from where the nearest element changes, by the axis that is nearest to it.
+fn border(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let (x, grid, align) = (float(call, 0)?, float(call, 1)?, call.int("align_corners", 0)? != 0);
+    let lengths: Vec<f64> = x.size().iter().skip(2).rev().map(|n| *n as f64).collect();
+    let distance = || {
+        let n = Tensor::f_from_slice(&lengths)?;
+        let turned = grid.f_to_kind(Kind::Double)?.f_add_scalar(1)?.f_div_scalar(2)?;
+        let at = if align { turned.f_mul(&n.f_sub_scalar(1)?)? } else { turned.f_mul(&n)?.f_sub_scalar(0.5)? };
+        at.f_sub(&at.f_floor()?)?.f_sub_scalar(0.5)?.f_abs()?.f_amin(-1i64, false)?.f_unsqueeze(1)
+    };
+    largest_where_different(distance(), reference, candidate)
+}
+
+fn sample_scale(node: &Node) -> &'static Scale {
+    match node.attributes.get("mode") {
+        Some(Attribute::Str(mode)) if mode == "nearest" => &Scale::Selection(border),
+        _ => &Scale::Perturbed(Interpolation),
+    }
+}
+
 pub const OPS: &[Op] =
-    &[op("GridSample", 16, sample, Scale::Perturbed(Interpolation)), op("AffineGrid", 20, affine, Scale::Perturbed(Interpolation))];
+    &[op("GridSample", 16, sample, Scale::Node(sample_scale)), op("AffineGrid", 20, affine, Scale::Perturbed(Interpolation))];
 
 #[cfg(test)]
 mod tests {
@@ -97,6 +118,9 @@ mod tests {
         let x = f32s(&[1, 1, 1, 2], &[3.0, 5.0]);
         let at = f32s(&[1, 1, 2, 2], &[-0.5, 0.0, 0.0, 0.0]);
         Case::new("GridSample", 20).with(x.clone()).with(at.clone()).gives(&[f32s(&[1, 1, 1, 2], &[3.0, 4.0])]);
+        let nearest = Case::new("GridSample", 20).with(x.clone()).with(f32s(&[1, 1, 1, 2], &[-0.25, 0.0])).text("mode", "nearest");
+        nearest.gives(&[f32s(&[1, 1, 1, 1], &[3.0])]);
+        assert_eq!(nearest.margin(0, &f32s(&[1, 1, 1, 1], &[3.0]), &f32s(&[1, 1, 1, 1], &[5.0])), Some(0.25));
         Case::new("GridSample", 20).with(x).with(at).text("padding_mode", "wrap").refused("'padding_mode'");
     }
 
