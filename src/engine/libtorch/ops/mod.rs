@@ -12,10 +12,12 @@ mod compare;
 mod control;
 mod conv;
 mod coordinate;
+mod cumulative;
 mod deform;
 mod detect;
 pub mod dtypes;
 mod elementwise;
+mod features;
 mod gather;
 mod gradient;
 mod grid;
@@ -37,6 +39,7 @@ mod shape;
 mod signal;
 mod slice;
 mod step;
+mod taps;
 mod text;
 mod train;
 mod trigonometric;
@@ -116,6 +119,7 @@ const FAMILIES: &[&[Op]] = &[
     pool::OPS,
     matmul::OPS,
     reduce::OPS,
+    cumulative::OPS,
     normalise::OPS,
     batch_norm::OPS,
     gradient::OPS,
@@ -137,6 +141,7 @@ const FAMILIES: &[&[Op]] = &[
     deform::OPS,
     place::OPS,
     text::OPS,
+    features::OPS,
     train::OPS,
 ];
 

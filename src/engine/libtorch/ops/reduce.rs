@@ -164,51 +164,6 @@ fn top_margin(call: &Call, output: usize, reference: &Tensor, candidate: &Tensor
     Ok(super::common::largest_where_different(distance(), reference, candidate).unwrap_or(f64::INFINITY))
 }
 
-fn cum_sum(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, at) = (call.input(0)?, cum_axis(call)?);
-    let (reverse, exclusive) = (call.int("reverse", 0)? != 0, call.int("exclusive", 0)? != 0);
-    let len = x.size()[at as usize];
-    let summed = || -> Torch {
-        let x = if reverse { x.f_flip([at])? } else { x.shallow_clone() };
-        let y = if exclusive && len > 0 {
-            let zero = x.f_narrow(at, 0, 1)?.f_zeros_like()?;
-            Tensor::f_cat(&[zero, x.f_narrow(at, 0, len - 1)?], at)?.f_cumsum(at, x.kind())?
-        } else {
-            x.f_cumsum(at, x.kind())?
-        };
-        if reverse { y.f_flip([at]) } else { Ok(y) }
-    };
-    one(summed())
-}
-
-/// Running products; the same axis and directions as CumSum.
-fn cum_prod(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, at) = (call.input(0)?, cum_axis(call)?);
-    let (reverse, exclusive) = (call.int("reverse", 0)? != 0, call.int("exclusive", 0)? != 0);
-    let len = x.size()[at as usize];
-    one((|| {
-        let x = if reverse { x.f_flip([at])? } else { x.shallow_clone() };
-        let y = match exclusive && len > 0 {
-            true => Tensor::f_cat(&[x.f_narrow(at, 0, 1)?.f_ones_like()?, x.f_narrow(at, 0, len - 1)?], at)?.f_cumprod(at, x.kind())?,
-            false => x.f_cumprod(at, x.kind())?,
-        };
-        if reverse { y.f_flip([at]) } else { Ok(y) }
-    })())
-}
-
-fn cum_prod_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    scaled(outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)), cum_terms(call)?)
-}
-
-fn cum_axis(call: &Call) -> Result<i64> {
-    let at = call.integers(1)?.and_then(|a| a.first().copied()).ok_or_else(|| Error::usage("input 1 (axis) is missing"))?;
-    Ok(axis(at, call.input(0)?.dim())? as i64)
-}
-
-fn cum_terms(call: &Call) -> Result<usize> {
-    Ok(call.input(0)?.size()[cum_axis(call)? as usize] as usize)
-}
-
 /// Indices axis by axis, where libtorch gives them element by element.
 fn non_zero(call: &Call) -> Result<Vec<Tensor>> {
     one(call.input(0)?.f_nonzero().and_then(|t| t.f_transpose(0, 1)?.f_contiguous()))
@@ -230,8 +185,6 @@ pub const OPS: &[Op] = &[
     op("ArgMax", 1, |c| arg(c, |x, at, keep| x.f_argmax(at, keep)), Scale::Decision(arg_margin)),
     op("ArgMin", 1, |c| arg(c, |x, at, keep| x.f_argmin(at, keep)), Scale::Decision(arg_margin)),
     op("TopK", 1, top_k, Scale::Selection(top_margin)),
-    op("CumSum", 11, cum_sum, Scale::Absolute(Reduction, cum_terms)),
-    op("CumProd", 26, cum_prod, Scale::By(Reduction, cum_prod_scale)),
     op("NonZero", 9, non_zero, Scale::Exact),
 ];
 
@@ -280,12 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn running_sums_and_places_of_non_zeros() {
-        let sum = || Case::new("CumSum", 14).with(f32s(&[3], &[1.0, 2.0, 3.0])).with(Tensor::of(&[], &[0i64]));
-        sum().gives(&[f32s(&[3], &[1.0, 3.0, 6.0])]);
-        sum().int("exclusive", 1).gives(&[f32s(&[3], &[0.0, 1.0, 3.0])]);
-        sum().int("reverse", 1).gives(&[f32s(&[3], &[6.0, 5.0, 3.0])]);
-        sum().int("reverse", 1).int("exclusive", 1).gives(&[f32s(&[3], &[5.0, 3.0, 0.0])]);
+    fn non_zeros_are_found_by_their_places() {
         Case::new("NonZero", 13).with(f32s(&[2, 2], &[0.0, 1.0, -2.0, 0.0])).gives(&[Tensor::of(&[2, 2], &[0i64, 1, 1, 0])]);
         Case::new("NonZero", 13).with(f32s(&[2], &[0.0, 0.0])).gives(&[Tensor::of::<i64>(&[1, 0], &[])]);
     }
@@ -313,7 +261,6 @@ mod tests {
             Case::new(op, 13).with(f32s(&[n, m], &x())).int("axis", axis).int("select_last_index", last).check();
             let k = k.min([n, m][axis.rem_euclid(2) as usize] as i64);
             Case::new("TopK", 11).with(f32s(&[n, m], &x())).with(i64s(&[k])).int("axis", axis).int("largest", last).outputs(2).check();
-            Case::new("CumSum", 14).with(random(&[n, m], seed, -1.0, 1.0)).with(Tensor::of(&[], &[axis])).int("reverse", last).check();
         }
     }
 }

@@ -6,7 +6,8 @@
 use super::super::call::{Call, Precision};
 use super::super::convert::torch_error;
 use super::common::{Torch, along, axis, count, fits, largest_where_different, vector, weights};
-use super::coordinate::{Nearest, Transform, cubic, f32_coordinate, f64_coordinate};
+use super::coordinate::{Nearest, Transform, f32_coordinate, f64_coordinate};
+use super::taps::{Taps, cubic_taps, keys, smoothed};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Interpolation;
@@ -40,16 +41,10 @@ struct Plan {
     mode: Mode,
     /// Whether an axis that shrinks is smoothed first.
     antialias: bool,
+    /// Whether weights outside the input are left out there, too.
+    exclude: bool,
     /// What lies outside the input, where only a part is resized.
     outside: f64,
-}
-
-/// Elements that one output position takes from its axis, and their weights.
-struct Taps {
-    index: Vec<Vec<i64>>,
-    weight: Vec<Vec<f64>>,
-    /// By how much the weights were multiplied so that they sum to 1; 1 almost always.
-    gain: Vec<f64>,
 }
 
 impl Plan {
@@ -75,7 +70,7 @@ impl Plan {
             parts(call, &mut axes)?;
         }
         let axes = axes.into_iter().filter(|a| a.scale != 1.0 || a.from != a.to || a.part.is_some_and(|p| p != (0.0, 1.0))).collect();
-        Ok(Self { axes, transform, mode, antialias, outside })
+        Ok(Self { axes, transform, mode, antialias, exclude, outside })
     }
 
     fn narrow(&self, a: &Axis) -> Vec<f32> {
@@ -113,7 +108,7 @@ impl Plan {
         if self.antialias && a.wide < 1.0 {
             let scale = if precision == Precision::Double { a.wide } else { a.scale as f64 };
             match self.mode {
-                Mode::Linear => return smoothed(&coordinates, last, scale, 1.0, &|t| (1.0 - t).max(0.0), false),
+                Mode::Linear => return smoothed(&coordinates, last, scale, 1.0, &|t| (1.0 - t).max(0.0), self.exclude),
                 Mode::Cubic(c, exclude) => return smoothed(&coordinates, last, scale, 2.0, &|t| keys(t, c), exclude),
                 Mode::Nearest(_) => {}
             }
@@ -135,35 +130,6 @@ impl Plan {
     }
 }
 
-/// Keys' cubic kernel at distance `t`.
-fn keys(t: f64, a: f64) -> f64 {
-    match t {
-        t if t <= 1.0 => ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0,
-        t if t < 2.0 => ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a,
-        _ => 0.0,
-    }
-}
-
-/// A kernel stretched over as many elements as become one; its weights are made to sum to 1.
-fn smoothed(coordinates: &[f64], last: i64, scale: f64, reach: f64, kernel: &dyn Fn(f64) -> f64, exclude: bool) -> Taps {
-    let first = (-reach / scale).floor() as i64 + 1;
-    let offsets: Vec<i64> = (first..2 - first).collect();
-    let mut taps = Taps { index: vec![vec![]; offsets.len()], weight: vec![vec![]; offsets.len()], gain: vec![] };
-    for x in coordinates {
-        let floor = x.floor() as i64;
-        let outside = |at: i64| exclude && !(0..=last).contains(&at);
-        let weight = |o: &i64| if outside(floor + o) { 0.0 } else { kernel(((floor + o) as f64 - x).abs() * scale) };
-        let all: Vec<f64> = offsets.iter().map(weight).collect();
-        let gain = 1.0 / all.iter().sum::<f64>();
-        taps.gain.push(1.0);
-        for (k, (o, w)) in offsets.iter().zip(all).enumerate() {
-            taps.index[k].push((floor + o).max(0).min(last));
-            taps.weight[k].push(w * gain);
-        }
-    }
-    taps
-}
-
 /// Where output position `x` lies in the part of an axis that is resized.
 fn within(part: (f64, f64), x: f64, from: f64, to: f64) -> f64 {
     let (start, end) = part;
@@ -182,29 +148,6 @@ fn parts(call: &Call, axes: &mut [Axis]) -> Result<()> {
     let n = axes.len();
     axes.iter_mut().enumerate().for_each(|(i, a)| a.part = Some((roi[i], roi[n + i])));
     Ok(())
-}
-
-fn cubic_taps(coordinates: &[f64], last: i64, a: f64, exclude: bool) -> Taps {
-    let mut taps = Taps { index: vec![vec![]; 4], weight: vec![vec![]; 4], gain: vec![] };
-    for x in coordinates {
-        let floor = x.floor();
-        let mut w = cubic(x - floor, a);
-        let at = [-1, 0, 1, 2].map(|k| floor as i64 + k);
-        let mut gain = 1.0;
-        if exclude {
-            for (w, at) in w.iter_mut().zip(at) {
-                *w = if (0..=last).contains(&at) { *w } else { 0.0 };
-            }
-            gain = 1.0 / w.iter().sum::<f64>();
-            w = w.map(|w| w * gain);
-        }
-        taps.gain.push(gain.abs());
-        for k in 0..4 {
-            taps.index[k].push(at[k].max(0).min(last));
-            taps.weight[k].push(w[k]);
-        }
-    }
-    taps
 }
 
 /// Every axis that the operator names, with its lengths before and after.
@@ -354,6 +297,19 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_resized_and_what_lies_beyond_the_input_is_stated() {
+        let case = |start: f32, end: f32| {
+            let roi = f32s(&[8], &[0.0, 0.0, 0.0, start, 1.0, 1.0, 1.0, end]);
+            let case = Case::new("Resize", 19).with(f32s(&[1, 1, 1, 3], &[1.0, 3.0, 5.0])).with(roi).without().with(i64s(&[1, 1, 1, 2]));
+            case.text("mode", "linear").text("coordinate_transformation_mode", "tf_crop_and_resize").float("extrapolation_value", 9.0)
+        };
+        case(0.0, 0.25).gives(&[f32s(&[1, 1, 1, 2], &[1.0, 2.0])]);
+        case(0.5, 1.5).gives(&[f32s(&[1, 1, 1, 2], &[3.0, 9.0])]);
+        let short = Case::new("Resize", 19).with(f32s(&[3], &[0.0; 3])).with(f32s(&[1], &[0.0])).without().with(i64s(&[3]));
+        short.text("coordinate_transformation_mode", "tf_crop_and_resize").refused("should be 2 numbers");
+    }
+
+    #[test]
     fn a_row_is_enlarged_by_every_mode() {
         let to = |mode: &str, transform: &str, want: &[f32]| {
             let case = Case::new("Resize", 13).with(four()).without().with(f32s(&[3], &[1.0, 1.0, 2.0])).text("mode", mode);
@@ -416,6 +372,15 @@ mod tests {
     }
 
     const TRANSFORMS: [&str; 5] = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"];
+
+    proptest! {
+        #![proptest_config(cases(48))]
+        #[test]
+        fn smoothed_axes_stay_in_their_bound(from in 2usize..12, to in 1i64..12, mode in prop::sample::select(vec!["linear", "cubic"]), exclude in 0i64..2, seed: u64) {
+            let case = Case::new("Resize", 19).with(random(&[1, 1, from, 5], seed, -1.0, 1.0)).without().without().with(i64s(&[1, 1, to, 3]));
+            case.text("mode", mode).int("antialias", 1).int("exclude_outside", exclude).check();
+        }
+    }
 
     proptest! {
         #![proptest_config(cases(256))]

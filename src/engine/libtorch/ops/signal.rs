@@ -1,7 +1,7 @@
 //! signal: Fourier transforms, windows and the mel scale.
 
 use super::super::call::Call;
-use super::common::{axis, counted, done, float, full, one};
+use super::common::{axis, counted, done, float, one};
 use super::retype::kind_or;
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
@@ -28,16 +28,18 @@ fn complex(x: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// The axis that is transformed, which is not the last one.
+fn dft_axis(call: &Call, x: &Tensor) -> Result<usize> {
+    let stated = if call.opset < 20 { call.int("axis", 1)? } else { number(call, 2)?.unwrap_or(-2) };
+    match axis(stated, x.dim())? {
+        at if at + 1 < x.dim() => Ok(at),
+        _ => Err(Error::usage("the axis is that of real and imaginary parts")),
+    }
+}
+
 fn dft(call: &Call) -> Result<Vec<Tensor>> {
     let x = float(call, 0)?;
-    if x.dim() < 2 {
-        return Err(Error::usage(format!("a signal of shape {:?}", x.size())));
-    }
-    let stated = if call.opset < 20 { call.int("axis", 1)? } else { number(call, 2)?.unwrap_or(-2) };
-    let at = axis(stated, x.dim())?;
-    if at == x.dim() - 1 {
-        return Err(Error::usage("the axis is that of real and imaginary parts"));
-    }
+    let at = dft_axis(call, x)?;
     let (inverse, onesided) = (call.int("inverse", 0)? != 0, call.int("onesided", 0)? != 0);
     let len = x.size()[at];
     let n = number(call, 1)?.unwrap_or(if inverse && onesided { 2 * (len - 1) } else { len });
@@ -56,16 +58,24 @@ fn transformed(z: &Tensor, n: i64, at: i64, inverse: bool, onesided: bool, kind:
     })())
 }
 
-/// Σ|x| along the transformed axis: every term has a factor of size 1.
-fn dft_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    let x = float(call, 0)?;
-    let y = &outputs[0];
-    let total = done(|| x.f_abs()?.f_sum(Kind::Double)?.f_broadcast_to(y.size()))?;
-    Ok(vec![(total, x.numel().max(1))])
+/// ‖x‖₂·(1 + 2πN) of each transform of length N: an engine that does not reduce the angle 2πjk/N rounds it by u of its size, which is up
+/// to 2πN, and the errors of the terms are independent.
+fn angles(x: &Tensor, over: [i64; 2], n: i64, y: &Tensor) -> Result<Vec<(Tensor, usize)>> {
+    let size = done(|| {
+        let norm = x.f_to_kind(Kind::Double)?.f_square()?.f_sum_dim_intlist(&over[..], true, None)?.f_sqrt()?;
+        norm.f_mul_scalar(1.0 + 2.0 * PI * n as f64)?.f_broadcast_to(y.size())
+    })?;
+    Ok(vec![(size, 1)])
 }
 
-/// Frames of the signal, windowed, transformed.
-fn stft(call: &Call) -> Result<Vec<Tensor>> {
+fn dft_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let (x, y) = (float(call, 0)?, &outputs[0]);
+    let at = dft_axis(call, x)?;
+    angles(x, [at as i64, x.dim() as i64 - 1], x.size()[at].max(y.size()[at]), y)
+}
+
+/// Windowed frames of the signal: [batch, frames, length, parts].
+fn frames(call: &Call) -> Result<Tensor> {
     let x = float(call, 0)?;
     let x = if x.dim() == 2 { done(|| x.f_unsqueeze(-1))? } else { x.shallow_clone() };
     let step = number(call, 1)?.filter(|s| *s > 0).ok_or_else(|| Error::usage("the frame step should be positive"))?;
@@ -75,25 +85,23 @@ fn stft(call: &Call) -> Result<Vec<Tensor>> {
     if !(1..=samples).contains(&length) {
         return Err(Error::usage(format!("frames of {length} in a signal of {samples}")));
     }
-    let onesided = call.int("onesided", 1)? != 0;
-    let framed = done(|| {
+    done(|| {
         let frames = x.f_unfold(1, length, step)?.f_transpose(2, 3)?;
         match window {
             Some(w) => frames.f_mul(&w.f_reshape([1, 1, -1, 1])?),
             None => Ok(frames),
         }
-    })?;
-    transformed(&complex(&framed)?, length, 2, false, onesided, x.kind())
+    })
+}
+
+fn stft(call: &Call) -> Result<Vec<Tensor>> {
+    let (frames, onesided) = (frames(call)?, call.int("onesided", 1)? != 0);
+    transformed(&complex(&frames)?, frames.size()[2], 2, false, onesided, frames.kind())
 }
 
 fn stft_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    let (x, y) = (float(call, 0)?, &outputs[0]);
-    let top = match call.optional(2) {
-        Some(w) => done(|| w.f_abs()?.f_max())?,
-        None => done(|| full(&[], 1.0, x.kind()))?,
-    };
-    let total = done(|| x.f_abs()?.f_sum(Kind::Double)?.f_mul(&top.f_to_kind(Kind::Double)?)?.f_broadcast_to(y.size()))?;
-    Ok(vec![(total, x.numel().max(1))])
+    let frames = frames(call)?;
+    angles(&frames, [2, 3], frames.size()[2], &outputs[0])
 }
 
 /// Σ aᵢ cos(2πi·n/N): N is the size, or one less where the window is not to repeat.
@@ -176,6 +184,12 @@ mod tests {
         fn transforms_stay_in_their_bound(n in 2usize..40, parts in 1usize..3, onesided in 0i64..2, seed: u64) {
             let onesided = if parts == 2 { 0 } else { onesided };
             Case::new("DFT", 17).with(random(&[2, n, parts], seed, -1.0, 1.0)).int("onesided", onesided).check();
+        }
+
+        #[test]
+        fn short_transforms_stay_in_their_bound(samples in 8usize..40, length in 2i64..8, step in 1i64..5, seed: u64) {
+            let case = Case::new("STFT", 17).with(random(&[2, samples, 1], seed, -1.0, 1.0)).with(Tensor::of(&[], &[step]));
+            case.with(random(&[length as usize], !seed, 0.0, 1.0)).with(Tensor::of(&[], &[length])).check();
         }
 
         #[test]
