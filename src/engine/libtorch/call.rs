@@ -16,6 +16,15 @@ pub enum Precision {
     Declared,
     /// Every float in f64: the shadow.
     Double,
+    /// The shadow, with the rounding noise of a single-precision engine behind every node; each number is another draw.
+    Noisy(u32),
+}
+
+impl Precision {
+    /// Whether single precision is computed in f64.
+    pub fn is_wide(self) -> bool {
+        self != Precision::Declared
+    }
 }
 
 /// One node about to be evaluated.
@@ -55,6 +64,11 @@ impl<'a> Call<'a> {
         Self::new(self.node, self.graph, self.precision, values).within(self.outer.clone())
     }
 
+    /// The same call, computed otherwise.
+    pub fn at(&self, precision: Precision) -> Self {
+        Self { precision, ..self.with_values(self.values.clone()) }
+    }
+
     /// Every input as it came: marked dtypes, strings and sequences included.
     pub fn values(&self) -> &[Option<Value>] {
         &self.values
@@ -81,7 +95,7 @@ impl<'a> Call<'a> {
         let mut weights = HashMap::new();
         for (name, t) in &graph.weights {
             let own = Value::of_tensor(t)?;
-            weights.insert(name.clone(), if self.precision == Precision::Double { super::judge::widened_value(own)? } else { own });
+            weights.insert(name.clone(), if self.precision.is_wide() { super::judge::widened_value(own)? } else { own });
         }
         Ok(Body { graph, weights, precision: self.precision, outer: &self.outer })
     }
@@ -197,7 +211,7 @@ impl<'a> Call<'a> {
 
     /// The libtorch kind for a declared dtype: single and half precision are widened in the shadow.
     pub fn kind(&self, dtype: DType) -> Result<Kind> {
-        let widened = if self.precision == Precision::Double && dtype == DType::F32 { DType::F64 } else { dtype };
+        let widened = if self.precision.is_wide() && dtype == DType::F32 { DType::F64 } else { dtype };
         super::convert::kind(widened).ok_or_else(|| Error::failed(format!("libtorch has no dtype {dtype}")))
     }
 

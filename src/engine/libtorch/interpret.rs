@@ -2,6 +2,7 @@
 
 use super::call::{Call, Precision};
 use super::ops::{self, Kernel, Op, dtypes};
+use super::perturbed;
 use super::value::Value;
 use parity::error::{Error, Place, Result};
 use parity::graph::{Graph, Node, Step, cut};
@@ -66,11 +67,15 @@ fn node(node: &Node, graph: &Graph, precision: Precision, scope: Lookup) -> Resu
     let op = find(node, graph)?;
     let call = call(node, graph, precision, scope)?;
     let outputs = run(op, &call).and_then(|out| call.check_all_read().map(|()| out));
+    let outputs = outputs.and_then(|out| match precision {
+        Precision::Noisy(run) => perturbed::shaken(op, &call, out, run),
+        Precision::Declared | Precision::Double => Ok(out),
+    });
     outputs.at(format_args!("node '{}' ({} opset {}) on {}", node.name, node.op, call.opset, shapes(&call)))
 }
 
 /// The outputs of `op` on a call.
-pub fn run(op: &Op, call: &Call) -> Result<Vec<Value>> {
+pub fn run(op: &'static Op, call: &Call) -> Result<Vec<Value>> {
     match op.kernel {
         Kernel::Values(kernel) => kernel(call),
         Kernel::Tensors(kernel) => {

@@ -3,8 +3,8 @@
 use super::call::{Call, Precision};
 use super::convert::{from_torch, torch_error};
 use super::interpret;
-use super::ops::{Kernel, Scale};
-use super::perturbed;
+use super::ops::Scale;
+use super::scales;
 use super::value::Value;
 use parity::error::{Error, Result};
 use parity::floor::{Family, Rounding};
@@ -146,34 +146,17 @@ impl Judge for TorchJudge {
             let of = |(y, s): (_, Option<&(Tensor, usize)>)| s.map_or(Ok(Rounding::Exact), |(scale, n)| rounding_of(family, scale, *n, y));
             outputs.iter().zip(s.iter().map(Some).chain(std::iter::repeat(None))).map(of).collect()
         };
-        match interpret::find(node, &graph)?.scale(node) {
+        let op = interpret::find(node, &graph)?;
+        match op.scale(node) {
             Scale::Exact => Ok(uniform(Rounding::Exact)),
             Scale::Decision(_) => Ok(uniform(Rounding::Decision)),
             Scale::Random => Ok(uniform(Rounding::Random)),
             Scale::Selection(_) => {
                 Ok(outputs.iter().map(|y| if y.dtype().is_float() { Rounding::Selection } else { Rounding::Decision }).collect())
             }
-            Scale::Output(family) => {
-                within(*family, torch_all(outputs)?.into_iter().map(|y| (if y.is_floating_point() { y.abs() } else { y }, 1)).collect())
-            }
-            Scale::One(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (y.ones_like(), 1)).collect()),
-            Scale::By(family, formula) => {
-                let call = self.call_of(step, at, &graph, feed)?;
-                within(*family, formula(&call, &torch_all(outputs)?)?)
-            }
-            Scale::Perturbed(family) => {
-                let call = self.call_of(step, at, &graph, feed)?;
-                within(*family, perturbed::scales(interpret::find(node, &graph)?, &call, &torch_all(outputs)?)?)
-            }
-            Scale::Node(_) => Err(Error::failed(format!("operator {}: its scale names no scale", node.op))),
-            Scale::Absolute(family, terms) => {
-                let call = self.call_of(step, at, &graph, feed)?;
-                let k = terms(&call)?;
-                let Kernel::Tensors(kernel) = interpret::find(node, &graph)?.kernel else {
-                    return Err(Error::failed(format!("operator {}: its scale asks for a kernel on tensors", node.op)));
-                };
-                let s = kernel(&call.with_inputs(absolute(call.inputs())))?;
-                within(*family, s.into_iter().map(|s| (s, k)).collect())
+            scale => {
+                let scales = scales::of(op, scale, &|| self.call_of(step, at, &graph, feed), &torch_all(outputs)?)?;
+                scales.map_or_else(|| Ok(uniform(Rounding::Exact)), |(family, s)| within(family, s))
             }
         }
     }
@@ -218,9 +201,4 @@ fn rounding_of(family: Family, scale: &Tensor, terms: usize, output: &tensor::Te
 
 fn output_shape(output: &tensor::Tensor) -> Vec<i64> {
     output.shape().iter().map(|d| *d as i64).collect()
-}
-
-/// Floats replaced by their absolute values; integers (indices, shapes) stay.
-fn absolute(inputs: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-    inputs.iter().map(|t| t.as_ref().map(|t| if t.is_floating_point() { t.abs() } else { t.shallow_clone() })).collect()
 }

@@ -7,6 +7,7 @@ mod interpret;
 mod judge;
 mod ops;
 mod perturbed;
+mod scales;
 mod session;
 mod value;
 

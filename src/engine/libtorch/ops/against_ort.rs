@@ -188,6 +188,17 @@ impl Case {
         record(family.name(), &self.node.op, engine, worst);
     }
 
+    /// S of output 0, where it rounds.
+    pub fn scale(&self) -> Option<Vec<f64>> {
+        let mut judge = LINKED.judge(Arc::new(self.graph()), &options()).expect("a judge opens");
+        let feed = |n: &str| self.feed(n);
+        let shadow = judge.eval(0, &feed).expect("a shadow");
+        match judge.rounding(0, &feed, &shadow).expect("a rounding").remove(0) {
+            Rounding::Within { scale, .. } => Some(scale.to_f64()),
+            Rounding::Exact | Rounding::Decision | Rounding::Selection | Rounding::Random => None,
+        }
+    }
+
     /// `check`, and the outputs are exactly these.
     pub fn gives(&self, want: &[Tensor]) {
         let have = self.check();

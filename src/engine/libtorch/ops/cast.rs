@@ -1,6 +1,6 @@
 //! cast: dtypes, constants, and what a graph knows about shapes.
 
-use super::super::call::{Call, Precision};
+use super::super::call::Call;
 use super::super::convert::{to_torch, torch_error};
 use super::super::value::Value;
 use super::common::{Torch, count, counted, done, f64_of, largest_where_different, one, scaled, vector};
@@ -26,7 +26,7 @@ fn constant(call: &Call) -> Result<Vec<Value>> {
         Some(Attribute::Other(a)) => {
             let proto = a.t.as_ref().ok_or_else(|| Error::usage("attribute 'value' holds no tensor"))?;
             let value = Value::of(&weights::value(proto)?)?;
-            let widened = if call.precision == Precision::Double { widened_single(value)? } else { value };
+            let widened = if call.precision.is_wide() { widened_single(value)? } else { value };
             Ok(vec![widened])
         }
         None => Err(Error::failed("a sparse constant is not supported")),
@@ -42,7 +42,7 @@ fn widened_single(value: Value) -> Result<Value> {
 }
 
 pub fn single(call: &Call) -> Kind {
-    if call.precision == Precision::Double { Kind::Double } else { Kind::Float }
+    if call.precision.is_wide() { Kind::Double } else { Kind::Float }
 }
 
 fn constant_of_shape(call: &Call) -> Result<Vec<Tensor>> {

@@ -5,7 +5,7 @@ use super::super::value::Value;
 use super::common::{axis, done};
 use super::{Op, Scale, values};
 use parity::error::{Error, Result};
-use parity::floor::Family::Normalisation;
+use parity::floor::Family::Arithmetic;
 use tch::{Kind, Tensor};
 
 /// Turns of a loop that never ends on its own: what a user waits for, not what a network does.
@@ -153,10 +153,10 @@ fn map(call: &Call) -> Result<Vec<Value>> {
 }
 
 pub const OPS: &[Op] = &[
-    values("If", 1, choose, Scale::Perturbed(Normalisation)),
-    values("Loop", 1, repeat, Scale::Perturbed(Normalisation)),
-    values("Scan", 8, scan_8, Scale::Perturbed(Normalisation)),
-    values("Scan", 9, scan, Scale::Perturbed(Normalisation)),
+    values("If", 1, choose, Scale::Perturbed(Arithmetic)),
+    values("Loop", 1, repeat, Scale::Perturbed(Arithmetic)),
+    values("Scan", 8, scan_8, Scale::Perturbed(Arithmetic)),
+    values("Scan", 9, scan, Scale::Perturbed(Arithmetic)),
     values("SequenceMap", 17, map, Scale::Exact),
 ];
 
@@ -180,6 +180,15 @@ mod tests {
         );
         let two = Case::new("If", 16).attribute("then_branch", branch("Or")).on(&[Value::Tensor(bools(&[2], &[1, 1]))]);
         assert!(two.unwrap_err().message.contains("a condition is"));
+    }
+
+    #[test]
+    fn what_rounds_inside_a_branch_is_in_its_bound() {
+        // x − x·1: nothing is left of 1000 but what the product rounds.
+        let branch = || body(&[("Mul", &["x1", "x2"], "p"), ("Sub", &["x1", "p"], "y")], &[], &["y"]);
+        let case = Case::new("If", 16).with(bools(&[], &[1])).with(f32s(&[1], &[1000.0])).with(f32s(&[1], &[1.0]));
+        let scale = case.attribute("then_branch", branch()).attribute("else_branch", branch()).scale().expect("it rounds");
+        assert!(scale[0] > 500.0, "{scale:?}");
     }
 
     #[test]

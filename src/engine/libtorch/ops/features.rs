@@ -1,6 +1,6 @@
 //! features: what classical models take: words counted, labels looked up, columns picked, numbers made 0 or 1.
 
-use super::super::call::{Call, Precision};
+use super::super::call::Call;
 use super::super::convert::from_torch;
 use super::super::value::Value;
 use super::common::{count, done, one, vector};
@@ -74,7 +74,7 @@ fn tf_idf(call: &Call) -> Result<Vec<Value>> {
             other => return Err(Error::usage(format!("attribute 'mode' should be TF, IDF or TFIDF, is '{other}'"))),
         };
     }
-    let kind = if call.precision == Precision::Double { Kind::Double } else { Kind::Float };
+    let kind = if call.precision.is_wide() { Kind::Double } else { Kind::Float };
     let shape = if shape.len() == 1 { vec![width] } else { vec![rows as i64, width] };
     Ok(vec![Value::Tensor(done(|| Tensor::f_from_slice(&values)?.f_to_kind(kind)?.f_reshape(shape))?)])
 }

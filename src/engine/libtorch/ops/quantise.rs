@@ -1,6 +1,6 @@
 //! quantise: numbers as integers of few bits with a scale and a zero point, and products computed on them.
 
-use super::super::call::{Call, Precision};
+use super::super::call::Call;
 use super::super::value::{Mark, Value};
 use super::common::{along, axis, done};
 use super::retype;
@@ -118,7 +118,7 @@ fn onto(ratio: &Tensor, zero: Option<&Tensor>, low: i64, high: i64) -> Result<Te
 fn dequantise(call: &Call) -> Result<Vec<Value>> {
     let (x, scale) = (call.input(0)?, call.input(1)?);
     let to = retype::kind_or(call, "output_dtype", scale.kind())?;
-    let (laid_scale, wide) = (laid(call, scale, x)?, if call.precision == Precision::Double { Kind::Double } else { Kind::Float });
+    let (laid_scale, wide) = (laid(call, scale, x)?, if call.precision.is_wide() { Kind::Double } else { Kind::Float });
     let zero = call.optional(2).map(|z| laid(call, z, x)).transpose()?;
     done(|| {
         let x = match &zero {

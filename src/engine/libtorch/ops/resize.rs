@@ -102,11 +102,11 @@ impl Plan {
         let last = a.from - 1;
         let coordinates: Vec<f64> = match precision {
             Precision::Declared => self.narrow(a).iter().map(|x| *x as f64).collect(),
-            Precision::Double => self.wide(a),
+            Precision::Double | Precision::Noisy(_) => self.wide(a),
         };
         let gain = vec![1.0; a.to as usize];
         if self.antialias && a.wide < 1.0 {
-            let scale = if precision == Precision::Double { a.wide } else { a.scale as f64 };
+            let scale = if precision.is_wide() { a.wide } else { a.scale as f64 };
             match self.mode {
                 Mode::Linear => return smoothed(&coordinates, last, scale, 1.0, &|t| (1.0 - t).max(0.0), self.exclude),
                 Mode::Cubic(c, exclude) => return smoothed(&coordinates, last, scale, 2.0, &|t| keys(t, c), exclude),

@@ -1,6 +1,6 @@
 //! retype: Cast, CastLike and BitCast between every dtype of ONNX, those that libtorch lacks and strings included.
 
-use super::super::call::{Call, Precision};
+use super::super::call::Call;
 use super::super::convert::{self, from_torch};
 use super::super::value::{Mark, Value};
 use super::cast::{TRUNCATED, single};
@@ -127,7 +127,7 @@ fn printed(t: &Tensor) -> Result<Value> {
 fn bit_cast(call: &Call) -> Result<Vec<Value>> {
     let code = call.int_if("to")?.ok_or_else(|| Error::usage("attribute 'to' is missing"))?;
     let code = i32::try_from(code).map_err(|_| Error::usage(format!("data type {code}")))?;
-    if call.precision == Precision::Double {
+    if call.precision.is_wide() {
         return Err(Error::failed("the bits of a single-precision float cannot be read in f64"));
     }
     let parity::tensor::Value::Tensor(own) = call.value(0)?.given()? else {
