@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod compare;
+pub mod conformance;
 pub mod digest;
 pub mod environment;
 pub mod error;

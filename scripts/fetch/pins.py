@@ -113,6 +113,13 @@ SCIKIT_IMAGE = Wheel(
     13_711_217,
     "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
 )
+ONNX = Wheel(
+    "onnx",
+    "1.22.0",
+    "onnx-1.22.0-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
+    19_110_720,
+    "1d0a2bdb15eb2b3cb65c438f3423d9620d14fdce32f92380e6bb1b2e09568ef5",
+)
 
 # PyPI's torch for Linux x86-64 is a CUDA build: its CPU library still loads cudart and cupti.
 LIBTORCH = Bundle(
@@ -141,6 +148,13 @@ ONNXRUNTIME = Bundle(
             "libonnxruntime.so.1.31.1",
         ),
     ),
+)
+# Later wheels only generate the cases.
+CONFORMANCE = Bundle(
+    "onnx node tests 1.22.0",
+    "conformance",
+    11_100_000,
+    (Take(ONNX, "onnx/backend/test/data/node/", ""),),
 )
 
 MODELS = (

@@ -34,6 +34,8 @@ pub enum Command {
     Fuzz(Fuzz),
     /// Measure the rounding bounds on healthy engines
     Selftest(Selftest),
+    /// Run the official ONNX node tests through both engines (scripts/conformance fetches them)
+    Conformance(Conformance),
 }
 
 #[derive(clap::Args)]
@@ -223,4 +225,22 @@ pub struct Selftest {
     /// Seeds per scenario
     #[arg(long, default_value_t = 3)]
     pub seeds: u64,
+}
+
+#[derive(clap::Args)]
+pub struct Conformance {
+    /// Folder with one folder per case
+    pub folder: PathBuf,
+    /// Print every case as JSON instead of the document
+    #[arg(long)]
+    pub json: bool,
+    /// Only every Nth case
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub every: usize,
+    /// Only cases whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// Answer the cases that are named on stdin
+    #[arg(long, hide = true)]
+    pub worker: bool,
 }

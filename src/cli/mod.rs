@@ -3,6 +3,7 @@
 mod args;
 mod bless;
 mod compare;
+mod conformance;
 mod doctor;
 mod engine;
 mod fuzz;
@@ -45,6 +46,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::List(list) => list::command(&list),
         Command::Doctor => doctor::command(),
         Command::Fuzz(fuzz) => fuzz::command(&fuzz, engines),
+        Command::Conformance(conformance) => conformance::command(&conformance, engines),
         Command::Selftest(selftest) => selftest::command(&selftest, engines),
     }
 }

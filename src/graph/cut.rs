@@ -129,7 +129,7 @@ fn encode_attributes(attributes: &BTreeMap<String, Attribute>, rename: &dyn Fn(&
 }
 
 /// A sub-graph sees the names of the graph around it; those that are renamed there are renamed inside as well.
-fn with_renamed_bodies(attribute: &AttributeProto, rename: &dyn Fn(&str) -> String) -> AttributeProto {
+pub fn with_renamed_bodies(attribute: &AttributeProto, rename: &dyn Fn(&str) -> String) -> AttributeProto {
     let mut a = attribute.clone();
     for body in a.g.iter_mut().chain(&mut a.graphs) {
         let outer: HashSet<String> = free_names(body).into_iter().collect();
@@ -161,7 +161,8 @@ pub fn outer_names(node: &Node) -> Vec<String> {
     bodies.flatten().flat_map(free_names).collect()
 }
 
-fn free_names(body: &GraphProto) -> Vec<String> {
+/// Names that `body` takes from the graph around it.
+pub fn free_names(body: &GraphProto) -> Vec<String> {
     let mut bound: HashSet<&str> = body.input.iter().filter_map(|i| i.name.as_deref()).collect();
     bound.extend(body.initializer.iter().filter_map(|t| t.name.as_deref()));
     let mut free = Vec::new();

@@ -1,7 +1,7 @@
 //! load: from an ONNX file to a `Graph`, refusing what cannot be executed.
 
 use super::proto::{self, AttributeProto, ModelProto, NodeProto, TypeValue, ValueInfoProto, attribute_type as kind};
-use super::{Attribute, Dim, Graph, Node, Port, Step, order, seeded, weights};
+use super::{Attribute, Dim, Graph, Node, Port, Step, cut, inline, order, seeded, weights};
 use crate::digest;
 use crate::error::{Error, Place, Result};
 use crate::tensor::DType;
@@ -55,7 +55,8 @@ fn from_proto(model: ModelProto, digest: String, folder: Option<&Path>) -> Resul
     }
     // Before IR version 4 weights had to be listed among the inputs as well.
     let inputs: Vec<_> = graph.input.iter().map(port).filter(|p| !stored.contains_key(&p.name)).collect();
-    let steps = named(graph.node.iter().map(node).collect::<Result<Vec<_>>>()?);
+    let nodes = inline::inlined(graph.node, &model.functions, &opsets)?;
+    let steps = named(nodes.iter().map(node).collect::<Result<Vec<_>>>()?);
     let given: HashSet<&str> = inputs.iter().map(|p| p.name.as_str()).chain(stored.keys().map(String::as_str)).collect();
     let steps = order::executable(steps, &given)?;
     let loaded = Graph {
@@ -74,6 +75,36 @@ fn from_proto(model: ModelProto, digest: String, folder: Option<&Path>) -> Resul
     };
     check(&loaded)?;
     Ok(loaded)
+}
+
+/// A body inside `outer` (a branch of If, what Loop and Scan repeat) as a graph of its own; what it takes from around it are the names
+/// that [`cut::outer_names`] lists.
+pub fn body(proto: &proto::GraphProto, outer: &Graph) -> Result<Graph> {
+    let mut stored = IndexMap::new();
+    for tensor in &proto.initializer {
+        stored.insert(tensor.name.clone().unwrap_or_default(), weights::decode(tensor, None)?);
+    }
+    let inputs: Vec<_> = proto.input.iter().map(port).filter(|p| !stored.contains_key(&p.name)).collect();
+    let nodes = inline::inlined(proto.node.clone(), &outer.functions, &outer.opsets)?;
+    let steps = named(nodes.iter().map(node).collect::<Result<Vec<_>>>()?);
+    let free = cut::free_names(proto);
+    let given: HashSet<&str> =
+        inputs.iter().map(|p| p.name.as_str()).chain(stored.keys().map(String::as_str)).chain(free.iter().map(String::as_str)).collect();
+    let steps = order::executable(steps, &given)?;
+    Ok(Graph {
+        digest: String::new(),
+        name: proto.name.clone().unwrap_or_default(),
+        producer: outer.producer.clone(),
+        ir_version: outer.ir_version,
+        opsets: outer.opsets.clone(),
+        outputs: proto.output.iter().map(port).collect(),
+        inputs,
+        weights: stored,
+        steps,
+        functions: outer.functions.clone(),
+        drawn: HashSet::new(),
+        metadata: BTreeMap::new(),
+    })
 }
 
 /// A weight that the file leaves to the rule.

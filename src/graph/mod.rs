@@ -2,12 +2,13 @@
 
 pub mod cost;
 pub mod cut;
+mod inline;
 pub mod load;
 pub mod order;
 pub mod params;
 pub mod proto;
 pub mod seeded;
-mod weights;
+pub mod weights;
 
 use crate::error::{Error, Result, hint};
 use crate::tensor::{DType, Tensor};

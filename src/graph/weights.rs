@@ -2,10 +2,59 @@
 
 use super::proto::TensorProto;
 use crate::error::{Error, Place, Result};
-use crate::tensor::{DType, Tensor, checked_numel};
+use crate::tensor::{DType, Narrow, Tensor, Value, checked_numel};
 use bytes::Bytes;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path};
+
+/// What `proto` states, whatever its dtype: a tensor, strings, or numbers of a few bits.
+pub fn value(proto: &TensorProto) -> Result<Value> {
+    let code = proto.data_type.unwrap_or(0);
+    if code == STRING {
+        return strings(proto);
+    }
+    match Narrow::from_onnx(code) {
+        Some(dtype) => narrow(proto, dtype),
+        None => decode(proto, None).map(Value::Tensor),
+    }
+}
+
+/// The code of strings in ONNX's TensorProto.DataType.
+const STRING: i32 = 8;
+
+fn strings(proto: &TensorProto) -> Result<Value> {
+    let text = |b: &Bytes| String::from_utf8(b.to_vec()).map_err(|_| Error::usage("a string is no UTF-8"));
+    let (shape, all) = (shape(proto)?, proto.string_data.iter().map(text).collect::<Result<Vec<_>>>()?);
+    if checked_numel(&shape)? != all.len() {
+        return Err(Error::usage(format!("{} strings do not fill {shape:?}", all.len())));
+    }
+    Ok(Value::Strings(shape, all))
+}
+
+/// Numbers of a few bits, several to a byte, the first in the lowest bits.
+fn narrow(proto: &TensorProto, dtype: Narrow) -> Result<Value> {
+    let shape = shape(proto)?;
+    let (numel, each) = (checked_numel(&shape)?, 8 / dtype.bits() as usize);
+    let bytes: Vec<u8> = match &proto.raw_data {
+        Some(raw) => raw.to_vec(),
+        None => proto.int32_data.iter().map(|v| v.to_le_bytes()[0]).collect(),
+    };
+    if bytes.len() != numel.div_ceil(each) {
+        return Err(Error::usage(format!(
+            "{} tensor of shape {shape:?} needs {} bytes, has {}",
+            dtype.name(),
+            numel.div_ceil(each),
+            bytes.len()
+        )));
+    }
+    let at = |i: usize| dtype.decode(bytes[i / each] >> (i % each * dtype.bits() as usize));
+    Ok(Value::Narrow(dtype, Tensor::from_vec(&shape, (0..numel).map(at).collect::<Vec<f32>>())))
+}
+
+fn shape(proto: &TensorProto) -> Result<Vec<usize>> {
+    let one = |d: &i64| usize::try_from(*d).map_err(|_| Error::usage(format!("negative dimension in {:?}", proto.dims)));
+    proto.dims.iter().map(one).collect()
+}
 
 /// The tensor that `proto` states; external data is looked up below `folder`.
 pub fn decode(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
@@ -16,11 +65,7 @@ pub fn decode(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
 fn decode_unnamed(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
     let code = proto.data_type.unwrap_or(0);
     let dtype = DType::from_onnx(code).ok_or_else(|| Error::usage(format!("data type {code} is not supported")))?;
-    let shape = proto
-        .dims
-        .iter()
-        .map(|d| usize::try_from(*d).map_err(|_| Error::usage(format!("negative dimension in {:?}", proto.dims))))
-        .collect::<Result<Vec<_>>>()?;
+    let shape = shape(proto)?;
     let bytes = checked_numel(&shape)? * dtype.size();
     if proto.data_location == Some(1) {
         return Tensor::from_bytes(dtype, shape, &external(proto, folder, bytes)?);

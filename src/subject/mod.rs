@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::floor::Rounding;
 use crate::graph::Graph;
 use crate::graph::cut::Link;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Tensor, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -135,6 +135,8 @@ pub trait Torch {
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>>;
     /// In f64 where `double`, else in the declared dtypes.
     fn differentiator(&self, graph: Arc<Graph>, options: &Options, double: bool) -> Result<Box<dyn Differentiator>>;
+    /// The declared outputs of one run in the declared dtypes, whatever they are.
+    fn values(&self, graph: &Graph, inputs: &HashMap<String, Value>, options: &Options) -> Result<Vec<Value>>;
     /// Version of the loaded library.
     fn version(&self) -> String;
 }

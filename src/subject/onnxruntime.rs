@@ -3,6 +3,10 @@
 //! A piece observes all of its tensors, so nothing can be fused across them; the pieces are fed each other's outputs, bit for
 //! bit. The un-observed run is the whole model in one session at full optimisation: what users deploy.
 
+mod values;
+
+pub use values::values;
+
 use super::{Feed, Options, Output, Session};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;

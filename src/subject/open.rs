@@ -4,6 +4,7 @@ use super::{Options, Session, Torch, fault, kernels, recorded};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::scenario::Subject;
+use crate::tensor::Value;
 use std::sync::Arc;
 
 /// The engines that this executable has.
@@ -54,6 +55,18 @@ fn onnxruntime(graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>>
 #[cfg(not(feature = "ort"))]
 fn onnxruntime(_: Arc<Graph>, _: &Options) -> Result<Box<dyn Session>> {
     Err(Error::failed("this executable was built without ONNX Runtime").next("cargo build --release (with default features)"))
+}
+
+/// The outputs of `model` in ONNX Runtime as it comes, whatever it takes and gives.
+#[cfg(feature = "ort")]
+pub fn onnxruntime_values(model: &[u8], inputs: &[(String, Value)], threads: usize) -> Result<Vec<Value>> {
+    super::onnxruntime::values(model, inputs, threads)
+}
+
+/// The outputs of `model` in ONNX Runtime as it comes, whatever it takes and gives.
+#[cfg(not(feature = "ort"))]
+pub fn onnxruntime_values(_: &[u8], _: &[(String, Value)], _: usize) -> Result<Vec<Value>> {
+    Err(Error::failed("built without ONNX Runtime"))
 }
 
 /// Version of ONNX Runtime, where it can be loaded.

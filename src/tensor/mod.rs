@@ -3,9 +3,13 @@
 mod convert;
 pub mod dtype;
 pub mod index;
+pub mod narrow;
 pub mod ulp;
+pub mod value;
 
 pub use dtype::{DType, Element};
+pub use narrow::Narrow;
+pub use value::Value;
 
 use crate::error::{Error, Result};
 use std::any::Any;

@@ -1,11 +1,12 @@
 //! call: one operator application as its kernel sees it: inputs, attributes with a record of which were read, and the precision asked for.
 
 use super::convert::torch_error;
-use parity::error::{Error, Result};
-use parity::graph::{Attribute, Graph, Node};
+use super::value::Value;
+use parity::error::{Error, Place, Result};
+use parity::graph::{Attribute, Graph, Node, load};
 use parity::tensor::DType;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use tch::{Kind, Tensor};
 
 /// Which arithmetic the floats are computed in.
@@ -15,6 +16,15 @@ pub enum Precision {
     Declared,
     /// Every float in f64: the shadow.
     Double,
+    /// The shadow, with the rounding noise of a single-precision engine behind every node; each number is another draw.
+    Noisy(u32),
+}
+
+impl Precision {
+    /// Whether single precision is computed in f64.
+    pub fn is_wide(self) -> bool {
+        self != Precision::Declared
+    }
 }
 
 /// One node about to be evaluated.
@@ -24,19 +34,70 @@ pub struct Call<'a> {
     /// Version of the operator set that the node is read by.
     pub opset: i64,
     pub precision: Precision,
+    values: Vec<Option<Value>>,
+    /// The same as tensors; None where one is absent or no tensor.
     inputs: Vec<Option<Tensor>>,
+    /// What the bodies of the node take from around them.
+    outer: HashMap<String, Value>,
     read: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Call<'a> {
-    pub fn new(node: &'a Node, graph: &'a Graph, precision: Precision, inputs: Vec<Option<Tensor>>) -> Self {
+    pub fn new(node: &'a Node, graph: &'a Graph, precision: Precision, values: Vec<Option<Value>>) -> Self {
         let opset = graph.opset(&node.domain).unwrap_or(0);
-        Self { node, graph, opset, precision, inputs, read: RefCell::default() }
+        let inputs = values.iter().map(|v| v.as_ref()?.tensor().map(Tensor::shallow_clone)).collect();
+        Self { node, graph, opset, precision, values, inputs, outer: HashMap::new(), read: RefCell::default() }
+    }
+
+    /// With what the node's bodies take from around them.
+    pub fn within(self, outer: HashMap<String, Value>) -> Self {
+        Self { outer, ..self }
     }
 
     /// The same node on other inputs (absolute values, say).
     pub fn with_inputs(&self, inputs: Vec<Option<Tensor>>) -> Self {
-        Self::new(self.node, self.graph, self.precision, inputs)
+        self.with_values(inputs.into_iter().map(|t| t.map(Value::Tensor)).collect())
+    }
+
+    /// The same node on other values.
+    pub fn with_values(&self, values: Vec<Option<Value>>) -> Self {
+        Self::new(self.node, self.graph, self.precision, values).within(self.outer.clone())
+    }
+
+    /// The same call, computed otherwise.
+    pub fn at(&self, precision: Precision) -> Self {
+        Self { precision, ..self.with_values(self.values.clone()) }
+    }
+
+    /// Every input as it came: marked dtypes, strings and sequences included.
+    pub fn values(&self) -> &[Option<Value>] {
+        &self.values
+    }
+
+    /// Input `i`, whatever it is, which the operator requires.
+    pub fn value(&self, i: usize) -> Result<&Value> {
+        self.optional_value(i).ok_or_else(|| Error::usage(format!("input {i} is missing")))
+    }
+
+    /// Input `i`, whatever it is, if it is given.
+    pub fn optional_value(&self, i: usize) -> Option<&Value> {
+        self.values.get(i).and_then(|v| v.as_ref())
+    }
+
+    /// The body that attribute `name` holds.
+    pub fn body(&self, name: &str) -> Result<Body<'_>> {
+        let proto = match self.attribute(name) {
+            Some(Attribute::Other(a)) => a.g.as_ref(),
+            _ => None,
+        };
+        let proto = proto.ok_or_else(|| Error::usage(format!("attribute '{name}' should be a graph")))?;
+        let graph = load::body(proto, self.graph).at(format!("body '{name}'"))?;
+        let mut weights = HashMap::new();
+        for (name, t) in &graph.weights {
+            let own = Value::of_tensor(t)?;
+            weights.insert(name.clone(), if self.precision.is_wide() { super::judge::widened_value(own)? } else { own });
+        }
+        Ok(Body { graph, weights, precision: self.precision, outer: &self.outer })
     }
 
     pub fn inputs(&self) -> &[Option<Tensor>] {
@@ -109,6 +170,27 @@ impl<'a> Call<'a> {
         }
     }
 
+    pub fn floats_if(&self, name: &str) -> Result<Option<Vec<f64>>> {
+        match self.attribute(name) {
+            None => Ok(None),
+            Some(Attribute::Floats(v)) => Ok(Some(v.iter().map(|x| *x as f64).collect())),
+            Some(other) => Err(wrong_type(name, "floats", other)),
+        }
+    }
+
+    pub fn texts(&self, name: &str) -> Result<Option<Vec<String>>> {
+        match self.attribute(name) {
+            None => Ok(None),
+            Some(Attribute::Strs(v)) => Ok(Some(v.clone())),
+            Some(other) => Err(wrong_type(name, "strings", other)),
+        }
+    }
+
+    /// Whether the node asks for output `i`.
+    pub fn wants(&self, i: usize) -> bool {
+        self.node.outputs.get(i).is_some_and(|o| !o.is_empty())
+    }
+
     /// Tensor attribute (of Constant, ConstantOfShape), in the declared dtype.
     pub fn tensor(&self, name: &str) -> Result<Option<parity::tensor::Tensor>> {
         match self.attribute(name) {
@@ -129,7 +211,7 @@ impl<'a> Call<'a> {
 
     /// The libtorch kind for a declared dtype: single and half precision are widened in the shadow.
     pub fn kind(&self, dtype: DType) -> Result<Kind> {
-        let widened = if self.precision == Precision::Double && dtype == DType::F32 { DType::F64 } else { dtype };
+        let widened = if self.precision.is_wide() && dtype == DType::F32 { DType::F64 } else { dtype };
         super::convert::kind(widened).ok_or_else(|| Error::failed(format!("libtorch has no dtype {dtype}")))
     }
 
@@ -140,6 +222,30 @@ impl<'a> Call<'a> {
             None => Ok(()),
             Some(name) => Err(Error::failed(format!("attribute '{name}' is not understood"))),
         }
+    }
+}
+
+/// A graph inside a node, in the scope of that node.
+pub struct Body<'a> {
+    pub graph: Graph,
+    weights: HashMap<String, Value>,
+    precision: Precision,
+    outer: &'a HashMap<String, Value>,
+}
+
+impl Body<'_> {
+    /// Its outputs on `inputs`, in the order in which it declares them.
+    pub fn run(&self, inputs: Vec<Value>) -> Result<Vec<Value>> {
+        let names: Vec<&str> = self.graph.inputs.iter().map(|p| p.name.as_str()).collect();
+        if names.len() != inputs.len() {
+            return Err(Error::usage(format!("the body takes {} inputs, is given {}", names.len(), inputs.len())));
+        }
+        let given: HashMap<&str, Value> = names.into_iter().zip(inputs).collect();
+        let lookup = |name: &str| {
+            let found = given.get(name).or_else(|| self.weights.get(name)).or_else(|| self.outer.get(name));
+            found.cloned().ok_or_else(|| Error::failed(format!("the body has no '{name}'")))
+        };
+        super::interpret::whole(&self.graph, self.precision, &lookup)
     }
 }
 

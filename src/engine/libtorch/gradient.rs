@@ -60,7 +60,7 @@ impl TorchGradient {
                 let found = live.get(name).or_else(|| self.weights.get(name));
                 found.map(Tensor::shallow_clone).ok_or_else(|| Error::failed(format!("tensor '{name}' is missing")))
             };
-            let mut outputs = interpret::step(step, &graph, self.precision, &lookup)?;
+            let mut outputs = interpret::tensors(step, &graph, self.precision, &lookup)?;
             for (name, value) in step.outputs.iter().zip(&mut outputs) {
                 if let Some(recorded) = ask.replay.get(name) {
                     *value = to_torch(recorded)?.f_to_kind(value.kind()).map_err(torch_error)?;

@@ -1,14 +1,16 @@
-//! interpret: one step of the graph, node by node, on libtorch tensors.
+//! interpret: one step of the graph, node by node, on libtorch tensors; bodies of control flow and whole graphs the same way.
 
 use super::call::{Call, Precision};
-use super::ops::{self, Op};
+use super::ops::{self, Kernel, Op, dtypes};
+use super::perturbed;
+use super::value::Value;
 use parity::error::{Error, Place, Result};
-use parity::graph::{Graph, Node, Step};
+use parity::graph::{Graph, Node, Step, cut};
 use std::collections::HashMap;
 use tch::Tensor;
 
-/// Looks up a tensor by name.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
+/// Looks up a value by name.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Value>;
 
 /// The registry line for `node`, or an error that names node, operator and opset.
 pub fn find(node: &Node, graph: &Graph) -> Result<&'static Op> {
@@ -21,40 +23,72 @@ pub fn find(node: &Node, graph: &Graph) -> Result<&'static Op> {
 }
 
 /// Outputs of `step`, in the order of `Step::outputs`.
-pub fn step(step: &Step, graph: &Graph, precision: Precision, lookup: Lookup) -> Result<Vec<Tensor>> {
-    let mut own: HashMap<String, Tensor> = HashMap::new();
+pub fn step(step: &Step, graph: &Graph, precision: Precision, lookup: Lookup) -> Result<Vec<Value>> {
+    let mut own: HashMap<String, Value> = HashMap::new();
     for node in &step.nodes {
-        let outputs = self::node(node, graph, precision, &own, lookup)?;
+        let outputs = {
+            let scope = |name: &str| own.get(name).cloned().map_or_else(|| lookup(name), Ok);
+            self::node(node, graph, precision, &scope)?
+        };
         own.extend(node.outputs.iter().cloned().zip(outputs));
     }
     step.outputs.iter().map(|name| own.remove(name).ok_or_else(|| missing(step, name))).collect()
 }
 
-/// A call for `node`, its inputs taken from `own` first.
-pub fn call<'a>(node: &'a Node, graph: &'a Graph, precision: Precision, own: &HashMap<String, Tensor>, lookup: Lookup) -> Result<Call<'a>> {
-    let inputs = node
-        .inputs
-        .iter()
-        .map(|name| match own.get(name) {
-            _ if name.is_empty() => Ok(None),
-            Some(t) => Ok(Some(t.shallow_clone())),
-            None => lookup(name).map(Some),
-        })
-        .collect::<Result<_>>()?;
-    Ok(Call::new(node, graph, precision, inputs))
+/// The same where every input and every output is a tensor.
+pub fn tensors(step: &Step, graph: &Graph, precision: Precision, lookup: &dyn Fn(&str) -> Result<Tensor>) -> Result<Vec<Tensor>> {
+    let outputs = self::step(step, graph, precision, &|name| lookup(name).map(Value::Tensor))?;
+    let place = || format!("node '{}' ({})", step.name, step.op());
+    outputs.into_iter().map(|v| v.into_tensor().at(place())).collect()
 }
 
-fn node(node: &Node, graph: &Graph, precision: Precision, own: &HashMap<String, Tensor>, lookup: Lookup) -> Result<Vec<Tensor>> {
+/// The declared outputs of a whole graph; what it does not produce itself comes from `lookup`.
+pub fn whole(graph: &Graph, precision: Precision, lookup: Lookup) -> Result<Vec<Value>> {
+    let mut own: HashMap<String, Value> = HashMap::new();
+    for step in &graph.steps {
+        let outputs = {
+            let scope = |name: &str| own.get(name).cloned().map_or_else(|| lookup(name), Ok);
+            self::step(step, graph, precision, &scope)?
+        };
+        own.extend(step.outputs.iter().cloned().zip(outputs));
+    }
+    graph.outputs.iter().map(|p| own.get(&p.name).cloned().map_or_else(|| lookup(&p.name), Ok)).collect()
+}
+
+/// A call for `node` on what `scope` has.
+pub fn call<'a>(node: &'a Node, graph: &'a Graph, precision: Precision, scope: Lookup) -> Result<Call<'a>> {
+    let inputs = node.inputs.iter().map(|name| if name.is_empty() { Ok(None) } else { scope(name).map(Some) });
+    let call = Call::new(node, graph, precision, inputs.collect::<Result<_>>()?);
+    let outer = cut::outer_names(node).into_iter().map(|name| scope(&name).map(|v| (name, v))).collect::<Result<_>>()?;
+    Ok(call.within(outer))
+}
+
+fn node(node: &Node, graph: &Graph, precision: Precision, scope: Lookup) -> Result<Vec<Value>> {
     let op = find(node, graph)?;
-    let call = call(node, graph, precision, own, lookup)?;
-    let outputs = (op.kernel)(&call).and_then(|out| call.check_all_read().map(|()| out));
+    let call = call(node, graph, precision, scope)?;
+    let outputs = run(op, &call).and_then(|out| call.check_all_read().map(|()| out));
+    let outputs = outputs.and_then(|out| match precision {
+        Precision::Noisy(run) => perturbed::shaken(op, &call, out, run),
+        Precision::Declared | Precision::Double => Ok(out),
+    });
     outputs.at(format_args!("node '{}' ({} opset {}) on {}", node.name, node.op, call.opset, shapes(&call)))
+}
+
+/// The outputs of `op` on a call.
+pub fn run(op: &'static Op, call: &Call) -> Result<Vec<Value>> {
+    match op.kernel {
+        Kernel::Values(kernel) => kernel(call),
+        Kernel::Tensors(kernel) => {
+            dtypes::check(call)?;
+            dtypes::marked(call, kernel(call)?)
+        }
+    }
 }
 
 /// Dtypes and shapes of a call's inputs, for messages.
 fn shapes(call: &Call) -> String {
-    let one = |t: &Option<Tensor>| t.as_ref().map_or("-".to_string(), |t| format!("{:?}{:?}", t.kind(), t.size()));
-    call.inputs().iter().map(one).collect::<Vec<_>>().join(", ")
+    let one = |v: &Option<Value>| v.as_ref().map_or("-".to_string(), Value::describe);
+    call.values().iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn missing(step: &Step, name: &str) -> Error {

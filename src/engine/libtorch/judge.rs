@@ -1,9 +1,11 @@
 //! judge: the same interpreter in f64, and the rounding that a correct engine may show around it.
 
 use super::call::{Call, Precision};
-use super::convert::{from_torch, to_torch, torch_error};
+use super::convert::{from_torch, torch_error};
 use super::interpret;
 use super::ops::Scale;
+use super::scales;
+use super::value::Value;
 use parity::error::{Error, Result};
 use parity::floor::{Family, Rounding};
 use parity::graph::{Graph, Step};
@@ -17,7 +19,7 @@ use tch::{Kind, Tensor};
 /// The graph and its weights in f64.
 pub struct TorchJudge {
     graph: Arc<Graph>,
-    weights: HashMap<String, Tensor>,
+    weights: HashMap<String, Value>,
     /// What the current step was fed, widened: evaluating it and asking for its rounding takes the same tensors.
     recent: RefCell<Recent>,
 }
@@ -26,33 +28,34 @@ pub struct TorchJudge {
 struct Recent {
     step: usize,
     /// Name -> the tensor as fed (kept, so that its address stays its own) and widened.
-    widened: HashMap<String, Vec<(tensor::Tensor, Tensor)>>,
+    widened: HashMap<String, Vec<(tensor::Tensor, Value)>>,
 }
 
 impl TorchJudge {
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
         tch::set_num_threads(options.threads as i32);
-        let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), widened(to_torch(t)?)?))).collect::<Result<_>>()?;
-        Ok(Self::sharing(graph, weights))
+        let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), widened_value(Value::of_tensor(t)?)?))).collect::<Result<_>>()?;
+        Ok(Self { graph, weights, recent: RefCell::default() })
     }
 
     /// On weights that are in f64 already.
     pub fn sharing(graph: Arc<Graph>, weights: HashMap<String, Tensor>) -> Self {
+        let weights = weights.into_iter().map(|(n, t)| (n, Value::Tensor(t))).collect();
         Self { graph, weights, recent: RefCell::default() }
     }
 
-    fn lookup(&self, name: &str, feed: Feed) -> Result<Tensor> {
+    fn lookup(&self, name: &str, feed: Feed) -> Result<Value> {
         if let Some(t) = self.weights.get(name) {
-            return Ok(t.shallow_clone());
+            return Ok(t.clone());
         }
         let fed = feed(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?;
         let mut recent = self.recent.borrow_mut();
         let known = recent.widened.entry(name.to_string()).or_default();
         if let Some((_, t)) = known.iter().find(|(f, _)| f.bytes().as_ptr() == fed.bytes().as_ptr() && f.shape() == fed.shape()) {
-            return Ok(t.shallow_clone());
+            return Ok(t.clone());
         }
-        let wide = widened(to_torch(&fed)?)?;
-        known.push((fed, wide.shallow_clone()));
+        let wide = widened_value(Value::of_tensor(&fed)?)?;
+        known.push((fed, wide.clone()));
         Ok(wide)
     }
 
@@ -77,6 +80,7 @@ impl TorchJudge {
                 | Scale::Absolute(..)
                 | Scale::Output(_)
                 | Scale::One(_)
+                | Scale::Perturbed(_)
                 | Scale::By(..)
                 | Scale::Node(_) => return Ok(i),
             }
@@ -86,14 +90,15 @@ impl TorchJudge {
 
     /// The call of node `at` of the step, with the nodes before it evaluated.
     fn call_of<'a>(&self, step: &'a Step, at: usize, graph: &'a Graph, feed: Feed) -> Result<Call<'a>> {
-        let mut own = HashMap::new();
+        let mut own: HashMap<String, Value> = HashMap::new();
         for node in &step.nodes[..at] {
             let part = Step::of(node.clone());
-            let lookup = |name: &str| own.get(name).map(Tensor::shallow_clone).map_or_else(|| self.lookup(name, feed), Ok);
+            let lookup = |name: &str| own.get(name).cloned().map_or_else(|| self.lookup(name, feed), Ok);
             let outputs = interpret::step(&part, graph, Precision::Double, &lookup)?;
             own.extend(part.outputs.into_iter().zip(outputs));
         }
-        interpret::call(&step.nodes[at], graph, Precision::Double, &own, &|name| self.lookup(name, feed))
+        let lookup = |name: &str| own.get(name).cloned().map_or_else(|| self.lookup(name, feed), Ok);
+        interpret::call(&step.nodes[at], graph, Precision::Double, &lookup)
     }
 }
 
@@ -105,13 +110,27 @@ pub fn widened(t: Tensor) -> Result<Tensor> {
     }
 }
 
+/// The same for whatever a node may take.
+pub fn widened_value(v: Value) -> Result<Value> {
+    Ok(match v {
+        Value::Tensor(t) => Value::Tensor(widened(t)?),
+        Value::Sequence(all) => Value::Sequence(all.into_iter().map(widened_value).collect::<Result<_>>()?),
+        Value::Optional(Some(v)) => Value::Optional(Some(Box::new(widened_value(*v)?))),
+        other @ (Value::Marked(..) | Value::Strings(..) | Value::Optional(None)) => other,
+    })
+}
+
 impl Judge for TorchJudge {
     fn eval(&mut self, step: usize, feed: Feed) -> Result<Vec<tensor::Tensor>> {
         let _no_grad = tch::no_grad_guard();
         self.at(step);
         let step = &self.graph.steps[step];
         let outputs = interpret::step(step, &self.graph, Precision::Double, &|name| self.lookup(name, feed))?;
-        outputs.iter().map(from_torch).collect()
+        let tensor = |v: &Value| match v.given()? {
+            tensor::Value::Tensor(t) => Ok(t),
+            other => Err(Error::failed(format!("node '{}' ({}): {other:?} is no tensor, and not judged", step.name, step.op()))),
+        };
+        outputs.iter().map(tensor).collect()
     }
 
     fn rounding(&mut self, step: usize, feed: Feed, outputs: &[tensor::Tensor]) -> Result<Vec<Rounding>> {
@@ -127,28 +146,17 @@ impl Judge for TorchJudge {
             let of = |(y, s): (_, Option<&(Tensor, usize)>)| s.map_or(Ok(Rounding::Exact), |(scale, n)| rounding_of(family, scale, *n, y));
             outputs.iter().zip(s.iter().map(Some).chain(std::iter::repeat(None))).map(of).collect()
         };
-        match interpret::find(node, &graph)?.scale(node) {
+        let op = interpret::find(node, &graph)?;
+        match op.scale(node) {
             Scale::Exact => Ok(uniform(Rounding::Exact)),
             Scale::Decision(_) => Ok(uniform(Rounding::Decision)),
             Scale::Random => Ok(uniform(Rounding::Random)),
             Scale::Selection(_) => {
                 Ok(outputs.iter().map(|y| if y.dtype().is_float() { Rounding::Selection } else { Rounding::Decision }).collect())
             }
-            Scale::Output(family) => {
-                within(*family, torch_all(outputs)?.into_iter().map(|y| (if y.is_floating_point() { y.abs() } else { y }, 1)).collect())
-            }
-            Scale::One(family) => within(*family, torch_all(outputs)?.into_iter().map(|y| (y.ones_like(), 1)).collect()),
-            Scale::By(family, formula) => {
-                let call = self.call_of(step, at, &graph, feed)?;
-                within(*family, formula(&call, &torch_all(outputs)?)?)
-            }
-            Scale::Node(_) => Err(Error::failed(format!("operator {}: its scale names no scale", node.op))),
-            Scale::Absolute(family, terms) => {
-                let call = self.call_of(step, at, &graph, feed)?;
-                let k = terms(&call)?;
-                let op = interpret::find(node, &graph)?;
-                let s = (op.kernel)(&call.with_inputs(absolute(call.inputs())))?;
-                within(*family, s.into_iter().map(|s| (s, k)).collect())
+            scale => {
+                let scales = scales::of(op, scale, &|| self.call_of(step, at, &graph, feed), &torch_all(outputs)?)?;
+                scales.map_or_else(|| Ok(uniform(Rounding::Exact)), |(family, s)| within(family, s))
             }
         }
     }
@@ -169,12 +177,17 @@ impl Judge for TorchJudge {
         let node = &step.nodes[at];
         let (Scale::Decision(margin) | Scale::Selection(margin)) = interpret::find(node, &graph)?.scale(node) else { return Ok(None) };
         let call = self.call_of(step, at, &graph, feed)?;
-        margin(&call, index, &to_torch(reference)?, &to_torch(candidate)?).map(Some)
+        margin(&call, index, &carried(reference)?, &carried(candidate)?).map(Some)
     }
 }
 
+/// A tensor as libtorch carries it.
+fn carried(tensor: &tensor::Tensor) -> Result<Tensor> {
+    Value::of_tensor(tensor)?.into_tensor()
+}
+
 fn torch_all(tensors: &[tensor::Tensor]) -> Result<Vec<Tensor>> {
-    tensors.iter().map(to_torch).collect()
+    tensors.iter().map(carried).collect()
 }
 
 /// An integer output never rounds, whatever its operator's family.
@@ -188,9 +201,4 @@ fn rounding_of(family: Family, scale: &Tensor, terms: usize, output: &tensor::Te
 
 fn output_shape(output: &tensor::Tensor) -> Vec<i64> {
     output.shape().iter().map(|d| *d as i64).collect()
-}
-
-/// Floats replaced by their absolute values; integers (indices, shapes) stay.
-fn absolute(inputs: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-    inputs.iter().map(|t| t.as_ref().map(|t| if t.is_floating_point() { t.abs() } else { t.shallow_clone() })).collect()
 }

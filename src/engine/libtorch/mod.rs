@@ -6,13 +6,19 @@ mod gradient;
 mod interpret;
 mod judge;
 mod ops;
+mod perturbed;
+mod scales;
 mod session;
+mod value;
 
 use call::Precision;
-use parity::error::Result;
+use parity::error::{Error, Result};
 use parity::graph::Graph;
 use parity::subject::{Differentiator, Judge, Options, Session, Torch};
+use parity::tensor;
+use std::collections::HashMap;
 use std::sync::Arc;
+use value::Value;
 
 /// The libtorch that this executable is linked with.
 pub struct Linked;
@@ -31,6 +37,19 @@ impl Torch for Linked {
     fn differentiator(&self, graph: Arc<Graph>, options: &Options, double: bool) -> Result<Box<dyn Differentiator>> {
         let precision = if double { Precision::Double } else { Precision::Declared };
         Ok(Box::new(gradient::TorchGradient::open(graph, options, precision)?))
+    }
+
+    fn values(&self, graph: &Graph, inputs: &HashMap<String, tensor::Value>, options: &Options) -> Result<Vec<tensor::Value>> {
+        tch::set_num_threads(options.threads as i32);
+        let _no_grad = tch::no_grad_guard();
+        let weights: HashMap<&str, Value> =
+            graph.weights.iter().map(|(n, t)| Ok((n.as_str(), Value::of_tensor(t)?))).collect::<Result<_>>()?;
+        let lookup = |name: &str| match (inputs.get(name), weights.get(name)) {
+            (Some(v), _) => Value::of(v),
+            (None, Some(v)) => Ok(v.clone()),
+            (None, None) => Err(Error::failed(format!("tensor '{name}' was not fed"))),
+        };
+        interpret::whole(graph, Precision::Declared, &lookup)?.iter().map(Value::given).collect()
     }
 
     fn version(&self) -> String {

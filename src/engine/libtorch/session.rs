@@ -1,20 +1,20 @@
 //! session: libtorch as a subject, in the dtypes that the graph declares.
 
 use super::call::Precision;
-use super::convert::{from_torch, to_torch};
 use super::interpret;
+use super::value::Value;
 use parity::error::{Error, Result};
 use parity::graph::Graph;
 use parity::graph::cut::Link;
 use parity::subject::{Feed, Options, Output, Session};
+use parity::tensor;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tch::Tensor;
 
 /// The graph and its weights in libtorch.
 pub struct TorchSession {
     graph: Arc<Graph>,
-    weights: HashMap<String, Tensor>,
+    weights: HashMap<String, Value>,
 }
 
 impl TorchSession {
@@ -24,7 +24,7 @@ impl TorchSession {
         for node in graph.steps.iter().flat_map(|s| &s.nodes) {
             interpret::find(node, &graph)?;
         }
-        let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), to_torch(t)?))).collect::<Result<_>>()?;
+        let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), Value::of_tensor(t)?))).collect::<Result<_>>()?;
         Ok(Self { graph, weights })
     }
 }
@@ -32,18 +32,28 @@ impl TorchSession {
 impl Session for TorchSession {
     fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
         let _no_grad = tch::no_grad_guard();
-        let mut own: HashMap<&str, Tensor> = HashMap::new();
+        let mut own: HashMap<&str, Value> = HashMap::new();
         let mut all = Vec::with_capacity(steps.len());
         for step in steps.iter().map(|i| &self.graph.steps[*i]) {
             let lookup = |name: &str| match (self.weights.get(name), own.get(name)) {
-                (Some(t), _) => Ok(t.shallow_clone()),
-                (None, Some(t)) if link == Link::Connected => Ok(t.shallow_clone()),
-                _ => to_torch(&feed(name).ok_or_else(|| Error::failed(format!("node '{}': tensor '{name}' was not fed", step.name)))?),
+                (Some(t), _) => Ok(t.clone()),
+                (None, Some(t)) if link == Link::Connected => Ok(t.clone()),
+                _ => Value::of_tensor(
+                    &feed(name).ok_or_else(|| Error::failed(format!("node '{}': tensor '{name}' was not fed", step.name)))?,
+                ),
             };
             let outputs = interpret::step(step, &self.graph, Precision::Declared, &lookup)?;
-            all.push(outputs.iter().map(|t| from_torch(t).map(Ok)).collect::<Result<Vec<_>>>()?);
+            all.push(outputs.iter().map(observed).collect::<Result<Vec<_>>>()?);
             own.extend(step.outputs.iter().map(String::as_str).zip(outputs));
         }
         Ok(all)
     }
+}
+
+/// A tensor, or why there is none to compare.
+fn observed(v: &Value) -> Result<Output> {
+    Ok(match v.given()? {
+        tensor::Value::Tensor(t) => Ok(t),
+        other => Err(format!("{other:?}: only tensors are compared")),
+    })
 }

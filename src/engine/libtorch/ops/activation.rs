@@ -68,6 +68,64 @@ fn gelu(call: &Call) -> Result<Vec<Tensor>> {
     }
 }
 
+fn celu(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, alpha) = (float(call, 0)?, call.float("alpha", 1.0)?);
+    one(x.f_div_scalar(alpha).and_then(|scaled| above_zero(x, &scaled.f_clamp_max(0)?.f_expm1()?.f_mul_scalar(alpha)?)))
+}
+
+/// x·sigmoid(αx)
+fn swish(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, alpha) = (float(call, 0)?, call.float("alpha", 1.0)?);
+    one(x.f_mul_scalar(alpha).and_then(|a| x.f_mul(&a.f_sigmoid()?)))
+}
+
+fn threshold(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, alpha) = (float(call, 0)?, call.float("alpha", 1.0)?);
+    one(x.f_gt(alpha).and_then(|above| x.f_where_self(&above, &x.f_zeros_like()?)))
+}
+
+/// x + bias below −λ, x − bias above λ, 0 between; integers stay integers.
+fn shrink(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, bias, lambda) = (call.input(0)?, call.float("bias", 0.0)?, call.float("lambd", 0.5)?);
+    let kind = if super::common::is_float(x) { x.kind() } else { tch::Kind::Double };
+    let shrunk = || {
+        let wide = x.f_to_kind(kind)?;
+        let (low, high) = (wide.f_lt(-lambda)?, wide.f_gt(lambda)?);
+        let outer = wide.f_sub_scalar(bias)?.f_where_self(&high, &wide.f_zeros_like()?)?;
+        wide.f_add_scalar(bias)?.f_where_self(&low, &outer)?.f_to_kind(x.kind())
+    };
+    one(shrunk())
+}
+
+/// |x| + |bias|: what is lost when the two cancel.
+fn shrink_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let bias = call.float("bias", 0.0)?.abs();
+    scaled(call.input(0)?.f_to_kind(tch::Kind::Double).and_then(|x| x.f_abs()?.f_add_scalar(bias)), 1)
+}
+
+/// Distance from the threshold.
+fn from_threshold(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let alpha = call.float("alpha", 1.0)?;
+    let distance = super::common::f64_of(call.input(0)?).and_then(|x| x.f_sub_scalar(alpha)?.f_abs());
+    super::common::largest_where_different(distance, reference, candidate)
+}
+
+/// 1 where the largest element of the axis is (the first of equals), 0 elsewhere; before opset 13 over all axes from the stated one on.
+fn hardmax(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, at) = super::normalise::soft_view(call)?;
+    one((|| {
+        let best = x.f_argmax(at, true)?;
+        x.f_zeros_like()?.f_scatter_value(at, &best, 1)?.f_reshape(call.input(0).map_or(vec![], |x| x.size()))
+    })())
+}
+
+/// Distance of each element from the largest of its axis.
+fn from_largest(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let (x, at) = super::normalise::soft_view(call)?;
+    let distance = (|| x.f_amax(at, true)?.f_sub(&x)?.f_reshape(reference.size()))();
+    super::common::largest_where_different(distance, reference, candidate)
+}
+
 fn mish(call: &Call) -> Result<Vec<Tensor>> {
     one(float(call, 0)?.f_mish())
 }
@@ -89,7 +147,7 @@ fn size_of_input(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
 /// |y| + the height of the curve below zero, where engines subtract 1 from eˣ.
 fn curve(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let height = match call.node.op.as_str() {
-        "Elu" => call.float("alpha", 1.0)?,
+        "Elu" | "Celu" => call.float("alpha", 1.0)?,
         _ => 1.7581,
     };
     let below = || call.input(0).map(|x| x.f_lt(0));
@@ -114,6 +172,11 @@ pub const OPS: &[Op] = &[
     op("Softplus", 1, softplus, Scale::By(Transcendental, one_more)),
     op("Softsign", 1, softsign, Scale::Output(Arithmetic)),
     op("Gelu", 20, gelu, Scale::By(Transcendental, size_of_input)),
+    op("Celu", 12, celu, Scale::By(Transcendental, curve)),
+    op("Swish", 24, swish, Scale::By(Transcendental, size_of_input)),
+    op("ThresholdedRelu", 10, threshold, Scale::Selection(from_threshold)),
+    op("Shrink", 9, shrink, Scale::By(Arithmetic, shrink_scale)),
+    op("Hardmax", 1, hardmax, Scale::Selection(from_largest)),
     op("Mish", 18, mish, Scale::By(Transcendental, size_of_input)),
 ];
 

@@ -8,7 +8,7 @@ use parity::graph::cut::{self, Link};
 use parity::graph::{Attribute, Graph, Node, Port, Step};
 use parity::scenario::Optimisation;
 use parity::subject::{Options, Torch};
-use parity::tensor::{DType, Tensor};
+use parity::tensor::{DType, Tensor, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -32,6 +32,12 @@ impl Case {
             attributes: BTreeMap::new(),
         };
         Self { node, opset, fed: Vec::new() }
+    }
+
+    /// In another domain.
+    pub fn of(mut self, domain: &str) -> Self {
+        self.node.domain = domain.into();
+        self
     }
 
     /// The next input.
@@ -81,7 +87,7 @@ impl Case {
             name: "case".into(),
             producer: String::new(),
             ir_version: 10,
-            opsets: BTreeMap::from([(String::new(), self.opset)]),
+            opsets: BTreeMap::from([(String::new(), self.opset), (self.node.domain.clone(), self.opset)]),
             inputs: self.fed.iter().map(|(n, t)| port(n, Some(t.dtype()))).collect(),
             outputs: self.node.outputs.iter().map(|n| port(n, None)).collect(),
             weights: Default::default(),
@@ -100,7 +106,15 @@ impl Case {
     pub fn torch(&self) -> parity::error::Result<Vec<Tensor>> {
         let mut session = LINKED.session(Arc::new(self.graph()), &options())?;
         let outputs = session.eval(&[0], Link::Isolated, &|n| self.feed(n))?.remove(0);
-        Ok(outputs.into_iter().map(|o| o.expect("libtorch gives every output")).collect())
+        outputs.into_iter().map(|o| o.map_err(parity::error::Error::failed)).collect()
+    }
+
+    /// What libtorch makes of values that are no tensors.
+    pub fn on(&self, inputs: &[Value]) -> parity::error::Result<Vec<Value>> {
+        let mut graph = self.graph();
+        let names: Vec<String> = (0..inputs.len()).map(|i| format!("v{i}")).collect();
+        graph.steps[0] = Step::of(Node { inputs: names.clone(), ..self.node.clone() });
+        LINKED.values(&graph, &names.into_iter().zip(inputs.iter().cloned()).collect(), &options())
     }
 
     pub fn ort(&self) -> ort::Result<Vec<Tensor>> {
@@ -174,6 +188,17 @@ impl Case {
         record(family.name(), &self.node.op, engine, worst);
     }
 
+    /// S of output 0, where it rounds.
+    pub fn scale(&self) -> Option<Vec<f64>> {
+        let mut judge = LINKED.judge(Arc::new(self.graph()), &options()).expect("a judge opens");
+        let feed = |n: &str| self.feed(n);
+        let shadow = judge.eval(0, &feed).expect("a shadow");
+        match judge.rounding(0, &feed, &shadow).expect("a rounding").remove(0) {
+            Rounding::Within { scale, .. } => Some(scale.to_f64()),
+            Rounding::Exact | Rounding::Decision | Rounding::Selection | Rounding::Random => None,
+        }
+    }
+
     /// `check`, and the outputs are exactly these.
     pub fn gives(&self, want: &[Tensor]) {
         let have = self.check();
@@ -223,7 +248,7 @@ fn environment() -> &'static ort::environment::Environment {
     })
 }
 
-const TYPES: [(DType, ort::value::TensorElementType); 10] = {
+const TYPES: [(DType, ort::value::TensorElementType); 13] = {
     use ort::value::TensorElementType as T;
     [
         (DType::F64, T::Float64),
@@ -234,6 +259,9 @@ const TYPES: [(DType, ort::value::TensorElementType); 10] = {
         (DType::I32, T::Int32),
         (DType::I16, T::Int16),
         (DType::I8, T::Int8),
+        (DType::U64, T::Uint64),
+        (DType::U32, T::Uint32),
+        (DType::U16, T::Uint16),
         (DType::U8, T::Uint8),
         (DType::Bool, T::Bool),
     ]
@@ -274,6 +302,32 @@ fn record(family: &str, op: &str, engine: &str, ratio: f64) {
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).expect("a file to append to");
         std::io::Write::write_all(&mut file, format!("{key} {ratio:.3}\n").as_bytes()).expect("an append");
     }
+}
+
+/// A body for an attribute: nodes (operator, inputs, output), names of its inputs and outputs.
+pub fn body(nodes: &[(&str, &[&str], &str)], inputs: &[&str], outputs: &[&str]) -> Attribute {
+    use parity::graph::proto::{AttributeProto, GraphProto, NodeProto, ValueInfoProto, attribute_type};
+    let own = |names: &[&str]| names.iter().map(|n| n.to_string()).collect::<Vec<_>>();
+    let node = |(op, inputs, output): &(&str, &[&str], &str)| NodeProto {
+        op_type: Some(op.to_string()),
+        input: own(inputs),
+        output: vec![output.to_string()],
+        ..Default::default()
+    };
+    let port = |name: &&str| ValueInfoProto { name: Some(name.to_string()), r#type: None };
+    let graph = GraphProto {
+        name: Some("body".into()),
+        node: nodes.iter().map(node).collect(),
+        input: inputs.iter().map(port).collect(),
+        output: outputs.iter().map(port).collect(),
+        ..Default::default()
+    };
+    Attribute::Other(Box::new(AttributeProto {
+        name: Some("body".into()),
+        g: Some(graph),
+        r#type: Some(attribute_type::GRAPH),
+        ..Default::default()
+    }))
 }
 
 /// `n` cases, or PARITY_CASES times as many.

@@ -10,6 +10,11 @@ pub type Torch = std::result::Result<Tensor, TchError>;
 /// Absolute error in units of u·S that hides the range in which f32 is subnormal or flushed to zero: 2⁻¹²⁶ / 2⁻²⁴.
 pub const UNDERFLOW: f64 = 1.0 / (1u128 << 102) as f64;
 
+/// What libtorch computes in several steps, with its error as ours.
+pub fn done<T>(steps: impl FnOnce() -> std::result::Result<T, TchError>) -> Result<T> {
+    steps().map_err(torch_error)
+}
+
 /// The only output of a kernel.
 pub fn one(result: Torch) -> Result<Vec<Tensor>> {
     Ok(vec![result.map_err(torch_error)?])

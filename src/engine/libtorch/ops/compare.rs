@@ -29,10 +29,9 @@ fn difference(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> 
     largest_where_different(distance(), reference, candidate)
 }
 
-const ORDER: Scale = Scale::Decision(difference);
+pub const ORDER: Scale = Scale::Decision(difference);
 
 pub const OPS: &[Op] = &[
-    op("Equal", 7, |c| one(c.input(0)?.f_eq_tensor(c.input(1)?)), ORDER),
     op("Greater", 7, |c| one(c.input(0)?.f_gt_tensor(c.input(1)?)), ORDER),
     op("GreaterOrEqual", 12, |c| one(c.input(0)?.f_ge_tensor(c.input(1)?)), ORDER),
     op("Less", 7, |c| one(c.input(0)?.f_lt_tensor(c.input(1)?)), ORDER),

@@ -8,8 +8,17 @@ use parity::error::{Error, Result};
 use parity::floor::Family::Convolution;
 use tch::Tensor;
 
+/// The kernel's lengths, which the attribute must not contradict.
+pub fn weight_kernel(call: &Call, weight: &Tensor, spatial: &[i64]) -> Result<Vec<i64>> {
+    Ok(shape_of(call, weight, spatial)?.1)
+}
+
 fn weight_shape(call: &Call, spatial: &[i64]) -> Result<(i64, Vec<i64>)> {
-    let dims = call.input(1)?.size();
+    shape_of(call, call.input(1)?, spatial)
+}
+
+fn shape_of(call: &Call, weight: &Tensor, spatial: &[i64]) -> Result<(i64, Vec<i64>)> {
+    let dims = weight.size();
     let stated = call.ints("kernel_shape")?;
     match dims.as_slice() {
         [_, channels, kernel @ ..] if kernel.len() == spatial.len() && stated.as_deref().is_none_or(|s| s == kernel) => {
@@ -101,11 +110,9 @@ fn crops(call: &Call, w: &Window, spatial: &[i64]) -> Result<(Vec<i64>, Vec<i64>
         return Ok((w.before.iter().map(|p| -p).collect(), (0..n).map(|d| extra[d] - w.after[d]).collect()));
     };
     let total: Vec<i64> = (0..n).map(|d| full[d] - shape[d]).collect();
-    if total.iter().any(|t| *t < 0) {
-        return Err(Error::failed(format!("output_shape {shape:?} is larger than what the kernel reaches ({full:?})")));
-    }
-    let small = |d: usize| total[d] / 2;
-    let before: Vec<i64> = (0..n).map(|d| if auto == "SAME_UPPER" { small(d) } else { total[d] - small(d) }).collect();
+    // What the kernel does not reach is zeros at the end.
+    let small = |d: usize| if total[d] < 0 { 0 } else { total[d] / 2 };
+    let before: Vec<i64> = (0..n).map(|d| if auto == "SAME_UPPER" || total[d] < 0 { small(d) } else { total[d] - small(d) }).collect();
     let after = (0..n).map(|d| extra[d] - (total[d] - before[d])).collect();
     Ok((before.iter().map(|p| -p).collect(), after))
 }
@@ -155,7 +162,7 @@ mod tests {
         case().ints("strides", &[2]).ints("output_padding", &[1]).gives(&[f32s(&[1, 1, 5], &[11.0, 11.0, 12.0, 12.0, 10.0])]);
         case().ints("strides", &[2]).ints("pads", &[1, 0]).gives(&[f32s(&[1, 1, 3], &[11.0, 12.0, 12.0])]);
         case().ints("strides", &[2]).ints("output_shape", &[3]).gives(&[f32s(&[1, 1, 3], &[11.0, 12.0, 12.0])]);
-        case().ints("strides", &[2]).ints("output_shape", &[9]).refused("larger than what the kernel reaches");
+        case().ints("strides", &[2]).ints("output_shape", &[5]).gives(&[f32s(&[1, 1, 5], &[11.0, 11.0, 12.0, 12.0, 10.0])]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub enum Transform {
     AlignCorners,
     Asymmetric,
     TfHalfPixel,
+    /// A part of the input, which another input states.
+    TfCropAndResize,
 }
 
 impl Transform {
@@ -20,6 +22,7 @@ impl Transform {
             "pytorch_half_pixel" => Self::PytorchHalfPixel,
             "align_corners" => Self::AlignCorners,
             "asymmetric" => Self::Asymmetric,
+            "tf_crop_and_resize" => Self::TfCropAndResize,
             "tf_half_pixel_for_nn" => Self::TfHalfPixel,
             other => return Err(Error::failed(format!("coordinate_transformation_mode '{other}' is not supported"))),
         })
@@ -31,7 +34,8 @@ macro_rules! coordinate {
         /// Coordinate of output position `x` in an axis resized by `scale` from `from` to `to` elements.
         pub fn $name(transform: Transform, x: $f, scale: $f, from: $f, to: $f) -> $f {
             match transform {
-                Transform::Asymmetric => x / scale,
+                // Resized by its parts, not by a scale.
+                Transform::Asymmetric | Transform::TfCropAndResize => x / scale,
                 Transform::HalfPixel => (x + 0.5) / scale - 0.5,
                 Transform::PytorchHalfPixel if to > 1.0 => (x + 0.5) / scale - 0.5,
                 Transform::PytorchHalfPixel => 0.0,

@@ -118,6 +118,7 @@ pub const OPS: &[Op] = &[
     op("Reciprocal", 6, |c| one(c.input(0)?.f_reciprocal()), ROUNDED),
     op("Exp", 6, |c| one(c.input(0)?.f_exp()), FUNCTION),
     op("Log", 6, |c| one(c.input(0)?.f_log()), FUNCTION),
+    op("Det", 11, |c| one(Tensor::f_linalg_det(float(c, 0)?)), Scale::Perturbed(Arithmetic)),
     op("Erf", 9, |c| one(c.input(0)?.f_erf()), BOUNDED),
 ];
 

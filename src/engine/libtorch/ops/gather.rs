@@ -146,6 +146,7 @@ pub const OPS: &[Op] = &[
     op("GatherElements", 11, gather_elements, Scale::Exact),
     op("GatherND", 11, gather_nd, Scale::Exact),
     op("ScatterND", 11, scatter_nd, Scale::Node(scatter_scale)),
+    op("Scatter", 9, scatter_elements, Scale::Exact),
     op("ScatterElements", 11, scatter_elements, Scale::Node(scatter_scale)),
     op("OneHot", 9, one_hot, Scale::Exact),
 ];

@@ -4,7 +4,7 @@
 
 use super::super::call::Call;
 use super::common::one;
-use super::{Op, Scale};
+use super::{Kernel, Op, Scale};
 use parity::error::Result;
 use tch::Tensor;
 
@@ -12,7 +12,7 @@ fn stop(call: &Call) -> Result<Vec<Tensor>> {
     one(call.input(0)?.f_detach())
 }
 
-pub const OPS: &[Op] = &[Op { domain: "parity", name: "StopGradient", since: 1, kernel: stop, scale: Scale::Exact }];
+pub const OPS: &[Op] = &[Op { domain: "parity", name: "StopGradient", since: 1, kernel: Kernel::Tensors(stop), scale: Scale::Exact }];
 
 #[cfg(test)]
 mod tests {
@@ -57,7 +57,7 @@ mod tests {
         let x = Tensor::from_slice(&[3.0f64]).set_requires_grad(true);
         let mut own: HashMap<String, Tensor> = HashMap::from([("x".to_string(), x.shallow_clone())]);
         for step in &graph.steps {
-            let out = interpret::step(step, &graph, Precision::Declared, &|n| Ok(own[n].shallow_clone())).unwrap();
+            let out = interpret::tensors(step, &graph, Precision::Declared, &|n| Ok(own[n].shallow_clone())).unwrap();
             own.extend(step.outputs.iter().cloned().zip(out));
         }
         own["y"].sum(tch::Kind::Double).backward();

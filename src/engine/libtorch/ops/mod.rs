@@ -3,37 +3,65 @@
 mod activation;
 #[cfg(test)]
 pub mod against_ort;
+mod attention;
 mod batch_norm;
+mod bits;
 mod cast;
 mod common;
 mod compare;
+mod control;
 mod conv;
 mod coordinate;
+mod cumulative;
+mod deform;
+mod detect;
+pub mod dtypes;
 mod elementwise;
+mod features;
 mod gather;
 mod gradient;
+mod grid;
+mod linear_attention;
+mod loss;
 mod matmul;
+mod norm;
 mod normalise;
+mod place;
 mod pool;
+mod quantise;
 mod random;
+mod recurrent;
 mod reduce;
 mod resize;
+mod retype;
+mod sequence;
 mod shape;
+mod signal;
 mod slice;
 mod step;
+mod taps;
+mod text;
+mod train;
 mod trigonometric;
 mod window;
 
-pub use common::is_float;
+pub use common::{done, is_float};
 
 use super::call::Call;
+use super::value::Value;
 use parity::error::Result;
 use parity::floor::Family;
 use parity::graph::Node;
 use tch::Tensor;
 
 /// Evaluates a node; returns its outputs in order (trailing ones that the node does not ask for may be missing).
-pub type Kernel = fn(&Call) -> Result<Vec<Tensor>>;
+#[derive(Clone, Copy)]
+pub enum Kernel {
+    /// On tensors; `dtypes` takes care of those that libtorch lacks.
+    Tensors(fn(&Call) -> Result<Vec<Tensor>>),
+    /// On whatever passes between nodes: dtypes by their mark, strings, sequences, optionals.
+    Values(fn(&Call) -> Result<Vec<Value>>),
+}
 
 /// How much a correct engine may round, see `parity::floor::Rounding`.
 pub enum Scale {
@@ -51,6 +79,8 @@ pub enum Scale {
     Output(Family),
     /// S = 1: the range of a bounded function.
     One(Family),
+    /// No S of its own: the largest change that perturbing the inputs by one unit roundoff makes, pooled per channel (see `perturbed`).
+    Perturbed(Family),
     /// S (and K) by the operator's own formula, one per output.
     By(Family, Formula),
     /// One of the above, by an attribute of the node (never another `Node`).
@@ -89,11 +119,30 @@ const FAMILIES: &[&[Op]] = &[
     pool::OPS,
     matmul::OPS,
     reduce::OPS,
+    cumulative::OPS,
     normalise::OPS,
     batch_norm::OPS,
     gradient::OPS,
     resize::OPS,
     random::OPS,
+    retype::OPS,
+    bits::OPS,
+    loss::OPS,
+    norm::OPS,
+    attention::OPS,
+    linear_attention::OPS,
+    recurrent::OPS,
+    control::OPS,
+    sequence::OPS,
+    quantise::OPS,
+    signal::OPS,
+    grid::OPS,
+    detect::OPS,
+    deform::OPS,
+    place::OPS,
+    text::OPS,
+    features::OPS,
+    train::OPS,
 ];
 
 /// Every registered operator.
@@ -107,8 +156,13 @@ pub fn find(domain: &str, name: &str, opset: i64) -> Option<&'static Op> {
 }
 
 /// A registry line of the default domain.
-const fn op(name: &'static str, since: i64, kernel: Kernel, scale: Scale) -> Op {
-    Op { domain: "", name, since, kernel, scale }
+const fn op(name: &'static str, since: i64, kernel: fn(&Call) -> Result<Vec<Tensor>>, scale: Scale) -> Op {
+    Op { domain: "", name, since, kernel: Kernel::Tensors(kernel), scale }
+}
+
+/// A registry line of the default domain for an operator that knows more than tensors.
+const fn values(name: &'static str, since: i64, kernel: fn(&Call) -> Result<Vec<Value>>, scale: Scale) -> Op {
+    Op { domain: "", name, since, kernel: Kernel::Values(kernel), scale }
 }
 
 impl Op {
@@ -125,7 +179,7 @@ impl Op {
 mod tests {
     use super::against_ort::{Case, cases, i64s, random, whole};
     use super::*;
-    use parity::tensor::Tensor as Value;
+    use parity::tensor::Tensor as Array;
     use proptest::prelude::*;
 
     impl Op {
@@ -135,7 +189,7 @@ mod tests {
                 Scale::Decision(_) => "decision",
                 Scale::Selection(_) => "selection",
                 Scale::Random => "random",
-                Scale::Absolute(f, _) | Scale::Output(f) | Scale::One(f) | Scale::By(f, _) => f.name(),
+                Scale::Absolute(f, _) | Scale::Output(f) | Scale::One(f) | Scale::Perturbed(f) | Scale::By(f, _) => f.name(),
                 Scale::Node(_) => "by attribute",
             }
         }
@@ -150,6 +204,7 @@ mod tests {
                 Scale::Absolute(..) => "S = operator on absolute values",
                 Scale::Output(_) => "S = |y|",
                 Scale::One(_) => "S = 1",
+                Scale::Perturbed(_) => "S from perturbed inputs",
                 Scale::By(..) => "S by its own formula",
                 Scale::Node(_) => "bound by attribute",
             }
@@ -196,14 +251,14 @@ mod tests {
         prop_oneof![5 => -3i64..4, 1 => prop::sample::select(vec![i64::MIN, i64::MAX, 1 << 31, 1 << 40, -(1 << 40), 4096])]
     }
 
-    fn garbage() -> impl Strategy<Value = Value> {
+    fn garbage() -> impl Strategy<Value = Array> {
         let shape = prop::collection::vec(0usize..4, 0..5);
         prop_oneof![
             3 => (shape.clone(), any::<u64>()).prop_map(|(s, seed)| random(&s, seed, -3.0, 3.0)),
             1 => (shape.clone(), any::<u64>()).prop_map(|(s, seed)| whole(&s, seed, -4, 4)),
-            1 => shape.prop_map(|s| Value::of(&s, &vec![-1i32; s.iter().product()])),
+            1 => shape.prop_map(|s| Array::of(&s, &vec![-1i32; s.iter().product()])),
             2 => prop::collection::vec(number(), 0..5).prop_map(|v| i64s(&v)),
-            1 => number().prop_map(|v| Value::of(&[], &[v])),
+            1 => number().prop_map(|v| Array::of(&[], &[v])),
         ]
     }
 

@@ -101,7 +101,7 @@ fn group_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
 }
 
 /// The input and the axis over which it is to sum to 1; before opset 13 that is all axes from the stated one on, as one.
-fn soft_view(call: &Call) -> Result<(Tensor, i64)> {
+pub fn soft_view(call: &Call) -> Result<(Tensor, i64)> {
     let x = call.input(0)?;
     let dims = x.size();
     if call.opset >= 13 {

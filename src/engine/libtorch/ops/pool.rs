@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, is_float, one, signed};
+use super::common::{Torch, done, is_float, one, signed};
 use super::window::{Window, framed, spatial};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
@@ -16,13 +16,13 @@ fn window(call: &Call, spatial: &[i64]) -> Result<Window> {
 
 /// Padding never wins: it is −∞.
 fn max_pool(call: &Call) -> Result<Vec<Tensor>> {
-    if call.node.outputs.get(1).is_some_and(|o| !o.is_empty()) {
-        return Err(Error::failed("the Indices output of MaxPool is not supported"));
-    }
-    call.known("storage_order");
+    let by_columns = call.int("storage_order", 0)? != 0;
     let x = call.input(0)?;
     let spatial = spatial(x)?;
     let w = window(call, &spatial)?;
+    if call.wants(1) {
+        return max_pool_indices(call, x, &spatial, &w, by_columns);
+    }
     let after = w.filled(&spatial, &w.count(&spatial, call.int("ceil_mode", 0)? != 0)?);
     let pooled = || -> Torch {
         // Small integers are exact in f32, and only there is −∞.
@@ -37,6 +37,75 @@ fn max_pool(call: &Call) -> Result<Vec<Tensor>> {
         y?.f_to_kind(x.kind())
     };
     one(pooled())
+}
+
+/// The largest of each window and its place in the whole tensor, counted by rows or by columns of its image; of equals the first.
+fn max_pool_indices(call: &Call, x: &Tensor, spatial: &[i64], w: &Window, by_columns: bool) -> Result<Vec<Tensor>> {
+    let counts = w.count(spatial, call.int("ceil_mode", 0)? != 0)?;
+    let area = super::common::count(spatial)?;
+    let after = w.filled(spatial, &counts);
+    let place = super::common::counted(area)?;
+    done(|| {
+        let order: Vec<i64> = if by_columns { (0..spatial.len() as i64).rev().collect() } else { (0..spatial.len() as i64).collect() };
+        let turned: Vec<i64> = order.iter().map(|d| spatial[*d as usize]).collect();
+        let place = place.f_reshape(turned)?.f_permute(order)?.f_unsqueeze(0)?.f_unsqueeze(0)?.f_to_kind(Kind::Double)?;
+        let wide = framed(&x.f_to_kind(if is_float(x) { x.kind() } else { Kind::Float })?, &w.before, &after, f64::NEG_INFINITY)?;
+        let (values, places) = (windows(&wide, w, &counts)?, windows(&framed(&place, &w.before, &after, 0.0)?, w, &counts)?);
+        let best = values.f_argmax(-1, true)?;
+        let own = places.f_expand(values.size(), false)?.f_gather(-1, &best, false)?.f_squeeze_dim(-1)?.f_to_kind(Kind::Int64)?;
+        let image = Tensor::f_arange(x.size()[0] * x.size()[1], (Kind::Int64, x.device()))?.f_mul_scalar(area)?;
+        let image = image.f_reshape([vec![x.size()[0], x.size()[1]], vec![1; spatial.len()]].concat())?;
+        let y = values.f_gather(-1, &best, false)?.f_squeeze_dim(-1)?.f_to_kind(x.kind())?;
+        Ok(vec![y, own.f_add(&image)?])
+    })
+}
+
+/// The elements of every window along a new last axis.
+fn windows(x: &Tensor, w: &Window, counts: &[i64]) -> Torch {
+    let mut y = x.shallow_clone();
+    for (d, n) in counts.iter().enumerate() {
+        let axis = d as i64 + 2;
+        y = y.f_unfold(axis, w.reach(d), w.stride[d])?.f_narrow(axis, 0, *n)?;
+        y = y.f_slice(-1, 0, None, w.dilation[d])?;
+    }
+    let kept = 2 + counts.len();
+    let shape = [&y.size()[..kept], &[-1]].concat();
+    y.f_reshape(shape)
+}
+
+/// Each value back at the place that its index states, zeros elsewhere.
+fn max_unpool(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, index) = (call.input(0)?, call.input(1)?);
+    let spatial = spatial(x)?;
+    let w = window(call, &spatial)?;
+    let own: Vec<i64> = (0..spatial.len()).map(|d| (spatial[d] - 1) * w.stride[d] - w.before[d] - w.after[d] + w.kernel[d]).collect();
+    let inferred = [&x.size()[..2], &own].concat();
+    let total = super::common::count(&inferred)?;
+    let index = super::common::wrapped(index, total)?;
+    let filled = done(|| {
+        Tensor::f_zeros([total], (x.kind(), x.device()))?.f_scatter(0, &index.f_reshape([-1])?, &x.f_reshape([-1])?)?.f_reshape(&inferred)
+    })?;
+    let Some(shape) = call.integers(2)? else { return Ok(vec![filled]) };
+    if shape.len() != inferred.len() || shape.iter().zip(&inferred).any(|(s, i)| s < i) {
+        return Err(Error::usage(format!("the output {shape:?} is smaller than {inferred:?}")));
+    }
+    let after: Vec<i64> = shape.iter().zip(&inferred).map(|(s, i)| s - i).collect();
+    one(framed(&filled, &vec![0; after.len()], &after, 0.0))
+}
+
+/// (Σ|x|ᵖ)^(1/p) over each window.
+fn lp_pool(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, p) = (super::common::float(call, 0)?, call.int("p", 2)? as f64);
+    let spatial = spatial(x)?;
+    let w = window(call, &spatial)?;
+    let after = w.filled(&spatial, &w.count(&spatial, call.int("ceil_mode", 0)? != 0)?);
+    one((|| window_sum(&framed(&x.f_abs()?.f_pow_tensor_scalar(p)?, &w.before, &after, 0.0)?, &w)?.f_pow_tensor_scalar(1.0 / p))())
+}
+
+fn global_lp(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, p) = (super::common::float(call, 0)?, call.int("p", 2)? as f64);
+    let over = spatial_axes(call)?;
+    one((|| x.f_abs()?.f_pow_tensor_scalar(p)?.f_sum_dim_intlist(over, true, None)?.f_pow_tensor_scalar(1.0 / p))())
 }
 
 /// The sum over each window divided by how many of its elements count: pads do if asked for, what ceil mode adds never does.
@@ -92,6 +161,9 @@ fn image_terms(call: &Call) -> Result<usize> {
 pub const OPS: &[Op] = &[
     op("MaxPool", 1, max_pool, Scale::Exact),
     op("AveragePool", 1, average_pool, Scale::Absolute(Reduction, window_terms)),
+    op("LpPool", 2, lp_pool, Scale::Absolute(Reduction, window_terms)),
+    op("GlobalLpPool", 2, global_lp, Scale::Absolute(Reduction, image_terms)),
+    op("MaxUnpool", 9, max_unpool, Scale::Exact),
     op("GlobalAveragePool", 1, global_average, Scale::Absolute(Reduction, image_terms)),
     op("GlobalMaxPool", 1, global_max, Scale::Exact),
 ];
@@ -115,7 +187,7 @@ mod tests {
         pool(1, &[0, 0]).gives(&[f32s(&[1, 1, 3], &[-1.0, -3.0, -5.0])]);
         pool(0, &[1, 0]).gives(&[f32s(&[1, 1, 3], &[-1.0, -2.0, -4.0])]);
         pool(1, &[1, 1]).gives(&[f32s(&[1, 1, 3], &[-1.0, -2.0, -4.0])]);
-        pool(0, &[0, 0]).outputs(2).refused("Indices");
+        pool(0, &[1, 0]).outputs(2).gives(&[f32s(&[1, 1, 3], &[-1.0, -2.0, -4.0]), Tensor::of(&[1, 1, 3], &[0i64, 1, 3])]);
         Case::new("MaxPool", 12).with(five()).ints("kernel_shape", &[9]).refused("windows of 9");
         Case::new("MaxPool", 12).with(five()).refused("kernel_shape");
     }

@@ -47,6 +47,24 @@ fn sum(x: &Tensor, over: &[i64], keep: bool) -> Torch {
     x.f_sum_dim_intlist(over, keep, x.kind())
 }
 
+/// The extreme over the axes; of nothing it is the smallest (or largest) number there is. A boolean is a number here.
+fn extreme(x: &Tensor, over: &[i64], keep: bool, largest: bool) -> Torch {
+    let empty = over.iter().any(|a| x.size()[*a as usize] == 0);
+    if x.kind() == Kind::Bool && !empty {
+        return extreme(&x.f_to_kind(Kind::Uint8)?, over, keep, largest)?.f_to_kind(Kind::Bool);
+    }
+    if empty {
+        let least = match (x.kind(), largest) {
+            (Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double, true) => f64::NEG_INFINITY,
+            (Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double, false) => f64::INFINITY,
+            (Kind::Bool, largest) => f64::from(!largest),
+            _ => return Err(tch::TchError::Kind("the extreme of no integers".into())),
+        };
+        return sum(x, over, keep)?.f_to_kind(x.kind())?.f_full_like(least);
+    }
+    if largest { x.f_amax(over, keep) } else { x.f_amin(over, keep) }
+}
+
 /// Integers are divided like everywhere: towards zero.
 fn mean(x: &Tensor, over: &[i64], keep: bool) -> Torch {
     let n: i64 = over.iter().map(|a| x.size()[*a as usize]).product();
@@ -146,32 +164,6 @@ fn top_margin(call: &Call, output: usize, reference: &Tensor, candidate: &Tensor
     Ok(super::common::largest_where_different(distance(), reference, candidate).unwrap_or(f64::INFINITY))
 }
 
-fn cum_sum(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, at) = (call.input(0)?, cum_axis(call)?);
-    let (reverse, exclusive) = (call.int("reverse", 0)? != 0, call.int("exclusive", 0)? != 0);
-    let len = x.size()[at as usize];
-    let summed = || -> Torch {
-        let x = if reverse { x.f_flip([at])? } else { x.shallow_clone() };
-        let y = if exclusive && len > 0 {
-            let zero = x.f_narrow(at, 0, 1)?.f_zeros_like()?;
-            Tensor::f_cat(&[zero, x.f_narrow(at, 0, len - 1)?], at)?.f_cumsum(at, x.kind())?
-        } else {
-            x.f_cumsum(at, x.kind())?
-        };
-        if reverse { y.f_flip([at]) } else { Ok(y) }
-    };
-    one(summed())
-}
-
-fn cum_axis(call: &Call) -> Result<i64> {
-    let at = call.integers(1)?.and_then(|a| a.first().copied()).ok_or_else(|| Error::usage("input 1 (axis) is missing"))?;
-    Ok(axis(at, call.input(0)?.dim())? as i64)
-}
-
-fn cum_terms(call: &Call) -> Result<usize> {
-    Ok(call.input(0)?.size()[cum_axis(call)? as usize] as usize)
-}
-
 /// Indices axis by axis, where libtorch gives them element by element.
 fn non_zero(call: &Call) -> Result<Vec<Tensor>> {
     one(call.input(0)?.f_nonzero().and_then(|t| t.f_transpose(0, 1)?.f_contiguous()))
@@ -182,17 +174,17 @@ const SUM: Scale = Scale::Absolute(Reduction, terms);
 pub const OPS: &[Op] = &[
     op("ReduceSum", 1, |c| reduce(c, sum), SUM),
     op("ReduceMean", 1, |c| reduce(c, mean), SUM),
-    op("ReduceMax", 1, |c| reduce(c, |x, over, keep| x.f_amax(over, keep)), Scale::Exact),
-    op("ReduceMin", 1, |c| reduce(c, |x, over, keep| x.f_amin(over, keep)), Scale::Exact),
+    op("ReduceMax", 1, |c| reduce(c, |x, over, keep| extreme(x, over, keep, true)), Scale::Exact),
+    op("ReduceMin", 1, |c| reduce(c, |x, over, keep| extreme(x, over, keep, false)), Scale::Exact),
     op("ReduceProd", 1, |c| reduce(c, product), Scale::By(Reduction, product_scale)),
     op("ReduceL1", 1, |c| on(c, |x| x.f_abs(), sum, same), SUM),
     op("ReduceL2", 1, |c| on(c, |x| x.f_square(), sum, |y| y.f_sqrt()), SUM),
     op("ReduceSumSquare", 1, |c| on(c, |x| x.f_square(), sum, same), SUM),
+    op("ReduceLogSum", 1, |c| on(c, same, sum, |y| y.f_log()), Scale::By(Reduction, log_scale)),
     op("ReduceLogSumExp", 1, log_sum_exp, Scale::By(Reduction, log_scale)),
     op("ArgMax", 1, |c| arg(c, |x, at, keep| x.f_argmax(at, keep)), Scale::Decision(arg_margin)),
     op("ArgMin", 1, |c| arg(c, |x, at, keep| x.f_argmin(at, keep)), Scale::Decision(arg_margin)),
     op("TopK", 1, top_k, Scale::Selection(top_margin)),
-    op("CumSum", 11, cum_sum, Scale::Absolute(Reduction, cum_terms)),
     op("NonZero", 9, non_zero, Scale::Exact),
 ];
 
@@ -241,12 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn running_sums_and_places_of_non_zeros() {
-        let sum = || Case::new("CumSum", 14).with(f32s(&[3], &[1.0, 2.0, 3.0])).with(Tensor::of(&[], &[0i64]));
-        sum().gives(&[f32s(&[3], &[1.0, 3.0, 6.0])]);
-        sum().int("exclusive", 1).gives(&[f32s(&[3], &[0.0, 1.0, 3.0])]);
-        sum().int("reverse", 1).gives(&[f32s(&[3], &[6.0, 5.0, 3.0])]);
-        sum().int("reverse", 1).int("exclusive", 1).gives(&[f32s(&[3], &[5.0, 3.0, 0.0])]);
+    fn non_zeros_are_found_by_their_places() {
         Case::new("NonZero", 13).with(f32s(&[2, 2], &[0.0, 1.0, -2.0, 0.0])).gives(&[Tensor::of(&[2, 2], &[0i64, 1, 1, 0])]);
         Case::new("NonZero", 13).with(f32s(&[2], &[0.0, 0.0])).gives(&[Tensor::of::<i64>(&[1, 0], &[])]);
     }
@@ -274,7 +261,6 @@ mod tests {
             Case::new(op, 13).with(f32s(&[n, m], &x())).int("axis", axis).int("select_last_index", last).check();
             let k = k.min([n, m][axis.rem_euclid(2) as usize] as i64);
             Case::new("TopK", 11).with(f32s(&[n, m], &x())).with(i64s(&[k])).int("axis", axis).int("largest", last).outputs(2).check();
-            Case::new("CumSum", 14).with(random(&[n, m], seed, -1.0, 1.0)).with(Tensor::of(&[], &[axis])).int("reverse", last).check();
         }
     }
 }

@@ -6,7 +6,8 @@
 use super::super::call::{Call, Precision};
 use super::super::convert::torch_error;
 use super::common::{Torch, along, axis, count, fits, largest_where_different, vector, weights};
-use super::coordinate::{Nearest, Transform, cubic, f32_coordinate, f64_coordinate};
+use super::coordinate::{Nearest, Transform, f32_coordinate, f64_coordinate};
+use super::taps::{Taps, cubic_taps, keys, smoothed};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Interpolation;
@@ -22,6 +23,8 @@ struct Axis {
     scale: f32,
     /// The ratio that the shadow uses.
     wide: f64,
+    /// The part of the axis that is resized, where only a part is: start and end, 1 being the whole length.
+    part: Option<(f64, f64)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -36,14 +39,12 @@ struct Plan {
     axes: Vec<Axis>,
     transform: Transform,
     mode: Mode,
-}
-
-/// Elements that one output position takes from its axis, and their weights.
-struct Taps {
-    index: Vec<Vec<i64>>,
-    weight: Vec<Vec<f64>>,
-    /// By how much the weights were multiplied so that they sum to 1; 1 almost always.
-    gain: Vec<f64>,
+    /// Whether an axis that shrinks is smoothed first.
+    antialias: bool,
+    /// Whether weights outside the input are left out there, too.
+    exclude: bool,
+    /// What lies outside the input, where only a part is resized.
+    outside: f64,
 }
 
 impl Plan {
@@ -54,10 +55,7 @@ impl Plan {
             false => Transform::Asymmetric,
         };
         let nearest = if modern { Nearest::of(&call.text("nearest_mode", "round_prefer_floor")?)? } else { Nearest::Simple };
-        call.known("extrapolation_value");
-        if call.int("antialias", 0)? != 0 {
-            return Err(Error::failed("Resize with antialias is not supported"));
-        }
+        let (outside, antialias) = (call.float("extrapolation_value", 0.0)?, call.int("antialias", 0)? != 0);
         let (a, exclude) = (call.float("cubic_coeff_a", -0.75)?, call.int("exclude_outside", 0)? != 0);
         let mode = match call.text("mode", "nearest")?.as_str() {
             "nearest" => Mode::Nearest(nearest),
@@ -67,15 +65,25 @@ impl Plan {
                 return Err(Error::usage(format!("attribute 'mode' should be nearest, linear or cubic, is '{other}'")));
             }
         };
-        let axes = lengths(call, modern)?.into_iter().filter(|a| a.scale != 1.0 || a.from != a.to).collect();
-        Ok(Self { axes, transform, mode })
+        let mut axes = lengths(call, modern)?;
+        if transform == Transform::TfCropAndResize {
+            parts(call, &mut axes)?;
+        }
+        let axes = axes.into_iter().filter(|a| a.scale != 1.0 || a.from != a.to || a.part.is_some_and(|p| p != (0.0, 1.0))).collect();
+        Ok(Self { axes, transform, mode, antialias, exclude, outside })
     }
 
     fn narrow(&self, a: &Axis) -> Vec<f32> {
+        if let Some(part) = a.part {
+            return (0..a.to).map(|i| within(part, i as f64, a.from as f64, a.to as f64) as f32).collect();
+        }
         (0..a.to).map(|i| f32_coordinate(self.transform, i as f32, a.scale, a.from as f32, a.to as f32)).collect()
     }
 
     fn wide(&self, a: &Axis) -> Vec<f64> {
+        if let Some(part) = a.part {
+            return (0..a.to).map(|i| within(part, i as f64, a.from as f64, a.to as f64)).collect();
+        }
         (0..a.to).map(|i| f64_coordinate(self.transform, i as f64, a.wide, a.from as f64, a.to as f64)).collect()
     }
 
@@ -94,9 +102,17 @@ impl Plan {
         let last = a.from - 1;
         let coordinates: Vec<f64> = match precision {
             Precision::Declared => self.narrow(a).iter().map(|x| *x as f64).collect(),
-            Precision::Double => self.wide(a),
+            Precision::Double | Precision::Noisy(_) => self.wide(a),
         };
         let gain = vec![1.0; a.to as usize];
+        if self.antialias && a.wide < 1.0 {
+            let scale = if precision.is_wide() { a.wide } else { a.scale as f64 };
+            match self.mode {
+                Mode::Linear => return smoothed(&coordinates, last, scale, 1.0, &|t| (1.0 - t).max(0.0), self.exclude),
+                Mode::Cubic(c, exclude) => return smoothed(&coordinates, last, scale, 2.0, &|t| keys(t, c), exclude),
+                Mode::Nearest(_) => {}
+            }
+        }
         match self.mode {
             Mode::Nearest(nearest) => {
                 let index = self.narrow(a).iter().map(|x| nearest.index(*x, a.scale < 1.0).max(0).min(last)).collect();
@@ -114,27 +130,24 @@ impl Plan {
     }
 }
 
-fn cubic_taps(coordinates: &[f64], last: i64, a: f64, exclude: bool) -> Taps {
-    let mut taps = Taps { index: vec![vec![]; 4], weight: vec![vec![]; 4], gain: vec![] };
-    for x in coordinates {
-        let floor = x.floor();
-        let mut w = cubic(x - floor, a);
-        let at = [-1, 0, 1, 2].map(|k| floor as i64 + k);
-        let mut gain = 1.0;
-        if exclude {
-            for (w, at) in w.iter_mut().zip(at) {
-                *w = if (0..=last).contains(&at) { *w } else { 0.0 };
-            }
-            gain = 1.0 / w.iter().sum::<f64>();
-            w = w.map(|w| w * gain);
-        }
-        taps.gain.push(gain.abs());
-        for k in 0..4 {
-            taps.index[k].push(at[k].max(0).min(last));
-            taps.weight[k].push(w[k]);
-        }
+/// Where output position `x` lies in the part of an axis that is resized.
+fn within(part: (f64, f64), x: f64, from: f64, to: f64) -> f64 {
+    let (start, end) = part;
+    match to > 1.0 {
+        true => start * (from - 1.0) + x * (end - start) * (from - 1.0) / (to - 1.0),
+        false => 0.5 * (start + end) * (from - 1.0),
     }
-    taps
+}
+
+/// The parts that input 1 states: all starts, then all ends.
+fn parts(call: &Call, axes: &mut [Axis]) -> Result<()> {
+    let roi = call.floats(1)?.unwrap_or_default();
+    if roi.len() != 2 * axes.len() || roi.iter().any(|v| !v.is_finite() || v.abs() > 1e6) {
+        return Err(Error::usage(format!("roi {roi:?} should be {} numbers", 2 * axes.len())));
+    }
+    let n = axes.len();
+    axes.iter_mut().enumerate().for_each(|(i, a)| a.part = Some((roi[i], roi[n + i])));
+    Ok(())
 }
 
 /// Every axis that the operator names, with its lengths before and after.
@@ -163,7 +176,7 @@ fn lengths(call: &Call, modern: bool) -> Result<Vec<Axis>> {
         let wide = scales.as_ref().map_or(to[i] as f64 / from[i] as f64, |s| s[i]);
         let scale = scales.as_ref().map_or(to[i] as f32 / from[i] as f32, |s| s[i] as f32);
         match wide > 0.0 && wide.is_finite() || to[i] == from[i] {
-            true => Ok(Axis { at: *at, from: from[i], to: fits(Some(to[i]).filter(|n| *n < 1 << 24))?, scale, wide }),
+            true => Ok(Axis { at: *at, from: from[i], to: fits(Some(to[i]).filter(|n| *n < 1 << 24))?, scale, wide, part: None }),
             false => Err(Error::usage(format!("axis {at} of {dims:?} cannot be resized by {wide}"))),
         }
     };
@@ -188,7 +201,15 @@ fn resize(call: &Call) -> Result<Vec<Tensor>> {
     let plan = Plan::of(call)?;
     let x = call.input(0)?;
     let over = |y: Tensor, a: &Axis| taken(&y, a.at, &plan.taps(a, call.precision), plan.mode);
-    Ok(vec![plan.axes.iter().try_fold(x.shallow_clone(), over).map_err(torch_error)?])
+    let y = plan.axes.iter().try_fold(x.shallow_clone(), over).map_err(torch_error)?;
+    let cut = |y: Tensor, a: &Axis| match a.part {
+        None => Ok(y),
+        Some(_) => {
+            let beyond: Vec<bool> = plan.wide(a).iter().map(|c| *c < 0.0 || *c > (a.from - 1) as f64).collect();
+            y.f_masked_fill(&Tensor::f_from_slice(&beyond)?.f_reshape(along(y.dim(), a.at, a.to))?, plan.outside)
+        }
+    };
+    Ok(vec![plan.axes.iter().try_fold(y, cut).map_err(torch_error)?])
 }
 
 /// Weighted sum of the taps along one axis.
@@ -276,6 +297,19 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_resized_and_what_lies_beyond_the_input_is_stated() {
+        let case = |start: f32, end: f32| {
+            let roi = f32s(&[8], &[0.0, 0.0, 0.0, start, 1.0, 1.0, 1.0, end]);
+            let case = Case::new("Resize", 19).with(f32s(&[1, 1, 1, 3], &[1.0, 3.0, 5.0])).with(roi).without().with(i64s(&[1, 1, 1, 2]));
+            case.text("mode", "linear").text("coordinate_transformation_mode", "tf_crop_and_resize").float("extrapolation_value", 9.0)
+        };
+        case(0.0, 0.25).gives(&[f32s(&[1, 1, 1, 2], &[1.0, 2.0])]);
+        case(0.5, 1.5).gives(&[f32s(&[1, 1, 1, 2], &[3.0, 9.0])]);
+        let short = Case::new("Resize", 19).with(f32s(&[3], &[0.0; 3])).with(f32s(&[1], &[0.0])).without().with(i64s(&[3]));
+        short.text("coordinate_transformation_mode", "tf_crop_and_resize").refused("should be 2 numbers");
+    }
+
+    #[test]
     fn a_row_is_enlarged_by_every_mode() {
         let to = |mode: &str, transform: &str, want: &[f32]| {
             let case = Case::new("Resize", 13).with(four()).without().with(f32s(&[3], &[1.0, 1.0, 2.0])).text("mode", mode);
@@ -316,7 +350,6 @@ mod tests {
             .ints("axes", &[2, 3])
             .text("keep_aspect_ratio_policy", "not_larger")
             .gives(&twice);
-        Case::new("Resize", 19).with(x()).int("antialias", 1).refused("antialias");
         Case::new("Resize", 19).with(x()).without().without().with(i64s(&[2])).refused("should be 4 numbers");
         Case::new("Resize", 19).with(x()).without().with(f32s(&[4], &[1.0, 1.0, f32::NAN, 2.0])).refused("cannot be resized");
     }
@@ -339,6 +372,15 @@ mod tests {
     }
 
     const TRANSFORMS: [&str; 5] = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"];
+
+    proptest! {
+        #![proptest_config(cases(48))]
+        #[test]
+        fn smoothed_axes_stay_in_their_bound(from in 2usize..12, to in 1i64..12, mode in prop::sample::select(vec!["linear", "cubic"]), exclude in 0i64..2, seed: u64) {
+            let case = Case::new("Resize", 19).with(random(&[1, 1, from, 5], seed, -1.0, 1.0)).without().without().with(i64s(&[1, 1, to, 3]));
+            case.text("mode", mode).int("antialias", 1).int("exclude_outside", exclude).check();
+        }
+    }
 
     proptest! {
         #![proptest_config(cases(256))]

@@ -83,7 +83,7 @@ fn padded(call: &Call, pads: Vec<i64>, value: f64, axes: Option<Vec<i64>>) -> Re
 }
 
 /// One axis cropped where a width is negative, and continued by `mode` where it is positive.
-fn continued(x: &Tensor, at: usize, before: i64, after: i64, mode: &str, value: f64) -> Result<Tensor> {
+pub fn continued(x: &Tensor, at: usize, before: i64, after: i64, mode: &str, value: f64) -> Result<Tensor> {
     let (start, end) = ((-before).max(0), (-after).max(0));
     let n = x.size()[at] - start - end;
     if n < 0 {

@@ -1,0 +1,226 @@
+//! retype: Cast, CastLike and BitCast between every dtype of ONNX, those that libtorch lacks and strings included.
+
+use super::super::call::Call;
+use super::super::convert::{self, from_torch};
+use super::super::value::{Mark, Value};
+use super::cast::{TRUNCATED, single};
+use super::common::done;
+use super::{Op, Scale, values};
+use parity::error::{Error, Result};
+use parity::floor::Family::Arithmetic;
+use parity::graph::{Attribute, Node};
+use parity::tensor::narrow::{Beyond, PowerMode, power_of_two};
+use parity::tensor::{DType, Narrow};
+use tch::{Kind, Tensor};
+
+/// The code of strings in ONNX's TensorProto.DataType.
+const STRING: i64 = 8;
+
+/// What a value is cast to.
+enum Target {
+    Torch(Kind),
+    Marked(Mark),
+    Strings,
+}
+
+fn target(call: &Call, code: i64) -> Result<Target> {
+    if code == STRING {
+        return Ok(Target::Strings);
+    }
+    if let Some(mark) = Mark::from_onnx(code) {
+        return Ok(Target::Marked(mark));
+    }
+    let dtype = i32::try_from(code).ok().and_then(DType::from_onnx);
+    let dtype = dtype.ok_or_else(|| Error::failed(format!("data type {code} is no dtype that is supported")))?;
+    call.kind(dtype).map(Target::Torch)
+}
+
+fn stated(call: &Call) -> Result<Target> {
+    let code = call.int_if("to")?.ok_or_else(|| Error::usage("attribute 'to' is missing"))?;
+    target(call, code)
+}
+
+fn cast(call: &Call) -> Result<Vec<Value>> {
+    Ok(vec![converted(call, call.value(0)?, stated(call)?)?])
+}
+
+fn cast_like(call: &Call) -> Result<Vec<Value>> {
+    let like = match call.value(1)? {
+        Value::Tensor(t) => Target::Torch(t.kind()),
+        Value::Marked(mark, _) => Target::Marked(*mark),
+        Value::Strings(..) => Target::Strings,
+        other => return Err(Error::usage(format!("input 1 is {}", other.describe()))),
+    };
+    Ok(vec![converted(call, call.value(0)?, like)?])
+}
+
+fn converted(call: &Call, from: &Value, to: Target) -> Result<Value> {
+    let beyond = if call.int("saturate", 1)? == 0 { Beyond::Leave } else { Beyond::Saturate };
+    let mode = match call.text("round_mode", "up")?.as_str() {
+        "up" => PowerMode::Up,
+        "down" => PowerMode::Down,
+        "nearest" => PowerMode::Nearest,
+        other => return Err(Error::usage(format!("attribute 'round_mode' should be up, down or nearest, is '{other}'"))),
+    };
+    match (from, to) {
+        (Value::Strings(shape, all), Target::Torch(kind)) => parsed(all, shape, kind).map(Value::Tensor),
+        (Value::Strings(..), Target::Strings) => Ok(from.clone()),
+        (Value::Tensor(t) | Value::Marked(_, t), Target::Strings) => printed(t),
+        // Floats to integers truncate towards zero. In the shadow f32 is f64, every other target is really taken.
+        (Value::Tensor(t) | Value::Marked(_, t), Target::Torch(kind)) => done(|| t.f_to_kind(kind)).map(Value::Tensor),
+        (Value::Tensor(t) | Value::Marked(_, t), Target::Marked(mark)) => marked(t, mark, beyond, mode).map(|t| Value::Marked(mark, t)),
+        (other, _) => Err(Error::usage(format!("{} cannot be cast", other.describe()))),
+    }
+}
+
+/// `t` as the values of a dtype that libtorch lacks.
+pub fn marked(t: &Tensor, mark: Mark, beyond: Beyond, mode: PowerMode) -> Result<Tensor> {
+    let Mark::Narrow(narrow) = mark else {
+        return mark.wrapped(&done(|| t.f_to_kind(Kind::Int64)?.f_to_kind(mark.kind()))?);
+    };
+    let round = |x: f32| match narrow {
+        Narrow::F8E8M0 => power_of_two(x, mode, beyond),
+        other => other.round(x, beyond),
+    };
+    elementwise(t, round)
+}
+
+/// A function of each element, as f32.
+pub fn elementwise(t: &Tensor, f: impl Fn(f32) -> f32) -> Result<Tensor> {
+    let values: Vec<f32> = done(|| Vec::<f32>::try_from(t.f_detach()?.f_to_kind(Kind::Float)?.f_contiguous()?.f_reshape([-1])?))?;
+    done(|| Tensor::f_from_slice(&values.into_iter().map(f).collect::<Vec<f32>>())?.f_reshape(t.size()))
+}
+
+fn parsed(all: &[String], shape: &[i64], kind: Kind) -> Result<Tensor> {
+    let number = |s: &String| {
+        let text = s.trim();
+        text.parse::<f64>().map_err(|_| Error::usage(format!("'{}' is no number", parity::error::printable(text))))
+    };
+    let integers: Option<Vec<i64>> = all.iter().map(|s| s.trim().parse().ok()).collect();
+    match integers.filter(|_| !matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16)) {
+        Some(integers) => done(|| Tensor::f_from_slice(&integers)?.f_to_kind(kind)?.f_reshape(shape)),
+        None => {
+            let numbers = all.iter().map(number).collect::<Result<Vec<f64>>>()?;
+            done(|| Tensor::f_from_slice(&numbers)?.f_to_kind(kind)?.f_reshape(shape))
+        }
+    }
+}
+
+/// Numbers as text: the shortest that reads back as the same number.
+fn printed(t: &Tensor) -> Result<Value> {
+    let own = from_torch(t)?;
+    let text = |x: f64| match x {
+        x if x.is_nan() => "NaN".to_string(),
+        x if x.is_infinite() => if x > 0.0 { "INF" } else { "-INF" }.to_string(),
+        x => x.to_string(),
+    };
+    let all = match (own.dtype(), own.values::<f32>(), own.to_i64()) {
+        (DType::Bool, _, _) => own.bytes().iter().map(|b| if *b == 0 { "False" } else { "True" }.to_string()).collect(),
+        (_, Some(floats), _) => floats.iter().map(|x| if x.is_finite() { x.to_string() } else { text(*x as f64) }).collect(),
+        (_, _, Some(integers)) => integers.iter().map(i64::to_string).collect(),
+        _ => own.to_f64().into_iter().map(text).collect(),
+    };
+    Ok(Value::Strings(t.size(), all))
+}
+
+/// The same bits, read as another dtype of the same size.
+fn bit_cast(call: &Call) -> Result<Vec<Value>> {
+    let code = call.int_if("to")?.ok_or_else(|| Error::usage("attribute 'to' is missing"))?;
+    let code = i32::try_from(code).map_err(|_| Error::usage(format!("data type {code}")))?;
+    if call.precision.is_wide() {
+        return Err(Error::failed("the bits of a single-precision float cannot be read in f64"));
+    }
+    let parity::tensor::Value::Tensor(own) = call.value(0)?.given()? else {
+        return Err(Error::failed(format!("the bits of {} cannot be read", call.value(0)?.describe())));
+    };
+    let Some(dtype) = DType::from_onnx(code).filter(|d| d.size() == own.dtype().size()) else {
+        return Err(Error::failed(format!("{} cannot be read as data type {code}", own.dtype())));
+    };
+    let read = parity::tensor::Tensor::from_bytes(dtype, own.shape().to_vec(), own.bytes())?;
+    Ok(vec![Value::of_tensor(&read)?])
+}
+
+/// Into half precision every engine rounds alike, and so does the shadow; into single precision the shadow does not round at all.
+fn cast_scale(node: &Node) -> &'static Scale {
+    let to = match node.attributes.get("to") {
+        Some(Attribute::Int(code)) => i32::try_from(*code).ok().and_then(DType::from_onnx),
+        _ => None,
+    };
+    match to {
+        Some(DType::F32 | DType::F64) => &Scale::Output(Arithmetic),
+        Some(DType::F16 | DType::BF16) => &Scale::Exact,
+        _ => &TRUNCATED,
+    }
+}
+
+/// A constant of strings.
+pub fn text_constant(all: Vec<String>, scalar: bool) -> Value {
+    let shape = if scalar { vec![] } else { vec![all.len() as i64] };
+    Value::Strings(shape, all)
+}
+
+/// The kind that a stated dtype is computed in; `default` where none is stated.
+pub fn kind_or(call: &Call, name: &str, default: Kind) -> Result<Kind> {
+    match call.int_if(name)?.filter(|code| *code != 0) {
+        None => Ok(default),
+        Some(code) => {
+            let dtype = i32::try_from(code).ok().and_then(DType::from_onnx);
+            let kind = dtype
+                .and_then(convert::kind)
+                .ok_or_else(|| Error::failed(format!("attribute '{name}' ({code}) is no dtype that is supported")))?;
+            Ok(if kind == Kind::Float { single(call) } else { kind })
+        }
+    }
+}
+
+pub const OPS: &[Op] = &[
+    values("Cast", 6, cast, Scale::Node(cast_scale)),
+    values("CastLike", 15, cast_like, Scale::Output(Arithmetic)),
+    values("BitCast", 26, bit_cast, Scale::Exact),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, f32s};
+    use parity::tensor::{DType, Narrow, Tensor, Value};
+
+    fn to(code: i32, v: Value) -> Value {
+        Case::new("Cast", 25).int("to", code as i64).on(&[v]).unwrap_or_else(|e| panic!("{e}")).remove(0)
+    }
+
+    #[test]
+    fn numbers_go_to_text_and_back() {
+        let words = |list: &[&str]| Value::Strings(vec![list.len()], list.iter().map(|s| s.to_string()).collect());
+        let Value::Strings(_, text) = to(8, Value::Tensor(f32s(&[3], &[0.1, -2.0, f32::NAN]))) else { panic!("strings") };
+        assert_eq!(text, ["0.1", "-2", "NaN"]);
+        let back = to(DType::F32.onnx(), words(&["0.1", "-2", "1e3", "INF"]));
+        assert_eq!(back.tensor().expect("a tensor").values::<f32>(), Some(&[0.1, -2.0, 1000.0, f32::INFINITY][..]));
+        let integers = to(DType::I64.onnx(), words(&["9007199254740993"]));
+        assert_eq!(integers.tensor().expect("a tensor").to_i64(), Some(vec![9007199254740993]));
+        let bad = Case::new("Cast", 25).int("to", 1).on(&[words(&["a"])]);
+        assert!(bad.unwrap_err().message.contains("'a' is no number"));
+    }
+
+    #[test]
+    fn dtypes_of_a_few_bits_round_and_saturate_as_they_are_told() {
+        let x = || Value::Tensor(f32s(&[3], &[1.0625, 1e6, -500.0]));
+        let of = |saturate: i64| {
+            let case = Case::new("Cast", 25).int("to", Narrow::F8E4M3FN.onnx() as i64).int("saturate", saturate);
+            match case.on(&[x()]).unwrap_or_else(|e| panic!("{e}")).remove(0) {
+                Value::Narrow(Narrow::F8E4M3FN, t) => t.to_f64(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(of(1), [1.0, 448.0, -448.0]);
+        assert!(of(0)[1].is_nan() && of(0)[0] == 1.0);
+        let wide = to(DType::F32.onnx(), Value::Narrow(Narrow::I4, f32s(&[2], &[-8.0, 7.0])));
+        assert_eq!(wide.tensor().expect("a tensor").to_f64(), [-8.0, 7.0]);
+    }
+
+    #[test]
+    fn bits_are_read_as_another_dtype_of_the_same_size() {
+        let case = |code: i32| Case::new("BitCast", 26).int("to", code as i64).on(&[Value::Tensor(f32s(&[1], &[1.0]))]);
+        assert_eq!(case(DType::I32.onnx()).expect("the same size")[0].tensor().and_then(Tensor::to_i64), Some(vec![0x3f80_0000]));
+        assert!(case(DType::I64.onnx()).unwrap_err().message.contains("cannot be read as data type 7"));
+    }
+}

@@ -1,0 +1,94 @@
+//! perturbed: S of an operator that has no formula for it: how far its f64 result moves when its inputs move by one unit roundoff.
+//!
+//! Every float input is multiplied by 1 ± u with random signs, sixteen times; the largest change of a channel (axis 1, or all of the
+//! output where a channel is small), in units of u, is S of all its elements, and the size of the result, which is rounded once, is added.
+//! Inside a body every node is followed by its own rounding noise, ± B/R as in the Monte Carlo runs: the operator's family allows R of it.
+
+use super::call::{Call, Precision};
+use super::interpret;
+use super::ops::Op;
+use super::scales;
+use super::value::Value;
+use parity::error::Result;
+use parity::floor::family;
+use parity::floor::noise::{axis_for, signs};
+use parity::graph::Attribute;
+use parity::tensor::DType;
+use rand::RngExt;
+use tch::{Kind, TchError, Tensor};
+
+/// How often the inputs are perturbed.
+const RUNS: u32 = 16;
+
+/// The inputs' last bit in single precision.
+const UNIT: f64 = DType::F32.unit_roundoff();
+
+/// S and K of each output.
+pub fn scales(op: &'static Op, call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let mut largest: Vec<Option<Tensor>> = outputs.iter().map(|_| None).collect();
+    for run in 0..RUNS {
+        let moved = interpret::run(op, &disturbed(call, run)?)?;
+        for ((most, y), moved) in largest.iter_mut().zip(outputs).zip(&moved) {
+            let Some(moved) = moved.tensor().filter(|m| m.size() == y.size() && y.is_floating_point()) else { continue };
+            let change = super::ops::done(|| y.f_sub(moved)?.f_abs()?.f_nan_to_num(0.0, 0.0, 0.0))?;
+            *most = Some(match most.take() {
+                None => change,
+                Some(before) => super::ops::done(|| before.f_maximum(&change))?,
+            });
+        }
+    }
+    let scale = |(y, most): (&Tensor, Option<Tensor>)| match most {
+        Some(change) => super::ops::done(|| pooled(&change)?.f_div_scalar(UNIT)?.f_add(&y.f_abs()?)).map(|s| (s, 1)),
+        None => Ok((y.shallow_clone(), 1)),
+    };
+    outputs.iter().zip(largest).map(scale).collect()
+}
+
+/// `outputs` of a call inside a body, each with the noise of one rounding; what has a body of its own is noisy already.
+pub fn shaken(op: &'static Op, call: &Call, outputs: Vec<Value>, run: u32) -> Result<Vec<Value>> {
+    let has_body = call.node.attributes.values().any(|a| matches!(a, Attribute::Other(a) if a.g.is_some()));
+    let plain: Option<Vec<Tensor>> = outputs.iter().map(|v| v.tensor().map(Tensor::shallow_clone)).collect();
+    let Some(plain) = plain.filter(|_| !has_body) else { return Ok(outputs) };
+    let scales = scales::of(op, op.scale(call.node), &|| Ok(call.at(Precision::Double)), &plain)?;
+    let Some((family, scales)) = scales else { return Ok(outputs) };
+    let seed = call.node.name.bytes().fold(0u64, |seed, b| seed.wrapping_mul(31).wrapping_add(b as u64));
+    let noisy = |(i, v): (usize, Value)| match (v, scales.get(i)) {
+        (Value::Tensor(y), Some((scale, terms))) if y.is_floating_point() => {
+            let mut rng = signs(seed, run, i);
+            let signs: Vec<f64> = (0..y.numel()).map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 }).collect();
+            let amplitude = family::noise(family, *terms, UNIT);
+            super::ops::done(|| {
+                let noise =
+                    Tensor::f_from_slice(&signs)?.f_reshape(y.size())?.f_mul(&scale.f_broadcast_to(y.size())?)?.f_mul_scalar(amplitude)?;
+                y.f_add(&noise.f_to_kind(y.kind())?)
+            })
+            .map(Value::Tensor)
+        }
+        (other, _) => Ok(other),
+    };
+    outputs.into_iter().enumerate().map(noisy).collect()
+}
+
+/// The same call on inputs × (1 ± u).
+fn disturbed<'a>(call: &Call<'a>, run: u32) -> Result<Call<'a>> {
+    let moved = |(i, v): (usize, &Option<Value>)| match v {
+        Some(Value::Tensor(t)) if t.is_floating_point() => {
+            let mut rng = signs(0, run, i);
+            let factors: Vec<f64> = (0..t.numel()).map(|_| if rng.random::<bool>() { 1.0 + UNIT } else { 1.0 - UNIT }).collect();
+            super::ops::done(|| t.f_mul(&Tensor::f_from_slice(&factors)?.f_reshape(t.size())?.f_to_kind(t.kind())?))
+                .map(|t| Some(Value::Tensor(t)))
+        }
+        other => Ok(other.clone()),
+    };
+    Ok(call.with_values(call.values().iter().enumerate().map(moved).collect::<Result<_>>()?).at(Precision::Noisy(run)))
+}
+
+/// The largest of each channel, for all its elements.
+fn pooled(change: &Tensor) -> std::result::Result<Tensor, TchError> {
+    let shape: Vec<usize> = change.size().iter().map(|d| *d as usize).collect();
+    if change.numel() == 0 {
+        return change.f_to_kind(Kind::Double);
+    }
+    let over: Vec<i64> = (0..shape.len()).filter(|d| Some(*d) != axis_for(&shape)).map(|d| d as i64).collect();
+    change.f_amax(&over[..], true)?.f_broadcast_to(change.size())?.f_to_kind(Kind::Double)
+}
