@@ -7,7 +7,7 @@ mod support;
 use parity::graph::load as graph;
 use parity::input;
 use parity::scenario::{Stage, load};
-use parity::subject::kernel;
+use parity::subject::kernels::training as kernel;
 use parity::tensor::Tensor;
 use parity::trace::file;
 use parity::trace::write::Writer;
