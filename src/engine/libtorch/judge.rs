@@ -106,6 +106,10 @@ pub fn widened(t: Tensor) -> Result<Tensor> {
 }
 
 impl Judge for TorchJudge {
+    fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
     fn eval(&mut self, step: usize, feed: Feed) -> Result<Vec<tensor::Tensor>> {
         let _no_grad = tch::no_grad_guard();
         self.at(step);
