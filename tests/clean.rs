@@ -1,6 +1,7 @@
 //! Healthy engines agree: the real models, all tensors accounted for, no false divergence.
 
 use parity::run::Run;
+use parity::scenario::Stage;
 use parity::verdict::Outcome;
 use std::process::Command;
 
@@ -43,4 +44,27 @@ fn the_byte_classifier_agrees_for_several_seeds_and_threads() {
     for (seed, threads) in [("0", "1"), ("1", "2"), ("2", "1"), ("3", "2")] {
         check("scenarios/real/magika.toml", &["--seed", seed, "--threads", threads]);
     }
+}
+
+/// A whole loss as a form of its own: places and counts are inputs like any other, and every stage agrees with the kernel, which makes
+/// its own of them.
+fn check_loss(scenario: &str) {
+    for (seed, threads) in [("0", "1"), ("1", "2"), ("2", "1"), ("3", "2")] {
+        let run = check(scenario, &["--seed", seed, "--threads", threads]);
+        let found: Vec<_> = run.verdict.stages.iter().map(|s| (s.stage, s.outcome)).collect();
+        let all = [Stage::Inputs, Stage::Activations, Stage::Assign, Stage::Loss, Stage::Grad];
+        assert_eq!(found, all.map(|s| (s, Outcome::Agree)), "{scenario} seed {seed}");
+        let counts: Vec<usize> = run.stages.assign.iter().flat_map(|a| &a.counts).map(|c| c.positives).collect();
+        assert!(counts.len() == 2 && counts.iter().all(|n| *n > 0), "{scenario} seed {seed}: {counts:?} positives");
+    }
+}
+
+#[test]
+fn the_loss_with_dfl_and_giou_agrees_in_every_stage_with_targets_beyond_the_last_bin() {
+    check_loss("scenarios/gold_yolo_sml.toml");
+}
+
+#[test]
+fn the_loss_of_the_first_epochs_agrees_in_every_stage() {
+    check_loss("scenarios/gold_yolo_warm_up.toml");
 }

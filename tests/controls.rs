@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Controls on real models that try the judge in every run of the tests, besides all on small graphs.
+/// Controls on real models that try the judge in every run of the tests, besides all on small graphs and kernels.
 const QUICK: [&str; 3] = ["off-by-one-slice-yolox", "relu-for-silu-yolox", "swap-inputs-yolox"];
 /// The small graphs of `scripts/make_graphs`, each with the scenario's text about its input.
 const NORMAL: &str = "[inputs.x]\nrandom = \"normal\"\n";
@@ -52,7 +52,12 @@ impl Control {
 
     /// On the network, assigner and loss of Gold-YOLO; its name begins with theirs.
     fn on_gold_yolo(&self) -> bool {
-        self.scenario.model.parent().is_some_and(|p| p.ends_with("golden/gold_yolo"))
+        self.scenario.model.parent().is_some_and(|p| p.ends_with("golden/gold_yolo")) || self.on_kernel()
+    }
+
+    /// On the form of one kernel, a whole loss on a few anchors.
+    fn on_kernel(&self) -> bool {
+        self.scenario.model.parent().is_some_and(|p| p.ends_with("golden/kernels"))
     }
 
     /// Whether the fault shows in gradients only.
@@ -153,7 +158,7 @@ impl Trial {
 fn check_judge(trial: Trial) {
     let full = std::env::var_os("PARITY_FULL").is_some();
     // Gradients are the candidate's own, whatever the reference and the shadow of its values are.
-    let chosen = controls(|c| (full && !c.of_gradients()) || c.on_small_graph() || QUICK.contains(&c.name.as_str()));
+    let chosen = controls(|c| !c.of_gradients() && (full || c.on_small_graph() || c.on_kernel() || QUICK.contains(&c.name.as_str())));
     check(0, chosen.iter().map(|c| (c.name.clone(), run(&trial.of(&c.scenario), &[]))));
 }
 
@@ -206,6 +211,11 @@ fn every_fault_that_porting_the_network_of_gold_yolo_invites_is_found_at_its_nod
 #[test]
 fn every_fault_that_porting_its_assigner_and_loss_invites_is_found_at_its_stage_and_term() {
     check_found(|c| c.on_gold_yolo() && c.model() == "loss");
+}
+
+#[test]
+fn every_fault_that_porting_the_loss_with_dfl_and_giou_invites_is_found_at_its_stage_and_term() {
+    check_found(|c| c.on_gold_yolo() && c.model() == "gold_yolo_sml");
 }
 
 #[test]

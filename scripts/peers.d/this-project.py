@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from common import cases, fixture
+from common import fixture
 from common.batch import assigned, batches, folder, gradients, pairs, value_and_gradient
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "models"))
@@ -33,7 +33,7 @@ def whole(out, kernel, name, reg_max, assigner, overlap):
     """A batch without any row gets one of zeros, which is padding."""
     tensors, kinds = {}, []
     for i, batch in enumerate(batches(name)):
-        loss = Loss(cases.CLASSES, reg_max, assigner, overlap)
+        loss = Loss(reg_max, assigner, overlap)
         scores = batch.scores.clone().requires_grad_(True)
         sides = (batch.bins.flatten(2) if reg_max else batch.sides).clone().requires_grad_(True)
         empty = batch.boxes.shape[1] == 0

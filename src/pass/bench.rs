@@ -26,6 +26,8 @@ pub struct Bench<'a> {
     pub kinship: Kinship,
     /// For every injected fault: its step and the same engine without it.
     pub controls: Vec<Control>,
+    /// The graphs of the sides that carry a fault: their steps may take other tensors.
+    pub faulty: Vec<Arc<Graph>>,
     /// A further opinion on the reference's tensors.
     pub golden: Option<&'a Golden>,
     pub record: Option<Recorder>,
@@ -55,6 +57,7 @@ impl<'a> Bench<'a> {
             stated,
             kinship: Kinship { reference: scenario.reference.engine() == "libtorch", candidate: scenario.candidate.engine() == "libtorch" },
             controls: controls(scenario, graph, *threads, engines)?,
+            faulty: faulty(scenario, graph)?,
             golden: given.golden.as_ref(),
             record: record.map(Recorder::create).transpose()?,
         })
@@ -84,6 +87,11 @@ fn shadow(given: &Given, engines: Engines) -> Result<Box<dyn Judge>> {
         Some(_) => e,
         None => e.next("or state a tolerance of your own: tolerance = { kind = \"flat\", atol = ..., rtol = ..., why = \"...\" }"),
     })
+}
+
+fn faulty(scenario: &Scenario, graph: &Arc<Graph>) -> Result<Vec<Arc<Graph>>> {
+    let sides = [&scenario.reference, &scenario.candidate].into_iter().filter(|s| s.fault.is_some());
+    sides.map(|s| open::graph_of(s, graph)).collect()
 }
 
 /// For every injected fault of outputs the same engine without it.

@@ -54,7 +54,7 @@ pub fn over(
     let runs: Vec<u32> = std::iter::once(0).chain(runs.filter(|run| *run <= most)).collect();
     let last = steps.iter().rposition(|i| task.graph.steps[*i].outputs.iter().any(|o| task.wanted.contains_key(o)));
     let Some(last) = last else { return Ok(HashMap::new()) };
-    let release = Release::of(task.graph);
+    let release = Release::of(&[task.graph, judge.graph()]);
     let mut alive: Vec<(u32, Values)> = runs.into_iter().map(|run| (run, Values::of(task.inputs))).collect();
     let mut floors = HashMap::new();
     watch.phase("noise", last + 1);

@@ -38,10 +38,15 @@ impl Values {
 pub struct Release(Vec<Vec<String>>);
 
 impl Release {
-    pub fn of(graph: &Graph) -> Self {
-        let mut after = vec![Vec::new(); graph.steps.len()];
-        for (name, last) in graph.last_uses() {
-            after[last].push(name.to_string());
+    /// Of graphs with the same steps: one that carries a fault may need a tensor for longer.
+    pub fn of(graphs: &[&Graph]) -> Self {
+        let mut last: HashMap<&str, usize> = HashMap::new();
+        for (name, step) in graphs.iter().flat_map(|g| g.last_uses()) {
+            last.entry(name).and_modify(|l| *l = step.max(*l)).or_insert(step);
+        }
+        let mut after = vec![Vec::new(); graphs.iter().map(|g| g.steps.len()).max().unwrap_or(0)];
+        for (name, step) in last {
+            after[step].push(name.to_string());
         }
         Self(after)
     }

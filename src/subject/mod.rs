@@ -57,6 +57,9 @@ pub trait Session {
 
 /// Evaluates steps in f64 and says how far a correct engine may be from that.
 pub trait Judge {
+    /// The graph that it evaluates: where it carries a fault, a step may take tensors that the clean one does not.
+    fn graph(&self) -> &Graph;
+
     /// Outputs of one step, floats as f64; discrete dtypes as declared.
     fn eval(&mut self, step: usize, feed: Feed) -> Result<Vec<Tensor>>;
 

@@ -4,10 +4,9 @@ use crate::assignment;
 use crate::cases::{Case, FINE, WIDE};
 use crate::check::{COORDINATE, Outcome, Row};
 use crate::fixture::File;
-use parity::kernel::assign::atss::Atss;
-use parity::kernel::assign::{Assignment, Background};
+use parity::kernel::assign::Assignment;
 use parity::kernel::loss::bce::Bce;
-use parity::kernel::loss::gold_yolo::{Assigner, GoldYolo};
+use parity::kernel::loss::gold_yolo::GoldYolo;
 use parity::kernel::loss::v8_detection::V8Detection;
 
 /// What every loss gives.
@@ -38,10 +37,9 @@ pub fn warm_up(_: &Row, file: &File) -> Result<Outcome, String> {
     gold(GoldYolo::n().warm_up(), &WIDE, file, true)
 }
 
-/// The background of this project's PyTorch has the class of the first object; no loss reads it. Its class loss clamps like ours.
+/// The class loss of this project's PyTorch clamps like ours.
 pub fn warm_up_of_this_project(_: &Row, file: &File) -> Result<Outcome, String> {
-    let atss = Atss { background: Background::FirstRow, ..Atss::yolov6() };
-    gold(GoldYolo { assigner: Assigner::Atss(atss, 5.0), ..GoldYolo::n() }, &WIDE, file, false)
+    gold(GoldYolo::n().warm_up(), &WIDE, file, false)
 }
 
 fn v8(rule: V8Detection, file: &File) -> Result<Outcome, String> {

@@ -121,6 +121,10 @@ pub fn widened_value(v: Value) -> Result<Value> {
 }
 
 impl Judge for TorchJudge {
+    fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
     fn eval(&mut self, step: usize, feed: Feed) -> Result<Vec<tensor::Tensor>> {
         let _no_grad = tch::no_grad_guard();
         self.at(step);

@@ -1,8 +1,8 @@
-//! training: faults that porting a training step invites: boxes in another format, a weight that broadcasts, a count for a sum, a lost summand, frozen norms.
+//! training: faults that porting a training step invites: boxes in another format, a weight that broadcasts, a count for a sum, a lost summand, a bound unseen, frozen norms.
 
 use super::edit::{node, node_with};
 use super::{Edit, Fault};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Attribute;
 use crate::tensor::{DType, Tensor};
 
@@ -34,6 +34,13 @@ pub const FAULTS: &[Fault] = &[
         ops: &["ReduceSum"],
         amount: Some(("which", 0.0)),
         inject: lost,
+    },
+    Fault {
+        name: "unclipped",
+        summary: "an input read from before the Clip that gives it",
+        ops: &["Add", "Sub", "Mul", "Div"],
+        amount: None,
+        inject: unclipped,
     },
     Fault {
         name: "frozen-norm",
@@ -69,6 +76,15 @@ fn lost(e: &mut Edit) -> Result<()> {
     let which = e.add_weight(Tensor::of(&[1], &[e.amount as i64]));
     let zero = e.add_weight(Tensor::of(&[1], &[0f32]));
     e.prepend(0, |fed, taken| vec![node_with("ScatterElements", &[fed, &which, &zero], taken, "axis", 0)])
+}
+
+fn unclipped(e: &mut Edit) -> Result<()> {
+    let inputs = e.node().inputs.clone();
+    let before = |name: &String| e.producer(name).filter(|s| s.op() == "Clip").map(|s| s.nodes[0].inputs[0].clone());
+    let clipped = inputs.iter().enumerate().find_map(|(i, name)| Some((i, before(name)?)));
+    let (i, raw) = clipped.ok_or_else(|| Error::usage("no input of the node is clipped"))?;
+    e.node().inputs[i] = raw;
+    Ok(())
 }
 
 fn frozen(e: &mut Edit) -> Result<()> {
