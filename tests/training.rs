@@ -7,6 +7,7 @@ mod support;
 use parity::graph::load as graph;
 use parity::input;
 use parity::scenario::{Stage, load};
+use parity::stage::loss::FlagKind;
 use parity::subject::kernels::training as kernel;
 use parity::tensor::Tensor;
 use parity::trace::file;
@@ -221,4 +222,17 @@ fn a_recorded_candidate_without_gradients_is_no_pass_and_says_which_are_missing(
     assert!(recorded(&Gradients::clear, 4, Outcome::Nothing, None).contains("holds no gradient of iou, dfl, cls, total"));
     let only_total = |g: &mut Gradients| g.retain(|name, _| name.starts_with("grad.total."));
     assert!(recorded(&only_total, 4, Outcome::Nothing, None).contains("holds no gradient of iou, dfl, cls"));
+}
+
+#[test]
+fn a_term_whose_gradient_is_stopped_is_dead_in_the_ledger_and_no_clean_term_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let flags = |scenario: &str| {
+        let run = Call::new(PARITY, &root, &["run", scenario, "--json"]).run().exits(0).json();
+        let flags = run.stages.loss.unwrap().flags.into_iter().filter(|f| !f.expected);
+        flags.map(|f| (f.who, f.term, f.kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(flags("gold_yolo_sml.toml"), []);
+    let dead = ("candidate".to_string(), "dfl".to_string(), FlagKind::ZeroGradient);
+    assert_eq!(flags("control/gold-yolo-sml-no-dfl-gradient.toml"), [dead]);
 }

@@ -92,6 +92,8 @@ pub enum FlagKind {
     ZeroValue,
     /// No gradient reaches any prediction.
     ZeroGradient,
+    /// No gradient reaches one of the predictions that the f64 graph's reaches.
+    MissingGradient,
     /// Rounding noise on the predictions does not move it.
     Constant,
     /// The normaliser is not the one of the reference.
@@ -122,6 +124,13 @@ impl Values {
     }
 }
 
+impl FlagKind {
+    /// Whether it is the stage of the gradients that judges it.
+    fn of_gradients(self) -> bool {
+        matches!(self, FlagKind::ZeroGradient | FlagKind::MissingGradient)
+    }
+}
+
 impl Report {
     /// Flags and values that no clean loss has.
     pub fn over(&self) -> bool {
@@ -134,7 +143,8 @@ impl Report {
         let say = |c: &Check| format!("{}: '{}' is {:e}, the f64 reference says {:e}", c.who, c.tensor, c.value, c.expected);
         let mut checks = check.map(|c| (c.tensor.clone(), say(c))).peekable();
         let flag = |unused: bool| {
-            let mut flags = self.flags.iter().filter(|f| !f.expected && (f.kind == FlagKind::UnusedWeight) == unused);
+            let judged = |f: &&Flag| !f.expected && !f.kind.of_gradients() && (f.kind == FlagKind::UnusedWeight) == unused;
+            let mut flags = self.flags.iter().filter(judged);
             flags.next().map(|f| (f.term.clone(), f.says.clone()))
         };
         // A weight that does not act is why the total is off; a term that is off is worse.

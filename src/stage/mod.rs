@@ -4,6 +4,7 @@ pub mod assign;
 pub mod golden;
 pub mod grad;
 pub mod loss;
+pub mod lost;
 pub mod regions;
 pub mod unused;
 mod verdicts;

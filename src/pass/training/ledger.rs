@@ -4,7 +4,7 @@ use super::spread::Floors;
 use super::{Side, Task};
 use crate::scenario::Stage;
 use crate::scenario::training::{PREDICTIONS, TERMS};
-use crate::stage::{grad, loss, unused};
+use crate::stage::{grad, loss, lost, unused};
 use crate::tensor::Tensor;
 use crate::verdict::TensorResult;
 
@@ -31,6 +31,9 @@ pub fn report(task: &Task, sides: &[Side; 2], floors: &Floors, grads: &[grad::Re
     }
     report.flags.extend(broadcasts(task));
     report.terms = (0..TERMS.len()).map(|i| term(i, weights[i], &opinions, grads)).collect();
+    if let Some(right) = grads.first() {
+        report.flags.extend(lost::flags(&report.terms, &right.against));
+    }
     report
 }
 
