@@ -8,4 +8,5 @@ pub mod opinion;
 pub mod oracle;
 pub mod run;
 
-pub use run::{Options, Report, Subject, run};
+pub use opinion::Subject;
+pub use run::{Options, Report, run};

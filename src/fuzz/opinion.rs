@@ -1,7 +1,6 @@
 //! opinion: what a subject says about a case: the outputs of the kernel's ONNX form, and gradients.
 
 use super::draw::Case;
-use super::run::Subject;
 use crate::error::{Place, Result};
 use crate::graph::Graph;
 use crate::subject::kernels::{Answer, Kernel};
@@ -15,6 +14,13 @@ use std::sync::Arc;
 pub struct Opinion {
     pub tensors: BTreeMap<String, Tensor>,
     pub gradients: BTreeMap<(String, String), Option<Tensor>>,
+}
+
+/// Whatever can be asked about a case.
+pub trait Subject {
+    /// # Errors
+    /// What the subject refuses.
+    fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion>;
 }
 
 /// The ONNX form of a kernel in libtorch in f64, values and autograd.

@@ -1,10 +1,9 @@
 //! run: draws cases, asks, judges, shrinks what it finds and keeps honest accounts.
 
 use super::draw::{Case, cases};
-use super::opinion::Opinion;
+use super::opinion::Subject;
 use super::oracle::{self, Finding, Judged};
-use crate::error::Result;
-use crate::subject::kernels::{Answer, Given, Kernel};
+use crate::subject::kernels::{Given, Kernel};
 use crate::tensor::Tensor;
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -50,13 +49,6 @@ const KEPT: usize = 5;
 /// Steps of shrinking, and inputs that they may read together: a large case is shrunk in fewer steps.
 const STEPS: usize = 2000;
 const READ: usize = 10_000_000;
-
-/// Whatever can be asked about a case.
-pub trait Subject {
-    /// # Errors
-    /// What the subject refuses.
-    fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion>;
-}
 
 /// Fuzzes `subject` against the reference of `kernel`; `progress` hears how many cases are done.
 pub fn run(kernel: &Kernel, subject: &mut dyn Subject, options: &Options, progress: &mut dyn FnMut(u64)) -> Report {
@@ -147,8 +139,10 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use super::super::opinion::Opinion;
     use super::*;
-    use crate::subject::kernels::find;
+    use crate::error::Result;
+    use crate::subject::kernels::{Answer, find};
 
     /// Says what the reference says, after `change`.
     struct Echo<F>(F);

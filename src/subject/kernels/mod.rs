@@ -1,6 +1,6 @@
 //! kernels: every f64 reference as a subject of its own: the inputs of its ONNX form in, every output and exact gradient out.
 //!
-//! Convention: each row of [`ALL`] has an ONNX form of the same name (`golden/kernels/NAME.onnx`, exported from this project's
+//! Convention: each row of [`all`] has an ONNX form of the same name (`golden/kernels/NAME.onnx`, exported from this project's
 //! PyTorch) with the same inputs and outputs. A gradient is that of the sum of an output.
 
 mod anchors;
