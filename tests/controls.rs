@@ -253,8 +253,10 @@ fn limits(output: &Output) -> Vec<(String, String, f64)> {
 fn a_channel_scaled_by_five_in_100_000_is_found_in_every_layer_whose_stated_limit_is_below() {
     let clean = load::file(&root().join("scenarios/real/yolox_det.toml")).unwrap_or_else(|e| panic!("{e}"));
     present(&clean.model);
-    let layers: Vec<_> = limits(&run(&clean, &["--json"])).into_iter().filter(|(_, _, limit)| *limit < 5e-5).collect();
-    assert!(layers.len() > 70, "only {} layers state a limit below 5e-5", layers.len());
+    let all = limits(&run(&clean, &["--json"]));
+    let count = all.len();
+    let layers: Vec<_> = all.into_iter().filter(|(_, _, limit)| *limit < 5e-5).collect();
+    assert!(2 * layers.len() > count, "only {} of {count} layers state a limit below 5e-5", layers.len());
     let runs = layers.into_iter().map(|(node, tensor, _)| {
         let mut scenario = clean.clone();
         let fault = Subject {
