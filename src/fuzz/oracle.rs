@@ -1,7 +1,7 @@
 //! oracle: is what a subject says about a case what the f64 reference says?
 //!
 //! Positives are compared as owners of anchors; an owner that differs at a margin below rounding is a tie flip, and what depends on it
-//! is not compared. A gradient within [`KINK`] of a point without derivative is not compared; both are counted.
+//! is not compared. A gradient nearly on a point without derivative is not compared; both are counted.
 
 use super::draw::Case;
 use super::opinion::Opinion;

@@ -7,7 +7,7 @@ use parity::error::{Error, Result};
 use parity::floor::Family::{Reduction, Softmax};
 use tch::{Kind, Tensor};
 
-/// −weight[target]·x[target] for each target, and the weight that each counts with; both zero where the target is to be ignored.
+/// −w·x, both taken at the target, for each target, and the weight that each counts with; both zero where the target is to be ignored.
 struct Picked {
     loss: Tensor,
     weight: Tensor,
