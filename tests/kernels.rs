@@ -5,6 +5,7 @@
 mod support;
 
 use parity::graph::proto::ModelProto;
+use parity::kernel::anchors::Anchors;
 use parity::subject::kernels::{Kernel, all};
 use parity::verdict::{Accumulated, Outcome};
 use prost::Message;
@@ -34,15 +35,6 @@ fn whole(shape: &[usize], mut value: impl FnMut(usize) -> i64) -> Input {
     Input(Dtype::I64, shape.to_vec(), (0..n).flat_map(|i| value(i).to_le_bytes()).collect())
 }
 
-/// Anchors of 64 x 64 pixels: point and stride of each, in cells and pixels, and its level.
-fn anchors() -> Vec<([f64; 2], f64, i64)> {
-    let level = |(l, s): (usize, usize)| {
-        let n = 64 / s;
-        (0..n * n).map(move |i| ([(i % n) as f64 + 0.5, (i / n) as f64 + 0.5], s as f64, l as i64))
-    };
-    [8, 16, 32].into_iter().enumerate().flat_map(level).collect()
-}
-
 /// `[count, 4]` boxes of 3 to 40 pixels.
 fn boxes(shape: &[usize], rng: &mut impl Rng) -> Input {
     let drawn: Vec<f64> = (0..shape.iter().product::<usize>() / 4)
@@ -56,7 +48,8 @@ fn boxes(shape: &[usize], rng: &mut impl Rng) -> Input {
 
 /// An input of `kernel`; nothing lies on an edge, so that f32 decides as f64 does.
 fn input(kernel: &Kernel, name: &str, objects: [usize; B], rng: &mut ChaCha8Rng) -> Input {
-    let a = anchors();
+    let anchors = Anchors::of_image(64, 64, &[8, 16, 32]).unwrap();
+    let a = anchors.len();
     let bins = match kernel.name {
         k if k.starts_with("v8") => 16,
         k if k.starts_with("gold_yolo_sml") => 17,
@@ -67,19 +60,16 @@ fn input(kernel: &Kernel, name: &str, objects: [usize; B], rng: &mut ChaCha8Rng)
         ("iou" | "box_loss", _) | (_, "boxes") => boxes(&[N, 4], rng),
         ("dfl", "x") => real(&[N, 17], |_| between(-4.0, 4.0)),
         ("dfl", "target") => real(&[N], |_| between(0.0, 15.0)),
-        ("v8_detection", "pred_scores") => real(&[B, a.len(), C], |_| between(-4.0, 1.0)),
-        (_, "pred_scores") => real(&[B, a.len(), C], |_| between(0.02, 0.9)),
-        (_, "pred_boxes") => boxes(&[B, a.len(), 4], rng),
-        (_, "pred_distri") if bins == 1 => real(&[B, a.len(), 4], |_| between(0.5, 4.0)),
-        (_, "pred_distri") => real(&[B, a.len(), 4 * bins], |_| between(-3.0, 3.0)),
-        ("task_aligned", "points") => real(&[a.len(), 2], |i| a[i / 2].0[i % 2] * a[i / 2].1),
-        (_, "points") => real(&[a.len(), 2], |i| a[i / 2].0[i % 2]),
-        (_, "strides") => real(&[a.len()], |i| a[i].1),
-        (_, "level") => whole(&[a.len()], |i| a[i].2),
-        (_, "squares") => real(&[a.len(), 4], |i| {
-            let (p, s, _) = a[i / 4];
-            p[i % 2] * s + if i % 4 < 2 { -2.5 * s } else { 2.5 * s }
-        }),
+        ("v8_detection", "pred_scores") => real(&[B, a, C], |_| between(-4.0, 1.0)),
+        (_, "pred_scores") => real(&[B, a, C], |_| between(0.02, 0.9)),
+        (_, "pred_boxes") => boxes(&[B, a, 4], rng),
+        (_, "pred_distri") if bins == 1 => real(&[B, a, 4], |_| between(0.5, 4.0)),
+        (_, "pred_distri") => real(&[B, a, 4 * bins], |_| between(-3.0, 3.0)),
+        ("task_aligned", "points") => real(&[a, 2], |i| anchors.pixels()[i / 2][i % 2]),
+        (_, "points") => real(&[a, 2], |i| anchors.points[i / 2][i % 2]),
+        (_, "strides") => real(&[a], |i| anchors.strides[i]),
+        (_, "level") => whole(&[a], |i| anchors.level()[i]),
+        (_, "squares") => real(&[a, 4], |i| anchors.squares(5.0, 0.5)[i / 4][i % 4]),
         (_, "gt_labels") => whole(&[B, G], |i| (i % C) as i64),
         (_, "gt_boxes") => boxes(&[B, G, 4], rng),
         (_, "gt_count") => whole(&[B], |b| objects[b] as i64),

@@ -121,6 +121,12 @@ fn ground_truth_that_no_loss_is_defined_for_is_refused_by_image_and_row() {
 }
 
 #[test]
+fn a_term_that_is_not_one_number_is_refused() {
+    let term = format!("{SIZE}\nrename = {{ \"loss.iou\" = \"loss.items\" }}");
+    refused(&[PERSON], SIZE, &term, &["term 'loss.items' has shape [3], not one number"]);
+}
+
+#[test]
 fn an_image_of_another_size_is_refused_with_both_numbers_of_anchors() {
     refused(&[PERSON], SIZE, "image = [640, 640]", &["image of 640 x 640 has 8400 anchors", "'pred_scores' has 5249"]);
     refused(&[PERSON], SIZE, "", &["size of the images is not known", "training.image"]);

@@ -6,7 +6,7 @@
 use super::draw::Case;
 use super::opinion::Opinion;
 use crate::subject::kernels::Answer;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::Tensor;
 use std::fmt;
 
 /// How far an f64 implementation may be from the f64 reference: relative to the value, plus a share of what cancels in it: the largest
@@ -127,7 +127,7 @@ fn tensor(what: &str, expected: &Tensor, found: &Tensor, unit: f64, counts: &dyn
         let what = format!("{what} has shape {:?}, expected {:?}", found.shape(), expected.shape());
         return Some(Finding { what, index: 0, reference: expected.numel() as f64, candidate: found.numel() as f64 });
     }
-    let exact = !expected.dtype().is_float() || expected.dtype() == DType::Bool;
+    let exact = !expected.dtype().is_float();
     let (e, f) = (expected.to_f64(), found.to_f64());
     let scale = largest(expected).max(unit);
     let differs = |i: &usize| {

@@ -3,7 +3,7 @@
 use super::draw::{Case, cases};
 use super::opinion::Subject;
 use super::oracle::{self, Finding, Judged};
-use crate::subject::kernels::{Given, Kernel};
+use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -90,7 +90,7 @@ fn drawn(strategy: &BoxedStrategy<Case>, seed: u64, number: u64) -> Box<dyn Valu
 /// What came of a case; Err says why the reference refuses it.
 fn asked(kernel: &Kernel, subject: &mut dyn Subject, case: &Case) -> std::result::Result<Judged, String> {
     let feed = |n: &str| case.inputs.get(n).cloned();
-    let reference = kernel.evaluate(&Given { kernel: kernel.name, feed: &feed }).map_err(|e| kind(&e.message))?;
+    let reference = kernel.evaluate(&feed).map_err(|e| kind(&e.message))?;
     Ok(match subject.opinion(kernel, case, &reference) {
         Ok(opinion) => oracle::judge(case, &reference, &opinion),
         Err(e) => {

@@ -58,6 +58,11 @@ impl Anchors {
         self.grids.iter().map(|g| g.height * g.width).collect()
     }
 
+    /// `[A]` the level of each anchor, from 0.
+    pub fn level(&self) -> Vec<i64> {
+        self.levels().into_iter().enumerate().flat_map(|(l, n)| vec![l as i64; n]).collect()
+    }
+
     /// `[A]` points in pixels.
     pub fn pixels(&self) -> Vec<[f64; 2]> {
         self.points.iter().zip(&self.strides).map(|(p, s)| p.map(|v| v * s)).collect()
@@ -88,6 +93,7 @@ mod tests {
     fn points_run_along_rows_and_levels_follow_each_other() {
         let a = Anchors::of_image(16, 24, &[8, 16]).unwrap();
         assert_eq!(a.levels(), [6, 2]);
+        assert_eq!(a.level(), [0, 0, 0, 0, 0, 0, 1, 1]);
         assert_eq!(a.points[..4], [[0.5, 0.5], [1.5, 0.5], [2.5, 0.5], [0.5, 1.5]]);
         assert_eq!(a.pixels()[5..], [[20.0, 12.0], [8.0, 8.0], [24.0, 8.0]]);
         assert_eq!(a.strides, [8.0, 8.0, 8.0, 8.0, 8.0, 8.0, 16.0, 16.0]);

@@ -77,7 +77,7 @@ impl Scene {
             let ([x, y], s) = (anchors.points[a], anchors.strides[a]);
             let d = &sides[4 * i..4 * i + 4];
             let image = &self.images[b];
-            match (self.exact > 0 && a % (self.exact.max(1) * 3) == 0, image.is_empty()) {
+            match (self.exact > 0 && a % (self.exact * 3) == 0, image.is_empty()) {
                 (true, false) => image[a % image.len()].0.corners,
                 _ => [x - d[0], y - d[1], x + d[2], y + d[3]].map(|v| v * s),
             }
@@ -92,10 +92,6 @@ impl Scene {
         case.with("gt_labels", whole(&[b, g], rows().map(|r| r.1).collect()))
             .with("gt_boxes", real(&[b, g, 4], rows().flat_map(|r| r.0)))
             .with("gt_count", whole(&[b], self.images.iter().map(|i| i.len() as i64).collect()))
-    }
-
-    fn level(&self, anchors: &Anchors) -> Vec<i64> {
-        anchors.levels().iter().enumerate().flat_map(|(l, n)| vec![l as i64; *n]).collect()
     }
 
     fn edges(&self) -> Vec<&'static str> {
@@ -138,7 +134,7 @@ pub fn assigned(kernel: &Kernel) -> BoxedStrategy<Case> {
             (true, true) => case.with("squares", real(&[a, 4], anchors.squares(5.0, 0.5).concat())),
             (true, false) => case.with("squares", real(&[a, 4], anchors.squares(8.0, 0.0).concat())),
         };
-        let case = if atss { case.with("level", whole(&[a], s.level(&anchors))) } else { case };
+        let case = if atss { case.with("level", whole(&[a], anchors.level())) } else { case };
         s.truth(case).on(s.edges())
     };
     scenes(probability(), side()).prop_map(case).boxed()
@@ -160,7 +156,7 @@ pub fn trained(kernel: &Kernel) -> BoxedStrategy<Case> {
             .with("pred_distri", real(&[b, a, 4 * bins], distances))
             .with("points", real(&[a, 2], anchors.points.concat()))
             .with("strides", real(&[a], anchors.strides.iter().copied()));
-        let case = if levels { case.with("level", whole(&[a], s.level(&anchors))) } else { case };
+        let case = if levels { case.with("level", whole(&[a], anchors.level())) } else { case };
         s.truth(case).on(s.edges())
     };
     let score = (-48i32..48).prop_map(|k| f64::from(k) / 8.0);

@@ -61,6 +61,11 @@ impl Evaluation {
     pub fn distance_gradient(&self) -> Vec<f64> {
         self.box_gradient.iter().zip(&self.dfl_gradient).map(|(b, d)| b + d).collect()
     }
+
+    /// What the terms were divided by.
+    pub fn normaliser(&self) -> f64 {
+        divisor(self.score_sum)
+    }
 }
 
 impl GoldYolo {
@@ -118,9 +123,10 @@ impl GoldYolo {
         let positives = positives(inputs, &decoded, &assignments, self.overlap, |_, _| 1.0);
         let sum = |of: fn(&Positive) -> f64| positives.iter().map(|p| of(p) * p.weight).sum::<f64>();
         let sums = [sum(|p| p.box_loss), sum(|p| p.dfl), class_sum];
-        let share = if score_sum > 0.0 { 1.0 / score_sum } else { 1.0 };
+        let normaliser = divisor(score_sum);
+        let share = 1.0 / normaliser;
         let factors = self.gains.map(|g| g * share);
-        let items = [0, 1, 2].map(|i| if score_sum > 0.0 { sums[i] / score_sum * self.gains[i] } else { sums[i] * self.gains[i] });
+        let items = [0, 1, 2].map(|i| sums[i] / normaliser * self.gains[i]);
         score_gradient.iter_mut().for_each(|g| *g *= factors[2]);
         let [box_gradient, dfl_gradient] = scatter(inputs, &positives, [factors[0], factors[1]]);
         let total = items.iter().sum();
@@ -148,6 +154,11 @@ impl GoldYolo {
         let (values, gradient): (Vec<f64>, Vec<f64>) = inputs.scores.iter().enumerate().map(element).unzip();
         (values.iter().sum(), gradient)
     }
+}
+
+/// The sum of the soft targets, or 1 where there are none.
+fn divisor(score_sum: f64) -> f64 {
+    if score_sum > 0.0 { score_sum } else { 1.0 }
 }
 
 /// Refuses assignments that are not of these inputs.

@@ -56,9 +56,16 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
 }
 
 /// Names in the graph of what is differentiated, and of what by.
+///
+/// # Errors
+/// A term that is not one number: the gradient of its sum would pass for its own.
 fn asked(task: &Task) -> Result<(Vec<String>, Vec<String>)> {
     let terms = TERMS.iter().map(|t| format!("loss.{t}")).chain(["loss.total".to_string()]);
-    let terms = terms.map(|t| task.training.name(&t).to_string()).collect();
+    let terms: Vec<String> = terms.map(|t| task.training.name(&t).to_string()).collect();
+    let values = |name: &String| task.layers.reference_outputs.get(name).filter(|t| t.numel() != 1).map(|t| (name.clone(), t));
+    if let Some((name, t)) = terms.iter().find_map(values) {
+        return Err(Error::usage(format!("term '{name}' has shape {:?}, not one number", t.shape())));
+    }
     let mut wrt: Vec<String> = PREDICTIONS.iter().map(|p| task.training.name(p).to_string()).collect();
     wrt.extend(walk::trainable(&task.given.graph));
     walk::check(&wrt)?;

@@ -4,6 +4,7 @@ use super::assigners::{self, Truths};
 use super::{Answer, Given, Gradient, Kernel};
 use crate::error::{Error, Result};
 use crate::kernel::anchors::{Anchors, Grid};
+use crate::kernel::assign::Assignment;
 use crate::kernel::loss::gold_yolo::{self, GoldYolo};
 use crate::kernel::loss::inputs::Inputs;
 use crate::kernel::loss::size_weight::SizeWeight;
@@ -54,14 +55,13 @@ pub(super) const ALL: &[Kernel] = &[
 
 fn gold_yolo(given: &Given, loss: GoldYolo) -> Result<Answer> {
     let batch = Batch::read(given, loss.reg_max)?;
-    let inputs = batch.inputs();
-    let gold_yolo::Evaluation { assignments, score_sum, items, total, score_gradient, box_gradient, dfl_gradient, .. } =
-        loss.evaluate(&inputs)?;
+    let evaluation = loss.evaluate(&batch.inputs())?;
+    let normaliser = evaluation.normaliser();
+    let gold_yolo::Evaluation { assignments, items, total, score_gradient, box_gradient, dfl_gradient, .. } = evaluation;
     let [iou, dfl, cls] = loss.gains;
     let parts =
         [("loss.iou", 1, box_gradient, 1.0 / iou), ("loss.dfl", 1, dfl_gradient, 1.0 / dfl), ("loss.cls", 0, score_gradient, 1.0 / cls)];
     let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
-    let normaliser = if score_sum > 0.0 { score_sum } else { 1.0 };
     Ok(batch.answer(GOLD, assignments, Values { raw, items, total, normaliser }, parts, loss.gains))
 }
 
@@ -130,7 +130,7 @@ impl Batch {
     fn answer(
         &self,
         names: &'static [&'static str],
-        assignments: Vec<crate::kernel::assign::Assignment>,
+        assignments: Vec<Assignment>,
         values: Values,
         parts: [Part; 3],
         weights: [f64; 3],

@@ -13,12 +13,13 @@ mod rows;
 mod session;
 pub mod training;
 
-pub use given::Given;
 pub use session::Reference;
 
 use crate::error::{Error, Result, hint};
 use crate::kernel::assign::Assignment;
+use crate::subject::Feed;
 use crate::tensor::Tensor;
+use given::Given;
 use std::collections::BTreeMap;
 
 /// The metadata key under which a graph names the kernel that it is a form of.
@@ -57,12 +58,12 @@ pub struct Gradient {
 }
 
 impl Kernel {
-    /// Evaluates it on the tensors that `given` finds.
+    /// Evaluates it on the tensors that `feed` finds.
     ///
     /// # Errors
     /// A missing tensor, one of another rank, dtype or size, and whatever the kernel refuses (NaN, negative sizes, classes out of range).
-    pub fn evaluate(&self, given: &Given) -> Result<Answer> {
-        (self.evaluate)(given)
+    pub fn evaluate(&self, feed: Feed) -> Result<Answer> {
+        (self.evaluate)(&Given { kernel: self.name, feed })
     }
 }
 

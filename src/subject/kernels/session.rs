@@ -1,6 +1,6 @@
 //! session: a reference as a subject: it answers the declared outputs of its ONNX form, rounded to the dtypes that the graph declares.
 
-use super::{Given, KEY, Kernel, find};
+use super::{KEY, Kernel, find};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
@@ -39,19 +39,17 @@ impl Reference {
 
     fn answer(&mut self, feed: Feed) -> Result<&BTreeMap<&'static str, Tensor>> {
         if self.answer.is_none() {
-            let said = self.kernel.evaluate(&Given { kernel: self.kernel.name, feed }).at(format!("kernel '{}'", self.kernel.name))?;
-            self.answer = Some(said.tensors.into_iter().map(|(n, t)| (n, self.declared(n, t))).collect());
+            let said = self.kernel.evaluate(feed).at(format!("kernel '{}'", self.kernel.name))?;
+            self.answer = Some(said.tensors.into_iter().map(|(n, t)| Ok((n, self.declared(n, t)?))).collect::<Result<_>>()?);
         }
         Ok(self.answer.get_or_insert_default())
     }
 
     /// In the dtype that the graph declares.
-    fn declared(&self, name: &str, t: Tensor) -> Tensor {
+    fn declared(&self, name: &str, t: Tensor) -> Result<Tensor> {
         match self.graph.outputs.iter().find(|p| p.name == name).and_then(|p| p.dtype) {
-            Some(DType::F32) if t.dtype() == DType::F64 => {
-                Tensor::from_vec(t.shape(), t.to_f64().into_iter().map(|v| v as f32).collect::<Vec<f32>>())
-            }
-            _ => t,
+            Some(dtype) if t.dtype() == DType::F64 && dtype.is_float() => Tensor::from_f64(dtype, t.shape(), &t.to_f64()),
+            _ => Ok(t),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! training: the f64 references of a `[training]` graph's assigner and loss: predictions and ground truth in, every named tensor out.
 
+use super::assigners;
 use crate::error::{Error, Place, Result};
 use crate::kernel::anchors::Anchors;
-use crate::kernel::assign::{Assignment, Truth};
+use crate::kernel::assign::Truth;
 use crate::kernel::loss::gold_yolo::{Evaluation, GoldYolo};
 use crate::kernel::loss::inputs::Inputs;
-use crate::scenario::training::Training;
-use crate::tensor::{DType, Tensor};
+use crate::scenario::training::{ASSIGNED, LOSSES, Training};
+use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
 /// One line of the table of kernels.
@@ -125,31 +126,11 @@ fn objects(labels: &[i64], boxes: &[[f64; 4]]) -> usize {
 }
 
 fn named(e: &Evaluation, loss: &GoldYolo, rows: usize, anchors: usize, classes: usize) -> BTreeMap<&'static str, Tensor> {
-    let (images, all) = (e.assignments.len(), &e.assignments);
-    let floats =
-        |shape: &[usize], of: &dyn Fn(&Assignment) -> Vec<f64>| Tensor::from_vec(shape, all.iter().flat_map(of).collect::<Vec<f64>>());
-    let whole = |of: &dyn Fn(&Assignment) -> Vec<i64>| Tensor::from_vec(&[images, anchors], all.iter().flat_map(of).collect::<Vec<i64>>());
-    let foreground: Vec<u8> = all.iter().flat_map(|a| a.foreground()).map(u8::from).collect();
     let scalar = |v: f64| Tensor::from_vec(&[], vec![v]);
     let raw = |i: usize| scalar(e.items[i] / loss.gains[i]);
-    let mut out = BTreeMap::from([
-        ("assign.gt_index", whole(&|a| a.gt_index().iter().map(|g| *g as i64).collect())),
-        ("assign.target_labels", whole(&|a| a.labels.clone())),
-        ("assign.target_boxes", floats(&[images, anchors, 4], &|a| a.boxes.concat())),
-        ("assign.target_scores", floats(&[images, anchors, classes], &|a| a.scores.clone())),
-        ("assign.metric", floats(&[images, rows, anchors], &|a| a.trails.iter().flat_map(|t| t.metric.clone()).collect())),
-        ("assign.overlap", floats(&[images, rows, anchors], &|a| a.trails.iter().flat_map(|t| t.overlap.clone()).collect())),
-        ("loss.iou", raw(0)),
-        ("loss.dfl", raw(1)),
-        ("loss.cls", raw(2)),
-        ("loss.items", Tensor::from_vec(&[3], e.items.to_vec())),
-        ("loss.total", scalar(e.total)),
-        ("loss.normaliser", scalar(if e.score_sum > 0.0 { e.score_sum } else { 1.0 })),
-    ]);
-    if let Ok(mask) = Tensor::from_bytes(DType::Bool, vec![images, anchors], &foreground) {
-        out.insert("assign.fg_mask", mask);
-    }
-    out
+    let losses = [raw(0), raw(1), raw(2), Tensor::from_vec(&[3], e.items.to_vec()), scalar(e.total), scalar(e.normaliser())];
+    let assigned = ASSIGNED.into_iter().zip(assigners::named(&e.assignments, rows, anchors, classes));
+    assigned.filter_map(|(name, t)| Some((name, t?))).chain(LOSSES.into_iter().zip(losses)).collect()
 }
 
 #[cfg(test)]
