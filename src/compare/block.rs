@@ -14,31 +14,20 @@ type Lanes = [f64; LANES];
 
 /// What a first look at a block finds.
 pub struct Glance {
-    /// Some pair differs in its bits.
-    pub changed: bool,
+    /// Pairs that differ in their bits.
+    pub changed: u32,
     /// Some element is NaN or infinite.
     pub special: bool,
 }
 
 #[inline(always)]
 pub fn glance<T: Number>(reference: &Block<T>, candidate: &Block<T>) -> Glance {
-    let (mut changed, mut special) = (false, false);
+    let (mut changed, mut special) = (0u32, false);
     for (r, c) in reference.iter().zip(candidate) {
-        changed |= !r.same_bits(*c);
+        changed = changed.wrapping_add(!r.same_bits(*c) as u32);
         special |= r.is_special() | c.is_special();
     }
     Glance { changed, special }
-}
-
-/// Pairs that differ in value, and pairs that differ in their bits alone (zeros of two signs).
-#[inline(always)]
-pub fn count<T: Number>(reference: &Block<T>, candidate: &Block<T>) -> (u64, u64) {
-    let (mut unequal, mut changed) = (0u32, 0u32);
-    for (r, c) in reference.iter().zip(candidate) {
-        unequal = unequal.wrapping_add((r != c) as u32);
-        changed = changed.wrapping_add(!r.same_bits(*c) as u32);
-    }
-    (unequal.into(), changed.wrapping_sub(unequal).into())
 }
 
 /// Sums over finite pairs.

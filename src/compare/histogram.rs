@@ -26,14 +26,14 @@ impl Histogram {
         self.bins[0] += n as u64;
     }
 
-    /// Counts a block of finite pairs, of which `padding` are equal pairs that are not there.
+    /// Counts a block of finite pairs, of which `padding` are equal pairs that are not there; gives how many have a distance.
     #[inline(always)]
-    pub fn add<T: Number>(&mut self, reference: &Block<T>, candidate: &Block<T>, padding: usize) {
+    pub fn add<T: Number>(&mut self, reference: &Block<T>, candidate: &Block<T>, padding: usize) -> u64 {
         let (bits, largest) = gaps(reference, candidate);
         self.largest = self.largest.max(largest.into());
         let mut rest = BLOCK as u64;
         // A block's distances lie in few bins: one pass over the bytes per bin, down from the largest, beats one increment per element.
-        for k in (0..=largest.bits()).rev() {
+        for k in (1..=largest.bits()).rev() {
             let n = count(&bits, k);
             self.bins[k as usize] += n;
             rest -= n;
@@ -41,8 +41,8 @@ impl Histogram {
                 break;
             }
         }
-        // The equal pairs of padding are in bin 0, which has therefore been counted.
-        self.bins[0] -= padding as u64;
+        self.bins[0] += rest - padding as u64;
+        BLOCK as u64 - rest
     }
 
     pub fn largest(&self) -> u64 {

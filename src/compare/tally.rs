@@ -14,6 +14,15 @@ struct Peak {
     index: usize,
 }
 
+/// A block with zeros in the place of every pair that the table has decided.
+struct Decided<T> {
+    reference: Block<T>,
+    candidate: Block<T>,
+    pairs: usize,
+    /// How many of these pairs differ in their bits.
+    changed: u64,
+}
+
 pub struct Tally {
     finite: u64,
     mismatches: u64,
@@ -44,31 +53,37 @@ impl Tally {
     pub fn add<T: Number>(&mut self, at: usize, reference: &Block<T>, candidate: &Block<T>, len: usize) {
         let glance = block::glance(reference, candidate);
         let (mut r, mut c) = (reference, candidate);
-        let (copies, mut finite);
-        finite = len;
+        let (decided, mut finite, mut changed);
+        (finite, changed) = (len, u64::from(glance.changed));
         if glance.special {
-            copies = self.decide(at, reference, candidate);
-            (r, c) = (&copies.0, &copies.1);
-            finite -= copies.2;
+            decided = self.decide(at, reference, candidate);
+            (r, c) = (&decided.reference, &decided.candidate);
+            finite -= decided.pairs;
+            changed -= decided.changed;
         }
         self.finite += finite as u64;
-        if glance.changed {
-            self.add_changed(at, r, c, len, finite);
+        if changed > 0 {
+            // Finite pairs without distance whose bits differ are zeros of two signs.
+            let unequal = self.ulps.add(r, c, BLOCK - finite);
+            self.mismatches += unequal;
+            self.specials.signed_zero += changed - unequal;
+            self.add_changed(at, r, c, len);
         } else {
             self.add_equal(r, c, finite);
         }
     }
 
-    /// Decides by the table every pair with a NaN or an infinity; gives both sides with zeros in their place, and their number.
+    /// Decides by the table every pair with a NaN or an infinity.
     #[inline(never)]
-    fn decide<T: Number>(&mut self, at: usize, reference: &Block<T>, candidate: &Block<T>) -> (Block<T>, Block<T>, usize) {
-        let (mut r, mut c, mut decided) = (*reference, *candidate, 0);
+    fn decide<T: Number>(&mut self, at: usize, reference: &Block<T>, candidate: &Block<T>) -> Decided<T> {
+        let mut rest = Decided { reference: *reference, candidate: *candidate, pairs: 0, changed: 0 };
         for i in (0..BLOCK).filter(|i| reference[*i].is_special() | candidate[*i].is_special()) {
             self.specials.meet(at + i, reference[i], candidate[i]);
-            (r[i], c[i]) = (T::zeroed(), T::zeroed());
-            decided += 1;
+            (rest.reference[i], rest.candidate[i]) = (T::zeroed(), T::zeroed());
+            rest.pairs += 1;
+            rest.changed += u64::from(!reference[i].same_bits(candidate[i]));
         }
-        (r, c, decided)
+        rest
     }
 
     /// Pairs with the same bits on both sides.
@@ -80,10 +95,7 @@ impl Tally {
     }
 
     #[inline(always)]
-    fn add_changed<T: Number>(&mut self, at: usize, r: &Block<T>, c: &Block<T>, len: usize, finite: usize) {
-        let (unequal, signed_zero) = block::count(r, c);
-        self.mismatches += unequal;
-        self.specials.signed_zero += signed_zero;
+    fn add_changed<T: Number>(&mut self, at: usize, r: &Block<T>, c: &Block<T>, len: usize) {
         let measured = block::measure(r, c, block::limit_of(self.max_rel.value));
         self.sums.add(measured.sums);
         if measured.max_abs > self.max_abs.value {
@@ -95,7 +107,6 @@ impl Tally {
                 self.max_rel = peak(at, max, r, c, block::relative);
             }
         }
-        self.ulps.add(r, c, BLOCK - finite);
         if let Some(channels) = &mut self.channels {
             channels.add(at, &r[..len], &c[..len], (measured.max_abs, measured.sums.square));
         }
