@@ -33,6 +33,7 @@ mod random;
 mod recurrent;
 mod reduce;
 mod resize;
+mod resize_plan;
 mod retype;
 mod sequence;
 mod shape;
