@@ -6,7 +6,7 @@ pub mod estimate;
 pub mod find;
 mod hash;
 pub mod manifest;
-mod pack;
+pub mod pack;
 pub mod propose;
 pub mod record;
 pub mod sketch;

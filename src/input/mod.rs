@@ -1,6 +1,6 @@
 //! input: the tensors that both subjects are fed, made once and identified by digest.
 
-mod file;
+pub mod file;
 mod generated;
 mod image;
 

@@ -4,6 +4,7 @@ use super::Header;
 use crate::error::{Error, Place, Result};
 use crate::params::{self, Param};
 use crate::tensor::{DType, Tensor};
+use indexmap::IndexSet;
 use memmap2::Mmap;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -134,10 +135,8 @@ impl Opened {
     /// Names in the order in which they were recorded, then whatever the header does not list.
     pub fn ordered(&self) -> Vec<&str> {
         let listed = self.header.iter().flat_map(|h| h.tensors.keys().map(String::as_str)).filter(|n| self.index.contains_key(*n));
-        let mut all: Vec<&str> = listed.collect();
-        let rest: Vec<&str> = self.names().filter(|n| !all.contains(n)).collect();
-        all.extend(rest);
-        all
+        let all: IndexSet<&str> = listed.chain(self.names()).collect();
+        all.into_iter().collect()
     }
 
     /// The tensor called `name`, if the trace holds it.

@@ -1,0 +1,91 @@
+//! targets: every reader of a file, asked for all that it can tell about the bytes; any answer will do, a panic or a hang will not.
+
+#![allow(dead_code, reason = "each fuzz binary calls one of them")]
+
+use parity::golden::sketch::Settings;
+use parity::golden::{manifest, pack};
+use parity::graph::{cost, cut, load, params};
+use parity::tensor::DType;
+use parity::trace::file;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Name of the target, which is that of its corpus, and the reader.
+pub const ALL: [(&str, fn(&[u8])); 7] = [
+    ("scenario", scenario),
+    ("model", model),
+    ("trace", trace),
+    ("index", index),
+    ("sketch", sketch),
+    ("manifest", manifest),
+    ("array", array),
+];
+
+/// Scenario TOML.
+pub fn scenario(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = parity::scenario::load::parse(text);
+    }
+}
+
+/// An ONNX model: loaded, counted, and written again for an engine.
+pub fn model(bytes: &[u8]) {
+    let Ok(graph) = load::parse(bytes::Bytes::copy_from_slice(bytes), None) else { return };
+    let _ = (params::per_module(&graph), params::total(&graph), params::list(&graph).len());
+    let _ = (graph.ancestors(&graph.outputs.iter().map(|p| p.name.clone()).collect::<Vec<_>>()), graph.last_uses().len());
+    for node in graph.steps.iter().flat_map(|s| &s.nodes) {
+        let _ = (cost::macs(node, &[Some(&[1, 2, 3][..]), None], &[1, 2]), cut::outer_names(node));
+    }
+    let _ = load::parse(cut::whole(&graph).into(), None);
+}
+
+/// Safetensors with parity's header: every tensor is read.
+pub fn trace(bytes: &[u8]) {
+    read(&write("trace.safetensors", bytes));
+}
+
+/// The index of a sharded checkpoint, beside one good shard.
+pub fn index(bytes: &[u8]) {
+    let shard = include_bytes!("../fixtures/trace.safetensors");
+    static SHARD: OnceLock<PathBuf> = OnceLock::new();
+    SHARD.get_or_init(|| write("shard.safetensors", shard));
+    read(&write("model.safetensors.index.json", bytes));
+}
+
+/// The sketch `x` in a golden's file of sketches.
+pub fn sketch(bytes: &[u8]) {
+    let Ok(open) = file::open(&write("sketches.safetensors", bytes)) else { return };
+    for shape in [&[1, 3, 8, 8][..], &[64], &[0], &[usize::MAX, 2]] {
+        for dtype in [DType::F32, DType::I64] {
+            let _ = pack::unpack(&open, "x", dtype, shape, Settings::default());
+        }
+    }
+}
+
+/// A golden's manifest.
+pub fn manifest(bytes: &[u8]) {
+    if let Ok(Ok(read)) = std::str::from_utf8(bytes).map(manifest::read) {
+        let _ = (read.facts(), read.text());
+    }
+}
+
+/// A `.npy` array given as input.
+pub fn array(bytes: &[u8]) {
+    let _ = parity::input::file::load(&write("x.npy", bytes), "x");
+}
+
+fn read(path: &Path) {
+    let Ok(open) = file::open(path) else { return };
+    for name in open.ordered() {
+        let _ = open.tensor(name);
+    }
+}
+
+/// The bytes as a file of this process.
+fn write(name: &str, bytes: &[u8]) -> PathBuf {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| tempfile::tempdir().expect("a folder for temporary files"));
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).expect("room for a temporary file");
+    path
+}
