@@ -27,7 +27,7 @@ fn damaged(seed: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
         match rng.random_range(0..4) {
             0 => bytes[at] ^= 1 << rng.random_range(0..8),
             1 => bytes[at] = EDGES[rng.random_range(0..EDGES.len())],
-            2 => drop(bytes.splice(at..at, seed[at..seed.len().min(at + 9)].iter().copied())),
+            2 => drop(bytes.splice(at..at, seed.iter().skip(at).take(9).copied())),
             _ => drop(bytes.drain(at..bytes.len().min(at + 3))),
         }
         if bytes.is_empty() {
@@ -88,6 +88,7 @@ fn every_reader_has_a_corpus_and_every_corpus_a_reader() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parsers/corpus");
     let mut corpora: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
     let mut readers: Vec<_> = targets::ALL.iter().map(|(name, _)| name.to_string()).collect();
-    (corpora.sort(), readers.sort());
+    corpora.sort();
+    readers.sort();
     assert_eq!(corpora, readers);
 }

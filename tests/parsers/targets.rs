@@ -10,8 +10,10 @@ use parity::trace::file;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+type Reader = fn(&[u8]);
+
 /// Name of the target, which is that of its corpus, and the reader.
-pub const ALL: [(&str, fn(&[u8])); 7] = [
+pub const ALL: [(&str, Reader); 7] = [
     ("scenario", scenario),
     ("model", model),
     ("trace", trace),
