@@ -24,6 +24,9 @@ pub fn load(path: &Path, name: &str) -> Result<Tensor> {
 fn npy(path: &Path) -> Result<Tensor> {
     let fail = |e: &dyn std::fmt::Display| Error::usage(format!("{}: {e}", path.display()));
     let bytes = std::fs::read(path).map_err(|e| fail(&e))?;
+    if is_nested(&bytes) {
+        return Err(fail(&"the header nests brackets: a structured dtype, or no array").next("save one array of plain numbers"));
+    }
     let file = NpyFile::new(&bytes[..]).map_err(|e| fail(&e))?;
     if file.order() == Order::Fortran && file.shape().len() > 1 {
         return Err(fail(&"column-major array").next("save numpy.ascontiguousarray(x)"));
@@ -54,6 +57,16 @@ fn npy(path: &Path) -> Result<Tensor> {
     })
 }
 
+/// Whether the header nests deeper than a dictionary with a shape in it: npyz takes time that doubles with every bracket.
+fn is_nested(bytes: &[u8]) -> bool {
+    let header = bytes.iter().skip_while(|b| **b != b'{').take_while(|b| **b != b'\n');
+    let depths = header.scan(0i64, |depth, b| {
+        *depth += i64::from(b"([{".contains(b)) - i64::from(b")]}".contains(b));
+        Some(*depth)
+    });
+    depths.max().is_some_and(|deepest| deepest > 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +85,21 @@ mod tests {
         assert_eq!((t.shape(), t.values::<i64>().unwrap()), (&[2, 1][..], &[3, -1][..]));
         std::fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
         assert!(load(&path, "x").is_err());
+    }
+
+    #[test]
+    fn a_header_of_nested_brackets_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let header = |descr: &str| format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (1,), }}\n");
+        for (descr, refused) in [("'<f4'".to_string(), false), (format!("{}'<f4'{}", "[".repeat(60), "]".repeat(60)), true)] {
+            let text = header(&descr);
+            let bytes = [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), &1f32.to_le_bytes()].concat();
+            std::fs::write(&path, bytes).unwrap();
+            match load(&path, "x") {
+                Ok(t) => assert!(!refused && t.to_f64() == [1.0], "{descr}: {t:?}"),
+                Err(e) => assert!(refused && e.to_string().contains("nests brackets"), "{descr}: {e}"),
+            }
+        }
     }
 }
