@@ -46,6 +46,34 @@ fn the_byte_classifier_agrees_for_several_seeds_and_threads() {
     }
 }
 
+#[test]
+fn the_direction_classifier_agrees_on_a_photograph() {
+    assert_eq!(check("scenarios/real/ppocr_cls.toml", &[]).ledger.tensors, 566);
+}
+
+#[test]
+fn the_voice_detector_agrees_with_and_without_its_branches() {
+    assert_eq!(check("scenarios/real/silero_vad_op18_ifless.toml", &[]).ledger.tensors, 5);
+    assert_eq!(check("scenarios/real/silero_vad_openvino_16k.toml", &[]).ledger.tensors, 169);
+    assert_eq!(check("scenarios/real/silero_vad_sequence.toml", &[]).ledger.tensors, 65);
+}
+
+#[test]
+fn the_raters_of_speech_agree_through_their_recurrent_layers() {
+    assert_eq!(check("scenarios/real/aecmos_1663915512.toml", &[]).ledger.tensors, 43);
+    assert_eq!(check("scenarios/real/plcmos.toml", &[]).ledger.tensors, 80);
+}
+
+#[test]
+fn half_precision_agrees_both_ways_in_every_tensor() {
+    for model in ["models/small/half.onnx", "models/small/mixed.onnx"] {
+        for (seed, threads) in [("0", "1"), ("1", "2"), ("2", "1"), ("3", "2")] {
+            let run = check(model, &["--seed", seed, "--threads", threads]);
+            assert_eq!(run.ledger.both_ways, run.ledger.tensors, "{model} seed {seed}");
+        }
+    }
+}
+
 /// A whole loss as a form of its own: places and counts are inputs like any other, and every stage agrees with the kernel, which makes
 /// its own of them.
 fn check_loss(scenario: &str) {

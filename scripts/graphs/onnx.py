@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-FLOAT, INT64 = 1, 7
+FLOAT, INT64, FLOAT16, BFLOAT16 = 1, 7, 10, 16
 ANY_RANK = None
 
 
@@ -34,12 +34,24 @@ def real(tag: int, value: float) -> bytes:
     return varint(tag << 3 | 5) + struct.pack("<f", value)
 
 
-def tensor(name: str, shape: list, values: list) -> bytes:
-    """A TensorProto: int64 where every value is an int, else f32."""
-    whole = all(isinstance(v, int) for v in values)
-    kind, raw = (INT64, f"<{len(values)}q") if whole else (FLOAT, f"<{len(values)}f")
+def tensor(name: str, shape: list, values: list, kind: int = FLOAT) -> bytes:
+    """A TensorProto: int64 where every value is an int, else of the floats that `kind` names."""
+    kind = INT64 if all(isinstance(v, int) for v in values) else kind
     dims = b"".join(integer(1, d) for d in shape)
-    return dims + integer(2, kind) + text(8, name) + block(9, struct.pack(raw, *values))
+    return dims + integer(2, kind) + text(8, name) + block(9, packed(kind, values))
+
+
+def packed(kind: int, values: list) -> bytes:
+    if kind == BFLOAT16:
+        return struct.pack(f"<{len(values)}H", *(upper_half(v) for v in values))
+    letter = {INT64: "q", FLOAT: "f", FLOAT16: "e"}[kind]
+    return struct.pack(f"<{len(values)}{letter}", *values)
+
+
+def upper_half(value: float) -> int:
+    """The bits of bfloat16: the upper half of those of f32, rounded to even."""
+    bits = struct.unpack("<I", struct.pack("<f", value))[0]
+    return bits + 0x7FFF + (bits >> 16 & 1) >> 16
 
 
 def attribute(name: str, value) -> bytes:

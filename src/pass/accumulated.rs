@@ -9,6 +9,9 @@ use crate::tensor::Tensor;
 use crate::verdict::{Accumulated, ToleranceBy};
 use std::collections::{HashMap, HashSet};
 
+/// How the reason of a tensor begins that a flipped decision decides.
+const BEHIND: &str = "behind the tie flip at";
+
 /// A tensor compared but not yet held against a tolerance.
 pub enum Pending {
     /// Nothing is left to decide.
@@ -61,7 +64,7 @@ pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Grap
         result.accumulated = match (waiting, behind) {
             (Pending::Done(done), None) => done,
             (Pending::Done(done), Some(_)) if !done.over() => done,
-            (_, Some(origin)) => Accumulated::Abstained { reason: format!("behind the tie flip at '{origin}'") },
+            (_, Some(origin)) => Accumulated::Abstained { reason: format!("{BEHIND} '{origin}'") },
             (Pending::Noise(comparison), None) => against(comparison, floors.get(&result.name)),
             (Pending::Decision { comparison, margin }, None) if agree && !result.isolated.over() => flip(comparison, margin),
             (Pending::Decision { comparison, .. }, None) => {
@@ -79,6 +82,15 @@ pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Grap
         if let Some(origin) = origin.filter(|_| !same) {
             flipped.insert(result.name.clone(), origin);
         }
+    }
+}
+
+/// Whether decisions that tie on these inputs decide `accumulated`.
+pub fn decided_by_ties(accumulated: &Accumulated) -> bool {
+    match accumulated {
+        Accumulated::TieFlip { .. } => true,
+        Accumulated::Abstained { reason } => reason.starts_with(BEHIND),
+        Accumulated::Compared { .. } => false,
     }
 }
 

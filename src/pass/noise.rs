@@ -5,7 +5,7 @@ use super::Watch;
 use super::values::{Release, Values};
 use crate::error::Result;
 use crate::floor::noise::{self, Floor};
-use crate::floor::{Rounding, family};
+use crate::floor::{Family, Rounding, family};
 use crate::graph::{Graph, Step};
 use crate::subject::Judge;
 use crate::tensor::{DType, Tensor};
@@ -81,11 +81,17 @@ fn one_step(
         return Ok(());
     }
     let exact = judge.eval(i, &|n| alive[0].1.get(n))?;
-    let rounding = judge.rounding(i, &|n| alive[0].1.get(n), &exact)?;
+    let mut rounding = judge.rounding(i, &|n| alive[0].1.get(n), &exact)?;
+    let narrows: Vec<bool> = exact.iter().map(|t| !step.inputs.is_empty() && is_half(t)).collect();
+    let exact: Vec<Tensor> = exact.into_iter().zip(&narrows).map(|(t, n)| if *n { widened(&t) } else { t }).collect();
+    for ((rounding, value), _) in rounding.iter_mut().zip(&exact).zip(&narrows).filter(|(_, n)| **n) {
+        *rounding = narrowing(value);
+    }
     for (run, values) in alive.iter_mut() {
         let run = *run;
         let outputs = if run == 0 { exact.clone() } else { judge.eval(i, &|n| values.get(n))? };
         for (k, (name, value)) in step.outputs.iter().zip(outputs).enumerate() {
+            let value = if narrows[k] { widened(&value) } else { value };
             let value = match task.replay.get(name) {
                 Some(recorded) => recorded.clone(),
                 None if run == 0 => value,
@@ -100,6 +106,21 @@ fn one_step(
         }
     }
     Ok(())
+}
+
+/// Half precision, which the shadow has only where a node casts to it.
+fn is_half(t: &Tensor) -> bool {
+    matches!(t.dtype(), DType::F16 | DType::BF16)
+}
+
+fn widened(t: &Tensor) -> Tensor {
+    Tensor::from_vec(t.shape(), t.to_f64())
+}
+
+/// What a cast to half precision does to inputs that are off already: bit-exact alone, it may round them the other way.
+fn narrowing(value: &Tensor) -> Rounding {
+    let scale = Tensor::from_vec(value.shape(), value.to_f64().iter().map(|v| v.abs()).collect::<Vec<f64>>());
+    Rounding::Within { family: Family::Arithmetic, scale, terms: 1 }
 }
 
 fn unit(task: &Task, name: &str) -> f64 {

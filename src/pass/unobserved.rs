@@ -1,5 +1,6 @@
 //! unobserved: what users deploy: the declared outputs of a run in which nothing else was observed, against the observed ones.
 
+use super::accumulated::decided_by_ties;
 use super::bench::Bench;
 use super::layers::Layers;
 use crate::compare::{Tolerance, compare, judge as judge_stated};
@@ -46,8 +47,8 @@ impl Wholes {
         floors: &HashMap<String, Floor>,
         stated: Option<&Tolerance>,
     ) -> Vec<Unobserved> {
-        let mut all = judge(&names.0, &self.reference, &layers.reference_outputs, floors, stated);
-        all.extend(judge(&names.1, &self.candidate, &layers.candidate_outputs, floors, stated));
+        let mut all = judge(&names.0, &self.reference, &layers.reference_outputs, layers, floors, stated);
+        all.extend(judge(&names.1, &self.candidate, &layers.candidate_outputs, layers, floors, stated));
         all
     }
 }
@@ -57,14 +58,18 @@ fn judge(
     subject: &str,
     whole: &Whole,
     own: &HashMap<String, Tensor>,
+    layers: &Layers,
     floors: &HashMap<String, Floor>,
     stated: Option<&Tolerance>,
 ) -> Vec<Unobserved> {
+    let ties = |name: &str| layers.results.iter().any(|r| r.name == name && decided_by_ties(&r.accumulated));
     let one = |(name, tensor): &(String, Tensor)| {
         let observed = own.get(name)?;
         let comparison = compare(observed.view(), tensor.view(), axis_for(observed.shape()));
         let (ratio, abstained) = match (comparison.metrics(), stated, floors.get(name)) {
             (Some(_), _, _) if comparison.identical() => (0.0, None),
+            // The observed runs have shown that decisions tie on its way: an optimiser may take them otherwise, too.
+            (_, None, _) if ties(name) => (0.0, Some("behind decisions that tie on these inputs".to_string())),
             (_, Some(tolerance), _) => (judge_stated(observed.view(), tensor.view(), tolerance).ratio(), None),
             (Some(m), None, _) if m.specials.conflicts > 0 => (f64::INFINITY, None),
             (Some(m), None, Some(floor)) => (floor.judge(m), None),

@@ -82,6 +82,7 @@ impl TorchJudge {
                 | Scale::One(_)
                 | Scale::Perturbed(_)
                 | Scale::By(..)
+                | Scale::Graded(..)
                 | Scale::Node(_) => return Ok(i),
             }
         }
@@ -159,8 +160,13 @@ impl Judge for TorchJudge {
                 Ok(outputs.iter().map(|y| if y.dtype().is_float() { Rounding::Selection } else { Rounding::Decision }).collect())
             }
             scale => {
+                let graded = matches!(scale, Scale::Graded(..));
                 let scales = scales::of(op, scale, &|| self.call_of(step, at, &graph, feed), &torch_all(outputs)?)?;
-                scales.map_or_else(|| Ok(uniform(Rounding::Exact)), |(family, s)| within(family, s))
+                let mut all = scales.map_or_else(|| Ok(uniform(Rounding::Exact)), |(family, s)| within(family, s))?;
+                if graded {
+                    all.iter_mut().zip(outputs).filter(|(_, y)| !y.dtype().is_float()).for_each(|(r, _)| *r = Rounding::Decision);
+                }
+                Ok(all)
             }
         }
     }
@@ -179,7 +185,10 @@ impl Judge for TorchJudge {
         let step = &graph.steps[step];
         let at = Self::rounding_node(step, &graph)?;
         let node = &step.nodes[at];
-        let (Scale::Decision(margin) | Scale::Selection(margin)) = interpret::find(node, &graph)?.scale(node) else { return Ok(None) };
+        let (Scale::Decision(margin) | Scale::Selection(margin) | Scale::Graded(_, margin)) = interpret::find(node, &graph)?.scale(node)
+        else {
+            return Ok(None);
+        };
         let call = self.call_of(step, at, &graph, feed)?;
         margin(&call, index, &carried(reference)?, &carried(candidate)?).map(Some)
     }

@@ -25,9 +25,21 @@ const UNIT: f64 = DType::F32.unit_roundoff();
 
 /// S and K of each output.
 pub fn scales(op: &'static Op, call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let scale = |(y, most): (&Tensor, Option<Tensor>)| match most {
+        Some(change) => super::ops::done(|| change.f_div_scalar(UNIT)?.f_add(&y.f_abs()?)).map(|s| (s, 1)),
+        None => Ok((y.shallow_clone(), 1)),
+    };
+    outputs.iter().zip(changes(call, outputs, &|call, _| interpret::run(op, call))?).map(scale).collect()
+}
+
+/// What a node makes of disturbed inputs, in one of the runs.
+type Again<'a> = &'a dyn Fn(&Call, u32) -> Result<Vec<Value>>;
+
+/// The largest change of each output, pooled per channel; None where it is no float.
+pub fn changes(call: &Call, outputs: &[Tensor], again: Again) -> Result<Vec<Option<Tensor>>> {
     let mut largest: Vec<Option<Tensor>> = outputs.iter().map(|_| None).collect();
     for run in 0..RUNS {
-        let moved = interpret::run(op, &disturbed(call, run)?)?;
+        let moved = again(&disturbed(call, run)?, run)?;
         for ((most, y), moved) in largest.iter_mut().zip(outputs).zip(&moved) {
             let Some(moved) = moved.tensor().filter(|m| m.size() == y.size() && y.is_floating_point()) else { continue };
             let change = super::ops::done(|| y.f_sub(moved)?.f_abs()?.f_nan_to_num(0.0, 0.0, 0.0))?;
@@ -37,11 +49,7 @@ pub fn scales(op: &'static Op, call: &Call, outputs: &[Tensor]) -> Result<Vec<(T
             });
         }
     }
-    let scale = |(y, most): (&Tensor, Option<Tensor>)| match most {
-        Some(change) => super::ops::done(|| pooled(&change)?.f_div_scalar(UNIT)?.f_add(&y.f_abs()?)).map(|s| (s, 1)),
-        None => Ok((y.shallow_clone(), 1)),
-    };
-    outputs.iter().zip(largest).map(scale).collect()
+    largest.into_iter().map(|most| most.map(|change| super::ops::done(|| pooled(&change))).transpose()).collect()
 }
 
 /// `outputs` of a call inside a body, each with the noise of one rounding; what has a body of its own is noisy already.

@@ -15,7 +15,7 @@ pub fn of<'a>(op: &'static Op, scale: &Scale, call: &dyn Fn() -> Result<Call<'a>
     let size = |y: &Tensor| (if y.is_floating_point() { y.abs() } else { y.shallow_clone() }, 1);
     Ok(match scale {
         Scale::Exact | Scale::Decision(_) | Scale::Selection(_) | Scale::Random => None,
-        Scale::Output(family) => Some((*family, outputs.iter().map(size).collect())),
+        Scale::Output(family) | Scale::Graded(family, _) => Some((*family, outputs.iter().map(size).collect())),
         Scale::One(family) => Some((*family, outputs.iter().map(|y| (y.ones_like(), 1)).collect())),
         Scale::By(family, formula) => Some((*family, formula(&call()?, outputs)?)),
         Scale::Perturbed(family) => Some((*family, perturbed::scales(op, &call()?, outputs)?)),

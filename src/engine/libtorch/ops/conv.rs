@@ -36,7 +36,7 @@ fn groups(call: &Call) -> Result<i64> {
     Ok(groups)
 }
 
-fn conv(call: &Call) -> Result<Vec<Tensor>> {
+pub fn conv(call: &Call) -> Result<Vec<Tensor>> {
     let (x, weight, groups) = (call.input(0)?, call.input(1)?, groups(call)?);
     let spatial = spatial(x)?;
     let w = Window::of(call, &spatial, weight_shape(call, &spatial)?.1)?;
@@ -118,7 +118,7 @@ fn crops(call: &Call, w: &Window, spatial: &[i64]) -> Result<(Vec<i64>, Vec<i64>
 }
 
 /// Products that one output element sums, and the bias.
-fn terms(call: &Call) -> Result<usize> {
+pub fn terms(call: &Call) -> Result<usize> {
     let dims = call.input(1)?.size();
     Ok(dims.iter().skip(1).product::<i64>() as usize + call.optional(2).is_some() as usize)
 }

@@ -18,6 +18,8 @@ mod detect;
 pub mod dtypes;
 mod elementwise;
 mod features;
+mod fused;
+mod fused_attention;
 mod gather;
 mod gradient;
 mod grid;
@@ -29,6 +31,7 @@ mod normalise;
 mod place;
 mod pool;
 mod quantise;
+mod quantised_lstm;
 mod random;
 mod recurrent;
 mod reduce;
@@ -72,6 +75,8 @@ pub enum Scale {
     Decision(Margin),
     /// Copies of input elements, where only which one is a decision; integer outputs are decisions themselves.
     Selection(Margin),
+    /// Floats are rounded once (S = |y|), integers are decisions.
+    Graded(Family, Margin),
     /// A draw.
     Random,
     /// S = the kernel on absolute values, K = `terms`: sums of products.
@@ -136,6 +141,9 @@ const FAMILIES: &[&[Op]] = &[
     control::OPS,
     sequence::OPS,
     quantise::OPS,
+    quantised_lstm::OPS,
+    fused::OPS,
+    fused_attention::OPS,
     signal::OPS,
     grid::OPS,
     detect::OPS,
@@ -190,7 +198,9 @@ mod tests {
                 Scale::Decision(_) => "decision",
                 Scale::Selection(_) => "selection",
                 Scale::Random => "random",
-                Scale::Absolute(f, _) | Scale::Output(f) | Scale::One(f) | Scale::Perturbed(f) | Scale::By(f, _) => f.name(),
+                Scale::Absolute(f, _) | Scale::Output(f) | Scale::One(f) | Scale::Perturbed(f) | Scale::By(f, _) | Scale::Graded(f, _) => {
+                    f.name()
+                }
                 Scale::Node(_) => "by attribute",
             }
         }
@@ -201,6 +211,7 @@ mod tests {
             match self {
                 Scale::Exact => "bit-exact",
                 Scale::Decision(_) | Scale::Selection(_) => "exact, ties told apart",
+                Scale::Graded(..) => "S = |y|; integers exact, ties told apart",
                 Scale::Random => "taken from the reference",
                 Scale::Absolute(..) => "S = operator on absolute values",
                 Scale::Output(_) => "S = |y|",

@@ -9,13 +9,13 @@ use parity::floor::Family::{Normalisation, Softmax};
 use tch::{TchError, Tensor};
 
 /// x moved and scaled to mean 0 and variance 1 over its last `trailing` axes, with the mean and 1/σ.
-fn standard(x: &Tensor, trailing: usize, eps: f64) -> std::result::Result<(Tensor, Tensor, Tensor), TchError> {
+pub fn standard(x: &Tensor, trailing: usize, eps: f64) -> std::result::Result<(Tensor, Tensor, Tensor), TchError> {
     let dims = x.size();
     x.f_native_layer_norm(&dims[dims.len() - trailing..], None::<&Tensor>, None::<&Tensor>, eps)
 }
 
 /// y·w + b
-fn affine(y: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Torch {
+pub fn affine(y: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Torch {
     let y = y.f_mul(w)?;
     b.map_or_else(|| Ok(y.shallow_clone()), |b| y.f_add(b))
 }

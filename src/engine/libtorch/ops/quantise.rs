@@ -8,6 +8,8 @@ use super::window::{Window, framed, spatial};
 use super::{Op, Scale, op, values};
 use parity::error::{Error, Result};
 use parity::floor::Family::Arithmetic;
+use parity::floor::family;
+use parity::tensor::DType;
 use parity::tensor::narrow::{Beyond, PowerMode};
 use tch::{Kind, Tensor};
 
@@ -238,12 +240,26 @@ fn to_half(call: &Call, reference: &Tensor, candidate: &Tensor, exact: fn(&Call)
     super::common::largest_where_different(distance, reference, candidate)
 }
 
+/// Distance from the border between two steps, 0 where rounding reaches it: range, scale and ratio are each rounded.
+fn from_border(call: &Call, index: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let x = call.input(0)?;
+    let distance = || {
+        let (low, high) = (x.f_min()?.f_clamp_max(0)?, x.f_max()?.f_clamp_min(0)?);
+        let scale = high.f_sub(&low)?.f_div_scalar(255)?;
+        let ratio = if index == 2 { low.f_neg()? } else { x.shallow_clone() }.f_div(&scale)?;
+        let reach = ratio.f_abs()?.f_mul_scalar(family::bound(Arithmetic, 1, DType::F32.unit_roundoff()))?;
+        let border = ratio.f_sub(&ratio.f_floor()?)?.f_sub_scalar(0.5)?.f_abs()?;
+        border.f_where_self(&border.f_gt_tensor(&reach)?, &border.f_zeros_like()?)
+    };
+    super::common::largest_where_different(distance(), reference, candidate)
+}
+
 const SCALED: Scale = Scale::Output(Arithmetic);
 
 pub const OPS: &[Op] = &[
     values("QuantizeLinear", 10, quantise, Scale::Decision(|c, _, a, b| to_half(c, a, b, ratio))),
     values("DequantizeLinear", 10, dequantise, SCALED),
-    op("DynamicQuantizeLinear", 11, dynamic, Scale::Perturbed(Arithmetic)),
+    op("DynamicQuantizeLinear", 11, dynamic, Scale::Graded(Arithmetic, from_border)),
     op("MatMulInteger", 10, matmul_integer, Scale::Exact),
     values("QLinearMatMul", 10, |c| requantised(c, &matmul_scaled(c)?), Scale::Decision(|c, _, a, b| to_half(c, a, b, matmul_scaled))),
     op("ConvInteger", 10, conv_integer, Scale::Exact),

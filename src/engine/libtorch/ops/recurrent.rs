@@ -2,6 +2,7 @@
 
 use super::super::call::Call;
 use super::common::done;
+use super::quantised_lstm::{Integer, Quantiser};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Matmul;
@@ -83,24 +84,36 @@ impl Direction<'_> {
 }
 
 /// What one step needs beside the state: the input's share of every gate is computed for the whole sequence at once.
-struct Parameters {
+struct Parameters<'a> {
     r: Tensor,
+    /// The same where it is quantised.
+    integer: Option<Integer<'a>>,
     /// Bias of the recurrence, one number per gate and unit.
     rb: Tensor,
     peephole: Option<Tensor>,
     linear_before_reset: bool,
 }
 
+impl Parameters<'_> {
+    /// The state's share of all gates.
+    fn recur(&self, h: &Tensor) -> Torch<Tensor> {
+        match &self.integer {
+            Some(integer) => integer.on(h),
+            None => h.f_matmul(&self.r.f_transpose(0, 1)?),
+        }
+    }
+}
+
 /// (hidden, cell) after one step.
 type Cell = fn(&Direction, &Parameters, x: &Tensor, h: &Tensor, c: &Tensor) -> Torch<(Tensor, Tensor)>;
 
 fn rnn_cell(d: &Direction, p: &Parameters, x: &Tensor, h: &Tensor, c: &Tensor) -> Torch<(Tensor, Tensor)> {
-    Ok((d.f(0, &x.f_add(&h.f_matmul(&p.r.f_t_copy()?)?)?.f_add(&p.rb)?)?, c.shallow_clone()))
+    Ok((d.f(0, &x.f_add(&h.f_matmul(&p.r.f_transpose(0, 1)?)?)?.f_add(&p.rb)?)?, c.shallow_clone()))
 }
 
 /// Gates z, r, h.
 fn gru_cell(d: &Direction, p: &Parameters, x: &Tensor, h: &Tensor, c: &Tensor) -> Torch<(Tensor, Tensor)> {
-    let part = |i: i64| p.r.f_narrow(0, i * d.hidden, d.hidden)?.f_t_copy();
+    let part = |i: i64| p.r.f_narrow(0, i * d.hidden, d.hidden)?.f_transpose(0, 1);
     let of = |i: i64| d.gate(x, i)?.f_add(&h.f_matmul(&part(i)?)?)?.f_add(&d.gate(&p.rb, i)?);
     let (z, r) = (d.f(0, &of(0)?)?, d.f(0, &of(1)?)?);
     let candidate = match p.linear_before_reset {
@@ -113,7 +126,7 @@ fn gru_cell(d: &Direction, p: &Parameters, x: &Tensor, h: &Tensor, c: &Tensor) -
 
 /// Gates i, o, f, c; peepholes i, o, f.
 fn lstm_cell(d: &Direction, p: &Parameters, x: &Tensor, h: &Tensor, c: &Tensor) -> Torch<(Tensor, Tensor)> {
-    let gates = x.f_add(&h.f_matmul(&p.r.f_t_copy()?)?)?.f_add(&p.rb)?;
+    let gates = x.f_add(&p.recur(h)?)?.f_add(&p.rb)?;
     let seen = |i: i64, gate: i64, c: &Tensor| match &p.peephole {
         Some(w) => d.gate(&gates, gate)?.f_add(&d.gate(w, i)?.f_mul(c)?),
         None => d.gate(&gates, gate),
@@ -125,17 +138,28 @@ fn lstm_cell(d: &Direction, p: &Parameters, x: &Tensor, h: &Tensor, c: &Tensor) 
 }
 
 /// Where the parts of one kind of layer lie.
-struct Layer {
+#[derive(Clone, Copy)]
+pub struct Layer<'a> {
     gates: i64,
     functions: &'static [&'static str],
     cell: Cell,
     /// Whether a cell state is carried beside the hidden one.
     carries: bool,
+    /// How input and state become integers where the weights are such (with the gates last).
+    quantiser: Option<&'a Quantiser>,
 }
 
-const RNN: Layer = Layer { gates: 1, functions: &["Tanh"], cell: rnn_cell, carries: false };
-const GRU: Layer = Layer { gates: 3, functions: &["Sigmoid", "Tanh"], cell: gru_cell, carries: false };
-const LSTM: Layer = Layer { gates: 4, functions: &["Sigmoid", "Tanh", "Tanh"], cell: lstm_cell, carries: true };
+impl Layer<'_> {
+    /// The same with weights of integers.
+    pub fn on_integers<'a>(self, quantiser: &'a Quantiser) -> Layer<'a> {
+        let Self { gates, functions, cell, carries, .. } = self;
+        Layer { gates, functions, cell, carries, quantiser: Some(quantiser) }
+    }
+}
+
+const RNN: Layer = Layer { gates: 1, functions: &["Tanh"], cell: rnn_cell, carries: false, quantiser: None };
+const GRU: Layer = Layer { gates: 3, functions: &["Sigmoid", "Tanh"], cell: gru_cell, carries: false, quantiser: None };
+pub const LSTM: Layer = Layer { gates: 4, functions: &["Sigmoid", "Tanh", "Tanh"], cell: lstm_cell, carries: true, quantiser: None };
 
 fn directions(call: &Call) -> Result<Vec<bool>> {
     match call.text("direction", "forward")?.as_str() {
@@ -159,14 +183,14 @@ fn functions(call: &Call, layer: &Layer, directions: usize) -> Result<Vec<Vec<Fu
     Ok((0..directions).map(|_| all.by_ref().take(layer.functions.len()).collect()).collect())
 }
 
-fn layer(call: &Call, layer: &Layer) -> Result<Vec<Tensor>> {
+pub fn layer(call: &Call, layer: &Layer) -> Result<Vec<Tensor>> {
     let batch_first = call.int("layout", 0)? != 0;
     let x = super::common::float(call, 0)?;
     if x.dim() != 3 || call.input(2)?.dim() != 3 {
         return Err(Error::usage(format!("{:?} should be sequence, batch and features", x.size())));
     }
     let x = if batch_first { done(|| x.f_transpose(0, 1))? } else { x.shallow_clone() };
-    let hidden = call.input(2)?.size()[2];
+    let hidden = call.input(2)?.size()[if layer.quantiser.is_some() { 1 } else { 2 }];
     if call.int("hidden_size", hidden)? != hidden {
         return Err(Error::usage(format!("attribute 'hidden_size' is not {hidden}")));
     }
@@ -213,9 +237,17 @@ fn one(d: &Direction, layer: &Layer, x: &Tensor, batch_first: bool) -> Result<(T
         None => done(|| Tensor::f_zeros([2 * width], (x.kind(), x.device())))?,
     };
     let w = d.need(1)?;
-    let projected = done(|| x.f_matmul(&w.f_t_copy()?)?.f_add(&bias.f_narrow(0, 0, width)?))?;
+    let (share, integer) = match layer.quantiser {
+        None => (done(|| x.f_matmul(&w.f_transpose(0, 1)?))?, None),
+        Some(q) => {
+            let own = Integer::of(d.call, d.index, 1, q)?;
+            (done(|| own.on(x))?, Some(Integer::of(d.call, d.index, 2, q)?))
+        }
+    };
+    let projected = done(|| share.f_add(&bias.f_narrow(0, 0, width)?))?;
     let p = Parameters {
         r: d.need(2)?,
+        integer,
         rb: done(|| bias.f_narrow(0, width, width))?,
         peephole: if layer.carries { d.own(7)? } else { None },
         linear_before_reset: layer.gates == 3 && d.call.int("linear_before_reset", 0)? != 0,
