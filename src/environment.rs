@@ -10,6 +10,10 @@ use crate::subject::{Engines, open};
 pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
     let engine = match subject.engine() {
         "libtorch" => format!("libtorch {}", engines.torch()?.version()),
+        "torchscript" => {
+            let script = subject.script.as_deref().unwrap_or(std::path::Path::new(""));
+            format!("torchscript {} in libtorch {}", script.display(), engines.torch()?.version())
+        }
         "onnxruntime" => {
             let level = format!("{:?}", subject.optimisation.unwrap_or_default()).to_lowercase();
             format!("onnxruntime {}, optimisation {level}", open::onnxruntime_version()?)

@@ -5,7 +5,8 @@ use crate::error::Result;
 use crate::pass::bench::Bench;
 use crate::pass::conclude::{Found, conclude};
 use crate::pass::given::Given;
-use crate::pass::{Watch, accumulated, floors, inputs, layers, training, unobserved, witness};
+use crate::pass::lacking::Lacking;
+use crate::pass::{Watch, accumulated, floors, inputs, layers, memory, training, unobserved, witness};
 use crate::run::{Run, expectation};
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
@@ -18,7 +19,9 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     let mut clock = Clock::start();
     let mut given = Given::read(scenario)?;
     let params = given.params.take();
-    let mut bench = Bench::open(&given, engines, record)?;
+    memory::check(&given, record.is_some(), watch)?;
+    let lacking = Lacking::of(&mut given, engines)?;
+    let mut bench = Bench::open(&given, lacking, engines, record)?;
     clock.lap("open");
     let mut layers = layers::run(&mut bench, &given.plan, watch)?;
     clock.lap("layers");
@@ -36,7 +39,8 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     if let Some(traces) = bench.record.take() {
         traces.finish((&names.0, &names.1), &scenario.model, &given.graph, &given.records, &floors)?;
     }
-    let unobserved = wholes.judge(&names, &layers, &floors, bench.stated.as_ref());
+    let unobserved = unobserved::explained(wholes.judge(&names, &layers, &floors, bench.stated.as_ref()), &mut bench, &layers, &floors)?;
+    clock.lap("bisection");
     let ran = behind.is_some();
     let mut stages = behind.unwrap_or_default();
     stages.params = params;

@@ -532,3 +532,52 @@ fn a_mutated_npy_file_is_read_or_refused_and_never_panics() {
     }
     assert!((20..980).contains(&read), "{read} of 1000 mutations are still read: they test too little");
 }
+
+/// A graph whose node `odd` no engine can compute: whichever side is asked first names node, operator, opset, and what the node takes.
+#[cfg(feature = "torch")]
+fn check_node(odd: NodeProto, weights: Vec<TensorProto>, words: &[&str]) {
+    let sides = ["", "reference = { subject = \"libtorch\" }\ncandidate = { subject = \"onnxruntime\" }\n"];
+    for side in sides {
+        let dir = tempfile::tempdir().unwrap();
+        let before = node("Relu", "before", &["x"], &["p"]);
+        write_model(dir.path(), "m.onnx", &onnx(port("x", F32, &[2, 3]), vec![before, odd.clone()], weights.clone()));
+        std::fs::write(dir.path().join("s.toml"), format!("format = 1\nmodel = \"m.onnx\"\n{side}")).unwrap();
+        let ran = Call::new(PARITY, dir.path(), &["run", "s.toml"]).run();
+        assert!(matches!(ran.code, Some(2 | 3)), "{ran}");
+        let code = ran.code.unwrap();
+        ran.refuses(code, &[&["'odd'", "opset 17", "f32 [2, 3]"], words].concat());
+    }
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn an_operator_that_the_opset_does_not_have_is_named_with_what_it_takes() {
+    check_node(node("Frobnicate", "odd", &["p"], &["y"]), vec![], &["Frobnicate"]);
+    // Gelu came with opset 20.
+    check_node(node("Gelu", "odd", &["p"], &["y"]), vec![], &["Gelu"]);
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn an_attribute_of_the_wrong_type_is_named_with_its_node() {
+    let wrong = AttributeProto { name: Some("axis".into()), f: Some(1.0), r#type: Some(1), ..Default::default() };
+    check_node(NodeProto { attribute: vec![wrong], ..node("Softmax", "odd", &["p"], &["y"]) }, vec![], &["Softmax", "axis"]);
+    let text =
+        AttributeProto { name: Some("perm".into()), s: Some(bytes::Bytes::from_static(b"10")), r#type: Some(3), ..Default::default() };
+    check_node(NodeProto { attribute: vec![text], ..node("Transpose", "odd", &["p"], &["y"]) }, vec![], &["Transpose", "perm"]);
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn ranks_that_do_not_fit_are_named_with_their_shapes() {
+    check_node(node("MatMul", "odd", &["p", "w"], &["y"]), vec![weight("w", &[4, 5], &[1.0; 20])], &["MatMul", "f32 [4, 5]"]);
+    check_node(node("Conv", "odd", &["p", "w"], &["y"]), vec![weight("w", &[1, 1, 3, 3], &[1.0; 9])], &["Conv", "f32 [1, 1, 3, 3]"]);
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn dtypes_that_do_not_fit_are_named() {
+    let ints = TensorProto { name: Some("w".into()), dims: vec![3], data_type: Some(I64), int64_data: vec![1, 2, 3], ..Default::default() };
+    check_node(node("Add", "odd", &["p", "w"], &["y"]), vec![ints], &["Add", "i64 [3]"]);
+    check_node(node("Not", "odd", &["p"], &["y"]), vec![], &["Not"]);
+}

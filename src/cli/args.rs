@@ -66,6 +66,9 @@ pub struct Run {
     /// Threads of each engine, instead of the scenario's
     #[arg(long)]
     pub threads: Option<usize>,
+    /// Refuse a run that is estimated to need more memory than this, for example 2GiB
+    #[arg(long, value_name = "SIZE")]
+    pub max_memory: Option<String>,
     /// Print the Run as JSON instead of the report
     #[arg(long)]
     pub json: bool,
@@ -75,6 +78,9 @@ pub struct Run {
     /// Write both traces, with floors, into this folder
     #[arg(long, value_name = "FOLDER")]
     pub record: Option<PathBuf>,
+    /// Where it diverges, write the first node at fault, its inputs and both outputs into this folder: to replay, or for a bug report
+    #[arg(long, value_name = "FOLDER")]
+    pub extract: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]

@@ -6,6 +6,7 @@ mod compare;
 mod conformance;
 mod doctor;
 mod engine;
+mod extract;
 mod fuzz;
 mod list;
 mod map;

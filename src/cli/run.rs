@@ -1,6 +1,6 @@
 //! run: `parity run`: a scenario file or a bare model, to a report and an exit code.
 
-use super::{args, engine, say, watch};
+use super::{args, engine, extract, say, watch};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::pipeline;
@@ -26,6 +26,10 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
     let run = pipeline::run(&scenario, engines, &mut watch::Bar::new(), args.record.as_deref())?;
     let report = if args.json { report::json(&run)? } else { report::terminal(&run, args.all) };
     say(&report)?;
+    if let Some(folder) = &args.extract {
+        let done = extract::command(&scenario, &run, folder, engines)?;
+        if args.json { eprint!("{done}") } else { say(&done)? }
+    }
     Ok(run.expectation.exit)
 }
 
@@ -46,18 +50,19 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
     }
     scenario.limit.from = args.from.clone().or(scenario.limit.from);
     scenario.limit.until = args.until.clone().or(scenario.limit.until);
+    scenario.limit.memory = args.max_memory.clone().or(scenario.limit.memory);
     scenario.seed = args.seed.unwrap_or(scenario.seed);
     scenario.threads = args.threads.or(scenario.threads);
     load::check(&scenario)?;
     Ok(scenario)
 }
 
-fn text(scenario: &Scenario) -> Result<String> {
+pub fn text(scenario: &Scenario) -> Result<String> {
     toml::to_string(scenario).map_err(|e| Error::failed(format!("scenario: {e}")))
 }
 
 /// libtorch computes a subject, or the shadow of the default tolerance.
 fn needs_torch(scenario: &Scenario) -> bool {
     let floor = scenario.tolerance.kind.unwrap_or(ToleranceKind::Floor) == ToleranceKind::Floor;
-    floor || [&scenario.reference, &scenario.candidate].iter().any(|s| s.engine() == "libtorch")
+    floor || [&scenario.reference, &scenario.candidate].iter().any(|s| ["libtorch", "torchscript"].contains(&s.engine()))
 }

@@ -1,5 +1,6 @@
 //! watch: progress on a terminal, on stderr; silent where stderr is no terminal.
 
+use crate::error::printable;
 use crate::pass::Watch;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -19,6 +20,10 @@ impl Watch for Bar {
         if let Ok(style) = ProgressStyle::with_template("{msg:>8} [{bar:40}] {pos}/{len} nodes, {elapsed}") {
             self.0.set_style(style);
         }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.0.suspend(|| eprintln!("{}", printable(text)));
     }
 
     fn step(&mut self, done: usize) {

@@ -2,8 +2,9 @@
 
 use super::proto::{self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, attribute_type as kind};
 use super::{Attribute, Graph, Node, weights};
-use crate::tensor::DType;
+use crate::tensor::{DType, Tensor};
 use bytes::Bytes;
+use indexmap::IndexMap;
 use prost::Message;
 use std::collections::{BTreeMap, HashSet};
 
@@ -32,6 +33,18 @@ fn fed_name(tensor: &str) -> String {
 
 /// Cuts `steps` out of `graph`, observing every step output; `dtype` tells the dtype of a fed tensor.
 pub fn cut(graph: &Graph, steps: &[usize], link: Link, dtype: &dyn Fn(&str) -> Option<DType>) -> Cut {
+    let Body { graph: body, inputs, outputs } = body(graph, steps, link, dtype);
+    Cut { model: model(graph, body), inputs, outputs }
+}
+
+/// The graph of a cut, and the names that it takes and gives.
+struct Body {
+    graph: GraphProto,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+fn body(graph: &Graph, steps: &[usize], link: Link, dtype: &dyn Fn(&str) -> Option<DType>) -> Body {
     let steps: Vec<&super::Step> = steps.iter().map(|i| &graph.steps[*i]).collect();
     let outputs: Vec<String> = steps.iter().flat_map(|s| s.outputs.clone()).collect();
     let inside: HashSet<&str> = outputs.iter().map(String::as_str).collect();
@@ -55,11 +68,25 @@ pub fn cut(graph: &Graph, steps: &[usize], link: Link, dtype: &dyn Fn(&str) -> O
         output: outputs.iter().map(|n| declare(n, None)).collect(),
         ..Default::default()
     };
-    Cut { model: model(graph, graph_proto), inputs, outputs }
+    Body { graph: graph_proto, inputs, outputs }
 }
 
-/// The whole graph, with only its declared outputs observable.
-pub fn whole(graph: &Graph) -> Vec<u8> {
+/// Dtype and shape of a tensor, where they are known.
+pub type Shown<'a> = &'a dyn Fn(&str) -> Option<(DType, Vec<usize>)>;
+
+/// One step as a model that stands for itself: what it takes and gives is declared as `shown` says.
+pub fn alone(graph: &Graph, step: usize, shown: Shown) -> Vec<u8> {
+    let mut body = body(graph, &[step], Link::Connected, &|n| shown(n).map(|(d, _)| d)).graph;
+    for port in body.input.iter_mut().chain(&mut body.output) {
+        if let Some((name, (dtype, shape))) = port.name.as_deref().and_then(|n| Some((n, shown(n)?))) {
+            *port = declare_shaped(name, dtype, &shape);
+        }
+    }
+    model(graph, body)
+}
+
+/// The whole graph, with only its declared outputs and those of `also` observable.
+pub fn whole(graph: &Graph, also: &[String]) -> Vec<u8> {
     let same = |name: &str| name.to_string();
     let port = |p: &super::Port| declare(&p.name, p.dtype);
     let graph_proto = GraphProto {
@@ -67,10 +94,32 @@ pub fn whole(graph: &Graph) -> Vec<u8> {
         node: graph.steps.iter().flat_map(|s| &s.nodes).map(|n| encode_node(n, &same)).collect(),
         initializer: graph.weights.iter().map(|(n, t)| weights::encode(n, t)).collect(),
         input: graph.inputs.iter().map(port).collect(),
-        output: graph.outputs.iter().map(|p| declare(&p.name, None)).collect(),
+        output: graph.outputs.iter().map(|p| &p.name).chain(also).map(|n| declare(n, None)).collect(),
         ..Default::default()
     };
     model(graph, graph_proto)
+}
+
+/// Elements of a weight that may tell a shape, and is kept in a skeleton.
+const SMALL: usize = 64;
+
+/// The whole graph with every tensor declared as an output, `inputs` in their shapes, small integers among them as constants, and large weights
+/// as inputs: all that a shape depends on, and nothing large.
+pub fn skeleton(graph: &Graph, inputs: &IndexMap<String, Tensor>) -> Vec<u8> {
+    let same = |name: &str| name.to_string();
+    let steps = || graph.steps.iter().flat_map(|s| &s.nodes);
+    let constant = |t: &Tensor| t.numel() <= SMALL && !t.dtype().is_float();
+    let kept = graph.weights.iter().filter(|(_, t)| t.numel() <= SMALL).chain(inputs.iter().filter(|(_, t)| constant(t)));
+    let left = graph.weights.iter().filter(|(_, t)| t.numel() > SMALL).chain(inputs.iter().filter(|(_, t)| !constant(t)));
+    let body = GraphProto {
+        name: Some("skeleton".into()),
+        node: steps().map(|n| encode_node(n, &same)).collect(),
+        initializer: kept.map(|(n, t)| weights::encode(n, t)).collect(),
+        input: left.map(|(n, t)| declare_shaped(n, t.dtype(), t.shape())).collect(),
+        output: graph.steps.iter().flat_map(|s| &s.outputs).map(|n| declare(n, None)).collect(),
+        ..Default::default()
+    };
+    model(graph, body)
 }
 
 /// The name that ONNX Runtime knows the fed tensor by.
@@ -96,6 +145,13 @@ fn model(graph: &Graph, body: GraphProto) -> Vec<u8> {
 fn declare(name: &str, dtype: Option<DType>) -> proto::ValueInfoProto {
     let tensor = |d: DType| proto::TypeValue::Tensor(proto::TensorType { elem_type: Some(d.onnx()), shape: None });
     proto::ValueInfoProto { name: Some(name.into()), r#type: dtype.map(|d| proto::TypeProto { value: Some(tensor(d)) }) }
+}
+
+fn declare_shaped(name: &str, dtype: DType, shape: &[usize]) -> proto::ValueInfoProto {
+    let dim = |d: &usize| proto::Dimension { value: Some(proto::DimensionValue::Value(*d as i64)) };
+    let shape = proto::TensorShapeProto { dim: shape.iter().map(dim).collect() };
+    let tensor = proto::TensorType { elem_type: Some(dtype.onnx()), shape: Some(shape) };
+    proto::ValueInfoProto { name: Some(name.into()), r#type: Some(proto::TypeProto { value: Some(proto::TypeValue::Tensor(tensor)) }) }
 }
 
 fn encode_node(node: &Node, rename: &dyn Fn(&str) -> String) -> NodeProto {

@@ -2,8 +2,10 @@
 
 pub mod cost;
 pub mod cut;
+pub mod hoist;
 mod inline;
 pub mod load;
+pub mod memory;
 pub mod order;
 pub mod params;
 pub mod proto;

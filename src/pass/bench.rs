@@ -2,6 +2,7 @@
 
 use super::given::Given;
 use super::isolated::Kinship;
+use super::lacking::Lacking;
 use crate::compare::Tolerance;
 use crate::error::{Place, Result};
 use crate::golden::Golden;
@@ -31,6 +32,8 @@ pub struct Bench<'a> {
     /// A further opinion on the reference's tensors.
     pub golden: Option<&'a Golden>,
     pub record: Option<Recorder>,
+    /// Steps that the interpreter cannot compute.
+    pub lacking: Lacking,
 }
 
 /// An injected fault: its step, the same engine without it, the side that carries it.
@@ -45,7 +48,7 @@ pub enum Faulty {
 
 impl<'a> Bench<'a> {
     /// Opens everything that the scenario names; `record` is the folder that receives both traces.
-    pub fn open(given: &'a Given, engines: Engines, record: Option<&Path>) -> Result<Self> {
+    pub fn open(given: &'a Given, lacking: Lacking, engines: Engines, record: Option<&Path>) -> Result<Self> {
         let Given { scenario, graph, threads, .. } = given;
         let stated = stated(&scenario.tolerance);
         Ok(Self {
@@ -55,17 +58,23 @@ impl<'a> Bench<'a> {
             candidate: open(&scenario.candidate, graph, *threads, engines).at("candidate")?,
             judge: if stated.is_none() { Some(shadow(given, engines)?) } else { None },
             stated,
-            kinship: Kinship { reference: scenario.reference.engine() == "libtorch", candidate: scenario.candidate.engine() == "libtorch" },
+            kinship: Kinship { reference: kin(&scenario.reference), candidate: kin(&scenario.candidate) },
             controls: controls(scenario, graph, *threads, engines)?,
             faulty: faulty(scenario, graph)?,
             golden: given.golden.as_ref(),
             record: record.map(Recorder::create).transpose()?,
+            lacking,
         })
     }
 
     pub fn sessions(&self) -> [&dyn Session; 2] {
         [&*self.reference, &*self.candidate]
     }
+}
+
+/// Whether a subject computes with the kernels of the shadow.
+fn kin(subject: &Subject) -> bool {
+    ["libtorch", "torchscript"].contains(&subject.engine())
 }
 
 /// The user's own tolerance; None for the floor.

@@ -3,7 +3,7 @@
 use super::{Plan, params, preflight};
 use crate::error::Result;
 use crate::golden::{Golden, store};
-use crate::graph::{Graph, load};
+use crate::graph::{Graph, hoist, load};
 use crate::input;
 use crate::params::Difference;
 use crate::run::InputRecord;
@@ -33,11 +33,13 @@ impl<'a> Given<'a> {
     /// # Errors
     /// Whatever a scenario, its model, its inputs or its golden lack.
     pub fn read(scenario: &'a Scenario) -> Result<Self> {
-        let graph = Arc::new(load::file(&scenario.model)?);
+        let mut graph = load::file(&scenario.model)?;
         scenario.training.iter().try_for_each(|t| preflight::tensors(&graph, t))?;
         preflight::faults(scenario)?;
-        let plan = Plan::of(&graph, scenario)?;
         let inputs = input::make(scenario, &graph)?;
+        graph = hoist::decided(&graph, &inputs)?.unwrap_or(graph);
+        let graph = Arc::new(graph);
+        let plan = Plan::of(&graph, scenario)?;
         let name = scenario.name.as_deref().unwrap_or("");
         let golden = scenario.golden.as_deref().map(|folder| store::open_for(folder, name)).transpose()?;
         let params = scenario.runs(Stage::Params).then(|| params::run(scenario, &graph, golden.as_ref())).transpose()?;

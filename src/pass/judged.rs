@@ -3,6 +3,7 @@
 use super::accumulated::{self, Pending};
 use super::bench::Bench;
 use super::isolated::{self, Case};
+use super::lacking;
 use super::layers::Layers;
 use super::plan::{Plan, is_random};
 use super::values::Values;
@@ -38,13 +39,14 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
     let feed = |n: &str| own_r.get(n);
     let complete = the_step.inputs.iter().all(|n| own_r.has(n) || graph.weights.contains_key(n));
     let judged = match &mut bench.judge {
-        Some(judge) if complete && !is_random(the_step) => {
+        Some(judge) if complete && !is_random(the_step) && !bench.lacking.steps.contains(&step) => {
             let shadow = judge.eval(step, &feed)?;
             let rounding = judge.rounding(step, &feed, &shadow)?;
             Some((shadow, rounding))
         }
         _ => None,
     };
+    let lent = bench.lacking.lent(&[step]).then(|| lacking::reason(the_step.op()));
     for (k, name) in the_step.outputs.iter().enumerate().filter(|(_, n)| plan.judged.contains(*n)) {
         let shadow = judged.as_ref().map(|(s, r)| (&s[k], &r[k]));
         if let (Some((_, Rounding::Decision)), Ok(r)) = (shadow, &reference[k]) {
@@ -53,9 +55,11 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
         let isolated = match (&reference[k], alone.map(|a| &a[k])) {
             (Ok(r), Some(Ok(c))) => isolated_case(bench, step, k, r, c, shadow, &feed)?,
             (Err(reason), _) | (_, Some(Err(reason))) => Isolated::Abstained { reason: reason.clone() },
+            (Ok(_), None) if lent.is_some() => Isolated::Abstained { reason: lent.clone().unwrap_or_default() },
             (Ok(_), None) => Isolated::Abstained { reason: why_not_alone(bench, the_step, complete) },
         };
         let pending = match (&reference[k], &candidate[k]) {
+            (Ok(_), Ok(_)) if lent.is_some() => Pending::Done(Accumulated::Abstained { reason: lent.clone().unwrap_or_default() }),
             (Ok(_), Ok(_)) if is_random(the_step) => {
                 Pending::Done(Accumulated::Abstained { reason: "random operator: taken from the reference".into() })
             }

@@ -49,17 +49,23 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
     let mut layers = Layers::default();
     watch.phase("layers", plan.steps());
     for piece in &plan.pieces {
-        let (reference, noise_r) = proved(&mut *bench.reference, piece, &own_r).at("reference")?;
+        let lent = bench.lacking.lent(piece);
+        let (reference, noise_r) = if lent && bench.lacking.reference {
+            (proved(&mut *bench.candidate, piece, &own_c).at("candidate")?.0, None)
+        } else {
+            proved(&mut *bench.reference, piece, &own_r).at("reference")?
+        };
         put(bench.graph, piece, &reference, &mut own_r);
         let drawn = piece.iter().any(|i| is_random(&bench.graph.steps[*i]));
         let (candidate, noise_c) =
-            if drawn { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c).at("candidate")? };
+            if drawn || lent { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c).at("candidate")? };
         put(bench.graph, piece, &candidate, &mut own_c);
         check_controls(bench, piece, &own_r)?;
-        let alone = if drawn { vec![None; piece.len()] } else { isolated_outputs(bench, piece, &own_r)? };
+        let alone = if drawn || lent { vec![None; piece.len()] } else { isolated_outputs(bench, piece, &own_r)? };
         for (k, &step) in piece.iter().enumerate() {
             record(bench, step, &reference[k], &candidate[k])?;
-            keepers.keep(&bench.graph.steps[step], &reference[k], &candidate[k], &mut layers);
+            let lacks = bench.lacking.steps.contains(&step);
+            keepers.keep(&bench.graph.steps[step], lacks, &reference[k], &candidate[k], &mut layers);
             let repeat = noise_r.clone().map(|n| format!("reference: {n}")).or(noise_c.clone().map(|n| format!("candidate: {n}")));
             let walked =
                 Walked { step, reference: &reference[k], candidate: &candidate[k], alone: alone[k].as_deref(), own_r: &own_r, repeat };
@@ -164,7 +170,7 @@ impl<'a> Keepers<'a> {
         Self { declared: graph.outputs.iter().map(|p| p.name.as_str()).collect(), shaping: shaping(graph) }
     }
 
-    fn keep(&self, step: &Step, reference: &[Output], candidate: &[Output], layers: &mut Layers) {
+    fn keep(&self, step: &Step, lacks: bool, reference: &[Output], candidate: &[Output], layers: &mut Layers) {
         for (name, (r, c)) in step.outputs.iter().zip(reference.iter().zip(candidate)) {
             let declared = self.declared.contains(name.as_str());
             if let (Ok(r), true) = (r, declared) {
@@ -173,7 +179,8 @@ impl<'a> Keepers<'a> {
             if let (Ok(c), true) = (c, declared) {
                 layers.candidate_outputs.insert(name.clone(), c.clone());
             }
-            let stays = |r: &Tensor| !r.dtype().is_float() || is_random(step) || r.numel() <= 8 && self.shaping.contains(name.as_str());
+            let stays =
+                |r: &Tensor| lacks || !r.dtype().is_float() || is_random(step) || r.numel() <= 8 && self.shaping.contains(name.as_str());
             if let Some(r) = r.as_ref().ok().filter(|r| stays(r)) {
                 layers.replay.insert(name.clone(), r.clone());
             }

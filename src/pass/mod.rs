@@ -3,14 +3,18 @@
 
 pub mod accumulated;
 pub mod bench;
+pub mod bisect;
 pub mod conclude;
+pub mod extract;
 pub mod floors;
 pub mod given;
 pub mod gradients;
 pub mod inputs;
 pub mod isolated;
 pub mod judged;
+pub mod lacking;
 pub mod layers;
+pub mod memory;
 pub mod noise;
 pub mod params;
 pub mod plan;
@@ -26,6 +30,8 @@ pub use plan::Plan;
 pub trait Watch {
     fn phase(&mut self, name: &str, steps: usize);
     fn step(&mut self, done: usize);
+    /// Something that is to be known before the run ends.
+    fn note(&mut self, _text: &str) {}
 }
 
 /// Watches nothing.

@@ -1,7 +1,7 @@
 //! plan: which steps run, in which pieces, and which tensors are judged.
 
 use crate::error::{Error, Result, hint};
-use crate::graph::{Graph, Step};
+use crate::graph::{Graph, Step, hoist};
 use crate::scenario::{Scenario, Stage};
 use std::collections::HashSet;
 use wildmatch::WildMatch;
@@ -18,6 +18,8 @@ pub struct Plan {
     pub pieces: Vec<Vec<usize>>,
     /// Names of the tensors that are judged.
     pub judged: HashSet<String>,
+    /// Tensors inside bodies that nobody observes, with the operator that runs them; none where only a part of the graph is asked for.
+    pub hidden: Vec<(String, String)>,
     excused: Vec<WildMatch>,
 }
 
@@ -35,13 +37,20 @@ impl Plan {
         let start = limit.from.as_ref().map_or(Ok(0), |n| step_of(graph, n))?;
         let outputs: Vec<&String> = graph.steps[..end].iter().skip(start).flat_map(|s| &s.outputs).collect();
         let only = patterns("limit.only", &limit.only, &outputs)?;
-        let all: Vec<&String> = graph.steps.iter().flat_map(|s| &s.outputs).collect();
+        let hidden = hoist::hidden(graph);
+        let all: Vec<&String> = graph.steps.iter().flat_map(|s| &s.outputs).chain(hidden.iter().map(|(n, _)| n)).collect();
         let excused = patterns("expect.abstain", &scenario.expect.abstain, &all)?;
         let wanted = |n: &str| only.is_empty() || only.iter().any(|p| p.matches(n));
         let judged = outputs.into_iter().filter(|n| wanted(n)).cloned().collect();
         let runs = scenario.runs(Stage::Activations);
-        let pieces = if runs { pieces(&graph.steps[..end]) } else { vec![] };
-        Ok(Self { pieces, judged, excused })
+        let pieces = if runs { pieces(&graph.steps[..end], &|_| false) } else { vec![] };
+        let whole = runs && limit.only.is_empty() && limit.from.is_none() && limit.until.is_none();
+        Ok(Self { pieces, judged, excused, hidden: if whole { hidden } else { vec![] } })
+    }
+
+    /// Puts each of `steps` into a piece of its own.
+    pub fn apart(&mut self, graph: &Graph, steps: &HashSet<usize>) {
+        self.pieces = pieces(&graph.steps[..self.steps()], &|i| steps.contains(&i));
     }
 
     /// Whether the scenario lets `name` abstain.
@@ -56,10 +65,11 @@ impl Plan {
 }
 
 /// Consecutive steps in pieces; a random step is a piece of its own, because its output is handed from one subject to the other.
-fn pieces(steps: &[Step]) -> Vec<Vec<usize>> {
+fn pieces(steps: &[Step], apart: &dyn Fn(usize) -> bool) -> Vec<Vec<usize>> {
     let mut pieces: Vec<Vec<usize>> = Vec::new();
-    for (i, step) in steps.iter().enumerate() {
-        let alone = is_random(step) || i > 0 && is_random(&steps[i - 1]);
+    for i in 0..steps.len() {
+        let lonely = |i: usize| is_random(&steps[i]) || apart(i);
+        let alone = lonely(i) || i > 0 && lonely(i - 1);
         match pieces.last_mut() {
             Some(piece) if piece.len() < PIECE && !alone => piece.push(i),
             _ => pieces.push(vec![i]),

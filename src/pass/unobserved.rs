@@ -2,6 +2,7 @@
 
 use super::accumulated::decided_by_ties;
 use super::bench::Bench;
+use super::bisect;
 use super::layers::Layers;
 use crate::compare::{Tolerance, compare, judge as judge_stated};
 use crate::error::{Place, Result};
@@ -49,8 +50,32 @@ impl Wholes {
     ) -> Vec<Unobserved> {
         let mut all = judge(&names.0, &self.reference, &layers.reference_outputs, layers, floors, stated);
         all.extend(judge(&names.1, &self.candidate, &layers.candidate_outputs, layers, floors, stated));
+        // An output that nobody asked for has no floor to be held against.
+        all.retain(|u| layers.results.iter().any(|r| r.name == u.name));
         all
     }
+}
+
+/// The first output of either subject that is off when it is not observed, with what in the optimised session makes it so.
+pub fn explained(
+    mut found: Vec<Unobserved>,
+    bench: &mut Bench,
+    layers: &Layers,
+    floors: &HashMap<String, Floor>,
+) -> Result<Vec<Unobserved>> {
+    let Some(first) = found.iter_mut().find(|u| u.ratio > 1.0) else { return Ok(found) };
+    let (inputs, stated, graph) = (bench.inputs, bench.stated, bench.graph);
+    for (session, own) in [(&mut bench.reference, &layers.reference_outputs), (&mut bench.candidate, &layers.candidate_outputs)] {
+        let off = |outputs: &bisect::Outputs| {
+            let judged = judge("", &Some(outputs.clone()), own, layers, floors, stated.as_ref());
+            judged.iter().any(|u| u.name == first.name && u.ratio > 1.0)
+        };
+        first.cause = bisect::run(&mut **session, graph, &|n| inputs.get(n).cloned(), &off)?;
+        if first.cause.is_some() {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// Judges every output of `whole` against `own`, the same subject's observed values.
@@ -78,7 +103,7 @@ fn judge(
             }
             (Some(_), None, None) | (None, None, _) => (f64::INFINITY, None),
         };
-        Some(Unobserved { subject: subject.to_string(), name: name.clone(), comparison, ratio, abstained })
+        Some(Unobserved { subject: subject.to_string(), name: name.clone(), comparison, ratio, abstained, cause: None })
     };
     whole.iter().flatten().filter_map(one).collect()
 }

@@ -7,7 +7,7 @@ use crate::run::Run;
 use crate::scenario::Stage;
 use crate::stage::StageVerdict;
 use crate::tensor::index::unravel;
-use crate::verdict::{Accumulated, Isolated, Origin, Outcome, TensorResult, ToleranceBy};
+use crate::verdict::{Accumulated, Cause, Isolated, Origin, Outcome, TensorResult, ToleranceBy};
 
 /// Headline, facts, next step.
 pub fn headline(run: &Run) -> String {
@@ -53,7 +53,7 @@ fn diverge(run: &Run) -> Vec<String> {
     if let Some(t) = v.untested.first().and_then(|n| find(n)) {
         let mut lines = vec![format!("DIVERGE first at tensor '{}' of node '{}' ({}); own fault not tested", t.name, t.node, t.op)];
         lines.extend(accumulated(t));
-        lines.push("  next: run the model itself against this trace (parity run MODEL --against TRACE) to test the node alone".into());
+        lines.push(next_untested(run));
         return lines;
     }
     if let Some(drift) = &v.drift {
@@ -74,16 +74,57 @@ fn diverge(run: &Run) -> Vec<String> {
             let diff = u.comparison.metrics().map_or("another shape or dtype".into(), |m| {
                 format!("|un-observed - observed| {} at {}", number(m.max_abs.value), m.max_abs.index)
             });
-            [
+            let mut lines = vec![
                 format!(
                     "DIVERGE only when not observed: output '{}' of {} moves beyond its floor when the graph is optimised as deployed",
                     u.name, u.subject
                 ),
                 format!("  {diff}, {} x tolerance", number(u.ratio)),
-                "  next: lower the deployed session's graph optimisation level and run again".into(),
-            ]
+            ];
+            lines.extend(why(u.cause.as_ref()));
+            lines
         })
         .collect()
+}
+
+/// Where a node could not be tested alone: what was given to a script, because it may want another part than the model; else how to test the node.
+fn next_untested(run: &Run) -> String {
+    let subjects = run.scenario.iter().flat_map(|s| [&s.reference, &s.candidate]);
+    let Some(script) = subjects.into_iter().find(|s| s.subject == "torchscript") else {
+        return "  next: run the model itself against this trace (parity run MODEL --against TRACE) to test the node alone".into();
+    };
+    let given = run.inputs.iter().map(|i| format!("'{}' {:?}", i.name, i.shape)).collect::<Vec<_>>().join(", ");
+    let taken = script.takes.as_ref().map_or("all of it".into(), |t| t.join(", "));
+    format!(
+        "  next: check the inputs first: the model was given {given}, the script {taken}; where the model wants more, such as samples of context, \
+         feed it and give the script its part: takes = [\"NAME[FROM:TO]\"]"
+    )
+}
+
+/// What an optimised session does otherwise, and how to do without.
+fn why(cause: Option<&Cause>) -> Vec<String> {
+    let Some(cause) = cause else {
+        return vec!["  next: lower the deployed session's graph optimisation level and run again".into()];
+    };
+    let quoted = |list: &[String]| list.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ");
+    let level = format!("{:?}", cause.level).to_lowercase();
+    let by = match cause.optimisers.as_slice() {
+        [] => format!("optimisation level {level}"),
+        list => format!("{} {}", if list.len() == 1 { "optimiser" } else { "optimisers" }, list.join(" and ")),
+    };
+    let between = match (cause.from.is_empty(), cause.to.is_empty()) {
+        (false, false) => format!(" between tensors {} and {}", quoted(&cause.from), quoted(&cause.to)),
+        _ => String::new(),
+    };
+    let mut lines = vec![format!("  the un-observed run differs because of {by}{between}, from level {level} on")];
+    if !cause.nodes.is_empty() {
+        lines.push(format!("  treated as one: {}", quoted(&cause.nodes)));
+    }
+    lines.push(match cause.optimisers.as_slice() {
+        [] => "  next: deploy at a lower graph optimisation level, or report these nodes to the engine's authors".into(),
+        list => format!("  next: leave it out: session config optimization.disable_specified_optimizers = \"{}\"", list.join(";")),
+    });
+    lines
 }
 
 /// Whether only the golden speaks against this tensor.
@@ -132,6 +173,7 @@ fn at_origin(run: &Run, origin: &Origin) -> Vec<String> {
     lines.push(format!("  off         {}", origin.side.say()));
     lines.push(inputs(run, origin));
     lines.push(format!("  next        check weights, attributes and input order of '{}' on the side that is off", origin.node));
+    lines.push("              or take it out, to replay or to report it: the same command with --extract FOLDER".into());
     lines
 }
 

@@ -65,7 +65,9 @@ fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
     if let Some(p) = &mut scenario.parameters {
         p.reference.iter_mut().chain(&mut p.candidate).for_each(change);
     }
-    scenario.reference.trace.iter_mut().chain(&mut scenario.candidate.trace).for_each(change);
+    for subject in [&mut scenario.reference, &mut scenario.candidate] {
+        subject.trace.iter_mut().chain(&mut subject.script).for_each(change);
+    }
 }
 
 /// What types cannot say.
@@ -81,6 +83,10 @@ pub fn check(scenario: &Scenario) -> Result<()> {
     }
     if let Some(threads) = scenario.threads.filter(|t| *t > MAX_THREADS) {
         return Err(Error::usage(format!("threads = {threads}: at most {MAX_THREADS} are started")));
+    }
+    if let Some(text) = scenario.limit.memory.as_deref().filter(|t| crate::graph::memory::size(t).is_none()) {
+        return Err(Error::usage(format!("limit.memory = \"{text}\" is no size"))
+            .next("a number with B, KiB, MiB, GiB, kB, MB or GB, such as 2GiB"));
     }
     check_tolerance(&scenario.tolerance)?;
     for (name, input) in &scenario.inputs {
@@ -165,11 +171,15 @@ fn check_subject(s: &Subject) -> Result<()> {
             "subject = \"faulty\" takes of, fault and node (and amount, and_shadow); other subjects take none of them",
         ));
     }
-    if s.of.as_deref().is_some_and(|of| ["faulty", "recorded", "kernel"].contains(&of)) {
+    if s.of.as_deref().is_some_and(|of| ["faulty", "recorded", "kernel", "torchscript"].contains(&of)) {
         return Err(Error::usage("faulty wraps an engine: of = \"onnxruntime\" or \"libtorch\""));
     }
     if (s.subject == "recorded") != s.trace.is_some() {
         return Err(Error::usage("subject = \"recorded\" takes trace, and no other subject does"));
+    }
+    let script = s.subject == "torchscript";
+    if script != s.script.is_some() || s.takes.is_some() && !script {
+        return Err(Error::usage("subject = \"torchscript\" takes script (and takes), and no other subject does"));
     }
     if s.kernel.is_some() && s.subject != "kernel" {
         return Err(Error::usage("kernel belongs to subject = \"kernel\""));
@@ -177,8 +187,8 @@ fn check_subject(s: &Subject) -> Result<()> {
     if s.optimisation.is_some() && s.engine() != "onnxruntime" {
         return Err(Error::usage("optimisation belongs to onnxruntime"));
     }
-    if !s.rename.is_empty() && s.subject != "recorded" {
-        return Err(Error::usage("rename belongs to recorded"));
+    if !s.rename.is_empty() && s.subject != "recorded" && !script {
+        return Err(Error::usage("rename belongs to recorded and torchscript"));
     }
     Ok(())
 }

@@ -144,4 +144,7 @@ pub struct Limit {
     /// Run up to the step that produces this tensor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// Refuse a run that is estimated to need more memory than this, such as "2GiB".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
 }

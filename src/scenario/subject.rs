@@ -16,7 +16,14 @@ pub struct Subject {
     /// `recorded`: the trace file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<PathBuf>,
-    /// `recorded`: tensors that the trace calls differently: graph name -> trace name.
+    /// `torchscript`: the file that torch.jit.save wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<PathBuf>,
+    /// `torchscript`: the model's inputs that it is given, in the order of its arguments, `NAME` or `NAME[FROM:TO]` of the last axis; all where
+    /// not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes: Option<Vec<String>>,
+    /// `recorded`: tensors that the trace calls differently: graph name -> trace name. `torchscript`: declared output -> place or key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rename: BTreeMap<String, String>,
     /// `kernel`: its name; the one that the model's metadata name where not stated.
@@ -45,6 +52,8 @@ impl Subject {
             subject: subject.into(),
             optimisation: None,
             trace: None,
+            script: None,
+            takes: None,
             rename: BTreeMap::new(),
             kernel: None,
             of: None,

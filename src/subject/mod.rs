@@ -34,6 +34,16 @@ pub trait Session {
         Ok(None)
     }
 
+    /// The same, optimised and observed as `how` says; None where there is nothing to choose.
+    fn deployed(&mut self, _feed: Feed, _how: &Deployed) -> Result<Option<Vec<(String, Tensor)>>> {
+        Ok(None)
+    }
+
+    /// Optimisers that [`Deployed`] can leave out.
+    fn optimisers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether a step can be run alone on given inputs.
     fn can_isolate(&self) -> bool {
         true
@@ -53,6 +63,14 @@ pub trait Session {
     fn leftovers(&self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// How the whole model is run: at which level, without which optimisers, with which tensors observed besides the declared outputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Deployed<'a> {
+    pub level: crate::scenario::Optimisation,
+    pub without: &'a [&'a str],
+    pub observed: &'a [String],
 }
 
 /// Evaluates steps in f64 and says how far a correct engine may be from that.
@@ -135,6 +153,10 @@ pub struct Options {
 /// Opens libtorch; implemented by the executable that links it.
 pub trait Torch {
     fn session(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>>;
+    /// Steps of the graph with an operator that the interpreter does not have, at any depth.
+    fn lacks(&self, graph: &Graph) -> Vec<usize>;
+    /// The TorchScript file that `subject` names, in the place of `graph`.
+    fn script(&self, graph: Arc<Graph>, subject: &crate::scenario::Subject, options: &Options) -> Result<Box<dyn Session>>;
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>>;
     /// In f64 where `double`, else in the declared dtypes.
     fn differentiator(&self, graph: Arc<Graph>, options: &Options, double: bool) -> Result<Box<dyn Differentiator>>;

@@ -3,17 +3,21 @@
 //! A piece observes all of its tensors, so nothing can be fused across them; the pieces are fed each other's outputs, bit for
 //! bit. The un-observed run is the whole model in one session at full optimisation: what users deploy.
 
+mod optimisers;
+mod shapes;
 mod values;
 
+pub use shapes::shapes;
 pub use values::values;
 
-use super::{Feed, Options, Output, Session};
+use super::{Deployed, Feed, Options, Output, Session};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::cut::{self, Link};
 use crate::scenario::Optimisation;
 use crate::tensor::{DType, Storage, Tensor};
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 use ort::memory::Allocator;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session as OrtSession, SessionInputValue, SessionInputs};
@@ -94,7 +98,7 @@ impl OnnxRuntime {
         Ok(Self { graph, options: options.clone(), environment: environment()?, last: None })
     }
 
-    fn session(&self, model: &[u8], level: Optimisation) -> Result<OrtSession> {
+    fn session(&self, model: &[u8], level: Optimisation, without: &[&str]) -> Result<OrtSession> {
         let level = match level {
             Optimisation::Disable => GraphOptimizationLevel::Disable,
             Optimisation::Basic => GraphOptimizationLevel::Level1,
@@ -115,30 +119,19 @@ impl OnnxRuntime {
             .with_memory_pattern(false)
             .map_err(ort_error)?
             .with_execution_providers([cpu])
+            .map_err(ort_error)?
+            // What it logs in colour on stderr comes back as an error, and is said once.
+            .with_log_level(LogLevel::Fatal)
             .map_err(ort_error)?;
+        if !without.is_empty() {
+            builder = builder.with_config_entry("optimization.disable_specified_optimizers", without.join(";")).map_err(ort_error)?;
+        }
         builder.commit_from_memory(model).map_err(ort_error)
     }
 
-    /// The session of a piece: the last one again, or a new one.
-    fn piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<&mut Piece> {
-        let same = self.last.as_ref().is_some_and(|p| p.steps == steps && p.link == link);
-        if !same {
-            let cut = cut::cut(&self.graph, steps, link, &|name| feed(name).map(|t| t.dtype()));
-            self.last = None;
-            let session = self.session(&cut.model, self.options.optimisation)?;
-            self.last = Some(Piece { steps: steps.to_vec(), link, inputs: cut.inputs, session });
-        }
-        self.last.as_mut().ok_or_else(|| Error::failed("onnxruntime: no session"))
-    }
-}
-
-impl Session for OnnxRuntime {
-    fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
+    fn run_piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
         let graph = self.graph.clone();
-        let place = || {
-            let name = |i: Option<&usize>| i.map_or("", |i| graph.steps[*i].name.as_str()).to_string();
-            format!("nodes '{}' to '{}'", name(steps.first()), name(steps.last()))
-        };
+        let place = || place(&graph, steps, feed);
         let piece = self.piece(steps, link, feed).at(place())?;
         let inputs = piece.inputs.clone();
         let mut results = run(&mut piece.session, &inputs, &|n| cut::entry(link, n), feed).at(place())?;
@@ -147,13 +140,74 @@ impl Session for OnnxRuntime {
         steps.iter().map(|i| graph.steps[*i].outputs.iter().map(&mut take).collect()).collect()
     }
 
+    /// What the first step of a failed piece that fails alone says.
+    fn culprit(&mut self, steps: &[usize], link: Link, feed: Feed) -> Option<Error> {
+        let graph = self.graph.clone();
+        let mut own: HashMap<&str, Tensor> = HashMap::new();
+        for step in steps {
+            let outputs = {
+                let known = |n: &str| own.get(n).filter(|_| link == Link::Connected).cloned().or_else(|| feed(n));
+                match self.run_piece(&[*step], link, &known) {
+                    Ok(mut outputs) => outputs.remove(0),
+                    Err(e) => return Some(e),
+                }
+            };
+            own.extend(graph.steps[*step].outputs.iter().map(String::as_str).zip(outputs).filter_map(|(n, v)| Some((n, v.ok()?))));
+        }
+        None
+    }
+
+    /// The session of a piece: the last one again, or a new one.
+    fn piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<&mut Piece> {
+        let same = self.last.as_ref().is_some_and(|p| p.steps == steps && p.link == link);
+        if !same {
+            let cut = cut::cut(&self.graph, steps, link, &|name| feed(name).map(|t| t.dtype()));
+            self.last = None;
+            let session = self.session(&cut.model, self.options.optimisation, &[])?;
+            self.last = Some(Piece { steps: steps.to_vec(), link, inputs: cut.inputs, session });
+        }
+        self.last.as_mut().ok_or_else(|| Error::failed("onnxruntime: no session"))
+    }
+}
+
+impl Session for OnnxRuntime {
+    fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
+        match self.run_piece(steps, link, feed) {
+            Err(e) if steps.len() > 1 => Err(self.culprit(steps, link, feed).unwrap_or(e)),
+            done => done,
+        }
+    }
+
     fn unobserved(&mut self, feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
-        let mut session = self.session(&cut::whole(&self.graph), Optimisation::All).at("the whole model")?;
+        self.deployed(feed, &Deployed { level: Optimisation::All, without: &[], observed: &[] })
+    }
+
+    fn optimisers(&self) -> &'static [&'static str] {
+        optimisers::ALL
+    }
+
+    fn deployed(&mut self, feed: Feed, how: &Deployed) -> Result<Option<Vec<(String, Tensor)>>> {
+        let model = cut::whole(&self.graph, how.observed);
+        let mut session = self.session(&model, how.level, how.without).at("the whole model")?;
+        drop(model);
         let names: Vec<String> = self.graph.inputs.iter().map(|p| p.name.clone()).collect();
         let mut results = run(&mut session, &names, &str::to_string, feed).at("the whole model")?;
         let produced = self.graph.outputs.iter().filter_map(|p| results.remove(&p.name).map(|t| (p.name.clone(), t)));
         Ok(Some(produced.collect()))
     }
+}
+
+/// The nodes of a piece; a single one with operator, opset and what it takes.
+fn place(graph: &Graph, steps: &[usize], feed: Feed) -> String {
+    let name = |i: Option<&usize>| i.map_or("", |i| graph.steps[*i].name.as_str()).to_string();
+    let [one] = steps else { return format!("nodes '{}' to '{}'", name(steps.first()), name(steps.last())) };
+    let node = &graph.steps[*one].nodes[0];
+    let shown = |n: &String| match graph.weights.get(n).cloned().or_else(|| feed(n)) {
+        Some(t) => format!("{} {:?}", t.dtype(), t.shape()),
+        None => "-".into(),
+    };
+    let inputs: Vec<String> = node.inputs.iter().map(shown).collect();
+    format!("node '{}' ({} opset {}) on {}", node.name, node.op, graph.opset(&node.domain).unwrap_or(0), inputs.join(", "))
 }
 
 /// Runs `session` on the fed tensors; returns every output that is a tensor.

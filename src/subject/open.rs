@@ -3,8 +3,11 @@
 use super::{Options, Session, Torch, fault, kernels, recorded};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
+use crate::graph::memory::Known;
 use crate::scenario::Subject;
-use crate::tensor::Value;
+use crate::tensor::{Tensor, Value};
+use indexmap::IndexMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The engines that this executable has.
@@ -42,6 +45,7 @@ pub fn open(subject: &Subject, graph: &Arc<Graph>, threads: usize, engines: Engi
             let path = subject.trace.as_ref().ok_or_else(|| Error::usage("recorded needs trace"))?;
             Ok(Box::new(recorded::Recorded::open(graph, path, &subject.rename)?))
         }
+        "torchscript" => engines.torch()?.script(graph, subject, &options).at("torchscript"),
         "kernel" => Ok(Box::new(kernels::Reference::open(graph, subject.kernel.as_deref())?)),
         other => Err(Error::usage(format!("unknown subject '{other}'"))),
     }
@@ -66,6 +70,18 @@ pub fn onnxruntime_values(model: &[u8], inputs: &[(String, Value)], threads: usi
 /// The outputs of `model` in ONNX Runtime as it comes, whatever it takes and gives.
 #[cfg(not(feature = "ort"))]
 pub fn onnxruntime_values(_: &[u8], _: &[(String, Value)], _: usize) -> Result<Vec<Value>> {
+    Err(Error::failed("built without ONNX Runtime"))
+}
+
+/// Dtype and shape of every tensor of `graph` that ONNX Runtime can tell beforehand.
+#[cfg(feature = "ort")]
+pub fn onnxruntime_shapes(graph: &Graph, inputs: &IndexMap<String, Tensor>) -> Result<HashMap<String, Known>> {
+    super::onnxruntime::shapes(graph, inputs)
+}
+
+/// Dtype and shape of every tensor of `graph` that ONNX Runtime can tell beforehand.
+#[cfg(not(feature = "ort"))]
+pub fn onnxruntime_shapes(_: &Graph, _: &IndexMap<String, Tensor>) -> Result<HashMap<String, Known>> {
     Err(Error::failed("built without ONNX Runtime"))
 }
 

@@ -18,6 +18,11 @@ pub const ALL: &[Row] = &[
         summary: "the same graph, interpreted node by node with libtorch kernels",
         needs: "parity-engine and libtorch (scripts/setup, or LIBTORCH)",
     },
+    Row {
+        name: "torchscript",
+        summary: "a TorchScript file of the same network in libtorch: declared outputs only",
+        needs: "parity-engine and libtorch (scripts/setup, or LIBTORCH)",
+    },
     Row { name: "recorded", summary: "a trace file: safetensors written by `parity run --record` or by anything else", needs: "nothing" },
     Row { name: "kernel", summary: "a built-in f64 reference in the place of its ONNX form: declared outputs only", needs: "nothing" },
     Row { name: "faulty", summary: "onnxruntime or libtorch with one named fault injected: the negative control", needs: "what it wraps" },

@@ -25,6 +25,15 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Counts a tensor that no comparison has seen.
+    pub fn abstain(&mut self, reason: String, excused: bool) {
+        self.tensors += 1;
+        match excused {
+            true => self.excused += 1,
+            false => *self.abstained.entry(reason).or_default() += 1,
+        }
+    }
+
     /// Compared share of the tensors that had to be compared; 0 where there was none.
     pub fn coverage(&self) -> f64 {
         let required = self.tensors - self.excused;

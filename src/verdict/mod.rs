@@ -8,6 +8,7 @@ pub use ledger::{Ledger, ledger};
 
 use crate::compare::{Comparison, json};
 use crate::floor::bound::{Bounded, DetectionLimit};
+use crate::scenario::Optimisation;
 use crate::stage::StageVerdict;
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
@@ -215,6 +216,23 @@ pub struct Unobserved {
     pub ratio: f64,
     /// None where the tensor was not judged.
     pub abstained: Option<String>,
+    /// What in the optimised session makes it differ, where that could be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+}
+
+/// What an optimised session does otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The lowest level of optimisation at which it differs.
+    pub level: Optimisation,
+    /// The fewest optimisers that must be left out for it to agree; empty where leaving them out does not help.
+    pub optimisers: Vec<String>,
+    /// The smallest region that is treated as one: observing a tensor inside it ends the difference.
+    pub nodes: Vec<String>,
+    /// Tensors that go into the region, and those that come out of it.
+    pub from: Vec<String>,
+    pub to: Vec<String>,
 }
 
 /// The answer.

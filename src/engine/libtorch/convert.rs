@@ -30,7 +30,8 @@ pub fn kind(dtype: DType) -> Option<Kind> {
     })
 }
 
-fn dtype(kind: Kind) -> Option<DType> {
+/// The dtype of a libtorch kind; None where we have none.
+pub fn dtype(kind: Kind) -> Option<DType> {
     DType::ALL.into_iter().find(|d| self::kind(*d) == Some(kind))
 }
 

@@ -5,7 +5,7 @@ use super::ops::{self, Kernel, Op, dtypes};
 use super::perturbed;
 use super::value::Value;
 use parity::error::{Error, Place, Result};
-use parity::graph::{Graph, Node, Step, cut};
+use parity::graph::{Attribute, Graph, Node, Step, cut, proto};
 use std::collections::HashMap;
 use tch::Tensor;
 
@@ -20,6 +20,27 @@ pub fn find(node: &Node, graph: &Graph) -> Result<&'static Op> {
         Error::failed(format!("node '{}': libtorch has no operator {} of {domain} opset {opset}", node.name, node.op))
             .next("parity list operators shows what is supported; CONTRIBUTING.md says how to add one")
     })
+}
+
+/// Whether `node` and every node inside its bodies is registered.
+pub fn has(node: &Node, graph: &Graph) -> bool {
+    let known = |domain: &str, op: &str| ops::find(domain, op, graph.opset(domain).unwrap_or(0)).is_some();
+    let called = |n: &proto::NodeProto| graph.functions.iter().any(|f| f.name() == n.op_type() && f.domain() == n.domain());
+    let mut open: Vec<&proto::GraphProto> = bodies(node.attributes.values());
+    let mut all = known(&node.domain, &node.op);
+    while let Some(body) = open.pop() {
+        all &= body.node.iter().all(|n| called(n) || known(n.domain(), n.op_type()));
+        open.extend(body.node.iter().flat_map(|n| &n.attribute).flat_map(|a| a.g.iter().chain(&a.graphs)));
+    }
+    all
+}
+
+fn bodies<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> Vec<&'a proto::GraphProto> {
+    let of = |a: &'a Attribute| match a {
+        Attribute::Other(a) => Some(a.g.iter().chain(&a.graphs)),
+        _ => None,
+    };
+    attributes.filter_map(of).flatten().collect()
 }
 
 /// Outputs of `step`, in the order of `Step::outputs`.
@@ -64,7 +85,12 @@ pub fn call<'a>(node: &'a Node, graph: &'a Graph, precision: Precision, scope: L
 }
 
 fn node(node: &Node, graph: &Graph, precision: Precision, scope: Lookup) -> Result<Vec<Value>> {
-    let op = find(node, graph)?;
+    let given = |e: Error| {
+        let one = |n: &String| scope(n).map_or("-".to_string(), |v| v.describe());
+        let all: Vec<String> = node.inputs.iter().map(one).collect();
+        Error { message: format!("{} on {}", e.message, all.join(", ")), ..e }
+    };
+    let op = find(node, graph).map_err(given)?;
     let call = call(node, graph, precision, scope)?;
     let outputs = run(op, &call).and_then(|out| call.check_all_read().map(|()| out));
     let outputs = outputs.and_then(|out| match precision {

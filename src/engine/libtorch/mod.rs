@@ -8,12 +8,14 @@ mod judge;
 mod ops;
 mod perturbed;
 mod scales;
+mod script;
 mod session;
 mod value;
 
 use call::Precision;
 use parity::error::{Error, Result};
 use parity::graph::Graph;
+use parity::scenario::Subject;
 use parity::subject::{Differentiator, Judge, Options, Session, Torch};
 use parity::tensor;
 use std::collections::HashMap;
@@ -28,6 +30,15 @@ pub const LINKED: Linked = Linked;
 impl Torch for Linked {
     fn session(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>> {
         Ok(Box::new(session::TorchSession::open(graph, options)?))
+    }
+
+    fn lacks(&self, graph: &Graph) -> Vec<usize> {
+        let lacking = |s: &parity::graph::Step| s.nodes.iter().any(|n| !interpret::has(n, graph));
+        graph.steps.iter().enumerate().filter(|(_, s)| lacking(s)).map(|(i, _)| i).collect()
+    }
+
+    fn script(&self, graph: Arc<Graph>, subject: &Subject, options: &Options) -> Result<Box<dyn Session>> {
+        Ok(Box::new(script::Script::open(graph, subject, options)?))
     }
 
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>> {

@@ -18,12 +18,9 @@ pub struct TorchSession {
 }
 
 impl TorchSession {
-    /// Refuses a graph with an operator that is not registered, before anything runs.
+    /// A step with an operator that is not registered is refused when it is asked for: the other engine may lend its output.
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
         tch::set_num_threads(options.threads as i32);
-        for node in graph.steps.iter().flat_map(|s| &s.nodes) {
-            interpret::find(node, &graph)?;
-        }
         let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), Value::of_tensor(t)?))).collect::<Result<_>>()?;
         Ok(Self { graph, weights })
     }

@@ -2,7 +2,7 @@
 //!
 //! A dtype without arithmetic in libtorch is carried in a wider one that holds it exactly and is marked with what it stands for.
 
-use super::convert::{from_torch, to_torch, torch_error};
+use super::convert::{dtype, from_torch, to_torch, torch_error};
 use parity::error::{Error, Result};
 use parity::tensor::{self, DType, Narrow};
 use tch::{Kind, Tensor};
@@ -133,7 +133,10 @@ impl Value {
     /// Dtype and shape, for messages.
     pub fn describe(&self) -> String {
         match self {
-            Value::Tensor(t) => format!("{:?}{:?}", t.kind(), t.size()),
+            Value::Tensor(t) => {
+                let name = dtype(t.kind()).map_or_else(|| format!("{:?}", t.kind()), |d| d.name().to_string());
+                format!("{name} {:?}", t.size())
+            }
             Value::Marked(Mark::Narrow(d), t) => format!("{}{:?}", d.name(), t.size()),
             Value::Marked(m, t) => format!("{m:?}{:?}", t.size()),
             Value::Strings(shape, _) => format!("strings{shape:?}"),

@@ -121,7 +121,7 @@ impl Case {
         let mut session = ort::session::Session::builder(environment())?
             .with_optimization_level(ort::session::builder::GraphOptimizationLevel::Disable)?
             .with_intra_threads(1)?
-            .commit_from_memory(&cut::whole(&self.graph()))?;
+            .commit_from_memory(&cut::whole(&self.graph(), &[]))?;
         let inputs = self.fed.iter().map(|(n, t)| Ok((n.clone(), to_ort(t)?))).collect::<ort::Result<Vec<_>>>()?;
         let outputs = session.run(inputs)?;
         Ok(outputs.values().map(|v| from_ort(&v)).collect())

@@ -1,0 +1,129 @@
+//! bisect: what in an optimised session makes its outputs differ: the level, the optimisers, and the smallest region between two tensors.
+//!
+//! Every question is one more session of the whole model; halving keeps them few.
+
+use crate::error::{Place, Result};
+use crate::graph::Graph;
+use crate::scenario::Optimisation;
+use crate::subject::{Deployed, Feed, Session};
+use crate::tensor::Tensor;
+use crate::verdict::Cause;
+use std::collections::HashSet;
+
+/// Tensors of a region that are tried one by one.
+const SINGLY: usize = 32;
+
+/// Declared outputs of one session.
+pub type Outputs = Vec<(String, Tensor)>;
+
+/// Why the un-observed run of `session` is off; None where it cannot be asked, or where asking again shows nothing.
+pub fn run(session: &mut dyn Session, graph: &Graph, feed: Feed, off: &dyn Fn(&Outputs) -> bool) -> Result<Option<Cause>> {
+    let all = session.optimisers();
+    let mut agrees = |level: Optimisation, without: &[&str], observed: &[String]| -> Result<Option<bool>> {
+        let outputs = session.deployed(feed, &Deployed { level, without, observed }).at("looking for what differs un-observed")?;
+        Ok(outputs.map(|o| !off(&o)))
+    };
+    let mut found = None;
+    for level in [Optimisation::Disable, Optimisation::Basic, Optimisation::Extended, Optimisation::All] {
+        match agrees(level, &[], &[])? {
+            None => return Ok(None),
+            Some(true) => {}
+            Some(false) => {
+                found = Some(level);
+                break;
+            }
+        }
+    }
+    let Some(level) = found else { return Ok(None) };
+    let optimisers = fewest(all.len(), &mut |chosen| {
+        let without: Vec<&str> = chosen.iter().map(|i| all[*i]).collect();
+        Ok(agrees(level, &without, &[])? == Some(true))
+    })?;
+    let region = region(graph, &mut |observed| Ok(agrees(level, &[], observed)? == Some(true)))?;
+    let optimisers = optimisers.unwrap_or_default().into_iter().map(|i| all[i].to_string()).collect();
+    Ok(Some(Cause { level, optimisers, ..region.unwrap_or_default() }))
+}
+
+/// A smallest set of 0..n for which `holds`, in which none can be spared; None where not even all of them do.
+fn fewest(n: usize, holds: &mut dyn FnMut(&[usize]) -> Result<bool>) -> Result<Option<Vec<usize>>> {
+    let mut kept: Vec<usize> = Vec::new();
+    let with = |kept: &[usize], first: usize| kept.iter().copied().chain(0..first).collect::<Vec<_>>();
+    let mut most = n;
+    if !holds(&with(&kept, most))? {
+        return Ok(None);
+    }
+    while !holds(&kept)? {
+        // The last of the first that are needed is needed itself.
+        let first = least(most, &mut |k| holds(&with(&kept, k)))?;
+        let Some(last) = first.checked_sub(1) else { break };
+        kept.push(last);
+        most = last;
+    }
+    Ok(Some(kept))
+}
+
+/// The least k of 0..=n with `holds(k)`, which holds at n.
+fn least(n: usize, holds: &mut dyn FnMut(usize) -> Result<bool>) -> Result<usize> {
+    let (mut below, mut at) = (0, n);
+    while below < at {
+        let middle = below + (at - below) / 2;
+        if holds(middle)? { at = middle } else { below = middle + 1 }
+    }
+    Ok(at)
+}
+
+/// The nodes across whose tensors something is fused: observing one of these tensors is enough to end the difference.
+fn region(graph: &Graph, agrees: &mut dyn FnMut(&[String]) -> Result<bool>) -> Result<Option<Cause>> {
+    let declared: HashSet<&str> = graph.outputs.iter().map(|p| p.name.as_str()).collect();
+    let tensors: Vec<String> = graph.steps.iter().flat_map(|s| &s.outputs).filter(|n| !declared.contains(n.as_str())).cloned().collect();
+    let n = tensors.len();
+    if n == 0 || !agrees(&tensors)? {
+        return Ok(None);
+    }
+    let from = least(n, &mut |k| agrees(&tensors[..k]))?.saturating_sub(1);
+    let to = n - least(n, &mut |k| agrees(&tensors[n - k..]))?;
+    let between = &tensors[from.min(to)..=to.max(from).min(n - 1)];
+    let mut inside: Vec<&String> = Vec::new();
+    for name in between.iter().filter(|_| between.len() <= SINGLY) {
+        if agrees(std::slice::from_ref(name))? {
+            inside.push(name);
+        }
+    }
+    if inside.is_empty() {
+        inside = between.iter().collect();
+    }
+    Ok(Some(around(graph, &inside)))
+}
+
+/// The nodes that give or take the tensors `inside`, and what lies before and behind them.
+fn around(graph: &Graph, inside: &[&String]) -> Cause {
+    let touches = |s: &&crate::graph::Step| s.inputs.iter().chain(&s.outputs).any(|n| inside.contains(&n));
+    let steps: Vec<_> = graph.steps.iter().filter(touches).collect();
+    let given = |n: &&String| steps.iter().any(|s| s.outputs.contains(n));
+    let mut from: Vec<String> =
+        steps.iter().flat_map(|s| &s.inputs).filter(|n| !given(n) && !graph.weights.contains_key(*n)).cloned().collect();
+    from.dedup();
+    let to = steps.iter().flat_map(|s| &s.outputs).filter(|n| !inside.contains(n)).cloned().collect();
+    Cause { nodes: steps.iter().map(|s| s.name.clone()).collect(), from, to, ..Default::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fewest_are_found_alone_together_or_not_at_all() {
+        for needed in [vec![], vec![0], vec![6], vec![2, 5], vec![0, 3, 6]] {
+            let mut asked = 0;
+            let mut holds = |chosen: &[usize]| {
+                asked += 1;
+                Ok(needed.iter().all(|i| chosen.contains(i)))
+            };
+            let mut found = fewest(7, &mut holds).unwrap().unwrap();
+            found.sort_unstable();
+            assert_eq!(found, needed);
+            assert!(asked <= 16, "{asked} sessions for {needed:?}");
+        }
+        assert_eq!(fewest(7, &mut |_| Ok(false)).unwrap(), None);
+    }
+}
