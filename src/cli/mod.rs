@@ -7,6 +7,7 @@ mod conformance;
 mod doctor;
 mod engine;
 mod fuzz;
+mod interrupt;
 mod list;
 mod map;
 mod params;
