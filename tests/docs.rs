@@ -49,6 +49,11 @@ fn every_command_of_the_floors_document_runs() {
 }
 
 #[test]
+fn every_command_of_the_fuzzing_document_runs() {
+    check("docs/FUZZ.md");
+}
+
+#[test]
 fn every_command_of_the_golden_document_runs() {
     check("docs/GOLDEN.md");
 }

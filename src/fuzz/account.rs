@@ -22,6 +22,8 @@ pub struct Report {
     pub edges: BTreeMap<&'static str, u64>,
     pub flips: u64,
     pub kinks: u64,
+    /// Relations that were tried.
+    pub relations: u64,
     /// Cases up to and including the first find.
     pub first: Option<u64>,
     /// Cases with a finding, by its kind.
@@ -66,6 +68,7 @@ impl Report {
         self.numbers += judged.compared as u64;
         self.flips += judged.flips as u64;
         self.kinks += judged.kinks as u64;
+        self.relations += judged.relations as u64;
         let Some(finding) = &judged.finding else { return false };
         self.first.get_or_insert(self.drawn);
         let kind = kind(&finding.what);

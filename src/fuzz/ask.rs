@@ -3,6 +3,7 @@
 use super::draw::Case;
 use super::opinion::Subject;
 use super::oracle::{self, Finding, Judged};
+use super::relations::{self, Relation};
 use crate::error::Error;
 use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;
@@ -26,17 +27,40 @@ pub fn drawn(strategy: &BoxedStrategy<Case>, seed: u64, number: u64) -> Tree {
     strategy.new_tree(&mut runner).expect("strategies without filters always give a case")
 }
 
-/// What came of a case; Err says why the reference refuses it.
-pub fn asked(kernel: &Kernel, subject: &mut dyn Subject, case: &Case) -> Result<Judged, String> {
+/// What came of a case and of these relations of it; Err says why the reference refuses it.
+pub fn asked(kernel: &Kernel, subject: &mut dyn Subject, case: &Case, relations: &[&Relation]) -> Result<Judged, String> {
     let feed = |n: &str| case.inputs.get(n).cloned();
     let reference = kernel.evaluate(&feed).map_err(|e| kind(&e.message))?;
     Ok(match subject.opinion(kernel, case, &reference) {
-        Ok(opinion) => oracle::judge(case, &reference, &opinion),
-        Err(e) => {
-            let finding = Finding { what: format!("refused: {}", e.message), index: 0, reference: 0.0, candidate: f64::NAN };
-            Judged { finding: Some(finding), ..Judged::default() }
+        Ok(opinion) => {
+            let mut judged = oracle::judge(case, &reference, &opinion);
+            for relation in relations {
+                if judged.finding.is_some() {
+                    break;
+                }
+                match relation.broken(kernel, subject, case, &opinion.tensors) {
+                    Ok(None) => {}
+                    Ok(Some((compared, finding))) => {
+                        judged = Judged { relations: judged.relations + 1, compared: judged.compared + compared, finding, ..judged };
+                    }
+                    Err(e) => judged.finding = Some(refused(&e)),
+                }
+            }
+            judged
         }
+        Err(e) => Judged { finding: Some(refused(&e)), ..Judged::default() },
     })
+}
+
+fn refused(e: &Error) -> Finding {
+    Finding { what: format!("refused: {}", e.message), index: 0, reference: 0.0, candidate: f64::NAN }
+}
+
+/// The relation that is tried on case `number`: one after the other, as each costs another answer.
+pub fn due(kernel: &Kernel, number: u64) -> Vec<&'static Relation> {
+    let all: Vec<_> = relations::of(kernel).collect();
+    let which = number.checked_rem(all.len() as u64).map(|i| all[i as usize]);
+    which.into_iter().collect()
 }
 
 /// What the subject gets wrong on a case, if anything.
@@ -44,7 +68,8 @@ pub fn asked(kernel: &Kernel, subject: &mut dyn Subject, case: &Case) -> Result<
 /// # Errors
 /// A case that the reference refuses.
 pub fn replay(kernel: &Kernel, subject: &mut dyn Subject, case: &Case) -> crate::error::Result<Option<Finding>> {
-    let judged = asked(kernel, subject, case).map_err(|e| Error::usage(format!("kernel '{}' refuses the inputs: {e}", kernel.name)))?;
+    let judged = asked(kernel, subject, case, &relations::of(kernel).collect::<Vec<_>>())
+        .map_err(|e| Error::usage(format!("kernel '{}' refuses the inputs: {e}", kernel.name)))?;
     Ok(judged.finding)
 }
 
@@ -54,7 +79,13 @@ pub fn kind(message: &str) -> String {
 }
 
 /// The smallest case on the way down that still has a finding of the same kind; `hurry` says when to be content with what there is.
-pub fn shrunk(kernel: &Kernel, subject: &mut dyn Subject, mut tree: Tree, first: Finding, hurry: &dyn Fn() -> bool) -> (Case, Finding) {
+pub fn shrunk(
+    kernel: &Kernel,
+    subject: &mut dyn Subject,
+    (mut tree, first): (Tree, Finding),
+    relations: &[&Relation],
+    hurry: &dyn Fn() -> bool,
+) -> (Case, Finding) {
     let mut best = (tree.current(), first);
     let same = kind(&best.1.what);
     let (mut steps, mut read) = (0, 0);
@@ -62,7 +93,7 @@ pub fn shrunk(kernel: &Kernel, subject: &mut dyn Subject, mut tree: Tree, first:
     while going && steps < STEPS && read < READ && !hurry() {
         let case = tree.current();
         (steps, read) = (steps + 1, read + case.inputs.values().map(Tensor::numel).sum::<usize>());
-        going = match asked(kernel, subject, &case).ok().and_then(|j| j.finding).filter(|f| kind(&f.what) == same) {
+        going = match asked(kernel, subject, &case, relations).ok().and_then(|j| j.finding).filter(|f| kind(&f.what) == same) {
             Some(finding) => {
                 best = (case, finding);
                 tree.simplify()

@@ -10,6 +10,7 @@ pub mod keep;
 pub mod opinion;
 pub mod options;
 pub mod oracle;
+pub mod relations;
 pub mod run;
 
 pub use account::Report;

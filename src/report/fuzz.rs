@@ -40,8 +40,10 @@ pub fn replay(name: &str, kernel: &str, finding: Option<&Finding>) -> String {
 }
 
 fn headline(kernel: &Kernel, report: &Report) -> String {
-    let Report { drawn, compared, numbers, flips, kinks, .. } = report;
-    let accounts = format!("{compared} of {drawn} cases compared, {numbers} numbers, {flips} tie flips, {kinks} rows on a kink");
+    let Report { drawn, compared, numbers, flips, kinks, relations, .. } = report;
+    let accounts = format!(
+        "{compared} of {drawn} cases compared, {numbers} numbers, {flips} tie flips, {kinks} rows on a kink, {relations} relations"
+    );
     match (report.first, report.diverges(), compared) {
         (Some(n), _, _) => format!("DIVERGE: {} after {n} cases ({accounts})", kernel.name),
         (None, true, _) => format!("DIVERGE: {} on a known find ({accounts})", kernel.name),
