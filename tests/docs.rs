@@ -49,6 +49,11 @@ fn every_command_of_the_floors_document_runs() {
 }
 
 #[test]
+fn every_command_of_the_fuzzing_document_runs() {
+    check("docs/FUZZ.md");
+}
+
+#[test]
 fn every_command_of_the_golden_document_runs() {
     check("docs/GOLDEN.md");
 }
@@ -109,7 +114,7 @@ fn the_exit_codes_of_the_readme_are_the_programs() {
 
 #[test]
 fn every_scenario_key_is_documented() {
-    let sources = ["mod", "expect", "input", "subject", "training"].map(|f| read(&format!("src/scenario/{f}.rs"))).concat();
+    let sources = ["mod", "expect", "find", "input", "subject", "training"].map(|f| read(&format!("src/scenario/{f}.rs"))).concat();
     let doc = read("docs/SCENARIO.md");
     let keys = sources
         .lines()

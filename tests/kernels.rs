@@ -141,7 +141,9 @@ fn libtorch_computes_every_form_as_the_reference_does() {
 
 fn fuzz(kernel: &str, cases: usize, forms: &Path) -> Ran {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Call::new(PARITY, root, &["fuzz", kernel, "--cases", &cases.to_string(), "--seed", "3", "--forms", text(forms)]).run()
+    let found = tempfile::tempdir().unwrap();
+    let (cases, found) = (cases.to_string(), text(found.path()));
+    Call::new(PARITY, root, &["fuzz", kernel, "--cases", &cases, "--seed", "3", "--forms", text(forms), "--found", found]).run()
 }
 
 #[test]

@@ -212,12 +212,30 @@ pub enum Table {
 pub struct Fuzz {
     /// A name from the first column of `parity list kernels`, or all
     pub kernel: String,
-    /// Cases to draw
-    #[arg(long, default_value_t = 1000)]
-    pub cases: u64,
+    /// Cases to draw; 1000 where no time is stated either
+    #[arg(long)]
+    pub cases: Option<u64>,
+    /// Ends after this time per kernel: 30s, 10m, 1h30m
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<humantime::Duration>,
     /// Seed of the first case; a case is drawn from the seed and its number alone
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Draws the I-th of N shares of the same cases
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<crate::fuzz::Shard>,
+    /// Threads, all cores where not stated; the report is the same
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Ends after this many finds of different kinds
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub finds: usize,
+    /// Injects a fault: what a port may get wrong
+    #[arg(long, value_name = "NAME@NODE[=AMOUNT]")]
+    pub fault: Option<String>,
+    /// Folder where finds are kept and tried first: scenarios/found where none is named, nowhere with --fault
+    #[arg(long, value_name = "FOLDER")]
+    pub found: Option<PathBuf>,
     /// Folder of the ONNX forms
     #[arg(long, value_name = "FOLDER", default_value = "golden/kernels")]
     pub forms: PathBuf,

@@ -1,49 +1,140 @@
 //! fuzz: `parity fuzz`: a kernel's ONNX form in libtorch, values and autograd, against the f64 reference on drawn cases.
 
-use super::{args, engine, say, watch};
-use crate::error::{Error, Result};
+use super::{args, engine, interrupt, say, watch};
+use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
+use crate::fuzz::account::Find;
+use crate::fuzz::keep::{self, Folder};
 use crate::fuzz::opinion::Double;
-use crate::fuzz::{self, Options, Report};
-use crate::graph::load;
-use crate::pass::Watch;
+use crate::fuzz::{self, Listener, Options, Report, Shard, Task};
+use crate::graph::{Graph, load};
 use crate::report;
-use crate::subject::Engines;
+use crate::scenario::{Scenario, Subject};
 use crate::subject::kernels::{Kernel, all, find};
+use crate::subject::{Engines, open};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
+
+/// Cases where neither their number nor a time is stated.
+const CASES: u64 = 1000;
+/// Where finds are kept unless a folder is named.
+const FOUND: &str = "scenarios/found";
 
 pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     let kernels = if args.kernel == "all" { all().collect() } else { vec![find(&args.kernel)?] };
+    let candidate = candidate(args, kernels.len())?;
     if engines.torch.is_none() {
         return engine::hand_over();
     }
+    interrupt::listen()?;
     let mut exit = Exit::Agree;
     for kernel in kernels {
-        let report = one(kernel, args, engines)?;
+        let report = one(kernel, &candidate, args, engines)?;
         say(&report::fuzz(kernel, &report))?;
         exit = worse(exit, &report);
+        if interrupt::asked() {
+            break;
+        }
     }
     Ok(exit)
 }
 
-fn one(kernel: &Kernel, args: &args::Fuzz, engines: Engines) -> Result<Report> {
-    let path = args.forms.join(format!("{}.onnx", kernel.name));
-    let graph = load::file(&path).map_err(|e| match e.next {
+/// The subject that is fuzzed: libtorch, with the fault where one is named.
+fn candidate(args: &args::Fuzz, kernels: usize) -> Result<Subject> {
+    let Some(text) = &args.fault else { return Ok(Subject::named("libtorch")) };
+    if kernels > 1 {
+        return Err(Error::usage("--fault names a node of one kernel's form").next("name the kernel instead of all"));
+    }
+    let wrong = || Error::usage(format!("--fault {text}: expected NAME@NODE or NAME@NODE=AMOUNT")).next("parity list faults");
+    let (name, place) = text.split_once('@').ok_or_else(wrong)?;
+    let (node, amount) = match place.rsplit_once('=') {
+        Some((node, amount)) => (node, Some(amount.parse().map_err(|_| wrong())?)),
+        None => (place, None),
+    };
+    let (fault, node) = (Some(name.to_string()), Some(node.to_string()));
+    Ok(Subject { of: Some("libtorch".into()), fault, node, amount, ..Subject::named("faulty") })
+}
+
+fn one(kernel: &'static Kernel, candidate: &Subject, args: &args::Fuzz, engines: Engines) -> Result<Report> {
+    let model = args.forms.join(format!("{}.onnx", kernel.name));
+    let graph = form(&model)?;
+    let torch = engines.torch()?;
+    let faulty = open::graph_of(candidate, &graph)?;
+    let subject = || Ok(Box::new(Double::open(torch, faulty.clone())?) as Box<dyn fuzz::Subject>);
+    let folder = found(args).map(|path| Folder { path, kernel, model, candidate: candidate.clone(), seed: args.seed });
+    let end = args.time.map(|t| Instant::now() + *t);
+    let task = Task {
+        kernel,
+        open: &subject,
+        options: options(args),
+        known: folder.as_ref().map_or(Ok(vec![]), |f| f.known(&graph))?,
+        stop: &|| interrupt::asked() || end.is_some_and(|end| Instant::now() >= end),
+        hurry: &interrupt::asked,
+    };
+    let bar = watch::Cases::new(kernel.name, (args.cases.is_some() || end.is_none()).then(|| task.options.drawn()));
+    fuzz::run(&task, &mut Progress { bar, folder }).at(kernel.name)
+}
+
+/// The ONNX form of a kernel.
+fn form(path: &Path) -> Result<Arc<Graph>> {
+    let graph = load::file(path).map_err(|e| match e.next {
         Some(_) => e,
         None => Error::usage(e.message).next("--forms names the folder of the kernels' ONNX forms (golden/kernels of this project)"),
     })?;
-    let mut form = Double::open(engines.torch()?, Arc::new(graph))?;
-    let options = Options { cases: args.cases, seed: args.seed };
-    let mut bar = watch::Bar::new();
-    bar.phase(kernel.name, args.cases as usize);
-    Ok(fuzz::run(kernel, &mut form, &options, &mut |done| bar.step(done as usize)))
+    Ok(Arc::new(graph))
+}
+
+/// Where finds are kept; those of a planted fault only where a folder is named for them.
+fn found(args: &args::Fuzz) -> Option<PathBuf> {
+    args.found.clone().or_else(|| args.fault.is_none().then(|| FOUND.into()))
+}
+
+fn options(args: &args::Fuzz) -> Options {
+    Options {
+        cases: args.cases.unwrap_or(if args.time.is_some() { u64::MAX } else { CASES }),
+        seed: args.seed,
+        shard: args.shard.unwrap_or(Shard::ALL),
+        jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        finds: args.finds,
+    }
+}
+
+/// Shows the progress and keeps what is found.
+struct Progress {
+    bar: watch::Cases,
+    folder: Option<Folder>,
+}
+
+impl Listener for Progress {
+    fn step(&mut self, drawn: u64, finds: usize) {
+        self.bar.step(drawn, finds);
+    }
+
+    fn keep(&mut self, find: &Find) -> Result<Option<PathBuf>> {
+        self.folder.as_ref().map(|f| f.keep(find)).transpose()
+    }
+}
+
+/// Replays a find as it was found.
+pub fn replay(scenario: &Scenario, of: &crate::scenario::Find, engines: Engines) -> Result<Exit> {
+    let kernel = find(&of.kernel).at("find.kernel")?;
+    if scenario.reference.subject != "kernel" || scenario.candidate.engine() != "libtorch" {
+        return Err(Error::usage("a find holds libtorch (or a fault in it) against reference.subject = \"kernel\"")
+            .next("without [find] the scenario runs like any other"));
+    }
+    let graph = form(&scenario.model)?;
+    let mut subject = Double::open(engines.torch()?, open::graph_of(&scenario.candidate, &graph)?)?;
+    let finding = fuzz::replay(kernel, &mut subject, &keep::case(scenario, &graph)?)?;
+    say(&report::replay(scenario.name.as_deref().unwrap_or("find"), kernel.name, finding.as_ref()))?;
+    Ok(if finding.is_some() { Exit::Diverge } else { Exit::Agree })
 }
 
 /// A find is worse than nothing compared, which is worse than agreement.
 fn worse(before: Exit, report: &Report) -> Exit {
-    match (before, report.finds.is_empty(), report.compared) {
-        (Exit::Diverge, _, _) | (_, false, _) => Exit::Diverge,
-        (_, true, 0) => Exit::Uncovered,
-        (before, true, _) => before,
+    match (before, report.diverges(), report.covers()) {
+        (Exit::Diverge, _, _) | (_, true, _) => Exit::Diverge,
+        (_, false, false) => Exit::Uncovered,
+        (before, false, true) => before,
     }
 }

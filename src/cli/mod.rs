@@ -8,6 +8,7 @@ mod doctor;
 mod engine;
 mod extract;
 mod fuzz;
+mod interrupt;
 mod list;
 mod map;
 mod params;

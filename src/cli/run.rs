@@ -15,6 +15,9 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
     if engines.torch.is_none() && needs_torch(&scenario) {
         return engine::hand_over();
     }
+    if let Some(find) = &scenario.find {
+        return replayed(args, &scenario, find, engines);
+    }
     let bare = is_model(args);
     if bare && !args.json {
         say(&format!("# the scenario that was built from the command line (--save FILE keeps it)\n{}\n", text(&scenario)?))?;
@@ -31,6 +34,18 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
         if args.json { eprint!("{done}") } else { say(&done)? }
     }
     Ok(run.expectation.exit)
+}
+
+/// A find is one case of a fuzz run, not a run of its own: nothing of it can be limited, seeded or recorded.
+fn replayed(args: &args::Run, scenario: &Scenario, find: &crate::scenario::Find, engines: Engines) -> Result<Exit> {
+    let limited = !args.only.is_empty() || args.from.is_some() || args.until.is_some();
+    if limited || args.seed.is_some() || args.threads.is_some() || args.json || args.record.is_some() {
+        return Err(Error::usage(
+            "a find is replayed as it was found: --only, --from, --until, --seed, --threads, --json and --record do not apply",
+        )
+        .next("take [find] out of the scenario to run it like any other"));
+    }
+    super::fuzz::replay(scenario, find, engines)
 }
 
 fn is_model(args: &args::Run) -> bool {

@@ -31,6 +31,38 @@ impl Watch for Bar {
     }
 }
 
+/// The progress of a fuzzed kernel: cases, their rate, finds.
+pub struct Cases {
+    bar: ProgressBar,
+    name: &'static str,
+}
+
+impl Cases {
+    /// Of `all` cases, where their number is known.
+    pub fn new(name: &'static str, all: Option<u64>) -> Self {
+        let bar = all.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        let shown = if all.is_some() { "{msg} [{bar:30}] {pos}/{len} cases" } else { "{msg} {pos} cases" };
+        if let Ok(style) = ProgressStyle::with_template(&format!("{shown}, {{per_sec}}, {{elapsed}}")) {
+            bar.set_style(style);
+        }
+        bar.set_message(name);
+        Self { bar, name }
+    }
+
+    pub fn step(&mut self, drawn: u64, finds: usize) {
+        if finds > 0 {
+            self.bar.set_message(format!("{}, {finds} finds", self.name));
+        }
+        self.bar.set_position(drawn);
+    }
+}
+
+impl Drop for Cases {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();

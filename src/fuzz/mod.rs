@@ -3,10 +3,18 @@
 //! A case is drawn from (seed, index) alone, so any part of a run can be repeated. What a subject says is judged against the f64
 //! reference; a find is shrunk before it is reported.
 
+pub mod account;
+mod ask;
 pub mod draw;
+pub mod keep;
 pub mod opinion;
+pub mod options;
 pub mod oracle;
+pub mod relations;
 pub mod run;
 
+pub use account::Report;
+pub use ask::replay;
 pub use opinion::Subject;
-pub use run::{Options, Report, run};
+pub use options::{Options, Shard};
+pub use run::{Listener, Task, run};

@@ -1,10 +1,10 @@
 //! opinion: what a subject says about a case: the outputs of the kernel's ONNX form, and gradients.
 
 use super::draw::Case;
-use crate::error::{Place, Result};
+use crate::error::Result;
 use crate::graph::Graph;
 use crate::subject::kernels::{Answer, Kernel};
-use crate::subject::{Ask, Differentiator, Judge, Options, Torch};
+use crate::subject::{Ask, Differentiator, Options, Torch};
 use crate::tensor::Tensor;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,24 +23,23 @@ pub trait Subject {
     fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion>;
 }
 
-/// The ONNX form of a kernel in libtorch in f64, values and autograd.
-pub struct Double {
-    graph: Arc<Graph>,
-    values: Box<dyn Judge>,
-    backward: Box<dyn Differentiator>,
-}
+/// Opens a subject; every thread has one of its own.
+pub type Open<'a> = &'a (dyn Fn() -> Result<Box<dyn Subject>> + Sync);
+
+/// The ONNX form of a kernel in libtorch in f64: values and autograd out of one walk.
+pub struct Double(Box<dyn Differentiator>);
 
 impl Double {
     /// # Errors
     /// A graph with an operator that the interpreter does not have.
     pub fn open(torch: &dyn Torch, graph: Arc<Graph>) -> Result<Self> {
         let options = Options { threads: 1, optimisation: Default::default() };
-        let values = torch.judge(graph.clone(), &options)?;
-        let backward = torch.differentiator(graph.clone(), &options, true)?;
-        Ok(Self { graph, values, backward })
+        Ok(Self(torch.differentiator(graph, &options, true)?))
     }
+}
 
-    fn gradients(&mut self, case: &Case, reference: &Answer) -> Result<BTreeMap<(String, String), Option<Tensor>>> {
+impl Subject for Double {
+    fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion> {
         let unique = |mut names: Vec<String>| {
             names.sort();
             names.dedup();
@@ -48,26 +47,13 @@ impl Double {
         };
         let terms = unique(reference.gradients.iter().map(|g| g.of.to_string()).collect());
         let wrt = unique(reference.gradients.iter().map(|g| g.by.to_string()).collect());
-        if terms.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let replay = HashMap::new();
-        let feed = |n: &str| case.inputs.get(n).cloned();
-        let ask = Ask { feed: &feed, terms: &terms, wrt: &wrt, replay: &replay, noise: None, slopes: &[] };
-        let found = self.backward.run(&ask).at("backward")?;
+        let keep: Vec<String> = kernel.outputs.iter().map(|n| n.to_string()).collect();
+        let (replay, feed) = (HashMap::new(), |n: &str| case.inputs.get(n).cloned());
+        let found = self.0.run(&Ask { feed: &feed, terms: &terms, wrt: &wrt, replay: &replay, noise: None, slopes: &[], keep: &keep })?;
         let pairs = terms.iter().flat_map(|t| wrt.iter().map(move |w| (t.clone(), w.clone())));
-        Ok(pairs.zip(found.by_term.into_iter().flatten()).collect())
-    }
-}
-
-impl Subject for Double {
-    fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion> {
-        let mut live: HashMap<String, Tensor> = case.inputs.iter().map(|(n, t)| (n.clone(), t.clone())).collect();
-        for (i, step) in self.graph.steps.iter().enumerate() {
-            let outputs = self.values.eval(i, &|n| live.get(n).cloned()).at(format!("node '{}'", step.name))?;
-            live.extend(step.outputs.iter().cloned().zip(outputs));
-        }
-        let tensors = kernel.outputs.iter().filter_map(|n| Some((n.to_string(), live.remove(*n)?))).collect();
-        Ok(Opinion { tensors, gradients: self.gradients(case, reference)? })
+        Ok(Opinion {
+            tensors: keep.into_iter().zip(found.kept).collect(),
+            gradients: pairs.zip(found.by_term.into_iter().flatten()).collect(),
+        })
     }
 }

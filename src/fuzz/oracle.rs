@@ -5,6 +5,7 @@
 
 use super::draw::Case;
 use super::opinion::Opinion;
+use crate::kernel::assign::Trail;
 use crate::subject::kernels::Answer;
 use crate::tensor::Tensor;
 use std::fmt;
@@ -28,6 +29,8 @@ pub struct Judged {
     pub flips: usize,
     /// Rows whose gradient was not compared because they lie on a kink.
     pub kinks: usize,
+    /// Relations that were tried.
+    pub relations: usize,
     pub finding: Option<Finding>,
 }
 
@@ -58,7 +61,7 @@ pub fn judge(case: &Case, reference: &Answer, opinion: &Opinion) -> Judged {
         return out;
     }
     let values = reference.tensors.iter().find_map(|(name, expected)| match opinion.tensors.get(*name) {
-        Some(found) => tensor(&format!("value '{name}'"), expected, found, unit(name), &|_| true, &mut out),
+        Some(found) => tensor(&format!("value '{name}'"), expected, found, unit(name), &|_| true, &mut out.compared),
         None => Some(missing(format!("value '{name}'"))),
     });
     out.finding = values.or_else(|| gradients(case, reference, opinion, &mut out));
@@ -88,6 +91,7 @@ fn owners(reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<Fin
             let rows = assignment.trails.len();
             let margin = match theirs.filter(|g| *g >= rows) {
                 Some(_) => Some(f64::INFINITY),
+                None if theirs.is_some_and(|g| excluded(&assignment.trails[g], a)) => Some(f64::INFINITY),
                 None => assignment.distance(a, theirs).map(|m| m.relative()),
             };
             match margin {
@@ -104,6 +108,12 @@ fn owners(reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<Fin
     None
 }
 
+/// Whether a rule keeps the anchor from the row because its metric is 0. Both sides start from the same bits and a product with 0 is 0:
+/// no rounding decides that.
+fn excluded(trail: &Trail, anchor: usize) -> bool {
+    trail.positive && trail.metric[anchor] == 0.0
+}
+
 fn gradients(case: &Case, reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<Finding> {
     let on_kink: Vec<bool> = reference.kinks.iter().map(|k| *k <= KINK).collect();
     out.kinks = on_kink.iter().filter(|k| **k).count();
@@ -114,15 +124,24 @@ fn gradients(case: &Case, reference: &Answer, opinion: &Opinion, out: &mut Judge
         // A gradient is a unit of the output per unit of the input.
         let unit = unit(g.of) / case.inputs.get(g.by).map_or(1.0, largest).max(f64::MIN_POSITIVE);
         match opinion.gradients.get(&(g.of.to_string(), g.by.to_string())) {
-            Some(Some(found)) => tensor(&what, &g.value, found, unit, &counts, out),
-            Some(None) => tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), unit, &counts, out),
+            Some(Some(found)) => tensor(&what, &g.value, found, unit, &counts, &mut out.compared),
+            Some(None) => {
+                tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), unit, &counts, &mut out.compared)
+            }
             None => Some(missing(what)),
         }
     })
 }
 
 /// The first element that differs among those that count.
-fn tensor(what: &str, expected: &Tensor, found: &Tensor, unit: f64, counts: &dyn Fn(usize) -> bool, out: &mut Judged) -> Option<Finding> {
+pub(super) fn tensor(
+    what: &str,
+    expected: &Tensor,
+    found: &Tensor,
+    unit: f64,
+    counts: &dyn Fn(usize) -> bool,
+    compared: &mut usize,
+) -> Option<Finding> {
     if expected.shape() != found.shape() {
         let what = format!("{what} has shape {:?}, expected {:?}", found.shape(), expected.shape());
         return Some(Finding { what, index: 0, reference: expected.numel() as f64, candidate: found.numel() as f64 });
@@ -136,7 +155,7 @@ fn tensor(what: &str, expected: &Tensor, found: &Tensor, unit: f64, counts: &dyn
         let near = !exact && e.is_finite() && (e - f).abs() <= RELATIVE * e.abs() + CANCELLED * scale;
         !(equal || near)
     };
-    out.compared += e.len();
+    *compared += e.len();
     let index = (0..e.len()).filter(|i| counts(*i)).find(differs)?;
     Some(Finding { what: what.into(), index, reference: e[index], candidate: f[index] })
 }

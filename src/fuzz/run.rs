@@ -1,154 +1,158 @@
-//! run: draws cases, asks, judges, shrinks what it finds and keeps honest accounts.
+//! run: cases are drawn and judged by several threads and counted in their order, so that the report is the same however many there are.
 
+use super::account::{Find, Known, Report};
+use super::ask::{asked, drawn, due, shrunk};
 use super::draw::{Case, cases};
-use super::opinion::Subject;
-use super::oracle::{self, Finding, Judged};
+use super::opinion::{Open, Subject};
+use super::options::Options;
+use super::oracle::Judged;
+use super::relations;
+use crate::error::Result;
 use crate::subject::kernels::Kernel;
-use crate::tensor::Tensor;
-use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use std::collections::BTreeMap;
+use proptest::strategy::ValueTree;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// How long to look, and where to begin.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    pub cases: u64,
-    pub seed: u64,
+/// Cases that a thread takes at a time.
+const CHUNK: u64 = 8;
+
+/// What is fuzzed, and what ends it.
+pub struct Task<'a> {
+    pub kernel: &'static Kernel,
+    pub open: Open<'a>,
+    pub options: Options,
+    /// Finds of earlier runs: where they are kept, and the case.
+    pub known: Vec<(PathBuf, Case)>,
+    /// Whether to draw no more.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Whether to end at once, without shrinking further.
+    pub hurry: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// What was drawn, and what came of it.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    pub drawn: u64,
-    /// Cases that were compared.
-    pub compared: u64,
-    /// Numbers held against each other.
-    pub numbers: u64,
-    /// Cases that the reference refuses, by reason.
-    pub refused: BTreeMap<String, u64>,
-    /// Cases on each edge.
-    pub edges: BTreeMap<&'static str, u64>,
-    pub flips: u64,
-    pub kinks: u64,
-    /// Cases up to and including the first find.
-    pub first: Option<u64>,
-    pub finds: Vec<Find>,
+/// Who hears of the progress and keeps what is found.
+pub trait Listener {
+    fn step(&mut self, drawn: u64, finds: usize);
+
+    /// A find, the moment it is shrunk; where it is kept from now on.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn keep(&mut self, find: &Find) -> Result<Option<PathBuf>>;
 }
 
-/// A case that a subject gets wrong, shrunk.
-#[derive(Clone, Debug)]
-pub struct Find {
-    /// Number of the case from which it was shrunk.
-    pub case: u64,
-    pub finding: Finding,
-    pub shrunk: Case,
+/// The cases of one chunk with what came of them.
+type Chunk = (u64, Vec<(BTreeSet<&'static str>, std::result::Result<Judged, String>)>);
+
+/// Fuzzes the subject against the reference.
+///
+/// # Errors
+/// A subject that cannot be opened; a find that cannot be kept.
+pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Report> {
+    let mut own = (task.open)()?;
+    let mut report = Report { asked: task.options.drawn(), known: again(task, &mut *own), ..Report::default() };
+    let (next, halt) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let (send, receive) = channel();
+        for _ in 0..task.options.jobs.max(1) {
+            let (send, next, halt) = (send.clone(), &next, &halt);
+            scope.spawn(move || work(task, next, halt, &send));
+        }
+        drop(send);
+        let collected = collect(task, &receive, &mut *own, &mut report, listener);
+        halt.store(true, Ordering::Relaxed);
+        collected
+    })?;
+    Ok(report)
 }
 
-/// Finds of different kinds that are shrunk.
-const KEPT: usize = 5;
-/// Steps of shrinking, and inputs that they may read together: a large case is shrunk in fewer steps.
-const STEPS: usize = 2000;
-const READ: usize = 10_000_000;
+/// The finds of earlier runs, first of all.
+fn again(task: &Task, subject: &mut dyn Subject) -> Vec<Known> {
+    let one = |(path, case): &(PathBuf, Case)| {
+        let finding =
+            asked(task.kernel, subject, case, &relations::of(task.kernel).collect::<Vec<_>>()).ok().and_then(|judged| judged.finding);
+        Known { path: path.clone(), finding }
+    };
+    task.known.iter().map(one).collect()
+}
 
-/// Fuzzes `subject` against the reference of `kernel`; `progress` hears how many cases are done.
-pub fn run(kernel: &Kernel, subject: &mut dyn Subject, options: &Options, progress: &mut dyn FnMut(u64)) -> Report {
-    let strategy = cases(kernel);
-    let mut report = Report::default();
-    for number in 0..options.cases {
-        let mut tree = drawn(&strategy, options.seed, number);
-        let case = tree.current();
-        report.drawn += 1;
-        case.edges.iter().for_each(|e| *report.edges.entry(e).or_default() += 1);
-        match asked(kernel, subject, &case) {
-            Err(refusal) => *report.refused.entry(refusal).or_default() += 1,
-            Ok(judged) => {
-                report.count(&judged);
-                if let Some(finding) = judged.finding {
-                    report.first.get_or_insert(number + 1);
-                    if report.finds.len() < KEPT && report.finds.iter().all(|known| known.finding.what != finding.what) {
-                        let (shrunk, finding) = shrunk(kernel, subject, &mut *tree, (case, finding));
-                        report.finds.push(Find { case: number, finding, shrunk });
+/// A thread: takes chunks until there are none. A chunk once taken is finished, so that what was counted is one piece.
+fn work(task: &Task, next: &AtomicU64, halt: &AtomicBool, send: &Sender<Result<Chunk>>) {
+    let mut subject = match (task.open)() {
+        Ok(subject) => subject,
+        Err(e) => return drop(send.send(Err(e))),
+    };
+    let (strategy, all) = (cases(task.kernel), task.options.drawn());
+    while !halt.load(Ordering::Relaxed) && !(task.stop)() {
+        let chunk = next.fetch_add(1, Ordering::Relaxed);
+        let Some(begin) = chunk.checked_mul(CHUNK).filter(|begin| *begin < all) else { return };
+        let one = |i: u64| {
+            let number = task.options.number(i);
+            let case = drawn(&strategy, task.options.seed, number).current();
+            let came = asked(task.kernel, &mut *subject, &case, &due(task.kernel, number));
+            (case.edges, came)
+        };
+        let came = (begin..all.min(begin + CHUNK)).map(one).collect();
+        if send.send(Ok((chunk, came))).is_err() {
+            return;
+        }
+    }
+}
+
+/// Counts the chunks in order, and shrinks the first finding of every kind.
+fn collect(
+    task: &Task,
+    receive: &Receiver<Result<Chunk>>,
+    own: &mut dyn Subject,
+    report: &mut Report,
+    listener: &mut dyn Listener,
+) -> Result<()> {
+    let strategy = cases(task.kernel);
+    let (mut early, mut next) = (BTreeMap::new(), 0);
+    while let Ok(chunk) = receive.recv() {
+        let (number, came) = chunk?;
+        early.insert(number, came);
+        while let Some(came) = early.remove(&next) {
+            next += 1;
+            for (edges, came) in came {
+                let case = task.options.number(report.drawn);
+                if report.count(&edges, &came)
+                    && let Some(finding) = came.ok().and_then(|judged| judged.finding)
+                {
+                    let tree = drawn(&strategy, task.options.seed, case);
+                    let (shrunk, finding) = shrunk(task.kernel, own, (tree, finding), &due(task.kernel, case), task.hurry);
+                    let mut find = Find { case, finding, shrunk, kept: None };
+                    find.kept = listener.keep(&find)?;
+                    report.finds.push(find);
+                    if report.finds.len() >= task.options.finds {
+                        return Ok(());
                     }
                 }
             }
+            listener.step(report.drawn, report.finds.len());
         }
-        progress(number + 1);
     }
-    report
-}
-
-/// Case `number` of a seed: no other case has a part in it.
-fn drawn(strategy: &BoxedStrategy<Case>, seed: u64, number: u64) -> Box<dyn ValueTree<Value = Case>> {
-    let mut bytes = [0u8; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    bytes[8..16].copy_from_slice(&number.to_le_bytes());
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    // Nothing is filtered on the way, so nothing can be rejected.
-    strategy.new_tree(&mut runner).expect("strategies without filters always give a case")
-}
-
-/// What came of a case; Err says why the reference refuses it.
-fn asked(kernel: &Kernel, subject: &mut dyn Subject, case: &Case) -> std::result::Result<Judged, String> {
-    let feed = |n: &str| case.inputs.get(n).cloned();
-    let reference = kernel.evaluate(&feed).map_err(|e| kind(&e.message))?;
-    Ok(match subject.opinion(kernel, case, &reference) {
-        Ok(opinion) => oracle::judge(case, &reference, &opinion),
-        Err(e) => {
-            let finding = Finding { what: format!("refused: {}", e.message), index: 0, reference: 0.0, candidate: f64::NAN };
-            Judged { finding: Some(finding), ..Judged::default() }
-        }
-    })
-}
-
-/// A message without its numbers, so that equal reasons are counted as one.
-fn kind(message: &str) -> String {
-    message.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect()
-}
-
-/// The smallest case on the way down that still has a finding.
-fn shrunk(
-    kernel: &Kernel,
-    subject: &mut dyn Subject,
-    tree: &mut dyn ValueTree<Value = Case>,
-    mut best: (Case, Finding),
-) -> (Case, Finding) {
-    let (mut steps, mut read) = (0, 0);
-    let mut going = tree.simplify();
-    while going && steps < STEPS && read < READ {
-        let case = tree.current();
-        (steps, read) = (steps + 1, read + case.inputs.values().map(Tensor::numel).sum::<usize>());
-        going = match asked(kernel, subject, &case).ok().and_then(|j| j.finding) {
-            Some(finding) => {
-                best = (case, finding);
-                tree.simplify()
-            }
-            None => tree.complicate(),
-        };
-    }
-    best
-}
-
-impl Report {
-    fn count(&mut self, judged: &Judged) {
-        self.compared += u64::from(judged.compared > 0);
-        self.numbers += judged.compared as u64;
-        self.flips += judged.flips as u64;
-        self.kinks += judged.kinks as u64;
-    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::opinion::Opinion;
+    use super::super::options::Shard;
     use super::*;
-    use crate::error::Result;
     use crate::subject::kernels::{Answer, find};
+    use crate::tensor::Tensor;
 
     /// Says what the reference says, after `change`.
     struct Echo<F>(F);
 
     impl<F: Fn(&Case, &mut Opinion)> Subject for Echo<F> {
         fn opinion(&mut self, _: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion> {
+            // Relations ask without a reference to echo.
+            if reference.tensors.is_empty() {
+                return Ok(Opinion::default());
+            }
             let mut out = Opinion {
                 tensors: reference.tensors.iter().map(|(n, t)| (n.to_string(), t.clone())).collect(),
                 gradients: reference.gradients.iter().map(|g| ((g.of.to_string(), g.by.to_string()), Some(g.value.clone()))).collect(),
@@ -158,15 +162,39 @@ mod tests {
         }
     }
 
-    fn fuzz(name: &str, cases: u64, change: impl Fn(&Case, &mut Opinion)) -> Report {
-        run(find(name).unwrap(), &mut Echo(change), &Options { cases, seed: 7 }, &mut |_| ())
+    struct Quiet;
+
+    impl Listener for Quiet {
+        fn step(&mut self, _: u64, _: usize) {}
+
+        fn keep(&mut self, _: &Find) -> Result<Option<PathBuf>> {
+            Ok(None)
+        }
+    }
+
+    const OPTIONS: Options = Options { cases: 60, seed: 7, shard: Shard::ALL, jobs: 1, finds: 5 };
+
+    fn fuzz_on(name: &str, options: Options, known: Vec<Case>, change: fn(&Case, &mut Opinion)) -> Report {
+        let open = || Ok(Box::new(Echo(change)) as Box<dyn Subject>);
+        let known = known.into_iter().map(|case| (PathBuf::from("known.toml"), case)).collect();
+        let task = Task { kernel: find(name).unwrap(), open: &open, options, known, stop: &|| false, hurry: &|| false };
+        run(&task, &mut Quiet).unwrap()
+    }
+
+    /// Adds a half to the similarity of boxes that touch.
+    fn touching(case: &Case, o: &mut Opinion) {
+        let touches = |i: usize| case.inputs["a"].to_f64()[4 * i + 2] == case.inputs["b"].to_f64()[4 * i];
+        let values = o.tensors["similarity"].to_f64();
+        let bent = values.iter().enumerate().map(|(i, v)| if touches(i) { v + 0.5 } else { *v }).collect::<Vec<f64>>();
+        o.tensors.insert("similarity".into(), Tensor::from_vec(&[bent.len()], bent));
     }
 
     #[test]
     fn an_echo_of_the_reference_is_never_found_at_fault_and_every_case_is_accounted_for() {
         for name in ["giou_yolov6", "focal", "task_aligned_yolov6"] {
-            let report = fuzz(name, 60, |_, _| ());
-            assert!(report.finds.is_empty() && report.first.is_none(), "{name}: {:?}", report.finds);
+            let report = fuzz_on(name, OPTIONS, vec![], |_, _| ());
+            assert!(!report.diverges() && report.finds.is_empty(), "{name}: {:?}", report.finds);
+            assert_eq!((report.drawn, report.asked), (60, 60), "{name}");
             assert_eq!(report.drawn, report.compared + report.refused.values().sum::<u64>(), "{name}");
             assert!(report.compared > 50 && report.numbers > 200, "{name}: {report:?}");
         }
@@ -174,27 +202,61 @@ mod tests {
 
     #[test]
     fn a_fault_on_one_edge_is_found_and_shrunk_to_that_edge_alone() {
-        let wrong = |case: &Case, o: &mut Opinion| {
-            let touches = |i: usize| {
-                let (a, b) = (case.inputs["a"].to_f64(), case.inputs["b"].to_f64());
-                a[4 * i + 2] == b[4 * i]
-            };
-            let values = o.tensors["similarity"].to_f64();
-            let bent = values.iter().enumerate().map(|(i, v)| if touches(i) { v + 0.5 } else { *v }).collect::<Vec<f64>>();
-            o.tensors.insert("similarity".into(), Tensor::from_vec(&[bent.len()], bent));
-        };
-        let report = fuzz("giou_yolov6", 500, wrong);
+        let report = fuzz_on("giou_yolov6", Options { cases: 500, ..OPTIONS }, vec![], touching);
         let find = &report.finds[0];
         assert_eq!(find.finding.what, "value 'similarity'");
         assert_eq!(find.shrunk.inputs["a"].shape(), [1, 4], "{:?}", find.shrunk);
+        assert_eq!(report.finds.len(), 1, "cases of one kind are one find");
+        assert!(report.kinds["value 'similarity'"] > 1, "{:?}", report.kinds);
     }
 
     #[test]
-    fn the_same_seed_draws_the_same_cases_and_another_seed_others() {
-        let strategy = cases(find("siou_mmdet").unwrap());
-        let text = |seed, n| format!("{:?}", drawn(&strategy, seed, n).current().inputs["a"].to_f64());
-        assert_eq!(text(1, 5), text(1, 5));
-        assert_ne!(text(1, 5), text(2, 5));
-        assert_ne!(text(1, 5), text(1, 6));
+    fn the_report_is_the_same_however_many_threads_there_are() {
+        let on = |jobs| format!("{:?}", fuzz_on("giou_yolov6", Options { cases: 203, jobs, ..OPTIONS }, vec![], touching));
+        let one = on(1);
+        assert!(one.contains("value 'similarity'"), "{one}");
+        for jobs in [2, 5] {
+            assert_eq!(on(jobs), one, "{jobs} threads");
+        }
+    }
+
+    #[test]
+    fn the_shards_together_are_the_whole_run() {
+        let on = |shard: &str| {
+            let options = Options { cases: 100, shard: shard.parse().unwrap(), ..OPTIONS };
+            fuzz_on("task_aligned_yolov6", options, vec![], |_, _| ())
+        };
+        let (whole, parts) = (on("1/1"), ["1/3", "2/3", "3/3"].map(on));
+        let sum = |of: &dyn Fn(&Report) -> u64| parts.iter().map(of).sum::<u64>();
+        let facts: [&dyn Fn(&Report) -> u64; 4] = [&|r| r.drawn, &|r| r.compared, &|r| r.numbers, &|r| r.flips];
+        for (i, fact) in facts.into_iter().enumerate() {
+            assert_eq!(sum(fact), fact(&whole), "fact {i}");
+        }
+        for (edge, n) in &whole.edges {
+            assert_eq!(sum(&|r| r.edges.get(edge).copied().unwrap_or(0)), *n, "{edge}");
+        }
+    }
+
+    #[test]
+    fn a_known_find_is_tried_first_and_its_kind_is_counted_not_found_again() {
+        let options = Options { cases: 300, ..OPTIONS };
+        let case = fuzz_on("giou_yolov6", options, vec![], touching).finds[0].shrunk.clone();
+        let report = fuzz_on("giou_yolov6", options, vec![case.clone()], touching);
+        assert!(report.finds.is_empty() && report.kinds["value 'similarity'"] > 0, "{report:?}");
+        assert!(report.diverges() && report.known[0].finding.is_some());
+        let mended = fuzz_on("giou_yolov6", options, vec![case], |_, _| ());
+        assert!(!mended.diverges() && mended.known[0].finding.is_none());
+    }
+
+    #[test]
+    fn a_run_that_is_stopped_reports_what_it_counted() {
+        let open = || Ok(Box::new(Echo(|_: &Case, _: &mut Opinion| ())) as Box<dyn Subject>);
+        let left = AtomicU64::new(3);
+        let stop = || left.fetch_sub(1, Ordering::Relaxed) == 0;
+        let options = Options { cases: 1000, ..OPTIONS };
+        let task = Task { kernel: find("dfl").unwrap(), open: &open, options, known: vec![], stop: &stop, hurry: &|| false };
+        let report = run(&task, &mut Quiet).unwrap();
+        assert_eq!((report.drawn, report.asked), (3 * CHUNK, 1000));
+        assert_eq!(report.drawn, report.compared + report.refused.values().sum::<u64>());
     }
 }

@@ -7,7 +7,7 @@ mod params;
 mod stages;
 mod terminal;
 
-pub use fuzz::fuzz;
+pub use fuzz::{fuzz, replay};
 pub use golden::golden;
 pub use headline::headline;
 pub use params::params;

@@ -2,12 +2,14 @@
 
 pub mod build;
 mod expect;
+mod find;
 mod input;
 pub mod load;
 mod subject;
 pub mod training;
 
 pub use expect::{Expect, Expected, TieFlips, Tolerance, ToleranceKind};
+pub use find::Find;
 pub use input::{Color, Distribution, Fit, Input, Layout};
 pub use subject::{Optimisation, Subject};
 pub use training::Training;
@@ -53,6 +55,9 @@ pub struct Scenario {
     /// Two lists of parameters to hold against each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Parameters>,
+    /// A find of `parity fuzz`: what is replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub find: Option<Find>,
     #[serde(default)]
     pub limit: Limit,
     #[serde(default)]

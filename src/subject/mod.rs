@@ -103,6 +103,8 @@ pub struct Gradients {
     pub by_term: Vec<Vec<Option<Tensor>>>,
     /// For each term, for each of `Ask::slopes`.
     pub slopes: Vec<Vec<Option<Slope>>>,
+    /// The value of each of `Ask::keep`.
+    pub kept: Vec<Tensor>,
 }
 
 /// The mean |gradient| of a tensor per channel (axis 1), and how many elements a channel has.
@@ -125,6 +127,8 @@ pub struct Ask<'a> {
     pub noise: Option<Noise<'a>>,
     /// Tensors of the graph whose mean |gradient| is asked for.
     pub slopes: &'a [String],
+    /// Tensors of the graph whose value is asked for.
+    pub keep: &'a [String],
 }
 
 /// Rounding noise behind every node, forward and backward (f64 only).
@@ -150,8 +154,8 @@ pub struct Options {
     pub optimisation: crate::scenario::Optimisation,
 }
 
-/// Opens libtorch; implemented by the executable that links it.
-pub trait Torch {
+/// Opens libtorch; implemented by the executable that links it. Every thread opens sessions of its own.
+pub trait Torch: Sync {
     fn session(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>>;
     /// Steps of the graph with an operator that the interpreter does not have, at any depth.
     fn lacks(&self, graph: &Graph) -> Vec<usize>;

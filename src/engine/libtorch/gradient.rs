@@ -37,12 +37,13 @@ impl TorchGradient {
         Ok(Self { graph, precision, weights, judge })
     }
 
-    /// Forward, up to the last term; returns the tensors asked for.
+    /// Forward, up to the last term and the last tensor that is kept; returns the tensors asked for.
     fn forward(&mut self, ask: &Ask) -> Result<HashMap<String, Tensor>> {
         let graph = self.graph.clone();
         let coherent = ask.noise.iter().flat_map(|n| n.coherent).map(|c| &c.name);
-        let wanted: HashSet<&str> = ask.terms.iter().chain(ask.wrt).chain(ask.slopes).chain(coherent).map(String::as_str).collect();
-        let needed = graph.ancestors(ask.terms)?;
+        let wanted: HashSet<&str> =
+            ask.terms.iter().chain(ask.wrt).chain(ask.slopes).chain(ask.keep).chain(coherent).map(String::as_str).collect();
+        let needed = graph.ancestors(&[ask.terms, ask.keep].concat())?;
         let last: HashMap<&str, usize> = graph.last_uses();
         let mut live: HashMap<String, Tensor> = HashMap::new();
         for name in ask.wrt.iter().filter(|n| self.weights.contains_key(*n)) {
@@ -146,7 +147,8 @@ impl Differentiator for TorchGradient {
         let of = |name: &String| live.get(name).ok_or_else(|| Error::usage(format!("no tensor '{name}' to differentiate by")));
         let wrt = ask.wrt.iter().map(of).collect::<Result<Vec<_>>>()?;
         let inside = ask.slopes.iter().map(of).collect::<Result<Vec<_>>>()?;
-        let mut all = Gradients::default();
+        let kept = |name: &String| live.get(name).ok_or_else(|| Error::usage(format!("no tensor '{name}' to keep"))).and_then(from_torch);
+        let mut all = Gradients { kept: ask.keep.iter().map(kept).collect::<Result<_>>()?, ..Gradients::default() };
         for (i, name) in ask.terms.iter().enumerate() {
             let term = of(name)?;
             if !is_float(term) {
@@ -222,8 +224,15 @@ mod tests {
             let mut torch = open(graph.clone(), precision);
             let terms = [graph.outputs[0].name.clone()];
             let replay = HashMap::new();
-            let ask =
-                |noise| Ask { feed: &|_| None, terms: &terms, wrt: std::slice::from_ref(&input), replay: &replay, noise, slopes: &[] };
+            let ask = |noise| Ask {
+                feed: &|_| None,
+                terms: &terms,
+                wrt: std::slice::from_ref(&input),
+                replay: &replay,
+                noise,
+                slopes: &[],
+                keep: &[],
+            };
             let exact = torch.run(&ask(None)).unwrap().by_term[0][0].clone().unwrap();
             assert_eq!(exact.to_f64(), [2.0, -4.0, 6.0, 1.0]);
             if precision == Precision::Double {
@@ -247,7 +256,7 @@ mod tests {
         let mut torch = open(graph, Precision::Declared);
         let wrt = [input, "unused".to_string()];
         let replay = HashMap::new();
-        let ask = Ask { feed: &|_| None, terms: &terms, wrt: &wrt, replay: &replay, noise: None, slopes: &[] };
+        let ask = Ask { feed: &|_| None, terms: &terms, wrt: &wrt, replay: &replay, noise: None, slopes: &[], keep: &[] };
         let found = torch.run(&ask).unwrap().by_term;
         assert_eq!(found[0][0].as_ref().unwrap().to_f64(), [-1.0]);
         assert!(found[0][1].is_none());

@@ -35,6 +35,11 @@ fn edge(extent: u32) -> impl Strategy<Value = Drawn> {
         named("outside", |[x, y, x2, y2], e| [x + 2.0 * e, y + e, x2 + 2.0 * e, y2 + e]),
         named("partly outside", |[x, y, x2, y2], e| [x - e / 2.0, y, x2 - e / 2.0, y2]),
         named("left of the image", |[x, y, x2, y2], e| [x - 3.0 * e, y - 3.0 * e, x2 - 3.0 * e, y2 - 3.0 * e]),
+        named("a side at a point", |[x, y, x2, y2], _| {
+            // Nearer to the middle of a cell of 8 pixels than the hundredth below which mmdet says that a point is outside.
+            let side = (x / 8.0).floor() * 8.0 + 4.0 - 0.0078125;
+            [side, y, x2 + (side - x), y2]
+        }),
         named("the whole image", |_, e| [0.0, 0.0, e, e]),
     ]
 }

@@ -28,6 +28,15 @@ impl Case {
         self
     }
 
+    /// How large it is: ground truths where it has any, else rows.
+    pub fn size(&self) -> (usize, &'static str) {
+        match (self.inputs.get("gt_count").and_then(Tensor::to_i64), self.inputs.first()) {
+            (Some(counts), _) => (counts.iter().sum::<i64>() as usize, "ground truths"),
+            (None, Some((_, first))) => (first.shape().first().copied().unwrap_or(1), "rows"),
+            (None, None) => (0, "rows"),
+        }
+    }
+
     fn on(mut self, edges: impl IntoIterator<Item = &'static str>) -> Self {
         self.edges.extend(edges);
         self

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
 /// Operators that take a number beside a tensor.
-const TAKING: &[&str] = &["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Clip", "Where", "Greater", "GreaterOrEqual", "Less", "Equal"];
+const TAKING: &[&str] =
+    &["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Clip", "Where", "Greater", "GreaterOrEqual", "Less", "Equal", "Cast"];
 
 pub const FAULTS: &[Fault] = &[
     Fault {
@@ -50,8 +51,9 @@ fn other(e: &mut Edit) -> Result<()> {
     let ((i, now), value) = (stated(e)?, e.amount);
     let filled = match now.dtype() {
         DType::F32 => Tensor::from_vec(now.shape(), vec![value as f32; now.numel()]),
+        DType::F64 => Tensor::from_vec(now.shape(), vec![value; now.numel()]),
         DType::I64 => Tensor::from_vec(now.shape(), vec![value as i64; now.numel()]),
-        other => return Err(Error::usage(format!("input {i} is {other}, neither f32 nor i64"))),
+        other => return Err(Error::usage(format!("input {i} is {other}, neither f32, f64 nor i64"))),
     };
     e.set_constant(i, filled);
     Ok(())

@@ -1,0 +1,121 @@
+//! ask: one case from its seed and number, what the subject makes of it, and the smallest case with the same finding.
+
+use super::draw::Case;
+use super::opinion::Subject;
+use super::oracle::{self, Finding, Judged};
+use super::relations::{self, Relation};
+use crate::error::Error;
+use crate::subject::kernels::Kernel;
+use crate::tensor::Tensor;
+use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// Steps of shrinking, and inputs that they may read together: a large case is shrunk in fewer steps.
+const STEPS: usize = 2000;
+const READ: usize = 10_000_000;
+
+/// A case with all that it can be shrunk to.
+pub type Tree = Box<dyn ValueTree<Value = Case>>;
+
+/// Case `number` of a seed: no other case has a part in it.
+pub fn drawn(strategy: &BoxedStrategy<Case>, seed: u64, number: u64) -> Tree {
+    let mut bytes = [0u8; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&number.to_le_bytes());
+    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    // Nothing is filtered on the way, so nothing can be rejected.
+    strategy.new_tree(&mut runner).expect("strategies without filters always give a case")
+}
+
+/// What came of a case and of these relations of it; Err says why the reference refuses it.
+pub fn asked(kernel: &Kernel, subject: &mut dyn Subject, case: &Case, relations: &[&Relation]) -> Result<Judged, String> {
+    let feed = |n: &str| case.inputs.get(n).cloned();
+    let reference = kernel.evaluate(&feed).map_err(|e| kind(&e.message))?;
+    Ok(match subject.opinion(kernel, case, &reference) {
+        Ok(opinion) => {
+            let mut judged = oracle::judge(case, &reference, &opinion);
+            for relation in relations {
+                if judged.finding.is_some() {
+                    break;
+                }
+                match relation.broken(kernel, subject, case, &opinion.tensors) {
+                    Ok(None) => {}
+                    Ok(Some((compared, finding))) => {
+                        judged = Judged { relations: judged.relations + 1, compared: judged.compared + compared, finding, ..judged };
+                    }
+                    Err(e) => judged.finding = Some(refused(&e)),
+                }
+            }
+            judged
+        }
+        Err(e) => Judged { finding: Some(refused(&e)), ..Judged::default() },
+    })
+}
+
+fn refused(e: &Error) -> Finding {
+    Finding { what: format!("refused: {}", e.message), index: 0, reference: 0.0, candidate: f64::NAN }
+}
+
+/// The relation that is tried on case `number`: one after the other, as each costs another answer.
+pub fn due(kernel: &Kernel, number: u64) -> Vec<&'static Relation> {
+    let all: Vec<_> = relations::of(kernel).collect();
+    let which = number.checked_rem(all.len() as u64).map(|i| all[i as usize]);
+    which.into_iter().collect()
+}
+
+/// What the subject gets wrong on a case, if anything.
+///
+/// # Errors
+/// A case that the reference refuses.
+pub fn replay(kernel: &Kernel, subject: &mut dyn Subject, case: &Case) -> crate::error::Result<Option<Finding>> {
+    let judged = asked(kernel, subject, case, &relations::of(kernel).collect::<Vec<_>>())
+        .map_err(|e| Error::usage(format!("kernel '{}' refuses the inputs: {e}", kernel.name)))?;
+    Ok(judged.finding)
+}
+
+/// A message without its numbers, so that equal reasons are counted as one.
+pub fn kind(message: &str) -> String {
+    message.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect()
+}
+
+/// The smallest case on the way down that still has a finding of the same kind; `hurry` says when to be content with what there is.
+pub fn shrunk(
+    kernel: &Kernel,
+    subject: &mut dyn Subject,
+    (mut tree, first): (Tree, Finding),
+    relations: &[&Relation],
+    hurry: &dyn Fn() -> bool,
+) -> (Case, Finding) {
+    let mut best = (tree.current(), first);
+    let same = kind(&best.1.what);
+    let (mut steps, mut read) = (0, 0);
+    let mut going = tree.simplify();
+    while going && steps < STEPS && read < READ && !hurry() {
+        let case = tree.current();
+        (steps, read) = (steps + 1, read + case.inputs.values().map(Tensor::numel).sum::<usize>());
+        going = match asked(kernel, subject, &case, relations).ok().and_then(|j| j.finding).filter(|f| kind(&f.what) == same) {
+            Some(finding) => {
+                best = (case, finding);
+                tree.simplify()
+            }
+            None => tree.complicate(),
+        };
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::draw::cases;
+    use super::*;
+    use crate::subject::kernels::find;
+
+    #[test]
+    fn the_same_seed_draws_the_same_cases_and_another_seed_others() {
+        let strategy = cases(find("siou_mmdet").unwrap());
+        let text = |seed, n| format!("{:?}", drawn(&strategy, seed, n).current().inputs["a"].to_f64());
+        assert_eq!(text(1, 5), text(1, 5));
+        assert_ne!(text(1, 5), text(2, 5));
+        assert_ne!(text(1, 5), text(1, 6));
+    }
+}

@@ -1,0 +1,184 @@
+//! keep: finds as scenarios in a folder: written the moment they are shrunk, replayed by `parity run`, tried first the next time.
+
+use super::account::Find;
+use super::ask::kind;
+use super::draw::Case;
+use crate::digest;
+use crate::error::{Error, Place, Result};
+use crate::graph::Graph;
+use crate::input;
+use crate::scenario::{self, Input, Scenario, Subject, load};
+use crate::subject::kernels::Kernel;
+use crate::tensor::Tensor;
+use crate::trace::file::safetensors_dtype;
+use crate::trace::write::replace;
+use safetensors::tensor::TensorView;
+use std::path::{Component, Path, PathBuf};
+
+/// Numbers of one input that stand in the scenario itself; more lie in a safetensors file beside it.
+const INLINE: usize = 512;
+
+/// Where finds of one kernel and subject are kept.
+pub struct Folder {
+    pub path: PathBuf,
+    pub kernel: &'static Kernel,
+    /// The ONNX form.
+    pub model: PathBuf,
+    pub candidate: Subject,
+    pub seed: u64,
+}
+
+impl Folder {
+    /// Writes a find; an equal one is written over.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn keep(&self, find: &Find) -> Result<PathBuf> {
+        let failed =
+            |e: std::io::Error| Error::failed(format!("{}: {e}", self.path.display())).next("--found names a folder for the finds");
+        std::fs::create_dir_all(&self.path).map_err(failed)?;
+        let name = format!("{}-{}", self.kernel.name, self.hash(find));
+        let large: Vec<_> = find.shrunk.inputs.iter().filter(|(_, t)| t.numel() > INLINE).collect();
+        let beside = format!("{name}.safetensors");
+        if !large.is_empty() {
+            replace(&self.path.join(&beside), &packed(&large)?)?;
+        }
+        let path = self.path.join(format!("{name}.toml"));
+        replace(&path, self.text(find, &beside)?.as_bytes())?;
+        Ok(path)
+    }
+
+    /// Told by the kernel, the subject, the kind of finding and the inputs.
+    fn hash(&self, find: &Find) -> String {
+        let inputs = find.shrunk.inputs.iter().map(|(n, t)| format!("{n} {}", digest::of_tensor(t)));
+        let parts = [format!("{:?}", self.candidate), kind(&find.finding.what)].into_iter().chain(inputs).collect::<Vec<_>>();
+        digest::of_bytes(parts.join("\n").as_bytes())[..12].to_string()
+    }
+
+    fn text(&self, find: &Find, beside: &str) -> Result<String> {
+        let model = relative(&self.model, &self.path)?;
+        let mut scenario = load::parse(&format!("format = 1\nmodel = {}", toml::Value::from(model.display().to_string())))?;
+        scenario.seed = self.seed;
+        scenario.reference = Subject { kernel: Some(self.kernel.name.into()), ..Subject::named("kernel") };
+        scenario.candidate = self.candidate.clone();
+        scenario.find = Some(scenario::Find { kernel: self.kernel.name.into(), what: find.finding.what.clone(), case: find.case });
+        let input = |t: &Tensor| match t.numel() > INLINE {
+            true => Input { file: Some(beside.into()), ..Input::default() },
+            false => Input { values: Some(t.to_f64()), shape: Some(t.shape().to_vec()), ..Input::default() },
+        };
+        scenario.inputs = find.shrunk.inputs.iter().map(|(n, t)| (n.clone(), input(t))).collect();
+        let text = toml::to_string(&scenario).map_err(|e| Error::failed(format!("scenario: {e}")))?;
+        Ok(format!("# {}\n{text}", crate::error::printable(&find.finding.to_string())))
+    }
+
+    /// The finds of this kernel, whoever they were found on.
+    ///
+    /// # Errors
+    /// A scenario of the folder that cannot be read.
+    pub fn known(&self, graph: &Graph) -> Result<Vec<(PathBuf, Case)>> {
+        let Ok(entries) = std::fs::read_dir(&self.path) else { return Ok(vec![]) };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| self.names(p)).collect();
+        paths.sort();
+        let read = |path: PathBuf| {
+            let case = case(&load::file(&path)?, graph).at(path.display())?;
+            Ok((path, case))
+        };
+        paths.into_iter().map(read).collect()
+    }
+
+    /// Whether the file is called as a find of this kernel is: its name, a dash, twelve hexadecimal digits.
+    fn names(&self, path: &Path) -> bool {
+        let stem =
+            path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.strip_prefix(self.kernel.name)).and_then(|s| s.strip_prefix('-'));
+        let hash = stem.is_some_and(|h| h.len() == 12 && h.bytes().all(|b| b.is_ascii_hexdigit()));
+        hash && path.extension().is_some_and(|e| e == "toml")
+    }
+}
+
+/// The inputs of a find.
+///
+/// # Errors
+/// Inputs that the form does not take.
+pub fn case(scenario: &Scenario, graph: &Graph) -> Result<Case> {
+    Ok(Case { inputs: input::make(scenario, graph)?, ..Case::default() })
+}
+
+/// A safetensors file of these tensors.
+fn packed(tensors: &[(&String, &Tensor)]) -> Result<Vec<u8>> {
+    let failed = |e: &dyn std::fmt::Display| Error::failed(format!("the inputs of a find: {e}"));
+    let mut views = Vec::new();
+    for (name, t) in tensors {
+        views.push((name, TensorView::new(safetensors_dtype(t.dtype()), t.shape().to_vec(), t.bytes()).map_err(|e| failed(&e))?));
+    }
+    safetensors::serialize(views, None).map_err(|e| failed(&e))
+}
+
+/// `file` as it is seen from `folder`, so that a checkout can be moved.
+fn relative(file: &Path, folder: &Path) -> Result<PathBuf> {
+    let real = |p: &Path| p.canonicalize().map_err(|e| Error::failed(format!("{}: {e}", p.display())));
+    let (file, folder) = (real(file)?, real(folder)?);
+    let shared = file.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(shared).map(|_| Component::ParentDir);
+    Ok(up.chain(file.components().skip(shared)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::oracle::Finding;
+    use super::*;
+    use crate::subject::kernels::find;
+
+    fn folder(path: &Path) -> Folder {
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/kernels/giou_yolov6.onnx");
+        let kernel = find("giou_yolov6").unwrap();
+        Folder { path: path.to_path_buf(), kernel, model, candidate: Subject::named("libtorch"), seed: 3 }
+    }
+
+    fn of(rows: usize) -> Find {
+        let boxes = Tensor::from_vec(&[rows, 4], [0f32, 0.25, 1.5, 2.0].repeat(rows));
+        let finding = Finding { what: "value 'similarity'".into(), index: 0, reference: 1.0, candidate: 2.0 };
+        let inputs = [("a".to_string(), boxes.clone()), ("b".to_string(), boxes)].into_iter().collect();
+        Find { case: 17, finding, shrunk: Case { inputs, ..Case::default() }, kept: None }
+    }
+
+    #[test]
+    fn a_find_small_or_large_is_read_back_bit_for_bit_and_written_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = folder(dir.path());
+        let graph = crate::graph::load::file(&folder.model).unwrap();
+        for (rows, files) in [(1, 1), (200, 3)] {
+            let find = of(rows);
+            let path = folder.keep(&find).unwrap();
+            assert_eq!(path, folder.keep(&find).unwrap(), "an equal find is one file");
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), files);
+            let known = folder.known(&graph).unwrap();
+            let (_, case) = known.iter().find(|(p, _)| *p == path).unwrap();
+            for (name, tensor) in &find.shrunk.inputs {
+                assert_eq!(case.inputs[name].bytes(), tensor.bytes(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_find_says_what_was_found_and_names_no_absolute_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = folder(dir.path()).keep(&of(1)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# value 'similarity' [0] is 2e0, the reference says 1e0\n"), "{text}");
+        assert!(text.contains("model = \"../"), "{text}");
+        let scenario = load::file(&path).unwrap();
+        assert_eq!(scenario.find.unwrap().case, 17);
+        assert_eq!(scenario.reference.kernel.as_deref(), Some("giou_yolov6"));
+    }
+
+    #[test]
+    fn finds_of_a_kernel_whose_name_begins_alike_are_not_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = folder(dir.path());
+        for (name, is) in
+            [("giou_yolov6-0123456789ab.toml", true), ("giou_yolov6-x.toml", false), ("giou_yolov6_2-0123456789ab.toml", false)]
+        {
+            assert_eq!(own.names(Path::new(name)), is, "{name}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Fuzzing from the command line: planted bugs are found and shrunk, finds are kept and replayed, shards and threads change nothing.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use support::*;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// Lines of kernel, fault@node and what went wrong.
+const PLANTED: &str = include_str!("fixtures/planted.txt");
+/// Ground truths, boxes or rows that a find is shrunk to at most.
+const SMALL: usize = 2;
+
+fn fuzz(args: &[&str]) -> Ran {
+    Call::new(PARITY, Path::new(ROOT), &[&["fuzz"], args].concat()).run()
+}
+
+/// Kernel and fault of every planted bug.
+fn planted() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PLANTED.lines().filter(|l| !l.starts_with('#')).map(|l| {
+        let mut words = l.split(' ');
+        (words.next().unwrap(), words.next().unwrap())
+    })
+}
+
+/// The number behind `before` in the report.
+fn number(ran: &Ran, before: &str) -> usize {
+    let behind = ran.out.split(before).nth(1).unwrap_or_else(|| panic!("no '{before}' in {}", ran.out));
+    behind.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_planted_bug_of_every_kernel_is_found_within_three_hundred_cases_and_shrunk_to_two_rows() {
+    // The others are tried every night: shrinking a whole loss takes seconds.
+    let firsts: BTreeMap<&str, &str> = planted().collect::<Vec<_>>().into_iter().rev().collect();
+    assert!(firsts.len() >= 15, "{firsts:?}");
+    for (kernel, fault) in firsts {
+        let ran = fuzz(&[kernel, "--cases", "300", "--seed", "1", "--finds", "1", "--fault", fault]).exits(1);
+        assert!(number(&ran, "shrunk to ") <= SMALL, "{kernel} {fault}: {}", ran.out);
+    }
+}
+
+/// A bug of which gradients tell nothing but values do, and one that only gradients tell.
+const BUGS: [(&str, &str); 2] = [
+    ("task_aligned_yolov6", "fewer-top-k@/assigner/top_k/TopK=3"),
+    ("box_loss_ciou", "lost-detach@/module/penalty/stop_alpha/StopGradient"),
+];
+
+#[test]
+fn a_find_is_kept_once_replayed_to_the_same_finding_and_tried_first_the_next_time() {
+    for (kernel, fault) in BUGS {
+        let dir = tempfile::tempdir().unwrap();
+        let found = text(dir.path());
+        let again = || fuzz(&[kernel, "--cases", "20", "--finds", "1", "--fault", fault, "--found", found]).exits(1);
+        let first = again();
+        let kept = || std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().unwrap() == "toml");
+        let path = kept().next().unwrap();
+        let what = first.out.split("shrunk to ").nth(1).unwrap().split(": ").nth(1).unwrap().lines().next().unwrap();
+        Call::new(PARITY, Path::new(ROOT), &["run", text(&path)]).run().exits(1).says(&["DIVERGE", what]);
+        again().says(&["DIVERGE", "still there: ", what]);
+        assert_eq!(kept().count(), 1, "a known kind is not kept again");
+        let mended = fuzz(&[kernel, "--cases", "20", "--found", found]).exits(0);
+        assert!(mended.out.contains(": mended"), "{}", mended.out);
+    }
+}
+
+#[test]
+fn threads_change_no_letter_of_the_report_and_shards_add_up() {
+    let on = |extra: &[&str]| fuzz(&[&["siou_yolov6", "--cases", "90", "--seed", "5"], extra].concat()).exits(0);
+    let whole = on(&["--jobs", "1"]);
+    assert_eq!(whole.out, on(&["--jobs", "3"]).out);
+    let sum = |before: &str| (1..=3).map(|i| number(&on(&["--shard", &format!("{i}/3")]), before)).sum::<usize>();
+    assert_eq!(sum(" cases compared, "), number(&whole, " cases compared, "));
+    assert_eq!(sum("agree: siou_yolov6 ("), 90);
+}
+
+#[test]
+fn a_time_ends_the_run_with_its_account() {
+    let ran = fuzz(&["giou_yolov6", "--time", "1s"]).exits(0);
+    assert!(ran.out.starts_with("agree: giou_yolov6 (") && ran.out.contains("ended before all cases were drawn"), "{}", ran.out);
+}
+
+#[test]
+fn half_a_fault_a_share_of_nothing_and_no_time_are_refused() {
+    let cases: [(&[&str], &str); 3] = [
+        (&["dfl", "--fault", "other-axis"], "expected NAME@NODE"),
+        (&["dfl", "--fault", "other-axis@/LogSoftmx"], "the graph has no node '/LogSoftmx'"),
+        (&["all", "--fault", "other-axis@/LogSoftmax"], "name the kernel instead of all"),
+    ];
+    for (args, says) in cases {
+        fuzz(args).refuses(2, &[says]);
+    }
+    for (option, value, says) in [("--shard", "3/2", "'3/2' is no shard"), ("--time", "soon", "--time")] {
+        let ran = fuzz(&["dfl", option, value]).exits(2);
+        assert!(ran.err.contains(says), "{ran}");
+    }
+}
