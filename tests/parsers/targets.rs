@@ -38,7 +38,7 @@ pub fn model(bytes: &[u8]) {
     for node in graph.steps.iter().flat_map(|s| &s.nodes) {
         let _ = (cost::macs(node, &[Some(&[1, 2, 3][..]), None], &[1, 2]), cut::outer_names(node));
     }
-    let _ = load::parse(cut::whole(&graph).into(), None);
+    let _ = load::parse(cut::whole(&graph, &[]).into(), None);
 }
 
 /// Safetensors with parity's header: every tensor is read.
