@@ -16,14 +16,16 @@ const QUICK: [&str; 3] = ["off-by-one-slice-yolox", "relu-for-silu-yolox", "swap
 /// The small graphs of `scripts/make_graphs`, each with the scenario's text about its input.
 const NORMAL: &str = "[inputs.x]\nrandom = \"normal\"\n";
 const TOKENS: &str = "[inputs.ids]\nrandom = \"integers\"\nlow = 0\nhigh = 11\n";
-const GRAPHS: [(&str, &str); 11] = [
+const GRAPHS: [(&str, &str); 13] = [
     ("activations", NORMAL),
     ("attention", TOKENS),
     ("average", NORMAL),
     ("cancelling", NORMAL),
     ("classifier", NORMAL),
     ("constants", NORMAL),
+    ("half", NORMAL),
     ("indexing", NORMAL),
+    ("mixed", NORMAL),
     ("normalised", NORMAL),
     ("pooling", NORMAL),
     ("reductions", NORMAL),

@@ -8,11 +8,11 @@ use parity::graph::proto::*;
 use std::path::{Path, PathBuf};
 use support::*;
 
-/// relu(quick_gelu(x · w + b)): the contrib operator is ONNX Runtime's alone.
+/// relu(trilu(x · w + b)): the contrib operator is ONNX Runtime's alone.
 fn contrib() -> ModelProto {
     let mut model = small();
     let graph = model.graph.as_mut().unwrap();
-    graph.node.insert(2, NodeProto { domain: Some("com.microsoft".into()), ..node("QuickGelu", "gelu", &["q"], &["g"]) });
+    graph.node.insert(2, NodeProto { domain: Some("com.microsoft".into()), ..node("Trilu", "triangle", &["q"], &["g"]) });
     graph.node[3].input[0] = "g".into();
     model.opset_import.push(OperatorSetIdProto { domain: Some("com.microsoft".into()), version: Some(1) });
     model
@@ -29,7 +29,7 @@ const SWAPPED: &str = "reference = { subject = \"libtorch\" }\ncandidate = { sub
 
 #[test]
 fn an_operator_that_the_interpreter_lacks_is_lent_counted_and_never_a_pass() {
-    let counted = "1 not compared: not independent: libtorch has no operator QuickGelu, its output is the other engine's";
+    let counted = "1 not compared: not independent: libtorch has no operator Trilu, its output is the other engine's";
     for side in ["", SWAPPED] {
         run(side).exits(4).says(&["TOO LITTLE COMPARED", "3 of 4 tensors compared", counted]);
         run(&format!("{side}[expect]\nabstain = [\"g\"]\n")).exits(0).says(&["AGREE", "1 excused"]);
@@ -47,7 +47,7 @@ fn a_fault_behind_a_lent_output_is_still_found_there() {
 #[test]
 fn an_operator_that_both_sides_lack_is_refused_with_its_node() {
     let both = "reference = { subject = \"libtorch\" }\n";
-    run(both).refuses(3, &["'gelu'", "no operator QuickGelu of com.microsoft opset 1", "f32 [2, 4]"]);
+    run(both).refuses(3, &["'triangle'", "no operator Trilu of com.microsoft opset 1", "f32 [2, 4]"]);
 }
 
 fn script(name: &str) -> PathBuf {
