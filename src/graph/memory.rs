@@ -6,7 +6,7 @@ use super::{Graph, Step, cost};
 use crate::tensor::{DType, Tensor};
 use std::collections::HashMap;
 
-/// What the libraries and the program take before a model is read: the peak of a run on a graph of three nodes, measured (docs/MEMORY.md).
+/// What the libraries and the program take before a model is read: measured on small graphs, with slack (docs/MEMORY.md).
 pub const LIBRARIES: u64 = 250 << 20;
 
 /// What a tensor is expected to be.

@@ -52,7 +52,7 @@ impl Heads {
         })
     }
 
-    /// What integers (1: to be seen) of [batch, keys], or lengths of [batch], add to the scores.
+    /// What integers (1: to be seen) of `[batch, keys]`, or lengths of `[batch]`, add to the scores.
     fn mask(&self, mask: &Tensor, keys: i64, kind: Kind) -> Result<Tensor> {
         let seen = match mask.size().as_slice() {
             [_, own] if *own == keys => done(|| mask.f_ne(0))?,
