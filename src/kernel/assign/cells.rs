@@ -212,6 +212,15 @@ fn identical_objects_tie_and_the_tie_is_seen_as_one() {
 }
 
 #[test]
+fn a_tie_that_leaves_one_claim_alone_is_seen_as_one() {
+    // Two objects claim point 0 at tied places of their top-k; while both do, row 0 gets it, though it lies elsewhere.
+    let objects = [[20.0, 20.0, 60.0, 60.0], [0.0, 0.0, 64.0, 64.0], [0.0, 0.0, 64.0, 63.0]];
+    let out = tal(YOLOV6, &points(), 0.5, objects[0], &objects);
+    assert_eq!(out.owner[0], Some(0));
+    assert_eq!([1, 2].map(|h| out.distance(0, Some(h)).unwrap().relative()), [0.0, 0.0]);
+}
+
+#[test]
 fn a_tie_that_lets_a_third_row_in_is_seen_as_one() {
     // Two lines without area tie at a metric of 0 for 64 points; where both claim a point, row 0 gets it though it lies elsewhere.
     let objects = [[50.0, 0.0, 50.0, 64.0], [4.0, 0.0, 4.0, 64.0], [4.0, 0.0, 4.0, 64.0]];

@@ -178,8 +178,15 @@ impl Assignment {
                 Some(if eligible { settled } else { lose(h).harder(settled) })
             }
         };
-        let contested = theirs.and_then(|h| self.contested(a, h));
-        direct.map(|d| contested.map_or(d, |c| d.easier(c)))
+        let others = theirs.into_iter().flat_map(|h| self.contested(a, h).into_iter().chain([self.alone(a, h)]));
+        direct.map(|d| others.fold(d, Margin::easier))
+    }
+
+    /// What would have to change for `h` alone to claim anchor `a`: every other claim is lost.
+    fn alone(&self, a: usize, h: usize) -> Margin {
+        let none = Margin { decision: Decision::Largest, gap: 0.0, scale: 1.0 };
+        let changes = self.trails.iter().enumerate().filter(|(g, t)| t.claims(a) != (*g == h));
+        changes.map(|(_, t)| t.margin(a)).fold(none, Margin::harder)
     }
 
     /// What would have to change for `h` to get anchor `a` without claiming it: two rows claim it and the overlap of `h` is largest.
