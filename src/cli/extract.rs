@@ -71,7 +71,7 @@ fn write(scenario: &Scenario, run: &Run, found: &Extracted, folder: &Path) -> Re
         expect: Expect::default(),
         ..scenario.clone()
     };
-    replace(&folder.join(REPLAY), super::run::text(&replay)?.as_bytes())
+    replace(&folder.join(REPLAY), scenarios::text(&replay)?.as_bytes())
 }
 
 /// Whether the graph of one node has the tensor.

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::pipeline;
 use crate::report;
-use crate::scenario::{Scenario, ToleranceKind, build, load};
+use crate::scenario::{Scenario, build, load};
 use crate::subject::Engines;
 use crate::trace::write::replace;
 use std::path::Path;
@@ -20,11 +20,11 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
     }
     let bare = is_model(args);
     if bare && !args.json {
-        say(&format!("# the scenario that was built from the command line (--save FILE keeps it)\n{}\n", text(&scenario)?))?;
+        say(&format!("# the scenario that was built from the command line (--save FILE keeps it)\n{}\n", load::text(&scenario)?))?;
     }
     if let Some(path) = &args.save {
         let moved = load::seen_from(&scenario, path.parent().unwrap_or(Path::new("")));
-        replace(path, text(&moved)?.as_bytes())?;
+        replace(path, load::text(&moved)?.as_bytes())?;
     }
     let run = pipeline::run(&scenario, engines, &mut watch::Bar::new(), args.record.as_deref())?;
     let report = if args.json { report::json(&run)? } else { report::terminal(&run, args.all) };
@@ -72,12 +72,7 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
     Ok(scenario)
 }
 
-pub fn text(scenario: &Scenario) -> Result<String> {
-    toml::to_string(scenario).map_err(|e| Error::failed(format!("scenario: {e}")))
-}
-
 /// libtorch computes a subject, or the shadow of the default tolerance.
 fn needs_torch(scenario: &Scenario) -> bool {
-    let floor = scenario.tolerance.kind.unwrap_or(ToleranceKind::Floor) == ToleranceKind::Floor;
-    floor || [&scenario.reference, &scenario.candidate].iter().any(|s| ["libtorch", "torchscript"].contains(&s.engine()))
+    scenario.tolerance.is_floor() || [&scenario.reference, &scenario.candidate].iter().any(|s| s.computes_in_libtorch())
 }

@@ -4,15 +4,14 @@ use super::account::Find;
 use super::ask::kind;
 use super::draw::Case;
 use crate::digest;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, printable};
+use crate::golden::pack;
 use crate::graph::Graph;
 use crate::input;
 use crate::scenario::{self, Input, Scenario, Subject, load};
 use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;
-use crate::trace::file::safetensors_dtype;
 use crate::trace::write::replace;
-use safetensors::tensor::TensorView;
 use std::path::{Component, Path, PathBuf};
 
 /// Numbers of one input that stand in the scenario itself; more lie in a safetensors file beside it.
@@ -38,10 +37,10 @@ impl Folder {
             |e: std::io::Error| Error::failed(format!("{}: {e}", self.path.display())).next("--found names a folder for the finds");
         std::fs::create_dir_all(&self.path).map_err(failed)?;
         let name = format!("{}-{}", self.kernel.name, self.hash(find));
-        let large: Vec<_> = find.shrunk.inputs.iter().filter(|(_, t)| t.numel() > INLINE).collect();
+        let mut large = find.shrunk.inputs.iter().filter(|(_, t)| t.numel() > INLINE).map(|(n, t)| (n.clone(), t)).peekable();
         let beside = format!("{name}.safetensors");
-        if !large.is_empty() {
-            replace(&self.path.join(&beside), &packed(&large)?)?;
+        if large.peek().is_some() {
+            replace(&self.path.join(&beside), &pack::bytes(large)?)?;
         }
         let path = self.path.join(format!("{name}.toml"));
         replace(&path, self.text(find, &beside)?.as_bytes())?;
@@ -67,8 +66,7 @@ impl Folder {
             false => Input { values: Some(t.to_f64()), shape: Some(t.shape().to_vec()), ..Input::default() },
         };
         scenario.inputs = find.shrunk.inputs.iter().map(|(n, t)| (n.clone(), input(t))).collect();
-        let text = toml::to_string(&scenario).map_err(|e| Error::failed(format!("scenario: {e}")))?;
-        Ok(format!("# {}\n{text}", crate::error::printable(&find.finding.to_string())))
+        Ok(format!("# {}\n{}", printable(&find.finding.to_string()), load::text(&scenario)?))
     }
 
     /// The finds of this kernel, whoever they were found on.
@@ -101,16 +99,6 @@ impl Folder {
 /// Inputs that the form does not take.
 pub fn case(scenario: &Scenario, graph: &Graph) -> Result<Case> {
     Ok(Case { inputs: input::make(scenario, graph)?, ..Case::default() })
-}
-
-/// A safetensors file of these tensors.
-fn packed(tensors: &[(&String, &Tensor)]) -> Result<Vec<u8>> {
-    let failed = |e: &dyn std::fmt::Display| Error::failed(format!("the inputs of a find: {e}"));
-    let mut views = Vec::new();
-    for (name, t) in tensors {
-        views.push((name, TensorView::new(safetensors_dtype(t.dtype()), t.shape().to_vec(), t.bytes()).map_err(|e| failed(&e))?));
-    }
-    safetensors::serialize(views, None).map_err(|e| failed(&e))
 }
 
 /// `file` as it is seen from `folder`, so that a checkout can be moved.

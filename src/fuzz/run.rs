@@ -1,12 +1,11 @@
 //! run: cases are drawn and judged by several threads and counted in their order, so that the report is the same however many there are.
 
 use super::account::{Find, Known, Report};
-use super::ask::{asked, drawn, due, shrunk};
+use super::ask::{asked, drawn, due, replay, shrunk};
 use super::draw::{Case, cases};
 use super::opinion::{Open, Subject};
 use super::options::Options;
 use super::oracle::Judged;
-use super::relations;
 use crate::error::Result;
 use crate::subject::kernels::Kernel;
 use proptest::strategy::ValueTree;
@@ -69,11 +68,7 @@ pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Report> {
 
 /// The finds of earlier runs, first of all.
 fn again(task: &Task, subject: &mut dyn Subject) -> Vec<Known> {
-    let one = |(path, case): &(PathBuf, Case)| {
-        let finding =
-            asked(task.kernel, subject, case, &relations::of(task.kernel).collect::<Vec<_>>()).ok().and_then(|judged| judged.finding);
-        Known { path: path.clone(), finding }
-    };
+    let one = |(path, case): &(PathBuf, Case)| Known { path: path.clone(), finding: replay(task.kernel, subject, case).ok().flatten() };
     task.known.iter().map(one).collect()
 }
 

@@ -58,7 +58,7 @@ impl<'a> Bench<'a> {
             candidate: open(&scenario.candidate, graph, *threads, engines).at("candidate")?,
             judge: if stated.is_none() { Some(shadow(given, engines)?) } else { None },
             stated,
-            kinship: Kinship { reference: kin(&scenario.reference), candidate: kin(&scenario.candidate) },
+            kinship: Kinship { reference: scenario.reference.computes_in_libtorch(), candidate: scenario.candidate.computes_in_libtorch() },
             controls: controls(scenario, graph, *threads, engines)?,
             faulty: faulty(scenario, graph)?,
             golden: given.golden.as_ref(),
@@ -70,11 +70,6 @@ impl<'a> Bench<'a> {
     pub fn sessions(&self) -> [&dyn Session; 2] {
         [&*self.reference, &*self.candidate]
     }
-}
-
-/// Whether a subject computes with the kernels of the shadow.
-fn kin(subject: &Subject) -> bool {
-    ["libtorch", "torchscript"].contains(&subject.engine())
 }
 
 /// The user's own tolerance; None for the floor.

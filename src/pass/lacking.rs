@@ -2,7 +2,6 @@
 
 use super::given::Given;
 use crate::error::Result;
-use crate::scenario::ToleranceKind;
 use crate::subject::Engines;
 use std::collections::HashSet;
 
@@ -19,7 +18,7 @@ impl Lacking {
     pub fn of(given: &mut Given, engines: Engines) -> Result<Self> {
         let scenario = given.scenario;
         let [reference, candidate] = [&scenario.reference, &scenario.candidate].map(|s| s.engine() == "libtorch");
-        let shadow = scenario.tolerance.kind.is_none_or(|k| k == ToleranceKind::Floor);
+        let shadow = scenario.tolerance.is_floor();
         if given.plan.pieces.is_empty() || !(reference || candidate || shadow) {
             return Ok(Self::default());
         }

@@ -5,7 +5,7 @@ use super::given::Given;
 use crate::error::{Error, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
 use crate::graph::memory::{Engines, Estimate, Known, estimate, shown, size};
-use crate::scenario::{Subject, ToleranceKind};
+use crate::scenario::Subject;
 use crate::subject::open;
 use std::collections::HashMap;
 
@@ -44,7 +44,7 @@ fn engines(given: &Given, record: bool) -> Engines {
         let of = |s: &Subject| u64::from(s.engine() == name) * (1 + u64::from(s.fault.is_some()));
         of(&scenario.reference) + of(&scenario.candidate)
     };
-    let shadow = scenario.tolerance.kind.is_none_or(|k| k == ToleranceKind::Floor);
+    let shadow = scenario.tolerance.is_floor();
     let runs = if record { MOST_RUNS } else { RUNS.max(MOST_RUNS - RUNS) };
     Engines { onnxruntime: count("onnxruntime"), libtorch: count("libtorch"), shadow, sets: 1 + u64::from(runs) }
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Dim, Graph};
 use crate::kernel::anchors::Anchors;
 use crate::scenario::training::{PREDICTIONS, TRUTH, Training};
-use crate::scenario::{Scenario, Stage, Subject, ToleranceKind};
+use crate::scenario::{Scenario, Stage, Subject};
 use crate::subject::fault;
 use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::tensor::Tensor;
@@ -93,7 +93,7 @@ pub fn faults(scenario: &Scenario) -> Result<()> {
         return Err(Error::usage(format!("fault '{name}' shows in gradients only, and those of the reference are not computed"))
             .next("put it into the candidate"));
     }
-    let floor = scenario.tolerance.kind.is_none_or(|k| k == ToleranceKind::Floor);
+    let floor = scenario.tolerance.is_floor();
     match gradient_fault(&scenario.candidate) {
         Some(name) if !(scenario.runs(Stage::Grad) && floor) => {
             Err(Error::usage(format!("fault '{name}' shows in gradients only, and this scenario compares none"))

@@ -50,8 +50,6 @@ impl Wholes {
     ) -> Vec<Unobserved> {
         let mut all = judge(&names.0, &self.reference, &layers.reference_outputs, layers, floors, stated);
         all.extend(judge(&names.1, &self.candidate, &layers.candidate_outputs, layers, floors, stated));
-        // An output that nobody asked for has no floor to be held against.
-        all.retain(|u| layers.results.iter().any(|r| r.name == u.name));
         all
     }
 }
@@ -87,14 +85,15 @@ fn judge(
     floors: &HashMap<String, Floor>,
     stated: Option<&Tolerance>,
 ) -> Vec<Unobserved> {
-    let ties = |name: &str| layers.results.iter().any(|r| r.name == name && decided_by_ties(&r.accumulated));
     let one = |(name, tensor): &(String, Tensor)| {
+        // An output that nobody asked for has no floor to be held against.
+        let result = layers.results.iter().find(|r| r.name == *name)?;
         let observed = own.get(name)?;
         let comparison = compare(observed.view(), tensor.view(), axis_for(observed.shape()));
         let (ratio, abstained) = match (comparison.metrics(), stated, floors.get(name)) {
             (Some(_), _, _) if comparison.identical() => (0.0, None),
             // The observed runs have shown that decisions tie on its way: an optimiser may take them otherwise, too.
-            (_, None, _) if ties(name) => (0.0, Some("behind decisions that tie on these inputs".to_string())),
+            (_, None, _) if decided_by_ties(&result.accumulated) => (0.0, Some("behind decisions that tie on these inputs".to_string())),
             (_, Some(tolerance), _) => (judge_stated(observed.view(), tensor.view(), tolerance).ratio(), None),
             (Some(m), None, _) if m.specials.conflicts > 0 => (f64::INFINITY, None),
             (Some(m), None, Some(floor)) => (floor.judge(m), None),

@@ -22,6 +22,13 @@ pub struct Tolerance {
     pub why: Option<String>,
 }
 
+impl Tolerance {
+    /// Whether it is derived, which takes the f64 shadow.
+    pub fn is_floor(&self) -> bool {
+        self.kind.is_none_or(|k| k == ToleranceKind::Floor)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToleranceKind {

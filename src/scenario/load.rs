@@ -18,6 +18,11 @@ pub fn file(path: &Path) -> Result<Scenario> {
     Ok(scenario)
 }
 
+/// The scenario as a file states it.
+pub fn text(scenario: &Scenario) -> Result<String> {
+    toml::to_string(scenario).map_err(|e| Error::failed(format!("scenario: {e}")))
+}
+
 /// The scenario that `text` states, checked.
 pub fn parse(text: &str) -> Result<Scenario> {
     let scenario: Scenario = toml::from_str(text).map_err(|e| explain(&e, text))?;

@@ -68,6 +68,11 @@ impl Subject {
     pub fn engine(&self) -> &str {
         self.of.as_deref().unwrap_or(&self.subject)
     }
+
+    /// Whether it computes with the kernels of the f64 shadow.
+    pub fn computes_in_libtorch(&self) -> bool {
+        ["libtorch", "torchscript"].contains(&self.engine())
+    }
 }
 
 /// ONNX Runtime's graph optimisation level.

@@ -131,10 +131,11 @@ impl OnnxRuntime {
 
     fn run_piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
         let graph = self.graph.clone();
-        let place = || place(&graph, steps, feed);
-        let piece = self.piece(steps, link, feed).at(place())?;
+        // Told only where something fails: every piece comes here several times.
+        let placed = |e: Error| e.at(place(&graph, steps, feed));
+        let piece = self.piece(steps, link, feed).map_err(placed)?;
         let inputs = piece.inputs.clone();
-        let mut results = run(&mut piece.session, &inputs, &|n| cut::entry(link, n), feed).at(place())?;
+        let mut results = run(&mut piece.session, &inputs, &|n| cut::entry(link, n), feed).map_err(placed)?;
         let mut take =
             |name: &String| results.remove(name).map(Ok).ok_or_else(|| Error::failed(format!("onnxruntime returned no '{name}'")));
         steps.iter().map(|i| graph.steps[*i].outputs.iter().map(&mut take).collect()).collect()

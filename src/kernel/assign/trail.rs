@@ -148,6 +148,9 @@ impl Trail {
 }
 
 impl Margin {
+    /// Nothing has to change.
+    const NONE: Self = Self { decision: Decision::Largest, gap: 0.0, scale: 1.0 };
+
     /// The gap in units of the compared numbers; 0 for a tie of zeros.
     pub fn relative(&self) -> f64 {
         if self.gap == 0.0 { 0.0 } else { self.gap / self.scale }
@@ -184,15 +187,13 @@ impl Assignment {
 
     /// What would have to change for `h` alone to claim anchor `a`: every other claim is lost.
     fn alone(&self, a: usize, h: usize) -> Margin {
-        let none = Margin { decision: Decision::Largest, gap: 0.0, scale: 1.0 };
         let changes = self.trails.iter().enumerate().filter(|(g, t)| t.claims(a) != (*g == h));
-        changes.map(|(_, t)| t.margin(a)).fold(none, Margin::harder)
+        changes.map(|(_, t)| t.margin(a)).fold(Margin::NONE, Margin::harder)
     }
 
     /// What would have to change for `h` to get anchor `a` without claiming it: two rows claim it and the overlap of `h` is largest.
     fn contested(&self, a: usize, h: usize) -> Option<Margin> {
-        let none = Margin { decision: Decision::Largest, gap: 0.0, scale: 1.0 };
-        let gain = |t: &Trail| if t.claims(a) { none } else { t.margin(a) };
+        let gain = |t: &Trail| if t.claims(a) { Margin::NONE } else { t.margin(a) };
         let mut gains: Vec<Margin> = self.trails.iter().map(gain).collect();
         gains.sort_by(|p, q| p.relative().total_cmp(&q.relative()));
         let second = *gains.get(1).filter(|_| self.rivals == Rivals::All)?;

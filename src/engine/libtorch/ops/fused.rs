@@ -160,7 +160,8 @@ fn skip_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
         let own = size.f_add(&mean)?.f_mul(&inverse)?.f_add(&y.f_abs()?.f_mul(&lost)?)?;
         Ok((own, mean, inverse.f_mul(&lost.f_add_scalar(1)?)?))
     })?;
-    let y = done(|| normalise::affine(&y, &call.input(2).map_err(|e| tch::TchError::Kind(e.message))?.f_abs()?, shift.as_ref()))?;
+    let gain = call.input(2)?;
+    let y = done(|| normalise::affine(&y, &gain.f_abs()?, shift.as_ref()))?;
     Ok(vec![(y, k), (mean, k), (inverse, k), (size, 3)])
 }
 

@@ -111,12 +111,9 @@ fn quantised(call: &Call) -> Result<Vec<Tensor>> {
         })
     };
     let (x, w, bias, own) = (centred(0, 6)?, centred(1, 7)?, float(call, 2)?, float(call, 3)?);
-    let all = done(|| x.f_matmul(&w)?.f_to_kind(bias.kind())?.f_mul(&own.f_mul(call_scale(call)?)?)?.f_add(bias))?;
+    let weights = call.input(4)?;
+    let all = done(|| x.f_matmul(&w)?.f_to_kind(bias.kind())?.f_mul(&own.f_mul(weights)?)?.f_add(bias))?;
     of_product(call, &all, call.optional(5), call.optional(8))
-}
-
-fn call_scale<'a>(call: &'a Call) -> std::result::Result<&'a Tensor, tch::TchError> {
-    call.input(4).map_err(|e| tch::TchError::Kind(e.message))
 }
 
 fn multi_head(call: &Call) -> Result<Vec<Tensor>> {
