@@ -93,6 +93,35 @@ fn an_output_is_named_by_the_key_of_a_dictionary() {
     scripted(&both, &script("small.pt"), ", rename = { z = \"0\" }", ONLY_Y).refuses(2, &["no output 'z'", "its outputs: y, q"]);
 }
 
+#[test]
+fn a_forward_pass_of_every_engine_is_timed_in_turn_and_the_interpreter_beside_them() {
+    let dir = tempfile::tempdir().unwrap();
+    write_model(dir.path(), "m.onnx", &small());
+    let file = script("small.pt");
+    let text = format!("format = 1\nmodel = \"m.onnx\"\nreference = {{ subject = \"torchscript\", script = \"{}\" }}\n", file.display());
+    std::fs::write(dir.path().join("s.toml"), text + "candidate = { subject = \"onnxruntime\" }\n" + ONLY_Y).unwrap();
+    let time = |args: &[&str]| Call::new(PARITY, dir.path(), &[&["time"], args].concat()).run();
+    let ran = time(&["s.toml", "--runs", "3", "--threads", "1"]).exits(0);
+    let ran = ran.says(&["threads 1, 3 passes of each in turn", "times torchscript", "| onnxruntime ", "| libtorch "]);
+    let itself = ran.out.lines().find(|l| l.starts_with("| torchscript")).unwrap();
+    assert!(itself.contains("| 1.00 "), "{ran}");
+    time(&["m.onnx", "--input", "x=2x3"]).exits(0).says(&["times onnxruntime"]);
+    time(&["s.toml", "--runs", "0"]).refuses(2, &["at least 1"]);
+    time(&["s.toml", "--input", "x=2x3"]).refuses(2, &["a scenario states its inputs itself"]);
+}
+
+#[test]
+fn what_was_recorded_cannot_be_timed() {
+    let dir = tempfile::tempdir().unwrap();
+    write_model(dir.path(), "m.onnx", &small());
+    Call::new(PARITY, dir.path(), &["run", "m.onnx", "--record", "traces"]).run().exits(0);
+    let text = "format = 1\nmodel = \"m.onnx\"\nreference = { subject = \"recorded\", trace = \"traces/reference.safetensors\" }\n";
+    std::fs::write(dir.path().join("s.toml"), text).unwrap();
+    Call::new(PARITY, dir.path(), &["time", "s.toml"])
+        .run()
+        .refuses(2, &["recorded", "computes nothing that could be timed", "name engines"]);
+}
+
 /// y = relu(x) · rate on the last three of five samples; the graph takes the two before as context and does not look at them.
 fn context(samples: i64) -> ModelProto {
     let ints = |name: &str, v: i64| TensorProto {

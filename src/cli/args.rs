@@ -32,6 +32,8 @@ pub enum Command {
     Doctor,
     /// Draw inputs for a kernel and hold its ONNX form in libtorch, with autograd, against the f64 reference
     Fuzz(Fuzz),
+    /// Time a forward pass of each subject with nothing observed, in turn
+    Time(Time),
     /// Measure the rounding bounds on healthy engines
     Selftest(Selftest),
     /// Run the official ONNX node tests through both engines (scripts/conformance fetches them)
@@ -239,6 +241,21 @@ pub struct Fuzz {
     /// Folder of the ONNX forms
     #[arg(long, value_name = "FOLDER", default_value = "golden/kernels")]
     pub forms: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub struct Time {
+    /// Scenario (.toml) or model (.onnx)
+    pub target: PathBuf,
+    /// Input of a bare model, as in `parity run`
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub input: Vec<String>,
+    /// Passes of each subject, behind one that is not counted
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub runs: usize,
+    /// Threads of each engine, instead of the scenario's
+    #[arg(long)]
+    pub threads: Option<usize>,
 }
 
 #[derive(clap::Args)]

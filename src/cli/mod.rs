@@ -14,6 +14,7 @@ mod map;
 mod params;
 mod run;
 mod selftest;
+mod time;
 mod watch;
 
 use crate::error::{Error, Result};
@@ -49,6 +50,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Doctor => doctor::command(),
         Command::Fuzz(fuzz) => fuzz::command(&fuzz, engines),
         Command::Conformance(conformance) => conformance::command(&conformance, engines),
+        Command::Time(time) => time::command(&time, engines),
         Command::Selftest(selftest) => selftest::command(&selftest, engines),
     }
 }

@@ -7,6 +7,7 @@ pub mod bisect;
 pub mod conclude;
 pub mod extract;
 pub mod floors;
+pub mod forward;
 pub mod given;
 pub mod gradients;
 pub mod inputs;

@@ -39,6 +39,12 @@ pub trait Session {
         Ok(None)
     }
 
+    /// The declared outputs of one run as it is deployed, for its time: nothing observed, and what can be kept between runs is kept; None
+    /// where nothing is computed.
+    fn forward(&mut self, _feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
+        Ok(None)
+    }
+
     /// Optimisers that [`Deployed`] can leave out.
     fn optimisers(&self) -> &'static [&'static str] {
         &[]

@@ -63,6 +63,8 @@ pub struct OnnxRuntime {
     environment: Environment,
     /// The piece that ran last, kept because proving a piece runs it twice.
     last: Option<Piece>,
+    /// The whole model as it is deployed.
+    deployed: Option<OrtSession>,
 }
 
 struct Piece {
@@ -95,7 +97,7 @@ fn ort_error<T>(e: ort::Error<T>) -> Error {
 
 impl OnnxRuntime {
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
-        Ok(Self { graph, options: options.clone(), environment: environment()?, last: None })
+        Ok(Self { graph, options: options.clone(), environment: environment()?, last: None, deployed: None })
     }
 
     fn session(&self, model: &[u8], level: Optimisation, without: &[&str]) -> Result<OrtSession> {
@@ -127,6 +129,14 @@ impl OnnxRuntime {
             builder = builder.with_config_entry("optimization.disable_specified_optimizers", without.join(";")).map_err(ort_error)?;
         }
         builder.commit_from_memory(model).map_err(ort_error)
+    }
+
+    /// The whole model as ONNX Runtime comes: optimised, with its arena, its memory pattern and its spinning threads.
+    fn fast(&self) -> Result<OrtSession> {
+        let builder = OrtSession::builder(&self.environment).map_err(ort_error)?;
+        let mut builder =
+            builder.with_intra_threads(self.options.threads).map_err(ort_error)?.with_log_level(LogLevel::Fatal).map_err(ort_error)?;
+        builder.commit_from_memory(&cut::whole(&self.graph, &[])).map_err(ort_error)
     }
 
     fn run_piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
@@ -191,11 +201,22 @@ impl Session for OnnxRuntime {
         let model = cut::whole(&self.graph, how.observed);
         let mut session = self.session(&model, how.level, how.without).at("the whole model")?;
         drop(model);
-        let names: Vec<String> = self.graph.inputs.iter().map(|p| p.name.clone()).collect();
-        let mut results = run(&mut session, &names, &str::to_string, feed).at("the whole model")?;
-        let produced = self.graph.outputs.iter().filter_map(|p| results.remove(&p.name).map(|t| (p.name.clone(), t)));
-        Ok(Some(produced.collect()))
+        declared(&self.graph, &mut session, feed).map(Some)
     }
+
+    fn forward(&mut self, feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
+        if self.deployed.is_none() {
+            self.deployed = Some(self.fast().at("the whole model")?);
+        }
+        self.deployed.as_mut().map(|session| declared(&self.graph, session, feed)).transpose()
+    }
+}
+
+/// The declared outputs of the whole model.
+fn declared(graph: &Graph, session: &mut OrtSession, feed: Feed) -> Result<Vec<(String, Tensor)>> {
+    let names: Vec<String> = graph.inputs.iter().map(|p| p.name.clone()).collect();
+    let mut results = run(session, &names, &str::to_string, feed).at("the whole model")?;
+    Ok(graph.outputs.iter().filter_map(|p| results.remove(&p.name).map(|t| (p.name.clone(), t))).collect())
 }
 
 /// The nodes of a piece; a single one with operator, opset and what it takes.

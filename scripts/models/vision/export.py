@@ -14,14 +14,25 @@ OPSETS = {"legacy": (17, 20), "dynamo": (18, 20)}
 
 def export(architecture: Architecture, exporter: str, opset: int, path: Path, seed: int) -> None:
     """Writes `path`; the dynamo exporter puts the weights into a file beside it."""
-    torch.manual_seed(seed)
-    network = settled(architecture.build().eval())
-    image = torch.rand(1, 3, architecture.size, architecture.size)
+    network, image = drawn(architecture, seed)
     names = {"input_names": ["image"], "opset_version": opset}
     if exporter == "legacy":
         torch.onnx.export(network, (image,), str(path), dynamo=False, **names)
     else:
         torch.onnx.export(network, (image,), str(path), dynamo=True, external_data=True, verbose=False, **names)
+
+
+def script(architecture: Architecture, path: Path, seed: int) -> None:
+    """Writes the same network as the TorchScript that tracing gives."""
+    network, image = drawn(architecture, seed)
+    with torch.no_grad():
+        torch.jit.trace(network, image, check_trace=False).save(str(path))
+
+
+def drawn(architecture: Architecture, seed: int) -> tuple[torch.nn.Module, torch.Tensor]:
+    """The network with weights from the seed, and an image of its size."""
+    torch.manual_seed(seed)
+    return settled(architecture.build().eval()), torch.rand(1, 3, architecture.size, architecture.size)
 
 
 def settled(network: torch.nn.Module) -> torch.nn.Module:

@@ -59,21 +59,24 @@ pub fn step(step: &Step, graph: &Graph, precision: Precision, lookup: Lookup) ->
 /// The same where every input and every output is a tensor.
 pub fn tensors(step: &Step, graph: &Graph, precision: Precision, lookup: &dyn Fn(&str) -> Result<Tensor>) -> Result<Vec<Tensor>> {
     let outputs = self::step(step, graph, precision, &|name| lookup(name).map(Value::Tensor))?;
-    let place = || format!("node '{}' ({})", step.name, step.op());
-    outputs.into_iter().map(|v| v.into_tensor().at(place())).collect()
+    outputs.into_iter().map(|v| v.into_tensor().at(format_args!("node '{}' ({})", step.name, step.op()))).collect()
 }
 
 /// The declared outputs of a whole graph; what it does not produce itself comes from `lookup`.
 pub fn whole(graph: &Graph, precision: Precision, lookup: Lookup) -> Result<Vec<Value>> {
-    let mut own: HashMap<String, Value> = HashMap::new();
-    for step in &graph.steps {
+    let (mut own, last): (HashMap<&str, Value>, _) = (HashMap::new(), graph.last_uses());
+    for (i, step) in graph.steps.iter().enumerate() {
         let outputs = {
             let scope = |name: &str| own.get(name).cloned().map_or_else(|| lookup(name), Ok);
             self::step(step, graph, precision, &scope)?
         };
-        own.extend(step.outputs.iter().cloned().zip(outputs));
+        own.extend(step.outputs.iter().map(String::as_str).zip(outputs));
+        let done = |n: &&String| last.get(n.as_str()) == Some(&i) && !graph.outputs.iter().any(|p| p.name == **n);
+        for name in step.inputs.iter().chain(&step.outputs).filter(done) {
+            own.remove(name.as_str());
+        }
     }
-    graph.outputs.iter().map(|p| own.get(&p.name).cloned().map_or_else(|| lookup(&p.name), Ok)).collect()
+    graph.outputs.iter().map(|p| own.get(p.name.as_str()).cloned().map_or_else(|| lookup(&p.name), Ok)).collect()
 }
 
 /// A call for `node` on what `scope` has.
@@ -97,7 +100,7 @@ fn node(node: &Node, graph: &Graph, precision: Precision, scope: Lookup) -> Resu
         Precision::Noisy(run) => perturbed::shaken(op, &call, out, run),
         Precision::Declared | Precision::Double => Ok(out),
     });
-    outputs.at(format_args!("node '{}' ({} opset {}) on {}", node.name, node.op, call.opset, shapes(&call)))
+    outputs.map_err(|e| e.at(format_args!("node '{}' ({} opset {}) on {}", node.name, node.op, call.opset, shapes(&call))))
 }
 
 /// The outputs of `op` on a call.

@@ -89,17 +89,22 @@ impl Script {
 
     fn answer(&mut self, feed: Feed) -> Result<&HashMap<String, Tensor>> {
         if self.answer.is_none() {
-            let _no_grad = tch::no_grad_guard();
-            let given = |numbers: bool| self.takes.iter().map(|t| t.value(feed, numbers)).collect::<Result<Vec<_>>>();
-            let (first, second) = (given(true)?, given(false)?);
-            // A script may declare a scalar as a number or as a tensor; which, it says by refusing the other.
-            let said = self.module.forward_is(&first).or_else(|e| self.module.forward_is(&second).map_err(|_| e));
-            let said = said.map_err(|e| self.refused(&e, &first))?;
-            let mut all = HashMap::new();
-            flatten(&said, "", &mut all)?;
-            self.answer = Some(self.paired(all)?);
+            self.answer = Some(self.said(feed)?);
         }
         Ok(self.answer.get_or_insert_default())
+    }
+
+    /// What one run of the script gives, under the names of the graph.
+    fn said(&self, feed: Feed) -> Result<HashMap<String, Tensor>> {
+        let _no_grad = tch::no_grad_guard();
+        let given = |numbers: bool| self.takes.iter().map(|t| t.value(feed, numbers)).collect::<Result<Vec<_>>>();
+        let (first, second) = (given(true)?, given(false)?);
+        // A script may declare a scalar as a number or as a tensor; which, it says by refusing the other.
+        let said = self.module.forward_is(&first).or_else(|e| self.module.forward_is(&second).map_err(|_| e));
+        let said = said.map_err(|e| self.refused(&e, &first))?;
+        let mut all = HashMap::new();
+        flatten(&said, "", &mut all)?;
+        self.paired(all)
     }
 
     /// The script's outputs under the names of the graph.
@@ -190,6 +195,10 @@ impl Session for Script {
         let answer = self.answer(feed)?;
         let one = |n: &String| answer.get(n).cloned().ok_or_else(|| "the script shows declared outputs only".to_string());
         Ok(steps.iter().map(|i| graph.steps[*i].outputs.iter().map(one).collect()).collect())
+    }
+
+    fn forward(&mut self, feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
+        self.said(feed).map(|all| Some(all.into_iter().collect()))
     }
 
     fn can_isolate(&self) -> bool {

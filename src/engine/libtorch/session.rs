@@ -45,6 +45,17 @@ impl Session for TorchSession {
         }
         Ok(all)
     }
+
+    fn forward(&mut self, feed: Feed) -> Result<Option<Vec<(String, tensor::Tensor)>>> {
+        let _no_grad = tch::no_grad_guard();
+        let lookup = |name: &str| match self.weights.get(name) {
+            Some(t) => Ok(t.clone()),
+            None => Value::of_tensor(&feed(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?),
+        };
+        let outputs = interpret::whole(&self.graph, Precision::Declared, &lookup)?;
+        let tensors = self.graph.outputs.iter().zip(&outputs).map(|(port, v)| Ok(observed(v)?.ok().map(|t| (port.name.clone(), t))));
+        tensors.filter_map(Result::transpose).collect::<Result<_>>().map(Some)
+    }
 }
 
 /// A tensor, or why there is none to compare.

@@ -56,6 +56,8 @@ use super::value::Value;
 use parity::error::Result;
 use parity::floor::Family;
 use parity::graph::Node;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 use tch::Tensor;
 
 /// Evaluates a node; returns its outputs in order (trailing ones that the node does not ask for may be missing).
@@ -161,7 +163,13 @@ pub fn all() -> impl Iterator<Item = &'static Op> {
 
 /// The registry line that reads `name` of `domain` at `opset`.
 pub fn find(domain: &str, name: &str, opset: i64) -> Option<&'static Op> {
-    all().filter(|op| op.domain == domain && op.name == name && op.since <= opset).max_by_key(|op| op.since)
+    // Every node of every walk asks.
+    static BY_NAME: LazyLock<HashMap<&str, Vec<&Op>>> = LazyLock::new(|| {
+        let mut lines: HashMap<&str, Vec<&Op>> = HashMap::new();
+        all().for_each(|op| lines.entry(op.name).or_default().push(op));
+        lines
+    });
+    BY_NAME.get(name)?.iter().copied().filter(|op| op.domain == domain && op.since <= opset).max_by_key(|op| op.since)
 }
 
 /// A registry line of the default domain.

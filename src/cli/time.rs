@@ -1,0 +1,39 @@
+//! time: `parity time`: one forward pass of each subject with nothing observed, in turn, as ratios in one run.
+
+use super::{args, engine, say};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::pass::forward::{self, Timed};
+use crate::pass::given::Given;
+use crate::report::{number, table};
+use crate::scenario::{build, load};
+use crate::subject::Engines;
+
+pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
+    if args.runs == 0 {
+        return Err(Error::usage("--runs 0: at least 1 is needed"));
+    }
+    let mut scenario = match args.target.extension().is_some_and(|e| e == "onnx") {
+        true => build::from_model(&args.target, &args.input, None)?,
+        false if !args.input.is_empty() => {
+            return Err(Error::usage("--input belongs to a bare model (.onnx); a scenario states its inputs itself"));
+        }
+        false => load::file(&args.target)?,
+    };
+    if engines.torch.is_none() {
+        return engine::hand_over();
+    }
+    scenario.threads = args.threads.or(scenario.threads);
+    let given = Given::read(&scenario)?;
+    let all = forward::run(&given, args.runs, engines)?;
+    let first = all[0].median();
+    let rows: Vec<_> = all.iter().map(|t| row(t, first)).collect();
+    let header = ["subject", "ms, median", "ms, least", &format!("times {}", all[0].subject)];
+    say(&format!("threads {}, {} passes of each in turn\n{}", given.threads, args.runs, table(&header, &rows)))?;
+    Ok(Exit::Agree)
+}
+
+fn row(timed: &Timed, first: f64) -> Vec<String> {
+    let least = timed.seconds.iter().copied().fold(f64::INFINITY, f64::min);
+    vec![timed.subject.clone(), number(timed.median() * 1e3), number(least * 1e3), format!("{:.2}", timed.median() / first)]
+}
