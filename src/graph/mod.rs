@@ -3,6 +3,7 @@
 pub mod cost;
 pub mod cut;
 pub mod hoist;
+pub mod infer;
 mod inline;
 pub mod load;
 pub mod memory;

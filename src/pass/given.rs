@@ -10,6 +10,7 @@ use crate::run::InputRecord;
 use crate::scenario::{Scenario, Stage};
 use crate::stage::regions::Regions;
 use crate::subject::kernels::training::Opinion;
+use crate::subject::open;
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use std::rc::Rc;
@@ -37,7 +38,7 @@ impl<'a> Given<'a> {
         scenario.training.iter().try_for_each(|t| preflight::tensors(&graph, t))?;
         preflight::faults(scenario)?;
         let inputs = input::make(scenario, &graph)?;
-        graph = hoist::decided(&graph, &inputs)?.unwrap_or(graph);
+        graph = hoist::decided(&graph, &inputs, &open::onnxruntime_shapes)?.unwrap_or(graph);
         let graph = Arc::new(graph);
         let plan = Plan::of(&graph, scenario)?;
         let name = scenario.name.as_deref().unwrap_or("");
