@@ -61,7 +61,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
         expectation: expectation(&scenario.expect, &verdict, &ledger),
         scenario: Some(scenario.clone()),
         environment: environment::record(names, bench.judge.is_some(), given.threads, &given.graph),
-        graph_inputs: given.graph.steps.iter().map(|s| (s.name.clone(), s.inputs.clone())).collect(),
+        graph_inputs: given.graph.taken(),
         inputs: given.records.clone(),
         verdict,
         ledger,

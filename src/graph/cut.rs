@@ -2,7 +2,7 @@
 
 use super::infer::{Expected, is_small};
 use super::proto::{self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, attribute_type as kind};
-use super::{Attribute, Graph, Node, weights};
+use super::{Attribute, Graph, Node, observe, weights};
 use crate::tensor::DType;
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -77,22 +77,25 @@ pub type Shown<'a> = &'a dyn Fn(&str) -> Option<(DType, Vec<usize>)>;
 
 /// One step as a model that stands for itself: what it takes and gives is declared as `shown` says.
 pub fn alone(graph: &Graph, step: usize, shown: Shown) -> Vec<u8> {
-    let mut body = body(graph, &[step], Link::Connected, &|n| shown(n).map(|(d, _)| d)).graph;
+    let mut graph = graph.clone();
+    graph.steps[step] = observe::original(&graph.steps[step]);
+    let mut body = body(&graph, &[step], Link::Connected, &|n| shown(n).map(|(d, _)| d)).graph;
     for port in body.input.iter_mut().chain(&mut body.output) {
         if let Some((name, (dtype, shape))) = port.name.as_deref().and_then(|n| Some((n, shown(n)?))) {
             *port = declare_shaped(name, dtype, &shape);
         }
     }
-    model(graph, body)
+    model(&graph, body)
 }
 
-/// The whole graph, with only its declared outputs and those of `also` observable.
+/// The whole graph, with only its declared outputs and those of `also` observable, inside bodies too.
 pub fn whole(graph: &Graph, also: &[String]) -> Vec<u8> {
     let same = |name: &str| name.to_string();
     let port = |p: &super::Port| declare(&p.name, p.dtype);
+    let asked = |name: &str| also.iter().any(|a| a == name);
     let graph_proto = GraphProto {
         name: Some(graph.name.clone()),
-        node: graph.steps.iter().flat_map(|s| &s.nodes).map(|n| encode_node(n, &same)).collect(),
+        node: graph.steps.iter().flat_map(|s| &s.nodes).map(|n| encode_node(&observe::undone(n, &asked), &same)).collect(),
         initializer: graph.weights.iter().map(|(n, t)| weights::encode(n, t)).collect(),
         input: graph.inputs.iter().map(port).collect(),
         output: graph.outputs.iter().map(|p| &p.name).chain(also).map(|n| declare(n, None)).collect(),
@@ -160,11 +163,22 @@ fn declare(name: &str, dtype: Option<DType>) -> proto::ValueInfoProto {
     proto::ValueInfoProto { name: Some(name.into()), r#type: dtype.map(|d| proto::TypeProto { value: Some(tensor(d)) }) }
 }
 
-fn declare_shaped(name: &str, dtype: DType, shape: &[usize]) -> proto::ValueInfoProto {
+/// A declared tensor of this dtype and shape.
+pub fn declare_shaped(name: &str, dtype: DType, shape: &[usize]) -> proto::ValueInfoProto {
     let dim = |d: &usize| proto::Dimension { value: Some(proto::DimensionValue::Value(*d as i64)) };
     let shape = proto::TensorShapeProto { dim: shape.iter().map(dim).collect() };
     let tensor = proto::TensorType { elem_type: Some(dtype.onnx()), shape: Some(shape) };
     proto::ValueInfoProto { name: Some(name.into()), r#type: Some(proto::TypeProto { value: Some(proto::TypeValue::Tensor(tensor)) }) }
+}
+
+/// `graph` in the place of the body `like`, whose inputs and outputs it keeps; weights that are not its `own` lie around it.
+pub fn as_body(graph: &Graph, like: &GraphProto, own: &dyn Fn(&str) -> bool) -> GraphProto {
+    let same = |name: &str| name.to_string();
+    GraphProto {
+        node: graph.steps.iter().flat_map(|s| &s.nodes).map(|n| encode_node(n, &same)).collect(),
+        initializer: graph.weights.iter().filter(|(n, _)| own(n)).map(|(n, t)| weights::encode(n, t)).collect(),
+        ..like.clone()
+    }
 }
 
 fn encode_node(node: &Node, rename: &dyn Fn(&str) -> String) -> NodeProto {

@@ -33,8 +33,8 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     let unpaired = golden.iter().flat_map(|g| inputs::unpaired(g, graph));
     let leftovers = sessions.iter().flat_map(|s| s.leftovers()).chain(unpaired).collect();
     let mut ledger = ledger(found.tensors, leftovers, &|n| plan.excused(n));
-    for (name, op) in &plan.hidden {
-        ledger.abstain(format!("inside the body of {op}, which is run as a whole"), plan.excused(name));
+    for (name, reason) in &plan.hidden {
+        ledger.abstain(reason.clone(), plan.excused(name));
     }
     if !scenario.runs(Stage::Activations) {
         only_inputs(&mut verdict, &mut ledger, records.len(), inputs::proved(&sessions, records));

@@ -3,7 +3,7 @@
 use super::{Plan, params, preflight};
 use crate::error::Result;
 use crate::golden::{Golden, store};
-use crate::graph::{Graph, hoist, load};
+use crate::graph::{Graph, hoist, load, observe};
 use crate::input;
 use crate::params::Difference;
 use crate::run::InputRecord;
@@ -39,7 +39,7 @@ impl<'a> Given<'a> {
         preflight::faults(scenario)?;
         let inputs = input::make(scenario, &graph)?;
         graph = hoist::decided(&graph, &inputs, &open::onnxruntime_shapes)?.unwrap_or(graph);
-        let graph = Arc::new(graph);
+        let graph = Arc::new(observe::observed(graph, &inputs, &open::onnxruntime_shapes)?);
         let plan = Plan::of(&graph, scenario)?;
         let name = scenario.name.as_deref().unwrap_or("");
         let golden = scenario.golden.as_deref().map(|folder| store::open_for(folder, name)).transpose()?;

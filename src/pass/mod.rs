@@ -20,6 +20,7 @@ pub mod params;
 pub mod plan;
 pub mod preflight;
 pub mod training;
+mod turns;
 pub mod unobserved;
 mod values;
 pub mod witness;

@@ -30,7 +30,8 @@ pub fn shapes(graph: &Graph, inputs: &IndexMap<String, Expected>) -> Result<Hash
 
 fn session(graph: &Graph, inputs: &IndexMap<String, Expected>, ranked: &[String]) -> Result<Session> {
     // Folding inlines an If that it finds decided, which ends some graphs of nested ones in a crash: where bodies are left, nothing is folded.
-    let level = if hoist::hidden(graph).is_empty() { GraphOptimizationLevel::Level1 } else { GraphOptimizationLevel::Disable };
+    let bodies = graph.steps.iter().flat_map(|s| &s.nodes).any(hoist::has_body);
+    let level = if !bodies { GraphOptimizationLevel::Level1 } else { GraphOptimizationLevel::Disable };
     Session::builder(&environment()?)
         .map_err(ort_error)?
         .with_optimization_level(level)
