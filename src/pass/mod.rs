@@ -5,6 +5,7 @@ pub mod accumulated;
 pub mod bench;
 pub mod bisect;
 pub mod conclude;
+pub mod context;
 pub mod extract;
 pub mod floors;
 pub mod given;

@@ -20,7 +20,7 @@ pub fn headline(run: &Run) -> String {
         }
         Outcome::Nothing => vec!["NOTHING COMPARED: no tensor could be compared".to_string()],
         Outcome::Diverge if !v.input_mismatch.is_empty() => {
-            let mut lines = vec!["DIVERGE at the inputs: the recording was made with others; look at preprocessing first".to_string()];
+            let mut lines = vec!["DIVERGE at the inputs: the two sides do not see the same; look at preprocessing first".to_string()];
             lines.extend(v.input_mismatch.iter().map(|m| format!("  {m}")));
             lines
         }
