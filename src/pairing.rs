@@ -106,6 +106,7 @@ fn one(reference: &Opened, candidate: &Opened, step: usize, name: &str, theirs: 
         accumulated,
         isolated: Isolated::Abstained { reason: "not tested (recorded)".into() },
         repeat_noise: None,
+        inside: None,
     })
 }
 

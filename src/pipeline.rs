@@ -6,7 +6,7 @@ use crate::pass::bench::Bench;
 use crate::pass::conclude::{Found, conclude};
 use crate::pass::given::Given;
 use crate::pass::lacking::Lacking;
-use crate::pass::{Watch, accumulated, floors, inputs, layers, memory, training, unobserved, witness};
+use crate::pass::{Watch, accumulated, context, floors, inputs, layers, memory, training, unobserved, witness};
 use crate::run::{Run, expectation};
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
@@ -30,6 +30,8 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     let floors = floors::run(&mut bench, &layers, &wholes, scenario.seed, watch)?;
     clock.lap("noise");
     accumulated::settle(&mut layers, &floors, &given.graph);
+    let limits = context::Limits { floors: &floors, stated: bench.stated.as_ref() };
+    let context = if scenario.runs(Stage::Inputs) { context::missing(&given, &layers, &limits, engines)? } else { vec![] };
     let witnessed = witness::settle(std::mem::take(&mut layers.witnessed), &floors);
     let regions = given.regions()?;
     let behind = training::run(&given, &regions, &mut bench, &layers, engines, watch)?;
@@ -53,6 +55,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
         unobserved: &unobserved,
         stages: &stages,
         behind: ran,
+        context,
     };
     let (verdict, ledger) = conclude(&found);
     clock.lap("verdict");
@@ -61,7 +64,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
         expectation: expectation(&scenario.expect, &verdict, &ledger),
         scenario: Some(scenario.clone()),
         environment: environment::record(names, bench.judge.is_some(), given.threads, &given.graph),
-        graph_inputs: given.graph.steps.iter().map(|s| (s.name.clone(), s.inputs.clone())).collect(),
+        graph_inputs: given.graph.taken(),
         inputs: given.records.clone(),
         verdict,
         ledger,

@@ -131,8 +131,15 @@ mod tests {
     }
 
     fn verdict(outcome: Outcome, first: &str) -> Verdict {
-        let origin =
-            Origin { node: first.into(), op: "Op".into(), tensor: first.into(), step: 0, independent: true, side: Side::Candidate };
+        let origin = Origin {
+            node: first.into(),
+            op: "Op".into(),
+            tensor: first.into(),
+            step: 0,
+            independent: true,
+            side: Side::Candidate,
+            inside: None,
+        };
         let origins = if outcome == Outcome::Diverge { vec![origin] } else { vec![] };
         Verdict {
             outcome,

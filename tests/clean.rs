@@ -59,6 +59,21 @@ fn the_voice_detector_agrees_with_and_without_its_branches() {
 }
 
 #[test]
+fn branches_that_shapes_decide_are_taken_apart_and_nothing_inside_is_left_out() {
+    for (scenario, tensors) in [("silero_vad", 205), ("silero_vad_16k_op15", 209), ("silero_vad_half", 184)] {
+        let ledger = check(&format!("scenarios/real/{scenario}.toml"), &[]).ledger;
+        assert_eq!((ledger.tensors, ledger.both_ways), (tensors, tensors), "{scenario}");
+    }
+}
+
+#[test]
+fn the_voice_detector_agrees_with_the_script_of_its_own_wheel_in_both_engines() {
+    for scenario in ["scenarios/real/silero_vad_torchscript.toml", "scenarios/real/silero_vad_torchscript_libtorch.toml"] {
+        assert_eq!(check(scenario, &[]).ledger.compared, 1, "{scenario}");
+    }
+}
+
+#[test]
 fn the_raters_of_speech_agree_through_their_recurrent_layers() {
     assert_eq!(check("scenarios/real/aecmos_1663915512.toml", &[]).ledger.tensors, 43);
     assert_eq!(check("scenarios/real/plcmos.toml", &[]).ledger.tensors, 80);

@@ -172,3 +172,32 @@ fn a_hostile_or_truncated_script_is_an_error_and_no_panic() {
     }
     scripted(&small(), &dir.path().join("gone.pt"), "", ONLY_Y).refuses(2, &["gone.pt", "No such file"]);
 }
+
+/// silero-vad's ONNX form and its script, both given these samples and the script `takes` of them.
+fn silero(samples: usize, takes: &str) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    let fed = format!(
+        "[inputs.input]\nrandom = \"uniform\"\nlow = -0.5\nhigh = 0.5\nshape = [1, {samples}]\n[inputs.state]\nrandom = \"constant\"\nvalue = 0.0\n\
+         shape = [2, 1, 128]\n[inputs.sr]\nvalues = [16000]\nshape = []\n[limit]\nonly = [\"output\"]\n"
+    );
+    let subject = format!("subject = \"torchscript\"\nscript = \"{}\"\ntakes = {takes}", text(&model("silero_vad.jit")));
+    let whole = format!(
+        "format = 1\nmodel = \"{}\"\n{fed}[candidate]\n{subject}\nrename = {{ output = \"0\" }}\n",
+        text(&model("silero_vad.onnx"))
+    );
+    std::fs::write(dir.path().join("s.toml"), whole).unwrap();
+    Call::new(PARITY, dir.path(), &["run", "s.toml"]).run()
+}
+
+#[test]
+fn stage_inputs_says_which_samples_of_context_a_script_has_that_the_model_was_not_given() {
+    silero(512, "[\"input\", \"sr\"]").exits(1).says(&[
+        "DIVERGE at the inputs",
+        "input 'input': both sides were given the 512 values of [1, 512], and the script sees 64 of its own before them that the model lacks",
+        "next: feed the model [1, 576], 64 zeros first, and the script its part: takes = [\"input[64:]\", \"sr\"]",
+    ]);
+    // Samples that are not the script's context are another matter: it starts from zeros.
+    let other = silero(576, "[\"input[64:]\", \"sr\"]").exits(1).says(&["DIVERGE first at tensor 'output'"]);
+    assert!(!other.out.contains("at the inputs"), "{other}");
+    silero(576, "[\"input\", \"sr\"]").refuses(2, &["stage inputs", "Provided number of samples is 576", "takes = ["]);
+}

@@ -313,6 +313,13 @@ MODELS = (
         "speechmos/plcmos_models/plcmos_v2.onnx",
     ),
     Model(
+        "silero_vad.jit",
+        2_272_526,
+        "e1122837f4154c511485fe0b9c64455f7b929c96fbb8d79fbdb336383ebd3720",
+        SILERO_VAD,
+        "silero_vad/data/silero_vad.jit",
+    ),
+    Model(
         "silero_vad.onnx",
         2_327_524,
         "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",

@@ -1,7 +1,7 @@
 //! extract: `parity run ... --extract DIR`: the first node at fault as a folder that can be replayed, or sent to those who wrote the engine.
 
 use crate::error::{Result, printable};
-use crate::graph::{cut, load};
+use crate::graph::{cut, load, observe};
 use crate::pass::extract::{self, Extracted};
 use crate::pass::{Silent, inputs};
 use crate::pipeline;
@@ -35,7 +35,8 @@ pub fn command(scenario: &Scenario, run: &Run, folder: &Path, engines: Engines) 
     let path = folder.join(REPLAY);
     let again = pipeline::run(&scenarios::file(&path)?, engines, &mut Silent, None)?;
     let step = &found.graph.steps[found.step];
-    let there = again.verdict.first().is_some_and(|f| f == step.name || step.outputs.iter().any(|o| o == f));
+    let same = |f: &str| f == step.name || run.verdict.first() == Some(f) || step.outputs.iter().any(|o| o == f);
+    let there = again.verdict.first().is_some_and(same);
     let says = if there { "it diverges there again" } else { "alone, it does NOT diverge: the whole graph is needed" };
     replace(&folder.join("README.md"), readme(run, &again, &found, says).as_bytes())?;
     let (node, shown) = (printable(&step.name), path.display());
@@ -49,7 +50,7 @@ fn write(scenario: &Scenario, run: &Run, found: &Extracted, folder: &Path) -> Re
     let shown = |n: &str| found.inputs.get(n).or(found.reference.get(n)).map(|t| (t.dtype(), t.shape().to_vec()));
     let model = cut::alone(&found.graph, found.step, &shown);
     replace(&folder.join(MODEL), &model)?;
-    let alone = Arc::new(load::parse(model.into(), None)?);
+    let alone = Arc::new(observe::observed(load::parse(model.into(), None)?, &found.inputs, &open::onnxruntime_shapes)?);
     let subject = |s: &Subject, file: &str| {
         let carries = s.fault.is_none() || open::graph_of(s, &alone).is_ok_and(|g| g.steps[0].inputs.iter().all(|n| known(&alone, n)));
         match s.engine() {

@@ -1,8 +1,9 @@
 //! cut: some steps as an ONNX model of its own: connected (inputs at the rim) or with every step cut loose.
 
+use super::infer::{Expected, is_small};
 use super::proto::{self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, attribute_type as kind};
-use super::{Attribute, Graph, Node, weights};
-use crate::tensor::{DType, Tensor};
+use super::{Attribute, Graph, Node, observe, weights};
+use crate::tensor::DType;
 use bytes::Bytes;
 use indexmap::IndexMap;
 use prost::Message;
@@ -76,22 +77,25 @@ pub type Shown<'a> = &'a dyn Fn(&str) -> Option<(DType, Vec<usize>)>;
 
 /// One step as a model that stands for itself: what it takes and gives is declared as `shown` says.
 pub fn alone(graph: &Graph, step: usize, shown: Shown) -> Vec<u8> {
-    let mut body = body(graph, &[step], Link::Connected, &|n| shown(n).map(|(d, _)| d)).graph;
+    let mut graph = graph.clone();
+    graph.steps[step] = observe::original(&graph.steps[step]);
+    let mut body = body(&graph, &[step], Link::Connected, &|n| shown(n).map(|(d, _)| d)).graph;
     for port in body.input.iter_mut().chain(&mut body.output) {
         if let Some((name, (dtype, shape))) = port.name.as_deref().and_then(|n| Some((n, shown(n)?))) {
             *port = declare_shaped(name, dtype, &shape);
         }
     }
-    model(graph, body)
+    model(&graph, body)
 }
 
-/// The whole graph, with only its declared outputs and those of `also` observable.
+/// The whole graph, with only its declared outputs and those of `also` observable, inside bodies too.
 pub fn whole(graph: &Graph, also: &[String]) -> Vec<u8> {
     let same = |name: &str| name.to_string();
     let port = |p: &super::Port| declare(&p.name, p.dtype);
+    let asked = |name: &str| also.iter().any(|a| a == name);
     let graph_proto = GraphProto {
         name: Some(graph.name.clone()),
-        node: graph.steps.iter().flat_map(|s| &s.nodes).map(|n| encode_node(n, &same)).collect(),
+        node: graph.steps.iter().flat_map(|s| &s.nodes).map(|n| encode_node(&observe::undone(n, &asked), &same)).collect(),
         initializer: graph.weights.iter().map(|(n, t)| weights::encode(n, t)).collect(),
         input: graph.inputs.iter().map(port).collect(),
         output: graph.outputs.iter().map(|p| &p.name).chain(also).map(|n| declare(n, None)).collect(),
@@ -100,26 +104,38 @@ pub fn whole(graph: &Graph, also: &[String]) -> Vec<u8> {
     model(graph, graph_proto)
 }
 
-/// Elements of a weight that may tell a shape, and is kept in a skeleton.
-const SMALL: usize = 64;
-
-/// The whole graph with every tensor declared as an output, `inputs` in their shapes, small integers among them as constants, and large weights
-/// as inputs: all that a shape depends on, and nothing large.
-pub fn skeleton(graph: &Graph, inputs: &IndexMap<String, Tensor>) -> Vec<u8> {
+/// The whole graph with every tensor declared as an output, its inputs as they are expected, and large weights as inputs: all that a shape depends
+/// on, and nothing large. The shape of each of `ranked` is an output as well, under the name that [`rank_name`] gives it.
+pub fn skeleton(graph: &Graph, inputs: &IndexMap<String, Expected>, ranked: &[String]) -> Vec<u8> {
     let same = |name: &str| name.to_string();
     let steps = || graph.steps.iter().flat_map(|s| &s.nodes);
-    let constant = |t: &Tensor| t.numel() <= SMALL && !t.dtype().is_float();
-    let kept = graph.weights.iter().filter(|(_, t)| t.numel() <= SMALL).chain(inputs.iter().filter(|(_, t)| constant(t)));
-    let left = graph.weights.iter().filter(|(_, t)| t.numel() > SMALL).chain(inputs.iter().filter(|(_, t)| !constant(t)));
+    let (kept, left): (Vec<_>, Vec<_>) = graph.weights.iter().partition(|(_, t)| is_small(t));
+    let shape_of = |n: &String| NodeProto {
+        op_type: Some("Shape".into()),
+        name: Some(rank_name(n)),
+        input: vec![n.clone()],
+        output: vec![rank_name(n)],
+        ..Default::default()
+    };
+    let expected = |(n, e): (&String, &Expected)| match &e.shape {
+        Some(shape) => declare_shaped(n, e.dtype, shape),
+        None => declare(n, Some(e.dtype)),
+    };
+    let outputs = graph.steps.iter().flat_map(|s| &s.outputs).cloned().chain(ranked.iter().map(|n| rank_name(n)));
     let body = GraphProto {
         name: Some("skeleton".into()),
-        node: steps().map(|n| encode_node(n, &same)).collect(),
-        initializer: kept.map(|(n, t)| weights::encode(n, t)).collect(),
-        input: left.map(|(n, t)| declare_shaped(n, t.dtype(), t.shape())).collect(),
-        output: graph.steps.iter().flat_map(|s| &s.outputs).map(|n| declare(n, None)).collect(),
+        node: steps().map(|n| encode_node(n, &same)).chain(ranked.iter().map(shape_of)).collect(),
+        initializer: kept.iter().map(|(n, t)| weights::encode(n, t)).collect(),
+        input: left.iter().map(|(n, t)| declare_shaped(n, t.dtype(), t.shape())).chain(inputs.iter().map(expected)).collect(),
+        output: outputs.map(|n| declare(&n, None)).collect(),
         ..Default::default()
     };
     model(graph, body)
+}
+
+/// What a skeleton calls the shape of `tensor`, whose own shape is its rank.
+pub fn rank_name(tensor: &str) -> String {
+    format!("parity/rank/{tensor}")
 }
 
 /// The name that ONNX Runtime knows the fed tensor by.
@@ -147,11 +163,22 @@ fn declare(name: &str, dtype: Option<DType>) -> proto::ValueInfoProto {
     proto::ValueInfoProto { name: Some(name.into()), r#type: dtype.map(|d| proto::TypeProto { value: Some(tensor(d)) }) }
 }
 
-fn declare_shaped(name: &str, dtype: DType, shape: &[usize]) -> proto::ValueInfoProto {
+/// A declared tensor of this dtype and shape.
+pub fn declare_shaped(name: &str, dtype: DType, shape: &[usize]) -> proto::ValueInfoProto {
     let dim = |d: &usize| proto::Dimension { value: Some(proto::DimensionValue::Value(*d as i64)) };
     let shape = proto::TensorShapeProto { dim: shape.iter().map(dim).collect() };
     let tensor = proto::TensorType { elem_type: Some(dtype.onnx()), shape: Some(shape) };
     proto::ValueInfoProto { name: Some(name.into()), r#type: Some(proto::TypeProto { value: Some(proto::TypeValue::Tensor(tensor)) }) }
+}
+
+/// `graph` in the place of the body `like`, whose inputs and outputs it keeps; weights that are not its `own` lie around it.
+pub fn as_body(graph: &Graph, like: &GraphProto, own: &dyn Fn(&str) -> bool) -> GraphProto {
+    let same = |name: &str| name.to_string();
+    GraphProto {
+        node: graph.steps.iter().flat_map(|s| &s.nodes).map(|n| encode_node(n, &same)).collect(),
+        initializer: graph.weights.iter().filter(|(n, _)| own(n)).map(|(n, t)| weights::encode(n, t)).collect(),
+        ..like.clone()
+    }
 }
 
 fn encode_node(node: &Node, rename: &dyn Fn(&str) -> String) -> NodeProto {

@@ -1,9 +1,11 @@
 //! hoist: an If whose condition is decided becomes the branch that it takes, so that every tensor inside is one of the graph's.
 //!
-//! A condition is decided by weights, constants, the shapes of the inputs and their small integer values: all that is the same in every engine.
-//! The tensors inside are called `NODE/NAME`.
+//! A condition is decided by weights, constants, small integer values of the inputs, and shapes: of the inputs, and of every tensor whose shape follows
+//! from them by inference. All that is the same in every engine; a condition that is computed from values stays. The tensors inside are called
+//! `NODE/NAME`.
 
 use super::cut::with_renamed_bodies;
+use super::infer::{self, Infer, is_small};
 use super::proto::AttributeProto;
 use super::{Attribute, Graph, Node, Step, load};
 use crate::error::{Place, Result};
@@ -11,11 +13,8 @@ use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use std::collections::HashMap;
 
-/// Elements of a tensor that is followed.
-const SMALL: usize = 64;
-
 /// `graph` with every decided If replaced by its branch, nested ones as well; None where there is none.
-pub fn decided(graph: &Graph, inputs: &IndexMap<String, Tensor>) -> Result<Option<Graph>> {
+pub fn decided(graph: &Graph, inputs: &IndexMap<String, Tensor>, infer: Infer) -> Result<Option<Graph>> {
     if !graph.steps.iter().any(|s| s.op() == "If") {
         return Ok(None);
     }
@@ -24,7 +23,11 @@ pub fn decided(graph: &Graph, inputs: &IndexMap<String, Tensor>) -> Result<Optio
     let mut i = 0;
     while i < out.steps.len() {
         known.follow(&out.steps[i]);
-        match taken(&out.steps[i], &known) {
+        let branch = taken(&out.steps[i], &known).or_else(|| {
+            known.learn(&out, i, inputs, infer);
+            taken(&out.steps[i], &known)
+        });
+        match branch {
             None => i += 1,
             Some(branch) => {
                 let steps = branch_of(&mut out, i, branch).at(format!("node '{}' (If)", out.steps[i].name))?;
@@ -39,7 +42,12 @@ pub fn decided(graph: &Graph, inputs: &IndexMap<String, Tensor>) -> Result<Optio
     Ok(changed.then_some(out))
 }
 
-/// Tensors inside bodies that are run as a whole, with what runs them: nobody observes them.
+/// Whether a node runs a body.
+pub fn has_body(node: &Node) -> bool {
+    node.attributes.values().any(|a| matches!(a, Attribute::Other(a) if a.g.is_some() || !a.graphs.is_empty()))
+}
+
+/// Every tensor that is computed inside a body, with what runs the body.
 pub fn hidden(graph: &Graph) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for node in graph.steps.iter().flat_map(|s| &s.nodes) {
@@ -50,7 +58,7 @@ pub fn hidden(graph: &Graph) -> Vec<(String, String)> {
             }
         }
         while let Some((place, a)) = open.pop() {
-            for inner in a.g.iter().chain(&a.graphs).flat_map(|g| &g.node) {
+            for inner in a.g.iter().chain(&a.graphs).flat_map(|g| &g.node).filter(|n| n.op_type() != "Constant") {
                 all.extend(inner.output.iter().filter(|o| !o.is_empty()).map(|o| (format!("{place}/{o}"), node.op.clone())));
                 open.extend(inner.attribute.iter().map(|a| (format!("{place}/{}", inner.name()), a)));
             }
@@ -136,7 +144,7 @@ impl Known {
 
     fn put(&mut self, name: &str, t: &Tensor) {
         self.shapes.insert(name.into(), t.shape().to_vec());
-        if let Some(values) = Some(t).filter(|t| t.numel() <= SMALL && !t.dtype().is_float()).and_then(Tensor::to_i64) {
+        if let Some(values) = Some(t).filter(|t| is_small(t) && !t.dtype().is_float()).and_then(Tensor::to_i64) {
             self.values.insert(name.into(), values);
         }
     }
@@ -146,6 +154,15 @@ impl Known {
         if let Some(t) = graph.weights.get(name).filter(|_| !self.shapes.contains_key(name)) {
             self.put(name, t);
         }
+    }
+
+    /// Shapes of all that the condition of step `at` depends on, and what follows from them.
+    fn learn(&mut self, graph: &Graph, at: usize, inputs: &IndexMap<String, Tensor>, infer: Infer) {
+        let step = &graph.steps[at];
+        let Some(condition) = step.nodes[0].inputs.first().filter(|_| step.op() == "If") else { return };
+        let told = infer::around(graph, inputs, std::slice::from_ref(condition), infer);
+        self.shapes.extend(told.into_iter().filter_map(|(name, e)| Some((name, e.shape?))));
+        graph.steps[..at].iter().for_each(|s| self.follow(s));
     }
 
     /// What a step gives, where all that it takes is known.
@@ -159,16 +176,21 @@ impl Known {
 
     fn result(&self, node: &Node) -> Option<Vec<i64>> {
         let input = |i: usize| self.values.get(node.inputs.get(i)?);
-        let pair = |f: fn(i64, i64) -> bool| {
+        let flat = |i: usize| self.shapes.get(&node.inputs[i]).is_some_and(|s| s.len() <= 1);
+        let both = |f: &dyn Fn(i64, i64) -> Option<i64>| {
             let (a, b) = (input(0)?, input(1)?);
-            let n = a.len().max(b.len());
-            let at = |v: &[i64], i: usize| if v.len() == 1 { Some(v[0]) } else { v.get(i).copied() };
-            (0..n).map(|i| Some(i64::from(f(at(a, i)?, at(b, i)?)))).collect::<Option<Vec<i64>>>()
+            // Lists of several dimensions may be broadcast against each other.
+            if a.len() == 1 || b.len() == 1 || flat(0) && flat(1) { elementwise(a, b, f) } else { None }
         };
+        let number = |f: fn(i64, i64) -> Option<i64>| both(&f);
+        let pair = |f: fn(i64, i64) -> bool| both(&|a, b| Some(i64::from(f(a, b))));
+        if !node.domain.is_empty() {
+            return None;
+        }
         match node.op.as_str() {
             "Constant" => match node.attributes.first_key_value()?.1 {
                 Attribute::Int(v) => Some(vec![*v]),
-                value @ Attribute::Other(_) => value.tensor()?.ok().filter(|t| t.numel() <= SMALL && !t.dtype().is_float())?.to_i64(),
+                value @ Attribute::Other(_) => value.tensor()?.ok().filter(|t| is_small(t) && !t.dtype().is_float())?.to_i64(),
                 _ => None,
             },
             "Identity" | "Squeeze" | "Unsqueeze" | "Reshape" | "Flatten" => input(0).cloned(),
@@ -186,6 +208,12 @@ impl Known {
             "Or" => pair(|a, b| a != 0 || b != 0),
             "Xor" => pair(|a, b| (a != 0) != (b != 0)),
             "Not" => Some(input(0)?.iter().map(|v| i64::from(*v == 0)).collect()),
+            "Add" => number(i64::checked_add),
+            "Sub" => number(i64::checked_sub),
+            "Mul" => number(i64::checked_mul),
+            "Concat" if matches!(node.attributes.get("axis"), Some(Attribute::Int(0))) => {
+                Some((0..node.inputs.len()).map(input).collect::<Option<Vec<_>>>()?.into_iter().flatten().copied().collect())
+            }
             "Shape" if node.attributes.is_empty() => self.shapes.get(node.inputs.first()?).map(|s| s.iter().map(|d| *d as i64).collect()),
             "Size" => self.shapes.get(node.inputs.first()?).map(|s| vec![s.iter().product::<usize>() as i64]),
             "Gather" if matches!(node.attributes.get("axis"), None | Some(Attribute::Int(0))) => {
@@ -197,6 +225,13 @@ impl Known {
             _ => None,
         }
     }
+}
+
+/// `f` of each pair; a list of one goes with all of the other.
+fn elementwise(a: &[i64], b: &[i64], f: &dyn Fn(i64, i64) -> Option<i64>) -> Option<Vec<i64>> {
+    let n = if a.len() == 1 { b.len() } else { a.len() };
+    let at = |v: &[i64], i: usize| if v.len() == 1 { Some(v[0]) } else { v.get(i).copied() };
+    (0..n).map(|i| f(at(a, i)?, at(b, i)?)).collect()
 }
 
 #[cfg(test)]
@@ -223,6 +258,10 @@ mod tests {
         NodeProto { attribute, ..node("If", name, &[condition], output) }
     }
 
+    fn untold(_: &Graph, _: &IndexMap<String, infer::Expected>) -> HashMap<String, infer::Expected> {
+        HashMap::new()
+    }
+
     /// y = rate == 16 ? relu(relu(x)) : x, with an If inside that is decided by a constant of the branch.
     fn graph() -> Graph {
         let value = TensorProto { data_type: Some(9), int32_data: vec![1], ..Default::default() };
@@ -231,12 +270,17 @@ mod tests {
         let truth = NodeProto { attribute: vec![value], ..node("Constant", "c", &[], "yes") };
         let inner = either("again", "yes", "b", (vec![node("Relu", "r2", &["a"], "z")], "z"), (vec![node("Neg", "n", &["a"], "z")], "z"));
         let then = (vec![node("Relu", "r1", &["x"], "a"), truth, inner], "b");
-        let nodes = vec![node("Equal", "is", &["rate", "sixteen"], "cond"), either("if", "cond", "y", then, (vec![], "x"))];
+        let is = node("Equal", "is", &["rate", "sixteen"], "cond");
+        loaded(vec![is, either("if", "cond", "y", then, (vec![], "x"))], &["x", "rate"])
+    }
+
+    /// These nodes and the number sixteen as a graph that gives y.
+    fn loaded(nodes: Vec<NodeProto>, inputs: &[&str]) -> Graph {
         let sixteen = TensorProto { name: Some("sixteen".into()), data_type: Some(7), int64_data: vec![16], ..Default::default() };
         let body = GraphProto {
             node: nodes,
             initializer: vec![sixteen],
-            input: vec![info("x"), info("rate")],
+            input: inputs.iter().map(|n| info(n)).collect(),
             output: vec![info("y")],
             ..Default::default()
         };
@@ -247,7 +291,7 @@ mod tests {
 
     fn with_rate(rate: i64) -> Vec<(String, String)> {
         let inputs = [("rate".to_string(), Tensor::of(&[], &[rate]))].into_iter().collect();
-        let hoisted = decided(&graph(), &inputs).unwrap().expect("decided");
+        let hoisted = decided(&graph(), &inputs, &untold).unwrap().expect("decided");
         assert!(hidden(&hoisted).is_empty());
         hoisted.steps.iter().map(|s| (s.op().to_string(), s.outputs.join(","))).collect()
     }
@@ -261,8 +305,32 @@ mod tests {
 
     #[test]
     fn an_undecided_branch_stays_and_what_is_inside_is_counted() {
-        assert!(decided(&graph(), &IndexMap::new()).unwrap().is_none());
+        assert!(decided(&graph(), &IndexMap::new(), &untold).unwrap().is_none());
         let names: Vec<String> = hidden(&graph()).into_iter().map(|(n, _)| n).collect();
-        assert_eq!(names, ["if/a", "if/yes", "if/b", "if/again/z", "if/again/z"]);
+        assert_eq!(names, ["if/a", "if/b", "if/again/z", "if/again/z"]);
+    }
+
+    /// y = decide(p) ? relu(p) : p, where only `p` is of the graph's making.
+    fn behind(decide: Vec<NodeProto>) -> Option<Graph> {
+        let choice = either("if", "cond", "y", (vec![node("Relu", "r", &["p"], "z")], "z"), (vec![], "p"));
+        let graph = loaded([vec![node("Conv", "conv", &["x", "k"], "p")], decide, vec![choice]].concat(), &["x", "k"]);
+        let told = |part: &Graph, _: &IndexMap<String, infer::Expected>| {
+            assert!(part.steps.iter().all(|s| s.op() != "If"), "only what the condition depends on is asked for");
+            [("p".to_string(), infer::Expected { dtype: crate::tensor::DType::F32, shape: Some(vec![16]) })].into_iter().collect()
+        };
+        decided(&graph, &IndexMap::new(), &told).unwrap()
+    }
+
+    #[test]
+    fn a_condition_on_a_shape_that_can_be_told_is_decided_and_one_on_values_is_not() {
+        let shape = || node("Shape", "s", &["p"], "n");
+        let hoisted = behind(vec![shape(), node("Equal", "is", &["n", "sixteen"], "cond")]).expect("decided");
+        let ops: Vec<&str> = hoisted.steps.iter().map(Step::op).collect();
+        assert_eq!(ops, ["Conv", "Shape", "Equal", "Relu"]);
+        let other = behind(vec![shape(), node("Sub", "d", &["n", "sixteen"], "zero"), node("Equal", "is", &["zero", "sixteen"], "cond")]);
+        assert_eq!(other.expect("decided").steps.last().map(Step::op), Some("Identity"));
+        assert!(behind(vec![node("Greater", "is", &["p", "k"], "cond")]).is_none());
+        let size = node("NonZero", "nz", &["p"], "at");
+        assert!(behind(vec![size, node("Shape", "s", &["at"], "n"), node("Equal", "is", &["n", "sixteen"], "cond")]).is_none());
     }
 }

@@ -72,6 +72,7 @@ fn from_proto(model: ModelProto, digest: String, folder: Option<&Path>) -> Resul
         functions: model.functions,
         drawn: left,
         metadata,
+        bodies: Default::default(),
     };
     check(&loaded)?;
     Ok(loaded)
@@ -104,6 +105,7 @@ pub fn body(proto: &proto::GraphProto, outer: &Graph) -> Result<Graph> {
         functions: outer.functions.clone(),
         drawn: HashSet::new(),
         metadata: BTreeMap::new(),
+        bodies: Default::default(),
     })
 }
 

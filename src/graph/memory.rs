@@ -211,6 +211,7 @@ mod tests {
             functions: vec![],
             drawn: Default::default(),
             metadata: Default::default(),
+            bodies: Default::default(),
         };
         let known = (0..=steps).map(|i| (name(i), Known { dtype: DType::F32, shape: vec![n] })).collect();
         (graph, known)

@@ -3,9 +3,11 @@
 pub mod cost;
 pub mod cut;
 pub mod hoist;
+pub mod infer;
 mod inline;
 pub mod load;
 pub mod memory;
+pub mod observe;
 pub mod order;
 pub mod params;
 pub mod proto;
@@ -122,12 +124,20 @@ pub struct Graph {
     pub drawn: HashSet<String>,
     /// What the model says of itself, by key.
     pub metadata: BTreeMap<String, String>,
+    /// Which tensors inside bodies are outputs of a step.
+    pub bodies: observe::Bodies,
 }
 
 impl Graph {
     /// Which step produces each tensor.
     pub fn producers(&self) -> HashMap<&str, usize> {
         self.steps.iter().enumerate().flat_map(|(i, s)| s.outputs.iter().map(move |o| (o.as_str(), i))).collect()
+    }
+
+    /// What every node takes, those inside bodies that are observed too.
+    pub fn taken(&self) -> BTreeMap<String, Vec<String>> {
+        let inner = self.bodies.seen.values().map(|i| (i.node.clone(), i.inputs.clone()));
+        self.steps.iter().map(|s| (s.name.clone(), s.inputs.clone())).chain(inner).collect()
     }
 
     /// The operator-set version that a node of `domain` is to be read by.

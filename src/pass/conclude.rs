@@ -17,6 +17,8 @@ pub struct Found<'a> {
     pub tensors: &'a [TensorResult],
     pub unobserved: &'a [Unobserved],
     pub stages: &'a Stages,
+    /// What one side sees before its inputs and the other does not.
+    pub context: Vec<String>,
     /// Whether the stages behind the activations ran.
     pub behind: bool,
 }
@@ -26,15 +28,16 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     let Given { scenario, graph, records, plan, .. } = found.given;
     let (sessions, golden) = (found.bench.sessions(), found.bench.golden);
     let recorded = sessions.iter().map(|s| s.recorded_inputs()).chain(golden.iter().map(|g| g.facts.inputs.clone()));
-    let blamed = recorded.filter(|_| scenario.runs(Stage::Inputs)).flat_map(|r| inputs::mismatches(&r, records)).collect();
+    let blamed = recorded.filter(|_| scenario.runs(Stage::Inputs)).flat_map(|r| inputs::mismatches(&r, records));
+    let blamed = blamed.chain(found.context.clone()).collect();
     let mut verdict = decide(found.tensors, &ancestry(graph), found.unobserved, blamed);
     let asked: Vec<Stage> = Stage::ALL.into_iter().filter(|s| scenario.runs(*s)).collect();
     verdict.conclude(verdicts(&asked, &verdict, found.regions, found.stages, found.behind));
     let unpaired = golden.iter().flat_map(|g| inputs::unpaired(g, graph));
     let leftovers = sessions.iter().flat_map(|s| s.leftovers()).chain(unpaired).collect();
     let mut ledger = ledger(found.tensors, leftovers, &|n| plan.excused(n));
-    for (name, op) in &plan.hidden {
-        ledger.abstain(format!("inside the body of {op}, which is run as a whole"), plan.excused(name));
+    for (name, reason) in &plan.hidden {
+        ledger.abstain(reason.clone(), plan.excused(name));
     }
     if !scenario.runs(Stage::Activations) {
         only_inputs(&mut verdict, &mut ledger, records.len(), inputs::proved(&sessions, records));

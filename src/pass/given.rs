@@ -3,13 +3,14 @@
 use super::{Plan, params, preflight};
 use crate::error::Result;
 use crate::golden::{Golden, store};
-use crate::graph::{Graph, hoist, load};
+use crate::graph::{Graph, hoist, load, observe};
 use crate::input;
 use crate::params::Difference;
 use crate::run::InputRecord;
 use crate::scenario::{Scenario, Stage};
 use crate::stage::regions::Regions;
 use crate::subject::kernels::training::Opinion;
+use crate::subject::open;
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use std::rc::Rc;
@@ -37,8 +38,8 @@ impl<'a> Given<'a> {
         scenario.training.iter().try_for_each(|t| preflight::tensors(&graph, t))?;
         preflight::faults(scenario)?;
         let inputs = input::make(scenario, &graph)?;
-        graph = hoist::decided(&graph, &inputs)?.unwrap_or(graph);
-        let graph = Arc::new(graph);
+        graph = hoist::decided(&graph, &inputs, &open::onnxruntime_shapes)?.unwrap_or(graph);
+        let graph = Arc::new(observe::observed(graph, &inputs, &open::onnxruntime_shapes)?);
         let plan = Plan::of(&graph, scenario)?;
         let name = scenario.name.as_deref().unwrap_or("");
         let golden = scenario.golden.as_deref().map(|folder| store::open_for(folder, name)).transpose()?;

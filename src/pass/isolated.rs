@@ -28,6 +28,7 @@ impl Kinship {
 }
 
 /// One output of one node on the reference's recorded inputs.
+#[derive(Clone, Copy)]
 pub struct Case<'a> {
     pub step: usize,
     pub output: usize,

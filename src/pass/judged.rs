@@ -6,6 +6,7 @@ use super::isolated::{self, Case};
 use super::lacking;
 use super::layers::Layers;
 use super::plan::{Plan, is_random};
+use super::turns;
 use super::values::Values;
 use super::witness;
 use crate::error::Result;
@@ -13,7 +14,7 @@ use crate::floor::Rounding;
 use crate::graph::{Graph, Step, cost};
 use crate::subject::Output;
 use crate::tensor::Tensor;
-use crate::verdict::{Accumulated, Isolated, TensorResult};
+use crate::verdict::{Accumulated, Inside, Isolated, TensorResult};
 
 /// One step after both subjects have computed it.
 pub struct Walked<'a> {
@@ -47,7 +48,10 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
         _ => None,
     };
     let lent = bench.lacking.lent(&[step]).then(|| lacking::reason(the_step.op()));
-    for (k, name) in the_step.outputs.iter().enumerate().filter(|(_, n)| plan.judged.contains(*n)) {
+    // What is inside a body comes before what the step gives.
+    let mut outputs: Vec<(usize, &String)> = the_step.outputs.iter().enumerate().filter(|(_, n)| plan.judged.contains(*n)).collect();
+    outputs.sort_by_key(|(_, n)| !graph.bodies.seen.contains_key(*n));
+    for (k, name) in outputs {
         let shadow = judged.as_ref().map(|(s, r)| (&s[k], &r[k]));
         if let (Some((_, Rounding::Decision)), Ok(r)) = (shadow, &reference[k]) {
             layers.replay.insert(name.clone(), r.clone());
@@ -66,7 +70,14 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
             (Ok(r), Ok(c)) => with_margin(accumulated::compare_own(r, c, bench.stated.as_ref(), shadow), bench, step, k, r, c, &feed)?,
             (Err(reason), _) | (_, Err(reason)) => Pending::Done(Accumulated::Abstained { reason: reason.clone() }),
         };
-        layers.results.push(result(graph, step, k, reference[k].as_ref().ok(), isolated, walked.repeat.clone(), own_r));
+        let mut result = result(graph, step, k, reference[k].as_ref().ok(), isolated, walked.repeat.clone(), own_r);
+        if let (true, Some(inside), Ok(r), Some(Ok(c))) = (result.isolated.over(), &mut result.inside, &reference[k], alone.map(|a| &a[k]))
+        {
+            let (shadow, rounding) = shadow.unwrap_or((r, &Rounding::Exact));
+            let case = Case { step, output: k, reference: r, candidate: c, shadow, rounding, feed: &feed, kinship: bench.kinship };
+            inside.turn = turns::first(&case, bench.stated.as_ref(), bench.judge.as_deref_mut())?;
+        }
+        layers.results.push(result);
         layers.pending.push(pending);
         layers.witnessed.extend(bench.golden.zip(reference[k].as_ref().ok()).and_then(|(g, r)| witness::look(g, name, step, r)));
     }
@@ -134,10 +145,13 @@ fn result(
     let fed: Vec<Option<Tensor>> = node.inputs.iter().map(|n| graph.weights.get(n).cloned().or_else(|| own_r.get(n))).collect();
     let shapes: Vec<Option<&[usize]>> = fed.iter().map(|t| t.as_ref().map(Tensor::shape)).collect();
     let shape = reference.map_or(vec![], |t| t.shape().to_vec());
+    let name = &the_step.outputs[output];
+    let inner = graph.bodies.seen.get(name);
     TensorResult {
-        name: the_step.outputs[output].clone(),
-        node: the_step.name.clone(),
-        op: the_step.op().to_string(),
+        name: name.clone(),
+        node: inner.map_or(&the_step.name, |i| &i.node).clone(),
+        op: inner.map_or(the_step.op(), |i| &i.op).to_string(),
+        inside: inner.map(|_| Inside { step: the_step.name.clone(), op: the_step.op().to_string(), turn: None }),
         step,
         dtype: reference.map(Tensor::dtype),
         macs: if output == 0 { cost::macs(node, &shapes, &shape).unwrap_or(0) } else { 0 },

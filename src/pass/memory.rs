@@ -4,6 +4,7 @@ use super::Watch;
 use super::given::Given;
 use crate::error::{Error, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
+use crate::graph::infer;
 use crate::graph::memory::{Engines, Estimate, Known, estimate, shown, size};
 use crate::scenario::Subject;
 use crate::subject::open;
@@ -24,8 +25,7 @@ pub fn check(given: &Given, record: bool, watch: &mut dyn Watch) -> Result<()> {
     if given.plan.pieces.is_empty() || limit.is_none() && subjects.iter().all(|s| s.engine() != "onnxruntime") {
         return Ok(());
     }
-    let mut known = open::onnxruntime_shapes(&given.graph, &given.inputs).unwrap_or_default();
-    known.extend(given.inputs.iter().map(|(n, t)| (n.clone(), Known { dtype: t.dtype(), shape: t.shape().to_vec() })));
+    let known = infer::known(&given.graph, &given.inputs, &open::onnxruntime_shapes);
     let found = estimate(&given.graph, &given.plan.pieces, &known, engines(given, record));
     match limit.filter(|most| found.peak > *most) {
         Some(most) => Err(refused(&found, most, &known, given)),

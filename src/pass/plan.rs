@@ -1,7 +1,7 @@
 //! plan: which steps run, in which pieces, and which tensors are judged.
 
 use crate::error::{Error, Result, hint};
-use crate::graph::{Graph, Step, hoist};
+use crate::graph::{Graph, Step, observe};
 use crate::scenario::{Scenario, Stage};
 use std::collections::HashSet;
 use wildmatch::WildMatch;
@@ -18,7 +18,7 @@ pub struct Plan {
     pub pieces: Vec<Vec<usize>>,
     /// Names of the tensors that are judged.
     pub judged: HashSet<String>,
-    /// Tensors inside bodies that nobody observes, with the operator that runs them; none where only a part of the graph is asked for.
+    /// Tensors inside bodies that nobody observes, with the reason; none where only a part of the graph is asked for.
     pub hidden: Vec<(String, String)>,
     excused: Vec<WildMatch>,
 }
@@ -37,7 +37,7 @@ impl Plan {
         let start = limit.from.as_ref().map_or(Ok(0), |n| step_of(graph, n))?;
         let outputs: Vec<&String> = graph.steps[..end].iter().skip(start).flat_map(|s| &s.outputs).collect();
         let only = patterns("limit.only", &limit.only, &outputs)?;
-        let hidden = hoist::hidden(graph);
+        let hidden = observe::hidden(graph);
         let all: Vec<&String> = graph.steps.iter().flat_map(|s| &s.outputs).chain(hidden.iter().map(|(n, _)| n)).collect();
         let excused = patterns("expect.abstain", &scenario.expect.abstain, &all)?;
         let wanted = |n: &str| only.is_empty() || only.iter().any(|p| p.matches(n));

@@ -106,3 +106,54 @@ fn judge(
     };
     whole.iter().flatten().filter_map(one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy};
+
+    /// How an output that changes when nothing is observed is judged, by what the observed runs said of it.
+    fn moved(accumulated: Accumulated, stated: Option<&Tolerance>) -> (f64, Option<String>) {
+        let result = TensorResult {
+            name: "y".into(),
+            node: "n".into(),
+            op: "Op".into(),
+            step: 0,
+            dtype: None,
+            shape: vec![2],
+            macs: 0,
+            accumulated,
+            isolated: Isolated::Abstained { reason: "not of interest".into() },
+            repeat_noise: None,
+            inside: None,
+        };
+        let layers = Layers { results: vec![result], ..Default::default() };
+        let own = HashMap::from([("y".to_string(), Tensor::of(&[2], &[1f32, 2.0]))]);
+        let whole = Some(vec![("y".to_string(), Tensor::of(&[2], &[1f32, 3.0]))]);
+        let mut all = judge("onnxruntime", &whole, &own, &layers, &HashMap::new(), stated);
+        let one = all.remove(0);
+        (one.ratio, one.abstained)
+    }
+
+    fn compared() -> Accumulated {
+        let t = Tensor::of(&[2], &[1f32, 2.0]);
+        Accumulated::Compared { comparison: compare(t.view(), t.view(), None), ratio: 0.0, by: ToleranceBy::Exact }
+    }
+
+    #[test]
+    fn an_output_that_ties_decide_abstains_and_any_other_that_moves_is_off() {
+        let behind = || Accumulated::Abstained { reason: "behind the tie flip at 'topk'".into() };
+        let tie = || Some("behind decisions that tie on these inputs".to_string());
+        assert_eq!(moved(behind(), None), (0.0, tie()));
+        assert_eq!(moved(Accumulated::TieFlip { flips: 1, of: 2, margin: 0.0 }, None), (0.0, tie()));
+        assert_eq!(moved(compared(), None), (f64::INFINITY, None));
+        assert_eq!(moved(Accumulated::Abstained { reason: "random operator".into() }, None), (f64::INFINITY, None));
+    }
+
+    #[test]
+    fn a_tolerance_of_the_users_own_judges_behind_ties_as_well() {
+        let (ratio, abstained) =
+            moved(Accumulated::TieFlip { flips: 1, of: 2, margin: 0.0 }, Some(&Tolerance::Flat { atol: 0.5, rtol: 0.0 }));
+        assert_eq!((ratio > 1.0, abstained), (true, None));
+    }
+}

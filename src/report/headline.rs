@@ -7,7 +7,7 @@ use crate::run::Run;
 use crate::scenario::Stage;
 use crate::stage::StageVerdict;
 use crate::tensor::index::unravel;
-use crate::verdict::{Accumulated, Cause, Isolated, Origin, Outcome, TensorResult, ToleranceBy};
+use crate::verdict::{Accumulated, Cause, Inside, Isolated, Origin, Outcome, TensorResult, ToleranceBy};
 
 /// Headline, facts, next step.
 pub fn headline(run: &Run) -> String {
@@ -20,7 +20,7 @@ pub fn headline(run: &Run) -> String {
         }
         Outcome::Nothing => vec!["NOTHING COMPARED: no tensor could be compared".to_string()],
         Outcome::Diverge if !v.input_mismatch.is_empty() => {
-            let mut lines = vec!["DIVERGE at the inputs: the recording was made with others; look at preprocessing first".to_string()];
+            let mut lines = vec!["DIVERGE at the inputs: the two sides do not see the same; look at preprocessing first".to_string()];
             lines.extend(v.input_mismatch.iter().map(|m| format!("  {m}")));
             lines
         }
@@ -160,11 +160,28 @@ fn place(run: &Run, origin: &Origin) -> String {
     }
 }
 
+/// What was run alone.
+fn whole(origin: &Origin) -> String {
+    origin.inside.as_ref().map_or("the node".into(), |i| format!("'{}' ({})", i.step, i.op))
+}
+
+/// How the tensor inside the body was found.
+fn body(inside: &Inside) -> String {
+    let turn = inside.turn.map_or(String::new(), |t| format!(", in the first turn that is: {t}"));
+    format!("  body        '{}' was run as a whole: this is the first tensor of its body that is over{turn}", inside.step)
+}
+
 fn at_origin(run: &Run, origin: &Origin) -> Vec<String> {
     let independent = run.verdict.origins.iter().filter(|o| o.independent).count();
     let rank = if independent > 1 { format!(", first of {independent} independent origins") } else { String::new() };
-    let mut lines =
-        vec![format!("DIVERGE at node '{}' ({}){}: the node itself is at fault{rank}", origin.node, origin.op, place(run, origin))];
+    let mut lines = vec![format!(
+        "DIVERGE at node '{}' ({}){}: {} itself is at fault{rank}",
+        origin.node,
+        origin.op,
+        place(run, origin),
+        whole(origin)
+    )];
+    lines.extend(origin.inside.as_ref().map(body));
     if let Some(t) = run.tensors.iter().find(|t| t.name == origin.tensor) {
         lines.push(format!("  tensor      '{}' {} {:?}", t.name, t.dtype.map_or("?", |d| d.name()), t.shape));
         lines.extend(isolated(t));

@@ -250,6 +250,7 @@ mod tests {
             step: 3,
             independent: true,
             side: crate::verdict::Side::Candidate,
+            inside: None,
         };
         let v = Verdict { outcome: Outcome::Diverge, origins: vec![origin], ..empty() };
         let all = verdicts(&[Stage::Inputs, Stage::Activations], &v, &Regions::default(), &Stages::default(), false);

@@ -97,6 +97,13 @@ impl Tensor {
         convert::from_floats(dtype, shape, values)
     }
 
+    /// A copy of part `i` of the first axis; panics where there is none (a programming error, not data).
+    pub fn row(&self, i: usize) -> Self {
+        let shape = self.shape[1..].to_vec();
+        let size = shape.iter().product::<usize>() * self.dtype.size();
+        Self::from_bytes(self.dtype, shape, &self.bytes()[i * size..(i + 1) * size]).expect("a part of what is there")
+    }
+
     pub fn dtype(&self) -> DType {
         self.dtype
     }

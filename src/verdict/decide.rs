@@ -1,6 +1,7 @@
 //! decide: from judged tensors to the verdict: origins, independence, drift.
 
 use super::{Drift, Origin, Outcome, Side, TensorResult, Unobserved, Verdict};
+use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
 
 /// Which steps a step takes its values from, directly.
@@ -39,11 +40,15 @@ pub fn decide(tensors: &[TensorResult], ancestry: &Ancestry, unobserved: &[Unobs
     Verdict { outcome, origins, drift, untested, only_unobserved, input_mismatch, tie_flips: tie_flips(tensors), stages: vec![] }
 }
 
-/// One origin per faulty step, at its first faulty tensor.
+/// One origin per faulty step, at its first faulty tensor: inside a body the one of the first turn, before what the step gives.
 fn origins(tensors: &[TensorResult], below: &[bool]) -> Vec<Origin> {
-    let mut seen = HashSet::new();
-    let faulty = tensors.iter().filter(|t| t.isolated.over() && seen.insert(t.step));
-    faulty
+    let mut first: IndexMap<usize, &TensorResult> = IndexMap::new();
+    let turn = |t: &TensorResult| t.inside.as_ref().map_or(usize::MAX, |i| i.turn.unwrap_or(usize::MAX - 1));
+    for t in tensors.iter().filter(|t| t.isolated.over()) {
+        first.entry(t.step).and_modify(|f| *f = if turn(t) < turn(f) { t } else { *f }).or_insert(t);
+    }
+    first
+        .into_values()
         .map(|t| Origin {
             node: t.node.clone(),
             op: t.op.clone(),
@@ -51,6 +56,7 @@ fn origins(tensors: &[TensorResult], below: &[bool]) -> Vec<Origin> {
             step: t.step,
             independent: !below[t.step],
             side: t.isolated.side().unwrap_or(Side::Unknown),
+            inside: t.inside.clone(),
         })
         .collect()
 }
@@ -104,6 +110,7 @@ mod tests {
                 None => Isolated::Abstained { reason: "recorded".into() },
             },
             repeat_noise: None,
+            inside: None,
         }
     }
 
@@ -152,5 +159,20 @@ mod tests {
         t.accumulated = Accumulated::Abstained { reason: "x".into() };
         assert_eq!(decide(&[t], &chain(1), &[], vec![]).outcome, Outcome::Nothing);
         assert_eq!(decide(&[], &chain(0), &[], vec![]).outcome, Outcome::Nothing);
+    }
+
+    #[test]
+    fn inside_a_body_the_origin_is_what_is_over_in_the_first_turn_before_what_the_step_gives() {
+        let inside = |name: &str, turn: Option<usize>| TensorResult {
+            name: name.into(),
+            node: format!("loop/{name}"),
+            inside: Some(super::super::Inside { step: "loop".into(), op: "Loop".into(), turn }),
+            ..result(0, Some(true), 2.0)
+        };
+        let first = |list: &[TensorResult]| origins(list, &[false])[0].node.clone();
+        let given = || result(0, Some(true), 2.0);
+        assert_eq!(first(&[inside("p", Some(1)), inside("q", Some(0)), inside("r", Some(0)), given()]), "loop/q");
+        assert_eq!(first(&[inside("p", None), given()]), "loop/p");
+        assert_eq!(first(&[given(), inside("p", Some(3))]), "loop/p");
     }
 }

@@ -66,6 +66,20 @@ pub struct TensorResult {
     /// Set where a subject did not repeat its own bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat_noise: Option<String>,
+    /// Set where it was observed inside the body of a step: one slice for every turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Inside>,
+}
+
+/// Where a tensor lies that was observed inside a body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// The step that runs the body, and its operator.
+    pub step: String,
+    pub op: String,
+    /// The first turn that is over where the step is run alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<usize>,
 }
 
 /// Outcome of the comparison of both subjects' own values.
@@ -274,6 +288,9 @@ pub struct Origin {
     /// No other origin among its ancestors.
     pub independent: bool,
     pub side: Side,
+    /// Set where the node is one of a body: of all that is over in it, the first in the first turn. The step was run as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Inside>,
 }
 
 /// Accumulated error without an origin.

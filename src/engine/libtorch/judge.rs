@@ -4,11 +4,12 @@ use super::call::{Call, Precision};
 use super::convert::{from_torch, torch_error};
 use super::interpret;
 use super::ops::Scale;
+use super::perturbed;
 use super::scales;
 use super::value::Value;
 use parity::error::{Error, Result};
 use parity::floor::{Family, Rounding};
-use parity::graph::{Graph, Step};
+use parity::graph::{Graph, Step, hoist};
 use parity::subject::{Feed, Judge, Options};
 use parity::tensor;
 use std::cell::RefCell;
@@ -160,7 +161,7 @@ impl Judge for TorchJudge {
                 Ok(outputs.iter().map(|y| if y.dtype().is_float() { Rounding::Selection } else { Rounding::Decision }).collect())
             }
             scale => {
-                let graded = matches!(scale, Scale::Graded(..));
+                let graded = matches!(scale, Scale::Graded(..)) || hoist::has_body(node);
                 let scales = scales::of(op, scale, &|| self.call_of(step, at, &graph, feed), &torch_all(outputs)?)?;
                 let mut all = scales.map_or_else(|| Ok(uniform(Rounding::Exact)), |(family, s)| within(family, s))?;
                 if graded {
@@ -185,8 +186,13 @@ impl Judge for TorchJudge {
         let step = &graph.steps[step];
         let at = Self::rounding_node(step, &graph)?;
         let node = &step.nodes[at];
-        let (Scale::Decision(margin) | Scale::Selection(margin) | Scale::Graded(_, margin)) = interpret::find(node, &graph)?.scale(node)
-        else {
+        let op = interpret::find(node, &graph)?;
+        if hoist::has_body(node) && matches!(op.scale(node), Scale::Perturbed(_)) {
+            let Some(place) = node.outputs.iter().position(|o| *o == step.outputs[index]) else { return Ok(None) };
+            let call = self.call_of(step, at, &graph, feed)?;
+            return perturbed::margin(op, &call, place, &carried(reference)?, &carried(candidate)?).map(Some);
+        }
+        let (Scale::Decision(margin) | Scale::Selection(margin) | Scale::Graded(_, margin)) = op.scale(node) else {
             return Ok(None);
         };
         let call = self.call_of(step, at, &graph, feed)?;

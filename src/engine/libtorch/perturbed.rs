@@ -12,7 +12,7 @@ use super::value::Value;
 use parity::error::Result;
 use parity::floor::family;
 use parity::floor::noise::{axis_for, signs};
-use parity::graph::Attribute;
+use parity::graph::{hoist, observe};
 use parity::tensor::DType;
 use rand::RngExt;
 use tch::{Kind, TchError, Tensor};
@@ -49,14 +49,30 @@ pub fn changes(call: &Call, outputs: &[Tensor], again: Again) -> Result<Vec<Opti
             });
         }
     }
-    largest.into_iter().map(|most| most.map(|change| super::ops::done(|| pooled(&change))).transpose()).collect()
+    // Every turn of a tensor inside a body is judged by what that turn moves.
+    let turns = outputs.len() - observe::added(call.node).min(outputs.len());
+    let pool = |(i, most): (usize, Option<Tensor>)| most.map(|change| super::ops::done(|| pooled(&change, i >= turns))).transpose();
+    largest.into_iter().enumerate().map(pool).collect()
+}
+
+/// 0 where disturbed inputs, and rounding inside the body, flip every element in which both sides differ; else there is no tie to flip.
+pub fn margin(op: &'static Op, call: &Call, index: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let output = |call: &Call| interpret::run(op, call).map(|all| all.into_iter().nth(index).and_then(|v| v.into_tensor().ok()));
+    let Some(clean) = output(call)? else { return Ok(f64::INFINITY) };
+    let mut differ = super::ops::done(|| reference.f_ne_tensor(candidate))?;
+    for run in 0..RUNS {
+        if let Some(moved) = output(&disturbed(call, run)?)?.filter(|m| m.size() == differ.size() && m.size() == clean.size()) {
+            differ = super::ops::done(|| differ.f_logical_and(&moved.f_eq_tensor(&clean)?))?;
+        }
+    }
+    let left = super::ops::done(|| differ.f_any()?.f_to_kind(Kind::Int64)?.f_int64_value(&[]))?;
+    Ok(if left == 0 { 0.0 } else { f64::INFINITY })
 }
 
 /// `outputs` of a call inside a body, each with the noise of one rounding; what has a body of its own is noisy already.
 pub fn shaken(op: &'static Op, call: &Call, outputs: Vec<Value>, run: u32) -> Result<Vec<Value>> {
-    let has_body = call.node.attributes.values().any(|a| matches!(a, Attribute::Other(a) if a.g.is_some()));
     let plain: Option<Vec<Tensor>> = outputs.iter().map(|v| v.tensor().map(Tensor::shallow_clone)).collect();
-    let Some(plain) = plain.filter(|_| !has_body) else { return Ok(outputs) };
+    let Some(plain) = plain.filter(|_| !hoist::has_body(call.node)) else { return Ok(outputs) };
     let scales = scales::of(op, op.scale(call.node), &|| Ok(call.at(Precision::Double)), &plain)?;
     let Some((family, scales)) = scales else { return Ok(outputs) };
     let seed = call.node.name.bytes().fold(0u64, |seed, b| seed.wrapping_mul(31).wrapping_add(b as u64));
@@ -91,12 +107,17 @@ fn disturbed<'a>(call: &Call<'a>, run: u32) -> Result<Call<'a>> {
     Ok(call.with_values(call.values().iter().enumerate().map(moved).collect::<Result<_>>()?).at(Precision::Noisy(run)))
 }
 
-/// The largest of each channel, for all its elements.
-fn pooled(change: &Tensor) -> std::result::Result<Tensor, TchError> {
+/// The largest of each channel, for all its elements; of each turn (axis 0) by itself where there are `turns`.
+fn pooled(change: &Tensor, turns: bool) -> std::result::Result<Tensor, TchError> {
     let shape: Vec<usize> = change.size().iter().map(|d| *d as usize).collect();
     if change.numel() == 0 {
         return change.f_to_kind(Kind::Double);
     }
-    let over: Vec<i64> = (0..shape.len()).filter(|d| Some(*d) != axis_for(&shape)).map(|d| d as i64).collect();
+    let first = usize::from(turns && !shape.is_empty());
+    let channel = axis_for(&shape[first..]).map(|a| a + first);
+    let over: Vec<i64> = (first..shape.len()).filter(|d| Some(*d) != channel).map(|d| d as i64).collect();
+    if over.is_empty() && first > 0 {
+        return change.f_to_kind(Kind::Double);
+    }
     change.f_amax(&over[..], true)?.f_broadcast_to(change.size())?.f_to_kind(Kind::Double)
 }

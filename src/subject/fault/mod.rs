@@ -7,6 +7,7 @@ mod attributes;
 mod constants;
 mod edit;
 mod gradients;
+mod inside;
 mod outputs;
 mod training;
 mod weights;
@@ -49,25 +50,36 @@ pub fn inject(graph: &Graph, name: &str, node: &str, amount: Option<f64>) -> Res
         Error::usage(format!("unknown fault '{name}'")).next(format!("{}parity list faults", hint(name, all().map(|f| f.name))))
     })?;
     let step = find(graph, node)?;
-    let op = graph.steps[step].op();
-    if !fault.ops.is_empty() && !fault.ops.contains(&op) {
-        return Err(Error::usage(format!("fault '{name}' fits {}, node '{node}' is {op}", fault.ops.join(", "))));
-    }
     let amount = match (amount, fault.amount) {
         (Some(_), None) => return Err(Error::usage(format!("fault '{name}' takes no amount"))),
         (given, Some((_, default))) => given.unwrap_or(default),
         (None, None) => 0.0,
     };
+    let place = || format!("fault '{name}' at node '{node}'");
+    if let Some((_, inner)) = inside::find(graph, node).filter(|_| graph.steps[step].name != node) {
+        return inside::inject(graph, step, inner, fault, amount).at(place());
+    }
+    fits(fault, graph.steps[step].op(), node)?;
     let mut edit = Edit::new(graph.clone(), step, amount);
-    (fault.inject)(&mut edit).at(format!("fault '{name}' at node '{node}'"))?;
+    (fault.inject)(&mut edit).at(place())?;
     Ok(edit.finish())
 }
 
-/// Index of the step that is called `node` or produces a tensor of that name.
+/// An operator that the fault does not fit is refused.
+fn fits(fault: &Fault, op: &str, node: &str) -> Result<()> {
+    if fault.ops.is_empty() || fault.ops.contains(&op) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("fault '{}' fits {}, node '{node}' is {op}", fault.name, fault.ops.join(", "))))
+}
+
+/// Index of the step that is called `node`, produces a tensor of that name, or runs a body with such a node.
 pub fn find(graph: &Graph, node: &str) -> Result<usize> {
-    let named = |s: &Step| s.name == node || s.outputs.iter().any(|o| o == node);
+    let inner = inside::find(graph, node).map(|(tensor, _)| tensor);
+    let named = |s: &Step| s.name == node || s.outputs.iter().any(|o| o == node || inner == Some(o));
     graph.steps.iter().position(named).ok_or_else(|| {
-        let hint = hint(node, graph.steps.iter().map(|s| s.name.as_str()));
+        let inner = graph.bodies.seen.values().map(|i| i.node.as_str());
+        let hint = hint(node, graph.steps.iter().map(|s| s.name.as_str()).chain(inner));
         Error::usage(format!("the graph has no node '{node}'")).next(format!("{hint}parity map MODEL lists all nodes"))
     })
 }

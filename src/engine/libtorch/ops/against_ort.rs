@@ -95,6 +95,7 @@ impl Case {
             functions: Vec::new(),
             drawn: Default::default(),
             metadata: Default::default(),
+            bodies: Default::default(),
         }
     }
 
