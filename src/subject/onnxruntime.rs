@@ -10,7 +10,7 @@ mod values;
 pub use shapes::shapes;
 pub use values::values;
 
-use super::{Deployed, Feed, Options, Output, Session};
+use super::{Deployed, Feed, Options, Output, Session, Whole};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::cut::{self, Link};
@@ -188,13 +188,36 @@ impl Session for OnnxRuntime {
     }
 
     fn deployed(&mut self, feed: Feed, how: &Deployed) -> Result<Option<Vec<(String, Tensor)>>> {
+        self.entire(how)?.run(feed).map(Some)
+    }
+}
+
+/// A whole model, opened.
+struct Entire {
+    session: OrtSession,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+impl OnnxRuntime {
+    /// `graph` as users run it.
+    pub fn whole(graph: &Arc<Graph>, threads: usize) -> Result<impl Whole + use<>> {
+        let options = Options { threads, optimisation: Optimisation::All };
+        Self::open(graph.clone(), &options)?.entire(&Deployed { level: Optimisation::All, without: &[], observed: &[] })
+    }
+
+    fn entire(&self, how: &Deployed) -> Result<Entire> {
         let model = cut::whole(&self.graph, how.observed);
-        let mut session = self.session(&model, how.level, how.without).at("the whole model")?;
-        drop(model);
-        let names: Vec<String> = self.graph.inputs.iter().map(|p| p.name.clone()).collect();
-        let mut results = run(&mut session, &names, &str::to_string, feed).at("the whole model")?;
-        let produced = self.graph.outputs.iter().filter_map(|p| results.remove(&p.name).map(|t| (p.name.clone(), t)));
-        Ok(Some(produced.collect()))
+        let session = self.session(&model, how.level, how.without).at("the whole model")?;
+        let names = |ports: &[crate::graph::Port]| ports.iter().map(|p| p.name.clone()).collect();
+        Ok(Entire { session, inputs: names(&self.graph.inputs), outputs: names(&self.graph.outputs) })
+    }
+}
+
+impl Whole for Entire {
+    fn run(&mut self, feed: Feed) -> Result<Vec<(String, Tensor)>> {
+        let mut results = run(&mut self.session, &self.inputs, &str::to_string, feed).at("the whole model")?;
+        Ok(self.outputs.iter().filter_map(|name| results.remove(name).map(|t| (name.clone(), t))).collect())
     }
 }
 

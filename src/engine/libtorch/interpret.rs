@@ -4,7 +4,7 @@ use super::call::{Call, Precision};
 use super::ops::{self, Kernel, Op, dtypes};
 use super::perturbed;
 use super::value::Value;
-use parity::error::{Error, Place, Result};
+use parity::error::{Error, Result};
 use parity::graph::{Attribute, Graph, Node, Step, cut, proto};
 use std::collections::HashMap;
 use tch::Tensor;
@@ -59,8 +59,8 @@ pub fn step(step: &Step, graph: &Graph, precision: Precision, lookup: Lookup) ->
 /// The same where every input and every output is a tensor.
 pub fn tensors(step: &Step, graph: &Graph, precision: Precision, lookup: &dyn Fn(&str) -> Result<Tensor>) -> Result<Vec<Tensor>> {
     let outputs = self::step(step, graph, precision, &|name| lookup(name).map(Value::Tensor))?;
-    let place = || format!("node '{}' ({})", step.name, step.op());
-    outputs.into_iter().map(|v| v.into_tensor().at(place())).collect()
+    let placed = |e: Error| e.at(format!("node '{}' ({})", step.name, step.op()));
+    outputs.into_iter().map(|v| v.into_tensor().map_err(placed)).collect()
 }
 
 /// The declared outputs of a whole graph; what it does not produce itself comes from `lookup`.
@@ -97,7 +97,7 @@ fn node(node: &Node, graph: &Graph, precision: Precision, scope: Lookup) -> Resu
         Precision::Noisy(run) => perturbed::shaken(op, &call, out, run),
         Precision::Declared | Precision::Double => Ok(out),
     });
-    outputs.at(format_args!("node '{}' ({} opset {}) on {}", node.name, node.op, call.opset, shapes(&call)))
+    outputs.map_err(|e| e.at(format!("node '{}' ({} opset {}) on {}", node.name, node.op, call.opset, shapes(&call))))
 }
 
 /// The outputs of `op` on a call.
