@@ -232,6 +232,10 @@ pub struct Fuzz {
     /// Ends after this many finds of different kinds
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub finds: usize,
+    /// Who is held against the f64 reference: the ONNX form in libtorch (f64), libtorch-f32 or onnxruntime, or another kernel of the same
+    /// inputs and outputs
+    #[arg(long, value_name = "WHO", default_value = "libtorch")]
+    pub candidate: String,
     /// Injects a fault: what a port may get wrong
     #[arg(long, value_name = "NAME@NODE[=AMOUNT]")]
     pub fault: Option<String>,

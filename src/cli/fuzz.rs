@@ -1,17 +1,16 @@
-//! fuzz: `parity fuzz`: a kernel's ONNX form in libtorch, values and autograd, against the f64 reference on drawn cases.
+//! fuzz: `parity fuzz`: a kernel's ONNX form in an engine, or another dialect, against the f64 reference on drawn cases.
 
 use super::{args, engine, interrupt, say, watch};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
 use crate::fuzz::account::Find;
 use crate::fuzz::keep::{self, Folder};
-use crate::fuzz::opinion::Double;
-use crate::fuzz::{self, Listener, Options, Report, Shard, Task};
+use crate::fuzz::{self, Candidate, Listener, Options, Report, Shard, Task};
 use crate::graph::{Graph, load};
 use crate::report;
 use crate::scenario::{Scenario, Subject};
+use crate::subject::Engines;
 use crate::subject::kernels::{Kernel, all, find};
-use crate::subject::{Engines, open};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,15 +22,15 @@ const FOUND: &str = "scenarios/found";
 
 pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     let kernels = if args.kernel == "all" { all().collect() } else { vec![find(&args.kernel)?] };
-    let candidate = candidate(args, kernels.len())?;
+    let candidates = kernels.iter().map(|k| candidate(args, k, kernels.len())).collect::<Result<Vec<_>>>()?;
     if engines.torch.is_none() {
         return engine::hand_over();
     }
     interrupt::listen()?;
     let mut exit = Exit::Agree;
-    for kernel in kernels {
+    for (kernel, candidate) in kernels.into_iter().zip(candidates) {
         let report = one(kernel, &candidate, args, engines)?;
-        say(&report::fuzz(kernel, &report))?;
+        say(&report::fuzz(kernel, &candidate, &report))?;
         exit = worse(exit, &report);
         if interrupt::asked() {
             break;
@@ -40,11 +39,16 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     Ok(exit)
 }
 
-/// The subject that is fuzzed: libtorch, with the fault where one is named.
-fn candidate(args: &args::Fuzz, kernels: usize) -> Result<Subject> {
-    let Some(text) = &args.fault else { return Ok(Subject::named("libtorch")) };
+/// Who is fuzzed, with the fault where one is named.
+fn candidate(args: &args::Fuzz, kernel: &'static Kernel, kernels: usize) -> Result<Candidate> {
+    let clean = Candidate::called(&args.candidate, kernel)?;
+    let Some(text) = &args.fault else { return Ok(clean) };
     if kernels > 1 {
         return Err(Error::usage("--fault names a node of one kernel's form").next("name the kernel instead of all"));
+    }
+    if clean.subject.kernel.is_some() {
+        return Err(Error::usage(format!("--fault changes a form, and candidate '{}' is a reference", args.candidate))
+            .next("name an engine as --candidate: libtorch, libtorch-f32 or onnxruntime"));
     }
     let wrong = || Error::usage(format!("--fault {text}: expected NAME@NODE or NAME@NODE=AMOUNT")).next("parity list faults");
     let (name, place) = text.split_once('@').ok_or_else(wrong)?;
@@ -53,15 +57,14 @@ fn candidate(args: &args::Fuzz, kernels: usize) -> Result<Subject> {
         None => (place, None),
     };
     let (fault, node) = (Some(name.to_string()), Some(node.to_string()));
-    Ok(Subject { of: Some("libtorch".into()), fault, node, amount, ..Subject::named("faulty") })
+    let subject = Subject { of: Some(clean.subject.subject), fault, node, amount, ..Subject::named("faulty") };
+    Ok(Candidate { subject, ..clean })
 }
 
-fn one(kernel: &'static Kernel, candidate: &Subject, args: &args::Fuzz, engines: Engines) -> Result<Report> {
+fn one(kernel: &'static Kernel, candidate: &Candidate, args: &args::Fuzz, engines: Engines) -> Result<Report> {
     let model = args.forms.join(format!("{}.onnx", kernel.name));
     let graph = form(&model)?;
-    let torch = engines.torch()?;
-    let faulty = open::graph_of(candidate, &graph)?;
-    let subject = || Ok(Box::new(Double::open(torch, faulty.clone())?) as Box<dyn fuzz::Subject>);
+    let subject = || candidate.open(&graph, engines);
     let folder = found(args).map(|path| Folder { path, kernel, model, candidate: candidate.clone(), seed: args.seed });
     let end = args.time.map(|t| Instant::now() + *t);
     let task = Task {
@@ -119,13 +122,13 @@ impl Listener for Progress {
 /// Replays a find as it was found.
 pub fn replay(scenario: &Scenario, of: &crate::scenario::Find, engines: Engines) -> Result<Exit> {
     let kernel = find(&of.kernel).at("find.kernel")?;
-    if scenario.reference.subject != "kernel" || scenario.candidate.engine() != "libtorch" {
-        return Err(Error::usage("a find holds libtorch (or a fault in it) against reference.subject = \"kernel\"")
+    if scenario.reference.subject != "kernel" {
+        return Err(Error::usage("a find holds its candidate against reference.subject = \"kernel\"")
             .next("without [find] the scenario runs like any other"));
     }
     let graph = form(&scenario.model)?;
-    let mut subject = Double::open(engines.torch()?, open::graph_of(&scenario.candidate, &graph)?)?;
-    let finding = fuzz::replay(kernel, &mut subject, &keep::case(scenario, &graph)?)?;
+    let mut subject = keep::candidate(scenario, of).open(&graph, engines)?;
+    let finding = fuzz::replay(kernel, &mut *subject, &keep::case(scenario, &graph)?)?;
     say(&report::replay(scenario.name.as_deref().unwrap_or("find"), kernel.name, finding.as_ref()))?;
     Ok(if finding.is_some() { Exit::Diverge } else { Exit::Agree })
 }

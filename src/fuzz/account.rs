@@ -22,6 +22,8 @@ pub struct Report {
     pub edges: BTreeMap<&'static str, u64>,
     pub flips: u64,
     pub kinks: u64,
+    /// Numbers that f32 cannot hold or that its rounding makes infinite or no number.
+    pub beyond: u64,
     /// Relations that were tried.
     pub relations: u64,
     /// Cases up to and including the first find.
@@ -68,6 +70,7 @@ impl Report {
         self.numbers += judged.compared as u64;
         self.flips += judged.flips as u64;
         self.kinks += judged.kinks as u64;
+        self.beyond += judged.beyond as u64;
         self.relations += judged.relations as u64;
         let Some(finding) = &judged.finding else { return false };
         self.first.get_or_insert(self.drawn);

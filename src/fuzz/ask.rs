@@ -3,9 +3,11 @@
 use super::draw::Case;
 use super::opinion::Subject;
 use super::oracle::{self, Finding, Judged};
-use super::relations::{self, Relation};
+use super::relations::{self, Relation, Said};
+use super::spread::Spread;
 use crate::error::Error;
-use crate::subject::kernels::Kernel;
+use crate::floor::noise::{MOST_RUNS, RUNS};
+use crate::subject::kernels::{Answer, Kernel};
 use crate::tensor::Tensor;
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -29,27 +31,43 @@ pub fn drawn(strategy: &BoxedStrategy<Case>, seed: u64, number: u64) -> Tree {
 
 /// What came of a case and of these relations of it; Err says why the reference refuses it.
 pub fn asked(kernel: &Kernel, subject: &mut dyn Subject, case: &Case, relations: &[&Relation]) -> Result<Judged, String> {
+    asked_within(MOST_RUNS, kernel, subject, case, relations)
+}
+
+/// The same with at most so many runs with noise.
+fn asked_within(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, case: &Case, relations: &[&Relation]) -> Result<Judged, String> {
     let feed = |n: &str| case.inputs.get(n).cloned();
     let reference = kernel.evaluate(&feed).map_err(|e| kind(&e.message))?;
-    Ok(match subject.opinion(kernel, case, &reference) {
-        Ok(opinion) => {
-            let mut judged = oracle::judge(case, &reference, &opinion);
-            for relation in relations {
-                if judged.finding.is_some() {
-                    break;
-                }
-                match relation.broken(kernel, subject, case, &opinion.tensors) {
-                    Ok(None) => {}
-                    Ok(Some((compared, finding))) => {
-                        judged = Judged { relations: judged.relations + 1, compared: judged.compared + compared, finding, ..judged };
-                    }
-                    Err(e) => judged.finding = Some(refused(&e)),
-                }
+    let came = said(runs, kernel, subject, case, &reference).and_then(|(first, mut judged)| {
+        for relation in relations {
+            if judged.finding.is_some() {
+                break;
             }
-            judged
+            if let Some(tried) = relation.tried(kernel, subject, (case, &first), runs)? {
+                judged.relations += 1;
+                judged.compared += tried.compared;
+                judged.finding = tried.finding;
+            }
         }
-        Err(e) => Judged { finding: Some(refused(&e)), ..Judged::default() },
-    })
+        Ok(judged)
+    });
+    Ok(came.unwrap_or_else(|e| Judged { finding: Some(refused(&e)), ..Judged::default() }))
+}
+
+/// What the subject says, judged; rounding is measured only where something exceeds what f64 allows, and only as long as it does.
+fn said(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, case: &Case, reference: &Answer) -> crate::error::Result<(Said, Judged)> {
+    let opinion = subject.opinion(kernel, case, reference)?;
+    let mut spread = Spread::default();
+    let mut judged = oracle::judge(case, reference, &opinion, &spread);
+    for run in 0..=runs {
+        if judged.finding.is_none() {
+            break;
+        }
+        let Some(noisy) = subject.rounded(kernel, case, reference, run)? else { break };
+        spread.add(noisy);
+        judged = oracle::judge(case, reference, &opinion, &spread);
+    }
+    Ok((opinion.tensors, judged))
 }
 
 fn refused(e: &Error) -> Finding {
@@ -86,14 +104,16 @@ pub fn shrunk(
     relations: &[&Relation],
     hurry: &dyn Fn() -> bool,
 ) -> (Case, Finding) {
-    let mut best = (tree.current(), first);
+    let origin = (tree.current(), first);
+    let mut best = origin.clone();
     let same = kind(&best.1.what);
     let (mut steps, mut read) = (0, 0);
     let mut going = tree.simplify();
     while going && steps < STEPS && read < READ && !hurry() {
         let case = tree.current();
         (steps, read) = (steps + 1, read + case.inputs.values().map(Tensor::numel).sum::<usize>());
-        going = match asked(kernel, subject, &case, relations).ok().and_then(|j| j.finding).filter(|f| kind(&f.what) == same) {
+        // A few runs with noise are enough on the way; the last word has as many as the first.
+        going = match asked_within(RUNS, kernel, subject, &case, relations).ok().and_then(|j| j.finding).filter(|f| kind(&f.what) == same) {
             Some(finding) => {
                 best = (case, finding);
                 tree.simplify()
@@ -101,7 +121,10 @@ pub fn shrunk(
             None => tree.complicate(),
         };
     }
-    best
+    match asked(kernel, subject, &best.0, relations).ok().and_then(|j| j.finding).filter(|f| kind(&f.what) == same) {
+        Some(finding) => (best.0, finding),
+        None => origin,
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::account::Find;
 use super::ask::kind;
 use super::draw::Case;
+use super::subject::Candidate;
 use crate::digest;
 use crate::error::{Error, Place, Result, printable};
 use crate::golden::pack;
@@ -10,7 +11,7 @@ use crate::graph::Graph;
 use crate::input;
 use crate::scenario::{self, Input, Scenario, Subject, load};
 use crate::subject::kernels::Kernel;
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 use crate::trace::write::replace;
 use std::path::{Component, Path, PathBuf};
 
@@ -23,7 +24,7 @@ pub struct Folder {
     pub kernel: &'static Kernel,
     /// The ONNX form.
     pub model: PathBuf,
-    pub candidate: Subject,
+    pub candidate: Candidate,
     pub seed: u64,
 }
 
@@ -50,7 +51,10 @@ impl Folder {
     /// Told by the kernel, the subject, the kind of finding and the inputs.
     fn hash(&self, find: &Find) -> String {
         let inputs = find.shrunk.inputs.iter().map(|(n, t)| format!("{n} {}", digest::of_tensor(t)));
-        let parts = [format!("{:?}", self.candidate), kind(&find.finding.what)].into_iter().chain(inputs).collect::<Vec<_>>();
+        let parts = [format!("{:?} {}", self.candidate.subject, self.candidate.dtype), kind(&find.finding.what)]
+            .into_iter()
+            .chain(inputs)
+            .collect::<Vec<_>>();
         digest::of_bytes(parts.join("\n").as_bytes())[..12].to_string()
     }
 
@@ -59,8 +63,9 @@ impl Folder {
         let mut scenario = load::parse(&format!("format = 1\nmodel = {}", toml::Value::from(model.display().to_string())))?;
         scenario.seed = self.seed;
         scenario.reference = Subject { kernel: Some(self.kernel.name.into()), ..Subject::named("kernel") };
-        scenario.candidate = self.candidate.clone();
-        scenario.find = Some(scenario::Find { kernel: self.kernel.name.into(), what: find.finding.what.clone(), case: find.case });
+        scenario.candidate = self.candidate.subject.clone();
+        let dtype = Some(self.candidate.dtype).filter(|d| *d != DType::F64);
+        scenario.find = Some(scenario::Find { kernel: self.kernel.name.into(), dtype, what: find.finding.what.clone(), case: find.case });
         let input = |t: &Tensor| match t.numel() > INLINE {
             true => Input { file: Some(beside.into()), ..Input::default() },
             false => Input { values: Some(t.to_f64()), shape: Some(t.shape().to_vec()), ..Input::default() },
@@ -69,7 +74,7 @@ impl Folder {
         Ok(format!("# {}\n{}", printable(&find.finding.to_string()), load::text(&scenario)?))
     }
 
-    /// The finds of this kernel, whoever they were found on.
+    /// The finds of this kernel on this candidate, with whatever fault.
     ///
     /// # Errors
     /// A scenario of the folder that cannot be read.
@@ -77,11 +82,15 @@ impl Folder {
         let Ok(entries) = std::fs::read_dir(&self.path) else { return Ok(vec![]) };
         let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| self.names(p)).collect();
         paths.sort();
-        let read = |path: PathBuf| {
-            let case = case(&load::file(&path)?, graph).at(path.display())?;
-            Ok((path, case))
-        };
-        paths.into_iter().map(read).collect()
+        let mut known = Vec::new();
+        for path in paths {
+            let scenario = load::file(&path)?;
+            if scenario.find.as_ref().is_some_and(|find| candidate(&scenario, find).is_alike(&self.candidate)) {
+                let case = case(&scenario, graph).at(path.display())?;
+                known.push((path, case));
+            }
+        }
+        Ok(known)
     }
 
     /// Whether the file is called as a find of this kernel is: its name, a dash, twelve hexadecimal digits.
@@ -91,6 +100,11 @@ impl Folder {
         let hash = stem.is_some_and(|h| h.len() == 12 && h.bytes().all(|b| b.is_ascii_hexdigit()));
         hash && path.extension().is_some_and(|e| e == "toml")
     }
+}
+
+/// On whom a find was found.
+pub fn candidate(scenario: &Scenario, find: &scenario::Find) -> Candidate {
+    Candidate { subject: scenario.candidate.clone(), dtype: find.dtype.unwrap_or(DType::F64) }
 }
 
 /// The inputs of a find.
@@ -119,7 +133,8 @@ mod tests {
     fn folder(path: &Path) -> Folder {
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/kernels/giou_yolov6.onnx");
         let kernel = find("giou_yolov6").unwrap();
-        Folder { path: path.to_path_buf(), kernel, model, candidate: Subject::named("libtorch"), seed: 3 }
+        let candidate = Candidate::called("libtorch", kernel).unwrap();
+        Folder { path: path.to_path_buf(), kernel, model, candidate, seed: 3 }
     }
 
     fn of(rows: usize) -> Find {

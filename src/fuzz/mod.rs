@@ -12,9 +12,12 @@ pub mod options;
 pub mod oracle;
 pub mod relations;
 pub mod run;
+mod spread;
+mod subject;
 
 pub use account::Report;
 pub use ask::replay;
 pub use opinion::Subject;
 pub use options::{Options, Shard};
 pub use run::{Listener, Task, run};
+pub use subject::Candidate;

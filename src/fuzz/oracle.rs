@@ -1,11 +1,13 @@
 //! oracle: is what a subject says about a case what the f64 reference says?
 //!
 //! Positives are compared as owners of anchors; an owner that differs at a margin below rounding is a tie flip, and what depends on it
-//! is not compared. A gradient nearly on a point without derivative is not compared; both are counted.
+//! is not compared. A gradient nearly on a point without derivative is not compared; both are counted. What rounding in f32 may add is
+//! [`Spread`]'s to say.
 
 use super::draw::Case;
 use super::opinion::Opinion;
-use crate::kernel::assign::Trail;
+use super::spread::{self, Of, Spread};
+use crate::kernel::assign::{Assignment, Decision, Margin, Trail};
 use crate::subject::kernels::Answer;
 use crate::tensor::Tensor;
 use std::fmt;
@@ -29,6 +31,8 @@ pub struct Judged {
     pub flips: usize,
     /// Rows whose gradient was not compared because they lie on a kink.
     pub kinks: usize,
+    /// Numbers that f32 cannot hold or that its rounding makes infinite or no number; they were not compared.
+    pub beyond: usize,
     /// Relations that were tried.
     pub relations: usize,
     pub finding: Option<Finding>,
@@ -51,20 +55,23 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Holds an opinion on `case` against the reference.
-pub fn judge(case: &Case, reference: &Answer, opinion: &Opinion) -> Judged {
+/// Holds an opinion on `case` against the reference; `spread` says what rounding may do beyond that of f64.
+pub fn judge(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread) -> Judged {
     let mut out = Judged::default();
-    if let Some(finding) = owners(reference, opinion, &mut out) {
+    if let Some(finding) = owners(reference, opinion, spread, &mut out) {
         return Judged { finding: Some(finding), ..out };
     }
     if out.flips > 0 {
         return out;
     }
     let values = reference.tensors.iter().find_map(|(name, expected)| match opinion.tensors.get(*name) {
-        Some(found) => tensor(&format!("value '{name}'"), expected, found, unit(name), &|_| true, &mut out.compared),
+        Some(found) => {
+            let bound = Bound { unit: unit(name), allowed: spread.allowed(Of::Value(name), expected), skips: &|_| false };
+            tensor(&format!("value '{name}'"), expected, found, &bound, &mut out)
+        }
         None => Some(missing(format!("value '{name}'"))),
     });
-    out.finding = values.or_else(|| gradients(case, reference, opinion, &mut out));
+    out.finding = values.or_else(|| gradients(case, reference, opinion, spread, &mut out));
     out
 }
 
@@ -78,34 +85,49 @@ fn missing(what: String) -> Finding {
     Finding { what: format!("{what} is not there"), index: 0, reference: 0.0, candidate: f64::NAN }
 }
 
-/// Who owns each anchor; None where the kernel assigns nothing.
-fn owners(reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<Finding> {
-    let tensor = |name: &str| opinion.tensors.get(name).or_else(|| opinion.tensors.get(&format!("assign.{name}")));
-    let (mask, index) = (tensor("fg_mask")?, tensor("gt_index")?);
-    let index = index.to_i64()?;
-    let owner = |i: usize| (mask.bytes()[i] != 0).then(|| index[i] as usize);
+/// The first anchor that went to another object; None where the kernel assigns nothing.
+fn owners(reference: &Answer, opinion: &Opinion, spread: &Spread, out: &mut Judged) -> Option<Finding> {
+    let found = spread::owners(opinion)?;
     let anchors = reference.assignments.first()?.owner.len();
     for (b, assignment) in reference.assignments.iter().enumerate() {
         for a in 0..anchors {
-            let theirs = owner(b * anchors + a);
-            let rows = assignment.trails.len();
-            let margin = match theirs.filter(|g| *g >= rows) {
-                Some(_) => Some(f64::INFINITY),
-                None if theirs.is_some_and(|g| excluded(&assignment.trails[g], a)) => Some(f64::INFINITY),
-                None => assignment.distance(a, theirs).map(|m| m.relative()),
+            let theirs = found[b * anchors + a];
+            let Some(margin) = margin(assignment, a, theirs) else {
+                out.compared += 1;
+                continue;
             };
-            match margin {
-                None => out.compared += 1,
-                Some(m) if m <= TIE => out.flips += 1,
-                Some(_) => {
-                    let number = |o: Option<usize>| o.map_or(-1.0, |g| g as f64);
-                    let what = format!("owner in image {b} of anchor");
-                    return Some(Finding { what, index: a, reference: number(assignment.owner[a]), candidate: number(theirs) });
-                }
+            if margin.relative() <= TIE || margin.gap <= movable(spread, assignment, b, &margin) || spread.gave(b * anchors + a, theirs) {
+                out.flips += 1;
+                continue;
             }
+            let number = |o: Option<usize>| o.map_or(-1.0, |g| g as f64);
+            let what = format!("owner in image {b} of anchor");
+            return Some(Finding { what, index: a, reference: number(assignment.owner[a]), candidate: number(theirs) });
         }
     }
     None
+}
+
+/// By how much anchor `a` is not `theirs`; None where it is.
+fn margin(assignment: &Assignment, a: usize, theirs: Option<usize>) -> Option<Margin> {
+    let never = Margin { decision: Decision::Valid, gap: f64::INFINITY, scale: 1.0 };
+    match theirs {
+        Some(g) if g >= assignment.trails.len() || excluded(&assignment.trails[g], a) => Some(never),
+        _ => assignment.distance(a, theirs),
+    }
+}
+
+/// How far rounding in f32 moves what a decision in image `b` was taken by.
+fn movable(spread: &Spread, assignment: &Assignment, b: usize, margin: &Margin) -> f64 {
+    let numbers = assignment.trails.len() * assignment.owner.len();
+    let image = b * numbers..(b + 1) * numbers;
+    match margin.decision {
+        _ if !spread.is_measured() => 0.0,
+        Decision::TopK | Decision::Positive => spread.decides("metric", image, margin.scale),
+        Decision::Threshold | Decision::Largest => spread.decides("overlap", image, margin.scale),
+        // A depth is a difference of two coordinates: one rounding each, and one of the difference.
+        Decision::Inside | Decision::Valid => 4.0 * margin.scale * 2f64.powi(-24),
+    }
 }
 
 /// Whether a rule keeps the anchor from the row because its metric is 0. Both sides start from the same bits and a product with 0 is 0:
@@ -114,49 +136,54 @@ fn excluded(trail: &Trail, anchor: usize) -> bool {
     trail.positive && trail.metric[anchor] == 0.0
 }
 
-fn gradients(case: &Case, reference: &Answer, opinion: &Opinion, out: &mut Judged) -> Option<Finding> {
+fn gradients(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread, out: &mut Judged) -> Option<Finding> {
+    let offered = opinion.gradients.as_ref()?;
     let on_kink: Vec<bool> = reference.kinks.iter().map(|k| *k <= KINK).collect();
     out.kinks = on_kink.iter().filter(|k| **k).count();
     reference.gradients.iter().find_map(|g| {
         let what = format!("gradient of '{}' by '{}'", g.of, g.by);
         let width = g.value.numel().checked_div(on_kink.len()).unwrap_or(0).max(1);
-        let counts = |i: usize| !on_kink.get(i / width).copied().unwrap_or(false);
+        let skips = |i: usize| on_kink.get(i / width).copied().unwrap_or(false);
         // A gradient is a unit of the output per unit of the input.
         let unit = unit(g.of) / case.inputs.get(g.by).map_or(1.0, largest).max(f64::MIN_POSITIVE);
-        match opinion.gradients.get(&(g.of.to_string(), g.by.to_string())) {
-            Some(Some(found)) => tensor(&what, &g.value, found, unit, &counts, &mut out.compared),
-            Some(None) => {
-                tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), unit, &counts, &mut out.compared)
-            }
+        let bound = Bound { unit, allowed: spread.allowed(Of::Gradient(g.of, g.by), &g.value), skips: &skips };
+        match offered.get(&(g.of.to_string(), g.by.to_string())) {
+            Some(Some(found)) => tensor(&what, &g.value, found, &bound, out),
+            Some(None) => tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), &bound, out),
             None => Some(missing(what)),
         }
     })
 }
 
+/// How far numbers may be apart.
+pub(super) struct Bound<'a> {
+    /// What they are a share or a number of.
+    pub unit: f64,
+    /// By how much each may be off beyond the rounding of f64; infinite where it is not to be compared.
+    pub allowed: Vec<f64>,
+    /// Numbers that are not held against each other.
+    pub skips: &'a dyn Fn(usize) -> bool,
+}
+
 /// The first element that differs among those that count.
-pub(super) fn tensor(
-    what: &str,
-    expected: &Tensor,
-    found: &Tensor,
-    unit: f64,
-    counts: &dyn Fn(usize) -> bool,
-    compared: &mut usize,
-) -> Option<Finding> {
+pub(super) fn tensor(what: &str, expected: &Tensor, found: &Tensor, bound: &Bound, out: &mut Judged) -> Option<Finding> {
     if expected.shape() != found.shape() {
         let what = format!("{what} has shape {:?}, expected {:?}", found.shape(), expected.shape());
         return Some(Finding { what, index: 0, reference: expected.numel() as f64, candidate: found.numel() as f64 });
     }
-    let exact = !expected.dtype().is_float();
     let (e, f) = (expected.to_f64(), found.to_f64());
-    let scale = largest(expected).max(unit);
+    let share = if expected.dtype().is_float() { [RELATIVE, CANCELLED * largest(expected).max(bound.unit)] } else { [0.0; 2] };
     let differs = |i: &usize| {
         let (e, f) = (e[*i], f[*i]);
         let equal = e == f || (e.is_nan() && f.is_nan());
-        let near = !exact && e.is_finite() && (e - f).abs() <= RELATIVE * e.abs() + CANCELLED * scale;
+        let near = e.is_finite() && (e - f).abs() <= share[0] * e.abs() + share[1] + bound.allowed[*i];
         !(equal || near)
     };
-    *compared += e.len();
-    let index = (0..e.len()).filter(|i| counts(*i)).find(differs)?;
+    let told = |i: &usize| bound.allowed[*i].is_finite();
+    let beyond = e.len() - (0..e.len()).filter(told).count();
+    out.compared += e.len() - beyond;
+    out.beyond += beyond;
+    let index = (0..e.len()).filter(|i| !(bound.skips)(*i)).filter(told).find(differs)?;
     Some(Finding { what: what.into(), index, reference: e[index], candidate: f[index] })
 }
 
@@ -181,8 +208,8 @@ mod tests {
             kinks: kinks.to_vec(),
             assignments: vec![],
         };
-        let gradients = [(("loss".to_string(), "x".to_string()), gradient.map(real))].into();
-        judge(&Case::default(), &reference, &Opinion { tensors: [("loss".to_string(), real(value))].into(), gradients })
+        let gradients = Some([(("loss".to_string(), "x".to_string()), gradient.map(real))].into());
+        judge(&Case::default(), &reference, &Opinion { tensors: [("loss".to_string(), real(value))].into(), gradients }, &Spread::default())
     }
 
     #[test]

@@ -150,7 +150,9 @@ mod tests {
             }
             let mut out = Opinion {
                 tensors: reference.tensors.iter().map(|(n, t)| (n.to_string(), t.clone())).collect(),
-                gradients: reference.gradients.iter().map(|g| ((g.of.to_string(), g.by.to_string()), Some(g.value.clone()))).collect(),
+                gradients: Some(
+                    reference.gradients.iter().map(|g| ((g.of.to_string(), g.by.to_string()), Some(g.value.clone()))).collect(),
+                ),
             };
             (self.0)(case, &mut out);
             Ok(out)

@@ -2,9 +2,9 @@
 
 use super::table;
 use crate::error::printable;
-use crate::fuzz::Report;
 use crate::fuzz::account::{Find, Known};
 use crate::fuzz::oracle::Finding;
+use crate::fuzz::{Candidate, Report};
 use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;
 use std::fmt::Write;
@@ -13,8 +13,8 @@ use std::fmt::Write;
 const SHOWN: usize = 24;
 
 /// The report of one kernel.
-pub fn fuzz(kernel: &Kernel, report: &Report) -> String {
-    let mut out = format!("{}\n", headline(kernel, report));
+pub fn fuzz(kernel: &Kernel, candidate: &Candidate, report: &Report) -> String {
+    let mut out = format!("{}\n", headline(kernel, candidate, report));
     report.known.iter().for_each(|k| known(&mut out, k));
     report.finds.iter().for_each(|f| find(&mut out, f));
     for (kind, n) in &report.kinds {
@@ -39,16 +39,18 @@ pub fn replay(name: &str, kernel: &str, finding: Option<&Finding>) -> String {
     }
 }
 
-fn headline(kernel: &Kernel, report: &Report) -> String {
+fn headline(kernel: &Kernel, candidate: &Candidate, report: &Report) -> String {
     let Report { drawn, compared, numbers, flips, kinks, relations, .. } = report;
+    let beyond = if report.beyond > 0 { format!(", {} numbers beyond f32", report.beyond) } else { String::new() };
     let accounts = format!(
-        "{compared} of {drawn} cases compared, {numbers} numbers, {flips} tie flips, {kinks} rows on a kink, {relations} relations"
+        "{compared} of {drawn} cases compared, {numbers} numbers, {flips} tie flips, {kinks} rows on a kink, {relations} relations{beyond}"
     );
+    let who = if candidate.is_default() { kernel.name.to_string() } else { format!("{}, {candidate}", kernel.name) };
     match (report.first, report.diverges(), compared) {
-        (Some(n), _, _) => format!("DIVERGE: {} after {n} cases ({accounts})", kernel.name),
-        (None, true, _) => format!("DIVERGE: {} on a known find ({accounts})", kernel.name),
-        (None, false, 0) => format!("NOTHING COMPARED: {} ({accounts})", kernel.name),
-        (None, false, _) => format!("agree: {} ({accounts})", kernel.name),
+        (Some(n), _, _) => format!("DIVERGE: {who} after {n} cases ({accounts})"),
+        (None, true, _) => format!("DIVERGE: {who} on a known find ({accounts})"),
+        (None, false, 0) => format!("NOTHING COMPARED: {who} ({accounts})"),
+        (None, false, _) => format!("agree: {who} ({accounts})"),
     }
 }
 

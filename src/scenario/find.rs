@@ -1,13 +1,17 @@
 //! find: what a fuzz run found, so that the scenario that it wrote is replayed as it was found.
 
+use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 /// A case on which a subject is not what the f64 reference of a kernel says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Find {
-    /// The kernel whose form was fuzzed, in f64.
+    /// The kernel that was fuzzed.
     pub kernel: String,
+    /// What the candidate computes in; f64 where not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<DType>,
     /// Value, gradient or assignment, and of what.
     pub what: String,
     /// The case from which it was shrunk.

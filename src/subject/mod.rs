@@ -71,6 +71,15 @@ pub trait Session {
     }
 }
 
+/// A graph as users run it, opened once for many runs: every optimisation, nothing observed but the declared outputs.
+pub trait Whole {
+    /// The declared outputs.
+    ///
+    /// # Errors
+    /// An input that is not fed, whatever the engine refuses.
+    fn run(&mut self, feed: Feed) -> Result<Vec<(String, Tensor)>>;
+}
+
 /// How the whole model is run: at which level, without which optimisers, with which tensors observed besides the declared outputs.
 #[derive(Clone, Copy, Debug)]
 pub struct Deployed<'a> {

@@ -10,7 +10,7 @@ mod values;
 pub use shapes::shapes;
 pub use values::values;
 
-use super::{Deployed, Feed, Options, Output, Session};
+use super::{Deployed, Feed, Options, Output, Session, Whole};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::cut::{self, Link};
@@ -64,7 +64,7 @@ pub struct OnnxRuntime {
     /// The piece that ran last, kept because proving a piece runs it twice.
     last: Option<Piece>,
     /// The whole model as it is deployed.
-    deployed: Option<OrtSession>,
+    deployed: Option<Entire>,
 }
 
 struct Piece {
@@ -131,14 +131,6 @@ impl OnnxRuntime {
         builder.commit_from_memory(model).map_err(ort_error)
     }
 
-    /// The whole model as ONNX Runtime comes: optimised, with its arena, its memory pattern and its spinning threads.
-    fn fast(&self) -> Result<OrtSession> {
-        let builder = OrtSession::builder(&self.environment).map_err(ort_error)?;
-        let mut builder =
-            builder.with_intra_threads(self.options.threads).map_err(ort_error)?.with_log_level(LogLevel::Fatal).map_err(ort_error)?;
-        builder.commit_from_memory(&cut::whole(&self.graph, &[])).map_err(ort_error)
-    }
-
     fn run_piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
         let graph = self.graph.clone();
         // Told only where something fails: every piece comes here several times.
@@ -198,25 +190,57 @@ impl Session for OnnxRuntime {
     }
 
     fn deployed(&mut self, feed: Feed, how: &Deployed) -> Result<Option<Vec<(String, Tensor)>>> {
-        let model = cut::whole(&self.graph, how.observed);
-        let mut session = self.session(&model, how.level, how.without).at("the whole model")?;
-        drop(model);
-        declared(&self.graph, &mut session, feed).map(Some)
+        self.entire(how)?.run(feed).map(Some)
     }
 
     fn forward(&mut self, feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
         if self.deployed.is_none() {
-            self.deployed = Some(self.fast().at("the whole model")?);
+            self.deployed = Some(self.fast()?);
         }
-        self.deployed.as_mut().map(|session| declared(&self.graph, session, feed)).transpose()
+        self.deployed.as_mut().map(|whole| whole.run(feed)).transpose()
     }
 }
 
-/// The declared outputs of the whole model.
-fn declared(graph: &Graph, session: &mut OrtSession, feed: Feed) -> Result<Vec<(String, Tensor)>> {
-    let names: Vec<String> = graph.inputs.iter().map(|p| p.name.clone()).collect();
-    let mut results = run(session, &names, &str::to_string, feed).at("the whole model")?;
-    Ok(graph.outputs.iter().filter_map(|p| results.remove(&p.name).map(|t| (p.name.clone(), t))).collect())
+/// A whole model, opened.
+struct Entire {
+    session: OrtSession,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+impl OnnxRuntime {
+    /// `graph` as users run it.
+    pub fn whole(graph: &Arc<Graph>, threads: usize) -> Result<impl Whole + use<>> {
+        let options = Options { threads, optimisation: Optimisation::All };
+        Self::open(graph.clone(), &options)?.entire(&Deployed { level: Optimisation::All, without: &[], observed: &[] })
+    }
+
+    fn entire(&self, how: &Deployed) -> Result<Entire> {
+        let model = cut::whole(&self.graph, how.observed);
+        let session = self.session(&model, how.level, how.without).at("the whole model")?;
+        Ok(self.held(session))
+    }
+
+    /// The whole model as ONNX Runtime comes: optimised, with its arena, its memory pattern and its spinning threads.
+    fn fast(&self) -> Result<Entire> {
+        let builder = OrtSession::builder(&self.environment).map_err(ort_error)?;
+        let builder = builder.with_intra_threads(self.options.threads).map_err(ort_error)?;
+        let mut builder = builder.with_log_level(LogLevel::Fatal).map_err(ort_error)?;
+        let session = builder.commit_from_memory(&cut::whole(&self.graph, &[])).map_err(ort_error).at("the whole model")?;
+        Ok(self.held(session))
+    }
+
+    fn held(&self, session: OrtSession) -> Entire {
+        let names = |ports: &[crate::graph::Port]| ports.iter().map(|p| p.name.clone()).collect();
+        Entire { session, inputs: names(&self.graph.inputs), outputs: names(&self.graph.outputs) }
+    }
+}
+
+impl Whole for Entire {
+    fn run(&mut self, feed: Feed) -> Result<Vec<(String, Tensor)>> {
+        let mut results = run(&mut self.session, &self.inputs, &str::to_string, feed).at("the whole model")?;
+        Ok(self.outputs.iter().filter_map(|name| results.remove(name).map(|t| (name.clone(), t))).collect())
+    }
 }
 
 /// The nodes of a piece; a single one with operator, opset and what it takes.

@@ -1,6 +1,6 @@
 //! open: from a subject's name in a scenario to a session.
 
-use super::{Options, Session, Torch, fault, kernels, recorded};
+use super::{Options, Session, Torch, Whole, fault, kernels, recorded};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::infer::Expected;
@@ -58,6 +58,24 @@ fn onnxruntime(graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>>
 
 #[cfg(not(feature = "ort"))]
 fn onnxruntime(_: Arc<Graph>, _: &Options) -> Result<Box<dyn Session>> {
+    Err(Error::failed("this executable was built without ONNX Runtime").next("cargo build --release (with default features)"))
+}
+
+/// `graph` in ONNX Runtime as users run it.
+///
+/// # Errors
+/// ONNX Runtime cannot be found, or refuses the graph.
+#[cfg(feature = "ort")]
+pub fn whole(graph: &Arc<Graph>, threads: usize) -> Result<Box<dyn Whole>> {
+    Ok(Box::new(super::onnxruntime::OnnxRuntime::whole(graph, threads)?))
+}
+
+/// `graph` in ONNX Runtime as users run it.
+///
+/// # Errors
+/// Always: this executable has no ONNX Runtime.
+#[cfg(not(feature = "ort"))]
+pub fn whole(_: &Arc<Graph>, _: usize) -> Result<Box<dyn Whole>> {
     Err(Error::failed("this executable was built without ONNX Runtime").next("cargo build --release (with default features)"))
 }
 

@@ -6,8 +6,8 @@ use super::interpret;
 use super::judge::{TorchJudge, widened};
 use super::ops::is_float;
 use parity::error::{Error, Place, Result};
-use parity::floor::{Rounding, family, noise};
-use parity::graph::Graph;
+use parity::floor::{Family, Rounding, family, noise};
+use parity::graph::{Attribute, Graph, Step};
 use parity::subject::{Ask, Differentiator, Gradients, Judge, Noise, Options, Slope};
 use parity::tensor;
 use std::collections::{HashMap, HashSet};
@@ -21,6 +21,10 @@ pub struct TorchGradient {
     weights: HashMap<String, Tensor>,
     /// Says how large the noise of a step is; f64 only.
     judge: Option<TorchJudge>,
+    /// The step after which a tensor is not needed any more.
+    last: HashMap<String, usize>,
+    /// The steps that the tensors lead back to which were asked for last.
+    needed: Option<(Vec<String>, Vec<usize>)>,
 }
 
 impl TorchGradient {
@@ -34,7 +38,8 @@ impl TorchGradient {
         let weights: HashMap<String, Tensor> = graph.weights.iter().map(|(n, t)| Ok((n.clone(), weight(t)?))).collect::<Result<_>>()?;
         let shared = |w: &HashMap<String, Tensor>| w.iter().map(|(n, t)| (n.clone(), t.shallow_clone())).collect();
         let judge = (precision == Precision::Double).then(|| TorchJudge::sharing(graph.clone(), shared(&weights)));
-        Ok(Self { graph, precision, weights, judge })
+        let last = graph.last_uses().into_iter().map(|(name, step)| (name.to_string(), step)).collect();
+        Ok(Self { graph, precision, weights, judge, last, needed: None })
     }
 
     /// Forward, up to the last term and the last tensor that is kept; returns the tensors asked for.
@@ -43,14 +48,18 @@ impl TorchGradient {
         let coherent = ask.noise.iter().flat_map(|n| n.coherent).map(|c| &c.name);
         let wanted: HashSet<&str> =
             ask.terms.iter().chain(ask.wrt).chain(ask.slopes).chain(ask.keep).chain(coherent).map(String::as_str).collect();
-        let needed = graph.ancestors(&[ask.terms, ask.keep].concat())?;
-        let last: HashMap<&str, usize> = graph.last_uses();
+        let ends = [ask.terms, ask.keep].concat();
+        if self.needed.as_ref().is_none_or(|(of, _)| *of != ends) {
+            let steps = graph.ancestors(&ends)?;
+            self.needed = Some((ends, (0..graph.steps.len()).filter(|i| steps.contains(i)).collect()));
+        }
+        let needed = self.needed.as_ref().map_or(vec![], |(_, steps)| steps.clone());
         let mut live: HashMap<String, Tensor> = HashMap::new();
         for name in ask.wrt.iter().filter(|n| self.weights.contains_key(*n)) {
             let leaf = self.weights[name].f_detach().and_then(|t| t.f_set_requires_grad(true)).map_err(torch_error)?;
             live.insert(name.clone(), leaf);
         }
-        for (i, step) in graph.steps.iter().enumerate().filter(|(i, _)| needed.contains(i)) {
+        for (i, step) in needed.into_iter().map(|i| (i, &graph.steps[i])) {
             for name in &step.inputs {
                 if !live.contains_key(name) && !self.weights.contains_key(name) {
                     let fed = self.fed(name, ask)?;
@@ -69,10 +78,11 @@ impl TorchGradient {
             }
             if let Some(noise) = &ask.noise {
                 outputs = self.disturbed(i, outputs, &live, ask, noise)?;
+                outputs = coupled(i, step, outputs, &live, noise)?;
             }
             live.extend(step.outputs.iter().cloned().zip(outputs));
             for name in step.inputs.iter().chain(&step.outputs) {
-                if last.get(name.as_str()) == Some(&i) && !wanted.contains(name.as_str()) {
+                if self.last.get(name) == Some(&i) && !wanted.contains(name.as_str()) {
                     live.remove(name);
                 }
             }
@@ -118,6 +128,32 @@ impl TorchGradient {
         })
         .collect()
     }
+}
+
+/// A softmax takes a weighted sum of all gradients from each, in which nearly everything may cancel: what rounding does to the weights does
+/// not. The values stay, and the backward of input j gets ± amplitude·p_j·Σ.
+fn coupled(i: usize, step: &Step, outputs: Vec<Tensor>, live: &HashMap<String, Tensor>, noise: &Noise) -> Result<Vec<Tensor>> {
+    let Some(node) = step.nodes.iter().find(|n| ["Softmax", "LogSoftmax"].contains(&n.op.as_str())) else { return Ok(outputs) };
+    let Some(x) = live.get(&node.inputs[0]).filter(|x| x.requires_grad() && x.numel() > 0) else { return Ok(outputs) };
+    let axis = match node.attributes.get("axis") {
+        Some(Attribute::Int(axis)) => *axis,
+        _ => -1,
+    };
+    let shape: Vec<usize> = x.size().iter().map(|d| *d as usize).collect();
+    let of = |value: f64| tensor::Tensor::from_vec(&shape, vec![value; x.numel()]);
+    let unit = noise.dtypes.get(&step.outputs[0]).copied().unwrap_or(tensor::DType::F32).unit_roundoff();
+    let terms = x.size().get(axis.rem_euclid(shape.len().max(1) as i64) as usize).copied().unwrap_or(1);
+    let amplitude = family::noise(Family::Softmax, terms as usize, unit);
+    let mut rng = noise::signs(noise.seed ^ 0x636f_7570, noise.run, i);
+    let Some(signs) = noise::disturbed(&of(0.0), &of(1.0), amplitude, &mut rng) else { return Ok(outputs) };
+    let signs = to_torch(&signs)?;
+    let one = |y: &Tensor| {
+        let p = if node.op == "LogSoftmax" { y.f_exp()?.f_detach()? } else { y.f_detach()? };
+        let sum = p.f_mul(&signs)?.f_mul(x)?.f_sum_dim_intlist(&[axis][..], true, x.kind())?;
+        let still = sum.f_sub(&sum.f_detach()?)?;
+        y.f_add(&if node.op == "LogSoftmax" { still } else { still.f_mul(&p)? })
+    };
+    outputs.iter().map(|y| one(y).map_err(torch_error)).collect()
 }
 
 /// `y` + noise, and a backward that multiplies by 1 ± amplitude; None where there is nothing to disturb.
@@ -244,6 +280,28 @@ mod tests {
                 assert!(moved > 1e-9 && moved < 1e-4, "{moved}");
             }
         }
+    }
+
+    /// The gradient of −log p of a saturated logit is 2·10⁻⁹: in f32 it is 0 or a multiple of 6·10⁻⁸.
+    #[test]
+    fn noise_shows_what_cancels_inside_the_backward_of_a_softmax() {
+        let mut graph = Case::new("LogSoftmax", 13).with(f32s(&[2], &[0.0, -20.0])).graph();
+        let input = graph.inputs.remove(0).name;
+        graph.weights.insert(input.clone(), f32s(&[2], &[0.0, -20.0]));
+        let terms = [graph.outputs[0].name.clone()];
+        let mut torch = open(graph, Precision::Double);
+        let (replay, dtypes) = (HashMap::new(), HashMap::new());
+        let mut moved = 0.0f64;
+        for run in 0..4 {
+            let noise = (run > 0).then_some(Noise { seed: 1, run, dtypes: &dtypes, coherent: &[] });
+            let wrt = std::slice::from_ref(&input);
+            let ask = Ask { feed: &|_| None, terms: &terms, wrt, replay: &replay, noise, slopes: &[], keep: &terms };
+            let found = torch.run(&ask).unwrap();
+            assert!(found.kept[0].to_f64()[0].abs() < 1e-5);
+            // Of the sum of both logs: 1 − 2p.
+            moved = moved.max((found.by_term[0][0].as_ref().unwrap().to_f64()[0] + 1.0).abs());
+        }
+        assert!(moved > 1e-7 && moved < 1e-4, "{moved}");
     }
 
     #[test]

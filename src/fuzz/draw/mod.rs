@@ -59,6 +59,11 @@ pub fn cases(kernel: &Kernel) -> BoxedStrategy<Case> {
     }
 }
 
+/// Whether what is drawn for one kernel is an input of the other.
+pub fn drawn_alike(a: &Kernel, b: &Kernel) -> bool {
+    a.inputs == b.inputs && scenes::columns(a.name) == scenes::columns(b.name)
+}
+
 fn real(shape: &[usize], values: impl IntoIterator<Item = f64>) -> Tensor {
     Tensor::from_vec(shape, values.into_iter().map(|v| v as f32).collect::<Vec<f32>>())
 }

@@ -164,7 +164,7 @@ pub fn trained(kernel: &Kernel) -> BoxedStrategy<Case> {
 }
 
 /// Bins of a side: 1 for a distance itself.
-fn columns(kernel: &str) -> usize {
+pub fn columns(kernel: &str) -> usize {
     match kernel {
         k if k.starts_with("gold_yolo_n") => 1,
         k if k.starts_with("gold_yolo_sml") => 17,

@@ -1,0 +1,72 @@
+//! change: other cases made of a case, and the numbers of its answer in their places.
+
+use super::Said;
+use crate::fuzz::draw::Case;
+use crate::tensor::{DType, Tensor};
+
+/// `case` with every tensor changed.
+pub fn changed(case: &Case, change: impl Fn(&str, &Tensor) -> Tensor) -> Case {
+    Case { inputs: case.inputs.iter().map(|(n, t)| (n.clone(), change(n, t))).collect(), edges: case.edges.clone() }
+}
+
+/// A tensor of other numbers.
+pub fn floats(t: &Tensor, change: impl Fn(usize, f64) -> f64) -> Tensor {
+    if !t.dtype().is_float() {
+        return t.clone();
+    }
+    let values = t.to_f64().into_iter().enumerate().map(|(i, v)| change(i, v));
+    match t.dtype() {
+        DType::F64 => Tensor::from_vec(t.shape(), values.collect::<Vec<f64>>()),
+        _ => Tensor::from_vec(t.shape(), values.map(|v| v as f32).collect::<Vec<f32>>()),
+    }
+}
+
+/// These rows of a tensor, bytes as they are.
+pub fn picked(t: &Tensor, rows: impl Iterator<Item = usize>) -> Tensor {
+    let (all, rows) = (t.shape().first().copied().unwrap_or(1), rows.collect::<Vec<_>>());
+    let width = t.bytes().len() / all.max(1);
+    let bytes: Vec<u8> = rows.iter().flat_map(|r| t.bytes()[r * width..(r + 1) * width].iter().copied()).collect();
+    let shape = [&[rows.len()], t.shape().get(1..).unwrap_or(&[])].concat();
+    Tensor::from_bytes(t.dtype(), shape, &bytes).unwrap_or_else(|_| t.clone())
+}
+
+pub fn turned(t: &Tensor) -> Tensor {
+    picked(t, (0..t.shape().first().copied().unwrap_or(0)).rev())
+}
+
+pub fn head(t: &Tensor, rows: usize) -> Tensor {
+    picked(t, 0..rows.min(t.shape().first().copied().unwrap_or(0)))
+}
+
+/// Rows of a case.
+pub fn count(case: &Case) -> usize {
+    case.inputs.first().and_then(|(_, t)| t.shape().first().copied()).unwrap_or(0)
+}
+
+/// The numbers of an answer as they are.
+pub fn same(_: &Case, _: &Case, first: &Said) -> Said {
+    first.clone()
+}
+
+/// `first` with every tensor changed.
+pub fn each(first: &Said, change: impl Fn(&Tensor) -> Tensor) -> Said {
+    first.iter().map(|(n, t)| (n.clone(), change(t))).collect()
+}
+
+/// A case of these rows alone, changed; None where there are none.
+pub fn of_rows(case: &Case, rows: &[usize], change: impl Fn(&str, &Tensor) -> Tensor) -> Option<Case> {
+    (!rows.is_empty()).then(|| changed(case, |n, t| change(n, &picked(t, rows.iter().copied()))))
+}
+
+/// Rows of two boxes whose sides are all at least a pixel, so that an eps is nothing beside them.
+pub fn roomy(case: &Case) -> Vec<usize> {
+    let boxes: Vec<Vec<f64>> = case.inputs.values().map(Tensor::to_f64).collect();
+    let fits = |b: &[f64]| b[2] - b[0] >= 1.0 && b[3] - b[1] >= 1.0;
+    (0..count(case)).filter(|i| boxes.iter().all(|b| fits(&b[4 * i..4 * i + 4]))).collect()
+}
+
+/// Rows whose label is exactly 0 or 1.
+pub fn hard(case: &Case) -> Vec<usize> {
+    let label = ["target", "positive"].into_iter().find_map(|n| case.inputs.get(n)).map_or(vec![], Tensor::to_f64);
+    (0..label.len()).filter(|i| label[*i] == 0.0 || label[*i] == 1.0).collect()
+}

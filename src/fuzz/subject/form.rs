@@ -1,0 +1,51 @@
+//! form: a kernel's ONNX form in libtorch, in f64 or in its own f32: values and autograd out of one walk.
+
+use crate::error::Result;
+use crate::fuzz::draw::Case;
+use crate::fuzz::opinion::{Opinion, Subject};
+use crate::graph::Graph;
+use crate::subject::kernels::{Answer, Kernel};
+use crate::subject::{Ask, Differentiator, Noise, Options, Torch};
+use crate::tensor::DType;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The form, opened.
+pub struct Form(Box<dyn Differentiator>);
+
+impl Form {
+    /// # Errors
+    /// A graph with an operator that the interpreter does not have.
+    pub fn open(torch: &dyn Torch, graph: Arc<Graph>, dtype: DType) -> Result<Self> {
+        let options = Options { threads: 1, optimisation: Default::default() };
+        Ok(Self(torch.differentiator(graph, &options, dtype == DType::F64)?))
+    }
+
+    /// What it says, with noise behind every node where some is given.
+    ///
+    /// # Errors
+    /// What the form refuses.
+    pub fn asked(&mut self, kernel: &Kernel, case: &Case, reference: &Answer, noise: Option<Noise>) -> Result<Opinion> {
+        let unique = |mut names: Vec<String>| {
+            names.sort();
+            names.dedup();
+            names
+        };
+        let terms = unique(reference.gradients.iter().map(|g| g.of.to_string()).collect());
+        let wrt = unique(reference.gradients.iter().map(|g| g.by.to_string()).collect());
+        let keep: Vec<String> = kernel.outputs.iter().map(|n| n.to_string()).collect();
+        let (replay, feed) = (HashMap::new(), |n: &str| case.inputs.get(n).cloned());
+        let found = self.0.run(&Ask { feed: &feed, terms: &terms, wrt: &wrt, replay: &replay, noise, slopes: &[], keep: &keep })?;
+        let pairs = terms.iter().flat_map(|t| wrt.iter().map(move |w| (t.clone(), w.clone())));
+        Ok(Opinion {
+            tensors: keep.into_iter().zip(found.kept).collect(),
+            gradients: Some(pairs.zip(found.by_term.into_iter().flatten()).collect()),
+        })
+    }
+}
+
+impl Subject for Form {
+    fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion> {
+        self.asked(kernel, case, reference, None)
+    }
+}
