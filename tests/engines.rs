@@ -39,6 +39,16 @@ fn an_operator_that_the_interpreter_lacks_is_lent_counted_and_never_a_pass() {
 }
 
 #[test]
+fn tensors_without_an_element_are_compared_like_all_others() {
+    let dir = tempfile::tempdir().unwrap();
+    // Nothing is left above zero, so NonZero finds nothing: [2, 0] from there on.
+    let steps = [("Abs", "x", "a"), ("Neg", "a", "n"), ("Relu", "n", "r"), ("NonZero", "r", "z"), ("Shape", "z", "s")];
+    let nodes = steps.iter().map(|(op, from, to)| node(op, &op.to_lowercase(), &[from], &[to])).collect();
+    write_model(dir.path(), "m.onnx", &onnx(port("x", F32, &[2, 3]), nodes, vec![]));
+    Call::new(PARITY, dir.path(), &["run", "m.onnx"]).run().exits(0).says(&["AGREE", "5 of 5 tensors compared"]);
+}
+
+#[test]
 fn a_fault_behind_a_lent_output_is_still_found_there() {
     let fault = "candidate = { subject = \"faulty\", of = \"libtorch\", fault = \"negate-output\", node = \"relu\" }\n";
     run(fault).exits(1).says(&["DIVERGE at node 'relu'"]);

@@ -285,6 +285,9 @@ pub struct Conformance {
     /// Only cases whose name contains this
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
+    /// One case may take this long in one engine
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: u64,
     /// Answer the cases that are named on stdin
     #[arg(long, hide = true)]
     pub worker: bool,

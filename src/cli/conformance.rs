@@ -16,9 +16,6 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// One case may take this long in one engine.
-const LIMIT: Duration = Duration::from_secs(60);
-
 /// What a worker is asked for, and answers with an `Outcome`: one JSON line each.
 #[derive(Serialize, Deserialize)]
 struct Ask {
@@ -36,7 +33,7 @@ pub fn command(args: &args::Conformance, engines: Engines) -> Result<Exit> {
     let names = case::list(&args.folder)?;
     let chosen: Vec<&String> =
         names.iter().filter(|n| args.only.as_ref().is_none_or(|o| n.contains(o))).step_by(args.every.max(1)).collect();
-    let mut worker = Worker { folder: &args.folder, live: None };
+    let mut worker = Worker { folder: &args.folder, limit: Duration::from_secs(args.limit), live: None };
     let results = chosen.iter().enumerate().map(|(i, n)| one(&mut worker, n, i % 10 == 0)).collect::<Result<Vec<_>>>()?;
     let controls = summary::controls(&results);
     say(&if args.json { report::to_json(&results)? } else { summary::markdown(&results) })?;
@@ -96,6 +93,8 @@ fn answer(folder: &Path, engine: Engine, engines: Engines) -> Result<Outcome> {
 /// The process that answers; started again where it was lost.
 struct Worker<'a> {
     folder: &'a Path,
+    /// One case may take this long in one engine.
+    limit: Duration,
     live: Option<Live>,
 }
 
@@ -113,10 +112,10 @@ impl Worker<'_> {
         };
         let text = serde_json::to_string(ask).map_err(|e| Error::failed(format!("JSON: {e}")))?;
         let sent = writeln!(live.asks, "{text}").is_ok();
-        let lost = match live.answers.recv_timeout(LIMIT) {
+        let lost = match live.answers.recv_timeout(self.limit) {
             Ok(line) if sent => return serde_json::from_str(&line).map_err(|e| Error::failed(format!("a worker answered '{line}': {e}"))),
             Ok(_) | Err(RecvTimeoutError::Disconnected) => "the process died".to_string(),
-            Err(RecvTimeoutError::Timeout) => format!("no answer in {} s", LIMIT.as_secs()),
+            Err(RecvTimeoutError::Timeout) => format!("no answer in {} s", self.limit.as_secs()),
         };
         let mut gone = self.live.take();
         if let Some(live) = &mut gone {

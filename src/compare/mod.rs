@@ -53,6 +53,5 @@ fn differing(reference: &View<'_>, candidate: &View<'_>) -> Option<Attributes> {
 /// The elements as `T`, which is the view's own type, or u8 for booleans.
 fn elements<'a, T: Element>(view: &View<'a>) -> &'a [T] {
     assert_eq!(view.bytes.len(), view.numel() * view.dtype.size(), "bytes of a {} view of shape {:?}", view.dtype, view.shape);
-    // An empty slice may point anywhere, aligned or not.
-    if view.bytes.is_empty() { &[] } else { bytemuck::cast_slice(view.bytes) }
+    view.elements()
 }

@@ -8,7 +8,7 @@ use half::{bf16, f16};
 pub(super) fn floats(view: View<'_>) -> Vec<f64> {
     macro_rules! cast {
         ($t:ty, $f:expr) => {
-            bytemuck::cast_slice::<u8, $t>(view.bytes).iter().map($f).collect()
+            view.elements::<$t>().iter().map($f).collect()
         };
     }
     match view.dtype {
@@ -31,12 +31,12 @@ pub(super) fn floats(view: View<'_>) -> Vec<f64> {
 pub(super) fn integers(view: View<'_>) -> Option<Vec<i64>> {
     macro_rules! cast {
         ($t:ty) => {
-            Some(bytemuck::cast_slice::<u8, $t>(view.bytes).iter().map(|x| *x as i64).collect())
+            Some(view.elements::<$t>().iter().map(|x| *x as i64).collect())
         };
     }
     match view.dtype {
         DType::F64 | DType::F32 | DType::F16 | DType::BF16 => None,
-        DType::U64 => bytemuck::cast_slice::<u8, u64>(view.bytes).iter().map(|x| i64::try_from(*x).ok()).collect(),
+        DType::U64 => view.elements::<u64>().iter().map(|x| i64::try_from(*x).ok()).collect(),
         DType::I64 => cast!(i64),
         DType::I32 => cast!(i32),
         DType::I16 => cast!(i16),
@@ -72,4 +72,22 @@ pub(super) fn from_floats(dtype: DType, shape: &[usize], values: &[f64]) -> Resu
             return Tensor::from_bytes(DType::Bool, shape.to_vec(), &bytes);
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn a_view_without_an_element_may_lie_at_any_address() {
+        let bytes = [0u128; 1];
+        let odd = &bytemuck::cast_slice::<u128, u8>(&bytes)[1..1];
+        for dtype in DType::ALL {
+            let view = View { dtype, shape: &[2, 0], bytes: odd };
+            assert_eq!((floats(view), integers(view).unwrap_or_default()), (vec![], vec![]), "{dtype}");
+        }
+        assert_eq!(View { dtype: DType::F64, shape: &[0], bytes: odd }.values::<f64>(), Some(&[][..]));
+        assert_eq!(Tensor::of(&[1], &[7i16]).to_i64(), Some(vec![7]));
+    }
 }

@@ -157,7 +157,12 @@ impl<'a> View<'a> {
 
     /// The elements, if the dtype is `T`'s.
     pub fn values<T: Element>(&self) -> Option<&'a [T]> {
-        (self.dtype == T::DTYPE).then(|| bytemuck::cast_slice(self.bytes))
+        (self.dtype == T::DTYPE).then(|| self.elements())
+    }
+
+    /// The bytes as elements of the dtype's own type; what holds none need not be aligned.
+    pub(crate) fn elements<T: bytemuck::Pod>(&self) -> &'a [T] {
+        if self.bytes.is_empty() { &[] } else { bytemuck::cast_slice(self.bytes) }
     }
 
     /// Every element as f64.

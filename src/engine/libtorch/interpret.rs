@@ -4,7 +4,7 @@ use super::call::{Call, Precision};
 use super::ops::{self, Kernel, Op, dtypes};
 use super::perturbed;
 use super::value::Value;
-use parity::error::{Error, Result};
+use parity::error::{Error, Place, Result};
 use parity::graph::{Attribute, Graph, Node, Step, cut, proto};
 use std::collections::HashMap;
 use tch::Tensor;

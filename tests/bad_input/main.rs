@@ -1,9 +1,11 @@
 //! Bad input ends in exit 2, 3 or 4 with one clear message: never a panic, never a hang, never a raw control character.
 
+mod hostile;
+mod mutated;
+#[path = "../support/mod.rs"]
 mod support;
 
 use parity::graph::proto::*;
-use prost::Message;
 use std::path::Path;
 use support::*;
 
@@ -215,59 +217,6 @@ fn an_image_that_cannot_be_read_is_named() {
     }
 }
 
-/// safetensors files that lie about themselves.
-fn hostile() -> Vec<(&'static str, Vec<u8>)> {
-    let one = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
-    vec![
-        ("empty", vec![]),
-        ("shorter than a length", vec![1, 2, 3]),
-        ("header length beyond the file", [&u64::MAX.to_le_bytes()[..], b"{}"].concat()),
-        ("header length of a tebibyte", [&(1u64 << 40).to_le_bytes()[..], b"{}"].concat()),
-        ("header cut", raw_trace(one, &[0; 4])[..20].to_vec()),
-        ("data cut", raw_trace(one, &[0; 3])),
-        ("bytes left over", raw_trace(one, &[0; 9])),
-        ("no JSON", raw_trace("{nonsense", &[])),
-        (
-            "overlapping offsets",
-            raw_trace(
-                r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}"#,
-                &[0; 6],
-            ),
-        ),
-        ("reversed offsets", raw_trace(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, &[0; 4])),
-        ("shape that overflows", raw_trace(r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,4]}}"#, &[0; 4])),
-        (
-            "offset that overflows",
-            raw_trace(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[18446744073709551612,18446744073709551615]}}"#, &[0; 4]),
-        ),
-        (
-            "a header of another version",
-            raw_trace(
-                r#"{"__metadata__":{"parity.trace":"{\"format\":2,\"subject\":\"\",\"command\":\"\",\"inputs\":{},\"tensors\":{}}"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
-                &[0; 4],
-            ),
-        ),
-    ]
-}
-
-#[test]
-fn a_hostile_trace_is_refused_by_compare_and_by_run() {
-    for (what, bytes) in hostile() {
-        let setup = |d: &Path| {
-            write_model(d, "m.onnx", &small());
-            std::fs::write(d.join("bad.safetensors"), &bytes).unwrap();
-            write_trace(&d.join("good.safetensors"), &[("a", &[1], &[1.0])], None);
-        };
-        eprintln!("{what}");
-        check(setup, &["compare", "good.safetensors", "bad.safetensors", "--exact"], 2, &["bad.safetensors"]);
-        check(setup, &["compare", "bad.safetensors", "good.safetensors", "--exact"], 2, &["bad.safetensors"]);
-        if cfg!(feature = "torch") {
-            check(setup, &["run", "m.onnx", "--against", "bad.safetensors"], 2, &["bad.safetensors"]);
-        }
-        check(setup, &["run", "m.onnx", "--input", "x=bad.safetensors"], 2, &["bad.safetensors"]);
-    }
-}
-
 #[test]
 fn a_word_that_a_scenario_does_not_know_gets_place_and_probable_word() {
     check_scenario("sead = 3\n", &["s.toml", "line 3, column 1", "unknown field `sead`", "did you mean 'seed'"]);
@@ -365,172 +314,6 @@ fn too_little_compared_is_exit_4_and_never_0() {
         .run()
         .exits(4)
         .says(&["NOTHING COMPARED", "other"]);
-}
-
-const HOSTILE: &str = "a\u{1b}[2J\u{7}\u{9b}b\r\u{202e}c";
-
-#[test]
-fn names_from_files_cannot_steer_the_terminal() {
-    let ports = |op: &str, dangling: bool| {
-        let mut m = onnx(
-            port(HOSTILE, F32, &[2]),
-            vec![node(op, HOSTILE, &[if dangling { "\u{1b}c" } else { HOSTILE }], &["y\u{1b}[31m"])],
-            vec![weight(HOSTILE, &[1], &[1.0])],
-        );
-        m.graph.as_mut().unwrap().initializer[0].name = Some("w\u{1b}/w".into());
-        m
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let run = |args: &[&str]| {
-        let ran = Call::new(PARITY, dir.path(), args).run();
-        ran.is_civil();
-        ran
-    };
-    let mut named = ports("Relu", false);
-    named.opset_import.push(OperatorSetIdProto { domain: Some("com.\u{1b}[8m".into()), version: Some(1) });
-    let TypeValue::Tensor(t) = named.graph.as_mut().unwrap().input[0].r#type.as_mut().unwrap().value.as_mut().unwrap() else { panic!() };
-    t.shape.as_mut().unwrap().dim[0].value = Some(DimensionValue::Param("n\u{1b}[9m".into()));
-    write_model(dir.path(), "ports.onnx", &named);
-    run(&["map", "ports.onnx", "--nodes"]).exits(0).says(&["\\u{1b}[2J"]);
-    run(&["run", "ports.onnx"]).refuses(2, &["\\u{1b}[9m"]);
-    write_model(dir.path(), "dangling.onnx", &ports("Relu", true));
-    run(&["map", "dangling.onnx"]).refuses(2, &["\\u{1b}c"]);
-    write_model(dir.path(), "op.onnx", &ports("Op\u{1b}[5m", false));
-    run(&["map", "op.onnx"]).exits(0).says(&["Op\\u{1b}[5m"]);
-    if cfg!(feature = "torch") {
-        let ran = run(&["run", "op.onnx"]);
-        let code = ran.code.unwrap();
-        assert!(matches!(code, 2 | 3), "{ran}");
-        ran.refuses(code, &["Op\\u{1b}[5m"]);
-        write_model(dir.path(), "runs.onnx", &ports("Relu", false));
-        for args in [&["run", "runs.onnx", "--all"][..], &["run", "runs.onnx", "--json"]] {
-            run(args).exits(0);
-        }
-    }
-    std::fs::write(dir.path().join("s.toml"), "format = 1\nmodel = \"ports.onnx\"\n\"k\\u001b[2J\" = 1\n").unwrap();
-    run(&["run", "s.toml"]).refuses(2, &["k\\u{1b}[2J"]);
-    std::fs::write(dir.path().join("s.toml"), "format = 1\nmodel = \"gone\\u001b[2J.onnx\"\n").unwrap();
-    run(&["run", "s.toml"]).refuses(2, &["gone\\u{1b}[2J"]);
-    for (name, values) in [("a", 1.0), ("b", 2.0)] {
-        write_trace(
-            &dir.path().join(format!("{name}.safetensors")),
-            &[("t\u{1b}[2J", &[1], &[values]), (&format!("only {name}\u{1b}c"), &[1], &[1.0])],
-            None,
-        );
-    }
-    run(&["compare", "a.safetensors", "b.safetensors", "--exact", "--all"]).exits(1).says(&["t\\u{1b}[2J", "only b\\u{1b}c"]);
-    let odd = dir.path().join("no\u{1b}[2Jwhere");
-    std::fs::create_dir(&odd).unwrap();
-    Call::new(PARITY, dir.path(), &["doctor"]).without_libraries(&odd).run().exits(3).says(&["no\\u{1b}[2Jwhere"]);
-}
-
-/// A small deterministic generator: mutations must be the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        ((self.0 >> 33) as usize) % n.max(1)
-    }
-
-    /// One to four edits: a byte changed, a range repeated, removed or set, the end cut off.
-    fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut out = bytes.to_vec();
-        for _ in 0..=self.below(4) {
-            let (at, len) = (self.below(out.len()), 1 + self.below(9));
-            let end = (at + len).min(out.len());
-            match self.below(5) {
-                0 if !out.is_empty() => out[at] = self.below(256) as u8,
-                1 if !out.is_empty() => out[at] ^= 1 << self.below(8),
-                2 => {
-                    let part = out[at..end].to_vec();
-                    out.splice(at..at, part);
-                }
-                3 => {
-                    out.drain(at..end);
-                }
-                4 => out[at..end].fill([0, 0x7f, 0x80, 0xff][self.below(4)]),
-                _ => out.truncate(at),
-            }
-        }
-        out
-    }
-}
-
-#[test]
-fn a_mutated_model_is_parsed_or_refused_and_never_panics() {
-    let mut rich = small();
-    let ints = AttributeProto { name: Some("axes".into()), ints: vec![0, 1], r#type: Some(7), ..Default::default() };
-    let text =
-        AttributeProto { name: Some("mode".into()), s: Some(bytes::Bytes::from_static(b"linear")), r#type: Some(3), ..Default::default() };
-    let body = AttributeProto { name: Some("body".into()), g: small().graph, r#type: Some(5), ..Default::default() };
-    let value = AttributeProto { name: Some("value".into()), t: Some(weight("", &[1], &[2.0])), r#type: Some(4), ..Default::default() };
-    rich.graph.as_mut().unwrap().node[2].attribute = vec![ints, text, body, value];
-    let (bytes, mut random, mut parsed) = (rich.encode_to_vec(), Random(7), 0);
-    for i in 0..1000 {
-        let mutated = random.mutate(&bytes);
-        let result = std::panic::catch_unwind(|| parity::graph::load::parse(mutated.clone().into(), None).is_ok());
-        parsed += usize::from(result.unwrap_or_else(|_| panic!("mutation {i} panics: {mutated:?}")));
-    }
-    assert!((50..950).contains(&parsed), "{parsed} of 1000 mutations are still a model: they test too little");
-}
-
-#[test]
-fn a_mutated_trace_is_opened_or_refused_and_never_panics() {
-    let dir = tempfile::tempdir().unwrap();
-    let (path, header) = (
-        dir.path().join("t.safetensors"),
-        r#"{"format":1,"subject":"s","command":"c","inputs":{"x":"00"},"tensors":{"a":{"node":"n","op":"Add","inputs":["x"]},"b":{"node":"m","op":"Mul","inputs":["a"]}}}"#,
-    );
-    write_trace(&path, &[("a", &[2, 2], &[1.0, 2.0, 3.0, 4.0]), ("b", &[3], &[1.0; 3])], Some(header));
-    let (bytes, mut random, mut opened) = (std::fs::read(&path).unwrap(), Random(11), 0);
-    for i in 0..1000 {
-        let mutated = random.mutate(&bytes);
-        // A file that a map still lies on is never written to: each mutation is a file of its own.
-        let path = dir.path().join(format!("{i}.safetensors"));
-        std::fs::write(&path, &mutated).unwrap();
-        let read = || match parity::trace::file::open(&path) {
-            Ok(trace) => trace.ordered().iter().all(|n| trace.tensor(n).is_ok()),
-            Err(_) => false,
-        };
-        opened += usize::from(std::panic::catch_unwind(read).unwrap_or_else(|_| panic!("mutation {i} panics: {mutated:?}")));
-    }
-    assert!((5..995).contains(&opened), "{opened} of 1000 mutations still open: they test too little");
-}
-
-#[test]
-fn a_mutated_scenario_is_parsed_or_refused_and_never_panics() {
-    let text = "format = 1\nmodel = \"m.onnx\"\nseed = 3\n[inputs.x]\nrandom = \"integers\"\nlow = 0\nhigh = 9\n[reference]\nsubject = \"libtorch\"\n[expect]\ncoverage = 0.5\n";
-    let mut random = Random(13);
-    for i in 0..1000 {
-        let mutated = String::from_utf8_lossy(&random.mutate(text.as_bytes())).into_owned();
-        let parse = || parity::scenario::load::parse(&mutated).is_ok();
-        std::panic::catch_unwind(parse).unwrap_or_else(|_| panic!("mutation {i} panics: {mutated:?}"));
-    }
-}
-
-#[test]
-fn a_mutated_npy_file_is_read_or_refused_and_never_panics() {
-    use npyz::WriterBuilder;
-    let mut bytes = Vec::new();
-    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&[2, 3]).writer(&mut bytes).begin_nd().unwrap();
-    writer.extend([1f32, 2., 3., 4., 5., 6.]).unwrap();
-    writer.finish().unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    write_model(dir.path(), "m.onnx", &small());
-    let graph = parity::graph::load::file(&dir.path().join("m.onnx")).unwrap();
-    let path = dir.path().join("x.npy");
-    let scenario = parity::scenario::build::from_model(&dir.path().join("m.onnx"), &[format!("x={}", path.display())], None).unwrap();
-    let (mut random, mut read) = (Random(17), 0);
-    for i in 0..1000 {
-        let mutated = random.mutate(&bytes);
-        std::fs::write(&path, &mutated).unwrap();
-        let make = std::panic::AssertUnwindSafe(|| parity::input::make(&scenario, &graph).is_ok());
-        read += usize::from(
-            std::panic::catch_unwind(make).unwrap_or_else(|_| panic!("mutation {i} panics: {:?}", String::from_utf8_lossy(&mutated))),
-        );
-    }
-    assert!((20..980).contains(&read), "{read} of 1000 mutations are still read: they test too little");
 }
 
 /// A graph whose node `odd` no engine can compute: whichever side is asked first names node, operator, opset, and what the node takes.

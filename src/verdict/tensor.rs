@@ -1,0 +1,223 @@
+//! tensor: one tensor, judged twice: with all that lies before it, and its node alone; and which side is off.
+
+use crate::compare::{Comparison, json};
+use crate::floor::bound::{Bounded, DetectionLimit};
+use crate::tensor::DType;
+use serde::{Deserialize, Serialize};
+
+/// Which side is off at an origin.
+///
+/// The shadow shares code with libtorch: where libtorch and the shadow agree against ONNX Runtime, one opinion stands against
+/// one, and that is what is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    Reference,
+    Candidate,
+    /// The reference, or the candidate and the shadow alike (they share code).
+    ReferenceOrShadow,
+    /// The candidate, or the reference and the shadow alike (they share code).
+    CandidateOrShadow,
+    /// Neither is within its bound of the shadow.
+    Both,
+    /// There is no shadow to ask.
+    Unknown,
+}
+
+impl Side {
+    /// As a sentence's subject.
+    pub fn say(self) -> &'static str {
+        match self {
+            Side::Reference => "the reference",
+            Side::Candidate => "the candidate",
+            Side::ReferenceOrShadow => "the reference, or the candidate and its f64 shadow alike",
+            Side::CandidateOrShadow => "the candidate, or the reference and its f64 shadow alike",
+            Side::Both => "both sides",
+            Side::Unknown => "one side (no shadow to tell which)",
+        }
+    }
+}
+
+/// One tensor of the reference's graph, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TensorResult {
+    pub name: String,
+    /// The node that produces it.
+    pub node: String,
+    pub op: String,
+    /// Index of the node in executable order.
+    pub step: usize,
+    pub dtype: Option<DType>,
+    pub shape: Vec<usize>,
+    /// Multiply-accumulates of the node that produces it; counted on its first output.
+    pub macs: u64,
+    /// Candidate against reference, each on its own upstream values.
+    pub accumulated: Accumulated,
+    /// The node alone, fed the reference's recorded values.
+    pub isolated: Isolated,
+    /// Set where a subject did not repeat its own bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_noise: Option<String>,
+    /// Set where it was observed inside the body of a step: one slice for every turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Inside>,
+}
+
+/// Where a tensor lies that was observed inside a body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// The step that runs the body, and its operator.
+    pub step: String,
+    pub op: String,
+    /// The first turn that is over where the step is run alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<usize>,
+}
+
+/// Outcome of the comparison of both subjects' own values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accumulated {
+    /// Compared with a tolerance.
+    Compared {
+        comparison: Comparison,
+        /// Error / tolerance; over 1 diverges.
+        #[serde(with = "json")]
+        ratio: f64,
+        by: ToleranceBy,
+    },
+    /// Decisions that differ although every input agrees: both sides of a tie.
+    TieFlip {
+        flips: u64,
+        of: u64,
+        #[serde(with = "json")]
+        margin: f64,
+    },
+    Abstained {
+        reason: String,
+    },
+}
+
+/// What the accumulated error was held against.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToleranceBy {
+    /// Within one node's own rounding: no noise run was needed.
+    Rounding,
+    /// The Monte Carlo spread times R.
+    Noise { runs: u32 },
+    /// Equal bits demanded.
+    Exact,
+    /// The user's own tolerance.
+    Stated,
+    /// Nothing: the metrics alone were asked for.
+    Unjudged,
+}
+
+/// Outcome of the node alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolated {
+    /// Held against γ·√K·u·S around the shadow.
+    Bounded {
+        family: crate::floor::Family,
+        terms: usize,
+        bounded: Bounded,
+        side: Option<Side>,
+    },
+    /// Every bit is decided by the inputs.
+    Exact {
+        comparison: Comparison,
+        side: Option<Side>,
+    },
+    /// Held against the user's own tolerance.
+    Stated {
+        comparison: Comparison,
+        #[serde(with = "json")]
+        ratio: f64,
+    },
+    /// A decision that differs where the f64 margin is 0 (or below what rounding of one node can be).
+    TieFlip {
+        flips: u64,
+        of: u64,
+        #[serde(with = "json")]
+        margin: f64,
+    },
+    /// A decision that differs although the inputs do not tie.
+    RuleDifference {
+        comparison: Comparison,
+        #[serde(with = "json")]
+        margin: f64,
+        side: Option<Side>,
+    },
+    Abstained {
+        reason: String,
+    },
+}
+
+impl Isolated {
+    /// Whether the node itself is at fault.
+    pub fn over(&self) -> bool {
+        match self {
+            Isolated::Bounded { bounded, .. } => bounded.failing > 0,
+            Isolated::Exact { comparison, .. } => !comparison.identical(),
+            Isolated::Stated { ratio, .. } => *ratio > 1.0,
+            Isolated::RuleDifference { .. } => true,
+            Isolated::TieFlip { .. } | Isolated::Abstained { .. } => false,
+        }
+    }
+
+    pub fn compared(&self) -> bool {
+        !matches!(self, Isolated::Abstained { .. })
+    }
+
+    pub fn side(&self) -> Option<Side> {
+        match self {
+            Isolated::Bounded { side, .. } | Isolated::Exact { side, .. } | Isolated::RuleDifference { side, .. } => *side,
+            Isolated::Stated { .. } => Some(Side::Unknown),
+            Isolated::TieFlip { .. } | Isolated::Abstained { .. } => None,
+        }
+    }
+
+    pub fn limit(&self) -> Option<DetectionLimit> {
+        match self {
+            Isolated::Bounded { bounded, .. } => bounded.limit,
+            Isolated::Exact { .. }
+            | Isolated::Stated { .. }
+            | Isolated::TieFlip { .. }
+            | Isolated::RuleDifference { .. }
+            | Isolated::Abstained { .. } => None,
+        }
+    }
+}
+
+impl Accumulated {
+    pub fn over(&self) -> bool {
+        match self {
+            Accumulated::Compared { ratio, .. } => *ratio > 1.0 || ratio.is_nan(),
+            Accumulated::TieFlip { .. } | Accumulated::Abstained { .. } => false,
+        }
+    }
+
+    pub fn compared(&self) -> bool {
+        !matches!(self, Accumulated::Abstained { .. } | Accumulated::Compared { by: ToleranceBy::Unjudged, .. })
+    }
+
+    /// Error / tolerance, where there is one.
+    pub fn ratio(&self) -> Option<f64> {
+        match self {
+            Accumulated::Compared { ratio, .. } => Some(*ratio),
+            Accumulated::TieFlip { .. } | Accumulated::Abstained { .. } => None,
+        }
+    }
+}
+
+impl TensorResult {
+    /// The candidate's shape, where it is not the reference's.
+    pub fn candidate_shape(&self) -> Option<Vec<usize>> {
+        match &self.accumulated {
+            Accumulated::Compared { comparison: Comparison::Attributes(a), .. } => a.shape.as_ref().map(|(_, c)| c.clone()),
+            Accumulated::Compared { .. } | Accumulated::TieFlip { .. } | Accumulated::Abstained { .. } => None,
+        }
+    }
+}
