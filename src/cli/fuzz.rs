@@ -1,6 +1,6 @@
 //! fuzz: `parity fuzz`: a kernel's ONNX form in libtorch, values and autograd, against the f64 reference on drawn cases.
 
-use super::{args, engine, interrupt, say, watch};
+use super::{args, engine, fuzz_graph, interrupt, say, watch};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
 use crate::fuzz::account::Find;
@@ -22,6 +22,9 @@ const CASES: u64 = 1000;
 const FOUND: &str = "scenarios/found";
 
 pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
+    if fuzz_graph::is_meant(&args.kernel) {
+        return fuzz_graph::command(args, engines);
+    }
     let kernels = if args.kernel == "all" { all().collect() } else { vec![find(&args.kernel)?] };
     let candidate = candidate(args, kernels.len())?;
     if engines.torch.is_none() {
@@ -42,10 +45,18 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
 
 /// The subject that is fuzzed: libtorch, with the fault where one is named.
 fn candidate(args: &args::Fuzz, kernels: usize) -> Result<Subject> {
-    let Some(text) = &args.fault else { return Ok(Subject::named("libtorch")) };
+    if args.fault.is_none() {
+        return Ok(Subject::named("libtorch"));
+    }
     if kernels > 1 {
         return Err(Error::usage("--fault names a node of one kernel's form").next("name the kernel instead of all"));
     }
+    faulty(args, "libtorch")
+}
+
+/// `engine` with the fault that --fault names.
+pub fn faulty(args: &args::Fuzz, engine: &str) -> Result<Subject> {
+    let text = args.fault.as_deref().unwrap_or_default();
     let wrong = || Error::usage(format!("--fault {text}: expected NAME@NODE or NAME@NODE=AMOUNT")).next("parity list faults");
     let (name, place) = text.split_once('@').ok_or_else(wrong)?;
     let (node, amount) = match place.rsplit_once('=') {
@@ -53,7 +64,7 @@ fn candidate(args: &args::Fuzz, kernels: usize) -> Result<Subject> {
         None => (place, None),
     };
     let (fault, node) = (Some(name.to_string()), Some(node.to_string()));
-    Ok(Subject { of: Some("libtorch".into()), fault, node, amount, ..Subject::named("faulty") })
+    Ok(Subject { of: Some(engine.into()), fault, node, amount, ..Subject::named("faulty") })
 }
 
 fn one(kernel: &'static Kernel, candidate: &Subject, args: &args::Fuzz, engines: Engines) -> Result<Report> {
@@ -86,11 +97,11 @@ fn form(path: &Path) -> Result<Arc<Graph>> {
 }
 
 /// Where finds are kept; those of a planted fault only where a folder is named for them.
-fn found(args: &args::Fuzz) -> Option<PathBuf> {
+pub fn found(args: &args::Fuzz) -> Option<PathBuf> {
     args.found.clone().or_else(|| args.fault.is_none().then(|| FOUND.into()))
 }
 
-fn options(args: &args::Fuzz) -> Options {
+pub fn options(args: &args::Fuzz) -> Options {
     Options {
         cases: args.cases.unwrap_or(if args.time.is_some() { u64::MAX } else { CASES }),
         seed: args.seed,

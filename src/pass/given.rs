@@ -38,7 +38,14 @@ impl<'a> Given<'a> {
         preflight::faults(scenario)?;
         let inputs = input::make(scenario, &graph)?;
         graph = hoist::decided(&graph, &inputs)?.unwrap_or(graph);
-        let graph = Arc::new(graph);
+        Self::on(scenario, Arc::new(graph), inputs)
+    }
+
+    /// The scenario on a graph and inputs that are at hand; the graph's decided conditions are hoisted already.
+    ///
+    /// # Errors
+    /// Whatever the scenario, the graph or its golden lack.
+    pub fn on(scenario: &'a Scenario, graph: Arc<Graph>, inputs: IndexMap<String, Tensor>) -> Result<Self> {
         let plan = Plan::of(&graph, scenario)?;
         let name = scenario.name.as_deref().unwrap_or("");
         let golden = scenario.golden.as_deref().map(|folder| store::open_for(folder, name)).transpose()?;

@@ -61,8 +61,11 @@ pub struct OnnxRuntime {
     graph: Arc<Graph>,
     options: Options,
     environment: Environment,
-    /// The piece that ran last, kept because proving a piece runs it twice.
-    last: Option<Piece>,
+    /// The piece that ran last, kept because proving a piece runs it twice; every piece that ran, where they will be asked for again.
+    pieces: Vec<Piece>,
+    /// The whole model as it is deployed, where it will be asked for again.
+    deployed: Option<OrtSession>,
+    keep: bool,
 }
 
 struct Piece {
@@ -95,7 +98,7 @@ fn ort_error<T>(e: ort::Error<T>) -> Error {
 
 impl OnnxRuntime {
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
-        Ok(Self { graph, options: options.clone(), environment: environment()?, last: None })
+        Ok(Self { graph, options: options.clone(), environment: environment()?, pieces: vec![], deployed: None, keep: false })
     }
 
     fn session(&self, model: &[u8], level: Optimisation, without: &[&str]) -> Result<OrtSession> {
@@ -158,16 +161,33 @@ impl OnnxRuntime {
         None
     }
 
-    /// The session of a piece: the last one again, or a new one.
+    /// The session of a piece: one that is open, or a new one.
     fn piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<&mut Piece> {
-        let same = self.last.as_ref().is_some_and(|p| p.steps == steps && p.link == link);
-        if !same {
-            let cut = cut::cut(&self.graph, steps, link, &|name| feed(name).map(|t| t.dtype()));
-            self.last = None;
-            let session = self.session(&cut.model, self.options.optimisation, &[])?;
-            self.last = Some(Piece { steps: steps.to_vec(), link, inputs: cut.inputs, session });
-        }
-        self.last.as_mut().ok_or_else(|| Error::failed("onnxruntime: no session"))
+        let at = match self.pieces.iter().position(|p| p.steps == steps && p.link == link) {
+            Some(at) => at,
+            None => {
+                let cut = cut::cut(&self.graph, steps, link, &|name| feed(name).map(|t| t.dtype()));
+                if !self.keep {
+                    self.pieces.clear();
+                }
+                let session = self.session(&cut.model, self.options.optimisation, &[])?;
+                self.pieces.push(Piece { steps: steps.to_vec(), link, inputs: cut.inputs, session });
+                self.pieces.len() - 1
+            }
+        };
+        Ok(&mut self.pieces[at])
+    }
+
+    /// The whole model in a session of its own.
+    fn whole(&self, how: &Deployed) -> Result<OrtSession> {
+        self.session(&cut::whole(&self.graph, how.observed), how.level, how.without).at("the whole model")
+    }
+
+    /// The declared outputs, of a session of the whole model.
+    fn declared(&self, session: &mut OrtSession, feed: Feed) -> Result<Vec<(String, Tensor)>> {
+        let names: Vec<String> = self.graph.inputs.iter().map(|p| p.name.clone()).collect();
+        let mut results = run(session, &names, &str::to_string, feed).at("the whole model")?;
+        Ok(self.graph.outputs.iter().filter_map(|p| results.remove(&p.name).map(|t| (p.name.clone(), t))).collect())
     }
 }
 
@@ -179,8 +199,18 @@ impl Session for OnnxRuntime {
         }
     }
 
+    fn keep(&mut self) {
+        self.keep = true;
+    }
+
     fn unobserved(&mut self, feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
-        self.deployed(feed, &Deployed { level: Optimisation::All, without: &[], observed: &[] })
+        let mut session = match self.deployed.take() {
+            Some(session) => session,
+            None => self.whole(&Deployed { level: Optimisation::All, without: &[], observed: &[] })?,
+        };
+        let outputs = self.declared(&mut session, feed)?;
+        self.deployed = Some(session).filter(|_| self.keep);
+        Ok(Some(outputs))
     }
 
     fn optimisers(&self) -> &'static [&'static str] {
@@ -188,13 +218,8 @@ impl Session for OnnxRuntime {
     }
 
     fn deployed(&mut self, feed: Feed, how: &Deployed) -> Result<Option<Vec<(String, Tensor)>>> {
-        let model = cut::whole(&self.graph, how.observed);
-        let mut session = self.session(&model, how.level, how.without).at("the whole model")?;
-        drop(model);
-        let names: Vec<String> = self.graph.inputs.iter().map(|p| p.name.clone()).collect();
-        let mut results = run(&mut session, &names, &str::to_string, feed).at("the whole model")?;
-        let produced = self.graph.outputs.iter().filter_map(|p| results.remove(&p.name).map(|t| (p.name.clone(), t)));
-        Ok(Some(produced.collect()))
+        let mut session = self.whole(how)?;
+        self.declared(&mut session, feed).map(Some)
     }
 }
 
