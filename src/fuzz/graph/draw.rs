@@ -118,7 +118,7 @@ impl Law {
         let drawn: bool = rng.random();
         // Halves and quarters first: what a network halves on its way must be even.
         let one = |(key, own): (String, usize), rng: &mut ChaCha8Rng| {
-            let around = [own, own / 2, own / 4, own * 3 / 4, own + 1, 1, 2, own];
+            let around = [own / 2, own / 4, own * 3 / 4, own.saturating_sub(1), own, own + 1, own + own / 2];
             (key, if drawn { around[rng.random_range(0..around.len())].max(1) } else { own })
         };
         own.into_iter().map(|size| one(size, rng)).collect()

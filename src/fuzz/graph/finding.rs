@@ -26,7 +26,7 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub kind: Kind,
-    /// The node (or tensor) where it is first.
+    /// The node (with its operator) or tensor where it is first.
     pub place: String,
     /// The tensor that tells it; the last that has to be computed.
     pub tensor: Option<String>,
@@ -45,9 +45,9 @@ impl Finding {
     /// The finding without its numbers.
     pub fn what(&self) -> String {
         match self.kind {
-            Kind::Origin => format!("node '{}' is off alone", self.place),
+            Kind::Origin => format!("node {} is off alone", self.place),
             Kind::Untested => format!("tensor '{}' is off, its node not tested alone", self.place),
-            Kind::Drift => format!("drift, over the floor first at node '{}'", self.place),
+            Kind::Drift => format!("drift, over the floor first at node {}", self.place),
             Kind::Unobserved => format!("output '{}' is off only when nothing is observed", self.place),
             Kind::Refused => format!("the candidate refuses it: {}", self.place),
         }
@@ -84,6 +84,11 @@ pub fn of(run: &Run) -> Judged {
     }
 }
 
+/// A line without its columns.
+fn words(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn special(t: &TensorResult) -> bool {
     let held = |c: &Comparison| {
         let s = c.metrics().map(|m| &m.specials);
@@ -95,17 +100,18 @@ fn special(t: &TensorResult) -> bool {
 
 fn first(run: &Run) -> Option<Finding> {
     let v = &run.verdict;
-    let says = report::headline(run).lines().skip(1).take(2).map(str::trim).collect::<Vec<_>>().join("; ");
+    let says = report::headline(run).lines().skip(1).take(2).map(words).collect::<Vec<_>>().join("; ");
     let finding = |kind, place: &str, tensor: Option<String>, suspects: Vec<String>| {
         Some(Finding { kind, place: place.to_string(), tensor, suspects, says: says.clone() })
     };
-    let produced = |node: &str| run.tensors.iter().find(|t| t.node == node).map(|t| t.name.clone());
+    let produced = |node: &str| run.tensors.iter().find(|t| t.node == node);
     if let Some(o) = v.origins.first() {
-        finding(Kind::Origin, &o.node, Some(o.tensor.clone()), vec![o.node.clone()])
+        finding(Kind::Origin, &format!("'{}' ({})", o.node, o.op), Some(o.tensor.clone()), vec![o.node.clone()])
     } else if let Some(t) = v.untested.first() {
         finding(Kind::Untested, t, Some(t.clone()), vec![])
     } else if let Some(d) = &v.drift {
-        finding(Kind::Drift, &d.first, produced(&d.first), vec![])
+        let (first, op) = (produced(&d.first), produced(&d.first).map_or("", |t| &t.op));
+        finding(Kind::Drift, &format!("'{}' ({op})", d.first), first.map(|t| t.name.clone()), vec![])
     } else {
         let u = v.only_unobserved.first()?;
         let suspects = u.cause.as_ref().map_or(vec![], |c| c.nodes.clone());
