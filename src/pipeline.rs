@@ -2,7 +2,7 @@
 
 use crate::environment;
 use crate::error::Result;
-use crate::pass::bench::Bench;
+use crate::pass::bench::{Bench, Opened};
 use crate::pass::conclude::{Found, conclude};
 use crate::pass::given::Given;
 use crate::pass::lacking::Lacking;
@@ -16,12 +16,29 @@ use std::time::Instant;
 
 /// Runs `scenario`; `record` is the folder that receives both traces.
 pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record: Option<&Path>) -> Result<Run> {
-    let mut clock = Clock::start();
-    let mut given = Given::read(scenario)?;
-    let params = given.params.take();
+    let clock = Clock::start();
+    let given = Given::read(scenario)?;
     memory::check(&given, record.is_some(), watch)?;
+    walk(given, None, clock, engines, watch, record).map(|(run, _)| run)
+}
+
+/// Runs what is given; what was opened for another run of the same graph is used again, and handed on.
+pub fn again(given: Given, opened: Option<Opened>, engines: Engines, watch: &mut dyn Watch) -> Result<(Run, Opened)> {
+    walk(given, opened, Clock::start(), engines, watch, None)
+}
+
+fn walk(
+    mut given: Given,
+    opened: Option<Opened>,
+    mut clock: Clock,
+    engines: Engines,
+    watch: &mut dyn Watch,
+    record: Option<&Path>,
+) -> Result<(Run, Opened)> {
+    let scenario = given.scenario;
+    let params = given.params.take();
     let lacking = Lacking::of(&mut given, engines)?;
-    let mut bench = Bench::open(&given, lacking, engines, record)?;
+    let mut bench = Bench::open(&given, lacking, opened, engines, record)?;
     clock.lap("open");
     let mut layers = layers::run(&mut bench, &given.plan, watch)?;
     clock.lap("layers");
@@ -59,7 +76,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     };
     let (verdict, ledger) = conclude(&found);
     clock.lap("verdict");
-    Ok(Run {
+    let run = Run {
         format: 1,
         expectation: expectation(&scenario.expect, &verdict, &ledger),
         scenario: Some(scenario.clone()),
@@ -72,7 +89,8 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
         unobserved,
         stages,
         timings: clock.laps,
-    })
+    };
+    Ok((run, bench.close()))
 }
 
 /// Seconds per phase.

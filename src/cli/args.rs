@@ -30,7 +30,7 @@ pub enum Command {
     List(List),
     /// Say which libraries were found, and what to do about what is missing
     Doctor,
-    /// Draw inputs for a kernel and hold its ONNX form in libtorch, with autograd, against the f64 reference
+    /// Draw inputs for a kernel (its ONNX form in libtorch, with autograd, against the f64 reference) or for a scenario's model
     Fuzz(Fuzz),
     /// Time a forward pass of each subject with nothing observed, in turn
     Time(Time),
@@ -212,8 +212,12 @@ pub enum Table {
 
 #[derive(clap::Args)]
 pub struct Fuzz {
-    /// A name from the first column of `parity list kernels`, or all
+    /// A name from the first column of `parity list kernels`, or all; or a scenario (.toml) or model (.onnx)
+    #[arg(value_name = "KERNEL|SCENARIO")]
     pub kernel: String,
+    /// Input of a bare model around which is drawn: NAME=1x3x224x224, NAME=1x128:0..99 (integers) or NAME=FILE
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub input: Vec<String>,
     /// Cases to draw; 1000 where no time is stated either
     #[arg(long)]
     pub cases: Option<u64>,

@@ -1,6 +1,6 @@
 //! fuzz: `parity fuzz`: a kernel's ONNX form in an engine, or another dialect, against the f64 reference on drawn cases.
 
-use super::{args, engine, interrupt, say, watch};
+use super::{args, engine, fuzz_graph, interrupt, say, watch};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
 use crate::fuzz::account::Find;
@@ -21,6 +21,9 @@ const CASES: u64 = 1000;
 const FOUND: &str = "scenarios/found";
 
 pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
+    if fuzz_graph::is_meant(&args.kernel) {
+        return fuzz_graph::command(args, engines);
+    }
     let kernels = if args.kernel == "all" { all().collect() } else { vec![find(&args.kernel)?] };
     let candidates = kernels.iter().map(|k| candidate(args, k, kernels.len())).collect::<Result<Vec<_>>>()?;
     if engines.torch.is_none() {
@@ -42,7 +45,9 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
 /// Who is fuzzed, with the fault where one is named.
 fn candidate(args: &args::Fuzz, kernel: &'static Kernel, kernels: usize) -> Result<Candidate> {
     let clean = Candidate::called(&args.candidate, kernel)?;
-    let Some(text) = &args.fault else { return Ok(clean) };
+    if args.fault.is_none() {
+        return Ok(clean);
+    }
     if kernels > 1 {
         return Err(Error::usage("--fault names a node of one kernel's form").next("name the kernel instead of all"));
     }
@@ -50,6 +55,12 @@ fn candidate(args: &args::Fuzz, kernel: &'static Kernel, kernels: usize) -> Resu
         return Err(Error::usage(format!("--fault changes a form, and candidate '{}' is a reference", args.candidate))
             .next("name an engine as --candidate: libtorch, libtorch-f32 or onnxruntime"));
     }
+    Ok(Candidate { subject: faulty(args, &clean.subject.subject)?, ..clean })
+}
+
+/// `engine` with the fault that --fault names.
+pub fn faulty(args: &args::Fuzz, engine: &str) -> Result<Subject> {
+    let text = args.fault.as_deref().unwrap_or_default();
     let wrong = || Error::usage(format!("--fault {text}: expected NAME@NODE or NAME@NODE=AMOUNT")).next("parity list faults");
     let (name, place) = text.split_once('@').ok_or_else(wrong)?;
     let (node, amount) = match place.rsplit_once('=') {
@@ -57,8 +68,7 @@ fn candidate(args: &args::Fuzz, kernel: &'static Kernel, kernels: usize) -> Resu
         None => (place, None),
     };
     let (fault, node) = (Some(name.to_string()), Some(node.to_string()));
-    let subject = Subject { of: Some(clean.subject.subject), fault, node, amount, ..Subject::named("faulty") };
-    Ok(Candidate { subject, ..clean })
+    Ok(Subject { of: Some(engine.into()), fault, node, amount, ..Subject::named("faulty") })
 }
 
 fn one(kernel: &'static Kernel, candidate: &Candidate, args: &args::Fuzz, engines: Engines) -> Result<Report> {
@@ -89,11 +99,11 @@ fn form(path: &Path) -> Result<Arc<Graph>> {
 }
 
 /// Where finds are kept; those of a planted fault only where a folder is named for them.
-fn found(args: &args::Fuzz) -> Option<PathBuf> {
+pub fn found(args: &args::Fuzz) -> Option<PathBuf> {
     args.found.clone().or_else(|| args.fault.is_none().then(|| FOUND.into()))
 }
 
-fn options(args: &args::Fuzz) -> Options {
+pub fn options(args: &args::Fuzz) -> Options {
     Options {
         cases: args.cases.unwrap_or(if args.time.is_some() { u64::MAX } else { CASES }),
         seed: args.seed,

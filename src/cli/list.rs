@@ -5,6 +5,7 @@ use super::say;
 use crate::error::{Result, printable};
 use crate::exit::Exit;
 use crate::floor::Family;
+use crate::fuzz::graph::draw::Values;
 use crate::golden::find;
 use crate::kernel;
 use crate::report::table;
@@ -56,7 +57,8 @@ fn one(which: Table) -> String {
                 ["integers", "low ..= high, both required"],
                 ["constant", "value"],
             ];
-            table(&["distribution", "values"], &rows.map(|r| owned(&r)))
+            let drawn: Vec<_> = Values::ALL.iter().map(|(_, name, values)| owned(&[name, values])).collect();
+            table(&["distribution", "values"], &rows.map(|r| owned(&r))) + &table(&["parity fuzz SCENARIO draws", "values"], &drawn)
         }
         Table::Goldens => goldens(),
         Table::Exits => {

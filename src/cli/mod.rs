@@ -8,6 +8,7 @@ mod doctor;
 mod engine;
 mod extract;
 mod fuzz;
+mod fuzz_graph;
 mod interrupt;
 mod list;
 mod map;

@@ -31,22 +31,22 @@ impl Watch for Bar {
     }
 }
 
-/// The progress of a fuzzed kernel: cases, their rate, finds.
+/// The progress of what is fuzzed: cases, their rate, finds.
 pub struct Cases {
     bar: ProgressBar,
-    name: &'static str,
+    name: String,
 }
 
 impl Cases {
     /// Of `all` cases, where their number is known.
-    pub fn new(name: &'static str, all: Option<u64>) -> Self {
+    pub fn new(name: &str, all: Option<u64>) -> Self {
         let bar = all.map_or_else(ProgressBar::no_length, ProgressBar::new);
         let shown = if all.is_some() { "{msg} [{bar:30}] {pos}/{len} cases" } else { "{msg} {pos} cases" };
         if let Ok(style) = ProgressStyle::with_template(&format!("{shown}, {{per_sec}}, {{elapsed}}")) {
             bar.set_style(style);
         }
-        bar.set_message(name);
-        Self { bar, name }
+        bar.set_message(name.to_string());
+        Self { bar, name: name.to_string() }
     }
 
     pub fn step(&mut self, drawn: u64, finds: usize) {

@@ -1,7 +1,8 @@
 //! bound: each side of one node against the f64 shadow, element by element: |side − shadow| ≤ B = max(β, γ·√K)·u·S.
 //!
 //! A side that is not finite is judged by its class (NaN, +inf, −inf) against the other side and against the shadow rounded to
-//! the dtype; no arithmetic is done on it.
+//! the dtype; no arithmetic is done on it. Where S is more than the dtype holds, a sum may overflow on its way or not, as its order will
+//! have it: such an element is counted and not judged.
 
 use super::family::{self, Family};
 use crate::compare::{Number, json};
@@ -18,13 +19,23 @@ pub struct Bound<'a> {
     pub factor: f64,
     /// What underflow may add: K smallest subnormals.
     pub tiny: f64,
+    /// What the dtype holds.
+    pub largest: f64,
+    /// Whether more than one rounding leads to the result, so that it may overflow on the way.
+    pub summed: bool,
 }
 
 impl<'a> Bound<'a> {
     /// The bound of a sum of `terms` computed in `dtype`; None where `scale` is not f64.
     pub fn of(family: Family, terms: usize, scale: &'a Tensor, dtype: DType) -> Option<Self> {
         let factor = family::bound(family, terms, dtype.unit_roundoff());
-        Some(Self { scale: scale.values::<f64>()?, factor, tiny: terms as f64 * dtype.tiny() })
+        let summed = terms > 1 || !matches!(family, Family::Arithmetic | Family::Transcendental);
+        Some(Self { scale: scale.values::<f64>()?, factor, tiny: terms as f64 * dtype.tiny(), largest: dtype.largest(), summed })
+    }
+
+    /// Whether a correct engine may overflow at an element with this S, shadow and bound; a single rounding only next to the largest number.
+    fn may_overflow(&self, scale: f64, shadow: f64, b: f64) -> bool {
+        b.is_finite() && shadow.is_finite() && if self.summed { scale + b > self.largest } else { (shadow.abs() - self.largest).abs() <= b }
     }
 }
 
@@ -39,10 +50,17 @@ pub struct Bounded {
     pub candidate: f64,
     /// Elements at which a side is over its bound.
     pub failing: u64,
+    /// Elements at which something that is more than the dtype holds became infinite or NaN, on either side.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub overflowed: u64,
     /// The element that is furthest over its bound (or nearest to it).
     pub worst: Worst,
     /// Smallest relative change of one channel that is sure to fail here; None where every channel is zero.
     pub limit: Option<DetectionLimit>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// The element on which a judgement rests.
@@ -181,7 +199,8 @@ impl Bounded {
         let (er, ec) = if x.is_finite() && y.is_finite() && shadow.is_finite() && b.is_finite() {
             ((x - shadow).abs() / b, (y - shadow).abs() / b)
         } else {
-            classes(x, y, T::DTYPE.round(shadow), b)
+            self.overflowed += u64::from(shadow.is_finite() && bound.scale[i] + b > bound.largest);
+            if bound.may_overflow(bound.scale[i], shadow, b) { (0.0, 0.0) } else { classes(x, y, T::DTYPE.round(shadow), b) }
         };
         if er > 1.0 || ec > 1.0 {
             self.failing += 1;
@@ -228,7 +247,7 @@ mod tests {
 
     fn check(r: f32, c: f32, shadow: f64, want: (f64, f64)) {
         let scale = [1.0];
-        let bound = Bound { scale: &scale, factor: 0.5, tiny: 0.0 };
+        let bound = Bound { scale: &scale, factor: 0.5, tiny: 0.0, largest: f64::from(f32::MAX), summed: true };
         let (r, c, s) = (Tensor::of(&[1], &[r]), Tensor::of(&[1], &[c]), Tensor::of(&[1], &[shadow]));
         let out = judge(r.view(), c.view(), &s, bound, None).unwrap();
         assert_eq!((out.reference, out.candidate), want, "{r:?} {c:?} {shadow}");
@@ -250,10 +269,34 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_may_overflow_on_its_way_and_a_single_rounding_may_not() {
+        let max = f64::from(f32::MAX);
+        let check = |r: f32, c: f32, (shadow, scale): (f64, f64), summed: bool, want: (f64, u64)| {
+            let bound = Bound { scale: &[scale], factor: 1e-6, tiny: 0.0, largest: max, summed };
+            let (r, c, s) = (Tensor::of(&[1], &[r]), Tensor::of(&[1], &[c]), Tensor::of(&[1], &[shadow]));
+            let out = judge(r.view(), c.view(), &s, bound, None).unwrap();
+            assert_eq!((out.reference.max(out.candidate), out.overflowed), want, "{shadow} {scale} {summed}");
+        };
+        let off = f64::INFINITY;
+        // Partial sums of either order: inf, NaN or a number.
+        check(INF, NAN, (1.0, 2.0 * max), true, (0.0, 1));
+        check(INF, 1.0, (1.0, 2.0 * max), true, (0.0, 1));
+        check(INF, 1.0, (1.0, 0.5 * max), true, (off, 0));
+        // What is finite is judged as ever.
+        check(1.0, 1e38, (1.0, 2.0 * max), true, ((1e38f32 as f64 - 1.0) / (2e-6 * max), 0));
+        // A product beyond the dtype is infinite everywhere; next to the largest number it may be either.
+        check(INF, INF, (2.0 * max, 2.0 * max), false, (0.0, 1));
+        check(INF, NAN, (2.0 * max, 2.0 * max), false, (off, 1));
+        check(INF, f32::MAX, (max * (1.0 + 1e-7), max * (1.0 + 1e-7)), false, (0.0, 1));
+        // What came in infinite is no overflow.
+        check(INF, NAN, (off, off), true, (off, 0));
+    }
+
+    #[test]
     fn the_detection_limit_is_the_smallest_scaling_that_fails() {
         let values: Vec<f32> = (0..64).map(|i| if i < 32 { 1.0 } else { 0.01 }).collect();
         let scale = vec![1.0; 64];
-        let bound = Bound { scale: &scale, factor: 1e-3, tiny: 0.0 };
+        let bound = Bound { scale: &scale, factor: 1e-3, tiny: 0.0, largest: f64::from(f32::MAX), summed: true };
         let (r, s) = (Tensor::of(&[1, 2, 32], &values), Tensor::of(&[1, 2, 32], &values.iter().map(|v| *v as f64).collect::<Vec<_>>()));
         let out = judge(r.view(), r.view(), &s, bound, Some(1)).unwrap();
         let limit = out.limit.unwrap();

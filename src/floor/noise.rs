@@ -19,6 +19,9 @@ pub const RUNS: u32 = 4;
 /// Runs at most: what a scalar needs.
 pub const MOST_RUNS: u32 = 16;
 
+/// Noise below this (2⁻¹⁰²) stands for what underflows: that goes to zero, never across it, or the square root of a square would be NaN.
+const UNDERFLOW: f64 = 1.0 / (1u128 << 102) as f64;
+
 /// A channel is judged by itself if its pool holds at least this many samples over all runs.
 const POOL: usize = 64;
 
@@ -90,6 +93,11 @@ impl Floor {
         })
     }
 
+    /// Whether a noisy run is not finite where the undisturbed one is: nothing can be said of the spread.
+    pub fn is_open(&self) -> bool {
+        self.max.iter().any(|m| !m.is_finite())
+    }
+
     /// Largest error / spread over the channels, of the largest element and of the root mean square alike.
     ///
     /// No spread and no error agree (0); no spread and any error is infinite: exact expected.
@@ -139,12 +147,15 @@ pub fn disturbed(exact: &Tensor, scale: &Tensor, amplitude: f64, rng: &mut ChaCh
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw", "x86_64+avx2"))]
 fn add_signed(to: &mut [f64], y: &[f64], s: &[f64], amplitude: f64, bits: u64) {
     for (i, ((to, y), s)) in to.iter_mut().zip(y).zip(s).enumerate() {
-        *to = y + f64::from_bits((amplitude * s).to_bits() ^ ((bits >> i & 1) << 63));
+        let noise = amplitude * s;
+        let moved = y + f64::from_bits(noise.to_bits() ^ ((bits >> i & 1) << 63));
+        let across = (noise < UNDERFLOW) & ((moved < 0.0) != (*y < 0.0));
+        *to = if across { 0.0 } else { moved };
     }
 }
 
 /// Per channel: largest |noisy − exact| and the sum of its squares; the whole tensor is one channel where `axis` is None. What is
-/// infinite on both sides spreads nothing. None where the shapes differ.
+/// infinite or NaN undisturbed spreads nothing; what only noise makes so spreads without end. None where the shapes differ.
 pub fn deviation(exact: &Tensor, noisy: &Tensor, axis: Option<usize>) -> Option<Channels> {
     let (a, b) = (exact.values::<f64>()?, noisy.values::<f64>()?);
     if exact.shape() != noisy.shape() {
@@ -172,7 +183,7 @@ fn spread(x: &[f64], y: &[f64]) -> (f64, f64) {
     let (mut max, mut sum) = ([0f64; LANES], [0f64; LANES]);
     let mut lane = |l: usize, p: f64, q: f64| {
         let d = (p - q).abs();
-        let d = if d.is_nan() { 0.0 } else { d };
+        let d = if d.is_nan() { if p.is_finite() { f64::INFINITY } else { 0.0 } } else { d };
         max[l] = if d > max[l] { d } else { max[l] };
         sum[l] += d * d;
     };
@@ -215,6 +226,27 @@ mod tests {
         assert!((400..600).contains(&up), "{up}");
         assert_eq!(run(0), run(0));
         assert_ne!(run(0), run(1));
+    }
+
+    #[test]
+    fn what_underflows_goes_to_zero_and_not_across_it() {
+        let (y, s) = (Tensor::of(&[3], &[0.0, 1e-40, -1e-40]), Tensor::of(&[3], &[UNDERFLOW; 3]));
+        for run in 0..8 {
+            let moved = disturbed(&y, &s, 1e-3, &mut signs(7, run, 3)).unwrap().to_f64();
+            assert!(moved[0] >= 0.0 && moved[1] >= 0.0 && moved[2] <= 0.0, "{moved:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_leaves_a_domain_leaves_no_floor() {
+        let of = |v: f64| Tensor::of(&[2], &[1.0, v]);
+        let floor = |exact: f64, noisy: f64| {
+            let mut floor = Floor::default();
+            floor.add(&deviation(&of(exact), &of(noisy), None).unwrap());
+            floor
+        };
+        assert!(floor(0.0, f64::NAN).is_open() && floor(1.0, f64::INFINITY).is_open());
+        assert!(!floor(f64::NAN, f64::NAN).is_open() && !floor(f64::INFINITY, f64::INFINITY).is_open() && !floor(1.0, 2.0).is_open());
     }
 
     #[test]

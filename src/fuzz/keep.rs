@@ -16,7 +16,7 @@ use crate::trace::write::replace;
 use std::path::{Component, Path, PathBuf};
 
 /// Numbers of one input that stand in the scenario itself; more lie in a safetensors file beside it.
-const INLINE: usize = 512;
+pub const INLINE: usize = 512;
 
 /// Where finds of one kernel and subject are kept.
 pub struct Folder {
@@ -116,7 +116,7 @@ pub fn case(scenario: &Scenario, graph: &Graph) -> Result<Case> {
 }
 
 /// `file` as it is seen from `folder`, so that a checkout can be moved.
-fn relative(file: &Path, folder: &Path) -> Result<PathBuf> {
+pub fn relative(file: &Path, folder: &Path) -> Result<PathBuf> {
     let real = |p: &Path| p.canonicalize().map_err(|e| Error::failed(format!("{}: {e}", p.display())));
     let (file, folder) = (real(file)?, real(folder)?);
     let shared = file.components().zip(folder.components()).take_while(|(a, b)| a == b).count();

@@ -1,4 +1,4 @@
-//! fuzz: do two implementations of a kernel agree on inputs that nobody wrote a test for?
+//! fuzz: do two implementations of a kernel, or two engines on a whole model (`graph`), agree on inputs that nobody wrote a test for?
 //!
 //! A case is drawn from (seed, index) alone, so any part of a run can be repeated. What a subject says is judged against the f64
 //! reference; a find is shrunk before it is reported.
@@ -6,10 +6,12 @@
 pub mod account;
 mod ask;
 pub mod draw;
+pub mod graph;
 pub mod keep;
 pub mod opinion;
 pub mod options;
 pub mod oracle;
+mod pool;
 pub mod relations;
 pub mod run;
 mod spread;

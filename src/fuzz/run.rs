@@ -1,4 +1,4 @@
-//! run: cases are drawn and judged by several threads and counted in their order, so that the report is the same however many there are.
+//! run: a kernel's cases are drawn and judged, the first finding of every kind is shrunk and kept.
 
 use super::account::{Find, Known, Report};
 use super::ask::{asked, drawn, due, replay, shrunk};
@@ -6,13 +6,13 @@ use super::draw::{Case, cases};
 use super::opinion::{Open, Subject};
 use super::options::Options;
 use super::oracle::Judged;
+use super::pool::{Pool, Worker};
 use crate::error::Result;
 use crate::subject::kernels::Kernel;
 use proptest::strategy::ValueTree;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// Cases that a thread takes at a time.
 const CHUNK: u64 = 8;
@@ -41,8 +41,8 @@ pub trait Listener {
     fn keep(&mut self, find: &Find) -> Result<Option<PathBuf>>;
 }
 
-/// The cases of one chunk with what came of them.
-type Chunk = (u64, Vec<(BTreeSet<&'static str>, std::result::Result<Judged, String>)>);
+/// The edges that a case lies on, and what came of it.
+type Came = (BTreeSet<&'static str>, std::result::Result<Judged, String>);
 
 /// Fuzzes the subject against the reference.
 ///
@@ -51,17 +51,22 @@ type Chunk = (u64, Vec<(BTreeSet<&'static str>, std::result::Result<Judged, Stri
 pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Report> {
     let mut own = (task.open)()?;
     let mut report = Report { asked: task.options.drawn(), known: again(task, &mut *own), ..Report::default() };
-    let (next, halt) = (AtomicU64::new(0), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        let (send, receive) = channel();
-        for _ in 0..task.options.jobs.max(1) {
-            let (send, next, halt) = (send.clone(), &next, &halt);
-            scope.spawn(move || work(task, next, halt, &send));
+    let pool = Pool { options: task.options, chunk: CHUNK, stop: task.stop, open: &|| worker(task) };
+    pool.run(&mut |case, (edges, came): Came| {
+        if report.count(&edges, &came)
+            && let Some(finding) = came.ok().and_then(|judged| judged.finding)
+        {
+            let tree = drawn(&cases(task.kernel), task.options.seed, case);
+            let (shrunk, finding) = shrunk(task.kernel, &mut *own, (tree, finding), &due(task.kernel, case), task.hurry);
+            let mut find = Find { case, finding, shrunk, kept: None };
+            find.kept = listener.keep(&find)?;
+            report.finds.push(find);
+            if report.finds.len() >= task.options.finds {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        drop(send);
-        let collected = collect(task, &receive, &mut *own, &mut report, listener);
-        halt.store(true, Ordering::Relaxed);
-        collected
+        listener.step(report.drawn, report.finds.len());
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(report)
 }
@@ -72,63 +77,14 @@ fn again(task: &Task, subject: &mut dyn Subject) -> Vec<Known> {
     task.known.iter().map(one).collect()
 }
 
-/// A thread: takes chunks until there are none. A chunk once taken is finished, so that what was counted is one piece.
-fn work(task: &Task, next: &AtomicU64, halt: &AtomicBool, send: &Sender<Result<Chunk>>) {
-    let mut subject = match (task.open)() {
-        Ok(subject) => subject,
-        Err(e) => return drop(send.send(Err(e))),
-    };
-    let (strategy, all) = (cases(task.kernel), task.options.drawn());
-    while !halt.load(Ordering::Relaxed) && !(task.stop)() {
-        let chunk = next.fetch_add(1, Ordering::Relaxed);
-        let Some(begin) = chunk.checked_mul(CHUNK).filter(|begin| *begin < all) else { return };
-        let one = |i: u64| {
-            let number = task.options.number(i);
-            let case = drawn(&strategy, task.options.seed, number).current();
-            let came = asked(task.kernel, &mut *subject, &case, &due(task.kernel, number));
-            (case.edges, came)
-        };
-        let came = (begin..all.min(begin + CHUNK)).map(one).collect();
-        if send.send(Ok((chunk, came))).is_err() {
-            return;
-        }
-    }
-}
-
-/// Counts the chunks in order, and shrinks the first finding of every kind.
-fn collect(
-    task: &Task,
-    receive: &Receiver<Result<Chunk>>,
-    own: &mut dyn Subject,
-    report: &mut Report,
-    listener: &mut dyn Listener,
-) -> Result<()> {
-    let strategy = cases(task.kernel);
-    let (mut early, mut next) = (BTreeMap::new(), 0);
-    while let Ok(chunk) = receive.recv() {
-        let (number, came) = chunk?;
-        early.insert(number, came);
-        while let Some(came) = early.remove(&next) {
-            next += 1;
-            for (edges, came) in came {
-                let case = task.options.number(report.drawn);
-                if report.count(&edges, &came)
-                    && let Some(finding) = came.ok().and_then(|judged| judged.finding)
-                {
-                    let tree = drawn(&strategy, task.options.seed, case);
-                    let (shrunk, finding) = shrunk(task.kernel, own, (tree, finding), &due(task.kernel, case), task.hurry);
-                    let mut find = Find { case, finding, shrunk, kept: None };
-                    find.kept = listener.keep(&find)?;
-                    report.finds.push(find);
-                    if report.finds.len() >= task.options.finds {
-                        return Ok(());
-                    }
-                }
-            }
-            listener.step(report.drawn, report.finds.len());
-        }
-    }
-    Ok(())
+/// What a thread makes of a case.
+fn worker<'a>(task: &'a Task) -> Result<Worker<'a, Came>> {
+    let (mut subject, strategy) = ((task.open)()?, cases(task.kernel));
+    Ok(Box::new(move |number| {
+        let case = drawn(&strategy, task.options.seed, number).current();
+        let came = asked(task.kernel, &mut *subject, &case, &due(task.kernel, number));
+        (case.edges, came)
+    }))
 }
 
 #[cfg(test)]
@@ -138,6 +94,7 @@ mod tests {
     use super::*;
     use crate::subject::kernels::{Answer, find};
     use crate::tensor::Tensor;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// Says what the reference says, after `change`.
     struct Echo<F>(F);

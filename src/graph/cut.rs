@@ -77,9 +77,18 @@ pub type Shown<'a> = &'a dyn Fn(&str) -> Option<(DType, Vec<usize>)>;
 
 /// One step as a model that stands for itself: what it takes and gives is declared as `shown` says.
 pub fn alone(graph: &Graph, step: usize, shown: Shown) -> Vec<u8> {
+    part(graph, &[step], shown)
+}
+
+/// The same of some steps (ascending): it gives what none of them takes.
+pub fn part(graph: &Graph, steps: &[usize], shown: Shown) -> Vec<u8> {
     let mut graph = graph.clone();
-    graph.steps[step] = observe::original(&graph.steps[step]);
-    let mut body = body(&graph, &[step], Link::Connected, &|n| shown(n).map(|(d, _)| d)).graph;
+    for i in steps {
+        graph.steps[*i] = observe::original(&graph.steps[*i]);
+    }
+    let mut body = body(&graph, steps, Link::Connected, &|n| shown(n).map(|(d, _)| d)).graph;
+    let taken: HashSet<&String> = steps.iter().flat_map(|i| &graph.steps[*i].inputs).collect();
+    body.output.retain(|port| port.name.as_ref().is_none_or(|n| !taken.contains(n)));
     for port in body.input.iter_mut().chain(&mut body.output) {
         if let Some((name, (dtype, shape))) = port.name.as_deref().and_then(|n| Some((n, shown(n)?))) {
             *port = declare_shaped(name, dtype, &shape);

@@ -9,8 +9,37 @@ use crate::tensor::Tensor;
 use crate::verdict::{Accumulated, ToleranceBy};
 use std::collections::{HashMap, HashSet};
 
-/// How the reason of a tensor begins that a flipped decision decides.
-const BEHIND: &str = "behind the tie flip at";
+/// How the reason of a tensor begins that a flipped decision or an overflow decides.
+const BEHIND: &str = "behind the";
+
+/// Operators whose largest output error is at most the largest error of their inputs, and that round nothing: what is cut off or moved.
+const NOT_EXPANDING: &[&str] = &[
+    "Abs",
+    "Clip",
+    "Concat",
+    "DepthToSpace",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "GlobalMaxPool",
+    "Identity",
+    "Max",
+    "MaxPool",
+    "Min",
+    "Neg",
+    "Pad",
+    "ReduceMax",
+    "ReduceMin",
+    "Relu",
+    "Reshape",
+    "Slice",
+    "SpaceToDepth",
+    "Split",
+    "Squeeze",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+];
 
 /// A tensor compared but not yet held against a tolerance.
 pub enum Pending {
@@ -56,16 +85,25 @@ fn within_rounding(reference: &Tensor, candidate: &Tensor, shadow: &Tensor, roun
 /// Puts the floors to what waited, in executable order, so that what lies behind a tie flip is recognised.
 pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Graph) {
     let (mut over, mut flipped): (HashSet<String>, HashMap<String, String>) = Default::default();
+    let mut errors: HashMap<String, (f64, f64)> =
+        graph.weights.keys().chain(graph.inputs.iter().map(|p| &p.name)).map(|n| (n.clone(), (0.0, 0.0))).collect();
     let pending = std::mem::take(&mut layers.pending);
     for (result, waiting) in layers.results.iter_mut().zip(pending) {
         let parents = &graph.steps[result.step].inputs;
         let behind = parents.iter().find_map(|p| flipped.get(p)).cloned();
         let agree = !parents.iter().any(|p| over.contains(p));
         result.accumulated = match (waiting, behind) {
+            (Pending::Done(done), None) if done.over() && result.isolated.overflows() => {
+                Accumulated::Abstained { reason: format!("{BEHIND} overflow at '{}'", result.node) }
+            }
             (Pending::Done(done), None) => done,
             (Pending::Done(done), Some(_)) if !done.over() => done,
-            (_, Some(origin)) => Accumulated::Abstained { reason: format!("{BEHIND} '{origin}'") },
-            (Pending::Noise(comparison), None) => against(comparison, floors.get(&result.name)),
+            (_, Some(origin)) => Accumulated::Abstained { reason: origin },
+            (Pending::Noise(comparison), None) => {
+                let against = against(comparison, floors.get(&result.name));
+                let moved = NOT_EXPANDING.contains(&result.op.as_str()) && !result.isolated.over();
+                if moved { passed_on(against, parents, &errors) } else { against }
+            }
             (Pending::Decision { comparison, margin }, None) if agree && !result.isolated.over() => flip(comparison, margin),
             (Pending::Decision { comparison, .. }, None) => {
                 Accumulated::Compared { comparison, ratio: f64::INFINITY, by: ToleranceBy::Exact }
@@ -76,16 +114,39 @@ pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Grap
         }
         // Equal bits end what a flip has started: nothing of it is left in them.
         let same = matches!(&result.accumulated, Accumulated::Compared { by: ToleranceBy::Exact, ratio, .. } if *ratio == 0.0);
-        let own = matches!(result.accumulated, Accumulated::TieFlip { .. })
+        let flips = matches!(result.accumulated, Accumulated::TieFlip { .. })
             || matches!(result.isolated, crate::verdict::Isolated::TieFlip { .. });
-        let origin = if own { Some(result.node.clone()) } else { parents.iter().find_map(|p| flipped.get(p)).cloned() };
+        let origin = match (flips, result.isolated.overflows()) {
+            (true, _) => Some(format!("{BEHIND} tie flip at '{}'", result.node)),
+            (false, true) => Some(format!("{BEHIND} overflow at '{}'", result.node)),
+            (false, false) => parents.iter().find_map(|p| flipped.get(p)).cloned(),
+        };
+        if let Accumulated::Compared { comparison, ratio, .. } = &result.accumulated
+            && let (Some(m), true) = (comparison.metrics(), *ratio <= 1.0)
+        {
+            errors.insert(result.name.clone(), (m.max_abs.value, *ratio));
+        }
         if let Some(origin) = origin.filter(|_| !same) {
             flipped.insert(result.name.clone(), origin);
         }
     }
 }
 
-/// Whether decisions that tie on these inputs decide `accumulated`.
+/// An error that is over the floor and no larger than those of the inputs, which agree: what cuts off (Relu) also cuts off the noise that
+/// would have told its floor, so it stands where its inputs stand.
+fn passed_on(own: Accumulated, parents: &[String], errors: &HashMap<String, (f64, f64)>) -> Accumulated {
+    let known: Option<Vec<&(f64, f64)>> = parents.iter().map(|p| errors.get(p)).collect();
+    match (own, known) {
+        (Accumulated::Compared { comparison, ratio, by }, Some(known)) if ratio > 1.0 => {
+            let (error, above) = known.into_iter().fold((0.0, 0.0), |(e, r): (f64, f64), k| (e.max(k.0), r.max(k.1)));
+            let within = comparison.metrics().is_some_and(|m| m.max_abs.value <= error);
+            Accumulated::Compared { comparison, ratio: if within { above } else { ratio }, by }
+        }
+        (own, _) => own,
+    }
+}
+
+/// Whether decisions that tie, or what overflows, on these inputs decide `accumulated`.
 pub fn decided_by_ties(accumulated: &Accumulated) -> bool {
     match accumulated {
         Accumulated::TieFlip { .. } => true,
@@ -101,6 +162,9 @@ fn flip(comparison: Comparison, margin: f64) -> Accumulated {
 
 fn against(comparison: Comparison, floor: Option<&Floor>) -> Accumulated {
     match (floor, comparison.metrics()) {
+        (Some(floor), Some(_)) if floor.is_open() => {
+            Accumulated::Abstained { reason: "no noise floor: a noisy run of the f64 graph left the domain of an operator".into() }
+        }
         (Some(floor), Some(metrics)) => {
             let ratio = floor.judge(metrics);
             Accumulated::Compared { comparison, ratio, by: ToleranceBy::Noise { runs: floor.runs } }

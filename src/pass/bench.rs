@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// Everything that takes part in the walk.
 pub struct Bench<'a> {
-    pub graph: &'a Graph,
+    pub graph: &'a Arc<Graph>,
     pub inputs: &'a IndexMap<String, Tensor>,
     pub reference: Box<dyn Session>,
     pub candidate: Box<dyn Session>,
@@ -46,25 +46,63 @@ pub enum Faulty {
     Candidate,
 }
 
-impl<'a> Bench<'a> {
-    /// Opens everything that the scenario names; `record` is the folder that receives both traces.
-    pub fn open(given: &'a Given, lacking: Lacking, engines: Engines, record: Option<&Path>) -> Result<Self> {
+/// What is open on one graph, whatever it is fed.
+pub struct Opened {
+    graph: Arc<Graph>,
+    reference: Box<dyn Session>,
+    candidate: Box<dyn Session>,
+    judge: Option<Box<dyn Judge>>,
+    controls: Vec<Control>,
+    faulty: Vec<Arc<Graph>>,
+}
+
+impl Opened {
+    fn open(given: &Given, engines: Engines) -> Result<Self> {
         let Given { scenario, graph, threads, .. } = given;
-        let stated = stated(&scenario.tolerance);
+        Ok(Self {
+            graph: graph.clone(),
+            reference: open(&scenario.reference, graph, *threads, engines).at("reference")?,
+            candidate: open(&scenario.candidate, graph, *threads, engines).at("candidate")?,
+            judge: if stated(&scenario.tolerance).is_none() { Some(shadow(given, engines)?) } else { None },
+            controls: controls(scenario, graph, *threads, engines)?,
+            faulty: faulty(scenario, graph)?,
+        })
+    }
+
+    /// What is opened from here on for a piece or the whole stays open, because other inputs will be asked of it.
+    pub fn keep(&mut self) {
+        [&mut self.reference, &mut self.candidate].into_iter().for_each(|s| s.keep());
+    }
+}
+
+impl<'a> Bench<'a> {
+    /// Opens everything that the scenario names, unless `opened` has it for the same graph; `record` is the folder that receives both traces.
+    pub fn open(given: &'a Given, lacking: Lacking, opened: Option<Opened>, engines: Engines, record: Option<&Path>) -> Result<Self> {
+        let Given { scenario, graph, .. } = given;
+        let opened = match opened.filter(|o| Arc::ptr_eq(&o.graph, graph)) {
+            Some(opened) => opened,
+            None => Opened::open(given, engines)?,
+        };
         Ok(Self {
             graph,
             inputs: &given.inputs,
-            reference: open(&scenario.reference, graph, *threads, engines).at("reference")?,
-            candidate: open(&scenario.candidate, graph, *threads, engines).at("candidate")?,
-            judge: if stated.is_none() { Some(shadow(given, engines)?) } else { None },
-            stated,
+            reference: opened.reference,
+            candidate: opened.candidate,
+            judge: opened.judge,
+            stated: stated(&scenario.tolerance),
             kinship: Kinship { reference: scenario.reference.computes_in_libtorch(), candidate: scenario.candidate.computes_in_libtorch() },
-            controls: controls(scenario, graph, *threads, engines)?,
-            faulty: faulty(scenario, graph)?,
+            controls: opened.controls,
+            faulty: opened.faulty,
             golden: given.golden.as_ref(),
             record: record.map(Recorder::create).transpose()?,
             lacking,
         })
+    }
+
+    /// What can be used again on other inputs.
+    pub fn close(self) -> Opened {
+        let Self { graph, reference, candidate, judge, controls, faulty, .. } = self;
+        Opened { graph: graph.clone(), reference, candidate, judge, controls, faulty }
     }
 
     pub fn sessions(&self) -> [&dyn Session; 2] {

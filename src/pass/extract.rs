@@ -10,6 +10,7 @@ use crate::subject::{Engines, Output, Session, open};
 use crate::tensor::Tensor;
 use crate::verdict::Verdict;
 use indexmap::IndexMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One step and the values around it.
@@ -78,6 +79,21 @@ fn walked(given: &Given, session: &mut dyn Session, step: usize) -> Result<(Valu
         piece.iter().for_each(|i| own.drop_after(*i, &release));
     }
     Err(Error::failed(format!("node '{}' is not among those that run", given.graph.steps[step].name)))
+}
+
+/// The reference's values up to and including `step`, all of them.
+///
+/// # Errors
+/// Whatever the engine refuses.
+pub fn recorded(given: &Given, session: &mut dyn Session, step: usize) -> Result<HashMap<String, Tensor>> {
+    let mut own: HashMap<String, Tensor> = given.inputs.iter().map(|(n, t)| (n.clone(), t.clone())).collect();
+    for piece in given.plan.pieces.iter().take_while(|p| p.first().is_some_and(|i| *i <= step)) {
+        let outputs = session.eval(piece, Link::Connected, &|n| own.get(n).cloned())?;
+        for (i, values) in piece.iter().zip(outputs) {
+            own.extend(given.graph.steps[*i].outputs.iter().cloned().zip(values).filter_map(|(n, v)| Some((n, v.ok()?))));
+        }
+    }
+    Ok(own)
 }
 
 fn named(graph: &Graph, step: usize, outputs: Vec<Output>) -> IndexMap<String, Tensor> {

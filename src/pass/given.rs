@@ -34,12 +34,19 @@ impl<'a> Given<'a> {
     /// # Errors
     /// Whatever a scenario, its model, its inputs or its golden lack.
     pub fn read(scenario: &'a Scenario) -> Result<Self> {
-        let mut graph = load::file(&scenario.model)?;
+        let graph = load::file(&scenario.model)?;
         scenario.training.iter().try_for_each(|t| preflight::tensors(&graph, t))?;
         preflight::faults(scenario)?;
         let inputs = input::make(scenario, &graph)?;
-        graph = hoist::decided(&graph, &inputs, &open::onnxruntime_shapes)?.unwrap_or(graph);
-        let graph = Arc::new(observe::observed(graph, &inputs, &open::onnxruntime_shapes)?);
+        let graph = Arc::new(ready(graph, &inputs)?);
+        Self::on(scenario, graph, inputs)
+    }
+
+    /// The scenario on a graph and inputs that are at hand; the graph is [`ready`] for them.
+    ///
+    /// # Errors
+    /// Whatever the scenario, the graph or its golden lack.
+    pub fn on(scenario: &'a Scenario, graph: Arc<Graph>, inputs: IndexMap<String, Tensor>) -> Result<Self> {
         let plan = Plan::of(&graph, scenario)?;
         let name = scenario.name.as_deref().unwrap_or("");
         let golden = scenario.golden.as_deref().map(|folder| store::open_for(folder, name)).transpose()?;
@@ -54,4 +61,13 @@ impl<'a> Given<'a> {
     pub fn regions(&self) -> Result<Regions> {
         self.scenario.training.as_ref().map_or(Ok(Regions::default()), |t| Regions::of(&self.graph, t))
     }
+}
+
+/// The graph as both sides run it on these inputs: decided conditions are hoisted, what repeats shows what is inside.
+///
+/// # Errors
+/// A body that cannot be read.
+pub fn ready(graph: Graph, inputs: &IndexMap<String, Tensor>) -> Result<Graph> {
+    let graph = hoist::decided(&graph, inputs, &open::onnxruntime_shapes)?.unwrap_or(graph);
+    observe::observed(graph, inputs, &open::onnxruntime_shapes)
 }

@@ -43,7 +43,7 @@ type Piece = Vec<Vec<Output>>;
 /// Walks over the whole plan.
 pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Layers> {
     let (mut own_r, mut own_c) = (Values::of(bench.inputs), Values::of(bench.inputs));
-    let graphs: Vec<&Graph> = std::iter::once(bench.graph).chain(bench.faulty.iter().map(|g| &**g)).collect();
+    let graphs: Vec<&Graph> = std::iter::once(&**bench.graph).chain(bench.faulty.iter().map(|g| &**g)).collect();
     let release = Release::of(&graphs);
     let keepers = Keepers::of(bench.graph);
     let mut layers = Layers::default();

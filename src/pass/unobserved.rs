@@ -85,6 +85,8 @@ fn judge(
     floors: &HashMap<String, Floor>,
     stated: Option<&Tolerance>,
 ) -> Vec<Unobserved> {
+    // Where numbers leave the dtype, an optimiser may take them another way round.
+    let overflow = layers.results.iter().find(|r| r.isolated.overflows()).map(|r| &r.node);
     let one = |(name, tensor): &(String, Tensor)| {
         // An output that nobody asked for has no floor to be held against.
         let result = layers.results.iter().find(|r| r.name == *name)?;
@@ -94,6 +96,7 @@ fn judge(
             (Some(_), _, _) if comparison.identical() => (0.0, None),
             // The observed runs have shown that decisions tie on its way: an optimiser may take them otherwise, too.
             (_, None, _) if decided_by_ties(&result.accumulated) => (0.0, Some("behind decisions that tie on these inputs".to_string())),
+            (_, None, floor) if floor.is_some_and(Floor::is_open) => (0.0, Some("it has no noise floor".to_string())),
             (_, Some(tolerance), _) => (judge_stated(observed.view(), tensor.view(), tolerance).ratio(), None),
             (Some(m), None, _) if m.specials.conflicts > 0 => (f64::INFINITY, None),
             (Some(m), None, Some(floor)) => (floor.judge(m), None),
@@ -101,6 +104,12 @@ fn judge(
                 (0.0, Some("a decision differs, and ties cannot be told where nothing is observed".to_string()))
             }
             (Some(_), None, None) | (None, None, _) => (f64::INFINITY, None),
+        };
+        let (ratio, abstained) = match overflow {
+            Some(node) if ratio > 1.0 && stated.is_none() => {
+                (0.0, Some(format!("numbers overflow at node '{node}': an optimiser may order them otherwise")))
+            }
+            _ => (ratio, abstained),
         };
         Some(Unobserved { subject: subject.to_string(), name: name.clone(), comparison, ratio, abstained, cause: None })
     };

@@ -69,7 +69,7 @@ fn find(out: &mut String, find: &Find) {
     out.push_str(&table(&["input", "shape", "values"], &rows));
 }
 
-fn numbers(t: &Tensor) -> String {
+pub(super) fn numbers(t: &Tensor) -> String {
     let values = t.to_f64();
     let shown: Vec<String> = values.iter().take(SHOWN).map(f64::to_string).collect();
     let rest = values.len().saturating_sub(SHOWN);

@@ -1,6 +1,7 @@
 //! report: views of a Run: the terminal for people, JSON for everything else; and of what a golden or a count of parameters differs in.
 
 mod fuzz;
+mod fuzz_graph;
 mod golden;
 mod headline;
 mod params;
@@ -8,6 +9,7 @@ mod stages;
 mod terminal;
 
 pub use fuzz::{fuzz, replay};
+pub use fuzz_graph::fuzz_graph;
 pub use golden::golden;
 pub use headline::headline;
 pub use params::params;

@@ -29,6 +29,9 @@ pub trait Session {
     /// Outputs of each of `steps` (ascending), in the order of `Step::outputs`.
     fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>>;
 
+    /// The same steps will be asked for again, on other inputs.
+    fn keep(&mut self) {}
+
     /// The declared outputs of one run in which nothing else was observed; None where observing changes nothing.
     fn unobserved(&mut self, _feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
         Ok(None)

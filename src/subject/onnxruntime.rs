@@ -61,10 +61,13 @@ pub struct OnnxRuntime {
     graph: Arc<Graph>,
     options: Options,
     environment: Environment,
-    /// The piece that ran last, kept because proving a piece runs it twice.
-    last: Option<Piece>,
-    /// The whole model as it is deployed.
-    deployed: Option<Entire>,
+    /// The piece that ran last, kept because proving a piece runs it twice; every piece that ran, where they will be asked for again.
+    pieces: Vec<Piece>,
+    keep: bool,
+    /// The whole model as it is judged, where it will be asked for again.
+    judged: Option<Entire>,
+    /// The whole model as it is timed.
+    timed: Option<Entire>,
 }
 
 struct Piece {
@@ -97,7 +100,8 @@ fn ort_error<T>(e: ort::Error<T>) -> Error {
 
 impl OnnxRuntime {
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
-        Ok(Self { graph, options: options.clone(), environment: environment()?, last: None, deployed: None })
+        let (options, environment) = (options.clone(), environment()?);
+        Ok(Self { graph, options, environment, pieces: vec![], keep: false, judged: None, timed: None })
     }
 
     fn session(&self, model: &[u8], level: Optimisation, without: &[&str]) -> Result<OrtSession> {
@@ -160,16 +164,21 @@ impl OnnxRuntime {
         None
     }
 
-    /// The session of a piece: the last one again, or a new one.
+    /// The session of a piece: one that is open, or a new one.
     fn piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<&mut Piece> {
-        let same = self.last.as_ref().is_some_and(|p| p.steps == steps && p.link == link);
-        if !same {
-            let cut = cut::cut(&self.graph, steps, link, &|name| feed(name).map(|t| t.dtype()));
-            self.last = None;
-            let session = self.session(&cut.model, self.options.optimisation, &[])?;
-            self.last = Some(Piece { steps: steps.to_vec(), link, inputs: cut.inputs, session });
-        }
-        self.last.as_mut().ok_or_else(|| Error::failed("onnxruntime: no session"))
+        let at = match self.pieces.iter().position(|p| p.steps == steps && p.link == link) {
+            Some(at) => at,
+            None => {
+                let cut = cut::cut(&self.graph, steps, link, &|name| feed(name).map(|t| t.dtype()));
+                if !self.keep {
+                    self.pieces.clear();
+                }
+                let session = self.session(&cut.model, self.options.optimisation, &[])?;
+                self.pieces.push(Piece { steps: steps.to_vec(), link, inputs: cut.inputs, session });
+                self.pieces.len() - 1
+            }
+        };
+        Ok(&mut self.pieces[at])
     }
 }
 
@@ -181,8 +190,18 @@ impl Session for OnnxRuntime {
         }
     }
 
+    fn keep(&mut self) {
+        self.keep = true;
+    }
+
     fn unobserved(&mut self, feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
-        self.deployed(feed, &Deployed { level: Optimisation::All, without: &[], observed: &[] })
+        let mut whole = match self.judged.take() {
+            Some(whole) => whole,
+            None => self.entire(&DEPLOYED)?,
+        };
+        let outputs = whole.run(feed)?;
+        self.judged = Some(whole).filter(|_| self.keep);
+        Ok(Some(outputs))
     }
 
     fn optimisers(&self) -> &'static [&'static str] {
@@ -194,12 +213,15 @@ impl Session for OnnxRuntime {
     }
 
     fn forward(&mut self, feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {
-        if self.deployed.is_none() {
-            self.deployed = Some(self.fast()?);
+        if self.timed.is_none() {
+            self.timed = Some(self.fast()?);
         }
-        self.deployed.as_mut().map(|whole| whole.run(feed)).transpose()
+        self.timed.as_mut().map(|whole| whole.run(feed)).transpose()
     }
 }
+
+/// What users run: everything optimised, nothing observed.
+const DEPLOYED: Deployed = Deployed { level: Optimisation::All, without: &[], observed: &[] };
 
 /// A whole model, opened.
 struct Entire {
@@ -212,7 +234,7 @@ impl OnnxRuntime {
     /// `graph` as users run it.
     pub fn whole(graph: &Arc<Graph>, threads: usize) -> Result<impl Whole + use<>> {
         let options = Options { threads, optimisation: Optimisation::All };
-        Self::open(graph.clone(), &options)?.entire(&Deployed { level: Optimisation::All, without: &[], observed: &[] })
+        Self::open(graph.clone(), &options)?.entire(&DEPLOYED)
     }
 
     fn entire(&self, how: &Deployed) -> Result<Entire> {

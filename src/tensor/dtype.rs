@@ -105,6 +105,17 @@ impl DType {
         }
     }
 
+    /// Largest finite number of this dtype; infinite for integers, which do not overflow into one.
+    pub const fn largest(self) -> f64 {
+        match self {
+            DType::F64 => f64::MAX,
+            DType::F32 => f32::MAX as f64,
+            DType::F16 => 65504.0,
+            DType::BF16 => 3.3895313892515355e38,
+            _ => f64::INFINITY,
+        }
+    }
+
     /// Smallest positive number of this dtype (a subnormal); 0 for integers.
     pub const fn tiny(self) -> f64 {
         match self {

@@ -171,6 +171,11 @@ impl Isolated {
         !matches!(self, Isolated::Abstained { .. })
     }
 
+    /// Whether something on the way was more than the dtype holds.
+    pub fn overflows(&self) -> bool {
+        matches!(self, Isolated::Bounded { bounded, .. } if bounded.overflowed > 0)
+    }
+
     pub fn side(&self) -> Option<Side> {
         match self {
             Isolated::Bounded { side, .. } | Isolated::Exact { side, .. } | Isolated::RuleDifference { side, .. } => *side,

@@ -30,6 +30,14 @@ fn layer_norm(call: &Call) -> Result<Vec<Tensor>> {
     Ok(vec![affine(&y, call.input(1)?, call.optional(2)).map_err(torch_error)?, mean, inverse])
 }
 
+/// More than single precision holds, while its square is an f64.
+const BEYOND: f64 = 1e60;
+
+/// What S has to be added where the squares of the last axes of x sum to more than single precision holds: an engine may give anything.
+fn beyond(x: &Tensor, over: &[i64]) -> Torch {
+    x.f_square()?.f_sum_dim_intlist(over, true, None)?.f_gt(f64::from(f32::MAX))?.f_to_kind(x.kind())?.f_mul_scalar(BEYOND)
+}
+
 /// (|x| + mean|x| + |x − mean|·q)·|w|/σ + |b| for y, mean|x| for the mean, (1 + q)/σ for 1/σ, with q = mean(x²)/σ²: how much of the
 /// variance is lost where it is computed as mean(x²) − mean(x)², as ONNX Runtime does.
 fn layer_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
@@ -42,7 +50,7 @@ fn layer_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
         let mean = x.f_abs()?.f_mean_dim(&over[..], true, None)?;
         let lost = x.f_square()?.f_mean_dim(&over[..], true, None)?.f_mul(&inverse.f_square()?)?;
         let b = b.map(|b| b.f_abs()).transpose()?;
-        let size = x.f_abs()?.f_add(&mean)?.f_mul(&inverse)?.f_add(&y.f_abs()?.f_mul(&lost)?)?;
+        let size = x.f_abs()?.f_add(&mean)?.f_mul(&inverse)?.f_add(&y.f_abs()?.f_mul(&lost)?)?.f_add(&beyond(x, &over)?)?;
         Ok((affine(&size, &w.f_abs()?, b.as_ref())?, mean, inverse.f_mul(&lost.f_add_scalar(1)?)?))
     };
     let (y, mean, inverse) = sizes().map_err(torch_error)?;
@@ -93,7 +101,8 @@ fn group_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let size = || {
         let x = x.f_reshape(g.flat)?;
         let (_, _, inverse) = standard(&x, 1, g.eps)?;
-        let y = x.f_abs()?.f_add(&x.f_abs()?.f_mean_dim(-1, true, None)?)?.f_mul(&inverse)?.f_reshape(&g.split)?;
+        let y = x.f_abs()?.f_add(&x.f_abs()?.f_mean_dim(-1, true, None)?)?.f_mul(&inverse)?;
+        let y = y.f_add(&beyond(&x, &[-1])?)?.f_reshape(&g.split)?;
         affine(&y, &w.f_abs()?.f_reshape(&g.affine)?, Some(&b.f_abs()?.f_reshape(&g.affine)?))?
             .f_reshape(call.input(0).map_or(vec![], |x| x.size()))
     };
@@ -193,6 +202,17 @@ mod tests {
         Case::new("Softmax", 11).with(x()).gives(&[f32s(&[1, 2, 2], &[0.25; 4])]);
         Case::new("Softmax", 13).with(x()).gives(&[f32s(&[1, 2, 2], &[0.5; 4])]);
         Case::new("Softmax", 13).with(f32s(&[2], &[-1000.0, 1000.0])).gives(&[f32s(&[2], &[0.0, 1.0])]);
+    }
+
+    #[test]
+    fn squares_that_leave_single_precision_have_no_bound() {
+        let c = |v: &[f32]| f32s(&[2], v);
+        let x = |size: f32| f32s(&[1, 2, 2], &[size, 3.0 * size, 1.0, 2.0]);
+        let case = |size| Case::new("InstanceNormalization", 6).with(x(size)).with(c(&[2.0, 1.0])).with(c(&[1.0, 0.0]));
+        let scale = case(1e20).scale().unwrap();
+        assert!(scale[0] > f64::from(f32::MAX) && scale[2] < 100.0, "{scale:?}");
+        assert!(case(1e18).scale().unwrap()[0] < 100.0);
+        case(1e20).check();
     }
 
     #[test]

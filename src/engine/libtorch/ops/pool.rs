@@ -23,7 +23,12 @@ fn max_pool(call: &Call) -> Result<Vec<Tensor>> {
     if call.wants(1) {
         return max_pool_indices(call, x, &spatial, &w, by_columns);
     }
-    let after = w.filled(&spatial, &w.count(&spatial, call.int("ceil_mode", 0)? != 0)?);
+    let counts = w.count(&spatial, call.int("ceil_mode", 0)? != 0)?;
+    if counts.contains(&0) {
+        // libtorch refuses what ONNX Runtime leaves empty: an image smaller than its window.
+        return one(x.f_new_zeros([&x.size()[..2], &counts].concat(), (x.kind(), x.device())));
+    }
+    let after = w.filled(&spatial, &counts);
     let pooled = || -> Torch {
         // Small integers are exact in f32, and only there is −∞.
         let wide = if is_float(x) { x.shallow_clone() } else { x.f_to_kind(Kind::Float)? };
@@ -216,6 +221,18 @@ mod tests {
         };
         last(0).gives(&[f32s(&[1, 1, 3], &[-1.5, -3.5, -5.0])]);
         last(1).gives(&[f32s(&[1, 1, 3], &[-1.5, -3.5, -5.0])]);
+    }
+
+    #[test]
+    fn an_image_smaller_than_its_window_leaves_nothing() {
+        let of = |stride: i64| {
+            let case = Case::new("MaxPool", 11).with(random(&[1, 2, 1, 6], 3, -1.0, 1.0));
+            case.ints("kernel_shape", &[2, 2]).ints("strides", &[stride, 1])
+        };
+        assert_eq!(of(1).check()[0].shape(), [1, 2, 0, 5]);
+        // ONNX Runtime divides -1 by 2 towards zero and finds one window; rounded down, as ONNX says, there is none.
+        assert_eq!(of(2).torch().unwrap()[0].shape(), [1, 2, 0, 5]);
+        assert_eq!(of(2).ort().unwrap()[0].shape(), [1, 2, 1, 5]);
     }
 
     proptest! {

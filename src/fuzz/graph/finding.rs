@@ -1,0 +1,120 @@
+//! finding: what a run of one case came to: its first divergence as a kind and a place, or what was compared.
+
+use crate::compare::Comparison;
+use crate::report;
+use crate::run::Run;
+use crate::verdict::{Accumulated, Isolated, Outcome, TensorResult};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How a case diverges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A node is off alone.
+    Origin,
+    /// A tensor is off, and the node cannot be tested alone.
+    Untested,
+    /// No node is off alone, and the error grows beyond the floor.
+    Drift,
+    /// Only what is deployed is off.
+    Unobserved,
+    /// The candidate refuses what the reference computes.
+    Refused,
+}
+
+/// The first divergence of a case.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub kind: Kind,
+    /// The node (with its operator) or tensor where it is first.
+    pub place: String,
+    /// The tensor that tells it; the last that has to be computed.
+    pub tensor: Option<String>,
+    /// Nodes that are suspected from the start: the origin, or the region that an optimiser treats as one.
+    pub suspects: Vec<String>,
+    /// With its numbers.
+    pub says: String,
+}
+
+impl Finding {
+    /// Whether another case is off in the same way at the same place.
+    pub fn is(&self, other: &Finding) -> bool {
+        self.what() == other.what()
+    }
+
+    /// The finding without its numbers.
+    pub fn what(&self) -> String {
+        match self.kind {
+            Kind::Origin => format!("node {} is off alone", self.place),
+            Kind::Untested => format!("tensor '{}' is off, its node not tested alone", self.place),
+            Kind::Drift => format!("drift, over the floor first at node {}", self.place),
+            Kind::Unobserved => format!("output '{}' is off only when nothing is observed", self.place),
+            Kind::Refused => format!("the candidate refuses it: {}", self.place),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what(), self.says)
+    }
+}
+
+/// What came of a case.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// Tensors that were compared.
+    pub tensors: usize,
+    /// Tensors that were not, by reason.
+    pub abstained: BTreeMap<String, usize>,
+    pub flips: u64,
+    /// Whether some tensor held a NaN or an infinity, on either side.
+    pub special: bool,
+    pub finding: Option<Finding>,
+}
+
+/// What a run says of its case.
+pub fn of(run: &Run) -> Judged {
+    Judged {
+        tensors: run.ledger.compared,
+        abstained: run.ledger.abstained.clone(),
+        flips: run.verdict.tie_flips,
+        special: run.tensors.iter().any(special),
+        finding: (run.verdict.outcome == Outcome::Diverge).then(|| first(run)).flatten(),
+    }
+}
+
+/// A line without its columns.
+fn words(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn special(t: &TensorResult) -> bool {
+    let held = |c: &Comparison| {
+        let s = c.metrics().map(|m| &m.specials);
+        s.is_some_and(|s| s.nan_reference + s.nan_candidate + s.inf_reference + s.inf_candidate > 0)
+    };
+    let alone = matches!(&t.isolated, Isolated::Exact { comparison, .. } if held(comparison));
+    alone || matches!(&t.accumulated, Accumulated::Compared { comparison, .. } if held(comparison))
+}
+
+fn first(run: &Run) -> Option<Finding> {
+    let v = &run.verdict;
+    let says = report::headline(run).lines().skip(1).take(2).map(words).collect::<Vec<_>>().join("; ");
+    let finding = |kind, place: &str, tensor: Option<String>, suspects: Vec<String>| {
+        Some(Finding { kind, place: place.to_string(), tensor, suspects, says: says.clone() })
+    };
+    let produced = |node: &str| run.tensors.iter().find(|t| t.node == node);
+    if let Some(o) = v.origins.first() {
+        finding(Kind::Origin, &format!("'{}' ({})", o.node, o.op), Some(o.tensor.clone()), vec![o.node.clone()])
+    } else if let Some(t) = v.untested.first() {
+        finding(Kind::Untested, t, Some(t.clone()), vec![])
+    } else if let Some(d) = &v.drift {
+        let (first, op) = (produced(&d.first), produced(&d.first).map_or("", |t| &t.op));
+        finding(Kind::Drift, &format!("'{}' ({op})", d.first), first.map(|t| t.name.clone()), vec![])
+    } else {
+        let u = v.only_unobserved.first()?;
+        let suspects = u.cause.as_ref().map_or(vec![], |c| c.nodes.clone());
+        finding(Kind::Unobserved, &u.name, Some(u.name.clone()), suspects)
+    }
+}

@@ -1,0 +1,73 @@
+//! fuzz_graph: what a fuzzed model came to, finds first, then the accounts.
+
+use super::table;
+use crate::error::printable;
+use crate::fuzz::graph::account::{Account, Find, Known};
+use crate::fuzz::graph::draw::Values;
+use std::fmt::Write;
+
+/// The report of one scenario.
+pub fn fuzz_graph(name: &str, account: &Account) -> String {
+    let mut out = format!("{}\n", printable(&headline(name, account)));
+    account.known.iter().for_each(|k| known(&mut out, k));
+    account.finds.iter().for_each(|f| find(&mut out, f));
+    for (kind, by) in &account.kinds {
+        let by: Vec<String> = by.iter().map(|(name, n)| format!("{name} {n}")).collect();
+        let _ = writeln!(out, "  {}: cases {}", printable(kind), by.join(", "));
+    }
+    out.push_str(&distributions(account));
+    for (reason, n) in &account.refused {
+        let _ = writeln!(out, "  {n} cases not compared: {}", printable(reason));
+    }
+    for (reason, n) in &account.abstained {
+        let _ = writeln!(out, "  {n} tensors not compared: {}", printable(reason));
+    }
+    if account.drawn < account.asked {
+        let _ = writeln!(out, "  ended before all cases were drawn: interrupted, out of time, or enough finds (--finds)");
+    }
+    out
+}
+
+fn headline(name: &str, account: &Account) -> String {
+    let Account { drawn, compared, tensors, flips, .. } = account;
+    let accounts = format!("{compared} of {drawn} cases compared, {tensors} tensors, {flips} tie flips");
+    match (account.first, account.diverges(), compared) {
+        (Some(n), _, _) => format!("DIVERGE: {name} after {n} cases ({accounts})"),
+        (None, true, _) => format!("DIVERGE: {name} on a known find ({accounts})"),
+        (None, false, 0) => format!("NOTHING COMPARED: {name} ({accounts})"),
+        (None, false, _) => format!("agree: {name} ({accounts})"),
+    }
+}
+
+fn known(out: &mut String, known: &Known) {
+    let came = match &known.came {
+        Ok(Some(finding)) => format!("still there: {finding}"),
+        Ok(None) => "mended".to_string(),
+        Err(why) => format!("not compared: {why}"),
+    };
+    let _ = writeln!(out, "  known {}: {}", printable(&known.path.display().to_string()), printable(&came));
+}
+
+fn find(out: &mut String, find: &Find) {
+    let _ = writeln!(out, "  case {} ({}): {}", find.case, find.drawn.join(", "), printable(&find.finding.to_string()));
+    let part = match &find.part {
+        Ok(part) => format!("shrunk to {} of {} nodes: {}", part.nodes.len(), part.of, part.nodes.join(", ")),
+        Err(why) => format!("no smaller part of the model: {why}"),
+    };
+    let _ = writeln!(out, "  {}", printable(&part));
+    if let Some(path) = &find.kept {
+        let _ = writeln!(out, "  kept: {}", printable(&path.display().to_string()));
+    }
+    let rows: Vec<_> = find.shrunk.iter().map(|(n, t)| vec![printable(n), format!("{:?}", t.shape()), super::fuzz::numbers(t)]).collect();
+    out.push_str(&table(&["input", "shape", "values"], &rows));
+}
+
+/// How many cases of each distribution there were, and what they came to.
+fn distributions(account: &Account) -> String {
+    let row = |(_, name, _): &(Values, &'static str, &str)| {
+        let c = account.by_distribution.get(name)?;
+        Some([name.to_string(), c.drawn.to_string(), c.compared.to_string(), c.special.to_string(), c.off.to_string()].to_vec())
+    };
+    let rows: Vec<_> = Values::ALL.iter().filter_map(row).collect();
+    if rows.is_empty() { String::new() } else { table(&["distribution", "cases", "compared", "with NaN or inf", "off"], &rows) }
+}
