@@ -1,9 +1,9 @@
 //! context: a script that keeps samples of its own before those that it is given, held against a model that is given none: tried, not guessed.
 //!
 //! Where a TorchScript file and the model are fed the same input whole and disagree, the model is run again with zeros before the last axis, which is
-//! what a script without a past puts there. The number of zeros that brings every output that is off within its floor is named if it does so a second time, on
-//! the same values in reverse order against a script that was loaded anew. Tried are the powers of two and the multiples of 16 up to the length of the
-//! input, 1024 at most.
+//! what a script without a past puts there. The number of zeros that brings every output that is off within its floor is named if it does so a second
+//! time, on the same values in reverse order against a script that was loaded anew. Tried are the powers of two and the multiples of 16 up to the
+//! length of the input, 1024 at most; an input of more than three axes (a picture) is no row of samples.
 
 use super::given::Given;
 use super::layers::Layers;
@@ -66,12 +66,17 @@ pub fn missing(given: &Given, layers: &Layers, limits: &Limits, engines: Engines
     let graph = Arc::new(load::file(&given.scenario.model)?);
     let own = Subject { optimisation: Some(Optimisation::Disable), ..Subject::named(model.engine()) };
     let mut trial = Trial { model: open(&own, &graph, given.threads, engines)?, script, given, graph, limits, names, engines };
-    for (name, x) in given.inputs.iter().filter(|(n, x)| x.dtype().is_float() && x.numel() > 1 && whole(script, n)) {
+    for (name, x) in given.inputs.iter().filter(|(n, x)| is_row(x) && whole(script, n)) {
         if let Some(found) = trial.of(name, x)? {
             return Ok(found);
         }
     }
     Ok(vec![])
+}
+
+/// Whether its last axis may be one of samples.
+fn is_row(x: &Tensor) -> bool {
+    x.dtype().is_float() && x.numel() > 1 && (1..=3).contains(&x.shape().len())
 }
 
 /// Whether the script is given all of the input.
@@ -102,7 +107,7 @@ impl Trial<'_> {
         let back = reversed(x);
         let mut inputs = self.given.inputs.clone();
         inputs.insert(name.to_string(), back.clone());
-        let again = self.script_on(&inputs)?;
+        let Ok(again) = self.script_on(&inputs) else { return Ok(None) };
         Ok(self.agrees(name, &back, zeros, &again).map(|_| self.says(name, x, zeros, (before, after))))
     }
 
