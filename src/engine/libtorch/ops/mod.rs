@@ -36,6 +36,7 @@ mod place;
 mod pool;
 mod quantise;
 mod quantised_lstm;
+mod quantised_product;
 mod random;
 mod recurrent;
 mod reduce;
@@ -145,6 +146,7 @@ const FAMILIES: &[&[Op]] = &[
     control::OPS,
     sequence::OPS,
     quantise::OPS,
+    quantised_product::OPS,
     quantised_lstm::OPS,
     fused::OPS,
     fused_attention::OPS,
