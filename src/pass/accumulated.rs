@@ -12,35 +12,6 @@ use std::collections::{HashMap, HashSet};
 /// How the reason of a tensor begins that a flipped decision or an overflow decides.
 const BEHIND: &str = "behind the";
 
-/// Operators whose largest output error is at most the largest error of their inputs, and that round nothing: what is cut off or moved.
-const NOT_EXPANDING: &[&str] = &[
-    "Abs",
-    "Clip",
-    "Concat",
-    "DepthToSpace",
-    "Expand",
-    "Flatten",
-    "Gather",
-    "GlobalMaxPool",
-    "Identity",
-    "Max",
-    "MaxPool",
-    "Min",
-    "Neg",
-    "Pad",
-    "ReduceMax",
-    "ReduceMin",
-    "Relu",
-    "Reshape",
-    "Slice",
-    "SpaceToDepth",
-    "Split",
-    "Squeeze",
-    "Tile",
-    "Transpose",
-    "Unsqueeze",
-];
-
 /// A tensor compared but not yet held against a tolerance.
 pub enum Pending {
     /// Nothing is left to decide.
@@ -85,8 +56,6 @@ fn within_rounding(reference: &Tensor, candidate: &Tensor, shadow: &Tensor, roun
 /// Puts the floors to what waited, in executable order, so that what lies behind a tie flip is recognised.
 pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Graph) {
     let (mut over, mut flipped): (HashSet<String>, HashMap<String, String>) = Default::default();
-    let mut errors: HashMap<String, (f64, f64)> =
-        graph.weights.keys().chain(graph.inputs.iter().map(|p| &p.name)).map(|n| (n.clone(), (0.0, 0.0))).collect();
     let pending = std::mem::take(&mut layers.pending);
     for (result, waiting) in layers.results.iter_mut().zip(pending) {
         let parents = &graph.steps[result.step].inputs;
@@ -99,11 +68,7 @@ pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Grap
             (Pending::Done(done), None) => done,
             (Pending::Done(done), Some(_)) if !done.over() => done,
             (_, Some(origin)) => Accumulated::Abstained { reason: origin },
-            (Pending::Noise(comparison), None) => {
-                let against = against(comparison, floors.get(&result.name));
-                let moved = NOT_EXPANDING.contains(&result.op.as_str()) && !result.isolated.over();
-                if moved { passed_on(against, parents, &errors) } else { against }
-            }
+            (Pending::Noise(comparison), None) => against(comparison, floors.get(&result.name)),
             (Pending::Decision { comparison, margin }, None) if agree && !result.isolated.over() => flip(comparison, margin),
             (Pending::Decision { comparison, .. }, None) => {
                 Accumulated::Compared { comparison, ratio: f64::INFINITY, by: ToleranceBy::Exact }
@@ -121,28 +86,9 @@ pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Grap
             (false, true) => Some(format!("{BEHIND} overflow at '{}'", result.node)),
             (false, false) => parents.iter().find_map(|p| flipped.get(p)).cloned(),
         };
-        if let Accumulated::Compared { comparison, ratio, .. } = &result.accumulated
-            && let (Some(m), true) = (comparison.metrics(), *ratio <= 1.0)
-        {
-            errors.insert(result.name.clone(), (m.max_abs.value, *ratio));
-        }
         if let Some(origin) = origin.filter(|_| !same) {
             flipped.insert(result.name.clone(), origin);
         }
-    }
-}
-
-/// An error that is over the floor and no larger than those of the inputs, which agree: what cuts off (Relu) also cuts off the noise that
-/// would have told its floor, so it stands where its inputs stand.
-fn passed_on(own: Accumulated, parents: &[String], errors: &HashMap<String, (f64, f64)>) -> Accumulated {
-    let known: Option<Vec<&(f64, f64)>> = parents.iter().map(|p| errors.get(p)).collect();
-    match (own, known) {
-        (Accumulated::Compared { comparison, ratio, by }, Some(known)) if ratio > 1.0 => {
-            let (error, above) = known.into_iter().fold((0.0, 0.0), |(e, r): (f64, f64), k| (e.max(k.0), r.max(k.1)));
-            let within = comparison.metrics().is_some_and(|m| m.max_abs.value <= error);
-            Accumulated::Compared { comparison, ratio: if within { above } else { ratio }, by }
-        }
-        (own, _) => own,
     }
 }
 

@@ -29,8 +29,9 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::Case;
-    use parity::tensor::Tensor;
+    use super::super::against_ort::{Case, bits, cases, ones_at, whole};
+    use parity::tensor::{DType, Tensor};
+    use proptest::prelude::*;
 
     #[test]
     fn bits_are_moved_and_combined_in_the_dtype_of_the_inputs() {
@@ -51,5 +52,35 @@ mod tests {
         Case::new("BitShift", 11).with(u32s(&[1 << 31, 3])).with(u32s(&[1, 1])).text("direction", "LEFT").gives(&[u32s(&[0, 6])]);
         Case::new("Add", 14).with(u32s(&[u32::MAX])).with(u32s(&[2])).gives(&[u32s(&[1])]);
         Case::new("Max", 13).with(Tensor::of(&[1], &[u64::MAX])).with(Tensor::of(&[1], &[1u64])).refused("beyond 2^63");
+    }
+
+    const INTEGERS: [DType; 8] = [DType::I8, DType::I16, DType::I32, DType::I64, DType::U8, DType::U16, DType::U32, DType::U64];
+
+    proptest! {
+        #![proptest_config(cases(96))]
+        #[test]
+        fn bits_of_every_width_and_shape_are_combined_alike(
+            op in prop::sample::select(vec!["BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot"]), dtype in prop::sample::select(INTEGERS.to_vec()),
+            shape in prop::collection::vec(0usize..5, 0..4), mask: u8, less in 0usize..2, seed: u64,
+        ) {
+            let other = ones_at(&shape, mask);
+            let case = Case::new(op, 18).with(bits(dtype, &shape, seed));
+            if op == "BitwiseNot" { case.check() } else { case.with(bits(dtype, &other[less.min(other.len())..], !seed)).check() };
+        }
+
+        #[test]
+        fn shifts_by_less_than_the_width_agree(
+            direction in prop::sample::select(vec!["LEFT", "RIGHT"]), dtype in prop::sample::select(vec![DType::U8, DType::U32, DType::U64]),
+            shape in prop::collection::vec(1usize..5, 0..4), mask: u8, seed: u64,
+        ) {
+            // What libtorch holds in a signed integer cannot be shifted with its upper bit set.
+            let x: Vec<u64> = bits(DType::U64, &shape, seed).values::<u64>().expect("u64").iter().map(|v| v >> 1).collect();
+            let x = match dtype {
+                DType::U64 => Tensor::of(&shape, &x),
+                other => bits(other, &shape, seed),
+            };
+            let by = whole(&ones_at(&shape, mask), !seed, 0, 8 * dtype.size() as i64);
+            Case::new("BitShift", 11).with(x).with(super::super::against_ort::cast(&by, dtype)).text("direction", direction).check();
+        }
     }
 }

@@ -134,7 +134,8 @@ pub const OPS: &[Op] =
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, f32s, i64s};
+    use super::super::against_ort::{Case, cases, f32s, i64s, random};
+    use proptest::prelude::*;
 
     #[test]
     fn blocks_that_overlap_add_up() {
@@ -152,5 +153,63 @@ mod tests {
         };
         assert_eq!(case(0.0).torch().expect("a convolution")[0].to_f64(), [2.0, 4.0, 6.0, 8.0]);
         assert_eq!(case(0.5).torch().expect("a convolution")[0].to_f64(), [5.0, 3.0, 3.5, 2.0]);
+    }
+
+    /// (stride, dilation, pad before, pad after) of one axis.
+    type Axis = (i64, i64, i64, i64);
+
+    fn axis() -> impl Strategy<Value = Axis> {
+        (1i64..3, 1i64..3, 0i64..3, 0i64..3)
+    }
+
+    fn placed(case: Case, axes: &[Axis]) -> Case {
+        let all = |f: fn(&Axis) -> i64| axes.iter().map(f).collect::<Vec<_>>();
+        case.ints("strides", &all(|a| a.0)).ints("dilations", &all(|a| a.1)).ints("pads", &[all(|a| a.2), all(|a| a.3)].concat())
+    }
+
+    /// How many windows of `kernel` an axis of `len` holds.
+    fn windows(len: usize, kernel: usize, (stride, dilation, before, after): Axis) -> usize {
+        ((len as i64 + before + after - dilation * (kernel as i64 - 1) - 1) / stride + 1) as usize
+    }
+
+    #[test]
+    fn blocks_with_holes_are_added_where_the_standard_has_them_in_any_number_of_dimensions() {
+        // ONNX Runtime 1.31 misplaces them unless there are two: the property below leaves those out.
+        let columns: Vec<f32> = (1..9).map(|v| v as f32).collect();
+        let case = Case::new("Col2Im", 18).with(f32s(&[1, 4, 2], &columns)).with(i64s(&[4])).with(i64s(&[2])).ints("dilations", &[2]);
+        let want: Vec<f64> = columns.iter().map(|v| *v as f64).collect();
+        assert_eq!(case.torch().expect("it runs")[0].to_f64(), want);
+        assert_ne!(case.ort().expect("it runs")[0].to_f64(), want, "ONNX Runtime is mended: the property can take every dilation");
+    }
+
+    proptest! {
+        #![proptest_config(cases(64))]
+        #[test]
+        fn moved_taps_stay_in_their_bound(
+            batch in 1usize..3, group in 1usize..3, shares in 1usize..3, per in 1usize..3, out in 1usize..3, kernel in (1usize..4, 1usize..4), size in (5usize..8, 5usize..8),
+            axes in (axis(), axis()), reach in 0.0f32..4.0, bias: bool, mask: bool, seed: u64,
+        ) {
+            let (channels, taps) = (group * shares * per, kernel.0 * kernel.1);
+            let to = [windows(size.0, kernel.0, axes.0), windows(size.1, kernel.1, axes.1)];
+            let case = Case::new("DeformConv", 19).with(random(&[batch, channels, size.0, size.1], seed, -1.0, 1.0));
+            let case = case.with(random(&[group * out, channels / group, kernel.0, kernel.1], !seed, -1.0, 1.0));
+            let case = case.with(random(&[batch, shares * taps * 2, to[0], to[1]], seed ^ 1, -reach, reach));
+            let case = if bias { case.with(random(&[group * out], seed ^ 2, -1.0, 1.0)) } else { case.without() };
+            let case = if mask { case.with(random(&[batch, shares * taps, to[0], to[1]], seed ^ 3, 0.0, 1.0)) } else { case };
+            placed(case, &[axes.0, axes.1]).int("group", group as i64).int("offset_group", shares as i64).check();
+        }
+
+        #[test]
+        fn columns_added_back_stay_in_their_bound(
+            batch in 1usize..3, channels in 1usize..4, image in prop::collection::vec(5usize..8, 1..4), block in prop::collection::vec(1usize..4, 3), axes in prop::collection::vec(axis(), 3), seed: u64,
+        ) {
+            let n = image.len();
+            let axes: Vec<Axis> = axes.iter().map(|a| if n == 2 { *a } else { (a.0, 1, a.2, a.3) }).collect();
+            let places: usize = (0..n).map(|d| windows(image[d], block[d], axes[d])).product();
+            let taps: usize = block[..n].iter().product();
+            let all = |v: &[usize]| i64s(&v.iter().map(|d| *d as i64).collect::<Vec<_>>());
+            let case = Case::new("Col2Im", 18).with(random(&[batch, channels * taps, places], seed, -1.0, 1.0)).with(all(&image)).with(all(&block[..n]));
+            placed(case, &axes[..n]).check();
+        }
     }
 }

@@ -49,67 +49,67 @@ fn tf_idf(call: &Call) -> Result<Vec<Value>> {
         [b, c] => (*b, *c),
         other => return Err(Error::usage(format!("input of shape {other:?}"))),
     };
-    if !(0..1 << 24).contains(&width) || weights.as_ref().is_some_and(|w| (w.len() as i64) < width) {
-        return Err(Error::usage(format!("{width} columns with {} weights", weights.map_or(0, |w| w.len()))));
+    if !(0..1 << 24).contains(&width) || weights.as_ref().is_some_and(|w| w.len() != indexes.len()) {
+        return Err(Error::usage(format!("{width} columns of {} n-grams with {} weights", indexes.len(), weights.map_or(0, |w| w.len()))));
     }
     let mut values = vec![0f64; rows * width as usize];
     for row in 0..rows {
         let own = &items[row * length..][..length];
-        for column in found(own, &grams, shortest, longest, skips) {
-            values[row * width as usize + column as usize] += 1.0;
+        for gram in found(own, &grams, shortest, longest, skips) {
+            let weight = weights.as_ref().map_or(1.0, |w| w[gram.place]);
+            let slot = &mut values[row * width as usize + gram.column];
+            *slot = match mode.as_str() {
+                "TF" => *slot + 1.0,
+                "IDF" => weight,
+                "TFIDF" => *slot + weight,
+                other => return Err(Error::usage(format!("attribute 'mode' should be TF, IDF or TFIDF, is '{other}'"))),
+            };
         }
-    }
-    for (i, v) in values.iter_mut().enumerate() {
-        let weight = weights.as_ref().map_or(1.0, |w| w[i % width as usize]);
-        *v = match mode.as_str() {
-            "TF" => *v,
-            "IDF" => {
-                if *v > 0.0 {
-                    weight
-                } else {
-                    0.0
-                }
-            }
-            "TFIDF" => *v * weight,
-            other => return Err(Error::usage(format!("attribute 'mode' should be TF, IDF or TFIDF, is '{other}'"))),
-        };
     }
     let kind = if call.precision.is_wide() { Kind::Double } else { Kind::Float };
     let shape = if shape.len() == 1 { vec![width] } else { vec![rows as i64, width] };
     Ok(vec![Value::Tensor(done(|| Tensor::f_from_slice(&values)?.f_to_kind(kind)?.f_reshape(shape))?)])
 }
 
-/// Column of every n-gram of the pool, which holds all of length 1, then all of length 2, ...
-fn grams(pool: &[String], starts: &[i64], indexes: &[i64]) -> Result<HashMap<Vec<String>, i64>> {
-    let (mut all, mut columns) = (HashMap::new(), indexes.iter());
+/// An n-gram of the pool: its place there, which is that of its weight, and the column that counts it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Gram {
+    place: usize,
+    column: usize,
+}
+
+/// Every n-gram of the pool, which holds all of length 1, then all of length 2, ...
+fn grams(pool: &[String], starts: &[i64], indexes: &[i64]) -> Result<HashMap<Vec<String>, Gram>> {
+    let (mut all, mut columns) = (HashMap::new(), indexes.iter().enumerate());
     for (i, start) in starts.iter().enumerate() {
         let end = starts.get(i + 1).map_or(pool.len(), |e| *e as usize);
         let part = pool
             .get(*start as usize..end)
             .ok_or_else(|| Error::usage(format!("ngram_counts {starts:?} do not fit a pool of {}", pool.len())))?;
-        for gram in part.chunks(i + 1) {
-            let column = columns.next().filter(|c| **c >= 0).ok_or_else(|| Error::usage("ngram_indexes are fewer than the n-grams"))?;
-            all.insert(gram.to_vec(), *column);
+        for words in part.chunks(i + 1) {
+            let (place, column) = columns.next().ok_or_else(|| Error::usage("ngram_indexes are fewer than the n-grams"))?;
+            let column = usize::try_from(*column).map_err(|_| Error::usage(format!("column {column} of ngram_indexes")))?;
+            all.insert(words.to_vec(), Gram { place, column });
         }
     }
     Ok(all)
 }
 
-/// Columns of the n-grams that a row holds; single words count once, longer n-grams for every number of words that may be skipped.
-fn found(row: &[String], grams: &HashMap<Vec<String>, i64>, shortest: usize, longest: usize, skips: usize) -> Vec<i64> {
-    let mut columns = Vec::new();
+/// The n-grams that a row holds; single words count once, longer n-grams for every number of words that may be skipped.
+fn found(row: &[String], grams: &HashMap<Vec<String>, Gram>, shortest: usize, longest: usize, skips: usize) -> Vec<Gram> {
+    let mut all = Vec::new();
     for step in 1..=skips + 1 {
         for n in shortest..=longest.min(row.len().max(1)) {
             if n == 1 && step > 1 {
                 continue;
             }
             for start in 0..row.len() {
-                let gram: Vec<String> = (0..n).map_while(|j| row.get(start + j * step).cloned()).collect();
-                columns.extend(grams.get(&gram).filter(|_| gram.len() == n));
+                let words: Vec<String> = (0..n).map_while(|j| row.get(start + j * step).cloned()).collect();
+                all.extend(grams.get(&words).filter(|_| words.len() == n));
             }
         }
     }
-    columns
+    all
 }
 
 /// Keys, values or the default of LabelEncoder, whichever attribute states them.
@@ -170,11 +170,27 @@ fn labels(call: &Call) -> Result<Vec<Value>> {
     }
 }
 
-/// Columns of the last axis.
-fn extract(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, index) = (call.input(0)?, call.input(1)?);
-    let index = super::common::wrapped(index, x.size().last().copied().unwrap_or(0))?;
-    one(index.f_reshape([-1]).and_then(|i| x.f_reshape([-1, x.size()[x.dim() - 1]])?.f_index_select(1, &i)))
+/// Columns of the last axis, of numbers or of strings.
+fn extract(call: &Call) -> Result<Vec<Value>> {
+    let shape = match call.value(0)? {
+        Value::Strings(shape, _) => shape.clone(),
+        other => other.tensor().map_or(vec![], Tensor::size),
+    };
+    let last = *shape.last().ok_or_else(|| Error::usage("input 0 has no axis to take columns of"))?;
+    let index = super::common::wrapped(call.input(1)?, last)?;
+    let index = done(|| index.f_reshape([-1]))?;
+    // A vector is one row.
+    let lead = if shape.len() == 1 { &[1][..] } else { &shape[..shape.len() - 1] };
+    let picked = [lead, &index.size()].concat();
+    let Value::Strings(_, words) = call.value(0)? else {
+        let (x, mark) = (call.input(0)?, call.value(0)?.mark());
+        let y = done(|| x.f_reshape([-1, last])?.f_index_select(1, &index)?.f_reshape(picked))?;
+        return Ok(vec![mark.map_or_else(|| Value::Tensor(y.shallow_clone()), |m| Value::Marked(m, y.shallow_clone()))]);
+    };
+    let picks = done(|| Vec::<i64>::try_from(&index))?;
+    let rows = words.chunks(last.max(1) as usize);
+    let all: Vec<String> = rows.flat_map(|row| picks.iter().map(|i| row[*i as usize].clone())).collect();
+    Ok(vec![Value::Strings(picked, all)])
 }
 
 fn binarize(call: &Call) -> Result<Vec<Tensor>> {
@@ -193,13 +209,16 @@ const ML: &str = "ai.onnx.ml";
 pub const OPS: &[Op] = &[
     values("TfIdfVectorizer", 9, tf_idf, Scale::Output(parity::floor::Family::Arithmetic)),
     Op { domain: ML, name: "LabelEncoder", since: 1, kernel: Kernel::Values(labels), scale: Scale::Exact },
-    Op { domain: ML, ..op("ArrayFeatureExtractor", 1, extract, Scale::Exact) },
+    Op { domain: ML, ..values("ArrayFeatureExtractor", 1, extract, Scale::Exact) },
     Op { domain: ML, ..op("Binarizer", 1, binarize, Scale::Selection(above)) },
 ];
 
 #[cfg(test)]
 mod tests {
+    use super::super::against_ort::{Case, cases, cast, random, whole};
     use super::*;
+    use parity::tensor::{DType, Value as Given};
+    use proptest::prelude::*;
 
     fn words(list: &[&str]) -> Vec<String> {
         list.iter().map(|s| s.to_string()).collect()
@@ -209,14 +228,29 @@ mod tests {
     fn longer_grams_count_for_every_skip_and_words_once() {
         let grams = grams(&words(&["a", "b", "a", "b"]), &[0, 2], &[0, 1, 2]).unwrap();
         let row = words(&["a", "b", "b"]);
-        assert_eq!(found(&row, &grams, 1, 2, 0), [0, 1, 1, 2]);
-        assert_eq!(found(&row, &grams, 1, 2, 1), [0, 1, 1, 2, 2]);
-        assert_eq!(found(&row, &grams, 2, 2, 0), [2]);
+        let columns = |shortest, longest, skips| found(&row, &grams, shortest, longest, skips).iter().map(|g| g.column).collect::<Vec<_>>();
+        assert_eq!(columns(1, 2, 0), [0, 1, 1, 2]);
+        assert_eq!(columns(1, 2, 1), [0, 1, 1, 2, 2]);
+        assert_eq!(columns(2, 2, 0), [2]);
+    }
+
+    #[test]
+    fn a_weight_belongs_to_a_gram_of_the_pool_and_not_to_a_column() {
+        let case = Case::new("TfIdfVectorizer", 9)
+            .text("mode", "TFIDF")
+            .ints("pool_int64s", &[7, 8])
+            .ints("ngram_counts", &[0])
+            .ints("ngram_indexes", &[1, 0]);
+        let case = case
+            .int("min_gram_length", 1)
+            .int("max_gram_length", 1)
+            .int("max_skip_count", 0)
+            .attribute("weights", Attribute::Floats(vec![0.5, 4.0]));
+        case.with(super::super::against_ort::i64s(&[7, 7, 8])).gives(&[super::super::against_ort::f32s(&[2], &[4.0, 1.0])]);
     }
 
     #[test]
     fn labels_are_looked_up_and_what_is_none_takes_the_default() {
-        use super::super::against_ort::Case;
         let ints = Attribute::Ints(vec![7, 8]);
         let case = Case::new("LabelEncoder", 4)
             .of(ML)
@@ -225,5 +259,83 @@ mod tests {
         let x = parity::tensor::Value::Strings(vec![3], words(&["b", "z", "a"]));
         let have = case.int("default_int64", -3).on(&[x]).expect("labels");
         assert_eq!(have[0].tensor().and_then(parity::tensor::Tensor::to_i64), Some(vec![8, -3, 7]));
+    }
+
+    /// Every word that `letters` and a length of at most 2 give, in the order of `seed`; the first `n`.
+    fn some_words(n: usize, seed: u64) -> Vec<String> {
+        let all = ["a", "b", "c", "d", "ab", "ba", "cd", "dc"];
+        let start = seed as usize % all.len();
+        (0..n).map(|i| all[(start + i * 3) % all.len()].to_string()).collect()
+    }
+
+    fn given(shape: &[usize], seed: u64) -> Given {
+        let all = ["a", "b", "c", "d", "ab", "ba", "cd", "dc", "x", ""];
+        Given::Strings(shape.to_vec(), whole(shape, seed, 0, 10).to_f64().iter().map(|i| all[*i as usize].to_string()).collect())
+    }
+
+    /// One side of a LabelEncoder: `n` keys or values of one kind.
+    fn side(what: &str, kind: &str, n: usize, seed: u64) -> (String, Attribute) {
+        let value = match kind {
+            "strings" => Attribute::Strs(some_words(n, seed)),
+            "int64s" => Attribute::Ints((0..n as i64).map(|i| i * 2 - 3).collect()),
+            _ => Attribute::Floats((0..n).map(|i| i as f32 * 0.5 - 1.0).collect()),
+        };
+        (format!("{what}_{kind}"), value)
+    }
+
+    proptest! {
+        #![proptest_config(cases(64))]
+        #[test]
+        fn grams_are_counted_alike(
+            mode in prop::sample::select(vec!["TF", "IDF", "TFIDF"]), rows in prop::option::of(1usize..4), length in 1usize..10, single in 1usize..4, double in 0usize..5, triple in 0usize..3,
+            shortest in 1i64..4, more in 0i64..3, skips in 0i64..4, weighted: bool, strings: bool, seed: u64,
+        ) {
+            let pool: Vec<i64> = whole(&[single + 2 * double + 3 * triple], seed, 0, 4).to_i64().expect("integers");
+            // Each gram once: a pool that repeats one is a mistake.
+            let grams: Vec<&[i64]> = pool[..single].chunks(1).chain(pool[single..][..2 * double].chunks(2)).chain(pool[single + 2 * double..].chunks(3)).collect();
+            prop_assume!((1..grams.len()).all(|i| !grams[..i].contains(&grams[i])));
+            let longest = (shortest + more).min(3);
+            let case = Case::new("TfIdfVectorizer", 9).text("mode", mode).int("min_gram_length", shortest).int("max_gram_length", longest).int("max_skip_count", skips);
+            let case = case.ints("ngram_counts", &[0, single as i64, (single + 2 * double) as i64]).ints("ngram_indexes", &(0..grams.len() as i64).rev().collect::<Vec<_>>());
+            let case = if weighted { case.attribute("weights", Attribute::Floats((0..grams.len()).map(|i| 0.3 + i as f32).collect())) } else { case };
+            let shape = rows.into_iter().chain([length]).collect::<Vec<_>>();
+            let x = whole(&shape, !seed, 0, 5);
+            if strings {
+                let text = |v: &[i64]| v.iter().map(|i| format!("w{i}")).collect::<Vec<_>>();
+                let x = Given::Strings(shape, text(&x.to_i64().expect("integers")));
+                case.attribute("pool_strings", Attribute::Strs(text(&pool))).check_on(&[x]);
+            } else {
+                case.ints("pool_int64s", &pool).with(if seed % 2 == 0 { x } else { cast(&x, DType::I32) }).check();
+            }
+        }
+
+        #[test]
+        fn labels_are_looked_up_alike(
+            (from, to) in prop::sample::select(vec![("strings", "int64s"), ("int64s", "strings"), ("int64s", "floats"), ("floats", "int64s"), ("floats", "strings"), ("strings", "floats"), ("strings", "strings"), ("int64s", "int64s"), ("floats", "floats")]),
+            n in 1usize..7, shape in prop::collection::vec(1usize..5, 1..3), default: bool, opset in prop::sample::select(vec![2i64, 4]), seed: u64,
+        ) {
+            let case = [side("keys", from, n, seed), side("values", to, n, !seed)].into_iter().fold(Case::new("LabelEncoder", opset).of(ML), |c, (name, a)| c.attribute(&name, a));
+            let case = match (default, to) {
+                (false, _) => case,
+                (true, "strings") => case.text("default_string", "none"),
+                (true, "int64s") => case.int("default_int64", 77),
+                (true, _) => case.float("default_float", 0.25),
+            };
+            let x = match from {
+                "strings" => given(&shape, seed),
+                "int64s" => Given::Tensor(whole(&shape, seed, -4, 12)),
+                _ => Given::Tensor(cast(&parity::tensor::Tensor::of(&shape, &whole(&shape, seed, -3, 6).to_f64().iter().map(|v| v * 0.5).collect::<Vec<_>>()), DType::F32)),
+            };
+            case.check_on(&[x]);
+        }
+
+        #[test]
+        fn columns_are_picked_and_numbers_made_0_or_1_alike(shape in prop::collection::vec(1usize..6, 1..4), picks in prop::collection::vec(any::<prop::sample::Index>(), 1..5), threshold in -1.0f32..1.0, strings: bool, seed: u64) {
+            let last = *shape.last().expect("an axis");
+            let index = parity::tensor::Tensor::of(&[1, picks.len()], &picks.iter().map(|p| p.index(last) as i64).collect::<Vec<_>>());
+            let extract = Case::new("ArrayFeatureExtractor", 1).of(ML);
+            if strings { extract.check_on(&[given(&shape, seed), Given::Tensor(index)]); } else { extract.with(random(&shape, seed, -1.0, 1.0)).with(index).check(); }
+            Case::new("Binarizer", 1).of(ML).with(random(&shape, !seed, -1.0, 1.0)).float("threshold", threshold).check();
+        }
     }
 }

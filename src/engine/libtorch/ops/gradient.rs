@@ -18,7 +18,9 @@ pub const OPS: &[Op] = &[Op { domain: "parity", name: "StopGradient", since: 1, 
 mod tests {
     use super::super::super::call::Precision;
     use super::super::super::interpret;
+    use super::super::against_ort::{Case, cases, random};
     use parity::graph::{Graph, load};
+    use proptest::prelude::*;
     use std::collections::HashMap;
     use tch::Tensor;
 
@@ -51,16 +53,35 @@ mod tests {
         load::parse(model.encode_to_vec().into(), None).unwrap()
     }
 
-    #[test]
-    fn no_gradient_passes_the_mark() {
+    /// y and the gradient of Σy at `x`.
+    fn through(x: Tensor) -> (Tensor, Tensor) {
         let graph = graph();
-        let x = Tensor::from_slice(&[3.0f64]).set_requires_grad(true);
+        let x = x.set_requires_grad(true);
         let mut own: HashMap<String, Tensor> = HashMap::from([("x".to_string(), x.shallow_clone())]);
         for step in &graph.steps {
             let out = interpret::tensors(step, &graph, Precision::Declared, &|n| Ok(own[n].shallow_clone())).unwrap();
             own.extend(step.outputs.iter().cloned().zip(out));
         }
         own["y"].sum(tch::Kind::Double).backward();
-        assert_eq!((own["y"].double_value(&[0]), x.grad().double_value(&[0])), (9.0, 3.0));
+        (own["y"].shallow_clone(), x.grad())
+    }
+
+    #[test]
+    fn no_gradient_passes_the_mark() {
+        let (y, slope) = through(Tensor::from_slice(&[3.0f64]));
+        assert_eq!((y.double_value(&[0]), slope.double_value(&[0])), (9.0, 3.0));
+    }
+
+    proptest! {
+        #![proptest_config(cases(48))]
+        #[test]
+        fn values_pass_the_mark_and_half_of_the_gradient_of_a_square_does_not(shape in prop::collection::vec(1usize..5, 0..4), seed: u64) {
+            let x = random(&shape, seed, -3.0, 3.0);
+            let passed = Case::new("StopGradient", 1).of("parity").with(x.clone()).torch().expect("a value");
+            prop_assert_eq!(passed[0].bytes(), x.bytes());
+            let own = super::super::super::convert::to_torch(&x).unwrap();
+            let (y, slope) = through(own.shallow_clone());
+            prop_assert!(y == own.square() && slope == own, "{:?} {:?}", y, slope);
+        }
     }
 }

@@ -94,7 +94,8 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, f32s};
+    use super::super::against_ort::{Case, cases, f32s, random};
+    use proptest::prelude::*;
 
     #[test]
     fn the_state_adds_up_what_was_written() {
@@ -115,5 +116,32 @@ mod tests {
         let have = case.clone().torch().expect("an answer");
         assert_eq!((have[0].to_f64(), have[1].to_f64()), (vec![10.0, 21.0, 32.0], vec![3.0]));
         case.text("activation", "gelu").refused("none, silu or swish");
+    }
+
+    proptest! {
+        #![proptest_config(cases(64))]
+        #[test]
+        fn every_rule_stays_in_its_bound(
+            rule in prop::sample::select(vec!["linear", "gated", "delta", "gated_delta"]), batch in 1usize..3, steps in 1usize..8, heads in 1usize..4, share in 1usize..3,
+            d_k in 1usize..6, d_v in 1usize..6, scale in prop_oneof![Just(0.0f32), 0.1f32..2.0], past: bool, per_key: bool, shared: bool, seed: u64,
+        ) {
+            let of = |i: u64, width: usize, low: f32, high: f32| random(&[batch, steps, width], seed ^ i, low, high);
+            let case = Case::new("LinearAttention", 27).with(of(0, heads * share * d_k, -1.0, 1.0)).with(of(1, heads * d_k, -1.0, 1.0)).with(of(2, heads * d_v, -1.0, 1.0));
+            let case = if past { case.with(random(&[batch, heads, d_k, d_v], seed ^ 3, -1.0, 1.0)) } else { case.without() };
+            let gated = rule.starts_with("gated");
+            let case = if gated { case.with(of(4, if per_key { heads * d_k } else { heads }, -2.0, 0.0)) } else { case.without() };
+            let case = if rule.ends_with("delta") { case.with(of(5, if shared { 1 } else { heads }, 0.0, 1.0)) } else { case };
+            case.int("q_num_heads", (heads * share) as i64).int("kv_num_heads", heads as i64).float("scale", scale).text("update_rule", rule).outputs(2).check_alone();
+        }
+
+        #[test]
+        fn causal_convolutions_stay_in_their_bound(
+            activation in prop::sample::select(vec!["none", "silu", "swish"]), batch in 1usize..3, channels in 1usize..5, length in 1usize..9, k in 1usize..5, bias: bool, past: bool, seed: u64,
+        ) {
+            let case = Case::new("CausalConvWithState", 27).with(random(&[batch, channels, length], seed, -1.0, 1.0)).with(random(&[channels, 1, k], !seed, -1.0, 1.0));
+            let case = if bias { case.with(random(&[channels], seed ^ 1, -1.0, 1.0)) } else { case.without() };
+            let case = if past { case.with(random(&[batch, channels, k - 1], seed ^ 2, -1.0, 1.0)) } else { case };
+            case.text("activation", activation).outputs(2).check_alone();
+        }
     }
 }

@@ -134,8 +134,9 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, bools, f32s, i64s};
-    use parity::tensor::Tensor;
+    use super::super::against_ort::{Case, bits, bools, cases, cast, f32s, i64s, random, whole};
+    use parity::tensor::{DType, Tensor};
+    use proptest::prelude::*;
 
     #[test]
     fn what_is_different_is_sorted_or_stays_in_its_order() {
@@ -167,5 +168,62 @@ mod tests {
         };
         assert_eq!(case("circular").torch().expect("fits")[0].to_f64(), [9.0, 2.0, 8.0]);
         case("linear").refused("2 rows at [2]");
+    }
+
+    fn shape() -> impl Strategy<Value = Vec<usize>> {
+        prop::collection::vec(1usize..6, 1..4)
+    }
+
+    /// An axis of `rank`, stated from the front or from the back.
+    fn stated(axis: &prop::sample::Index, back: bool, rank: usize) -> (usize, i64) {
+        let d = axis.index(rank);
+        (d, if back { d as i64 - rank as i64 } else { d as i64 })
+    }
+
+    proptest! {
+        #![proptest_config(cases(64))]
+        #[test]
+        fn what_is_kept_agrees(shape in shape(), axis: prop::sample::Index, back: bool, flat: bool, shorter in 0usize..3, seed: u64) {
+            let (d, axis) = stated(&axis, back, shape.len());
+            let n = if flat { shape.iter().product() } else { shape[d] };
+            let case = Case::new("Compress", 11).with(random(&shape, seed, -1.0, 1.0)).with(bits(DType::Bool, &[n.saturating_sub(shorter).max(1)], !seed));
+            if flat { case.check() } else { case.int("axis", axis).check() };
+        }
+
+        #[test]
+        fn unit_matrices_agree(rows in 1usize..7, columns in 1usize..7, k in -7i64..8, from in prop::sample::select(vec![DType::F32, DType::F64, DType::I32, DType::I64]), to in prop::sample::select(vec![0, 1, 6, 7, 11]), seed: u64) {
+            let case = Case::new("EyeLike", 9).with(cast(&whole(&[rows, columns], seed, 0, 9), from)).int("k", k);
+            if to == 0 { case.check() } else { case.int("dtype", to).check() };
+        }
+
+        #[test]
+        fn sequences_are_turned_round_alike(time in 1usize..6, batch in 1usize..6, rest in prop::collection::vec(1usize..4, 0..3), first: bool, seed: u64) {
+            let head = if first { [time, batch] } else { [batch, time] };
+            let case = Case::new("ReverseSequence", 10).with(random(&[&head[..], &rest].concat(), seed, -1.0, 1.0)).with(whole(&[batch], !seed, 1, time as i64 + 1));
+            case.int("time_axis", !first as i64).int("batch_axis", first as i64).check();
+        }
+
+        #[test]
+        fn caches_are_written_alike(batch in 1usize..4, heads in 1usize..3, len in 1usize..7, rows in 1usize..7, width in 1usize..4, mode in prop::sample::select(vec!["linear", "circular"]), starts: bool, back: bool, seed: u64) {
+            let rows = rows.min(len);
+            let case = Case::new("TensorScatter", 24).with(random(&[batch, heads, len, width], seed, -1.0, 1.0)).with(random(&[batch, heads, rows, width], !seed, -1.0, 1.0));
+            let last = if mode == "linear" { len - rows + 1 } else { len };
+            let case = if starts { case.with(whole(&[batch], seed ^ 3, 0, last as i64)) } else { case };
+            case.int("axis", if back { -2 } else { 2 }).text("mode", mode).check();
+        }
+
+        #[test]
+        fn the_middle_agrees(shape in shape(), to in prop::collection::vec(1i64..9, 3), axis: prop::sample::Index, back: bool, all: bool, seed: u64) {
+            let (_, axis) = stated(&axis, back, shape.len());
+            let case = Case::new("CenterCropPad", 18).with(random(&shape, seed, -1.0, 1.0));
+            if all { case.with(i64s(&to[..shape.len()])).check() } else { case.with(i64s(&to[..1])).ints("axes", &[axis]).check() };
+        }
+
+        #[test]
+        fn what_is_different_agrees(shape in shape(), axis: prop::sample::Index, back: bool, flat: bool, sorted in 0i64..2, dtype in prop::sample::select(vec![DType::F32, DType::F64, DType::I64, DType::I8]), seed: u64) {
+            let (_, axis) = stated(&axis, back, shape.len());
+            let case = Case::new("Unique", 11).with(cast(&whole(&shape, seed, -2, 3), dtype)).int("sorted", sorted).outputs(4);
+            if flat { case.check() } else { case.int("axis", axis).check() };
+        }
     }
 }

@@ -47,7 +47,9 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, f32s};
+    use super::super::against_ort::{Case, bits, cases, cast, f32s, ones_at, random};
+    use parity::tensor::DType;
+    use proptest::prelude::*;
 
     #[test]
     fn a_draw_has_the_shape_and_the_dtype_that_were_asked_for() {
@@ -56,5 +58,38 @@ mod tests {
         Case::new("RandomNormalLike", 1).with(f32s(&[2], &[0.0, 1.0])).check();
         Case::new("Bernoulli", 15).with(f32s(&[2], &[0.0, 1.0])).check();
         Case::new("RandomNormal", 1).ints("shape", &[-2]).refused("no shape");
+    }
+
+    proptest! {
+        #![proptest_config(cases(48))]
+        #[test]
+        fn every_draw_has_the_shape_the_dtype_and_the_range_that_were_asked_for(
+            op in prop::sample::select(vec!["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"]), shape in prop::collection::vec(1usize..6, 1..4),
+            dtype in prop::sample::select(vec![DType::F32, DType::F64]), stated: bool, low in -3.0f32..3.0, wide in 0.01f32..3.0, seed in 0.0f32..100.0,
+        ) {
+            let dims: Vec<i64> = shape.iter().map(|d| *d as i64).collect();
+            let case = Case::new(op, 13).float("seed", seed);
+            let case = if op.ends_with("Like") { case.with(cast(&random(&shape, 1, -1.0, 1.0), dtype)) } else { case.ints("shape", &dims) };
+            let case = if stated || !op.ends_with("Like") { case.int("dtype", dtype.onnx() as i64) } else { case };
+            let uniform = op.starts_with("RandomUniform");
+            let case = if uniform { case.float("low", low).float("high", low + wide) } else { case.float("mean", low).float("scale", wide) };
+            let drawn = case.check();
+            prop_assert_eq!((drawn[0].dtype(), drawn[0].shape()), (dtype, shape.as_slice()));
+            let (from, to) = (low as f64 - 1e-6, (low + wide) as f64 + 1e-6);
+            prop_assert!(!uniform || drawn[0].to_f64().iter().all(|v| (from..=to).contains(v)), "{:?} outside {}..{}", drawn, low, low + wide);
+        }
+
+        #[test]
+        fn what_leaves_nothing_to_chance_agrees(shape in prop::collection::vec(1usize..6, 1..4), mask: u8, mean in -3.0f32..3.0, seed: u64) {
+            let x = cast(&bits(DType::Bool, &ones_at(&shape, mask), seed), DType::F32);
+            let case = Case::new("Bernoulli", 15).with(x.clone());
+            prop_assert_eq!(case.torch().expect("a draw")[0].to_f64(), x.to_f64());
+            // ONNX Runtime runs the body that the standard gives the operator, whose comparison is the wrong way round: 1 with probability 1 - x.
+            let other: Vec<f64> = x.to_f64().iter().map(|p| 1.0 - p).collect();
+            prop_assert_eq!(case.ort().expect("a draw")[0].to_f64(), other);
+            // ONNX Runtime ends the process over a deviation of 0: it is not asked.
+            let drawn = Case::new("RandomNormalLike", 13).with(x).float("mean", mean).float("scale", 0.0).torch().expect("a draw");
+            prop_assert!(drawn[0].to_f64().iter().all(|v| *v == mean as f64));
+        }
     }
 }

@@ -146,8 +146,9 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, f32s, i64s};
-    use parity::tensor::{Tensor, Value};
+    use super::super::against_ort::{Case, bits, cases, f32s, i64s, random};
+    use parity::tensor::{DType, Tensor, Value};
+    use proptest::prelude::*;
 
     fn vector(values: &[f32]) -> Value {
         Value::Tensor(f32s(&[values.len()], values))
@@ -203,5 +204,60 @@ mod tests {
         check("OptionalHasElement", std::slice::from_ref(&full), &[&[1.0]]);
         check("OptionalGetElement", &[full], &[&[5.0]]);
         assert!(Case::new("OptionalGetElement", 18).on(&[empty]).unwrap_err().message.contains("holds nothing"));
+    }
+
+    fn dtype() -> impl Strategy<Value = DType> {
+        prop::sample::select(vec![DType::F32, DType::F64, DType::F16, DType::I64, DType::I32, DType::U8, DType::Bool])
+    }
+
+    proptest! {
+        #![proptest_config(cases(48))]
+        #[test]
+        fn elements_of_every_dtype_and_shape_go_in_and_out_alike(
+            dtype in dtype(), shapes in prop::collection::vec(prop::collection::vec(0usize..4, 0..4), 1..5), at: prop::sample::Index, front: bool, seed: u64,
+        ) {
+            let n = shapes.len();
+            let element = |(i, s): (usize, &Vec<usize>)| Value::Tensor(bits(dtype, s, seed ^ i as u64));
+            let all: Vec<Value> = shapes.iter().enumerate().map(element).collect();
+            let sequence = || Value::Sequence(all.clone());
+            // From either end; an insertion may also be behind the last.
+            let place = |i: usize| self::at(if front { i as i64 } else { i as i64 - n as i64 });
+            Case::new("SequenceConstruct", 17).check_on(&all);
+            Case::new("SequenceLength", 17).check_on(&[sequence()]);
+            Case::new("SequenceAt", 17).check_on(&[sequence(), place(at.index(n))]);
+            Case::new("SequenceErase", 17).check_on(&[sequence(), place(at.index(n))]);
+            Case::new("SequenceErase", 17).check_on(&[sequence()]);
+            Case::new("SequenceInsert", 17).check_on(&[sequence(), all[0].clone()]);
+            Case::new("SequenceInsert", 17).check_on(&[sequence(), all[0].clone(), place(at.index(n))]);
+            Case::new("SequenceInsert", 17).check_on(&[sequence(), all[0].clone(), self::at(n as i64)]);
+            Case::new("SequenceEmpty", 17).int("dtype", dtype.onnx() as i64).check_on(&[]);
+            for v in [all[0].clone(), sequence()] {
+                Case::new("OptionalHasElement", 18).check_on(std::slice::from_ref(&v));
+                Case::new("OptionalGetElement", 18).check_on(&[v]);
+            }
+        }
+
+        #[test]
+        fn sequences_are_joined_and_split_alike(
+            shape in prop::collection::vec(1usize..5, 1..4), lengths in prop::collection::vec(0usize..4, 1..5), axis: prop::sample::Index, back: bool, part in 1i64..5, keep in 0i64..2, seed: u64,
+        ) {
+            let rank = shape.len();
+            let d = axis.index(rank);
+            let stated = |d: usize, rank: usize| if back { d as i64 - rank as i64 } else { d as i64 };
+            let with = |n: usize| { let mut s = shape.clone(); s[d] = n; s };
+            let of = |s: &[usize], i: usize| Value::Tensor(random(s, seed ^ i as u64, -1.0, 1.0));
+            let ragged = Value::Sequence(lengths.iter().enumerate().map(|(i, n)| of(&with(*n), i)).collect());
+            Case::new("ConcatFromSequence", 17).int("axis", stated(d, rank)).check_on(&[ragged]);
+            let same = Value::Sequence((0..lengths.len()).map(|i| of(&shape, i)).collect());
+            Case::new("ConcatFromSequence", 17).int("axis", stated(d, rank + 1)).int("new_axis", 1).check_on(&[same]);
+            let total = lengths.iter().sum::<usize>();
+            let split = || Case::new("SplitToSequence", 17).int("axis", stated(d, rank));
+            if total > 0 {
+                let list: Vec<i64> = lengths.iter().map(|n| *n as i64).collect();
+                split().check_on(&[of(&with(total), 9), Value::Tensor(i64s(&list))]);
+            }
+            split().check_on(&[of(&shape, 9), self::at(part)]);
+            split().int("keepdims", keep).check_on(&[of(&shape, 9)]);
+        }
     }
 }

@@ -166,8 +166,8 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, cases, f32s, random};
-    use parity::tensor::Tensor;
+    use super::super::against_ort::{Case, cases, cast, f32s, random};
+    use parity::tensor::{DType, Tensor};
     use proptest::prelude::*;
 
     #[test]
@@ -195,6 +195,58 @@ mod tests {
         #[test]
         fn windows_stay_in_their_bound(op in prop::sample::select(vec!["HannWindow", "HammingWindow", "BlackmanWindow"]), n in 2i64..50, periodic in 0i64..2) {
             Case::new(op, 17).with(Tensor::of(&[], &[n])).int("periodic", periodic).check();
+        }
+    }
+
+    /// The parts of the first frequency, and of the middle one of an even length, that a real signal does not have, set to 0.
+    fn of_a_real_signal(half: &Tensor, n: usize) -> Tensor {
+        let (bins, mut values) = (half.shape()[1], half.to_f64());
+        let imaginary = |v: &mut f64, i: usize| {
+            let bin = i / 2 % bins;
+            if i % 2 == 1 && (bin == 0 || n.is_multiple_of(2) && bin == n / 2) {
+                *v = 0.0;
+            }
+        };
+        values.iter_mut().enumerate().for_each(|(i, v)| imaginary(v, i));
+        cast(&Tensor::of(half.shape(), &values), DType::F32)
+    }
+
+    proptest! {
+        #![proptest_config(cases(48))]
+        #[test]
+        fn transforms_along_any_axis_and_back_stay_in_their_bound(
+            shape in prop::collection::vec(1usize..9, 2..4), parts in 1usize..3, axis: prop::sample::Index, back: bool, length in prop::option::of(1i64..12), inverse: bool, onesided: bool, seed: u64,
+        ) {
+            let d = axis.index(shape.len());
+            let stated = if back { d as i64 - shape.len() as i64 - 1 } else { d as i64 };
+            let parts = if inverse { 2 } else { parts };
+            let case = Case::new("DFT", 20).with(random(&[shape.as_slice(), &[parts]].concat(), seed, -1.0, 1.0));
+            let case = match length { Some(n) => case.with(Tensor::of(&[], &[n])), None => case.without() };
+            case.with(Tensor::of(&[], &[stated])).int("inverse", inverse as i64).int("onesided", (onesided && parts == 1) as i64).check();
+        }
+
+        #[test]
+        fn half_a_spectrum_gives_its_real_signal(batch in 1usize..3, n in 2usize..14, opset in 19i64..21, seed: u64) {
+            let half = of_a_real_signal(&random(&[batch, n / 2 + 1, 2], seed, -1.0, 1.0), n);
+            let case = Case::new("DFT", opset).with(half).with(Tensor::of(&[], &[n as i64]));
+            let case = if opset < 20 { case.int("axis", 1) } else { case.with(Tensor::of(&[], &[1i64])) };
+            case.int("inverse", 1).int("onesided", 1).check();
+        }
+
+        #[test]
+        fn windows_of_double_precision_agree_to_the_coefficients_of_onnx_runtime(op in prop::sample::select(vec!["HannWindow", "HammingWindow", "BlackmanWindow"]), n in 2i64..50, periodic in 0i64..2) {
+            let case = Case::new(op, 17).with(Tensor::of(&[], &[n])).int("periodic", periodic).int("output_datatype", DType::F64.onnx() as i64);
+            // It states them in single precision whatever the window is given in.
+            for (a, b) in case.torch().expect("it runs")[0].to_f64().iter().zip(case.ort().expect("it runs")[0].to_f64()) {
+                prop_assert!((a - b).abs() <= 16.0 * DType::F32.unit_roundoff(), "{} {}", a, b);
+            }
+        }
+
+        #[test]
+        fn triangles_on_the_mel_scale_stay_in_their_bound(bands in 1i64..20, length in 8i64..200, rate in 4000i64..48000, low in 0.0f32..300.0, part in 0.2f32..0.49, to in prop::sample::select(vec![DType::F32, DType::F64])) {
+            let case = [bands, length, rate].into_iter().fold(Case::new("MelWeightMatrix", 17), |c, v| c.with(Tensor::of(&[], &[v])));
+            let case = [low, rate as f32 * part].into_iter().fold(case, |c, v| c.with(f32s(&[], &[v])));
+            case.int("output_datatype", to.onnx() as i64).check();
         }
     }
 }

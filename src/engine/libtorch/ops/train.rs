@@ -80,8 +80,9 @@ pub const OPS: &[Op] = &[line("Momentum", momentum), line("Adagrad", adagrad), l
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, f32s};
+    use super::super::against_ort::{Case, cases, f32s, random};
     use parity::tensor::Tensor;
+    use proptest::prelude::*;
 
     #[test]
     fn a_step_moves_a_parameter_against_its_gradient() {
@@ -98,5 +99,47 @@ mod tests {
         let adagrad = start("Adagrad", 0).with(one(1.0)).with(one(3.0)).with(one(16.0)).outputs(2).torch().expect("a step");
         assert_eq!((adagrad[0].values::<f32>(), adagrad[1].to_f64()), (Some(&[0.7f32][..]), vec![25.0]));
         start("Adam", 0).with(one(1.0)).refused("no rate, turn and 4 tensors");
+    }
+
+    /// A learning rate, a turn, and for each of `shapes` a parameter, a gradient and states (the last not negative).
+    fn inputs(op: &str, states: usize, rate: f32, turn: i64, shapes: &[Vec<usize>], seed: u64) -> Case {
+        let start = Case::new(op, 1)
+            .of("ai.onnx.preview.training")
+            .with(f32s(&[], &[rate]))
+            .with(Tensor::of(&[], &[turn]))
+            .outputs((1 + states) * shapes.len());
+        let kinds = (0..2 + states).flat_map(|k| shapes.iter().enumerate().map(move |(i, s)| (k, i, s)));
+        let last = if op == "Momentum" { usize::MAX } else { 1 + states };
+        kinds.fold(start, |case, (k, i, s)| case.with(random(s, seed ^ (k * 8 + i) as u64, if k == last { 0.01 } else { -1.0 }, 1.0)))
+    }
+
+    fn shapes() -> impl Strategy<Value = Vec<Vec<usize>>> {
+        prop::collection::vec(prop::collection::vec(1usize..5, 0..4), 1..4)
+    }
+
+    proptest! {
+        #![proptest_config(cases(48))]
+        #[test]
+        fn steps_of_momentum_stay_in_their_bound(
+            shapes in shapes(), mode in prop::sample::select(vec!["standard", "nesterov"]), rate in 0.001f32..1.0, turn in 0i64..5,
+            alpha in 0.0f32..1.0, beta in 0.0f32..1.0, norm in 0.0f32..0.1, seed: u64,
+        ) {
+            let case = inputs("Momentum", 1, rate, turn, &shapes, seed).text("mode", mode);
+            case.float("alpha", alpha).float("beta", beta).float("norm_coefficient", norm).check_alone();
+        }
+
+        #[test]
+        fn steps_of_adagrad_stay_in_their_bound(shapes in shapes(), rate in 0.001f32..1.0, turn in 0i64..5, epsilon in 1e-8f32..1e-2, decay in 0.0f32..0.5, norm in 0.0f32..0.1, seed: u64) {
+            inputs("Adagrad", 1, rate, turn, &shapes, seed).float("epsilon", epsilon).float("decay_factor", decay).float("norm_coefficient", norm).check_alone();
+        }
+
+        #[test]
+        fn steps_of_adam_stay_in_their_bound(
+            shapes in shapes(), rate in 0.001f32..1.0, turn in 0i64..5, alpha in 0.0f32..0.99, beta in 0.0f32..0.9999,
+            epsilon in 1e-8f32..1e-2, norm in 0.0f32..0.1, post in 0.0f32..0.1, seed: u64,
+        ) {
+            let case = inputs("Adam", 2, rate, turn, &shapes, seed).float("alpha", alpha).float("beta", beta).float("epsilon", epsilon);
+            case.float("norm_coefficient", norm).float("norm_coefficient_post", post).check_alone();
+        }
     }
 }

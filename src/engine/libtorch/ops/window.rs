@@ -97,3 +97,38 @@ pub fn framed(x: &Tensor, before: &[i64], after: &[i64], value: f64) -> Torch {
         false => x.f_pad(widths, "constant", value),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::against_ort::{Case, cases, random};
+    use proptest::prelude::*;
+
+    /// (kernel, stride, dilation, pad before, pad after, length) of one axis.
+    type Axis = (i64, i64, i64, i64, i64, usize);
+
+    proptest! {
+        #![proptest_config(cases(96))]
+        #[test]
+        fn windows_of_axes_that_differ_in_everything_lie_where_onnx_runtime_has_them(
+            axes in prop::collection::vec((1i64..4, 1i64..4, 1i64..3, 0i64..3, 0i64..3, 6usize..10), 1..4), pool: bool,
+            auto in prop::sample::select(vec!["NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]), ceil in 0i64..2, seed: u64,
+        ) {
+            let shape: Vec<usize> = [2, 3].into_iter().chain(axes.iter().map(|a| a.5)).collect();
+            // ONNX Runtime refuses windows that leave gaps where it places the pads itself, and pads as wide as a pooling window.
+            let stride = |a: &Axis| if auto == "NOTSET" { a.1 } else { a.1.min(a.0) };
+            let pad = |p: i64, kernel: i64| if pool { p.min(kernel - 1) } else { p };
+            let case = Case::new(if pool { "MaxPool" } else { "Conv" }, 12).with(random(&shape, seed, -1.0, 1.0));
+            let kernel: Vec<usize> = axes.iter().map(|a| a.0 as usize).collect();
+            let case = if pool { case.int("ceil_mode", ceil) } else { case.with(random(&[&[4, 3][..], &kernel].concat(), !seed, -1.0, 1.0)) };
+            let all = |f: &dyn Fn(&Axis) -> i64| axes.iter().map(f).collect::<Vec<_>>();
+            let case = case.ints("kernel_shape", &all(&|a| a.0)).ints("strides", &all(&stride)).text("auto_pad", auto);
+            let case = if auto == "NOTSET" {
+                let pads = [all(&|a| pad(a.3, a.0)), all(&|a| pad(a.4, a.0))].concat();
+                case.ints("dilations", &all(&|a| a.2)).ints("pads", &pads)
+            } else {
+                case
+            };
+            case.check();
+        }
+    }
+}
