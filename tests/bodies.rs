@@ -118,6 +118,24 @@ fn a_fault_inside_a_scan_and_one_of_a_weight_around_a_body_are_found_in_their_no
 }
 
 #[test]
+fn decisions_inside_a_loop_are_judged_as_decisions_and_a_wrong_one_is_found() {
+    let more = || {
+        vec![
+            node("Greater", "gt", &["p", "b"], &["g"]),
+            node("Where", "where", &["g", "p", "b"], &["s"]),
+            node("ArgMax", "argmax", &["s"], &["at"]),
+            node("Gather", "row", &["x", "at"], &["r"]),
+        ]
+    };
+    run(&repeated(more(), "q"), "").exits(0).says(&["AGREE", "11 of 11 tensors compared", "11 both alone and accumulated"]);
+    let words = ["DIVERGE at node 'loop/gt' (Greater)", "'loop/g' bool [5, 2, 3]", "exact expected"];
+    run(&repeated(more(), "q"), &faulty("libtorch", "swap-inputs", "loop/gt", "")).exits(1).says(&words);
+    run(&repeated(more(), "q"), &faulty("libtorch", "negate-output", "loop/where", ""))
+        .exits(1)
+        .says(&["DIVERGE at node 'loop/where' (Where)"]);
+}
+
+#[test]
 fn what_is_taken_out_of_a_loop_diverges_there_again() {
     let dir = tempfile::tempdir().unwrap();
     write_model(dir.path(), "m.onnx", &repeated(vec![], "q"));
