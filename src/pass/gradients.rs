@@ -85,7 +85,7 @@ pub fn reference(task: &Task, sums: &Sums, shadow: &mut dyn Differentiator, watc
     let terms: Vec<String> = noisy_terms.iter().map(|t| task.terms[*t].clone()).collect();
     for run in 1..=RUNS {
         let coherent = coherent(task, &normed, &exact, &noisy_terms, run);
-        let noise = Noise { seed: task.seed, run, dtypes: task.dtypes, coherent: &coherent };
+        let noise = Noise { seed: task.seed, run, dtypes: task.dtypes, coherent: &coherent, exact_stays: false };
         let noisy = shadow.run(&ask(task, &terms, &feed, Some(noise), &[]))?;
         for (t, noisy) in noisy_terms.iter().zip(&noisy.by_term) {
             floors[*t].iter_mut().zip(exact.by_term[*t].iter().zip(noisy)).for_each(|(floor, pair)| add(floor, pair));

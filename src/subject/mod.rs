@@ -157,6 +157,8 @@ pub struct Noise<'a> {
     pub dtypes: &'a HashMap<String, DType>,
     /// Noise that is the same for a whole channel of a gradient.
     pub coherent: &'a [Coherent],
+    /// Whether a value that f32 holds exactly stays behind a correctly rounded operation: nothing was rounded, so no tie is shaken.
+    pub exact_stays: bool,
 }
 
 /// What is added to the gradient of a tensor: per term one number per channel (axis 1), or nothing.

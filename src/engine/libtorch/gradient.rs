@@ -121,6 +121,7 @@ impl TorchGradient {
             Rounding::Within { family, scale, terms } if scale.shape() == plain.shape() && !ask.replay.contains_key(name) => {
                 let unit = noise.dtypes.get(name).copied().unwrap_or(tensor::DType::F32).unit_roundoff();
                 let amplitude = family::noise(family, terms, unit);
+                let scale = if noise.exact_stays && family == Family::Arithmetic { rounded(plain, &scale) } else { scale };
                 let mut rng = noise::signs(noise.seed, noise.run, i << 8 | k);
                 shaken(&y, plain, &scale, amplitude, &mut rng).map(|t| t.unwrap_or(y))
             }
@@ -154,6 +155,12 @@ fn coupled(i: usize, step: &Step, outputs: Vec<Tensor>, live: &HashMap<String, T
         y.f_add(&if node.op == "LogSoftmax" { still } else { still.f_mul(&p)? })
     };
     outputs.iter().map(|y| one(y).map_err(torch_error)).collect()
+}
+
+/// `scale`, but nothing where f32 holds the value: a correctly rounded operation gives it exactly.
+fn rounded(value: &tensor::Tensor, scale: &tensor::Tensor) -> tensor::Tensor {
+    let one = |(v, s): (f64, f64)| if f64::from(v as f32) == v { 0.0 } else { s };
+    tensor::Tensor::from_vec(scale.shape(), value.to_f64().into_iter().zip(scale.to_f64()).map(one).collect::<Vec<f64>>())
 }
 
 /// `y` + noise, and a backward that multiplies by 1 ± amplitude; None where there is nothing to disturb.
@@ -273,9 +280,11 @@ mod tests {
             assert_eq!(exact.to_f64(), [2.0, -4.0, 6.0, 1.0]);
             if precision == Precision::Double {
                 let dtypes = HashMap::new();
-                let noisy = torch.run(&ask(Some(Noise { seed: 1, run: 1, dtypes: &dtypes, coherent: &[] }))).unwrap().by_term[0][0]
-                    .clone()
-                    .unwrap();
+                let noisy =
+                    torch.run(&ask(Some(Noise { seed: 1, run: 1, dtypes: &dtypes, coherent: &[], exact_stays: false }))).unwrap().by_term
+                        [0][0]
+                        .clone()
+                        .unwrap();
                 let moved: f64 = noisy.to_f64().iter().zip(exact.to_f64()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                 assert!(moved > 1e-9 && moved < 1e-4, "{moved}");
             }
@@ -293,7 +302,7 @@ mod tests {
         let (replay, dtypes) = (HashMap::new(), HashMap::new());
         let mut moved = 0.0f64;
         for run in 0..4 {
-            let noise = (run > 0).then_some(Noise { seed: 1, run, dtypes: &dtypes, coherent: &[] });
+            let noise = (run > 0).then_some(Noise { seed: 1, run, dtypes: &dtypes, coherent: &[], exact_stays: false });
             let wrt = std::slice::from_ref(&input);
             let ask = Ask { feed: &|_| None, terms: &terms, wrt, replay: &replay, noise, slopes: &[], keep: &terms };
             let found = torch.run(&ask).unwrap();

@@ -58,10 +58,11 @@ pub fn of_rows(case: &Case, rows: &[usize], change: impl Fn(&str, &Tensor) -> Te
     (!rows.is_empty()).then(|| changed(case, |n, t| change(n, &picked(t, rows.iter().copied()))))
 }
 
-/// Rows of two boxes whose sides are all at least a pixel, so that an eps is nothing beside them.
+/// Rows of two boxes whose sides are all at least a pixel, so that an eps is nothing beside them, and none above 1024, so that f64 still
+/// holds it beside them: without it mmdet's CIoU divides 0 by 0 on equal boxes.
 pub fn roomy(case: &Case) -> Vec<usize> {
     let boxes: Vec<Vec<f64>> = case.inputs.values().map(Tensor::to_f64).collect();
-    let fits = |b: &[f64]| b[2] - b[0] >= 1.0 && b[3] - b[1] >= 1.0;
+    let fits = |b: &[f64]| [b[2] - b[0], b[3] - b[1]].iter().all(|side| (1.0..=1024.0).contains(side));
     (0..count(case)).filter(|i| boxes.iter().all(|b| fits(&b[4 * i..4 * i + 4]))).collect()
 }
 

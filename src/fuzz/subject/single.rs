@@ -28,7 +28,7 @@ impl Subject for Single {
             return Ok(None);
         }
         let dtypes = HashMap::new();
-        let noise = Noise { seed: seed(case), run, dtypes: &dtypes, coherent: &[] };
+        let noise = Noise { seed: seed(case), run, dtypes: &dtypes, coherent: &[], exact_stays: true };
         self.shadow.asked(kernel, case, reference, (run > 0).then_some(noise)).map(Some)
     }
 }
