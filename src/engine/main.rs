@@ -8,7 +8,7 @@ fn main() -> std::process::ExitCode {
 }
 
 /// Tensors of one layer are as large as those of the next: memory that was freed is kept for them, instead of being handed back to
-/// the system and zeroed page by page again.
+/// the system and zeroed page by page again. Blocks from 128 MiB on are handed back: they leave holes that nothing else fits.
 fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt only sets parameters of the allocator; it is called before any other thread exists.

@@ -12,6 +12,8 @@ use std::fmt;
 pub enum Kind {
     /// A node is off alone.
     Origin,
+    /// The same, and what tells it is NaN or infinite on a side.
+    NotFinite,
     /// A tensor is off, and the node cannot be tested alone.
     Untested,
     /// No node is off alone, and the error grows beyond the floor.
@@ -46,6 +48,7 @@ impl Finding {
     pub fn what(&self) -> String {
         match self.kind {
             Kind::Origin => format!("node {} is off alone", self.place),
+            Kind::NotFinite => format!("node {} is off alone in what is not finite", self.place),
             Kind::Untested => format!("tensor '{}' is off, its node not tested alone", self.place),
             Kind::Drift => format!("drift, over the floor first at node {}", self.place),
             Kind::Unobserved => format!("output '{}' is off only when nothing is observed", self.place),
@@ -98,6 +101,17 @@ fn special(t: &TensorResult) -> bool {
     alone || matches!(&t.accumulated, Accumulated::Compared { comparison, .. } if held(comparison))
 }
 
+/// Whether a NaN or an infinity tells that the node is off.
+fn not_finite(isolated: &Isolated) -> bool {
+    match isolated {
+        Isolated::Bounded { bounded, .. } => !(bounded.worst.reference.is_finite() && bounded.worst.candidate.is_finite()),
+        Isolated::Exact { comparison, .. } | Isolated::Stated { comparison, .. } | Isolated::RuleDifference { comparison, .. } => {
+            comparison.metrics().is_some_and(|m| m.specials.conflicts > 0)
+        }
+        Isolated::TieFlip { .. } | Isolated::Abstained { .. } => false,
+    }
+}
+
 fn first(run: &Run) -> Option<Finding> {
     let v = &run.verdict;
     let says = report::headline(run).lines().skip(1).take(2).map(words).collect::<Vec<_>>().join("; ");
@@ -106,7 +120,8 @@ fn first(run: &Run) -> Option<Finding> {
     };
     let produced = |node: &str| run.tensors.iter().find(|t| t.node == node);
     if let Some(o) = v.origins.first() {
-        finding(Kind::Origin, &format!("'{}' ({})", o.node, o.op), Some(o.tensor.clone()), vec![o.node.clone()])
+        let kind = if run.tensors.iter().any(|t| t.name == o.tensor && not_finite(&t.isolated)) { Kind::NotFinite } else { Kind::Origin };
+        finding(kind, &format!("'{}' ({})", o.node, o.op), Some(o.tensor.clone()), vec![o.node.clone()])
     } else if let Some(t) = v.untested.first() {
         finding(Kind::Untested, t, Some(t.clone()), vec![])
     } else if let Some(d) = &v.drift {
