@@ -2,7 +2,7 @@
 //!
 //! Positives are compared as owners of anchors; an owner that differs at a margin below rounding is a tie flip, and what depends on it
 //! is not compared. A gradient nearly on a point without derivative is not compared; both are counted. What rounding in f32 may add is
-//! [`Spread`]'s to say.
+//! `Spread`'s to say.
 
 use super::draw::Case;
 use super::opinion::Opinion;
