@@ -32,7 +32,7 @@ def script(architecture: Architecture, path: Path, seed: int) -> None:
 def drawn(architecture: Architecture, seed: int) -> tuple[torch.nn.Module, torch.Tensor]:
     """The network with weights from the seed, and an image of its size."""
     torch.manual_seed(seed)
-    return settled(architecture.build().eval()), torch.rand(1, 3, architecture.size, architecture.size)
+    return settled(architecture.build(architecture.size).eval()), torch.rand(1, 3, architecture.size, architecture.size)
 
 
 def settled(network: torch.nn.Module) -> torch.nn.Module:

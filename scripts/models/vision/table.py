@@ -1,4 +1,4 @@
-"""The architectures: how each is built without a download, and the size of the image that it is exported for."""
+"""The architectures: how each is built for a size of image, without a download, and the size that it is exported for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torchvision.models import detection, segmentation
 
 class Architecture(NamedTuple):
     name: str
-    build: Callable[[], torch.nn.Module]
+    build: Callable[[int], torch.nn.Module]
     size: int
     exporters: tuple[str, ...] = ("legacy", "dynamo")
 
@@ -57,18 +57,18 @@ def ssdlite() -> torch.nn.Module:
     return detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=91)
 
 
-def deeplab() -> torch.nn.Module:
+def deeplab(_: int) -> torch.nn.Module:
     return Classes(segmentation.deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=21))
 
 
 ALL = (
-    Architecture("resnet18", lambda: models.resnet18(weights=None), 64),
-    Architecture("resnet50", lambda: models.resnet50(weights=None), 64),
-    Architecture("convnext_tiny", lambda: models.convnext_tiny(weights=None), 64),
-    Architecture("vit_tiny", lambda: timm.create_model("vit_tiny_patch16_224", pretrained=False, img_size=64), 64),
-    Architecture("swin_tiny", lambda: timm.create_model("swin_tiny_patch4_window7_224", pretrained=False, img_size=56), 56),
+    Architecture("resnet18", lambda _: models.resnet18(weights=None), 64),
+    Architecture("resnet50", lambda _: models.resnet50(weights=None), 64),
+    Architecture("convnext_tiny", lambda _: models.convnext_tiny(weights=None), 64),
+    Architecture("vit_tiny", lambda size: timm.create_model("vit_tiny_patch16_224", pretrained=False, img_size=size), 64),
+    Architecture("swin_tiny", lambda size: timm.create_model("swin_tiny_patch4_window7_224", pretrained=False, img_size=size), 56),
     Architecture("deeplabv3", deeplab, 96),
     # The dynamo exporter of torch 2.13 has no way through its batched NMS.
-    Architecture("ssdlite", lambda: Boxes(ssdlite()), 320, ("legacy",)),
-    Architecture("ssdlite_heads", lambda: Heads(ssdlite()), 320),
+    Architecture("ssdlite", lambda _: Boxes(ssdlite()), 320, ("legacy",)),
+    Architecture("ssdlite_heads", lambda _: Heads(ssdlite()), 320),
 )

@@ -56,8 +56,7 @@ fn hard_sigmoid(call: &Call) -> Result<Vec<Tensor>> {
 }
 
 fn hard_swish(call: &Call) -> Result<Vec<Tensor>> {
-    let x = float(call, 0)?;
-    one(hard(x, 1.0 / 6.0, 0.5).and_then(|h| x.f_mul(&h)))
+    one(float(call, 0)?.f_hardswish())
 }
 
 fn gelu(call: &Call) -> Result<Vec<Tensor>> {
