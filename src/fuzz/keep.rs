@@ -3,20 +3,16 @@
 use super::account::Find;
 use super::ask::kind;
 use super::draw::Case;
+use super::shelf;
 use super::subject::Candidate;
-use crate::digest;
 use crate::error::{Error, Place, Result, printable};
-use crate::golden::pack;
 use crate::graph::Graph;
 use crate::input;
-use crate::scenario::{self, Input, Scenario, Subject, load};
+use crate::scenario::{self, Scenario, Subject, load};
 use crate::subject::kernels::Kernel;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
 use crate::trace::write::replace;
 use std::path::{Component, Path, PathBuf};
-
-/// Numbers of one input that stand in the scenario itself; more lie in a safetensors file beside it.
-pub const INLINE: usize = 512;
 
 /// Where finds of one kernel and subject are kept.
 pub struct Folder {
@@ -34,31 +30,20 @@ impl Folder {
     /// # Errors
     /// The folder cannot be written to.
     pub fn keep(&self, find: &Find) -> Result<PathBuf> {
-        let failed =
-            |e: std::io::Error| Error::failed(format!("{}: {e}", self.path.display())).next("--found names a folder for the finds");
-        std::fs::create_dir_all(&self.path).map_err(failed)?;
+        shelf::make(&self.path)?;
         let name = format!("{}-{}", self.kernel.name, self.hash(find));
-        let mut large = find.shrunk.inputs.iter().filter(|(_, t)| t.numel() > INLINE).map(|(n, t)| (n.clone(), t)).peekable();
-        let beside = format!("{name}.safetensors");
-        if large.peek().is_some() {
-            replace(&self.path.join(&beside), &pack::bytes(large)?)?;
-        }
         let path = self.path.join(format!("{name}.toml"));
-        replace(&path, self.text(find, &beside)?.as_bytes())?;
+        replace(&path, self.text(find, &name)?.as_bytes())?;
         Ok(path)
     }
 
     /// Told by the kernel, the subject, the kind of finding and the inputs.
     fn hash(&self, find: &Find) -> String {
-        let inputs = find.shrunk.inputs.iter().map(|(n, t)| format!("{n} {}", digest::of_tensor(t)));
-        let parts = [format!("{:?} {}", self.candidate.subject, self.candidate.dtype), kind(&find.finding.what)]
-            .into_iter()
-            .chain(inputs)
-            .collect::<Vec<_>>();
-        digest::of_bytes(parts.join("\n").as_bytes())[..12].to_string()
+        let who = format!("{:?} {}", self.candidate.subject, self.candidate.dtype);
+        shelf::hash(who, kind(&find.finding.what), &find.shrunk.inputs)
     }
 
-    fn text(&self, find: &Find, beside: &str) -> Result<String> {
+    fn text(&self, find: &Find, name: &str) -> Result<String> {
         let model = relative(&self.model, &self.path)?;
         let mut scenario = load::parse(&format!("format = 1\nmodel = {}", toml::Value::from(model.display().to_string())))?;
         scenario.seed = self.seed;
@@ -66,11 +51,7 @@ impl Folder {
         scenario.candidate = self.candidate.subject.clone();
         let dtype = Some(self.candidate.dtype).filter(|d| *d != DType::F64);
         scenario.find = Some(scenario::Find { kernel: self.kernel.name.into(), dtype, what: find.finding.what.clone(), case: find.case });
-        let input = |t: &Tensor| match t.numel() > INLINE {
-            true => Input { file: Some(beside.into()), ..Input::default() },
-            false => Input { values: Some(t.to_f64()), shape: Some(t.shape().to_vec()), ..Input::default() },
-        };
-        scenario.inputs = find.shrunk.inputs.iter().map(|(n, t)| (n.clone(), input(t))).collect();
+        scenario.inputs = shelf::stated(&self.path, name, &find.shrunk.inputs)?;
         Ok(format!("# {}\n{}", printable(&find.finding.to_string()), load::text(&scenario)?))
     }
 
@@ -79,11 +60,8 @@ impl Folder {
     /// # Errors
     /// A scenario of the folder that cannot be read.
     pub fn known(&self, graph: &Graph) -> Result<Vec<(PathBuf, Case)>> {
-        let Ok(entries) = std::fs::read_dir(&self.path) else { return Ok(vec![]) };
-        let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| self.names(p)).collect();
-        paths.sort();
         let mut known = Vec::new();
-        for path in paths {
+        for path in shelf::finds(&self.path, self.kernel.name) {
             let scenario = load::file(&path)?;
             if scenario.find.as_ref().is_some_and(|find| candidate(&scenario, find).is_alike(&self.candidate)) {
                 let case = case(&scenario, graph).at(path.display())?;
@@ -91,14 +69,6 @@ impl Folder {
             }
         }
         Ok(known)
-    }
-
-    /// Whether the file is called as a find of this kernel is: its name, a dash, twelve hexadecimal digits.
-    fn names(&self, path: &Path) -> bool {
-        let stem =
-            path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.strip_prefix(self.kernel.name)).and_then(|s| s.strip_prefix('-'));
-        let hash = stem.is_some_and(|h| h.len() == 12 && h.bytes().all(|b| b.is_ascii_hexdigit()));
-        hash && path.extension().is_some_and(|e| e == "toml")
     }
 }
 
@@ -129,6 +99,7 @@ mod tests {
     use super::super::oracle::Finding;
     use super::*;
     use crate::subject::kernels::find;
+    use crate::tensor::Tensor;
 
     fn folder(path: &Path) -> Folder {
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/kernels/giou_yolov6.onnx");
@@ -181,7 +152,7 @@ mod tests {
         for (name, is) in
             [("giou_yolov6-0123456789ab.toml", true), ("giou_yolov6-x.toml", false), ("giou_yolov6_2-0123456789ab.toml", false)]
         {
-            assert_eq!(own.names(Path::new(name)), is, "{name}");
+            assert_eq!(shelf::is_find(Path::new(name), own.kernel.name), is, "{name}");
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod oracle;
 mod pool;
 pub mod relations;
 pub mod run;
+mod shelf;
 mod spread;
 mod subject;
 
