@@ -116,16 +116,12 @@ impl<'a> Call<'a> {
 
     /// Input `i` as integers (axes, shapes, pads), if it is given.
     pub fn integers(&self, i: usize) -> Result<Option<Vec<i64>>> {
-        self.optional(i)
-            .map(|t| Vec::try_from(t.f_reshape([-1]).and_then(|t| t.f_to_kind(Kind::Int64)).map_err(torch_error)?).map_err(torch_error))
-            .transpose()
+        self.optional(i).map(|t| t.f_reshape([-1]).and_then(Vec::try_from).map_err(torch_error)).transpose()
     }
 
     /// Input `i` as floats (scales, regions of interest), if it is given.
     pub fn floats(&self, i: usize) -> Result<Option<Vec<f64>>> {
-        self.optional(i)
-            .map(|t| Vec::try_from(t.f_reshape([-1]).and_then(|t| t.f_to_kind(Kind::Double)).map_err(torch_error)?).map_err(torch_error))
-            .transpose()
+        self.optional(i).map(|t| t.f_reshape([-1]).and_then(Vec::try_from).map_err(torch_error)).transpose()
     }
 
     fn attribute(&self, name: &str) -> Option<&'a Attribute> {

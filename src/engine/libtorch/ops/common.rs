@@ -101,14 +101,15 @@ pub fn per_axis(list: Option<Vec<i64>>, len: usize, default: i64, what: &str) ->
 
 /// Indices into a dimension of `len`: negative ones count from the back, those outside are refused.
 pub fn wrapped(indices: &Tensor, len: i64) -> Result<Tensor> {
-    let inner = || {
-        let i = indices.f_to_kind(Kind::Int64)?;
-        let out = i.f_lt(-len)?.f_logical_or(&i.f_ge(len)?)?.f_any()?.f_int64_value(&[])? != 0;
-        Ok((out, i.f_where_self(&i.f_ge(0)?, &i.f_add_scalar(len)?)?))
-    };
-    match inner().map_err(torch_error)? {
-        (true, _) => Err(Error::usage(format!("an index is outside a dimension of {len}"))),
-        (false, i) => Ok(i),
+    // Looked at here: as tensors these are seven calls of libtorch, more than what is done with a few indices.
+    let i = indices.f_to_kind(Kind::Int64).map_err(torch_error)?;
+    let values: Vec<i64> = i.f_reshape([-1]).and_then(Vec::try_from).map_err(torch_error)?;
+    if let Some(out) = values.iter().find(|v| !(-len..len).contains(v)) {
+        return Err(Error::usage(format!("index {out} is outside a dimension of {len}")));
+    }
+    match values.iter().any(|v| *v < 0) {
+        true => i.f_where_self(&i.f_ge(0).map_err(torch_error)?, &i.f_add_scalar(len).map_err(torch_error)?).map_err(torch_error),
+        false => Ok(i),
     }
 }
 
