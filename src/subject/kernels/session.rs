@@ -58,8 +58,7 @@ impl Session for Reference {
     fn eval(&mut self, steps: &[usize], _link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
         let (graph, name) = (self.graph.clone(), self.kernel.name);
         let answer = self.answer(feed)?;
-        let one =
-            |n: &String| answer.get(n.as_str()).cloned().ok_or_else(|| format!("kernel '{name}' has no '{n}': it answers outputs only"));
+        let one = |n: &String| answer.get(n.as_str()).cloned().ok_or_else(|| format!("kernel '{name}' answers outputs only"));
         Ok(steps.iter().map(|i| graph.steps[*i].outputs.iter().map(one).collect()).collect())
     }
 
