@@ -54,9 +54,12 @@ def giou(draw) -> dict[str, torch.Tensor]:
 
 @st.composite
 def scenes(draw) -> dict[str, torch.Tensor]:
-    height, width = draw(st.sampled_from([(32, 32), (64, 64), (32, 96), (96, 64), (128, 128)]))
+    sizes = [(32, 32)] * 8 + [(32, 64)] * 4 + [(64, 64), (32, 96)] * 2 + [(96, 64), (128, 128)]
+    height, width = draw(st.sampled_from(sizes))
     classes, padding = draw(st.integers(1, 4)), draw(st.integers(0, 2))
-    images = draw(st.lists(st.lists(st.tuples(objects(64), st.integers(0, 99)), max_size=8), min_size=1, max_size=3))
+    crowds = [(0, 3)] * 32 + [(0, 0)] * 16 + [(1, 8)] * 16 + [(100, 120)]
+    crowd = st.sampled_from(crowds).flatmap(lambda n: st.lists(st.tuples(objects(64), st.integers(0, 99)), min_size=n[0], max_size=n[1]))
+    images = draw(st.lists(crowd, min_size=1, max_size=3))
     scores = draw(st.lists(st.integers(0, 256), min_size=1, max_size=47))
     sides = draw(st.lists(st.integers(0, 31), min_size=4, max_size=59))
     points, strides = grid(height, width)

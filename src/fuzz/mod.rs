@@ -6,6 +6,7 @@
 pub mod account;
 mod ask;
 pub mod draw;
+mod glance;
 pub mod graph;
 pub mod keep;
 pub mod opinion;

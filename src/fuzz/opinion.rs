@@ -1,7 +1,7 @@
 //! opinion: what a subject says about a case: the outputs of the kernel's ONNX form, and gradients.
 
 use super::draw::Case;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::subject::kernels::{Answer, Kernel};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
@@ -22,6 +22,15 @@ pub trait Subject {
     /// # Errors
     /// What the subject refuses.
     fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion>;
+
+    /// What it says about many cases in as few walks as it can, with the gradients of the sum of all outputs that `reference` differentiates
+    /// under the name [`SUM`](super::oracle::SUM).
+    ///
+    /// # Errors
+    /// What the subject refuses; a subject that is to be asked one by one.
+    fn glance(&mut self, _kernel: &Kernel, _cases: &[&Case], _reference: &Answer) -> Result<Vec<Opinion>> {
+        Err(Error::failed("this subject is asked one by one"))
+    }
 
     /// What the f64 form says with the rounding of the subject's precision after every node: another sample for each `run` from 1 on, run 0
     /// undisturbed. None after the last run, and from a subject in f64.

@@ -1,15 +1,18 @@
 //! oracle: is what a subject says about a case what the f64 reference says?
 //!
 //! Positives are compared as owners of anchors; an owner that differs at a margin below rounding is a tie flip, and what depends on it
-//! is not compared. A gradient nearly on a point without derivative is not compared; both are counted. What rounding in f32 may add is
+//! is not compared. A gradient nearly on a point without derivative must lie within those beside it; both are counted. What rounding in f32 may add is
 //! `Spread`'s to say.
 
 use super::draw::Case;
 use super::opinion::Opinion;
 use super::spread::{self, Of, Spread};
 use crate::kernel::assign::{Assignment, Decision, Margin, Trail};
-use crate::subject::kernels::Answer;
+use crate::kernel::number::KINK;
+use crate::subject::kernels::{Answer, Gradient};
 use crate::tensor::Tensor;
+use indexmap::IndexMap;
+use std::borrow::Cow;
 use std::fmt;
 
 /// How far an f64 implementation may be from the f64 reference: relative to the value, plus a share of what cancels in it: the largest
@@ -17,8 +20,6 @@ use std::fmt;
 /// condition of a quotient of small areas.
 const RELATIVE: f64 = 1e-9;
 const CANCELLED: f64 = 1e-12;
-/// Nearer than this to a kink the derivative is whatever the order of operations makes of it.
-const KINK: f64 = 1e-9;
 /// Relative margin below which f64 decides either way.
 const TIE: f64 = 1e-12;
 
@@ -29,7 +30,7 @@ pub struct Judged {
     pub compared: usize,
     /// Anchors that went to another owner at a tie.
     pub flips: usize,
-    /// Rows whose gradient was not compared because they lie on a kink.
+    /// Rows on a kink: their gradient is held against the slopes beside it.
     pub kinks: usize,
     /// Numbers that f32 cannot hold or that its rounding makes infinite or no number; they were not compared.
     pub beyond: usize,
@@ -55,8 +56,39 @@ impl fmt::Display for Finding {
     }
 }
 
+/// The name of the sum of all outputs that are differentiated.
+pub const SUM: &str = "all outputs";
+
+/// Holds an opinion in f64 with the gradients of [`SUM`] against the reference.
+pub fn glance(case: &Case, reference: &Answer, opinion: &Opinion) -> Judged {
+    judged(case, reference, &summed(&reference.gradients), opinion, &Spread::default())
+}
+
+/// By each input, of all outputs.
+fn summed(gradients: &[Gradient]) -> Vec<Gradient> {
+    let mut by: IndexMap<&'static str, Vec<&Gradient>> = IndexMap::new();
+    gradients.iter().for_each(|g| by.entry(g.by).or_default().push(g));
+    let one = |(by, all): (&'static str, Vec<&Gradient>)| match all[..] {
+        [only] => Gradient { of: SUM, ..only.clone() },
+        _ => {
+            let mut sum = vec![0.0; all[0].value.numel()];
+            all.iter().for_each(|g| sum.iter_mut().zip(floats(&g.value).iter()).for_each(|(s, v)| *s += v));
+            // Beside a kink of one the others have their own slope.
+            let own = |g: &Gradient, i: usize| g.beside.get(&i).copied().unwrap_or([floats(&g.value)[i]; 2]);
+            let both = |i: usize| all.iter().fold([0.0; 2], |s, g| [s[0] + own(g, i)[0], s[1] + own(g, i)[1]]);
+            let beside = all.iter().flat_map(|g| g.beside.keys()).map(|i| (*i, both(*i))).collect();
+            Gradient { of: SUM, by, value: Tensor::from_vec(all[0].value.shape(), sum), beside }
+        }
+    };
+    by.into_iter().map(one).collect()
+}
+
 /// Holds an opinion on `case` against the reference; `spread` says what rounding may do beyond that of f64.
 pub fn judge(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread) -> Judged {
+    judged(case, reference, &reference.gradients, opinion, spread)
+}
+
+fn judged(case: &Case, reference: &Answer, slopes: &[Gradient], opinion: &Opinion, spread: &Spread) -> Judged {
     let mut out = Judged::default();
     if let Some(finding) = owners(reference, opinion, spread, &mut out) {
         return Judged { finding: Some(finding), ..out };
@@ -66,12 +98,12 @@ pub fn judge(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread
     }
     let values = reference.tensors.iter().find_map(|(name, expected)| match opinion.tensors.get(*name) {
         Some(found) => {
-            let bound = Bound { unit: unit(name), allowed: spread.allowed(Of::Value(name), expected), skips: &|_| false };
+            let bound = Bound { unit: unit(name), allowed: spread.allowed(Of::Value(name), expected), excuses: &|_, _, _| false };
             tensor(&format!("value '{name}'"), expected, found, &bound, &mut out)
         }
         None => Some(missing(format!("value '{name}'"))),
     });
-    out.finding = values.or_else(|| gradients(case, reference, opinion, spread, &mut out));
+    out.finding = values.or_else(|| gradients(case, reference, slopes, opinion, spread, &mut out));
     out
 }
 
@@ -136,17 +168,30 @@ fn excluded(trail: &Trail, anchor: usize) -> bool {
     trail.positive && trail.metric[anchor] == 0.0
 }
 
-fn gradients(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread, out: &mut Judged) -> Option<Finding> {
+fn gradients(
+    case: &Case,
+    reference: &Answer,
+    slopes: &[Gradient],
+    opinion: &Opinion,
+    spread: &Spread,
+    out: &mut Judged,
+) -> Option<Finding> {
     let offered = opinion.gradients.as_ref()?;
     let on_kink: Vec<bool> = reference.kinks.iter().map(|k| *k <= KINK).collect();
     out.kinks = on_kink.iter().filter(|k| **k).count();
-    reference.gradients.iter().find_map(|g| {
+    slopes.iter().find_map(|g| {
         let what = format!("gradient of '{}' by '{}'", g.of, g.by);
         let width = g.value.numel().checked_div(on_kink.len()).unwrap_or(0).max(1);
-        let skips = |i: usize| on_kink.get(i / width).copied().unwrap_or(false);
+        let excuses = |i: usize, found: f64, more: f64| {
+            let within = |[least, most]: &[f64; 2]| {
+                let off = more + RELATIVE * least.abs().max(most.abs());
+                (least - off..=most + off).contains(&found)
+            };
+            on_kink.get(i / width).copied().unwrap_or(false) && g.beside.get(&i).is_none_or(within)
+        };
         // A gradient is a unit of the output per unit of the input.
         let unit = unit(g.of) / case.inputs.get(g.by).map_or(1.0, largest).max(f64::MIN_POSITIVE);
-        let bound = Bound { unit, allowed: spread.allowed(Of::Gradient(g.of, g.by), &g.value), skips: &skips };
+        let bound = Bound { unit, allowed: spread.allowed(Of::Gradient(g.of, g.by), &g.value), excuses: &excuses };
         match offered.get(&(g.of.to_string(), g.by.to_string())) {
             Some(Some(found)) => tensor(&what, &g.value, found, &bound, out),
             Some(None) => tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), &bound, out),
@@ -159,10 +204,10 @@ fn gradients(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread
 pub(super) struct Bound<'a> {
     /// What they are a share or a number of.
     pub unit: f64,
-    /// By how much each may be off beyond the rounding of f64; infinite where it is not to be compared.
+    /// By how much each may be off beyond the rounding of f64; infinite where it is not to be compared; empty where nothing may.
     pub allowed: Vec<f64>,
-    /// Numbers that are not held against each other.
-    pub skips: &'a dyn Fn(usize) -> bool,
+    /// Whether a number that is not the expected one may stand at an index, with so much that it may be off by.
+    pub excuses: &'a dyn Fn(usize, f64, f64) -> bool,
 }
 
 /// The first element that differs among those that count.
@@ -171,40 +216,50 @@ pub(super) fn tensor(what: &str, expected: &Tensor, found: &Tensor, bound: &Boun
         let what = format!("{what} has shape {:?}, expected {:?}", found.shape(), expected.shape());
         return Some(Finding { what, index: 0, reference: expected.numel() as f64, candidate: found.numel() as f64 });
     }
-    let (e, f) = (expected.to_f64(), found.to_f64());
+    let (e, f) = (floats(expected), floats(found));
     let share = if expected.dtype().is_float() { [RELATIVE, CANCELLED * largest(expected).max(bound.unit)] } else { [0.0; 2] };
+    let allowed = |i: usize| bound.allowed.get(i).copied().unwrap_or(0.0);
     let differs = |i: &usize| {
         let (e, f) = (e[*i], f[*i]);
         let equal = e == f || (e.is_nan() && f.is_nan());
-        let near = e.is_finite() && (e - f).abs() <= share[0] * e.abs() + share[1] + bound.allowed[*i];
-        !(equal || near)
+        let near = || e.is_finite() && (e - f).abs() <= share[0] * e.abs() + share[1] + allowed(*i);
+        !(equal || near())
     };
-    let told = |i: &usize| bound.allowed[*i].is_finite();
-    let beyond = e.len() - (0..e.len()).filter(told).count();
+    let beyond = bound.allowed.iter().filter(|a| !a.is_finite()).count();
     out.compared += e.len() - beyond;
     out.beyond += beyond;
-    let index = (0..e.len()).filter(|i| !(bound.skips)(*i)).filter(told).find(differs)?;
+    let index = (0..e.len()).filter(differs).find(|i| allowed(*i).is_finite() && !(bound.excuses)(*i, f[*i], share[1] + allowed(*i)))?;
     Some(Finding { what: what.into(), index, reference: e[index], candidate: f[index] })
+}
+
+/// The numbers of a tensor, as they lie where they are f64.
+fn floats(t: &Tensor) -> Cow<'_, [f64]> {
+    t.values().map_or_else(|| Cow::Owned(t.to_f64()), Cow::Borrowed)
 }
 
 /// The largest finite magnitude of a tensor.
 fn largest(t: &Tensor) -> f64 {
-    t.to_f64().iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()))
+    floats(t).iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subject::kernels::Gradient;
+    use std::collections::BTreeMap;
 
     fn real(values: &[f64]) -> Tensor {
         Tensor::from_vec(&[values.len()], values.to_vec())
     }
 
     fn pair(value: &[f64], gradient: Option<&[f64]>, kinks: &[f64]) -> Judged {
+        beside(value, gradient, kinks, &BTreeMap::new())
+    }
+
+    /// The same with slopes beside a kink.
+    fn beside(value: &[f64], gradient: Option<&[f64]>, kinks: &[f64], beside: &BTreeMap<usize, [f64; 2]>) -> Judged {
         let reference = Answer {
             tensors: [("loss", real(&[1.0, 2.0]))].into(),
-            gradients: vec![Gradient { of: "loss", by: "x", value: real(&[0.5, 0.0]) }],
+            gradients: vec![Gradient { beside: beside.clone(), ..Gradient::smooth("loss", "x", real(&[0.5, 0.0])) }],
             kinks: kinks.to_vec(),
             assignments: vec![],
         };
@@ -229,7 +284,16 @@ mod tests {
     }
 
     #[test]
-    fn a_gradient_on_a_kink_is_counted_apart_and_its_neighbour_is_still_compared() {
+    fn a_gradient_on_a_kink_may_be_any_slope_beside_it_and_no_other() {
+        let slopes = BTreeMap::from([(0, [-1.0, 0.5])]);
+        for (found, is_fine) in [(0.5, true), (-1.0, true), (0.0, true), (0.51, false), (-1.01, false), (f64::NAN, false)] {
+            let judged = beside(&[1.0, 2.0], Some(&[found, 0.0]), &[0.0, 1.0], &slopes);
+            assert_eq!((judged.kinks, judged.finding.is_none()), (1, is_fine), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_gradient_on_a_kink_without_slopes_is_counted_apart_and_its_neighbour_is_still_compared() {
         let judged = pair(&[1.0, 2.0], Some(&[9.0, 0.0]), &[0.0, 1.0]);
         assert_eq!((judged.kinks, judged.finding), (1, None));
         assert!(pair(&[1.0, 2.0], Some(&[9.0, 0.1]), &[0.0, 1.0]).finding.is_some());

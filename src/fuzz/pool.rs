@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// What a thread does with the case of a number; it has engines of its own.
-pub type Worker<'a, T> = Box<dyn FnMut(u64) -> T + 'a>;
+/// What a thread makes of the cases of these numbers, one for each; it has engines of its own.
+pub type Worker<'a, T> = Box<dyn FnMut(&[u64]) -> Vec<T> + 'a>;
 
 /// Which cases are worked on, and by whom.
 pub struct Pool<'a, T> {
@@ -51,8 +51,8 @@ impl<T: Send> Pool<'_, T> {
         while !halt.load(Ordering::Relaxed) && !(self.stop)() {
             let chunk = next.fetch_add(1, Ordering::Relaxed);
             let Some(begin) = chunk.checked_mul(self.chunk).filter(|begin| *begin < all) else { return };
-            let came = (begin..all.min(begin + self.chunk)).map(|i| worker(self.options.number(i))).collect();
-            if send.send(Ok((chunk, came))).is_err() {
+            let numbers: Vec<u64> = (begin..all.min(begin + self.chunk)).map(|i| self.options.number(i)).collect();
+            if send.send(Ok((chunk, worker(&numbers)))).is_err() {
                 return;
             }
         }

@@ -1,8 +1,9 @@
 //! run: a kernel's cases are drawn and judged, the first finding of every kind is shrunk and kept.
 
 use super::account::{Find, Known, Report};
-use super::ask::{asked, drawn, due, replay, shrunk};
+use super::ask::{drawn, due, replay, shrunk};
 use super::draw::{Case, cases};
+use super::glance::{self, Drawn};
 use super::opinion::{Open, Subject};
 use super::options::Options;
 use super::oracle::Judged;
@@ -14,8 +15,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// Cases that a thread takes at a time.
-const CHUNK: u64 = 8;
+/// Cases that a thread takes at a time, at most: as many as are worth a common walk.
+const CHUNK: u64 = 64;
+/// Chunks of a run, at least, so that every thread has some.
+const CHUNKS: u64 = 16;
 
 /// What is fuzzed, and what ends it.
 pub struct Task<'a> {
@@ -51,7 +54,7 @@ type Came = (BTreeSet<&'static str>, std::result::Result<Judged, String>);
 pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Report> {
     let mut own = (task.open)()?;
     let mut report = Report { asked: task.options.drawn(), known: again(task, &mut *own), ..Report::default() };
-    let pool = Pool { options: task.options, chunk: CHUNK, stop: task.stop, open: &|| worker(task) };
+    let pool = Pool { options: task.options, chunk: chunk(task.options.drawn()), stop: task.stop, open: &|| worker(task) };
     pool.run(&mut |case, (edges, came): Came| {
         if report.count(&edges, &came)
             && let Some(finding) = came.ok().and_then(|judged| judged.finding)
@@ -80,11 +83,21 @@ fn again(task: &Task, subject: &mut dyn Subject) -> Vec<Known> {
 /// What a thread makes of a case.
 fn worker<'a>(task: &'a Task) -> Result<Worker<'a, Came>> {
     let (mut subject, strategy) = ((task.open)()?, cases(task.kernel));
-    Ok(Box::new(move |number| {
-        let case = drawn(&strategy, task.options.seed, number).current();
-        let came = asked(task.kernel, &mut *subject, &case, &due(task.kernel, number));
-        (case.edges, came)
+    Ok(Box::new(move |numbers| {
+        let one = |number: &u64| Drawn {
+            number: *number,
+            case: drawn(&strategy, task.options.seed, *number).current(),
+            relations: due(task.kernel, *number),
+        };
+        let drawn: Vec<Drawn> = numbers.iter().map(one).collect();
+        let came = glance::all(task.kernel, &mut *subject, &drawn);
+        drawn.into_iter().map(|d| d.case.edges).zip(came).collect()
     }))
+}
+
+/// Cases of a chunk, of so many.
+fn chunk(cases: u64) -> u64 {
+    (cases / CHUNKS).clamp(1, CHUNK)
 }
 
 #[cfg(test)]
@@ -210,7 +223,7 @@ mod tests {
         let options = Options { cases: 1000, ..OPTIONS };
         let task = Task { kernel: find("dfl").unwrap(), open: &open, options, known: vec![], stop: &stop, hurry: &|| false };
         let report = run(&task, &mut Quiet).unwrap();
-        assert_eq!((report.drawn, report.asked), (3 * CHUNK, 1000));
+        assert_eq!((report.drawn, report.asked), (3 * chunk(1000), 1000));
         assert_eq!(report.drawn, report.compared + report.refused.values().sum::<u64>());
     }
 }

@@ -97,7 +97,7 @@ impl Overlap {
             }
             Kind::Diou => iou - pair.offset_share(self.eps),
             Kind::Ciou => iou - pair.offset_share(self.eps) - pair.aspect() * alpha.unwrap_or_else(|| self.alpha(&pair)),
-            Kind::Siou => iou - (pair.distance_cost(self.form) + pair.shape_cost()) * 0.5,
+            Kind::Siou => iou - (pair.distance_cost(self.form) + pair.shape_cost(self.form)) * 0.5,
         };
         if self.limited() { at_most(at_least(similarity, -1.0), 1.0) } else { similarity }
     }
@@ -204,11 +204,16 @@ impl<D: Number> Pair<D> {
         -(term(x, self.enclosure[0]) + term(y, self.enclosure[1])) + 2.0
     }
 
-    /// Ω = Σ (1 − e^(−ω))⁴ over width and height.
-    fn shape_cost(&self) -> D {
+    /// Ω = Σ (1 − e^(−ω))⁴ over width and height. Beside a box without width an inverted one has ω = ∞, and a cost of 1 that no step
+    /// changes; without a limit of the similarity that slope is 0 · ∞, as in the originals.
+    fn shape_cost(&self, form: Form) -> D {
         let term = |i: usize| {
             let (p, q) = (self.sizes[0][i], self.sizes[1][i]);
-            (-(-(absolute(p - q) / max(p, q))).exp() + 1.0).powi(4)
+            let share = absolute(p - q) / max(p, q);
+            if form == Form::Turned && share.re() == f64::INFINITY {
+                return D::from(1.0);
+            }
+            (-(-share).exp() + 1.0).powi(4)
         };
         term(0) + term(1)
     }
@@ -288,6 +293,15 @@ mod tests {
             let b = [10.0, 20.0, 42.0, 61.0];
             assert_abs_diff_eq!(o.of(b, b), 1.0, epsilon = 1e-8);
         }
+    }
+
+    /// `mmdet.models.losses.iou_loss.siou_loss` of 3.3.0 says the same loss, and NaN for the slopes along x.
+    #[test]
+    fn a_target_without_width_beside_an_inverted_prediction_has_mmdets_value_and_a_slope() {
+        let f = Similarity::to([6.0, 4.0, 6.0, 12.0], Overlap::mmdet(Kind::Siou));
+        let x = [8.0, 4.0, 4.0, 12.0];
+        assert_abs_diff_eq!(1.0 - f.value(&x), 0.6408590857704697, epsilon = 1e-12);
+        assert!(f.gradient(&x).iter().all(|g| g.is_finite()), "{:?}", f.gradient(&x));
     }
 
     #[test]

@@ -6,6 +6,11 @@
 
 use num_dual::{Dual64, DualNum};
 
+/// Nearer than this to a kink the derivative is whatever the order of operations makes of it, in the unit of the compared quantities.
+pub const KINK: f64 = 1e-9;
+/// A step from a kink to where it is none any more.
+const BESIDE: f64 = 4.0 * KINK;
+
 /// A real number, or one that carries a derivative.
 pub trait Number: DualNum<Primitive = f64> + Copy {}
 impl<D: DualNum<Primitive = f64> + Copy> Number for D {}
@@ -39,6 +44,20 @@ pub trait Function: Clone {
                 out
             })
             .collect()
+    }
+
+    /// Between which numbers partial derivative `i` lies at a kink: those on either side of `x` along that axis (two points each, and where
+    /// they lead to at `x`) and what ties share there. None where one is not finite.
+    fn beside(&self, x: &[f64], i: usize) -> Option<[f64; 2]> {
+        let at = |step: f64| {
+            let mut duals: Vec<Dual64> = x.iter().map(|&v| Dual64::from_re(v)).collect();
+            duals[i] = Dual64::new(x[i] + step, 1.0);
+            self.at(&duals).eps
+        };
+        let [left, right] = [-BESIDE, BESIDE].map(|step| [at(step), 2.0 * at(step) - at(2.0 * step)]);
+        let all = [left[0], left[1], right[0], right[1], at(0.0)];
+        let [least, most] = [f64::min, f64::max].map(|of| all.into_iter().fold(all[0], of));
+        all.iter().all(|v| v.is_finite()).then_some([least, most])
     }
 
     /// The derivative of a function of one variable.
@@ -169,6 +188,31 @@ mod tests {
         assert_eq!((min(b, a).re, min(b, a).eps), (2.0, 0.5));
         assert_eq!(max(f64::from_bits(1), f64::from_bits(1)).to_bits(), 1);
         assert_eq!(max(f64::INFINITY, f64::INFINITY), f64::INFINITY);
+    }
+
+    #[derive(Clone)]
+    struct Hinge;
+
+    impl Function for Hinge {
+        fn at<D: Number>(&self, x: &[D]) -> D {
+            max(x[0] * x[0], x[1] * 3.0)
+        }
+
+        fn kink(&self, x: &[f64]) -> f64 {
+            (x[0] * x[0] - x[1] * 3.0).abs()
+        }
+    }
+
+    #[test]
+    fn beside_a_kink_lie_both_of_its_slopes_and_elsewhere_the_slope_alone() {
+        // max(x², 3y) at x = 3, y = 3: 0 or 2x, 3 or 0.
+        let sides = [0, 1].map(|i| Hinge.beside(&[3.0, 3.0], i).unwrap());
+        for (found, want) in sides.iter().flatten().zip([0.0, 6.0, 0.0, 3.0]) {
+            assert!((found - want).abs() < 1e-6, "{sides:?}");
+        }
+        let [least, most] = Hinge.beside(&[4.0, 3.0], 0).unwrap();
+        assert!((least - 8.0).abs() < 1e-6 && (most - 8.0).abs() < 1e-6);
+        assert!(Hinge.beside(&[f64::NAN, 3.0], 0).is_none());
     }
 
     #[test]

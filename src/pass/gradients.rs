@@ -103,14 +103,16 @@ pub fn reference(task: &Task, sums: &Sums, shadow: &mut dyn Differentiator, watc
 pub type Sums = BTreeMap<usize, Vec<(usize, f64)>>;
 
 fn ask<'a>(task: &Task<'a>, terms: &'a [String], feed: Feed<'a>, noise: Option<Noise<'a>>, slopes: &'a [String]) -> Ask<'a> {
-    Ask { feed, terms, wrt: task.wrt, replay: task.replay, noise, slopes, keep: &[] }
+    Ask { feed, terms, jointly: false, wrt: task.wrt, replay: task.replay, noise, slopes, keep: &[] }
 }
 
 /// A subject's own gradients.
 pub fn own(task: &Task, subject: &mut dyn Differentiator) -> Result<Vec<Vec<Option<Tensor>>>> {
     let none = HashMap::new();
     let feed = |n: &str| task.inputs.get(n).cloned();
-    Ok(subject.run(&Ask { feed: &feed, terms: task.terms, wrt: task.wrt, replay: &none, noise: None, slopes: &[], keep: &[] })?.by_term)
+    Ok(subject
+        .run(&Ask { feed: &feed, terms: task.terms, jointly: false, wrt: task.wrt, replay: &none, noise: None, slopes: &[], keep: &[] })?
+        .by_term)
 }
 
 fn add(floor: &mut Option<Floor>, (exact, noisy): (&Option<Tensor>, &Option<Tensor>)) {

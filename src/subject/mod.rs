@@ -138,6 +138,8 @@ pub struct Ask<'a> {
     pub feed: Feed<'a>,
     /// Tensors whose sums are differentiated.
     pub terms: &'a [String],
+    /// Whether the terms are differentiated as one sum, so that there is one entry by term.
+    pub jointly: bool,
     /// Weights and tensors to differentiate them by.
     pub wrt: &'a [String],
     /// Values that are not computed but taken: decisions.

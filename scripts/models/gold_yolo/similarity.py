@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .stop_gradient import StopGradient
 
 TINY = 2.0**-126
+NARROW = 2.0**-60
 
 
 class Rule(NamedTuple):
@@ -124,6 +125,15 @@ class SIoU(Penalty):
         sin = torch.where(sin_x > math.sqrt(2) / 2, sin_y, sin_x)
         gamma = (sin.asin() * 2 - math.pi / 2).cos() - 2
         gamma = -gamma if self.rule.turned else gamma
-        distance = 2 - (gamma * (x / hull[0]).pow(2)).exp() - (gamma * (y / hull[1]).pow(2)).exp()
-        shape = sum((1 - (-(a - b).abs() / torch.maximum(a, b)).exp()).pow(4) for a, b in zip(pair.size_a, pair.size_b))
+        distance = 2 - self.near(gamma * (x / hull[0]).pow(2)) - self.near(gamma * (y / hull[1]).pow(2))
+        shape = sum((1 - (-(a - b).abs() / self.larger(a, b)).exp()).pow(4) for a, b in zip(pair.size_a, pair.size_b))
         return 0.5 * (distance + shape)
+
+    def near(self, x: Tensor) -> Tensor:
+        """e^x. Turned, x is positive and large around a prediction turned inside out: infinite, the gradient behind the limit would be NaN."""
+        return (x.clamp(max=88) if self.rule.turned else x).exp()
+
+    def larger(self, a: Tensor, b: Tensor) -> Tensor:
+        """A target without width and a prediction turned inside out: the share is infinite, its cost 1, and 1 / 0 in its gradient NaN."""
+        larger = torch.maximum(a, b)
+        return torch.where((larger == 0) & (a != b), NARROW, larger) if self.rule.limited else larger

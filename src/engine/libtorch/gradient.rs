@@ -192,16 +192,21 @@ impl Differentiator for TorchGradient {
         let inside = ask.slopes.iter().map(of).collect::<Result<Vec<_>>>()?;
         let kept = |name: &String| live.get(name).ok_or_else(|| Error::usage(format!("no tensor '{name}' to keep"))).and_then(from_torch);
         let mut all = Gradients { kept: ask.keep.iter().map(kept).collect::<Result<_>>()?, ..Gradients::default() };
-        for (i, name) in ask.terms.iter().enumerate() {
+        let asked: Vec<&Tensor> = wrt.iter().chain(&inside).copied().collect();
+        let term = |(i, name): (usize, &String)| {
             let term = of(name)?;
             if !is_float(term) {
                 return Err(Error::usage(format!("term '{name}' is {:?}{:?}, not real", term.kind(), term.size())));
             }
             let disturbed =
                 ask.noise.iter().flat_map(|n| n.coherent).filter_map(|c| Some((live.get(&c.name)?, c.by_term.get(i)?.as_ref()?)));
-            let term = tilted(term, disturbed).at(format!("gradient of '{name}'"))?;
-            let asked: Vec<&Tensor> = wrt.iter().chain(&inside).copied().collect();
-            let mut found = backward(&term, &asked, i + 1 < ask.terms.len()).at(format!("gradient of '{name}'"))?;
+            tilted(term, disturbed).at(format!("gradient of '{name}'"))
+        };
+        let terms = ask.terms.iter().enumerate().map(term).collect::<Result<Vec<_>>>()?;
+        let at_once = if ask.jointly { terms.len() } else { 1 };
+        for (i, (terms, names)) in terms.chunks(at_once.max(1)).zip(ask.terms.chunks(at_once.max(1))).enumerate() {
+            let more = (i + 1) * at_once < ask.terms.len();
+            let mut found = backward(terms, &asked, more).at(format!("gradient of '{}'", names.join("' and '")))?;
             let slopes = found.split_off(wrt.len());
             all.by_term.push(found.iter().map(|g| g.as_ref().map(from_torch).transpose()).collect::<Result<_>>()?);
             all.slopes.push(slopes.iter().map(|g| g.as_ref().map(slope).transpose()).collect::<Result<_>>()?);
@@ -210,14 +215,15 @@ impl Differentiator for TorchGradient {
     }
 }
 
-/// The gradient of `term` by each of `wrt`; None where no path leads from it to the term.
-fn backward(term: &Tensor, wrt: &[&Tensor], keep: bool) -> Result<Vec<Option<Tensor>>> {
-    if !term.requires_grad() {
+/// The gradient of the sum of `terms` by each of `wrt`; None where no path leads from it to a term.
+fn backward(terms: &[Tensor], wrt: &[&Tensor], keep: bool) -> Result<Vec<Option<Tensor>>> {
+    let terms: Vec<&Tensor> = terms.iter().filter(|t| t.requires_grad()).collect();
+    if terms.is_empty() {
         return Ok(wrt.iter().map(|_| None).collect());
     }
     // What no gradient can reach cannot be asked for either.
     let asked: Vec<&Tensor> = wrt.iter().copied().filter(|t| t.requires_grad()).collect();
-    let found = Tensor::f_run_backward(&[term], &asked, keep, false).map_err(torch_error)?;
+    let found = Tensor::f_run_backward(&terms, &asked, keep, false).map_err(torch_error)?;
     let mut found = found.into_iter();
     Ok(wrt.iter().map(|t| t.requires_grad().then(|| found.next()).flatten().filter(Tensor::defined)).collect())
 }
@@ -270,6 +276,7 @@ mod tests {
             let ask = |noise| Ask {
                 feed: &|_| None,
                 terms: &terms,
+                jointly: false,
                 wrt: std::slice::from_ref(&input),
                 replay: &replay,
                 noise,
@@ -304,13 +311,31 @@ mod tests {
         for run in 0..4 {
             let noise = (run > 0).then_some(Noise { seed: 1, run, dtypes: &dtypes, coherent: &[], exact_stays: false });
             let wrt = std::slice::from_ref(&input);
-            let ask = Ask { feed: &|_| None, terms: &terms, wrt, replay: &replay, noise, slopes: &[], keep: &terms };
+            let ask = Ask { feed: &|_| None, terms: &terms, jointly: false, wrt, replay: &replay, noise, slopes: &[], keep: &terms };
             let found = torch.run(&ask).unwrap();
             assert!(found.kept[0].to_f64()[0].abs() < 1e-5);
             // Of the sum of both logs: 1 − 2p.
             moved = moved.max((found.by_term[0][0].as_ref().unwrap().to_f64()[0] + 1.0).abs());
         }
         assert!(moved > 1e-7 && moved < 1e-4, "{moved}");
+    }
+
+    /// Each half of x is a term of its own.
+    #[test]
+    fn terms_differentiated_jointly_give_the_sum_of_their_gradients() {
+        let mut graph = Case::new("Split", 13).with(f32s(&[2], &[3.0, -2.0])).outputs(2).graph();
+        let input = graph.inputs.remove(0).name;
+        graph.weights.insert(input.clone(), f32s(&[2], &[3.0, -2.0]));
+        let terms: Vec<String> = graph.outputs.iter().map(|p| p.name.clone()).collect();
+        let mut torch = open(graph, Precision::Double);
+        let replay = HashMap::new();
+        let mut by = |jointly| {
+            let wrt = std::slice::from_ref(&input);
+            let ask = Ask { feed: &|_| None, terms: &terms, jointly, wrt, replay: &replay, noise: None, slopes: &[], keep: &[] };
+            torch.run(&ask).unwrap().by_term.into_iter().map(|g| g[0].as_ref().unwrap().to_f64()).collect::<Vec<_>>()
+        };
+        assert_eq!(by(false), [[1.0, 0.0], [0.0, 1.0]]);
+        assert_eq!(by(true), [[1.0, 1.0]]);
     }
 
     #[test]
@@ -323,7 +348,7 @@ mod tests {
         let mut torch = open(graph, Precision::Declared);
         let wrt = [input, "unused".to_string()];
         let replay = HashMap::new();
-        let ask = Ask { feed: &|_| None, terms: &terms, wrt: &wrt, replay: &replay, noise: None, slopes: &[], keep: &[] };
+        let ask = Ask { feed: &|_| None, terms: &terms, jointly: false, wrt: &wrt, replay: &replay, noise: None, slopes: &[], keep: &[] };
         let found = torch.run(&ask).unwrap().by_term;
         assert_eq!(found[0][0].as_ref().unwrap().to_f64(), [-1.0]);
         assert!(found[0][1].is_none());

@@ -24,19 +24,23 @@ struct Scene {
     exact: usize,
 }
 
-/// Sizes of images, the smallest with one cell on its coarsest level.
-const SIZES: [[usize; 2]; 5] = [[32, 32], [64, 64], [32, 96], [96, 64], [128, 128]];
+/// Sizes of images and how often they are drawn, the smallest with one cell on its coarsest level: what goes wrong on many cells nearly
+/// always goes wrong on a few.
+const SIZES: [(u32, [usize; 2]); 6] = [(8, [32, 32]), (4, [32, 64]), (2, [64, 64]), (2, [32, 96]), (1, [96, 64]), (1, [128, 128])];
+/// More objects than a crowded photograph has.
+const CROWD: std::ops::Range<usize> = 100..121;
 
 fn scenes(
     score: impl Strategy<Value = f64> + Clone + 'static,
     side: impl Strategy<Value = f64> + Clone + 'static,
 ) -> impl Strategy<Value = Scene> {
     let objects = prop_oneof![
-        2 => prop::collection::vec((object(64), 0i64..100), 0..4),
-        1 => Just(vec![]),
-        1 => prop::collection::vec((object(64), 0i64..100), 1..9),
+        32 => prop::collection::vec((object(64), 0i64..100), 0..4),
+        16 => Just(vec![]),
+        16 => prop::collection::vec((object(64), 0i64..100), 1..9),
+        1 => prop::collection::vec((object(64), 0i64..100), CROWD),
     ];
-    let size = prop::sample::select(SIZES.to_vec());
+    let size = prop::strategy::Union::new_weighted(SIZES.map(|(weight, size)| (weight, Just(size))).to_vec());
     let classes = prop_oneof![Just(1usize), 2usize..5];
     let images = prop::collection::vec(objects, 1..4);
     (size, classes, images, 0usize..3, prop::collection::vec(score, 1..48), prop::collection::vec(side, 4..60), 0usize..6, any::<bool>())
@@ -102,6 +106,7 @@ impl Scene {
             (self.images.iter().all(Vec::is_empty), "no object in the batch"),
             (count(1), "one object"),
             (self.images.iter().any(|i| i.len() > 4), "many objects"),
+            (self.images.iter().any(|i| i.len() >= CROWD.start), "a hundred objects"),
             (self.images.windows(2).any(|w| w[0].len() != w[1].len()), "ragged"),
             (self.images.iter().any(twins), "identical objects"),
             (self.classes == 1, "one class"),

@@ -111,11 +111,12 @@ fn again(task: &Task, asker: &mut Asker) -> Vec<Known> {
 /// What a thread makes of a case.
 fn worker<'a>(task: &'a Task) -> Worker<'a, Came> {
     let mut asker = asker(task);
-    Box::new(move |number| match task.law.case(task.options.seed, number) {
+    let mut one = move |number: &u64| match task.law.case(task.options.seed, *number) {
         Ok(case) => {
             let came = asker.ask(&case.inputs, None);
             (case, came)
         }
         Err(e) => (Case::default(), Err(e.message)),
-    })
+    };
+    Box::new(move |numbers| numbers.iter().map(&mut one).collect())
 }

@@ -25,7 +25,7 @@ pub fn floats(t: &Tensor, change: impl Fn(usize, f64) -> f64) -> Tensor {
 pub fn picked(t: &Tensor, rows: impl Iterator<Item = usize>) -> Tensor {
     let (all, rows) = (t.shape().first().copied().unwrap_or(1), rows.collect::<Vec<_>>());
     let width = t.bytes().len() / all.max(1);
-    let bytes: Vec<u8> = rows.iter().flat_map(|r| t.bytes()[r * width..(r + 1) * width].iter().copied()).collect();
+    let bytes = rows.iter().map(|r| &t.bytes()[r * width..(r + 1) * width]).collect::<Vec<_>>().concat();
     let shape = [&[rows.len()], t.shape().get(1..).unwrap_or(&[])].concat();
     Tensor::from_bytes(t.dtype(), shape, &bytes).unwrap_or_else(|_| t.clone())
 }

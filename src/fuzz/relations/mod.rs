@@ -1,17 +1,18 @@
 //! relations: what a kernel owes to itself, whatever the reference says: another case whose answer is known, or bounded, from the first.
 //!
 //! Convention: a relation changes the inputs and says what the numbers of the other answer must be. Where the inputs are small multiples of
-//! a power of two the changed ones are exact, so that nothing but a broken relation can tell the answers apart. A subject in f32 may be off
-//! by what rounding does to either case.
+//! a power of two the changed ones are exact, so that nothing but a broken relation can tell the answers apart, or a tie: the same numbers at
+//! other places of a vector may be rounded otherwise. A subject in f32 may be off by what rounding does to either case.
 
 mod change;
 mod table;
 
-pub use table::ALL;
+pub use table::{ALL, is_by_row};
 
+use super::ask::answered;
 use super::draw::Case;
-use super::opinion::Subject;
-use super::oracle::{Bound, Finding, Judged, tensor};
+use super::opinion::{Opinion, Subject};
+use super::oracle::{self, Bound, Finding, Judged, tensor};
 use super::spread::Spread;
 use crate::error::Result;
 use crate::floor::noise::R;
@@ -25,7 +26,7 @@ pub struct Relation {
     /// Kernels that owe it.
     pub of: fn(&Kernel) -> bool,
     /// The other case; None where this one has no such.
-    other: fn(&Case) -> Option<Case>,
+    changes: fn(&Case) -> Option<Case>,
     holds: Holds,
     /// How far the numbers may be apart beyond rounding: what the eps of the dialects makes of an exact relation.
     slack: f64,
@@ -61,13 +62,23 @@ pub fn of(kernel: &Kernel) -> impl Iterator<Item = &'static Relation> {
 }
 
 impl Relation {
+    /// The other case; None where this one has no such.
+    pub fn other(&self, case: &Case) -> Option<Case> {
+        (self.changes)(case)
+    }
+
+    /// The first number by which the answers to both cases break the relation, in f64.
+    pub fn plainly(&self, cases: [&Case; 2], answers: [&Said; 2]) -> Tried {
+        self.held(cases, answers, &Default::default())
+    }
+
     /// The first number by which the answer to the other case breaks the relation, with at most so many runs with noise; None where the case
     /// has no other.
     ///
     /// # Errors
     /// What the subject refuses.
     pub fn tried(&self, kernel: &Kernel, subject: &mut dyn Subject, (case, first): (&Case, &Said), runs: u32) -> Result<Option<Tried>> {
-        let Some(other) = (self.other)(case) else { return Ok(None) };
+        let Some(other) = self.other(case) else { return Ok(None) };
         // Values alone: no gradient is asked for.
         let values = Answer::default();
         let second = subject.opinion(kernel, &other, &values)?.tensors;
@@ -81,6 +92,10 @@ impl Relation {
             spreads[0].add(noisy);
             subject.rounded(kernel, &other, &values, run)?.into_iter().for_each(|noisy| spreads[1].add(noisy));
             tried = self.held([case, &other], [first, &second], &spreads);
+        }
+        let [_, spread] = spreads;
+        if tried.finding.is_some() && is_tied(kernel, &other, second, &spread) {
+            tried = Tried { compared: 0, finding: None };
         }
         Ok(Some(tried))
     }
@@ -98,7 +113,7 @@ impl Relation {
             let numbers = |of: &Said| of.get(name).filter(|t| t.numel() == expected.numel()).map(Tensor::to_f64);
             let zeros = || vec![0.0; expected.numel()];
             let both = numbers(&moved).unwrap_or_else(zeros).into_iter().zip(numbers(&spreads[1].values).unwrap_or_else(zeros));
-            let bound = Bound { unit: 1.0, allowed: both.map(|(a, b)| R * (a + b) + self.slack).collect(), skips: &|_| false };
+            let bound = Bound { unit: 1.0, allowed: both.map(|(a, b)| R * (a + b) + self.slack).collect(), excuses: &|_, _, _| false };
             tensor(&format!("relation '{}' of '{name}'", self.name), &expected, found, &bound, &mut out)
         });
         Tried { compared: out.compared, finding }
@@ -111,6 +126,12 @@ impl Relation {
             Holds::Known(_) => Said::new(),
         }
     }
+}
+
+/// Whether an answer gives an anchor elsewhere than the reference, at a tie: who it belongs to then is no matter of the relation.
+fn is_tied(kernel: &Kernel, case: &Case, tensors: Said, spread: &Spread) -> bool {
+    let Ok(reference) = answered(kernel, case) else { return false };
+    oracle::judge(case, &reference, &Opinion { tensors, gradients: None }, spread).flips > 0
 }
 
 /// `found` where it keeps the bound, else the bound.

@@ -17,105 +17,106 @@ const EPS: f64 = 32e-6;
 pub const ALL: &[Relation] = &[
     Relation {
         name: "rows in another order",
-        of: rows,
-        other: |case| (count(case) > 1).then(|| changed(case, |_, t| turned(t))),
+        of: is_by_row,
+        changes: |case| (count(case) > 1).then(|| changed(case, |_, t| turned(t))),
         holds: Holds::Equal(|_, _, first| each(first, turned)),
         slack: 0.0,
     },
     Relation {
         name: "a part of the batch alone",
-        of: rows,
-        other: |case| Some(count(case) / 2).filter(|half| *half > 0).map(|half| changed(case, |_, t| head(t, half))),
+        of: is_by_row,
+        changes: |case| Some(count(case) / 2).filter(|half| *half > 0).map(|half| changed(case, |_, t| head(t, half))),
         holds: Holds::Equal(|_, other, first| each(first, |t| head(t, count(other)))),
         slack: 0.0,
     },
     Relation {
         name: "all boxes moved",
         of: boxes,
-        other: |case| Some(changed(case, |_, t| floats(t, |_, v| v + 64.0))),
+        changes: |case| Some(changed(case, |_, t| floats(t, |_, v| v + 64.0))),
         holds: Holds::Equal(same),
         slack: 0.0,
     },
     Relation {
         name: "all boxes scaled",
         of: boxes,
-        other: |case| of_rows(case, &roomy(case), |_, t| floats(t, |_, v| v * 16.0)),
+        changes: |case| of_rows(case, &roomy(case), |_, t| floats(t, |_, v| v * 16.0)),
         holds: Holds::Equal(of_roomy),
         slack: EPS,
     },
     Relation {
         name: "the boxes exchanged",
         of: |k| k.of == "iou" && ["iou_", "giou_", "diou_"].iter().any(|n| k.name.starts_with(n)),
-        other: exchanged,
+        changes: exchanged,
         holds: Holds::Equal(same),
         slack: 0.0,
     },
     Relation {
         name: "a box and itself are alike",
         of: |k| k.of == "iou",
-        other: |case| of_rows(case, &roomy(case), |_, t| t.clone()).map(|c| with(c, "b", "a")),
+        changes: |case| of_rows(case, &roomy(case), |_, t| t.clone()).map(|c| with(c, "b", "a")),
         holds: Holds::Known(1.0),
         slack: EPS,
     },
     Relation {
         name: "an exact prediction loses nothing",
         of: |k| ["box_loss", "bce", "varifocal", "quality_focal"].contains(&k.of) && k.name != "bce_logits",
-        other: exact,
+        changes: exact,
         holds: Holds::Known(0.0),
         slack: EPS,
     },
     Relation {
         name: "boxes moved apart are no more alike",
         of: |k| ["iou_", "giou_"].iter().any(|n| k.name.starts_with(n)),
-        other: apart,
+        changes: apart,
         holds: Holds::NoMore(of_roomy),
         slack: EPS,
     },
     Relation {
         name: "boxes moved apart lose no less",
         of: |k| k.name == "box_loss_giou",
-        other: apart,
+        changes: apart,
         holds: Holds::NoLess(of_roomy),
         slack: EPS,
     },
     Relation {
         name: "nearer to the label loses no more",
         of: |k| ["bce", "focal"].contains(&k.of),
-        other: nearer,
+        changes: nearer,
         holds: Holds::NoMore(|case, _, first| each(first, |t| picked(t, hard(case).into_iter()))),
         slack: 0.0,
     },
     Relation {
         name: "a larger logit of the label loses no more",
         of: |k| k.of == "cross_entropy",
-        other: raised,
+        changes: raised,
         holds: Holds::NoMore(same),
         slack: 0.0,
     },
     Relation {
         name: "a query that is its key loses no more",
         of: |k| k.of == "info_nce",
-        other: matched,
+        changes: matched,
         holds: Holds::NoMore(same),
         slack: 0.0,
     },
     Relation {
         name: "the first image alone",
         of: images,
-        other: first_image,
+        changes: first_image,
         holds: Holds::Equal(|_, _, first| each(&of_an_image(first), |t| head(t, 1))),
         slack: 0.0,
     },
     Relation {
         name: "the images in another order",
         of: images,
-        other: |case| several(case).then(|| changed(case, |n, t| if of_images(n) { turned(t) } else { t.clone() })),
+        changes: |case| several(case).then(|| changed(case, |n, t| if of_images(n) { turned(t) } else { t.clone() })),
         holds: Holds::Equal(|_, _, first| each(&of_an_image(first), turned)),
         slack: 0.0,
     },
 ];
 
-fn rows(kernel: &Kernel) -> bool {
+/// Whether a kernel answers row by row, so that cases can lie below each other.
+pub fn is_by_row(kernel: &Kernel) -> bool {
     ROWS.contains(&kernel.of)
 }
 

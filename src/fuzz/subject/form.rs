@@ -1,8 +1,10 @@
 //! form: a kernel's ONNX form in libtorch, in f64 or in its own f32: values and autograd out of one walk.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fuzz::draw::Case;
+use crate::fuzz::glance;
 use crate::fuzz::opinion::{Opinion, Subject};
+use crate::fuzz::oracle::SUM;
 use crate::graph::Graph;
 use crate::subject::kernels::{Answer, Kernel};
 use crate::subject::{Ask, Differentiator, Noise, Options, Torch};
@@ -11,14 +13,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The form, opened.
-pub struct Form(Box<dyn Differentiator>);
+pub struct Form {
+    torch: Box<dyn Differentiator>,
+    dtype: DType,
+}
 
 impl Form {
     /// # Errors
     /// A graph with an operator that the interpreter does not have.
     pub fn open(torch: &dyn Torch, graph: Arc<Graph>, dtype: DType) -> Result<Self> {
         let options = Options { threads: 1, optimisation: Default::default() };
-        Ok(Self(torch.differentiator(graph, &options, dtype == DType::F64)?))
+        Ok(Self { torch: torch.differentiator(graph, &options, dtype == DType::F64)?, dtype })
     }
 
     /// What it says, with noise behind every node where some is given.
@@ -26,6 +31,11 @@ impl Form {
     /// # Errors
     /// What the form refuses.
     pub fn asked(&mut self, kernel: &Kernel, case: &Case, reference: &Answer, noise: Option<Noise>) -> Result<Opinion> {
+        self.walked(kernel, case, reference, noise, false)
+    }
+
+    /// One walk; `jointly` gives the gradients of the sum of all terms.
+    fn walked(&mut self, kernel: &Kernel, case: &Case, reference: &Answer, noise: Option<Noise>, jointly: bool) -> Result<Opinion> {
         let unique = |mut names: Vec<String>| {
             names.sort();
             names.dedup();
@@ -35,8 +45,10 @@ impl Form {
         let wrt = unique(reference.gradients.iter().map(|g| g.by.to_string()).collect());
         let keep: Vec<String> = kernel.outputs.iter().map(|n| n.to_string()).collect();
         let (replay, feed) = (HashMap::new(), |n: &str| case.inputs.get(n).cloned());
-        let found = self.0.run(&Ask { feed: &feed, terms: &terms, wrt: &wrt, replay: &replay, noise, slopes: &[], keep: &keep })?;
-        let pairs = terms.iter().flat_map(|t| wrt.iter().map(move |w| (t.clone(), w.clone())));
+        let ask = Ask { feed: &feed, terms: &terms, jointly, wrt: &wrt, replay: &replay, noise, slopes: &[], keep: &keep };
+        let found = self.torch.run(&ask)?;
+        let of = if jointly { vec![SUM.to_string()] } else { terms };
+        let pairs = of.iter().flat_map(|t| wrt.iter().map(move |w| (t.clone(), w.clone())));
         Ok(Opinion {
             tensors: keep.into_iter().zip(found.kept).collect(),
             gradients: Some(pairs.zip(found.by_term.into_iter().flatten()).collect()),
@@ -47,5 +59,20 @@ impl Form {
 impl Subject for Form {
     fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion> {
         self.asked(kernel, case, reference, None)
+    }
+
+    fn glance(&mut self, kernel: &Kernel, cases: &[&Case], reference: &Answer) -> Result<Vec<Opinion>> {
+        if self.dtype != DType::F64 {
+            return Err(Error::failed("rounding in f32 is judged case by case"));
+        }
+        let mut out = vec![Opinion::default(); cases.len()];
+        for places in glance::groups(kernel, cases) {
+            let group: Vec<&Case> = places.iter().map(|i| cases[*i]).collect();
+            let opinion = self.walked(kernel, &glance::joined(&group)?, reference, None, true)?;
+            for (i, one) in places.into_iter().zip(glance::split(opinion, &group)?) {
+                out[i] = one;
+            }
+        }
+        Ok(out)
     }
 }

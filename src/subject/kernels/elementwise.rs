@@ -7,7 +7,7 @@ use crate::kernel::loss::bce::{Bce, BceLogits};
 use crate::kernel::loss::focal::Focal;
 use crate::kernel::loss::quality_focal::QualityFocal;
 use crate::kernel::loss::varifocal::Varifocal;
-use crate::kernel::number::Function;
+use crate::kernel::number::{Function, KINK};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
@@ -59,23 +59,27 @@ fn over<F: Function>(given: &Given, by: &'static str, n: usize, make: impl Fn(us
     Ok(each("loss", (by, &x), 1, make))
 }
 
-/// One function per row of `width` values: its value, gradient and kink.
+/// One function per row of `width` values: its value, gradient and kink, and the slopes beside it.
 pub(super) fn each<F: Function>(
     of: &'static str,
     (by, x): (&'static str, &Values<f64>),
     width: usize,
     make: impl Fn(usize) -> F,
 ) -> Answer {
-    let (mut values, mut gradient, mut kinks) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut values, mut gradient, mut kinks, mut beside) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
     for (i, row) in x.rows(width).enumerate() {
         let f = make(i);
         values.push(f.value(row));
         gradient.extend(f.gradient(row));
-        kinks.push(f.kink(row));
+        let kink = f.kink(row);
+        if kink <= KINK {
+            beside.extend((0..width).filter_map(|j| Some((i * width + j, f.beside(row, j)?))));
+        }
+        kinks.push(kink);
     }
     Answer {
         tensors: BTreeMap::from([(of, Tensor::from_vec(&[values.len()], values))]),
-        gradients: vec![Gradient { of, by, value: Tensor::from_vec(&x.shape, gradient) }],
+        gradients: vec![Gradient { of, by, value: Tensor::from_vec(&x.shape, gradient), beside }],
         kinks,
         assignments: vec![],
     }

@@ -153,11 +153,10 @@ impl Batch {
                 let own = |g: &f64| g * factor;
                 let value: Vec<f64> = if i == reaches { gradient.iter().map(own).collect() } else { vec![0.0; totals[i].len()] };
                 totals[i].iter_mut().zip(&value).for_each(|(t, g)| *t += g * weight);
-                out.push(Gradient { of, by, value: Tensor::from_vec(&self.shapes[i], value) });
+                out.push(Gradient::smooth(of, by, Tensor::from_vec(&self.shapes[i], value)));
             }
         }
-        let total =
-            |(i, sum): (usize, Vec<f64>)| Gradient { of: "loss.total", by: PREDICTIONS[i], value: Tensor::from_vec(&self.shapes[i], sum) };
+        let total = |(i, sum): (usize, Vec<f64>)| Gradient::smooth("loss.total", PREDICTIONS[i], Tensor::from_vec(&self.shapes[i], sum));
         out.extend(totals.into_iter().enumerate().map(total));
         out
     }

@@ -55,6 +55,15 @@ pub struct Gradient {
     pub of: &'static str,
     pub by: &'static str,
     pub value: Tensor,
+    /// For its elements on a kink: between which numbers every derivative beside it lies.
+    pub beside: BTreeMap<usize, [f64; 2]>,
+}
+
+impl Gradient {
+    /// One of a function that is on no kink.
+    pub fn smooth(of: &'static str, by: &'static str, value: Tensor) -> Self {
+        Self { of, by, value, beside: BTreeMap::new() }
+    }
 }
 
 impl Kernel {

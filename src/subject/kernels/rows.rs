@@ -69,7 +69,7 @@ fn pixels(given: &Given) -> Result<Answer> {
     let (mean, counted) = (Tensor::from_vec(&[], vec![out.mean()]), Tensor::from_vec(&[], vec![out.counted as i64]));
     Ok(Answer {
         tensors: BTreeMap::from([("loss", mean), ("counted", counted)]),
-        gradients: vec![Gradient { of: "loss", by: "logits", value: Tensor::from_vec(&logits.shape, out.gradient) }],
+        gradients: vec![Gradient::smooth("loss", "logits", Tensor::from_vec(&logits.shape, out.gradient))],
         kinks: vec![f64::INFINITY],
         assignments: vec![],
     })
