@@ -72,6 +72,7 @@ fn pair() -> impl Strategy<Value = (Drawn, Drawn)> {
         // What a network predicts may be turned inside out; ground truth never is.
         let [x1, y1, x2, y2] = a.corners;
         match turned {
+            2 => (Drawn { corners: [x1, y1, x2, f64::NAN], edge: Some("no number") }, second),
             0 => (Drawn { corners: [x2, y1, x1, y2], edge: Some("negative width") }, second),
             1 => (Drawn { corners: [x2, y2, x1, y1], edge: Some("negative size") }, second),
             _ => (a, second),

@@ -37,6 +37,18 @@ pub fn logit() -> impl Strategy<Value = Drawn> {
     ]
 }
 
+/// A logit of a loss that passes on what is infinite or no number. (PyTorch refuses such probabilities; a softmax makes NaN of infinity.)
+fn wild() -> impl Strategy<Value = Drawn> {
+    prop_oneof![
+        12 => logit(),
+        1 => prop::sample::select(vec![
+            (f64::INFINITY, Some("infinite")),
+            (f64::NEG_INFINITY, Some("infinite")),
+            (f64::NAN, Some("no number")),
+        ]),
+    ]
+}
+
 fn flag() -> impl Strategy<Value = Drawn> {
     any::<bool>().prop_map(|b| (f64::from(u8::from(b)), None))
 }
@@ -45,7 +57,7 @@ fn flag() -> impl Strategy<Value = Drawn> {
 pub fn elements(kernel: &Kernel) -> BoxedStrategy<Case> {
     let names = kernel.inputs;
     let one = |name: &&str| match *name {
-        "x" => logit().boxed(),
+        "x" => wild().boxed(),
         "positive" => flag().boxed(),
         _ => probability().boxed(),
     };

@@ -71,7 +71,8 @@ pub(super) fn each<F: Function>(
         let f = make(i);
         values.push(f.value(row));
         gradient.extend(f.gradient(row));
-        let kink = f.kink(row);
+        // Nothing has a slope at infinity.
+        let kink = if row.iter().all(|v| v.is_finite()) { f.kink(row) } else { 0.0 };
         if kink <= KINK {
             beside.extend((0..width).filter_map(|j| Some((i * width + j, f.beside(row, j)?))));
         }

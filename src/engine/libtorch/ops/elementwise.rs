@@ -65,12 +65,22 @@ fn mean(call: &Call) -> Torch {
     sum(call)?.f_div_scalar(call.inputs().len() as f64)
 }
 
-/// Opset 6 states the limits as attributes, 11 and later as inputs.
+/// Opset 6 states the limits as attributes, 11 and later as inputs. A limit that is not stated is the largest number of the dtype, which
+/// infinity exceeds: ONNX Runtime makes 3.4e38 of it, where clamp of PyTorch has no limit.
 fn clip(call: &Call) -> Result<Vec<Tensor>> {
-    match (call.optional(1), call.optional(2)) {
-        (None, None) => Ok(vec![call.input(0)?.shallow_clone()]),
-        (min, max) => one(call.input(0)?.f_clamp_tensor(min, max)),
+    let (x, min, max) = (call.input(0)?, call.optional(1), call.optional(2));
+    let inside = if min.is_some() || max.is_some() { x.f_clamp_tensor(min, max).map_err(torch_error)? } else { x.shallow_clone() };
+    if !is_float(x) || (min.is_some() && max.is_some()) {
+        return Ok(vec![inside]);
     }
+    let most = match x.kind() {
+        Kind::Half => f64::from(half::f16::MAX),
+        Kind::BFloat16 => f64::from(half::bf16::MAX),
+        Kind::Double if !call.precision.is_wide() => f64::MAX,
+        _ => f64::from(f32::MAX),
+    };
+    let most = |limit: Option<&Tensor>, sign: f64| if limit.is_some() { sign * f64::INFINITY } else { sign * most };
+    one(inside.f_nan_to_num(f64::NAN, most(max, 1.0), most(min, -1.0)))
 }
 
 fn clip_6(call: &Call) -> Result<Vec<Tensor>> {
@@ -162,6 +172,15 @@ mod tests {
         Case::new("Clip", 13).with(x.clone()).with(f32s(&[], &[-1.0])).with(f32s(&[], &[6.0])).gives(&[y]);
         Case::new("Clip", 13).with(x.clone()).without().with(f32s(&[], &[0.0])).gives(&[f32s(&[4], &[-3.0, -1.0, 0.0, 0.0])]);
         Case::new("Clip", 13).with(x.clone()).gives(&[x]);
+    }
+
+    #[test]
+    fn clip_limits_infinity_to_the_largest_number_where_no_limit_is_stated_and_keeps_nan() {
+        let (x, most) = (f32s(&[2], &[f32::INFINITY, f32::NEG_INFINITY]), f32::MAX);
+        Case::new("Clip", 13).with(x.clone()).with(f32s(&[], &[0.0])).gives(&[f32s(&[2], &[most, 0.0])]);
+        Case::new("Clip", 13).with(x.clone()).without().with(f32s(&[], &[0.0])).gives(&[f32s(&[2], &[0.0, -most])]);
+        Case::new("Clip", 13).with(x).gives(&[f32s(&[2], &[most, -most])]);
+        Case::new("Clip", 13).with(f32s(&[1], &[f32::NAN])).with(f32s(&[], &[0.0])).check();
     }
 
     #[test]
