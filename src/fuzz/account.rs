@@ -1,8 +1,7 @@
 //! account: what was drawn, and what came of it.
 
-use super::ask::kind;
 use super::draw::Case;
-use super::oracle::{Finding, Judged};
+use super::finding::{Finding, Judged, kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

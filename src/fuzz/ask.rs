@@ -1,20 +1,16 @@
-//! ask: one case from its seed and number, what the subject makes of it, and the smallest case with the same finding.
+//! ask: one case from its seed and number, and what the subject makes of it.
 
 use super::draw::Case;
-use super::opinion::Subject;
-use super::oracle::{self, Finding, Judged};
-use super::relations::{self, Relation, Said};
+use super::finding::{Finding, Judged, kind};
+use super::opinion::{Said, Subject};
+use super::oracle;
+use super::relations::{self, Relation};
 use super::spread::Spread;
 use crate::error::Error;
-use crate::floor::noise::{MOST_RUNS, RUNS};
+use crate::floor::noise::MOST_RUNS;
 use crate::subject::kernels::{Answer, Kernel};
-use crate::tensor::Tensor;
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-
-/// Steps of shrinking, and inputs that they may read together: a large case is shrunk in fewer steps.
-const STEPS: usize = 2000;
-const READ: usize = 10_000_000;
 
 /// A relation of whole images costs a walk of its own.
 const SELDOM: u64 = 4;
@@ -38,7 +34,7 @@ pub fn asked(kernel: &Kernel, subject: &mut dyn Subject, case: &Case, relations:
 }
 
 /// The same with at most so many runs with noise.
-fn asked_within(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, case: &Case, relations: &[&Relation]) -> Result<Judged, String> {
+pub fn asked_within(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, case: &Case, relations: &[&Relation]) -> Result<Judged, String> {
     Ok(held(runs, kernel, subject, (case, &answered(kernel, case)?), relations))
 }
 
@@ -104,42 +100,6 @@ pub fn replay(kernel: &Kernel, subject: &mut dyn Subject, case: &Case) -> crate:
     let judged = asked(kernel, subject, case, &relations::of(kernel).collect::<Vec<_>>())
         .map_err(|e| Error::usage(format!("kernel '{}' refuses the inputs: {e}", kernel.name)))?;
     Ok(judged.finding)
-}
-
-/// A message without its numbers, so that equal reasons are counted as one.
-pub fn kind(message: &str) -> String {
-    message.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect()
-}
-
-/// The smallest case on the way down that still has a finding of the same kind; `hurry` says when to be content with what there is.
-pub fn shrunk(
-    kernel: &Kernel,
-    subject: &mut dyn Subject,
-    (mut tree, first): (Tree, Finding),
-    relations: &[&Relation],
-    hurry: &dyn Fn() -> bool,
-) -> (Case, Finding) {
-    let origin = (tree.current(), first);
-    let mut best = origin.clone();
-    let same = kind(&best.1.what);
-    let (mut steps, mut read) = (0, 0);
-    let mut going = tree.simplify();
-    while going && steps < STEPS && read < READ && !hurry() {
-        let case = tree.current();
-        (steps, read) = (steps + 1, read + case.inputs.values().map(Tensor::numel).sum::<usize>());
-        // A few runs with noise are enough on the way; the last word has as many as the first.
-        going = match asked_within(RUNS, kernel, subject, &case, relations).ok().and_then(|j| j.finding).filter(|f| kind(&f.what) == same) {
-            Some(finding) => {
-                best = (case, finding);
-                tree.simplify()
-            }
-            None => tree.complicate(),
-        };
-    }
-    match asked(kernel, subject, &best.0, relations).ok().and_then(|j| j.finding).filter(|f| kind(&f.what) == same) {
-        Some(finding) => (best.0, finding),
-        None => origin,
-    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 //! first [`FIRST`] cases and every [`OFTEN`]-th are asked alone whatever they are, as a port calls its kernel.
 
 use super::ask::{answered, held};
+use super::change::{count, rows};
 use super::draw::Case;
+use super::finding::Judged;
 use super::opinion::{Opinion, Subject};
-use super::oracle::{self, Judged};
+use super::oracle;
 use super::relations::{self, Relation};
 use crate::error::{Error, Result};
 use crate::floor::noise::MOST_RUNS;
@@ -107,7 +109,7 @@ pub fn split(opinion: Opinion, cases: &[&Case]) -> Result<Vec<Opinion>> {
     if cases.len() == 1 {
         return Ok(vec![opinion]);
     }
-    let counts: Vec<usize> = cases.iter().map(|c| c.inputs.first().map_or(0, |(_, t)| rows(t))).collect();
+    let counts: Vec<usize> = cases.iter().map(|c| count(c)).collect();
     let mut out = vec![Opinion::default(); cases.len()];
     for (name, t) in &opinion.tensors {
         for (one, part) in out.iter_mut().zip(parts(t, &counts)?) {
@@ -124,10 +126,6 @@ pub fn split(opinion: Opinion, cases: &[&Case]) -> Result<Vec<Opinion>> {
         }
     }
     Ok(out)
-}
-
-fn rows(t: &Tensor) -> usize {
-    t.shape().first().copied().unwrap_or(1)
 }
 
 fn parts(t: &Tensor, counts: &[usize]) -> Result<Vec<Tensor>> {

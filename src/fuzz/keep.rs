@@ -1,8 +1,8 @@
 //! keep: finds as scenarios in a folder: written the moment they are shrunk, replayed by `parity run`, tried first the next time.
 
 use super::account::Find;
-use super::ask::kind;
 use super::draw::Case;
+use super::finding::kind;
 use super::shelf;
 use super::subject::Candidate;
 use crate::error::{Error, Place, Result, printable};
@@ -96,7 +96,7 @@ pub fn relative(file: &Path, folder: &Path) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::oracle::Finding;
+    use super::super::finding::Finding;
     use super::*;
     use crate::subject::kernels::find;
     use crate::tensor::Tensor;

@@ -5,7 +5,9 @@
 
 pub mod account;
 mod ask;
+mod change;
 pub mod draw;
+pub mod finding;
 mod glance;
 pub mod graph;
 pub mod keep;
@@ -16,6 +18,7 @@ mod pool;
 pub mod relations;
 pub mod run;
 mod shelf;
+mod shrink;
 mod spread;
 mod subject;
 

@@ -9,10 +9,13 @@ use std::collections::BTreeMap;
 /// Outputs by name; gradients by (output, input).
 #[derive(Clone, Debug, Default)]
 pub struct Opinion {
-    pub tensors: BTreeMap<String, Tensor>,
+    pub tensors: Said,
     /// None from a subject without gradients.
     pub gradients: Option<Slopes>,
 }
+
+/// Outputs by name.
+pub type Said = BTreeMap<String, Tensor>;
 
 /// Gradients by (output, input); None where no path leads back.
 pub type Slopes = BTreeMap<(String, String), Option<Tensor>>;

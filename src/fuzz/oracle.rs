@@ -5,6 +5,7 @@
 //! `Spread`'s to say.
 
 use super::draw::Case;
+use super::finding::{Finding, Judged};
 use super::opinion::Opinion;
 use super::spread::{self, Of, Spread};
 use crate::kernel::assign::{Assignment, Decision, Margin, Trail};
@@ -13,7 +14,6 @@ use crate::subject::kernels::{Answer, Gradient};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use std::borrow::Cow;
-use std::fmt;
 
 /// How far an f64 implementation may be from the f64 reference: relative to the value, plus a share of what cancels in it: the largest
 /// number of the tensor, or the unit of what is computed. Both add some hundred terms in another order: u·√K with u = 2⁻⁵³, times the
@@ -22,39 +22,6 @@ const RELATIVE: f64 = 1e-9;
 const CANCELLED: f64 = 1e-12;
 /// Relative margin below which f64 decides either way.
 const TIE: f64 = 1e-12;
-
-/// What comparing one case came to.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Judged {
-    /// Numbers held against each other.
-    pub compared: usize,
-    /// Anchors that went to another owner at a tie.
-    pub flips: usize,
-    /// Rows on a kink: their gradient is held against the slopes beside it.
-    pub kinks: usize,
-    /// Numbers that f32 cannot hold or that its rounding makes infinite or no number; they were not compared.
-    pub beyond: usize,
-    /// Relations that were tried.
-    pub relations: usize,
-    pub finding: Option<Finding>,
-}
-
-/// The first number that is not what the reference says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
-    /// Value, gradient or assignment, and of what.
-    pub what: String,
-    pub index: usize,
-    pub reference: f64,
-    pub candidate: f64,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, index, reference, candidate } = self;
-        write!(f, "{what} [{index}] is {candidate:e}, the reference says {reference:e}")
-    }
-}
 
 /// The name of the sum of all outputs that are differentiated.
 pub const SUM: &str = "all outputs";

@@ -1,13 +1,14 @@
 //! run: a kernel's cases are drawn and judged, the first finding of every kind is shrunk and kept.
 
 use super::account::{Find, Known, Report};
-use super::ask::{drawn, due, replay, shrunk};
+use super::ask::{drawn, due, replay};
 use super::draw::{Case, cases};
+use super::finding::Judged;
 use super::glance::{self, Drawn};
 use super::opinion::{Open, Subject};
 use super::options::Options;
-use super::oracle::Judged;
 use super::pool::{Pool, Worker};
+use super::shrink::shrunk;
 use crate::error::Result;
 use crate::subject::kernels::Kernel;
 use proptest::strategy::ValueTree;

@@ -54,7 +54,10 @@ pub trait Function: Clone {
             duals[i] = Dual64::new(x[i] + step, 1.0);
             self.at(&duals).eps
         };
-        let [left, right] = [-BESIDE, BESIDE].map(|step| [at(step), 2.0 * at(step) - at(2.0 * step)]);
+        let [left, right] = [-BESIDE, BESIDE].map(|step| {
+            let near = at(step);
+            [near, 2.0 * near - at(2.0 * step)]
+        });
         let all = [left[0], left[1], right[0], right[1], at(0.0)];
         let [least, most] = [f64::min, f64::max].map(|of| all.into_iter().fold(all[0], of));
         all.iter().all(|v| v.is_finite()).then_some([least, most])

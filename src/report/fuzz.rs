@@ -3,7 +3,7 @@
 use super::table;
 use crate::error::printable;
 use crate::fuzz::account::{Find, Known};
-use crate::fuzz::oracle::Finding;
+use crate::fuzz::finding::Finding;
 use crate::fuzz::{Candidate, Report};
 use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;

@@ -28,7 +28,7 @@ struct Scene {
 /// always goes wrong on a few.
 const SIZES: [(u32, [usize; 2]); 6] = [(8, [32, 32]), (4, [32, 64]), (2, [64, 64]), (2, [32, 96]), (1, [96, 64]), (1, [128, 128])];
 /// More objects than a crowded photograph has.
-const CROWD: std::ops::Range<usize> = 100..121;
+const CROWD: usize = 110;
 
 fn scenes(
     score: impl Strategy<Value = f64> + Clone + 'static,
@@ -38,13 +38,14 @@ fn scenes(
         32 => prop::collection::vec((object(64), 0i64..100), 0..4),
         16 => Just(vec![]),
         16 => prop::collection::vec((object(64), 0i64..100), 1..9),
-        1 => prop::collection::vec((object(64), 0i64..100), CROWD),
     ];
+    let crowd = prop_oneof![31 => Just(0), 1 => (0usize..2 * CROWD).prop_map(|n| n.min(CROWD))];
     let size = prop::strategy::Union::new_weighted(SIZES.map(|(weight, size)| (weight, Just(size))).to_vec());
     let classes = prop_oneof![Just(1usize), 2usize..5];
-    let images = prop::collection::vec(objects, 1..4);
+    let images = prop::collection::vec((crowd, objects), 1..4);
     (size, classes, images, 0usize..3, prop::collection::vec(score, 1..48), prop::collection::vec(side, 4..60), 0usize..6, any::<bool>())
-        .prop_map(|(size, classes, mut images, padding, scores, sides, exact, twins)| {
+        .prop_map(|(size, classes, images, padding, scores, sides, exact, twins)| {
+            let mut images: Vec<Image> = images.into_iter().map(|(crowd, objects)| crowded(objects, crowd)).collect();
             for image in &mut images {
                 image.iter_mut().for_each(|o| o.1 %= classes as i64);
                 if let Some(first) = image.first().copied().filter(|_| twins) {
@@ -53,6 +54,17 @@ fn scenes(
             }
             Scene { size, classes, images, padding, scores, sides, exact }
         })
+}
+
+/// Objects again and again, each time elsewhere, until there are `crowd`: one number that shrinks, not a hundred objects.
+fn crowded(mut image: Image, crowd: usize) -> Image {
+    let several = image.len();
+    for k in several..crowd.min(several * CROWD) {
+        let ([x1, y1, x2, y2], class) = (image[k % several].0.corners, image[k % several].1 + k as i64);
+        let (x, y) = ((7 * k % 64) as f64, (11 * k % 64) as f64);
+        image.push((Drawn { corners: [x1 + x, y1 + y, x2 + x, y2 + y], edge: None }, class));
+    }
+    image
 }
 
 impl Scene {
@@ -106,7 +118,7 @@ impl Scene {
             (self.images.iter().all(Vec::is_empty), "no object in the batch"),
             (count(1), "one object"),
             (self.images.iter().any(|i| i.len() > 4), "many objects"),
-            (self.images.iter().any(|i| i.len() >= CROWD.start), "a hundred objects"),
+            (self.images.iter().any(|i| i.len() >= CROWD), "a hundred objects"),
             (self.images.windows(2).any(|w| w[0].len() != w[1].len()), "ragged"),
             (self.images.iter().any(twins), "identical objects"),
             (self.classes == 1, "one class"),

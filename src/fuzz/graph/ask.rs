@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Judged, Kind, of};
 use crate::error::{Error, Result};
-use crate::fuzz::ask::kind;
+use crate::fuzz::finding::kind;
 use crate::graph::{Graph, hoist};
 use crate::pass::Silent;
 use crate::pass::bench::Opened;

@@ -3,6 +3,7 @@
 use super::ask::{Asker, Inputs};
 use super::draw::Law;
 use super::finding::{Finding, Kind};
+use crate::fuzz::change::cropped;
 use crate::tensor::Tensor;
 
 /// Runs that one find may take to be shrunk: each is a run of the model.
@@ -70,16 +71,6 @@ fn smaller(search: &mut Search, law: &Law) {
             }
         }
     }
-}
-
-/// The first `to` slices along an axis.
-fn cropped(t: &Tensor, axis: usize, to: usize) -> Tensor {
-    let mut shape = t.shape().to_vec();
-    let inner: usize = shape[axis + 1..].iter().product::<usize>() * t.dtype().size();
-    let (whole, part) = (shape[axis] * inner, to.min(shape[axis]) * inner);
-    shape[axis] = to.min(shape[axis]);
-    let bytes: Vec<u8> = t.bytes().chunks(whole.max(1)).flat_map(|c| &c[..part.min(c.len())]).copied().collect();
-    Tensor::from_bytes(t.dtype(), shape, &bytes).unwrap_or_else(|_| t.clone())
 }
 
 /// Values: one for all, else the fewest that are not the least, else powers of two.

@@ -4,21 +4,20 @@
 //! a power of two the changed ones are exact, so that nothing but a broken relation can tell the answers apart, or a tie: the same numbers at
 //! other places of a vector may be rounded otherwise. A subject in f32 may be off by what rounding does to either case.
 
-mod change;
 mod table;
 
 pub use table::{ALL, is_by_row};
 
 use super::ask::answered;
 use super::draw::Case;
-use super::opinion::{Opinion, Subject};
-use super::oracle::{self, Bound, Finding, Judged, tensor};
+use super::finding::{Finding, Judged};
+use super::opinion::{Opinion, Said, Subject};
+use super::oracle::{self, Bound, tensor};
 use super::spread::Spread;
 use crate::error::Result;
 use crate::floor::noise::R;
 use crate::subject::kernels::{Answer, Kernel};
 use crate::tensor::Tensor;
-use std::collections::BTreeMap;
 
 /// One line of the table.
 pub struct Relation {
@@ -46,9 +45,6 @@ enum Holds {
 
 /// The numbers of the first answer in the places of the other one's, from both cases; outputs that are left out are not compared.
 type Rearranged = fn(&Case, &Case, &Said) -> Said;
-
-/// Outputs by name.
-pub type Said = BTreeMap<String, Tensor>;
 
 /// What trying a relation came to.
 pub struct Tried {

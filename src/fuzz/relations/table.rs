@@ -1,8 +1,9 @@
 //! table: the relations, one entry each.
 
-use super::change::{changed, count, each, floats, hard, head, of_rows, picked, roomy, same, turned};
-use super::{Holds, Relation, Said};
+use super::{Holds, Relation};
+use crate::fuzz::change::{changed, count, each, floats, hard, head, is_of_images, of_rows, picked, roomy, same, turned};
 use crate::fuzz::draw::Case;
+use crate::fuzz::opinion::Said;
 use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;
 
@@ -109,7 +110,7 @@ pub const ALL: &[Relation] = &[
     Relation {
         name: "the images in another order",
         of: images,
-        changes: |case| several(case).then(|| changed(case, |n, t| if of_images(n) { turned(t) } else { t.clone() })),
+        changes: |case| several(case).then(|| changed(case, |n, t| if is_of_images(n) { turned(t) } else { t.clone() })),
         holds: Holds::Equal(|_, _, first| each(&of_an_image(first), turned)),
         slack: 0.0,
     },
@@ -208,13 +209,8 @@ fn several(case: &Case) -> bool {
     case.inputs.get("gt_count").map_or(0, Tensor::numel) > 1
 }
 
-/// Points and squares belong to all images.
-fn of_images(name: &str) -> bool {
-    name.starts_with("pred_") || name.starts_with("gt_")
-}
-
 fn first_image(case: &Case) -> Option<Case> {
-    several(case).then(|| changed(case, |n, t| if of_images(n) { head(t, 1) } else { t.clone() }))
+    several(case).then(|| changed(case, |n, t| if is_of_images(n) { head(t, 1) } else { t.clone() }))
 }
 
 fn of_an_image(first: &Said) -> Said {

@@ -1,7 +1,7 @@
 //! change: other cases made of a case, and the numbers of its answer in their places.
 
-use super::Said;
-use crate::fuzz::draw::Case;
+use super::draw::Case;
+use super::opinion::Said;
 use crate::tensor::{DType, Tensor};
 
 /// `case` with every tensor changed.
@@ -22,25 +22,44 @@ pub fn floats(t: &Tensor, change: impl Fn(usize, f64) -> f64) -> Tensor {
 }
 
 /// These rows of a tensor, bytes as they are.
-pub fn picked(t: &Tensor, rows: impl Iterator<Item = usize>) -> Tensor {
-    let (all, rows) = (t.shape().first().copied().unwrap_or(1), rows.collect::<Vec<_>>());
-    let width = t.bytes().len() / all.max(1);
+pub fn picked(t: &Tensor, picks: impl Iterator<Item = usize>) -> Tensor {
+    let (width, rows) = (t.bytes().len() / self::rows(t).max(1), picks.collect::<Vec<_>>());
     let bytes = rows.iter().map(|r| &t.bytes()[r * width..(r + 1) * width]).collect::<Vec<_>>().concat();
     let shape = [&[rows.len()], t.shape().get(1..).unwrap_or(&[])].concat();
     Tensor::from_bytes(t.dtype(), shape, &bytes).unwrap_or_else(|_| t.clone())
 }
 
 pub fn turned(t: &Tensor) -> Tensor {
-    picked(t, (0..t.shape().first().copied().unwrap_or(0)).rev())
+    picked(t, (0..rows(t)).rev())
 }
 
-pub fn head(t: &Tensor, rows: usize) -> Tensor {
-    picked(t, 0..rows.min(t.shape().first().copied().unwrap_or(0)))
+pub fn head(t: &Tensor, to: usize) -> Tensor {
+    picked(t, 0..to.min(rows(t)))
+}
+
+/// The first `to` slices along an axis.
+pub fn cropped(t: &Tensor, axis: usize, to: usize) -> Tensor {
+    let mut shape = t.shape().to_vec();
+    let inner: usize = shape[axis + 1..].iter().product::<usize>() * t.dtype().size();
+    let (whole, part) = (shape[axis] * inner, to.min(shape[axis]) * inner);
+    shape[axis] = to.min(shape[axis]);
+    let bytes: Vec<u8> = t.bytes().chunks(whole.max(1)).flat_map(|c| &c[..part.min(c.len())]).copied().collect();
+    Tensor::from_bytes(t.dtype(), shape, &bytes).unwrap_or_else(|_| t.clone())
+}
+
+/// Rows of a tensor; a scalar is one.
+pub fn rows(t: &Tensor) -> usize {
+    t.shape().first().copied().unwrap_or(1)
 }
 
 /// Rows of a case.
 pub fn count(case: &Case) -> usize {
-    case.inputs.first().and_then(|(_, t)| t.shape().first().copied()).unwrap_or(0)
+    case.inputs.first().map_or(0, |(_, t)| rows(t))
+}
+
+/// Whether an input has a row per image; points and squares belong to all images.
+pub fn is_of_images(name: &str) -> bool {
+    name.starts_with("pred_") || name.starts_with("gt_")
 }
 
 /// The numbers of an answer as they are.

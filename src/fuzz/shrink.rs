@@ -1,0 +1,233 @@
+//! shrink: the smallest case with the same finding: first down the tree of what was drawn, then image by image and object by object, or row
+//! by row, because the tree drops objects while their numbers are still large and does not come back.
+
+use super::ask::{Tree, asked, asked_within};
+use super::change::{changed, count, cropped, is_of_images, picked, rows};
+use super::draw::Case;
+use super::finding::Finding;
+use super::opinion::Subject;
+use super::relations::Relation;
+use crate::floor::noise::RUNS;
+use crate::subject::kernels::Kernel;
+use crate::tensor::Tensor;
+
+/// Steps of one way of shrinking, and inputs that they may read together: a large case is shrunk in fewer steps.
+const STEPS: usize = 2000;
+const READ: usize = 10_000_000;
+
+/// What is shrunk, and how far it may still go.
+struct Search<'a> {
+    kernel: &'a Kernel,
+    subject: &'a mut dyn Subject,
+    relations: &'a [&'a Relation],
+    hurry: &'a dyn Fn() -> bool,
+    best: (Case, Finding),
+    steps: usize,
+    read: usize,
+}
+
+impl Search<'_> {
+    fn is_over(&self) -> bool {
+        self.steps >= STEPS || self.read >= READ || (self.hurry)()
+    }
+
+    /// Takes `case` over where its finding is of the same kind.
+    fn try_it(&mut self, case: Case) -> bool {
+        self.steps += 1;
+        self.read += case.inputs.values().map(Tensor::numel).sum::<usize>();
+        // A few runs with noise are enough on the way; the last word has as many as the first.
+        let judged = asked_within(RUNS, self.kernel, self.subject, &case, self.relations);
+        let found = judged.ok().and_then(|j| j.finding).filter(|f| f.is_like(&self.best.1));
+        let is = found.is_some();
+        if let Some(finding) = found {
+            self.best = (case, finding);
+        }
+        is
+    }
+
+    fn down(&mut self, mut tree: Tree) {
+        let mut going = tree.simplify();
+        while going && !self.is_over() {
+            going = if self.try_it(tree.current()) { tree.simplify() } else { tree.complicate() };
+        }
+    }
+
+    /// Until nothing can go.
+    fn fewer(&mut self) {
+        (self.steps, self.read) = (0, 0);
+        let mut went = true;
+        while went {
+            let mut at = 0;
+            went = false;
+            while let Some(case) = without(&self.best.0, at).filter(|_| !self.is_over()) {
+                let goes = self.try_it(case);
+                at += usize::from(!goes);
+                went |= goes;
+            }
+        }
+    }
+}
+
+/// The smallest case on the way down that still has a finding of the same kind; `hurry` says when to be content with what there is.
+pub fn shrunk(
+    kernel: &Kernel,
+    subject: &mut dyn Subject,
+    (tree, first): (Tree, Finding),
+    relations: &[&Relation],
+    hurry: &dyn Fn() -> bool,
+) -> (Case, Finding) {
+    let origin = (tree.current(), first);
+    let mut search = Search { kernel, subject, relations, hurry, best: origin.clone(), steps: 0, read: 0 };
+    search.down(tree);
+    search.fewer();
+    let best = search.best;
+    match asked(kernel, subject, &best.0, relations).ok().and_then(|j| j.finding).filter(|f| f.is_like(&origin.1)) {
+        Some(finding) => (best.0, finding),
+        None => origin,
+    }
+}
+
+/// A case without its `at`-th image, padding or object, or its `at`-th row where it has no images; None behind the last.
+fn without(case: &Case, at: usize) -> Option<Case> {
+    match case.inputs.get("gt_count") {
+        Some(counts) => without_one_of_images(case, &counts.to_i64()?, at),
+        None => {
+            let n = count(case);
+            let has_rows = n > 1 && at < n && case.inputs.values().all(|t| rows(t) == n);
+            has_rows.then(|| changed(case, |_, t| picked(t, (0..n).filter(|i| *i != at))))
+        }
+    }
+}
+
+fn without_one_of_images(case: &Case, counts: &[i64], at: usize) -> Option<Case> {
+    let counts: Vec<usize> = counts.iter().map(|n| *n as usize).collect();
+    let (images, rows) = (counts.len(), *case.inputs.get("gt_labels")?.shape().get(1)?);
+    let spare = usize::from(rows > counts.iter().copied().max().unwrap_or(0).max(1));
+    let objects = || counts.iter().enumerate().flat_map(|(b, n)| (0..*n).map(move |g| b * rows + g));
+    match at.checked_sub(if images > 1 { images } else { 0 }) {
+        None => Some(changed(case, |n, t| if is_of_images(n) { picked(t, (0..images).filter(|b| *b != at)) } else { t.clone() })),
+        Some(0) if spare == 1 => Some(changed(case, |n, t| if is_of_rows(n) { cropped(t, 1, rows - 1) } else { t.clone() })),
+        Some(behind) => {
+            let gone = objects().nth(behind - spare)?;
+            Some(changed(case, |n, t| match n {
+                "gt_count" => fewer_by_one(t, gone / rows),
+                _ if is_of_rows(n) => closed(t, rows, gone),
+                _ => t.clone(),
+            }))
+        }
+    }
+}
+
+/// Whether an input has rows of objects behind the images.
+fn is_of_rows(name: &str) -> bool {
+    name == "gt_labels" || name == "gt_boxes"
+}
+
+fn fewer_by_one(counts: &Tensor, image: usize) -> Tensor {
+    let mut left = counts.to_i64().unwrap_or_default();
+    left[image] -= 1;
+    Tensor::from_vec(counts.shape(), left)
+}
+
+/// `[B, rows, ...]` without row `gone` of all `B · rows`: those behind it in its image move up, and padding comes in last.
+fn closed(t: &Tensor, rows: usize, gone: usize) -> Tensor {
+    let width = t.bytes().len() / (t.shape()[0] * rows);
+    let last = gone / rows * rows + rows - 1;
+    let mut bytes = t.bytes().to_vec();
+    bytes.copy_within((gone + 1) * width..(last + 1) * width, gone * width);
+    bytes[last * width..(last + 1) * width].fill(0);
+    Tensor::from_bytes(t.dtype(), t.shape().to_vec(), &bytes).unwrap_or_else(|_| t.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ask::drawn;
+    use super::super::draw::cases;
+    use super::super::opinion::Opinion;
+    use super::*;
+    use crate::error::Result;
+    use crate::subject::kernels::{Answer, find};
+
+    /// Refuses what the predicate holds of, in words of one kind; says what the reference does of all else.
+    struct Wrong(fn(&Case) -> bool);
+
+    impl Subject for Wrong {
+        fn opinion(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Opinion> {
+            if (self.0)(case) {
+                return Err(crate::error::Error::failed(format!("{} objects", case.size().0)));
+            }
+            let answer = kernel.evaluate(&|n| case.inputs.get(n).cloned())?;
+            Ok(Opinion { tensors: answer.tensors.iter().map(|(n, t)| (n.to_string(), t.clone())).collect(), gradients: None })
+        }
+    }
+
+    fn counts(case: &Case) -> Vec<i64> {
+        case.inputs["gt_count"].to_i64().unwrap()
+    }
+
+    #[test]
+    fn rows_that_are_not_needed_go() {
+        let case = Case { inputs: [("x".into(), Tensor::from_vec(&[3], vec![1f32, 2.0, 3.0]))].into_iter().collect(), ..Case::default() };
+        let left: Vec<Vec<f64>> = (0..).map_while(|at| without(&case, at)).map(|c| c.inputs["x"].to_f64()).collect();
+        assert_eq!(left, [[2.0, 3.0], [1.0, 3.0], [1.0, 2.0]]);
+        assert!(without(&without(&without(&case, 0).unwrap(), 0).unwrap(), 0).is_none(), "one row stays");
+    }
+
+    /// The counts of objects of the first case that is wrong, as drawn and shrunk.
+    fn ends(is_wrong: fn(&Case) -> bool) -> (Vec<i64>, Vec<i64>) {
+        let kernel = find("task_aligned_yolov6").unwrap();
+        let strategy = cases(kernel);
+        let tree = (0..2000).map(|n| drawn(&strategy, 7, n)).find(|t| is_wrong(&t.current())).unwrap();
+        let (mut subject, first) = (Wrong(is_wrong), tree.current());
+        let finding = asked(kernel, &mut subject, &first, &[]).unwrap().finding.unwrap();
+        let (case, finding) = shrunk(kernel, &mut subject, (tree, finding), &[], &|| false);
+        assert!(is_wrong(&case) && finding.what.starts_with("refused"));
+        (counts(&first), counts(&case))
+    }
+
+    #[test]
+    fn a_crowd_shrinks_to_the_objects_that_it_takes() {
+        let (first, last) = ends(|c| counts(c).iter().any(|n| *n >= 100));
+        assert!(first.iter().any(|n| *n >= 100) && last == [100], "{first:?} to {last:?}");
+        let (_, last) = ends(|c| counts(c).iter().any(|n| *n >= 2));
+        assert_eq!(last, [2]);
+    }
+
+    #[test]
+    fn objects_that_were_needed_only_while_others_were_large_go_in_the_end() {
+        // Three objects unless one is a point: no object can go before a box has become one.
+        let (_, last) = ends(|c| {
+            let (n, boxes) = (counts(c)[0], c.inputs["gt_boxes"].to_f64());
+            n >= 3 || n >= 1 && boxes[..4 * n as usize].chunks(4).any(|b| b[2] - b[0] <= 0.25 && b[3] - b[1] <= 0.25)
+        });
+        assert_eq!(last, [1]);
+    }
+
+    #[test]
+    fn a_case_loses_an_image_an_object_or_padding_and_all_else_stays() {
+        let kernel = find("task_aligned_yolov6").unwrap();
+        let strategy = cases(kernel);
+        for case in (0..40).map(|n| drawn(&strategy, 3, n).current()) {
+            let (before, rows) = (counts(&case), case.inputs["gt_labels"].shape()[1]);
+            let smaller: Vec<Case> = (0..).map_while(|at| without(&case, at)).collect();
+            let images = if before.len() > 1 { before.len() } else { 0 };
+            let padded = rows as i64 > before.iter().copied().max().unwrap().max(1);
+            assert_eq!(smaller.len(), images + usize::from(padded) + before.iter().sum::<i64>() as usize);
+            for (at, small) in smaller.iter().enumerate() {
+                let [now, then] = [small, &case].map(|c| c.inputs.values().map(Tensor::numel).sum::<usize>());
+                let lost = before.iter().sum::<i64>() - counts(small).iter().sum::<i64>();
+                assert!(now < then || lost == 1, "{at}");
+                assert_eq!(small.inputs["pred_scores"].shape()[0], counts(small).len());
+                assert!(kernel.evaluate(&|n| small.inputs.get(n).cloned()).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn the_object_that_goes_is_the_one_that_is_named() {
+        let real = |v: &[f32]| Tensor::from_vec(&[2, 3], v.to_vec());
+        let t = real(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(closed(&t, 3, 1).to_f64(), [1.0, 3.0, 0.0, 4.0, 5.0, 6.0]);
+        assert_eq!(closed(&t, 3, 5).to_f64(), [1.0, 2.0, 3.0, 4.0, 5.0, 0.0]);
+    }
+}
