@@ -21,30 +21,39 @@ pub fn floats(t: &Tensor, change: impl Fn(usize, f64) -> f64) -> Tensor {
     }
 }
 
-/// These rows of a tensor, bytes as they are.
-pub fn picked(t: &Tensor, picks: impl Iterator<Item = usize>) -> Tensor {
-    let (width, rows) = (t.bytes().len() / self::rows(t).max(1), picks.collect::<Vec<_>>());
-    let bytes = rows.iter().map(|r| &t.bytes()[r * width..(r + 1) * width]).collect::<Vec<_>>().concat();
-    let shape = [&[rows.len()], t.shape().get(1..).unwrap_or(&[])].concat();
+/// These slices of a tensor along an axis, bytes as they are; as it is where it has no such axis.
+pub fn along(t: &Tensor, axis: usize, picks: impl Iterator<Item = usize>) -> Tensor {
+    let Some(&all) = t.shape().get(axis) else { return t.clone() };
+    let picks: Vec<usize> = picks.collect();
+    let inner = t.shape()[axis + 1..].iter().product::<usize>() * t.dtype().size();
+    let of = |chunk: &[u8]| picks.iter().flat_map(|p| &chunk[p * inner..(p + 1) * inner]).copied().collect::<Vec<u8>>();
+    let bytes: Vec<u8> = t.bytes().chunks((all * inner).max(1)).flat_map(of).collect();
+    let mut shape = t.shape().to_vec();
+    shape[axis] = picks.len();
     Tensor::from_bytes(t.dtype(), shape, &bytes).unwrap_or_else(|_| t.clone())
 }
 
-pub fn turned(t: &Tensor) -> Tensor {
-    picked(t, (0..rows(t)).rev())
-}
-
-pub fn head(t: &Tensor, to: usize) -> Tensor {
-    picked(t, 0..to.min(rows(t)))
+/// These rows of a tensor.
+pub fn picked(t: &Tensor, rows: impl Iterator<Item = usize>) -> Tensor {
+    along(t, 0, rows)
 }
 
 /// The first `to` slices along an axis.
 pub fn cropped(t: &Tensor, axis: usize, to: usize) -> Tensor {
-    let mut shape = t.shape().to_vec();
-    let inner: usize = shape[axis + 1..].iter().product::<usize>() * t.dtype().size();
-    let (whole, part) = (shape[axis] * inner, to.min(shape[axis]) * inner);
-    shape[axis] = to.min(shape[axis]);
-    let bytes: Vec<u8> = t.bytes().chunks(whole.max(1)).flat_map(|c| &c[..part.min(c.len())]).copied().collect();
-    Tensor::from_bytes(t.dtype(), shape, &bytes).unwrap_or_else(|_| t.clone())
+    along(t, axis, 0..to.min(t.shape()[axis]))
+}
+
+/// The slices along an axis, the last first.
+pub fn reversed(t: &Tensor, axis: usize) -> Tensor {
+    along(t, axis, (0..t.shape().get(axis).copied().unwrap_or(0)).rev())
+}
+
+pub fn turned(t: &Tensor) -> Tensor {
+    reversed(t, 0)
+}
+
+pub fn head(t: &Tensor, to: usize) -> Tensor {
+    picked(t, 0..to.min(rows(t)))
 }
 
 /// Rows of a tensor; a scalar is one.

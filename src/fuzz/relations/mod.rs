@@ -4,6 +4,7 @@
 //! a power of two the changed ones are exact, so that nothing but a broken relation can tell the answers apart, or a tie: the same numbers at
 //! other places of a vector may be rounded otherwise. A subject in f32 may be off by what rounding does to either case.
 
+mod scenes;
 mod table;
 
 pub use table::{ALL, is_by_row};
@@ -89,8 +90,8 @@ impl Relation {
             subject.rounded(kernel, &other, &values, run)?.into_iter().for_each(|noisy| spreads[1].add(noisy));
             tried = self.held([case, &other], [first, &second], &spreads);
         }
-        let [_, spread] = spreads;
-        if tried.finding.is_some() && is_tied(kernel, &other, second, &spread) {
+        let expected = self.rearranged(case, &other, first);
+        if tried.finding.is_some() && [second, expected].into_iter().any(|said| is_tied(kernel, &other, said, &spreads[1])) {
             tried = Tried { compared: 0, finding: None };
         }
         Ok(Some(tried))
@@ -99,7 +100,7 @@ impl Relation {
     fn held(&self, [case, other]: [&Case; 2], [first, second]: [&Said; 2], spreads: &[Spread; 2]) -> Tried {
         let moved = self.rearranged(case, other, &spreads[0].values);
         let mut out = Judged::default();
-        let finding = second.iter().find_map(|(name, found)| {
+        let finding = second.iter().filter(|(name, _)| scenes::bare(name) != scenes::OWNER).find_map(|(name, found)| {
             let expected = match &self.holds {
                 Holds::Known(number) => Tensor::from_vec(found.shape(), vec![*number; found.numel()]),
                 Holds::Equal(of) => of(case, other, first).remove(name)?,
@@ -124,10 +125,12 @@ impl Relation {
     }
 }
 
-/// Whether an answer gives an anchor elsewhere than the reference, at a tie: who it belongs to then is no matter of the relation.
+/// Whether an answer, given or expected, gives anchors elsewhere than the reference, at ties alone: who they belong to is no matter of the
+/// relation then.
 fn is_tied(kernel: &Kernel, case: &Case, tensors: Said, spread: &Spread) -> bool {
     let Ok(reference) = answered(kernel, case) else { return false };
-    oracle::judge(case, &reference, &Opinion { tensors, gradients: None }, spread).flips > 0
+    let judged = oracle::judge(case, &reference, &Opinion { tensors, gradients: None }, spread);
+    judged.flips > 0 && judged.finding.is_none()
 }
 
 /// `found` where it keeps the bound, else the bound.

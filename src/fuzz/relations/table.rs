@@ -1,16 +1,13 @@
 //! table: the relations, one entry each.
 
-use super::{Holds, Relation};
-use crate::fuzz::change::{changed, count, each, floats, hard, head, is_of_images, of_rows, picked, roomy, same, turned};
+use super::{Holds, Relation, scenes};
+use crate::fuzz::change::{changed, count, each, floats, hard, head, of_rows, picked, roomy, same, turned};
 use crate::fuzz::draw::Case;
 use crate::fuzz::opinion::Said;
 use crate::subject::kernels::Kernel;
-use crate::tensor::Tensor;
 
 /// Kernels that answer row by row.
 const ROWS: &[&str] = &["iou", "box_loss", "size_weight", "dfl", "info_nce", "bce", "focal", "varifocal", "quality_focal"];
-/// What an assignment of one image says of it alone.
-const OF_AN_IMAGE: &[&str] = &["fg_mask", "target_scores"];
 /// How far an eps of at most 1e-6 moves a similarity of boxes with sides of at least a pixel: 1e-6 in each of its quotients, at most 15e-6
 /// in the angle of SIoU, whose distance counts e² times where its sign is turned round.
 const EPS: f64 = 32e-6;
@@ -102,16 +99,37 @@ pub const ALL: &[Relation] = &[
     },
     Relation {
         name: "the first image alone",
-        of: images,
-        changes: first_image,
-        holds: Holds::Equal(|_, _, first| each(&of_an_image(first), |t| head(t, 1))),
+        of: scenes::is_by_image,
+        changes: scenes::first_image,
+        holds: Holds::Equal(scenes::of_the_first_image),
         slack: 0.0,
     },
     Relation {
         name: "the images in another order",
-        of: images,
-        changes: |case| several(case).then(|| changed(case, |n, t| if is_of_images(n) { turned(t) } else { t.clone() })),
-        holds: Holds::Equal(|_, _, first| each(&of_an_image(first), turned)),
+        of: scenes::is_of_scenes,
+        changes: scenes::images_turned,
+        holds: Holds::Equal(scenes::of_images_turned),
+        slack: 0.0,
+    },
+    Relation {
+        name: "the objects in another order",
+        of: scenes::is_of_scenes,
+        changes: scenes::objects_turned,
+        holds: Holds::Equal(scenes::of_objects_turned),
+        slack: 0.0,
+    },
+    Relation {
+        name: "the anchors in another order",
+        of: scenes::is_without_levels,
+        changes: scenes::anchors_turned,
+        holds: Holds::Equal(scenes::of_anchors_turned),
+        slack: 0.0,
+    },
+    Relation {
+        name: "the maps on their side",
+        of: |k| k.of == "anchors",
+        changes: scenes::maps_turned,
+        holds: Holds::Equal(scenes::of_maps_turned),
         slack: 0.0,
     },
 ];
@@ -123,10 +141,6 @@ pub fn is_by_row(kernel: &Kernel) -> bool {
 
 fn boxes(kernel: &Kernel) -> bool {
     ["iou", "box_loss"].contains(&kernel.of)
-}
-
-fn images(kernel: &Kernel) -> bool {
-    ["task_aligned", "atss"].contains(&kernel.of)
 }
 
 fn of_roomy(case: &Case, _: &Case, first: &Said) -> Said {
@@ -205,18 +219,6 @@ fn matched(case: &Case) -> Option<Case> {
     Some(changed(case, |n, t| if n == "keys" { floats(t, one) } else { t.clone() }))
 }
 
-fn several(case: &Case) -> bool {
-    case.inputs.get("gt_count").map_or(0, Tensor::numel) > 1
-}
-
-fn first_image(case: &Case) -> Option<Case> {
-    several(case).then(|| changed(case, |n, t| if is_of_images(n) { head(t, 1) } else { t.clone() }))
-}
-
-fn of_an_image(first: &Said) -> Said {
-    first.iter().filter(|(n, _)| OF_AN_IMAGE.contains(&n.as_str())).map(|(n, t)| (n.clone(), t.clone())).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Tried, of};
@@ -226,6 +228,7 @@ mod tests {
     use crate::fuzz::draw::cases;
     use crate::fuzz::opinion::{Opinion, Subject};
     use crate::subject::kernels::{Answer, all, find};
+    use crate::tensor::Tensor;
     use proptest::strategy::ValueTree;
 
     /// The reference, with a violation.
@@ -284,7 +287,7 @@ mod tests {
     #[test]
     fn every_relation_catches_a_violation_that_is_planted() {
         type Violation = (&'static str, &'static str, fn(&Case, &mut Said));
-        let violations: [Violation; 14] = [
+        let violations: [Violation; 17] = [
             ("rows in another order", "giou_yolov6", |_, o| bend(o, "similarity", 1.0)),
             ("a part of the batch alone", "focal", |c, o| bend(o, "loss", count(c) as f64)),
             ("all boxes moved", "ciou_mmdet", |c, o| bend(o, "similarity", c.inputs["a"].to_f64()[0] * 1e-3)),
@@ -299,7 +302,10 @@ mod tests {
             ("a larger logit of the label loses no more", "cross_entropy", turn),
             ("a query that is its key loses no more", "info_nce", turn),
             ("the first image alone", "task_aligned_yolov6", |c, o| bend(o, "target_scores", c.inputs["gt_count"].numel() as f64)),
-            ("the images in another order", "atss_yolov6", |_, o| bend(o, "target_scores", 1.0)),
+            ("the images in another order", "gold_yolo_n", |c, o| bend(o, "loss.cls", c.inputs["gt_count"].to_f64()[0])),
+            ("the objects in another order", "v8_detection_8_4", |c, o| bend(o, "loss.box", c.inputs["gt_boxes"].to_f64()[0])),
+            ("the anchors in another order", "task_aligned_mmdet_3_3", |_, o| bend(o, "target_scores", 1.0)),
+            ("the maps on their side", "anchors", |_, o| bend(o, "points", 1.0)),
         ];
         assert_eq!(violations.len(), ALL.len());
         for (relation, (name, kernel, violation)) in ALL.iter().zip(violations) {
