@@ -82,6 +82,19 @@ fn a_fault_that_one_distribution_shows_is_found_shrunk_kept_and_replayed() {
 }
 
 #[test]
+fn a_row_less_than_the_window_is_found_as_a_shape_and_its_part_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let ints = |name: &str| AttributeProto { name: Some(name.into()), ints: vec![2, 2], r#type: Some(7), ..Default::default() };
+    let pool = NodeProto { attribute: vec![ints("kernel_shape"), ints("strides")], ..node("MaxPool", "pool", &["x"], &["y"]) };
+    write_model(dir.path(), "m.onnx", &onnx(port("x", F32, &[1, 1, -1, 4]), vec![pool], vec![]));
+    let ran = fuzz(dir.path(), &["m.onnx", "--input", "x=1x1x3x4", "--cases", "70", "--seed", "1", "--found", "found"]).exits(1);
+    assert!(ran.out.contains("node 'pool' (MaxPool) is off alone in its shape or dtype: cases "), "{ran}");
+    assert!(ran.out.contains("| x     | [1, 1, 1, 4] |") && ran.out.contains("[1, 1, 1, 2] against [1, 1, 0, 2]"), "{ran}");
+    let (_, parts) = kept(&dir.path().join("found"));
+    Call::new(PARITY, dir.path(), &["run", text(&parts[0])]).run().exits(1).says(&["DIVERGE at node 'pool' (MaxPool)"]);
+}
+
+#[test]
 fn a_fault_that_needs_its_neighbour_is_shrunk_to_both() {
     let args = ["models/small/activations.onnx", "--cases", "7", "--finds", "1", "--fault", "relu-for-silu@silu"];
     fuzz(Path::new(ROOT), &args).exits(1).says(&["node 'silu' (Mul) is off alone", "shrunk to 2 of 11 nodes: sigmoid, silu"]);

@@ -14,6 +14,8 @@ pub enum Kind {
     Origin,
     /// The same, and what tells it is NaN or infinite on a side.
     NotFinite,
+    /// The same, and no value was looked at.
+    Attributes,
     /// A tensor is off, and the node cannot be tested alone.
     Untested,
     /// No node is off alone, and the error grows beyond the floor.
@@ -49,6 +51,7 @@ impl Finding {
         match self.kind {
             Kind::Origin => format!("node {} is off alone", self.place),
             Kind::NotFinite => format!("node {} is off alone in what is not finite", self.place),
+            Kind::Attributes => format!("node {} is off alone in its shape or dtype", self.place),
             Kind::Untested => format!("tensor '{}' is off, its node not tested alone", self.place),
             Kind::Drift => format!("drift, over the floor first at node {}", self.place),
             Kind::Unobserved => format!("output '{}' is off only when nothing is observed", self.place),
@@ -101,14 +104,19 @@ fn special(t: &TensorResult) -> bool {
     alone || matches!(&t.accumulated, Accumulated::Compared { comparison, .. } if held(comparison))
 }
 
-/// Whether a NaN or an infinity tells that the node is off.
-fn not_finite(isolated: &Isolated) -> bool {
+/// What tells that the node is off.
+fn kind(isolated: &Isolated) -> Kind {
     match isolated {
-        Isolated::Bounded { bounded, .. } => !(bounded.worst.reference.is_finite() && bounded.worst.candidate.is_finite()),
+        Isolated::Bounded { bounded, .. } if bounded.worst.reference.is_finite() && bounded.worst.candidate.is_finite() => Kind::Origin,
+        Isolated::Bounded { .. } => Kind::NotFinite,
         Isolated::Exact { comparison, .. } | Isolated::Stated { comparison, .. } | Isolated::RuleDifference { comparison, .. } => {
-            comparison.metrics().is_some_and(|m| m.specials.conflicts > 0)
+            match comparison {
+                Comparison::Attributes(_) => Kind::Attributes,
+                Comparison::Values(m) if m.specials.conflicts > 0 => Kind::NotFinite,
+                Comparison::Values(_) => Kind::Origin,
+            }
         }
-        Isolated::TieFlip { .. } | Isolated::Abstained { .. } => false,
+        Isolated::TieFlip { .. } | Isolated::Abstained { .. } => Kind::Origin,
     }
 }
 
@@ -120,7 +128,7 @@ fn first(run: &Run) -> Option<Finding> {
     };
     let produced = |node: &str| run.tensors.iter().find(|t| t.node == node);
     if let Some(o) = v.origins.first() {
-        let kind = if run.tensors.iter().any(|t| t.name == o.tensor && not_finite(&t.isolated)) { Kind::NotFinite } else { Kind::Origin };
+        let kind = run.tensors.iter().find(|t| t.name == o.tensor).map_or(Kind::Origin, |t| kind(&t.isolated));
         finding(kind, &format!("'{}' ({})", o.node, o.op), Some(o.tensor.clone()), vec![o.node.clone()])
     } else if let Some(t) = v.untested.first() {
         finding(Kind::Untested, t, Some(t.clone()), vec![])

@@ -25,7 +25,7 @@ impl Search<'_, '_> {
         }
         self.left -= 1;
         // An origin is told without what lies behind it.
-        let until = self.best.1.tensor.clone().filter(|_| matches!(self.best.1.kind, Kind::Origin | Kind::NotFinite));
+        let until = self.best.1.tensor.clone().filter(|_| matches!(self.best.1.kind, Kind::Origin | Kind::NotFinite | Kind::Attributes));
         let found = self.asker.ask(&inputs, until.as_deref()).ok().and_then(|j| j.finding).filter(|f| f.is(&self.best.1));
         let is = found.is_some();
         if let Some(finding) = found {
