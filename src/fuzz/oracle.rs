@@ -41,8 +41,8 @@ fn summed(gradients: &[Gradient]) -> Vec<Gradient> {
             let mut sum = vec![0.0; all[0].value.numel()];
             all.iter().for_each(|g| sum.iter_mut().zip(floats(&g.value).iter()).for_each(|(s, v)| *s += v));
             // Beside a kink of one the others have their own slope.
-            let own = |g: &Gradient, i: usize| g.beside.get(&i).copied().unwrap_or([floats(&g.value)[i]; 2]);
-            let both = |i: usize| all.iter().fold([0.0; 2], |s, g| [s[0] + own(g, i)[0], s[1] + own(g, i)[1]]);
+            let own = |g: &Gradient, i: usize| g.beside.get(&i).copied().unwrap_or_else(|| Some([floats(&g.value)[i]; 2]));
+            let both = |i: usize| all.iter().try_fold([0.0; 2], |s, g| own(g, i).map(|[least, most]| [s[0] + least, s[1] + most]));
             let beside = all.iter().flat_map(|g| g.beside.keys()).map(|i| (*i, both(*i))).collect();
             Gradient { of: SUM, by, value: Tensor::from_vec(all[0].value.shape(), sum), beside }
         }
@@ -144,17 +144,15 @@ fn gradients(
     out: &mut Judged,
 ) -> Option<Finding> {
     let offered = opinion.gradients.as_ref()?;
-    let on_kink: Vec<bool> = reference.kinks.iter().map(|k| *k <= KINK).collect();
-    out.kinks = on_kink.iter().filter(|k| **k).count();
+    out.kinks = reference.kinks.iter().filter(|k| **k <= KINK).count();
     slopes.iter().find_map(|g| {
         let what = format!("gradient of '{}' by '{}'", g.of, g.by);
-        let width = g.value.numel().checked_div(on_kink.len()).unwrap_or(0).max(1);
         let excuses = |i: usize, found: f64, more: f64| {
             let within = |[least, most]: &[f64; 2]| {
                 let off = more + RELATIVE * least.abs().max(most.abs());
                 (least - off..=most + off).contains(&found)
             };
-            on_kink.get(i / width).copied().unwrap_or(false) && g.beside.get(&i).is_none_or(within)
+            g.beside.get(&i).is_some_and(|slopes| slopes.as_ref().is_none_or(within))
         };
         // A gradient is a unit of the output per unit of the input.
         let unit = unit(g.of) / case.inputs.get(g.by).map_or(1.0, largest).max(f64::MIN_POSITIVE);
@@ -218,16 +216,16 @@ mod tests {
         Tensor::from_vec(&[values.len()], values.to_vec())
     }
 
-    fn pair(value: &[f64], gradient: Option<&[f64]>, kinks: &[f64]) -> Judged {
-        beside(value, gradient, kinks, &BTreeMap::new())
+    fn pair(value: &[f64], gradient: Option<&[f64]>) -> Judged {
+        beside(value, gradient, &BTreeMap::new())
     }
 
-    /// The same with slopes beside a kink.
-    fn beside(value: &[f64], gradient: Option<&[f64]>, kinks: &[f64], beside: &BTreeMap<usize, [f64; 2]>) -> Judged {
+    /// The same with slopes beside a kink of some rows.
+    fn beside(value: &[f64], gradient: Option<&[f64]>, beside: &BTreeMap<usize, Option<[f64; 2]>>) -> Judged {
         let reference = Answer {
             tensors: [("loss", real(&[1.0, 2.0]))].into(),
             gradients: vec![Gradient { beside: beside.clone(), ..Gradient::smooth("loss", "x", real(&[0.5, 0.0])) }],
-            kinks: kinks.to_vec(),
+            kinks: (0..2).map(|i| if beside.contains_key(&i) { 0.0 } else { 1.0 }).collect(),
             assignments: vec![],
         };
         let gradients = Some([(("loss".to_string(), "x".to_string()), gradient.map(real))].into());
@@ -236,33 +234,34 @@ mod tests {
 
     #[test]
     fn equal_opinions_find_nothing_and_count_every_number() {
-        let judged = pair(&[1.0, 2.0], Some(&[0.5, 0.0]), &[1.0, 1.0]);
+        let judged = pair(&[1.0, 2.0], Some(&[0.5, 0.0]));
         assert_eq!(judged, Judged { compared: 4, ..Judged::default() });
     }
 
     #[test]
     fn a_value_a_gradient_a_shape_and_a_nan_are_found_where_they_are() {
         let what = |j: Judged| j.finding.map(|f| (f.what, f.index)).unwrap();
-        assert_eq!(what(pair(&[1.0, 2.00001], Some(&[0.5, 0.0]), &[])), ("value 'loss'".into(), 1));
-        assert_eq!(what(pair(&[1.0, f64::NAN], Some(&[0.5, 0.0]), &[])), ("value 'loss'".into(), 1));
-        assert_eq!(what(pair(&[1.0, 2.0], Some(&[0.5, 0.1]), &[])), ("gradient of 'loss' by 'x'".into(), 1));
-        assert_eq!(what(pair(&[1.0, 2.0], None, &[])), ("gradient of 'loss' by 'x'".into(), 0));
-        assert!(what(pair(&[1.0], Some(&[0.5, 0.0]), &[])).0.contains("shape [1], expected [2]"));
+        assert_eq!(what(pair(&[1.0, 2.00001], Some(&[0.5, 0.0]))), ("value 'loss'".into(), 1));
+        assert_eq!(what(pair(&[1.0, f64::NAN], Some(&[0.5, 0.0]))), ("value 'loss'".into(), 1));
+        assert_eq!(what(pair(&[1.0, 2.0], Some(&[0.5, 0.1]))), ("gradient of 'loss' by 'x'".into(), 1));
+        assert_eq!(what(pair(&[1.0, 2.0], None)), ("gradient of 'loss' by 'x'".into(), 0));
+        assert!(what(pair(&[1.0], Some(&[0.5, 0.0]))).0.contains("shape [1], expected [2]"));
     }
 
     #[test]
     fn a_gradient_on_a_kink_may_be_any_slope_beside_it_and_no_other() {
-        let slopes = BTreeMap::from([(0, [-1.0, 0.5])]);
+        let slopes = BTreeMap::from([(0, Some([-1.0, 0.5]))]);
         for (found, is_fine) in [(0.5, true), (-1.0, true), (0.0, true), (0.51, false), (-1.01, false), (f64::NAN, false)] {
-            let judged = beside(&[1.0, 2.0], Some(&[found, 0.0]), &[0.0, 1.0], &slopes);
+            let judged = beside(&[1.0, 2.0], Some(&[found, 0.0]), &slopes);
             assert_eq!((judged.kinks, judged.finding.is_none()), (1, is_fine), "{found}");
         }
     }
 
     #[test]
-    fn a_gradient_on_a_kink_without_slopes_is_counted_apart_and_its_neighbour_is_still_compared() {
-        let judged = pair(&[1.0, 2.0], Some(&[9.0, 0.0]), &[0.0, 1.0]);
+    fn a_gradient_on_a_kink_without_finite_slopes_is_counted_apart_and_its_neighbour_is_still_compared() {
+        let slopes = BTreeMap::from([(0, None)]);
+        let judged = beside(&[1.0, 2.0], Some(&[9.0, 0.0]), &slopes);
         assert_eq!((judged.kinks, judged.finding), (1, None));
-        assert!(pair(&[1.0, 2.0], Some(&[9.0, 0.1]), &[0.0, 1.0]).finding.is_some());
+        assert!(beside(&[1.0, 2.0], Some(&[9.0, 0.1]), &slopes).finding.is_some());
     }
 }

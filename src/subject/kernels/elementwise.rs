@@ -74,7 +74,7 @@ pub(super) fn each<F: Function>(
         // Nothing has a slope at infinity.
         let kink = if row.iter().all(|v| v.is_finite()) { f.kink(row) } else { 0.0 };
         if kink <= KINK {
-            beside.extend((0..width).filter_map(|j| Some((i * width + j, f.beside(row, j)?))));
+            beside.extend((0..width).map(|j| (i * width + j, f.beside(row, j))));
         }
         kinks.push(kink);
     }

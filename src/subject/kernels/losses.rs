@@ -7,6 +7,7 @@ use crate::kernel::anchors::{Anchors, Grid};
 use crate::kernel::assign::Assignment;
 use crate::kernel::loss::gold_yolo::{self, GoldYolo};
 use crate::kernel::loss::inputs::Inputs;
+use crate::kernel::loss::positives::{Positive, besides, kinks};
 use crate::kernel::loss::size_weight::SizeWeight;
 use crate::kernel::loss::v8_detection::{self, V8Detection};
 use crate::scenario::training::{ASSIGNED, PREDICTIONS};
@@ -57,25 +58,25 @@ fn gold_yolo(given: &Given, loss: GoldYolo) -> Result<Answer> {
     let batch = Batch::read(given, loss.reg_max)?;
     let evaluation = loss.evaluate(&batch.inputs())?;
     let normaliser = evaluation.normaliser();
-    let gold_yolo::Evaluation { assignments, items, total, score_gradient, box_gradient, dfl_gradient, .. } = evaluation;
+    let gold_yolo::Evaluation { assignments, positives, items, total, score_gradient, box_gradient, dfl_gradient, .. } = evaluation;
     let [iou, dfl, cls] = loss.gains;
     let parts =
         [("loss.iou", 1, box_gradient, 1.0 / iou), ("loss.dfl", 1, dfl_gradient, 1.0 / dfl), ("loss.cls", 0, score_gradient, 1.0 / cls)];
     let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
-    Ok(batch.answer(GOLD, assignments, Values { raw, items, total, normaliser }, parts, loss.gains))
+    Ok(batch.answer(GOLD, assignments, &positives, Values { raw, items, total, normaliser }, parts, loss.gains))
 }
 
 fn v8_detection(given: &Given, loss: V8Detection) -> Result<Answer> {
     let batch = Batch::read(given, 15)?;
     let inputs = batch.inputs();
-    let v8_detection::Evaluation { assignments, score_sum, items, total, score_gradient, box_gradient, dfl_gradient, .. } =
+    let v8_detection::Evaluation { assignments, positives, score_sum, items, total, score_gradient, box_gradient, dfl_gradient, .. } =
         loss.evaluate(&inputs)?;
     let images = inputs.images() as f64;
     let [by_box, by_cls, by_dfl] = loss.gains.map(|g| 1.0 / (g * images));
     let parts = [("loss.box", 1, box_gradient, by_box), ("loss.cls", 0, score_gradient, by_cls), ("loss.dfl", 1, dfl_gradient, by_dfl)];
     let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
     let weights = loss.gains.map(|g| g * images);
-    Ok(batch.answer(V8, assignments, Values { raw, items, total, normaliser: score_sum.max(1.0) }, parts, weights))
+    Ok(batch.answer(V8, assignments, &positives, Values { raw, items, total, normaliser: score_sum.max(1.0) }, parts, weights))
 }
 
 /// What a loss is made of.
@@ -86,7 +87,8 @@ struct Values {
     normaliser: f64,
 }
 
-/// A term's name, the prediction that it reaches (its place in [`PREDICTIONS`]), the gradient that the kernel gives and the factor to the term's own.
+/// A term's name, the prediction that it reaches (its place in [`PREDICTIONS`]), the gradient that the kernel gives and the factor to the
+/// term's own. The first is the box term.
 type Part = (&'static str, usize, Vec<f64>, f64);
 
 /// The inputs of a loss, owned.
@@ -131,6 +133,7 @@ impl Batch {
         &self,
         names: &'static [&'static str],
         assignments: Vec<Assignment>,
+        positives: &[Positive],
         values: Values,
         parts: [Part; 3],
         weights: [f64; 3],
@@ -141,12 +144,16 @@ impl Batch {
         let rest = values.raw.map(scalar).into_iter().chain(whole).map(Some);
         let all = names.iter().copied().zip(assigned.into_iter().chain(rest));
         let tensors: BTreeMap<_, _> = all.filter_map(|(n, t)| Some((n, t?))).collect();
-        Answer { tensors, gradients: self.gradients(parts, weights), kinks: vec![], assignments }
+        let inputs = self.inputs();
+        let beside = besides(&inputs, positives, 1.0 / values.normaliser);
+        Answer { tensors, gradients: self.gradients(parts, weights, beside), kinks: kinks(&inputs, positives), assignments }
     }
 
-    /// Of every term by both predictions, 0 where it does not reach one; of the total as their weighted sum.
-    fn gradients(&self, parts: [Part; 3], weights: [f64; 3]) -> Vec<Gradient> {
+    /// Of every term by both predictions, 0 where it does not reach one; of the total as their weighted sum. `beside` are the slopes of the box
+    /// term beside its kinks.
+    fn gradients(&self, parts: [Part; 3], weights: [f64; 3], beside: BTreeMap<usize, Option<[f64; 2]>>) -> Vec<Gradient> {
         let mut totals = self.shapes.clone().map(|s| vec![0.0; s.iter().product()]);
+        // Two of each term, the box term first: by the scores and by the distances.
         let mut out = Vec::new();
         for ((of, reaches, gradient, factor), weight) in parts.into_iter().zip(weights) {
             for (i, by) in PREDICTIONS.into_iter().enumerate() {
@@ -156,8 +163,15 @@ impl Batch {
                 out.push(Gradient::smooth(of, by, Tensor::from_vec(&self.shapes[i], value)));
             }
         }
-        let total = |(i, sum): (usize, Vec<f64>)| Gradient::smooth("loss.total", PREDICTIONS[i], Tensor::from_vec(&self.shapes[i], sum));
-        out.extend(totals.into_iter().enumerate().map(total));
+        // The other terms have one slope beside a kink of the box term.
+        let of_box = out[1].value.to_f64();
+        let whole = |i: usize, slope: f64| totals[1][i] + (slope - of_box[i]) * weights[0];
+        let beside_total = beside.iter().map(|(i, s)| (*i, s.map(|s| s.map(|slope| whole(*i, slope))))).collect();
+        out[1].beside = beside;
+        for ((i, sum), beside) in totals.into_iter().enumerate().zip([BTreeMap::new(), beside_total]) {
+            let value = Tensor::from_vec(&self.shapes[i], sum);
+            out.push(Gradient { of: "loss.total", by: PREDICTIONS[i], value, beside });
+        }
         out
     }
 }

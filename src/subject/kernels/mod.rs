@@ -43,7 +43,7 @@ pub struct Answer {
     pub tensors: BTreeMap<&'static str, Tensor>,
     pub gradients: Vec<Gradient>,
     /// How near the inputs are to a point without a derivative, in the unit of the compared quantities; per element of the first output
-    /// where that is a vector.
+    /// where that is a vector, per anchor (over all images) in a loss.
     pub kinks: Vec<f64>,
     /// Per image, where it assigns.
     pub assignments: Vec<Assignment>,
@@ -55,8 +55,8 @@ pub struct Gradient {
     pub of: &'static str,
     pub by: &'static str,
     pub value: Tensor,
-    /// For its elements on a kink: between which numbers every derivative beside it lies.
-    pub beside: BTreeMap<usize, [f64; 2]>,
+    /// For its elements on a kink: between which numbers every derivative beside it lies; None where one is not finite.
+    pub beside: BTreeMap<usize, Option<[f64; 2]>>,
 }
 
 impl Gradient {
