@@ -169,30 +169,30 @@ fn non_zero(call: &Call) -> Result<Vec<Tensor>> {
     one(call.input(0)?.f_nonzero().and_then(|t| t.f_transpose(0, 1)?.f_contiguous()))
 }
 
-/// Σ|x| times √(1 + q·(K − 1)), where q is the share of neighbours that are equal and not 0: equal terms round alike, so that their errors
-/// add up in K steps and not in √K (all equal: K·u·S, which holds for any sum).
 fn sum_scale(call: &Call, over: fn(&Tensor, &[i64], bool) -> Torch) -> Result<Vec<(Tensor, usize)>> {
     let (axes, keep) = plan(call)?;
     let (x, k) = (call.input(0)?, terms(call)?);
-    let scale = || {
-        let plain = if axes.is_empty() { x.f_abs()? } else { over(&x.f_abs()?, &axes, keep)? };
-        let mut share: Option<Tensor> = None;
-        for axis in axes.iter().filter(|a| x.size()[**a as usize] > 1) {
-            let n = x.size()[*axis as usize] - 1;
-            let equal =
-                x.f_narrow(*axis, 0, n)?.f_eq_tensor(&x.f_narrow(*axis, 1, n)?)?.f_logical_and(&x.f_narrow(*axis, 0, n)?.f_ne(0)?)?;
-            let own = equal.f_to_kind(Kind::Double)?.f_mean_dim(&axes[..], keep, Kind::Double)?;
-            share = Some(match share {
-                None => own,
-                Some(before) => before.f_maximum(&own)?,
-            });
-        }
-        match share.filter(|_| is_float(x)) {
-            Some(q) => plain.f_mul(&q.f_mul_scalar(k as f64 - 1.0)?.f_add_scalar(1)?.f_sqrt()?),
-            None => Ok(plain),
-        }
-    };
-    scaled(scale(), k)
+    let plain = if axes.is_empty() { x.f_abs() } else { x.f_abs().and_then(|x| over(&x, &axes, keep)) };
+    scaled(plain.and_then(|plain| repeated(plain, x, (&axes, keep), k)), k)
+}
+
+/// S of a sum of `k` elements of `x` over some axes (kept or not) times √(1 + q·(K − 1)), where q is the share of neighbours that are equal and
+/// not 0: equal terms round alike, so that their errors add up in K steps and not in √K (all equal: K·u·S, which holds for any sum).
+pub(super) fn repeated(plain: Tensor, x: &Tensor, (axes, keep): (&[i64], bool), k: usize) -> Torch {
+    let mut share: Option<Tensor> = None;
+    for axis in axes.iter().filter(|a| x.size()[**a as usize] > 1) {
+        let n = x.size()[*axis as usize] - 1;
+        let equal = x.f_narrow(*axis, 0, n)?.f_eq_tensor(&x.f_narrow(*axis, 1, n)?)?.f_logical_and(&x.f_narrow(*axis, 0, n)?.f_ne(0)?)?;
+        let own = equal.f_to_kind(Kind::Double)?.f_mean_dim(axes, keep, Kind::Double)?;
+        share = Some(match share {
+            None => own,
+            Some(before) => before.f_maximum(&own)?,
+        });
+    }
+    match share.filter(|_| is_float(x)) {
+        Some(q) => plain.f_mul(&q.f_mul_scalar(k as f64 - 1.0)?.f_add_scalar(1)?.f_sqrt()?),
+        None => Ok(plain),
+    }
 }
 
 const SUM: Scale = Scale::Absolute(Reduction, terms);
