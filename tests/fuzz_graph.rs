@@ -95,6 +95,21 @@ fn a_row_less_than_the_window_is_found_as_a_shape_and_its_part_kept() {
 }
 
 #[test]
+fn every_part_of_a_model_on_which_healthy_engines_differ_still_does_and_is_explained() {
+    let root = Path::new(ROOT);
+    let explained = std::fs::read_to_string(root.join("tests/fixtures/graph_finds.txt")).unwrap();
+    let explained: Vec<_> = explained.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once(' ')).collect();
+    let (_, parts) = kept(&root.join("scenarios/found"));
+    assert!(parts.len() >= 3, "{parts:?}");
+    for part in parts {
+        let (name, says) = (text(&part), std::fs::read_to_string(&part).unwrap());
+        let of = |graph: &str| graph == "*" || name.contains(&format!("/{graph}-"));
+        assert!(explained.iter().any(|(graph, what)| of(graph) && says.lines().next().unwrap().contains(what)), "{says}");
+        Call::new(PARITY, root, &["run", name]).run().exits(1).says(&["DIVERGE at node"]);
+    }
+}
+
+#[test]
 fn a_fault_that_needs_its_neighbour_is_shrunk_to_both() {
     let args = ["models/small/activations.onnx", "--cases", "7", "--finds", "1", "--fault", "relu-for-silu@silu"];
     fuzz(Path::new(ROOT), &args).exits(1).says(&["node 'silu' (Mul) is off alone", "shrunk to 2 of 11 nodes: sigmoid, silu"]);
