@@ -15,6 +15,7 @@ pub mod fuzz;
 pub mod golden;
 pub mod graph;
 pub mod input;
+pub mod judge;
 pub mod kernel;
 pub mod native;
 pub mod pairing;

@@ -3,15 +3,20 @@
 use crate::compare::{Comparison, Tolerance, compare as compare_tensors, judge as judge_stated};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::floor::noise::{R, axis_for};
+use crate::floor::noise::{Floor, axis_for};
+use crate::judge::{Limit, against};
 use crate::run::{Environment, Expectation, Run, expectation};
 use crate::scenario::Expect;
 use crate::stage::Stages;
 use crate::tensor::Tensor;
 use crate::trace::Entry;
 use crate::trace::file::Opened;
-use crate::verdict::{Accumulated, Ancestry, Isolated, Outcome, TensorResult, ToleranceBy, decide, ledger};
-use std::collections::{BTreeMap, HashMap};
+use crate::verdict::{Accumulated, Ancestry, Isolated, Outcome, Required, TensorResult, ToleranceBy, Why, decide, ledger};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What a floor that the candidate brings may be at most, in units of a channel's root mean square.
+const CAP: f64 = 1e-3;
 
 /// What the tensors are held against.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,7 +55,7 @@ pub fn compare(
         // What was not judged neither agrees nor diverges.
         verdict.outcome = Outcome::Nothing;
     }
-    let ledger = ledger(&tensors, leftovers, &|_| false);
+    let ledger = ledger(&tensors, leftovers, &Required { excused: &|_| false, outputs: HashSet::new(), may_lack: false });
     let expected = match mode {
         Mode::ReportOnly => Expectation { exit: Exit::Uncovered, unmet: vec!["nothing was judged (--report-only)".into()] },
         Mode::Floors | Mode::Stated(_) => expectation(&Expect::default(), &verdict, &ledger),
@@ -92,8 +97,8 @@ fn one(reference: &Opened, candidate: &Opened, step: usize, name: &str, theirs: 
     let known = entry(reference, name);
     let (a, b) = (reference.tensor(name)?, candidate.tensor(theirs)?);
     let accumulated = match (&a, &b) {
-        (Some(a), Some(b)) => judge(a, b, known.or(entry(candidate, theirs)), mode),
-        _ => Accumulated::Abstained { reason: format!("the candidate has no tensor '{theirs}'") },
+        (Some(a), Some(b)) => judge(a, b, (known, entry(candidate, theirs)), mode),
+        _ => Accumulated::NotJudged { why: Why::Missing(format!("the candidate has no tensor '{theirs}'")) },
     };
     Ok(TensorResult {
         name: name.to_string(),
@@ -104,27 +109,47 @@ fn one(reference: &Opened, candidate: &Opened, step: usize, name: &str, theirs: 
         shape: a.as_ref().map_or(vec![], |t| t.shape().to_vec()),
         macs: 0,
         accumulated,
-        isolated: Isolated::Abstained { reason: "not tested (recorded)".into() },
+        isolated: Isolated::NotJudged { why: Why::NotTested("own fault not tested: two recordings, and no graph to run".into()) },
         repeat_noise: None,
         inside: None,
     })
 }
 
-fn judge(a: &Tensor, b: &Tensor, known: Option<&Entry>, mode: Mode) -> Accumulated {
-    let floor = known.and_then(|e| e.floor.as_ref());
+/// The floor that a pair is held against, and whose it is.
+fn floor_of<'a>(
+    known: Option<&'a Entry>,
+    theirs: Option<&'a Entry>,
+    a: &Tensor,
+) -> (Result<Cow<'a, Floor>, &'static str>, fn(u32) -> ToleranceBy) {
+    let noise = |runs| ToleranceBy::Noise { runs };
+    let own = |e: Option<&'a Entry>| e.and_then(|e| e.floor.as_ref());
+    match (own(known), own(theirs)) {
+        (Some(floor), _) if !floor.fits(a) => (Err("the floor that was recorded for it does not fit it"), noise),
+        (Some(floor), _) => (Ok(Cow::Borrowed(floor)), noise),
+        (None, Some(floor)) if !floor.fits(a) => (Err("the floor that the candidate brings does not fit it"), noise),
+        // A port must not bring its own tolerance.
+        (None, Some(floor)) => (Ok(Cow::Owned(floor.capped(a, CAP))), |runs| ToleranceBy::CandidateNoise { runs }),
+        (None, None) => (Err("no floor was recorded for it"), noise),
+    }
+}
+
+fn judge(a: &Tensor, b: &Tensor, (known, theirs): (Option<&Entry>, Option<&Entry>), mode: Mode) -> Accumulated {
     let comparison = compare_tensors(a.view(), b.view(), axis_for(a.shape()));
-    let done = |comparison: Comparison, ratio, by| Accumulated::Compared { comparison, ratio, by };
-    let exact = comparison.metrics().is_none_or(|m| m.specials.conflicts > 0) || !a.dtype().is_float();
-    match (mode, floor, comparison.metrics().map(|m| m.pools())) {
-        (Mode::Stated(t), ..) => done(comparison, judge_stated(a.view(), b.view(), &t).ratio(), ToleranceBy::Stated),
-        // The ratio says how far; --report-only judges nothing.
-        (Mode::ReportOnly, ..) => done(comparison, 0.0, ToleranceBy::Unjudged),
-        (Mode::Floors, ..) if comparison.identical() => done(comparison, 0.0, ToleranceBy::Exact),
-        (Mode::Floors, ..) if exact => done(comparison, f64::INFINITY, ToleranceBy::Exact),
-        (Mode::Floors, Some(floor), Some(channels)) => {
-            done(comparison, floor.ratio(&channels) / R, ToleranceBy::Noise { runs: floor.runs })
+    let held = |limit: Limit, comparison: Comparison, by| Accumulated::of(against(&comparison, limit), comparison, by, 0.0);
+    match mode {
+        Mode::Stated(t) => {
+            let ratio = judge_stated(a.view(), b.view(), &t).ratio();
+            Accumulated::Compared { comparison, ratio, by: ToleranceBy::Stated }
         }
-        (Mode::Floors, ..) => Accumulated::Abstained { reason: "no floor was recorded for it".into() },
+        // The ratio says how far; --report-only judges nothing.
+        Mode::ReportOnly => Accumulated::Compared { comparison, ratio: 0.0, by: ToleranceBy::Unjudged },
+        Mode::Floors if !a.dtype().is_float() || comparison.identical() => {
+            held(Limit::Exact { proved: None }, comparison, ToleranceBy::Exact)
+        }
+        Mode::Floors => match floor_of(known, theirs, a) {
+            (Ok(floor), by) => held(Limit::Spread(&floor), comparison, by(floor.runs)),
+            (Err(why), _) => held(Limit::Unknown(why), comparison, ToleranceBy::Exact),
+        },
     }
 }
 

@@ -58,7 +58,8 @@ fn walk(
     if let Some(traces) = bench.record.take() {
         traces.finish((&names.0, &names.1), &scenario.model, &given.graph, &given.records, &floors)?;
     }
-    let unobserved = unobserved::explained(wholes.judge(&names, &layers, &floors, bench.stated.as_ref()), &mut bench, &layers, &floors)?;
+    let unobserved =
+        unobserved::explained(wholes.judge(&names, &layers, &given.graph, &floors, bench.stated.as_ref()), &mut bench, &layers, &floors)?;
     clock.lap("bisection");
     let ran = behind.is_some();
     let mut stages = behind.unwrap_or_default();
@@ -69,6 +70,7 @@ fn walk(
         bench: &bench,
         regions: &regions,
         tensors: &layers.results,
+        known: layers.known,
         unobserved: &unobserved,
         stages: &stages,
         behind: ran,

@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::scenario::{Expect, Expected, Scenario, TieFlips};
 use crate::stage::Stages;
 use crate::tensor::DType;
-use crate::verdict::{Ledger, Outcome, TensorResult, Unobserved, Verdict};
+use crate::verdict::{Ledger, Outcome, TensorResult, Unobserved, Verdict, Why};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ pub fn expectation(expect: &Expect, verdict: &Verdict, ledger: &Ledger) -> Expec
         unmet.push(format!(
             "{} of {} required tensors compared ({:.1} %, required {:.1} %){}{}",
             ledger.compared,
-            ledger.tensors - ledger.excused,
+            ledger.required(),
             100.0 * ledger.coverage(),
             100.0 * expect.coverage,
             if reasons.is_empty() { "" } else { ": " },
@@ -80,6 +80,10 @@ pub fn expectation(expect: &Expect, verdict: &Verdict, ledger: &Ledger) -> Expec
         if verdict.outcome != Outcome::Diverge || expect.verdict == Expected::Diverge {
             return Expectation { exit: Exit::Uncovered, unmet };
         }
+    }
+    if !ledger.unjudged.is_empty() && verdict.outcome != Outcome::Diverge {
+        unmet.extend(unjudged(ledger));
+        return Expectation { exit: Exit::Uncovered, unmet };
     }
     if let Some(stage) = verdict.stages.iter().find(|s| s.outcome == Outcome::Nothing).filter(|_| verdict.outcome != Outcome::Diverge) {
         unmet.push(format!("stage {} was asked for: {}", stage.stage.name(), stage.says.join("; ")));
@@ -96,6 +100,19 @@ pub fn expectation(expect: &Expect, verdict: &Verdict, ledger: &Ledger) -> Expec
     }
     let exit = if unmet.is_empty() { Exit::Agree } else { Exit::Diverge };
     Expectation { exit, unmet }
+}
+
+/// What had to be judged and was not, one line per reason.
+fn unjudged(ledger: &Ledger) -> Vec<String> {
+    const NAMED: usize = 3;
+    let mut by_why: BTreeMap<&Why, Vec<&str>> = BTreeMap::new();
+    ledger.unjudged.iter().for_each(|u| by_why.entry(&u.why).or_default().push(&u.what));
+    let line = |(why, whats): (&Why, Vec<&str>)| {
+        let rest = whats.len().saturating_sub(NAMED);
+        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        format!("{}{more} not judged: {why}", whats[..whats.len() - rest].join(", "))
+    };
+    by_why.into_iter().map(line).collect()
 }
 
 /// What is not where it was expected.

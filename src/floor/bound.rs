@@ -192,6 +192,19 @@ fn fast<T: Number>(r: &[T], c: &[T], shadow: &[f64], scale: &[f64], bound: Bound
 }
 
 impl Bounded {
+    /// Two sides that were each held against a shadow of their own, as `candidate`: `self` is the reference's.
+    pub fn beside(self, candidate: Bounded) -> Bounded {
+        let turned = Worst { reference: self.worst.candidate, candidate: self.worst.reference, ..self.worst };
+        Bounded {
+            reference: self.candidate,
+            candidate: candidate.candidate,
+            failing: self.failing + candidate.failing,
+            overflowed: self.overflowed + candidate.overflowed,
+            worst: if turned.ratio > candidate.worst.ratio { turned } else { candidate.worst },
+            limit: candidate.limit,
+        }
+    }
+
     /// The careful judgement of one element.
     fn element<T: Number>(&mut self, i: usize, r: T, c: T, shadow: f64, bound: Bound) {
         let (x, y) = (r.wide(), c.wide());

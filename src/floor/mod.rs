@@ -21,10 +21,21 @@ pub enum Rounding {
         /// K: how many terms are summed; 1 where nothing is.
         terms: usize,
     },
-    /// A decision (index, comparison, step function): exact unless the inputs tie.
-    Decision,
+    /// A decision (index, comparison, step function).
+    Decision(Alone),
     /// Elements of the input, where only which one is a decision (nearest neighbours, the values of TopK).
-    Selection,
+    Selection(Alone),
     /// Drawn at random: taken from the reference, never compared.
     Random,
+}
+
+/// What a decision may do that is fed the same bits twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alone {
+    /// It is a function of its inputs: equal bits in, equal decision out, however near the border is.
+    Function,
+    /// The standard leaves an order among equals open: what is chosen must be equal in value.
+    Order,
+    /// It rounds before it decides: it may decide otherwise where the border is nearer than that rounding (a margin of 0).
+    Rounds,
 }

@@ -3,7 +3,7 @@
 //! After each node ±(B/R)·S is added with random signs (a Rademacher variable: mean 0, standard deviation 1); the floor of
 //! a tensor is the spread of such runs around the undisturbed f64 run, pooled per channel. Parker, "Monte Carlo Arithmetic" (1997).
 
-use crate::compare::{Channels, Metrics, json};
+use crate::compare::{Channels, json};
 use crate::tensor::Tensor;
 use multiversion::multiversion;
 use rand::{Rng, SeedableRng};
@@ -93,29 +93,65 @@ impl Floor {
         })
     }
 
-    /// Whether a noisy run is not finite where the undisturbed one is: nothing can be said of the spread.
-    pub fn is_open(&self) -> bool {
-        self.max.iter().any(|m| !m.is_finite())
+    /// Whether it can be the floor of `tensor`: as many channels, nothing negative or NaN, no mean above the largest, and no spread of which R
+    /// are more than the channel itself holds.
+    pub fn fits(&self, tensor: &Tensor) -> bool {
+        let sizes = channel_rms(tensor, self.axis);
+        let sound = |(max, rms): (&f64, &f64)| *rms >= 0.0 && (max.is_infinite() || *rms <= *max * (1.0 + 1e-12));
+        let held = |(rms, size): (&f64, &f64)| R * rms <= *size || !rms.is_finite() || !size.is_finite();
+        let fitting = self.axis == axis_for(tensor.shape()) && self.max.len() == sizes.len() && self.rms.len() == sizes.len();
+        fitting && self.runs > 0 && self.max.iter().zip(&self.rms).all(sound) && self.rms.iter().zip(&sizes).all(held)
+    }
+
+    /// The same floor, no channel above `share` of its root mean square in `tensor`, which it fits.
+    pub fn capped(&self, tensor: &Tensor, share: f64) -> Floor {
+        let sizes = channel_rms(tensor, self.axis);
+        let least = |values: &[f64]| values.iter().zip(&sizes).map(|(v, size)| v.min(share * size)).collect();
+        Floor { axis: self.axis, max: least(&self.max), rms: least(&self.rms), runs: self.runs }
     }
 
     /// Largest error / spread over the channels, of the largest element and of the root mean square alike.
     ///
-    /// No spread and no error agree (0); no spread and any error is infinite: exact expected.
-    pub fn ratio(&self, error: &Channels) -> f64 {
-        let count = error.count.max(1) as f64;
-        let per_channel = error.max.iter().zip(&error.sum_sq).zip(self.max.iter().zip(&self.rms));
-        per_channel
-            .map(|((max, sum), (floor_max, floor_rms))| over(*max, *floor_max).max(over((sum / count).sqrt(), *floor_rms)))
-            .fold(0.0, f64::max)
-    }
-
-    /// Error / (R · spread) of a comparison; over 1 diverges. Infinite where only one side is finite.
-    pub fn judge(&self, metrics: &Metrics) -> f64 {
-        match metrics.specials.conflicts {
-            0 => self.ratio(&metrics.pools()) / R,
-            _ => f64::INFINITY,
+    /// No spread and no error agree (0); no spread and any error is infinite: exact expected. A channel is open where a noisy run is not finite
+    /// and the undisturbed one is: nothing can be said of its spread. None where an open channel decides (what is over in another one is over),
+    /// or where the channels are not those of the error.
+    pub fn ratio(&self, error: &Channels) -> Option<f64> {
+        if self.max.len() != error.max.len() || self.rms.len() != error.max.len() {
+            return None;
         }
+        let count = error.count.max(1) as f64;
+        let (mut worst, mut open) = (0.0, false);
+        for (i, (max, sum)) in error.max.iter().zip(&error.sum_sq).enumerate() {
+            let rms = (sum / count).sqrt();
+            if *max == 0.0 && rms == 0.0 {
+                continue;
+            }
+            if !self.max[i].is_finite() || !self.rms[i].is_finite() {
+                open = true;
+                continue;
+            }
+            for ratio in [over(*max, self.max[i]), over(rms, self.rms[i])] {
+                // Not `f64::max`, which drops NaN.
+                worst = if ratio <= worst { worst } else { ratio };
+            }
+        }
+        (!open || worst > R || worst.is_nan()).then_some(worst)
     }
+}
+
+/// Root mean square of every channel along `axis`, of the whole tensor where there is none.
+fn channel_rms(tensor: &Tensor, axis: Option<usize>) -> Vec<f64> {
+    let (shape, values) = (tensor.shape(), tensor.to_f64());
+    let (channels, inner) = match axis.filter(|a| *a < shape.len()) {
+        Some(a) => (shape[a], shape[a + 1..].iter().product::<usize>()),
+        None => (1, values.len()),
+    };
+    let mut squares = vec![0.0; channels];
+    for (k, run) in values.chunks(inner.max(1)).enumerate() {
+        squares[k % channels.max(1)] += run.iter().map(|v| v * v).sum::<f64>();
+    }
+    let count = (values.len() / channels.max(1)).max(1) as f64;
+    squares.into_iter().map(|s| (s / count).sqrt()).collect()
 }
 
 fn over(error: f64, floor: f64) -> f64 {
@@ -212,9 +248,9 @@ mod tests {
     fn no_floor_and_no_error_agree_and_no_floor_with_an_error_is_exact_expected() {
         let mut floor = Floor::default();
         floor.add(&channels(&[0.0, 2.0], &[0.0, 8.0], 2));
-        assert_eq!(floor.ratio(&channels(&[0.0, 0.0], &[0.0, 0.0], 2)), 0.0);
-        assert_eq!(floor.ratio(&channels(&[1e-30, 0.0], &[1e-60, 0.0], 2)), f64::INFINITY);
-        assert_relative_eq!(floor.ratio(&channels(&[0.0, 6.0], &[0.0, 8.0], 2)), 3.0);
+        assert_eq!(floor.ratio(&channels(&[0.0, 0.0], &[0.0, 0.0], 2)), Some(0.0));
+        assert_eq!(floor.ratio(&channels(&[1e-30, 0.0], &[1e-60, 0.0], 2)), Some(f64::INFINITY));
+        assert_relative_eq!(floor.ratio(&channels(&[0.0, 6.0], &[0.0, 8.0], 2)).unwrap(), 3.0);
     }
 
     #[test]
@@ -245,8 +281,9 @@ mod tests {
             floor.add(&deviation(&of(exact), &of(noisy), None).unwrap());
             floor
         };
-        assert!(floor(0.0, f64::NAN).is_open() && floor(1.0, f64::INFINITY).is_open());
-        assert!(!floor(f64::NAN, f64::NAN).is_open() && !floor(f64::INFINITY, f64::INFINITY).is_open() && !floor(1.0, 2.0).is_open());
+        let open = |f: Floor| f.ratio(&channels(&[1e-9], &[1e-18], 2)).is_none();
+        assert!(open(floor(0.0, f64::NAN)) && open(floor(1.0, f64::INFINITY)));
+        assert!(!open(floor(f64::NAN, f64::NAN)) && !open(floor(f64::INFINITY, f64::INFINITY)) && !open(floor(1.0, 2.0)));
     }
 
     #[test]
@@ -260,13 +297,13 @@ mod tests {
         let mut floor = Floor::default();
         (0..RUNS).for_each(|_| floor.add(&channels(&[1.0], &[1.0], 1)));
         let error = |e: f64| channels(&[e], &[e * e], 1);
-        let few = floor.ratio(&error(2.0)) / R;
+        let few = floor.ratio(&error(2.0)).unwrap() / R;
         assert!(settled(few, 1) && !settled(few + 1e-9, 1) && settled(1.0, 1000) && !settled(f64::NAN, 1));
         let mut rest = Floor::default();
         (RUNS..MOST_RUNS).for_each(|_| rest.add(&channels(&[0.0], &[0.0], 1)));
         floor.merge(&rest);
         assert_eq!((floor.runs, floor.max[0]), (MOST_RUNS, 1.0));
-        assert_relative_eq!(floor.ratio(&error(2.0)) / R, 1.0);
+        assert_relative_eq!(floor.ratio(&error(2.0)).unwrap() / R, 1.0);
     }
 
     #[test]

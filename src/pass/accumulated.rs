@@ -1,25 +1,29 @@
 //! accumulated: both subjects on their own upstream values; what the cheap bound cannot excuse waits for the noise floor.
 
+use super::decision::Evidence;
 use super::layers::Layers;
+use super::plan;
 use crate::compare::{Comparison, Tolerance, compare, judge as judge_stated};
-use crate::floor::noise::{self, Floor};
+use crate::floor::noise::{self, Floor, R};
 use crate::floor::{Rounding, bound};
 use crate::graph::Graph;
+use crate::judge::{Limit, against};
 use crate::tensor::Tensor;
-use crate::verdict::{Accumulated, ToleranceBy};
+use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy, Why};
 use std::collections::{HashMap, HashSet};
 
-/// How the reason of a tensor begins that a flipped decision or an overflow decides.
-const BEHIND: &str = "behind the";
+/// Why a tensor has no floor.
+const NO_FLOOR: &str = "no noise floor: the f64 shadow has another shape or no such output";
 
 /// A tensor compared but not yet held against a tolerance.
+#[derive(Clone, Debug)]
 pub enum Pending {
     /// Nothing is left to decide.
     Done(Accumulated),
     /// The noise floor decides.
     Noise(Comparison),
-    /// A decision or an integer differs: a tie flip if all inputs of the step agree.
-    Decision { comparison: Comparison, margin: f64 },
+    /// A decision or an integer differs: a tie where that is proved.
+    Decision { comparison: Comparison, evidence: Evidence },
 }
 
 /// Compares both subjects' own values; `shadow` is the node's f64 value on the reference's inputs, where there is one.
@@ -30,15 +34,13 @@ pub fn compare_own(reference: &Tensor, candidate: &Tensor, stated: Option<&Toler
         let ratio = judge_stated(reference.view(), candidate.view(), tolerance).ratio();
         return done(comparison, ratio, ToleranceBy::Stated);
     }
-    let Some(metrics) = comparison.metrics() else { return done(comparison, f64::INFINITY, ToleranceBy::Exact) };
-    if comparison.identical() {
-        return done(comparison, 0.0, ToleranceBy::Exact);
+    let apart = comparison.metrics().is_some_and(|m| m.specials.conflicts == 0 && !m.identical());
+    if apart && (!reference.dtype().is_float() || matches!(judged, Some((_, Rounding::Decision(_))))) {
+        return Pending::Decision { comparison, evidence: Evidence { own: None, margin: f64::INFINITY } };
     }
-    if metrics.specials.conflicts > 0 {
-        return done(comparison, f64::INFINITY, ToleranceBy::Exact);
-    }
-    if !reference.dtype().is_float() || matches!(judged, Some((_, Rounding::Decision))) {
-        return Pending::Decision { comparison, margin: f64::INFINITY };
+    if !apart {
+        let judgement = against(&comparison, Limit::Exact { proved: None });
+        return Pending::Done(Accumulated::of(judgement, comparison, ToleranceBy::Exact, 0.0));
     }
     match judged.and_then(|(shadow, rounding)| within_rounding(reference, candidate, shadow, rounding)) {
         Some(ratio) if ratio <= 1.0 => done(comparison, ratio, ToleranceBy::Rounding),
@@ -55,66 +57,94 @@ fn within_rounding(reference: &Tensor, candidate: &Tensor, shadow: &Tensor, roun
 
 /// Puts the floors to what waited, in executable order, so that what lies behind a tie flip is recognised.
 pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Graph) {
-    let (mut over, mut flipped): (HashSet<String>, HashMap<String, String>) = Default::default();
     let pending = std::mem::take(&mut layers.pending);
+    let mut settled = Settled { floors, fed: plan::known(graph), within: HashSet::new(), over: HashSet::new(), behind: HashMap::new() };
     for (result, waiting) in layers.results.iter_mut().zip(pending) {
         let parents = &graph.steps[result.step].inputs;
-        let behind = parents.iter().find_map(|p| flipped.get(p)).cloned();
-        let agree = !parents.iter().any(|p| over.contains(p));
-        result.accumulated = match (waiting, behind) {
-            (Pending::Done(done), None) if done.over() && result.isolated.overflows() => {
-                Accumulated::Abstained { reason: format!("{BEHIND} overflow at '{}'", result.node) }
-            }
+        let went_on = layers.gone_on.contains(&result.name);
+        result.accumulated = settled.judge(result, waiting, parents);
+        settled.take(result, parents, went_on);
+    }
+}
+
+/// What is known of the tensors in front.
+struct Settled<'a> {
+    floors: &'a HashMap<String, Floor>,
+    /// Equal on both sides by construction.
+    fed: HashSet<&'a str>,
+    within: HashSet<String>,
+    over: HashSet<String>,
+    /// What no longer can be judged behind these, and why.
+    behind: HashMap<String, Why>,
+}
+
+impl Settled<'_> {
+    fn judge(&self, result: &TensorResult, waiting: Pending, parents: &[String]) -> Accumulated {
+        let behind = parents.iter().find_map(|p| self.behind.get(p)).cloned();
+        let overflows = || Accumulated::NotJudged { why: Why::BehindOverflow { node: result.node.clone() } };
+        match (waiting, behind) {
+            (Pending::Done(done), None) if done.over() && result.isolated.overflows() => overflows(),
             (Pending::Done(done), None) => done,
             (Pending::Done(done), Some(_)) if !done.over() => done,
-            (_, Some(origin)) => Accumulated::Abstained { reason: origin },
-            (Pending::Noise(comparison), None) => against(comparison, floors.get(&result.name)),
-            (Pending::Decision { comparison, margin }, None) if agree && !result.isolated.over() => flip(comparison, margin),
-            (Pending::Decision { comparison, .. }, None) => {
-                Accumulated::Compared { comparison, ratio: f64::INFINITY, by: ToleranceBy::Exact }
+            (_, Some(why)) => Accumulated::NotJudged { why },
+            (Pending::Noise(comparison), None) => {
+                let floor = self.floors.get(&result.name);
+                let judgement = against(&comparison, floor.map_or(Limit::Unknown(NO_FLOOR), Limit::Spread));
+                match (judgement.over(), &result.isolated) {
+                    // Elements of the input, of which the node alone takes the one or the other.
+                    (true, Isolated::TieFlip { margin, flips, .. }) if !self.any_over(parents) => {
+                        let judgement = against(&comparison, Limit::Exact { proved: Some(*flips) });
+                        Accumulated::of(judgement, comparison, ToleranceBy::Exact, *margin)
+                    }
+                    _ => Accumulated::of(judgement, comparison, ToleranceBy::Noise { runs: floor.map_or(0, |f| f.runs) }, 0.0),
+                }
             }
-        };
+            (Pending::Decision { comparison, evidence }, None) => {
+                let flips = comparison.metrics().map_or(0, |m| m.mismatches);
+                let proved = self.proves(&evidence, parents).then_some(flips);
+                Accumulated::of(against(&comparison, Limit::Exact { proved }), comparison, ToleranceBy::Exact, evidence.margin)
+            }
+        }
+    }
+
+    /// Whether a differing decision is proved to be a flip.
+    fn proves(&self, evidence: &Evidence, parents: &[String]) -> bool {
+        let compared = parents.iter().all(|p| self.fed.contains(p.as_str()) || self.within.contains(p));
+        match (evidence.own, compared) {
+            (Some(own), true) => own,
+            (Some(false), false) => false,
+            // Inputs that nobody compared prove nothing: the margin on the reference's must be what rounding moves them by.
+            (Some(true) | None, _) => {
+                let spread = parents.iter().filter_map(|p| self.floors.get(p)).flat_map(|f| &f.max).copied().fold(0.0, f64::max);
+                !self.any_over(parents) && spread > 0.0 && spread.is_finite() && evidence.margin <= R * spread
+            }
+        }
+    }
+
+    fn any_over(&self, parents: &[String]) -> bool {
+        parents.iter().any(|p| self.over.contains(p))
+    }
+
+    /// Remembers what the next tensors have to know; a live candidate `went_on` with the reference's decision.
+    fn take(&mut self, result: &TensorResult, parents: &[String], went_on: bool) {
+        let name = || result.name.clone();
         if result.accumulated.over() {
-            over.insert(result.name.clone());
+            self.over.insert(name());
+        } else if result.accumulated.compared() {
+            self.within.insert(name());
         }
         // Equal bits end what a flip has started: nothing of it is left in them.
         let same = matches!(&result.accumulated, Accumulated::Compared { by: ToleranceBy::Exact, ratio, .. } if *ratio == 0.0);
-        let flips = matches!(result.accumulated, Accumulated::TieFlip { .. })
-            || matches!(result.isolated, crate::verdict::Isolated::TieFlip { .. });
-        let origin = match (flips, result.isolated.overflows()) {
-            (true, _) => Some(format!("{BEHIND} tie flip at '{}'", result.node)),
-            (false, true) => Some(format!("{BEHIND} overflow at '{}'", result.node)),
-            (false, false) => parents.iter().find_map(|p| flipped.get(p)).cloned(),
+        let flips = matches!(result.accumulated, Accumulated::TieFlip { .. }) || matches!(result.isolated, Isolated::TieFlip { .. });
+        let node = || result.node.clone();
+        let why = match (flips, result.isolated.overflows()) {
+            (true, _) if went_on => None,
+            (true, _) => Some(Why::BehindFlip { node: node() }),
+            (false, true) => Some(Why::BehindOverflow { node: node() }),
+            (false, false) => parents.iter().find_map(|p| self.behind.get(p)).cloned(),
         };
-        if let Some(origin) = origin.filter(|_| !same) {
-            flipped.insert(result.name.clone(), origin);
+        if let Some(why) = why.filter(|_| !same) {
+            self.behind.insert(name(), why);
         }
-    }
-}
-
-/// Whether decisions that tie, or what overflows, on these inputs decide `accumulated`.
-pub fn decided_by_ties(accumulated: &Accumulated) -> bool {
-    match accumulated {
-        Accumulated::TieFlip { .. } => true,
-        Accumulated::Abstained { reason } => reason.starts_with(BEHIND),
-        Accumulated::Compared { .. } => false,
-    }
-}
-
-fn flip(comparison: Comparison, margin: f64) -> Accumulated {
-    let (flips, of) = comparison.metrics().map_or((0, 0), |m| (m.mismatches, m.numel));
-    Accumulated::TieFlip { flips, of, margin }
-}
-
-fn against(comparison: Comparison, floor: Option<&Floor>) -> Accumulated {
-    match (floor, comparison.metrics()) {
-        (Some(floor), Some(_)) if floor.is_open() => {
-            Accumulated::Abstained { reason: "no noise floor: a noisy run of the f64 graph left the domain of an operator".into() }
-        }
-        (Some(floor), Some(metrics)) => {
-            let ratio = floor.judge(metrics);
-            Accumulated::Compared { comparison, ratio, by: ToleranceBy::Noise { runs: floor.runs } }
-        }
-        _ => Accumulated::Abstained { reason: "no noise floor: the f64 shadow has another shape or no such output".into() },
     }
 }

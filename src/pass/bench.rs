@@ -105,6 +105,11 @@ impl<'a> Bench<'a> {
         Opened { graph: graph.clone(), reference, candidate, judge, controls, faulty }
     }
 
+    /// Whether both sides compute: nothing of them is recorded.
+    pub fn both_live(&self) -> bool {
+        self.reference.can_isolate() && self.candidate.can_isolate()
+    }
+
     pub fn sessions(&self) -> [&dyn Session; 2] {
         [&*self.reference, &*self.candidate]
     }

@@ -7,7 +7,7 @@ use crate::graph::Graph;
 use crate::scenario::Stage;
 use crate::stage::regions::Regions;
 use crate::stage::{Stages, verdicts};
-use crate::verdict::{Ancestry, Ledger, Outcome, TensorResult, Unobserved, Verdict, decide, ledger};
+use crate::verdict::{Ancestry, Ledger, Outcome, Required, TensorResult, Unjudged, Unobserved, Verdict, decide, ledger};
 
 /// Everything that was found.
 pub struct Found<'a> {
@@ -15,6 +15,8 @@ pub struct Found<'a> {
     pub bench: &'a Bench<'a>,
     pub regions: &'a Regions,
     pub tensors: &'a [TensorResult],
+    /// Constants that a recording does not hold.
+    pub known: usize,
     pub unobserved: &'a [Unobserved],
     pub stages: &'a Stages,
     /// What one side sees before its inputs and the other does not.
@@ -35,7 +37,11 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     verdict.conclude(verdicts(&asked, &verdict, found.regions, found.stages, found.behind));
     let unpaired = golden.iter().flat_map(|g| inputs::unpaired(g, graph));
     let leftovers = sessions.iter().flat_map(|s| s.leftovers()).chain(unpaired).collect();
-    let mut ledger = ledger(found.tensors, leftovers, &|n| plan.excused(n));
+    let outputs = graph.outputs.iter().map(|p| p.name.as_str()).collect();
+    let required = Required { excused: &|n| plan.excused(n), outputs, may_lack: !found.bench.both_live() };
+    let mut ledger = ledger(found.tensors, leftovers, &required);
+    ledger.known = found.known;
+    ledger.unjudged.extend(unjudged(found));
     for (name, reason) in &plan.hidden {
         ledger.abstain(reason.clone(), plan.excused(name));
     }
@@ -43,6 +49,14 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
         only_inputs(&mut verdict, &mut ledger, records.len(), inputs::proved(&sessions, records));
     }
     (verdict, ledger)
+}
+
+/// What the golden and the deployed sessions left unjudged.
+fn unjudged(found: &Found) -> Vec<Unjudged> {
+    let golden = found.stages.golden.iter().flat_map(|g| &g.tensors).map(|t| (format!("golden tensor '{}'", t.name), &t.judgement));
+    let deployed = found.unobserved.iter().map(|u| (format!("un-observed output '{}' of {}", u.name, u.subject), &u.judgement));
+    let open = golden.chain(deployed).filter_map(|(what, judgement)| Some((what, judgement.why().filter(|why| !why.excuses())?)));
+    open.map(|(what, why)| Unjudged { what, why: why.clone() }).collect()
 }
 
 /// Only stage 0 ran: its tensors are the inputs.

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::floor::noise::{Floor, axis_for};
 use crate::graph::cut::Link;
 use crate::graph::{Graph, load};
+use crate::judge::{Limit, against};
 use crate::report::number;
 use crate::scenario::{Optimisation, Subject};
 use crate::subject::{Deployed, Engines, Session, open};
@@ -41,7 +42,7 @@ impl Limits<'_> {
             let metrics = comparison.metrics()?;
             let ratio = match (self.stated, self.floors.get(*n)) {
                 (Some(tolerance), _) => judge_stated(a.view(), b.view(), tolerance).ratio(),
-                (None, floor) => floor?.judge(metrics),
+                (None, floor) => against(metrics, Limit::Spread(floor?)).ratio()?,
             };
             Some((ratio, metrics.max_abs.value))
         };

@@ -7,6 +7,8 @@ use super::unobserved::Wholes;
 use super::{Watch, noise, witness};
 use crate::error::Result;
 use crate::floor::noise::{Floor, MOST_RUNS, RUNS, runs_for, settled};
+use crate::graph::Graph;
+use crate::judge::{Limit, against};
 use crate::tensor::DType;
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +26,7 @@ pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch
         return noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch);
     }
     let mut floors = noise::run(&task, 1..=RUNS, &mut **judge, watch)?;
-    let open = open(&wanted, &floors, layers, wholes);
+    let open = open(&wanted, &floors, layers, bench.graph, wholes);
     if !open.is_empty() {
         task.wanted = &open;
         for (name, rest) in noise::run(&task, RUNS + 1..=MOST_RUNS, &mut **judge, watch)? {
@@ -35,13 +37,25 @@ pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch
 }
 
 /// Small tensors whose verdict the runs that are still to come could change.
-fn open(wanted: &HashMap<String, usize>, floors: &HashMap<String, Floor>, layers: &Layers, wholes: &Wholes) -> HashMap<String, usize> {
+fn open(
+    wanted: &HashMap<String, usize>,
+    floors: &HashMap<String, Floor>,
+    layers: &Layers,
+    graph: &Graph,
+    wholes: &Wholes,
+) -> HashMap<String, usize> {
     let walked = layers.results.iter().zip(&layers.pending).filter_map(|(r, p)| match p {
-        Pending::Noise(comparison) => Some((r.name.clone(), floors.get(&r.name)?.judge(comparison.metrics()?))),
+        Pending::Noise(comparison) => Some((r.name.clone(), against(comparison, Limit::Spread(floors.get(&r.name)?)).ratio()?)),
         Pending::Done(_) | Pending::Decision { .. } => None,
     });
-    let witnessed = layers.witnessed.iter().map(|w| witness::held(w, floors)).map(|w| (w.name, w.ratio));
-    let unobserved = wholes.judge(&Default::default(), layers, floors, None).into_iter().map(|u| (u.name, u.ratio));
+    let witnessed = layers
+        .witnessed
+        .iter()
+        .map(|w| witness::held(w, floors))
+        .filter_map(|w| Some((w.judgement.ratio()?, w.name)))
+        .map(|(ratio, name)| (name, ratio));
+    let unobserved = wholes.judge(&Default::default(), layers, graph, floors, None).into_iter();
+    let unobserved = unobserved.filter_map(|u| Some((u.judgement.ratio()?, u.name))).map(|(ratio, name)| (name, ratio));
     let all = walked.chain(witnessed).chain(unobserved);
     let known = all.filter(|(name, _)| floors.contains_key(name));
     let sized = known.filter_map(|(name, ratio)| wanted.get(&name).map(|numel| (name, ratio, *numel)));

@@ -1,11 +1,12 @@
 //! isolated: one node alone: both sides against the f64 shadow, within the operator's own rounding bound.
 
+use super::decision::same;
 use crate::compare::{Comparison, Tolerance, compare, judge as judge_stated};
 use crate::error::Result;
-use crate::floor::{Rounding, bound};
+use crate::floor::{Alone, Rounding, bound};
 use crate::subject::{Feed, Judge};
 use crate::tensor::Tensor;
-use crate::verdict::{Isolated, Side};
+use crate::verdict::{Isolated, Side, Why};
 
 /// Which side shares code with the shadow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,11 +48,11 @@ pub fn judge(case: &Case, judge: &mut dyn Judge) -> Result<Isolated> {
     Ok(match case.rounding {
         Rounding::Within { family, scale, terms } => match bounded(case, scale, *family, *terms, axis) {
             Some(within) => within,
-            None => exact(case, compare(case.reference.view(), case.candidate.view(), axis)),
+            None => unlike(case, compare(case.reference.view(), case.candidate.view(), axis)),
         },
         Rounding::Exact => exact(case, compare(case.reference.view(), case.candidate.view(), axis)),
-        Rounding::Random => Isolated::Abstained { reason: "random operator".into() },
-        Rounding::Decision | Rounding::Selection => decision(case, judge)?,
+        Rounding::Random => Isolated::NotJudged { why: Why::Random },
+        Rounding::Decision(alone) | Rounding::Selection(alone) => decision(case, *alone, judge)?,
     })
 }
 
@@ -62,12 +63,23 @@ fn bounded(case: &Case, scale: &Tensor, family: crate::floor::Family, terms: usi
     Some(Isolated::Bounded { family, terms, bounded, side })
 }
 
+/// Where no bound can be applied: the sides differ in what they are, or the shadow is of another shape than both.
+fn unlike(case: &Case, comparison: Comparison) -> Isolated {
+    match comparison {
+        Comparison::Attributes(_) => exact(case, comparison),
+        Comparison::Values(_) => {
+            let shape = case.shadow.shape();
+            Isolated::NotJudged { why: Why::NotTested(format!("own fault not tested: the f64 shadow has shape {shape:?}")) }
+        }
+    }
+}
+
 /// Bits that the inputs decide; also where shapes or dtypes differ, so that no bound can be applied.
 fn exact(case: &Case, comparison: Comparison) -> Isolated {
     // Where the shapes or dtypes differ, they alone tell which side is off: rounding has not been looked at.
     let agrees = |side: &Tensor| match comparison {
         Comparison::Attributes(_) => looks_like(side, case.shadow),
-        Comparison::Values(_) => is(side, case.shadow),
+        Comparison::Values(_) => same(side, case.shadow),
     };
     let side = (!comparison.identical()).then(|| case.kinship.side(agrees(case.reference), agrees(case.candidate)));
     Isolated::Exact { comparison, side }
@@ -78,28 +90,73 @@ fn looks_like(side: &Tensor, shadow: &Tensor) -> bool {
     side.shape() == shadow.shape() && side.dtype().is_float() == shadow.dtype().is_float()
 }
 
-/// Whether `side` is the shadow's value, widened.
-fn is(side: &Tensor, shadow: &Tensor) -> bool {
-    let same = |(a, b): (&f64, &f64)| a == b || a.is_nan() && b.is_nan();
-    if !looks_like(side, shadow) {
-        return false;
-    }
-    match (side.to_i64(), shadow.to_i64()) {
-        (Some(a), Some(b)) => a == b,
-        _ => side.to_f64().iter().zip(&shadow.to_f64()).all(same),
-    }
-}
-
-fn decision(case: &Case, judge: &mut dyn Judge) -> Result<Isolated> {
+/// The same bits in: only a node that rounds before it decides, or whose order is open, may decide otherwise.
+fn decision(case: &Case, alone: Alone, judge: &mut dyn Judge) -> Result<Isolated> {
     let comparison = compare(case.reference.view(), case.candidate.view(), None);
     let Some(metrics) = comparison.metrics().filter(|m| m.mismatches > 0) else { return Ok(exact(case, comparison)) };
     let (flips, of) = (metrics.mismatches, metrics.numel);
     let margin = judge.margin(case.step, case.feed, case.output, case.reference, case.candidate)?.unwrap_or(f64::INFINITY);
-    if margin == 0.0 {
+    if margin.is_nan() {
+        return Ok(Isolated::NotJudged { why: Why::Undefined("the standard leaves open what it is where the sides differ".into()) });
+    }
+    if margin == 0.0 && alone != Alone::Function {
         return Ok(Isolated::TieFlip { flips, of, margin });
     }
-    let side = Some(case.kinship.side(is(case.reference, case.shadow), is(case.candidate, case.shadow)));
+    let side = Some(case.kinship.side(same(case.reference, case.shadow), same(case.candidate, case.shadow)));
     Ok(Isolated::RuleDifference { comparison, margin, side })
+}
+
+/// One side's output of a step, beside what the node gives in f64 on that side's own inputs.
+#[derive(Clone, Copy)]
+pub struct Own<'a> {
+    pub value: &'a Tensor,
+    pub shadow: &'a Tensor,
+    pub rounding: &'a Rounding,
+    pub feed: Feed<'a>,
+}
+
+/// Judges a node that the candidate cannot run alone: each side's recorded output against f64 on that side's own recorded inputs.
+pub fn recorded(
+    step: usize,
+    output: usize,
+    reference: Option<Own>,
+    candidate: Own,
+    kinship: Kinship,
+    judge: &mut dyn Judge,
+) -> Result<Isolated> {
+    let own = of_own(step, output, &candidate, judge)?;
+    let theirs = reference.map(|r| of_own(step, output, &r, judge)).transpose()?.filter(|r| r.compared());
+    if !own.compared() {
+        return Ok(own);
+    }
+    let (ok_r, ok_c) = (theirs.as_ref().is_none_or(|r| !r.over()), !own.over());
+    let side = (!ok_r || !ok_c).then(|| kinship.side(ok_r, ok_c));
+    Ok(match (own, theirs) {
+        (Isolated::Bounded { family, terms, bounded: c, .. }, Some(Isolated::Bounded { bounded: r, .. })) => {
+            Isolated::Bounded { family, terms, bounded: r.beside(c), side }
+        }
+        (Isolated::Bounded { family, terms, bounded, .. }, _) => Isolated::Bounded { family, terms, bounded, side },
+        (Isolated::Exact { .. }, Some(Isolated::Exact { comparison, .. })) if ok_c => Isolated::Exact { comparison, side },
+        (Isolated::Exact { comparison, .. }, _) => Isolated::Exact { comparison, side },
+        (Isolated::RuleDifference { comparison, margin, .. }, _) => Isolated::RuleDifference { comparison, margin, side },
+        (own @ (Isolated::Stated { .. } | Isolated::TieFlip { .. } | Isolated::NotJudged { .. }), _) => own,
+    })
+}
+
+/// One side against f64 on its own inputs: the shadow, in the side's dtype, stands in for the other one.
+fn of_own(step: usize, output: usize, own: &Own, judge: &mut dyn Judge) -> Result<Isolated> {
+    if !looks_like(own.value, own.shadow) {
+        let says = format!("own fault not tested: f64 gives {:?} on the inputs that were recorded with it", own.shadow);
+        return Ok(Isolated::NotJudged { why: Why::NotTested(says) });
+    }
+    let exact = match own.value.dtype() == own.shadow.dtype() {
+        true => own.shadow.clone(),
+        false => Tensor::from_f64(own.value.dtype(), own.shadow.shape(), &own.shadow.to_f64())?,
+    };
+    let kinship = Kinship::default();
+    let case =
+        Case { step, output, reference: &exact, candidate: own.value, shadow: own.shadow, rounding: own.rounding, feed: own.feed, kinship };
+    self::judge(&case, judge)
 }
 
 /// The node alone under a tolerance that the user stated: no shadow is asked.

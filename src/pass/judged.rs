@@ -2,8 +2,8 @@
 
 use super::accumulated::{self, Pending};
 use super::bench::Bench;
-use super::isolated::{self, Case};
-use super::lacking;
+use super::decision::{self, Evidence};
+use super::isolated::{self, Case, Own};
 use super::layers::Layers;
 use super::plan::{Plan, is_random};
 use super::turns;
@@ -12,9 +12,9 @@ use super::witness;
 use crate::error::Result;
 use crate::floor::Rounding;
 use crate::graph::{Graph, Step, cost};
-use crate::subject::Output;
+use crate::subject::{Feed, Output};
 use crate::tensor::Tensor;
-use crate::verdict::{Accumulated, Inside, Isolated, TensorResult};
+use crate::verdict::{Accumulated, Inside, Isolated, TensorResult, Why};
 
 /// One step after both subjects have computed it.
 pub struct Walked<'a> {
@@ -23,111 +23,206 @@ pub struct Walked<'a> {
     pub candidate: &'a [Output],
     /// The candidate's outputs on the reference's inputs; None where it could not run alone.
     pub alone: Option<&'a [Output]>,
-    /// What the reference has computed so far.
+    /// What both sides have computed so far.
     pub own_r: &'a Values,
+    pub own_c: &'a Values,
     /// What did not repeat its bits.
     pub repeat: Option<String>,
 }
 
+/// What f64 makes of one output on the inputs of one side.
+type Shadow = (Tensor, Rounding);
+
+/// One output of the step, with the shadow on either side's inputs: the candidate's only where it cannot be asked.
+struct Seen<'a> {
+    walked: &'a Walked<'a>,
+    k: usize,
+    shadow: Option<Shadow>,
+    recorded: Option<Shadow>,
+}
+
 /// Judges every wanted output of the step and puts the results into `layers`.
 pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers) -> Result<()> {
-    let Walked { step, reference, candidate, alone, own_r, .. } = *walked;
-    let graph = bench.graph;
+    let (step, graph) = (walked.step, bench.graph);
     let the_step = &graph.steps[step];
     if !the_step.outputs.iter().any(|o| plan.judged.contains(o)) {
         return Ok(());
     }
-    let feed = |n: &str| own_r.get(n);
-    let complete = the_step.inputs.iter().all(|n| own_r.has(n) || graph.weights.contains_key(n));
-    let judged = match &mut bench.judge {
-        Some(judge) if complete && !is_random(the_step) && !bench.lacking.steps.contains(&step) => {
-            let shadow = judge.eval(step, &feed)?;
-            let rounding = judge.rounding(step, &feed, &shadow)?;
-            Some((shadow, rounding))
-        }
-        _ => None,
+    let shadow = match shadow(bench, step, walked.own_r) {
+        // A recording may hold values that no node takes.
+        Err(_) if !bench.reference.can_isolate() => None,
+        shadow => shadow?,
     };
-    let lent = bench.lacking.lent(&[step]).then(|| lacking::reason(the_step.op()));
+    let recorded = if bench.candidate.can_isolate() { None } else { shadow_of(bench, step, walked.own_c) };
     // What is inside a body comes before what the step gives.
     let mut outputs: Vec<(usize, &String)> = the_step.outputs.iter().enumerate().filter(|(_, n)| plan.judged.contains(*n)).collect();
     outputs.sort_by_key(|(_, n)| !graph.bodies.seen.contains_key(*n));
     for (k, name) in outputs {
-        let shadow = judged.as_ref().map(|(s, r)| (&s[k], &r[k]));
-        if let (Some((_, Rounding::Decision)), Ok(r)) = (shadow, &reference[k]) {
+        let of = |s: &Option<(Vec<Tensor>, Vec<Rounding>)>| s.as_ref().map(|(values, roundings)| (values[k].clone(), roundings[k].clone()));
+        let seen = Seen { walked, k, shadow: of(&shadow), recorded: of(&recorded) };
+        if let (Some((_, Rounding::Decision(_))), Ok(r)) = (&seen.shadow, &walked.reference[k]) {
             layers.replay.insert(name.clone(), r.clone());
         }
-        let isolated = match (&reference[k], alone.map(|a| &a[k])) {
-            (Ok(r), Some(Ok(c))) => isolated_case(bench, step, k, r, c, shadow, &feed)?,
-            (Err(reason), _) | (_, Some(Err(reason))) => Isolated::Abstained { reason: reason.clone() },
-            (Ok(_), None) if lent.is_some() => Isolated::Abstained { reason: lent.clone().unwrap_or_default() },
-            (Ok(_), None) => Isolated::Abstained { reason: why_not_alone(bench, the_step, complete) },
-        };
-        let pending = match (&reference[k], &candidate[k]) {
-            (Ok(_), Ok(_)) if lent.is_some() => Pending::Done(Accumulated::Abstained { reason: lent.clone().unwrap_or_default() }),
-            (Ok(_), Ok(_)) if is_random(the_step) => {
-                Pending::Done(Accumulated::Abstained { reason: "random operator: taken from the reference".into() })
-            }
-            (Ok(r), Ok(c)) => with_margin(accumulated::compare_own(r, c, bench.stated.as_ref(), shadow), bench, step, k, r, c, &feed)?,
-            (Err(reason), _) | (_, Err(reason)) => Pending::Done(Accumulated::Abstained { reason: reason.clone() }),
-        };
-        let mut result = result(graph, step, k, reference[k].as_ref().ok(), isolated, walked.repeat.clone(), own_r);
-        if let (true, Some(inside), Ok(r), Some(Ok(c))) = (result.isolated.over(), &mut result.inside, &reference[k], alone.map(|a| &a[k]))
-        {
-            let (shadow, rounding) = shadow.unwrap_or((r, &Rounding::Exact));
-            let case = Case { step, output: k, reference: r, candidate: c, shadow, rounding, feed: &feed, kinship: bench.kinship };
-            inside.turn = turns::first(&case, bench.stated.as_ref(), bench.judge.as_deref_mut())?;
+        if seen.known(bench, plan) {
+            layers.known += 1;
+            continue;
+        }
+        let isolated = seen.isolated(bench)?;
+        let pending = seen.pending(bench)?;
+        let mut result = result(graph, step, k, walked.reference[k].as_ref().ok(), isolated, walked.repeat.clone(), walked.own_r);
+        if let (true, Some(inside)) = (result.isolated.over(), &mut result.inside) {
+            inside.turn = seen.turn(bench)?;
         }
         layers.results.push(result);
         layers.pending.push(pending);
-        layers.witnessed.extend(bench.golden.zip(reference[k].as_ref().ok()).and_then(|(g, r)| witness::look(g, name, step, r)));
+        layers.witnessed.extend(bench.golden.zip(walked.reference[k].as_ref().ok()).and_then(|(g, r)| witness::look(g, name, step, r)));
     }
     Ok(())
 }
 
-fn why_not_alone(bench: &Bench, step: &Step, complete: bool) -> String {
-    match (bench.candidate.can_isolate(), complete) {
-        _ if is_random(step) => "random operator".into(),
-        (false, _) => "own fault not tested (recorded)".into(),
-        (true, false) => "own fault not tested: the reference lacks an input".into(),
-        (true, true) => "own fault not tested".into(),
-    }
+/// The shadow of a step on the inputs of one side; None where there is none, or an input is not at hand.
+fn shadow(bench: &mut Bench, step: usize, own: &Values) -> Result<Option<(Vec<Tensor>, Vec<Rounding>)>> {
+    let the_step = &bench.graph.steps[step];
+    let lacks = is_random(the_step) || bench.lacking.steps.contains(&step) || !complete(bench.graph, the_step, own);
+    let Some(judge) = bench.judge.as_mut().filter(|_| !lacks) else { return Ok(None) };
+    let feed = |n: &str| own.get(n);
+    let shadow = judge.eval(step, &feed)?;
+    let rounding = judge.rounding(step, &feed, &shadow)?;
+    Ok(Some((shadow, rounding)))
 }
 
-fn isolated_case(
-    bench: &mut Bench,
-    step: usize,
-    output: usize,
-    r: &Tensor,
-    c: &Tensor,
-    shadow: Option<(&Tensor, &Rounding)>,
-    feed: &dyn Fn(&str) -> Option<Tensor>,
-) -> Result<Isolated> {
-    match (&bench.stated, shadow, &mut bench.judge) {
-        (Some(tolerance), _, _) => Ok(isolated::stated(r, c, tolerance)),
-        (None, Some((shadow, rounding)), Some(judge)) => isolated::judge(
-            &Case { step, output, reference: r, candidate: c, shadow, rounding, feed, kinship: bench.kinship },
-            &mut **judge,
-        ),
-        _ => Ok(Isolated::Abstained { reason: "own fault not tested: no shadow".into() }),
-    }
+/// The same of a recording, whose values a node may refuse.
+fn shadow_of(bench: &mut Bench, step: usize, own: &Values) -> Option<(Vec<Tensor>, Vec<Rounding>)> {
+    shadow(bench, step, own).ok().flatten()
 }
 
-/// A differing decision carries its f64 margin on the reference's inputs.
-fn with_margin(
-    pending: Pending,
-    bench: &mut Bench,
-    step: usize,
-    output: usize,
-    r: &Tensor,
-    c: &Tensor,
-    feed: &dyn Fn(&str) -> Option<Tensor>,
-) -> Result<Pending> {
-    match (pending, &mut bench.judge) {
-        (Pending::Decision { comparison, .. }, Some(judge)) => {
-            let margin = if r.shape() == c.shape() { judge.margin(step, feed, output, r, c)? } else { None };
-            Ok(Pending::Decision { comparison, margin: margin.unwrap_or(f64::INFINITY) })
+/// Whether every input of the step is at hand.
+fn complete(graph: &Graph, step: &Step, own: &Values) -> bool {
+    step.inputs.iter().all(|n| own.has(n) || graph.weights.contains_key(n))
+}
+
+impl Seen<'_> {
+    fn step<'g>(&self, bench: &'g Bench) -> &'g Step {
+        &bench.graph.steps[self.walked.step]
+    }
+
+    /// Why the output is nobody's own, where it is not.
+    fn borrowed(&self, bench: &Bench) -> Option<Why> {
+        bench.lacking.lent(&[self.walked.step]).then(|| Why::Borrowed { op: self.step(bench).op().to_string() })
+    }
+
+    /// A constant that a recording does not hold: it is known, and there is nothing to compare.
+    fn known(&self, bench: &Bench, plan: &Plan) -> bool {
+        let absent = self.walked.reference[self.k].is_err() || self.walked.candidate[self.k].is_err();
+        absent && !bench.both_live() && plan.constants.contains(&self.walked.step)
+    }
+
+    fn isolated(&self, bench: &mut Bench) -> Result<Isolated> {
+        let why = match (&self.walked.reference[self.k], self.walked.alone.map(|a| &a[self.k])) {
+            (Ok(r), Some(Ok(c))) => return self.alone(bench, r, c),
+            (_, Some(Err(says))) => Why::NotTested(says.clone()),
+            (reference, None) => match (self.borrowed(bench), reference) {
+                (Some(why), _) => why,
+                (None, _) if is_random(self.step(bench)) => Why::Random,
+                (None, _) if bench.stated.is_none() && self.recorded.is_some() => return self.recorded(bench),
+                (None, Err(says)) => Why::Missing(says.clone()),
+                (None, Ok(_)) => Why::NotTested(self.why_not_alone(bench)),
+            },
+            (Err(says), Some(Ok(_))) => Why::Missing(says.clone()),
+        };
+        Ok(Isolated::NotJudged { why })
+    }
+
+    /// The candidate's node on the reference's values.
+    fn alone(&self, bench: &mut Bench, r: &Tensor, c: &Tensor) -> Result<Isolated> {
+        let feed = |n: &str| self.walked.own_r.get(n);
+        match (&bench.stated, &self.shadow, &mut bench.judge) {
+            (Some(tolerance), _, _) => Ok(isolated::stated(r, c, tolerance)),
+            (None, Some((shadow, rounding)), Some(judge)) => {
+                let (step, output, kinship) = (self.walked.step, self.k, bench.kinship);
+                isolated::judge(&Case { step, output, reference: r, candidate: c, shadow, rounding, feed: &feed, kinship }, &mut **judge)
+            }
+            _ => Ok(Isolated::NotJudged { why: Why::NotTested("own fault not tested: no shadow".into()) }),
         }
-        (pending, _) => Ok(pending),
+    }
+
+    /// What the candidate recorded against f64 on the inputs that it recorded.
+    fn recorded(&self, bench: &mut Bench) -> Result<Isolated> {
+        let (feed_r, feed_c) = (|n: &str| self.walked.own_r.get(n), |n: &str| self.walked.own_c.get(n));
+        let kinship = bench.kinship;
+        let (Some(judge), Some((shadow, rounding)), Ok(value)) = (&mut bench.judge, &self.recorded, &self.walked.candidate[self.k]) else {
+            let says = "own fault not tested (recorded)".into();
+            return Ok(Isolated::NotJudged { why: Why::NotTested(says) });
+        };
+        let reference = match (&self.shadow, &self.walked.reference[self.k]) {
+            (Some((shadow, rounding)), Ok(value)) => Some(Own { value, shadow, rounding, feed: &feed_r }),
+            _ => None,
+        };
+        let candidate = Own { value, shadow, rounding, feed: &feed_c };
+        isolated::recorded(self.walked.step, self.k, reference, candidate, kinship, &mut **judge)
+    }
+
+    fn why_not_alone(&self, bench: &Bench) -> String {
+        match (bench.candidate.can_isolate(), &self.walked.candidate[self.k]) {
+            (false, Ok(_)) => "own fault not tested (recorded): an input of its node is not recorded".into(),
+            (false, Err(says)) => says.clone(),
+            (true, _) => "own fault not tested: the reference lacks an input".into(),
+        }
+    }
+
+    fn pending(&self, bench: &mut Bench) -> Result<Pending> {
+        let not_judged = |why| Ok(Pending::Done(Accumulated::NotJudged { why }));
+        let (r, c) = match (&self.walked.reference[self.k], &self.walked.candidate[self.k]) {
+            (Ok(r), Ok(c)) => (r, c),
+            (Err(says), _) | (_, Err(says)) => return not_judged(Why::Missing(says.clone())),
+        };
+        if let Some(why) = self.borrowed(bench) {
+            return not_judged(why);
+        }
+        if is_random(self.step(bench)) {
+            return not_judged(Why::Random);
+        }
+        let shadow = self.shadow.as_ref().map(|(value, rounding)| (value, rounding));
+        Ok(match accumulated::compare_own(r, c, bench.stated.as_ref(), shadow) {
+            Pending::Decision { comparison, .. } => Pending::Decision { comparison, evidence: self.evidence(bench, r, c)? },
+            pending => pending,
+        })
+    }
+
+    /// What can be told of a decision that differs.
+    fn evidence(&self, bench: &mut Bench, r: &Tensor, c: &Tensor) -> Result<Evidence> {
+        let (feed_r, feed_c) = (|n: &str| self.walked.own_r.get(n), |n: &str| self.walked.own_c.get(n));
+        let (the_step, graph) = (self.step(bench), bench.graph);
+        let at_hand = [self.walked.own_r, self.walked.own_c].map(|own| complete(graph, the_step, own));
+        let unknown = Evidence { own: None, margin: f64::INFINITY };
+        let Some(judge) = bench.judge.as_mut().filter(|_| !bench.lacking.steps.contains(&self.walked.step)) else { return Ok(unknown) };
+        let (step, k) = (self.walked.step, self.k);
+        let margin = if at_hand[0] { judge.margin(step, &feed_r, k, r, c).ok().flatten() } else { None };
+        let sides: [(bool, &Tensor, Feed); 2] = [(at_hand[0], r, &feed_r), (at_hand[1], c, &feed_c)];
+        let mut own = Some(true);
+        for (at_hand, value, feed) in sides {
+            own = match (own, at_hand) {
+                (Some(false), _) => own,
+                (_, false) => None,
+                (own, true) => match decision::is_own(&mut **judge, step, k, value, feed) {
+                    Ok(true) => own,
+                    // A node that refuses the inputs cannot have given the value.
+                    Ok(false) | Err(_) => Some(false),
+                },
+            };
+        }
+        Ok(Evidence { own, margin: margin.unwrap_or(f64::INFINITY) })
+    }
+
+    /// The first turn of a loop in which an observed body tensor is over, alone.
+    fn turn(&self, bench: &mut Bench) -> Result<Option<usize>> {
+        let (Ok(r), Some(Ok(c))) = (&self.walked.reference[self.k], self.walked.alone.map(|a| &a[self.k])) else { return Ok(None) };
+        let feed = |n: &str| self.walked.own_r.get(n);
+        let exact = (r.clone(), Rounding::Exact);
+        let (shadow, rounding) = self.shadow.as_ref().unwrap_or(&exact);
+        let (step, output, kinship) = (self.walked.step, self.k, bench.kinship);
+        let case = Case { step, output, reference: r, candidate: c, shadow, rounding, feed: &feed, kinship };
+        turns::first(&case, bench.stated.as_ref(), bench.judge.as_deref_mut())
     }
 }
 
@@ -157,7 +252,7 @@ fn result(
         macs: if output == 0 { cost::macs(node, &shapes, &shape).unwrap_or(0) } else { 0 },
         shape,
         // Replaced when the floors are known.
-        accumulated: Accumulated::Abstained { reason: "not settled".into() },
+        accumulated: Accumulated::NotJudged { why: Why::NoFloor("not settled".into()) },
         isolated,
         repeat_noise,
     }

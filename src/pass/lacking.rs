@@ -34,8 +34,3 @@ impl Lacking {
         (self.reference || self.candidate) && piece.iter().any(|i| self.steps.contains(i))
     }
 }
-
-/// Why the outputs of such a step are not judged.
-pub fn reason(op: &str) -> String {
-    format!("not independent: libtorch has no operator {op}, its output is the other engine's")
-}

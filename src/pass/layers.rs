@@ -3,6 +3,7 @@
 use super::Watch;
 use super::accumulated::Pending;
 use super::bench::{Bench, Faulty};
+use super::decision;
 use super::judged::{self, Walked};
 use super::noise::shaping;
 use super::plan::{Plan, is_random};
@@ -25,6 +26,10 @@ pub struct Layers {
     pub witnessed: Vec<Waiting>,
     /// Reference values that the noise walk replays.
     pub replay: HashMap<String, Tensor>,
+    /// Decisions that flipped and with whose reference value the candidate went on.
+    pub gone_on: HashSet<String>,
+    /// Constants that a recording does not hold.
+    pub known: usize,
     /// Declared outputs of both subjects.
     pub reference_outputs: HashMap<String, Tensor>,
     pub candidate_outputs: HashMap<String, Tensor>,
@@ -57,18 +62,31 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
         };
         put(bench.graph, piece, &reference, &mut own_r);
         let drawn = piece.iter().any(|i| is_random(&bench.graph.steps[*i]));
-        let (candidate, noise_c) =
-            if drawn || lent { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c).at("candidate")? };
+        // A live candidate goes on with the reference's draw; a recording has gone on with its own.
+        let taken = lent || drawn && bench.candidate.can_isolate();
+        let (mut candidate, noise_c) =
+            if taken { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c).at("candidate")? };
         put(bench.graph, piece, &candidate, &mut own_c);
+        put_known(bench, plan, piece, [&reference, &candidate], [&mut own_r, &mut own_c]);
         check_controls(bench, piece, &own_r)?;
         let alone = if drawn || lent { vec![None; piece.len()] } else { isolated_outputs(bench, piece, &own_r)? };
+        if !taken && bench.candidate.can_isolate() {
+            go_on(bench, piece, &Sides { reference: &reference, alone: &alone, own_r: &own_r }, &mut candidate, &mut own_c, &mut layers)?;
+        }
         for (k, &step) in piece.iter().enumerate() {
             record(bench, step, &reference[k], &candidate[k])?;
             let lacks = bench.lacking.steps.contains(&step);
             keepers.keep(&bench.graph.steps[step], lacks, &reference[k], &candidate[k], &mut layers);
             let repeat = noise_r.clone().map(|n| format!("reference: {n}")).or(noise_c.clone().map(|n| format!("candidate: {n}")));
-            let walked =
-                Walked { step, reference: &reference[k], candidate: &candidate[k], alone: alone[k].as_deref(), own_r: &own_r, repeat };
+            let walked = Walked {
+                step,
+                reference: &reference[k],
+                candidate: &candidate[k],
+                alone: alone[k].as_deref(),
+                own_r: &own_r,
+                own_c: &own_c,
+                repeat,
+            };
             judged::step(bench, plan, &walked, &mut layers)?;
         }
         for &step in piece {
@@ -114,11 +132,7 @@ fn isolated_outputs(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Resul
     let graph = bench.graph;
     let ready = |i: &&usize| graph.steps[**i].inputs.iter().all(|n| own_r.has(n) || graph.weights.contains_key(n));
     let runnable: Vec<usize> = piece.iter().filter(ready).copied().collect();
-    let mut done = if runnable.is_empty() {
-        vec![]
-    } else {
-        bench.candidate.eval(&runnable, Link::Isolated, &|n| own_r.get(n)).at("candidate, node by node")?
-    };
+    let mut done = if runnable.is_empty() { vec![] } else { alone_on(bench, &runnable, own_r).at("candidate, node by node")? };
     let mut outputs = vec![None; piece.len()];
     for (step, values) in runnable.iter().zip(done.drain(..)) {
         if let Some(k) = piece.iter().position(|i| i == step) {
@@ -126,6 +140,96 @@ fn isolated_outputs(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Resul
         }
     }
     Ok(outputs)
+}
+
+/// The candidate's steps on the reference's values. A node may refuse what a recording holds: then it is not tested, and the others are.
+fn alone_on(bench: &mut Bench, steps: &[usize], own_r: &Values) -> Result<Vec<Vec<Output>>> {
+    let graph = bench.graph;
+    match bench.candidate.eval(steps, Link::Isolated, &|n| own_r.get(n)) {
+        Err(_) if !bench.reference.can_isolate() => {
+            let mut one = |step: &usize| match bench.candidate.eval(&[*step], Link::Isolated, &|n| own_r.get(n)) {
+                Ok(mut outputs) => outputs.remove(0),
+                Err(e) => vec![
+                    Err(format!("own fault not tested: the node refuses the recorded inputs: {}", e.message));
+                    graph.steps[*step].outputs.len()
+                ],
+            };
+            Ok(steps.iter().map(&mut one).collect())
+        }
+        done => done,
+    }
+}
+
+/// A constant that a recording does not hold is the other side's.
+fn put_known(bench: &Bench, plan: &Plan, piece: &[usize], outputs: [&Piece; 2], own: [&mut Values; 2]) {
+    if bench.both_live() {
+        return;
+    }
+    let [own_r, own_c] = own;
+    for (k, step) in piece.iter().enumerate().filter(|(_, step)| plan.constants.contains(step)) {
+        for (name, (r, c)) in bench.graph.steps[*step].outputs.iter().zip(outputs[0][k].iter().zip(&outputs[1][k])) {
+            match (r, c) {
+                (Ok(value), Err(_)) => own_c.put(name, value.clone()),
+                (Err(_), Ok(value)) => own_r.put(name, value.clone()),
+                (Ok(_), Ok(_)) | (Err(_), Err(_)) => {}
+            }
+        }
+    }
+}
+
+/// What the candidate's piece is held against.
+struct Sides<'a> {
+    reference: &'a Piece,
+    /// The candidate's outputs on the reference's values.
+    alone: &'a [Option<Vec<Output>>],
+    own_r: &'a Values,
+}
+
+/// Where the candidate decides otherwise by its own right, it goes on with the reference's decision, so that what lies behind stays judged.
+fn go_on(bench: &mut Bench, piece: &[usize], sides: &Sides, candidate: &mut Piece, own_c: &mut Values, layers: &mut Layers) -> Result<()> {
+    for (k, &step) in piece.iter().enumerate() {
+        let outputs = &bench.graph.steps[step].outputs;
+        let mut flipped = false;
+        for (o, name) in outputs.iter().enumerate() {
+            let (Ok(r), Ok(c)) = (&sides.reference[k][o], &candidate[k][o]) else { continue };
+            if r.dtype() != c.dtype() || r.shape() != c.shape() || r.bytes() == c.bytes() {
+                continue;
+            }
+            let alone = sides.alone[k].as_ref().and_then(|a| a[o].as_ref().ok());
+            if flips(bench, (step, o), (r, c, alone), sides.own_r, own_c)? {
+                own_c.put(name, r.clone());
+                layers.gone_on.insert(name.clone());
+                flipped = true;
+            }
+        }
+        let rest = &piece[k + 1..];
+        if flipped && !rest.is_empty() {
+            let again = bench.candidate.eval(rest, Link::Connected, &|n| own_c.get(n)).at("candidate, behind a tie flip")?;
+            put(bench.graph, rest, &again, own_c);
+            candidate.splice(k + 1.., again);
+        }
+    }
+    Ok(())
+}
+
+/// Whether output (step, index) is another decision, and one to which the candidate comes by right: what the node gives on its own inputs, or,
+/// for elements of the input, a tie of the node alone.
+fn flips(
+    bench: &mut Bench,
+    (step, index): (usize, usize),
+    (reference, own, alone): (&Tensor, &Tensor, Option<&Tensor>),
+    own_r: &Values,
+    own_c: &Values,
+) -> Result<bool> {
+    let lacks = bench.lacking.steps.contains(&step);
+    let Some(judge) = bench.judge.as_mut().filter(|_| !lacks) else { return Ok(false) };
+    if !reference.dtype().is_float() {
+        return decision::is_own(&mut **judge, step, index, own, &|n| own_c.get(n));
+    }
+    match alone.filter(|a| judge.selects(step) && a.shape() == reference.shape() && a.bytes() != reference.bytes()) {
+        Some(alone) => Ok(judge.margin(step, &|n| own_r.get(n), index, reference, alone)? == Some(0.0)),
+        None => Ok(false),
+    }
 }
 
 /// An injected fault must change some bit of its own node's output, or it proves nothing.

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod bisect;
 pub mod conclude;
 pub mod context;
+pub mod decision;
 pub mod extract;
 pub mod floors;
 pub mod forward;

@@ -132,6 +132,6 @@ fn disturb(value: Tensor, unit: f64, rounding: &Rounding, mut rng: rand_chacha::
         Rounding::Within { family, scale, terms } if scale.shape() == value.shape() => {
             noise::disturbed(&value, scale, family::noise(*family, *terms, unit), &mut rng).unwrap_or(value)
         }
-        Rounding::Within { .. } | Rounding::Exact | Rounding::Decision | Rounding::Selection | Rounding::Random => value,
+        Rounding::Within { .. } | Rounding::Exact | Rounding::Decision(_) | Rounding::Selection(_) | Rounding::Random => value,
     }
 }

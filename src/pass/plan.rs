@@ -20,12 +20,35 @@ pub struct Plan {
     pub judged: HashSet<String>,
     /// Tensors inside bodies that nobody observes, with the reason; none where only a part of the graph is asked for.
     pub hidden: Vec<(String, String)>,
+    /// Steps whose outputs no input's value decides.
+    pub constants: HashSet<usize>,
     excused: Vec<WildMatch>,
 }
 
 /// Whether the step draws random numbers.
 pub fn is_random(step: &Step) -> bool {
     RANDOM.contains(&step.op())
+}
+
+/// Steps whose outputs no input's value decides: constants, what is computed from them alone, and arithmetic on shapes.
+pub fn constant_steps(graph: &Graph) -> HashSet<usize> {
+    const SHAPES: [&str; 2] = ["Shape", "Size"];
+    let mut known: HashSet<&str> = graph.weights.keys().map(String::as_str).collect();
+    let mut steps = HashSet::new();
+    for (i, step) in graph.steps.iter().enumerate().filter(|(_, step)| !is_random(step)) {
+        if SHAPES.contains(&step.op()) || step.inputs.iter().all(|n| known.contains(n.as_str())) {
+            known.extend(step.outputs.iter().map(String::as_str));
+            steps.insert(i);
+        }
+    }
+    steps
+}
+
+/// Names of the tensors that are equal on both sides by construction: inputs, weights, and what [`constant_steps`] give.
+pub fn known(graph: &Graph) -> HashSet<&str> {
+    let given = graph.inputs.iter().map(|p| p.name.as_str()).chain(graph.weights.keys().map(String::as_str));
+    let constant = constant_steps(graph).into_iter().flat_map(|i| graph.steps[i].outputs.iter().map(String::as_str));
+    given.chain(constant).collect()
 }
 
 impl Plan {
@@ -45,7 +68,8 @@ impl Plan {
         let runs = scenario.runs(Stage::Activations);
         let pieces = if runs { pieces(&graph.steps[..end], &|_| false) } else { vec![] };
         let whole = runs && limit.only.is_empty() && limit.from.is_none() && limit.until.is_none();
-        Ok(Self { pieces, judged, excused, hidden: if whole { hidden } else { vec![] } })
+        let constants = constant_steps(graph);
+        Ok(Self { pieces, judged, constants, excused, hidden: if whole { hidden } else { vec![] } })
     }
 
     /// Puts each of `steps` into a piece of its own.

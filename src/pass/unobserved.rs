@@ -1,15 +1,16 @@
 //! unobserved: what users deploy: the declared outputs of a run in which nothing else was observed, against the observed ones.
 
-use super::accumulated::decided_by_ties;
 use super::bench::Bench;
 use super::bisect;
 use super::layers::Layers;
 use crate::compare::{Tolerance, compare, judge as judge_stated};
 use crate::error::{Place, Result};
 use crate::floor::noise::{Floor, axis_for};
+use crate::graph::Graph;
+use crate::judge::{Limit, against};
 use crate::subject::Session;
 use crate::tensor::Tensor;
-use crate::verdict::Unobserved;
+use crate::verdict::{Accumulated, Isolated, Judgement, TensorResult, Unobserved, Why};
 use std::collections::HashMap;
 
 /// Declared outputs of an un-observed run; None where observing changes nothing.
@@ -45,11 +46,12 @@ impl Wholes {
         &self,
         names: &(String, String),
         layers: &Layers,
+        graph: &Graph,
         floors: &HashMap<String, Floor>,
         stated: Option<&Tolerance>,
     ) -> Vec<Unobserved> {
-        let mut all = judge(&names.0, &self.reference, &layers.reference_outputs, layers, floors, stated);
-        all.extend(judge(&names.1, &self.candidate, &layers.candidate_outputs, layers, floors, stated));
+        let mut all = judge(&names.0, &self.reference, &layers.reference_outputs, layers, graph, floors, stated);
+        all.extend(judge(&names.1, &self.candidate, &layers.candidate_outputs, layers, graph, floors, stated));
         all
     }
 }
@@ -61,12 +63,12 @@ pub fn explained(
     layers: &Layers,
     floors: &HashMap<String, Floor>,
 ) -> Result<Vec<Unobserved>> {
-    let Some(first) = found.iter_mut().find(|u| u.ratio > 1.0) else { return Ok(found) };
+    let Some(first) = found.iter_mut().find(|u| u.judgement.over()) else { return Ok(found) };
     let (inputs, stated, graph) = (bench.inputs, bench.stated, bench.graph);
     for (session, own) in [(&mut bench.reference, &layers.reference_outputs), (&mut bench.candidate, &layers.candidate_outputs)] {
         let off = |outputs: &bisect::Outputs| {
-            let judged = judge("", &Some(outputs.clone()), own, layers, floors, stated.as_ref());
-            judged.iter().any(|u| u.name == first.name && u.ratio > 1.0)
+            let judged = judge("", &Some(outputs.clone()), own, layers, graph, floors, stated.as_ref());
+            judged.iter().any(|u| u.name == first.name && u.judgement.over())
         };
         first.cause = bisect::run(&mut **session, graph, &|n| inputs.get(n).cloned(), &off)?;
         if first.cause.is_some() {
@@ -82,66 +84,98 @@ fn judge(
     whole: &Whole,
     own: &HashMap<String, Tensor>,
     layers: &Layers,
+    graph: &Graph,
     floors: &HashMap<String, Floor>,
     stated: Option<&Tolerance>,
 ) -> Vec<Unobserved> {
-    // Where numbers leave the dtype, an optimiser may take them another way round.
-    let overflow = layers.results.iter().find(|r| r.isolated.overflows()).map(|r| &r.node);
     let one = |(name, tensor): &(String, Tensor)| {
         // An output that nobody asked for has no floor to be held against.
-        let result = layers.results.iter().find(|r| r.name == *name)?;
+        layers.results.iter().find(|r| r.name == *name)?;
         let observed = own.get(name)?;
         let comparison = compare(observed.view(), tensor.view(), axis_for(observed.shape()));
-        let (ratio, abstained) = match (comparison.metrics(), stated, floors.get(name)) {
-            (Some(_), _, _) if comparison.identical() => (0.0, None),
-            // The observed runs have shown that decisions tie on its way: an optimiser may take them otherwise, too.
-            (_, None, _) if decided_by_ties(&result.accumulated) => (0.0, Some("behind decisions that tie on these inputs".to_string())),
-            (_, None, floor) if floor.is_some_and(Floor::is_open) => (0.0, Some("it has no noise floor".to_string())),
-            (_, Some(tolerance), _) => (judge_stated(observed.view(), tensor.view(), tolerance).ratio(), None),
-            (Some(m), None, _) if m.specials.conflicts > 0 => (f64::INFINITY, None),
-            (Some(m), None, Some(floor)) => (floor.judge(m), None),
-            (Some(_), None, None) if !observed.dtype().is_float() => {
-                (0.0, Some("a decision differs, and ties cannot be told where nothing is observed".to_string()))
-            }
-            (Some(_), None, None) | (None, None, _) => (f64::INFINITY, None),
+        let limit = match floors.get(name) {
+            _ if !observed.dtype().is_float() => Limit::Exact { proved: None },
+            Some(floor) => Limit::Spread(floor),
+            None => Limit::Unknown("no noise floor"),
         };
-        let (ratio, abstained) = match overflow {
-            Some(node) if ratio > 1.0 && stated.is_none() => {
-                (0.0, Some(format!("numbers overflow at node '{node}': an optimiser may order them otherwise")))
-            }
-            _ => (ratio, abstained),
+        let judgement = match (stated, in_front(layers, graph, name)) {
+            (Some(tolerance), _) => Judgement::of_ratio(judge_stated(observed.view(), tensor.view(), tolerance).ratio()),
+            (None, Some(why)) => match against(&comparison, limit) {
+                over @ Judgement::Over(_) if comparison.metrics().is_none() => over,
+                Judgement::Over(_) | Judgement::NotJudged(_) => Judgement::NotJudged(why),
+                within @ (Judgement::Within(_) | Judgement::Tie(_)) => within,
+            },
+            (None, None) => against(&comparison, limit),
         };
-        Some(Unobserved { subject: subject.to_string(), name: name.clone(), comparison, ratio, abstained, cause: None })
+        Some(Unobserved { subject: subject.to_string(), name: name.clone(), comparison, judgement, cause: None })
     };
     whole.iter().flatten().filter_map(one).collect()
+}
+
+/// What the observed runs have shown in front of an output that lets an optimiser take it another way round: a decision that ties, or numbers
+/// that the dtype does not hold.
+fn in_front(layers: &Layers, graph: &Graph, output: &str) -> Option<Why> {
+    let steps = graph.ancestors(&[output.to_string()]).unwrap_or_default();
+    let mut before = layers.results.iter().filter(|r| steps.contains(&r.step));
+    let flips = |r: &&TensorResult| matches!(r.accumulated, Accumulated::TieFlip { .. }) || matches!(r.isolated, Isolated::TieFlip { .. });
+    let flip = before.clone().find(flips).map(|r| Why::BehindFlip { node: r.node.clone() });
+    flip.or_else(|| before.find(|r| r.isolated.overflows()).map(|r| Why::BehindOverflow { node: r.node.clone() }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy};
+    use crate::graph::{Node, Port, Step};
+    use crate::verdict::ToleranceBy;
 
-    /// How an output that changes when nothing is observed is judged, by what the observed runs said of it.
-    fn moved(accumulated: Accumulated, stated: Option<&Tolerance>) -> (f64, Option<String>) {
-        let result = TensorResult {
-            name: "y".into(),
-            node: "n".into(),
-            op: "Op".into(),
-            step: 0,
-            dtype: None,
-            shape: vec![2],
-            macs: 0,
-            accumulated,
-            isolated: Isolated::Abstained { reason: "not of interest".into() },
-            repeat_noise: None,
-            inside: None,
+    /// y = n(x), z = m(y): a result of node 'n' and what an output that changes when nothing is observed comes to.
+    fn moved(before: Accumulated, floor: Option<f64>, stated: Option<&Tolerance>, output: Tensor) -> Judgement {
+        let node = |name: &str, from: &str, to: &str| {
+            Step::of(Node {
+                name: name.into(),
+                op: "Op".into(),
+                domain: String::new(),
+                inputs: vec![from.into()],
+                outputs: vec![to.into()],
+                attributes: Default::default(),
+            })
         };
-        let layers = Layers { results: vec![result], ..Default::default() };
-        let own = HashMap::from([("y".to_string(), Tensor::of(&[2], &[1f32, 2.0]))]);
-        let whole = Some(vec![("y".to_string(), Tensor::of(&[2], &[1f32, 3.0]))]);
-        let mut all = judge("onnxruntime", &whole, &own, &layers, &HashMap::new(), stated);
-        let one = all.remove(0);
-        (one.ratio, one.abstained)
+        let graph = Graph {
+            digest: String::new(),
+            name: String::new(),
+            producer: String::new(),
+            ir_version: 8,
+            opsets: Default::default(),
+            inputs: vec![],
+            outputs: vec![Port { name: "z".into(), dtype: None, shape: None }],
+            weights: Default::default(),
+            steps: vec![node("n", "x", "y"), node("m", "y", "z"), node("elsewhere", "x", "w")],
+            functions: vec![],
+            drawn: Default::default(),
+            metadata: Default::default(),
+            bodies: Default::default(),
+        };
+        let results =
+            [("y", "n", 0, before), ("z", "m", 1, compared()), ("w", "elsewhere", 2, tie())].map(|(name, node, step, accumulated)| {
+                TensorResult {
+                    name: name.into(),
+                    node: node.into(),
+                    op: "Op".into(),
+                    step,
+                    dtype: None,
+                    shape: vec![2],
+                    macs: 0,
+                    accumulated,
+                    isolated: Isolated::NotJudged { why: Why::NotTested("not of interest".into()) },
+                    repeat_noise: None,
+                    inside: None,
+                }
+            });
+        let layers = Layers { results: results.into(), ..Default::default() };
+        let own = HashMap::from([("z".to_string(), Tensor::from_f64(output.dtype(), &[2], &[1.0, 2.0]).unwrap())]);
+        let floors = floor.map(|f| ("z".to_string(), Floor { axis: None, max: vec![f], rms: vec![f], runs: 4 })).into_iter().collect();
+        let whole = Some(vec![("z".to_string(), output)]);
+        judge("onnxruntime", &whole, &own, &layers, &graph, &floors, stated).remove(0).judgement
     }
 
     fn compared() -> Accumulated {
@@ -149,20 +183,35 @@ mod tests {
         Accumulated::Compared { comparison: compare(t.view(), t.view(), None), ratio: 0.0, by: ToleranceBy::Exact }
     }
 
+    fn tie() -> Accumulated {
+        Accumulated::TieFlip { flips: 1, of: 2, margin: 0.0 }
+    }
+
+    fn floats() -> Tensor {
+        Tensor::of(&[2], &[1f32, 3.0])
+    }
+
     #[test]
-    fn an_output_that_ties_decide_abstains_and_any_other_that_moves_is_off() {
-        let behind = || Accumulated::Abstained { reason: "behind the tie flip at 'topk'".into() };
-        let tie = || Some("behind decisions that tie on these inputs".to_string());
-        assert_eq!(moved(behind(), None), (0.0, tie()));
-        assert_eq!(moved(Accumulated::TieFlip { flips: 1, of: 2, margin: 0.0 }, None), (0.0, tie()));
-        assert_eq!(moved(compared(), None), (f64::INFINITY, None));
-        assert_eq!(moved(Accumulated::Abstained { reason: "random operator".into() }, None), (f64::INFINITY, None));
+    fn an_output_behind_a_tie_abstains_and_any_other_that_moves_is_judged() {
+        let behind = || Judgement::NotJudged(Why::BehindFlip { node: "n".into() });
+        assert_eq!(moved(tie(), Some(1e-6), None, floats()), behind());
+        assert_eq!(moved(tie(), None, None, floats()), behind());
+        assert!(matches!(moved(tie(), Some(1.0), None, floats()), Judgement::Within(_)), "what its floor holds is judged all the same");
+        assert!(moved(compared(), Some(1e-6), None, floats()).over(), "a tie elsewhere excuses nothing");
+        assert_eq!(moved(compared(), None, None, floats()), Judgement::NotJudged(Why::NoFloor("no noise floor".into())));
+        assert_eq!(moved(compared(), Some(f64::INFINITY), None, floats()), Judgement::NotJudged(Why::OpenFloor));
+    }
+
+    #[test]
+    fn an_integer_output_that_moves_without_a_tie_in_front_is_off() {
+        for output in [Tensor::of(&[2], &[1i64, 3]), Tensor::of(&[2], &[1u8, 3]), Tensor::of(&[2], &[1i32, 3])] {
+            assert!(moved(compared(), None, None, output.clone()).over(), "{output:?}");
+            assert!(!moved(tie(), None, None, output).over());
+        }
     }
 
     #[test]
     fn a_tolerance_of_the_users_own_judges_behind_ties_as_well() {
-        let (ratio, abstained) =
-            moved(Accumulated::TieFlip { flips: 1, of: 2, margin: 0.0 }, Some(&Tolerance::Flat { atol: 0.5, rtol: 0.0 }));
-        assert_eq!((ratio > 1.0, abstained), (true, None));
+        assert!(moved(tie(), None, Some(&Tolerance::Flat { atol: 0.5, rtol: 0.0 }), floats()).over());
     }
 }

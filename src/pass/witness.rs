@@ -7,8 +7,10 @@ use crate::compare::{Comparison, compare};
 use crate::floor::noise::{Floor, axis_for};
 use crate::golden::estimate::{self, Seen};
 use crate::golden::{Golden, Held, Value};
-use crate::stage::golden::{Witnessed, sketched};
+use crate::judge::{Limit, against};
+use crate::stage::golden::{Sketched, Witnessed};
 use crate::tensor::Tensor;
+use crate::verdict::Judgement;
 use std::collections::HashMap;
 
 /// One tensor of the golden beside the reference's, not yet held against a floor.
@@ -74,27 +76,20 @@ pub fn settle(waiting: Vec<Waiting>, floors: &HashMap<String, Floor>) -> Vec<Wit
 
 /// Holds one tensor against its floor.
 pub fn held(w: &Waiting, floors: &HashMap<String, Floor>) -> Witnessed {
-    let floor = floors.get(&w.name);
-    let out = |ratio: f64, distance: f64, note: Option<String>| Witnessed {
-        name: w.name.clone(),
-        step: w.step,
-        stored: w.stored.into(),
-        ratio,
-        distance,
-        note,
-    };
-    match (&w.seen, floor) {
-        (Looked::Same, _) => out(0.0, 0.0, None),
-        (Looked::Unlike(what), _) => out(f64::INFINITY, f64::INFINITY, Some(what.clone())),
-        (Looked::Decision, _) => out(f64::INFINITY, f64::INFINITY, Some("decisions differ".into())),
-        (Looked::Full(c), Some(floor)) => match c.metrics() {
-            Some(m) if m.specials.conflicts == 0 => out(floor.judge(m), m.rel_l2, None),
-            _ => out(f64::INFINITY, f64::INFINITY, Some("not finite on one side".into())),
-        },
-        (Looked::Sketch(seen), Some(floor)) => {
-            let told = sketched(seen, floor, w.numel);
-            out(told.ratio, told.relative, Some("estimated from a sketch".into()))
+    let limit = floors.get(&w.name).map_or(Limit::Unknown("no noise floor"), Limit::Spread);
+    let (judgement, distance, note) = match &w.seen {
+        Looked::Same => (Judgement::Within(0.0), 0.0, None),
+        Looked::Unlike(what) => (Judgement::Over(f64::INFINITY), f64::INFINITY, Some(what.clone())),
+        Looked::Decision => (Judgement::Over(f64::INFINITY), f64::INFINITY, Some("decisions differ".into())),
+        Looked::Full(comparison) => {
+            let conflicts = comparison.metrics().is_none_or(|m| m.specials.conflicts > 0);
+            let distance = comparison.metrics().filter(|_| !conflicts).map_or(f64::INFINITY, |m| m.rel_l2);
+            (against(comparison, limit), distance, conflicts.then(|| "not finite on one side".to_string()))
         }
-        (Looked::Full(_) | Looked::Sketch(_), None) => out(f64::NAN, f64::NAN, Some("no noise floor".into())),
-    }
+        Looked::Sketch(seen) => {
+            let relative = if let Seen::Values(e) = seen { e.relative } else { f64::INFINITY };
+            (against(&Sketched { seen, numel: w.numel }, limit), relative, Some("estimated from a sketch".into()))
+        }
+    };
+    Witnessed { name: w.name.clone(), step: w.step, stored: w.stored.into(), judgement, distance, note }
 }

@@ -79,7 +79,7 @@ fn diverge(run: &Run) -> Vec<String> {
                     "DIVERGE only when not observed: output '{}' of {} moves beyond its floor when the graph is optimised as deployed",
                     u.name, u.subject
                 ),
-                format!("  {diff}, {} x tolerance", number(u.ratio)),
+                format!("  {diff}, {} x tolerance", number(u.judgement.ratio().unwrap_or(f64::INFINITY))),
             ];
             lines.extend(why(u.cause.as_ref()));
             lines
@@ -230,7 +230,7 @@ fn isolated(t: &TensorResult) -> Vec<String> {
             }
         }
         Isolated::TieFlip { flips, of, .. } => vec![format!("  isolated    {flips} of {of} decisions flip at exact ties")],
-        Isolated::Abstained { reason } => vec![format!("  isolated    {reason}")],
+        Isolated::NotJudged { why } => vec![format!("  isolated    {why}")],
     }
 }
 
@@ -257,7 +257,7 @@ fn accumulated(t: &TensorResult) -> Vec<String> {
         Accumulated::TieFlip { flips, of, margin } => {
             vec![format!("  accumulated {flips} of {of} decisions flip, f64 margin {}", number(*margin))]
         }
-        Accumulated::Abstained { reason } => vec![format!("  accumulated not compared: {reason}")],
+        Accumulated::NotJudged { why } => vec![format!("  accumulated not judged: {why}")],
     }
 }
 

@@ -69,7 +69,7 @@ fn isolated(t: &TensorResult) -> String {
         Isolated::Stated { ratio, .. } => format!("{} x tolerance", number(*ratio)),
         Isolated::TieFlip { flips, .. } => format!("{flips} tie flips"),
         Isolated::RuleDifference { margin, .. } => format!("rule difference, margin {}", number(*margin)),
-        Isolated::Abstained { reason } => reason.clone(),
+        Isolated::NotJudged { why } => why.to_string(),
     }
 }
 
@@ -78,7 +78,7 @@ fn accumulated(t: &TensorResult) -> String {
         Accumulated::Compared { comparison, by: ToleranceBy::Unjudged, .. } => metrics(comparison),
         Accumulated::Compared { ratio, by, .. } => format!("{} x ({})", number(*ratio), provenance(by)),
         Accumulated::TieFlip { flips, margin, .. } => format!("{flips} tie flips, margin {}", number(*margin)),
-        Accumulated::Abstained { reason } => reason.clone(),
+        Accumulated::NotJudged { why } => why.to_string(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::compare::json;
 use crate::floor::noise::{Floor, R};
-use crate::golden::estimate::{Estimate, Seen};
+use crate::golden::estimate::Seen;
+use crate::judge::{Differs, Row};
+use crate::verdict::Judgement;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -28,9 +30,7 @@ pub struct Witnessed {
     pub step: usize,
     /// `full` or `sketch`.
     pub stored: String,
-    /// Error / (R · spread); over 1 diverges, NaN was not judged.
-    #[serde(with = "json")]
-    pub ratio: f64,
+    pub judgement: Judgement,
     /// Relative L2 distance; estimated where a sketch was kept.
     #[serde(with = "json")]
     pub distance: f64,
@@ -40,42 +40,50 @@ pub struct Witnessed {
 
 impl Witnessed {
     pub fn over(&self) -> bool {
-        self.ratio > 1.0
+        self.judgement.over()
     }
 }
 
 impl Report {
     /// How many tensors were judged.
     pub fn compared(&self) -> usize {
-        self.tensors.iter().filter(|t| !t.ratio.is_nan()).count()
+        self.tensors.iter().filter(|t| t.judgement.why().is_none()).count()
     }
 }
 
-/// What a sketch tells of a tensor beside a floor.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sketched {
-    /// Error / (R · spread); over 1 diverges.
-    pub ratio: f64,
-    pub distance: f64,
-    /// `distance` over the reference's norm.
-    pub relative: f64,
+/// A sketch beside the tensor that it was made of, or should have been; `numel` is the tensor's.
+pub struct Sketched<'a> {
+    pub seen: &'a Seen,
+    pub numel: usize,
 }
 
-/// What a sketch tells of a tensor of `numel` elements; infinite where no distance is stated.
-pub fn sketched(seen: &Seen, floor: &Floor, numel: usize) -> Sketched {
-    match seen {
-        Seen::Values(e) => Sketched { ratio: estimate_ratio(e, floor, numel), distance: e.distance, relative: e.relative },
-        Seen::Attributes(_) | Seen::NotFinite { .. } => Sketched { ratio: f64::INFINITY, distance: f64::INFINITY, relative: f64::INFINITY },
+impl Differs for Sketched<'_> {
+    fn row(&self) -> Row {
+        match self.seen {
+            Seen::Values(e) if !e.differs => Row::Equal,
+            Seen::Values(e) if e.sample.specials.conflicts > 0 => Row::NotFinite,
+            Seen::Values(_) => Row::Finite,
+            Seen::Attributes(_) => Row::Attributes,
+            Seen::NotFinite { .. } => Row::NotFinite,
+        }
     }
-}
 
-/// How an estimated distance stands to a floor: the larger of the smallest distance that the estimate allows (three standard errors)
-/// over the spread's norm, and the largest sampled error over the largest spread.
-fn estimate_ratio(e: &Estimate, floor: &Floor, numel: usize) -> f64 {
-    let per_channel = numel as f64 / floor.rms.len().max(1) as f64;
-    let spread = floor.rms.iter().map(|r| r * r * per_channel).sum::<f64>().sqrt();
-    let least = (e.distance - e.resolution).max(0.0) / (1.0 + 1.5 * e.error);
-    let over = |error: f64, floor: f64| if error == 0.0 { 0.0 } else { error / (R * floor) };
-    let sampled = over(e.sample.max_abs.value, floor.max.iter().copied().fold(0.0, f64::max));
-    over(least, spread).max(sampled)
+    /// The larger of the smallest distance that the estimate allows (three standard errors) over the spread's norm, and the largest sampled
+    /// error over the largest spread.
+    fn ratio(&self, floor: &Floor) -> Option<f64> {
+        let Seen::Values(e) = self.seen else { return None };
+        if floor.max.iter().chain(&floor.rms).any(|f| !f.is_finite()) {
+            return None;
+        }
+        let per_channel = self.numel as f64 / floor.rms.len().max(1) as f64;
+        let spread = floor.rms.iter().map(|r| r * r * per_channel).sum::<f64>().sqrt();
+        let least = (e.distance - e.resolution).max(0.0) / (1.0 + 1.5 * e.error);
+        let over = |error: f64, floor: f64| if error == 0.0 { 0.0 } else { error / floor };
+        let sampled = over(e.sample.max_abs.value, floor.max.iter().copied().fold(0.0, f64::max));
+        match e.distance.is_nan() {
+            // The projections left the range of f64: the samples alone can say that it is over.
+            true => Some(sampled).filter(|s| *s > R),
+            false => Some(over(least, spread).max(sampled)),
+        }
+    }
 }

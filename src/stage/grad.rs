@@ -3,11 +3,12 @@
 //! "The reference has none either" is told apart from "lost here": a missing gradient stands for zeros, and zeros are held against
 //! the same floor as any other value.
 
-use super::golden::sketched;
+use super::golden::Sketched;
 use crate::compare::{compare, json};
 use crate::floor::noise::{Floor, axis_for};
 use crate::golden::estimate::{self, Seen};
 use crate::golden::sketch::Sketch;
+use crate::judge::{Limit, against};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -132,7 +133,7 @@ pub fn judge(name: &str, exact: Exact, candidate: Option<&Tensor>, weight: f64) 
     let comparison = compare(r.view(), c.view(), axis_for(&shape));
     let Some(m) = comparison.metrics() else { return out(State::OtherShape, UNLIKE) };
     let ratio = match exact.floor {
-        Some(floor) => floor.judge(m) / weight.abs(),
+        Some(floor) => against(m, Limit::Spread(floor)).ratio().map_or(f64::INFINITY, |r| r / weight.abs()),
         None if comparison.identical() => 0.0,
         None => f64::INFINITY,
     };
@@ -154,13 +155,13 @@ pub fn judge_sketch(name: &str, exact: Exact, golden: &Sketch, weight: f64) -> G
     let Some(gradient) = exact.gradient else { return out(State::OnlyHere, [f64::INFINITY, golden.norm, f64::INFINITY]) };
     let narrow = gradient.to_f64().iter().map(|v| (v * weight) as f32).collect::<Vec<f32>>();
     let seen = estimate::against(golden, Tensor::from_vec(gradient.shape(), narrow).view());
-    let told = exact.floor.map(|floor| sketched(&seen, floor, gradient.numel()));
-    let ratio = told.map_or(f64::INFINITY, |t| t.ratio / weight.abs());
-    match (&seen, told) {
-        (Seen::Attributes(_), _) => out(State::OtherShape, UNLIKE),
-        (Seen::Values(_), Some(t)) if ratio <= 1.0 => out(State::Agrees, [ratio, t.distance, t.relative]),
-        (Seen::Values(_), Some(t)) => out(State::Differs, [ratio, t.distance, t.relative]),
-        (Seen::Values(_), None) | (Seen::NotFinite { .. }, _) => out(State::Differs, UNLIKE),
+    let told = exact.floor.and_then(|floor| against(&Sketched { seen: &seen, numel: gradient.numel() }, Limit::Spread(floor)).ratio());
+    let ratio = told.map_or(f64::INFINITY, |t| t / weight.abs());
+    match &seen {
+        Seen::Attributes(_) => out(State::OtherShape, UNLIKE),
+        Seen::Values(e) if ratio <= 1.0 => out(State::Agrees, [ratio, e.distance, e.relative]),
+        Seen::Values(e) if told.is_some() => out(State::Differs, [ratio, e.distance, e.relative]),
+        Seen::Values(_) | Seen::NotFinite { .. } => out(State::Differs, UNLIKE),
     }
 }
 

@@ -39,7 +39,7 @@ fn golden(stage: Stage, regions: &Regions, found: &Stages) -> Option<StageVerdic
         "golden ({}) against reference: '{}' {} x floor, relative L2 {}{note}",
         report.subject,
         t.name,
-        number(t.ratio),
+        number(t.judgement.ratio().unwrap_or(f64::NAN)),
         number(t.distance)
     );
     Some(diverge(stage, &t.name, regions.terms(t.step).first().map(|s| s.to_string()), vec![says]))

@@ -99,6 +99,9 @@ pub trait Judge {
     /// Outputs of one step, floats as f64; discrete dtypes as declared.
     fn eval(&mut self, step: usize, feed: Feed) -> Result<Vec<Tensor>>;
 
+    /// Whether the floats that the step gives are elements of its input, chosen by an operator that rounds before it decides.
+    fn selects(&self, step: usize) -> bool;
+
     /// For each output of the step, the rounding that a correct engine may show on these inputs.
     fn rounding(&mut self, step: usize, feed: Feed, outputs: &[Tensor]) -> Result<Vec<Rounding>>;
 

@@ -28,7 +28,7 @@ pub fn decide(tensors: &[TensorResult], ancestry: &Ancestry, unobserved: &[Unobs
     let untested: Vec<String> = over.iter().filter(|t| !t.isolated.compared()).map(|t| t.name.clone()).collect();
     let drifted: Vec<&TensorResult> = over.into_iter().filter(|t| t.isolated.compared()).collect();
     let drift = drifted.first().map(|first| drift(first, drifted.len(), tensors, ancestry));
-    let only_unobserved: Vec<Unobserved> = unobserved.iter().filter(|u| u.ratio > 1.0).cloned().collect();
+    let only_unobserved: Vec<Unobserved> = unobserved.iter().filter(|u| u.judgement.over()).cloned().collect();
     let compared = tensors.iter().any(|t| t.accumulated.compared() || t.isolated.compared());
     let diverges =
         !origins.is_empty() || !untested.is_empty() || drift.is_some() || !only_unobserved.is_empty() || !input_mismatch.is_empty();
@@ -68,9 +68,12 @@ fn drift(first: &TensorResult, count: usize, tensors: &[TensorResult], ancestry:
         let entry = worst.entry(t.step).or_insert(0.0);
         *entry = entry.max(ratio);
     }
+    // What a node rounds itself is born there and has not grown.
+    let born: HashMap<usize, f64> = tensors.iter().filter_map(|t| Some((t.step, t.isolated.own_ratio()?))).collect();
     let growth = |t: &TensorResult| {
         let before = ancestry.0[t.step].iter().filter_map(|p| worst.get(p)).copied().fold(0.0, f64::max);
-        worst.get(&t.step).map_or(0.0, |after| after / before.max(1e-3))
+        let from = before.max(born.get(&t.step).copied().unwrap_or(0.0));
+        worst.get(&t.step).map_or(0.0, |after| if from > 0.0 { after / from } else { 1.0 })
     };
     // Only what lies at or before the first drifted tensor can have caused it.
     let candidates = tensors.iter().filter(|t| t.step <= first.step);
@@ -88,7 +91,7 @@ fn tie_flips(tensors: &[TensorResult]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Accumulated, Isolated, ToleranceBy};
+    use super::super::{Accumulated, Isolated, ToleranceBy, Why};
     use super::*;
     use crate::compare::compare;
     use crate::tensor::Tensor;
@@ -107,7 +110,7 @@ mod tests {
             accumulated: Accumulated::Compared { comparison: comparison(ratio == 0.0), ratio, by: ToleranceBy::Exact },
             isolated: match isolated_over {
                 Some(over) => Isolated::Exact { comparison: comparison(!over), side: over.then_some(Side::Candidate) },
-                None => Isolated::Abstained { reason: "recorded".into() },
+                None => Isolated::NotJudged { why: Why::NotTested("recorded".into()) },
             },
             repeat_noise: None,
             inside: None,
@@ -144,7 +147,8 @@ mod tests {
         let tensors = [result(0, Some(false), 0.1), result(1, Some(false), 0.9), result(2, Some(false), 1.1)];
         let v = decide(&tensors, &chain(3), &[], vec![]);
         let drift = v.drift.unwrap();
-        assert_eq!((drift.first.as_str(), drift.amplifier.as_str()), ("n2", "n0"));
+        assert_eq!((drift.first.as_str(), drift.amplifier.as_str()), ("n2", "n1"), "it grows ninefold there, and is born before");
+        assert!((drift.amplification - 9.0).abs() < 1e-9);
     }
 
     #[test]
@@ -156,7 +160,7 @@ mod tests {
     #[test]
     fn nothing_compared_is_never_agreement() {
         let mut t = result(0, None, 0.0);
-        t.accumulated = Accumulated::Abstained { reason: "x".into() };
+        t.accumulated = Accumulated::NotJudged { why: Why::NoFloor("x".into()) };
         assert_eq!(decide(&[t], &chain(1), &[], vec![]).outcome, Outcome::Nothing);
         assert_eq!(decide(&[], &chain(0), &[], vec![]).outcome, Outcome::Nothing);
     }

@@ -1,11 +1,13 @@
 //! verdict: what all comparisons together say: where it first diverges, every origin, and what was not compared.
 
 mod decide;
+mod judgement;
 mod ledger;
 mod tensor;
 
 pub use decide::{Ancestry, decide};
-pub use ledger::{Ledger, ledger};
+pub use judgement::{Judgement, Why};
+pub use ledger::{Ledger, Required, Unjudged, ledger};
 pub use tensor::{Accumulated, Inside, Isolated, Side, TensorResult, ToleranceBy};
 
 use crate::compare::{Comparison, json};
@@ -19,10 +21,7 @@ pub struct Unobserved {
     pub subject: String,
     pub name: String,
     pub comparison: Comparison,
-    #[serde(with = "json")]
-    pub ratio: f64,
-    /// None where the tensor was not judged.
-    pub abstained: Option<String>,
+    pub judgement: Judgement,
     /// What in the optimised session makes it differ, where that could be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,

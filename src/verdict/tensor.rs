@@ -1,5 +1,6 @@
 //! tensor: one tensor, judged twice: with all that lies before it, and its node alone; and which side is off.
 
+use super::{Judgement, Why};
 use crate::compare::{Comparison, json};
 use crate::floor::bound::{Bounded, DetectionLimit};
 use crate::tensor::DType;
@@ -86,15 +87,15 @@ pub enum Accumulated {
         ratio: f64,
         by: ToleranceBy,
     },
-    /// Decisions that differ although every input agrees: both sides of a tie.
+    /// Decisions that differ, each the node's own on inputs that agree: both sides of a tie.
     TieFlip {
         flips: u64,
         of: u64,
         #[serde(with = "json")]
         margin: f64,
     },
-    Abstained {
-        reason: String,
+    NotJudged {
+        why: Why,
     },
 }
 
@@ -106,6 +107,8 @@ pub enum ToleranceBy {
     Rounding,
     /// The Monte Carlo spread times R.
     Noise { runs: u32 },
+    /// The same, of a graph that only the candidate has: at most a thousandth of the channel's root mean square.
+    CandidateNoise { runs: u32 },
     /// Equal bits demanded.
     Exact,
     /// The user's own tolerance.
@@ -136,7 +139,7 @@ pub enum Isolated {
         #[serde(with = "json")]
         ratio: f64,
     },
-    /// A decision that differs where the f64 margin is 0 (or below what rounding of one node can be).
+    /// A decision of a node that rounds before it decides, or whose order is open: the border is nearer than that.
     TieFlip {
         flips: u64,
         of: u64,
@@ -150,8 +153,8 @@ pub enum Isolated {
         margin: f64,
         side: Option<Side>,
     },
-    Abstained {
-        reason: String,
+    NotJudged {
+        why: Why,
     },
 }
 
@@ -163,12 +166,24 @@ impl Isolated {
             Isolated::Exact { comparison, .. } => !comparison.identical(),
             Isolated::Stated { ratio, .. } => *ratio > 1.0,
             Isolated::RuleDifference { .. } => true,
-            Isolated::TieFlip { .. } | Isolated::Abstained { .. } => false,
+            Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => false,
+        }
+    }
+
+    /// How far the node itself is off, in units of its bound, on the side that is further off.
+    pub fn own_ratio(&self) -> Option<f64> {
+        match self {
+            Isolated::Bounded { bounded, .. } => Some(bounded.reference.max(bounded.candidate)).filter(|r| r.is_finite()),
+            Isolated::Exact { .. }
+            | Isolated::Stated { .. }
+            | Isolated::TieFlip { .. }
+            | Isolated::RuleDifference { .. }
+            | Isolated::NotJudged { .. } => None,
         }
     }
 
     pub fn compared(&self) -> bool {
-        !matches!(self, Isolated::Abstained { .. })
+        !matches!(self, Isolated::NotJudged { .. })
     }
 
     /// Whether something on the way was more than the dtype holds.
@@ -180,7 +195,7 @@ impl Isolated {
         match self {
             Isolated::Bounded { side, .. } | Isolated::Exact { side, .. } | Isolated::RuleDifference { side, .. } => *side,
             Isolated::Stated { .. } => Some(Side::Unknown),
-            Isolated::TieFlip { .. } | Isolated::Abstained { .. } => None,
+            Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => None,
         }
     }
 
@@ -191,28 +206,37 @@ impl Isolated {
             | Isolated::Stated { .. }
             | Isolated::TieFlip { .. }
             | Isolated::RuleDifference { .. }
-            | Isolated::Abstained { .. } => None,
+            | Isolated::NotJudged { .. } => None,
         }
     }
 }
 
 impl Accumulated {
+    /// What the judgement of `comparison`, held against `by`, comes to; `margin` is that of a decision.
+    pub fn of(judgement: Judgement, comparison: Comparison, by: ToleranceBy, margin: f64) -> Self {
+        match judgement {
+            Judgement::Within(ratio) | Judgement::Over(ratio) => Accumulated::Compared { comparison, ratio, by },
+            Judgement::Tie(flips) => Accumulated::TieFlip { flips, of: comparison.metrics().map_or(0, |m| m.numel), margin },
+            Judgement::NotJudged(why) => Accumulated::NotJudged { why },
+        }
+    }
+
     pub fn over(&self) -> bool {
         match self {
             Accumulated::Compared { ratio, .. } => *ratio > 1.0 || ratio.is_nan(),
-            Accumulated::TieFlip { .. } | Accumulated::Abstained { .. } => false,
+            Accumulated::TieFlip { .. } | Accumulated::NotJudged { .. } => false,
         }
     }
 
     pub fn compared(&self) -> bool {
-        !matches!(self, Accumulated::Abstained { .. } | Accumulated::Compared { by: ToleranceBy::Unjudged, .. })
+        !matches!(self, Accumulated::NotJudged { .. } | Accumulated::Compared { by: ToleranceBy::Unjudged, .. })
     }
 
     /// Error / tolerance, where there is one.
     pub fn ratio(&self) -> Option<f64> {
         match self {
             Accumulated::Compared { ratio, .. } => Some(*ratio),
-            Accumulated::TieFlip { .. } | Accumulated::Abstained { .. } => None,
+            Accumulated::TieFlip { .. } | Accumulated::NotJudged { .. } => None,
         }
     }
 }
@@ -222,7 +246,7 @@ impl TensorResult {
     pub fn candidate_shape(&self) -> Option<Vec<usize>> {
         match &self.accumulated {
             Accumulated::Compared { comparison: Comparison::Attributes(a), .. } => a.shape.as_ref().map(|(_, c)| c.clone()),
-            Accumulated::Compared { .. } | Accumulated::TieFlip { .. } | Accumulated::Abstained { .. } => None,
+            Accumulated::Compared { .. } | Accumulated::TieFlip { .. } | Accumulated::NotJudged { .. } => None,
         }
     }
 }

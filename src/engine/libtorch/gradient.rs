@@ -125,7 +125,7 @@ impl TorchGradient {
                 let mut rng = noise::signs(noise.seed, noise.run, i << 8 | k);
                 shaken(&y, plain, &scale, amplitude, &mut rng).map(|t| t.unwrap_or(y))
             }
-            Rounding::Within { .. } | Rounding::Exact | Rounding::Decision | Rounding::Selection | Rounding::Random => Ok(y),
+            Rounding::Within { .. } | Rounding::Exact | Rounding::Decision(_) | Rounding::Selection(_) | Rounding::Random => Ok(y),
         })
         .collect()
     }

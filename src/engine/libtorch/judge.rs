@@ -8,7 +8,7 @@ use super::perturbed;
 use super::scales;
 use super::value::Value;
 use parity::error::{Error, Result};
-use parity::floor::{Family, Rounding};
+use parity::floor::{Alone, Family, Rounding};
 use parity::graph::{Graph, Step, hoist};
 use parity::subject::{Feed, Judge, Options};
 use parity::tensor;
@@ -75,8 +75,8 @@ impl TorchJudge {
         for (i, node) in step.nodes.iter().enumerate() {
             match interpret::find(node, graph)?.scale(node) {
                 Scale::Exact => {}
-                Scale::Decision(_) => decides = decides.or(Some(i)),
-                Scale::Selection(_)
+                Scale::Decision(..) => decides = decides.or(Some(i)),
+                Scale::Selection(..)
                 | Scale::Random
                 | Scale::Absolute(..)
                 | Scale::Output(_)
@@ -139,6 +139,11 @@ impl Judge for TorchJudge {
         outputs.iter().map(tensor).collect()
     }
 
+    fn selects(&self, step: usize) -> bool {
+        let scale = |node| Some(matches!(interpret::find(node, &self.graph).ok()?.scale(node), Scale::Selection(Alone::Rounds, _)));
+        self.graph.steps[step].nodes.iter().any(|node| scale(node) == Some(true))
+    }
+
     fn rounding(&mut self, step: usize, feed: Feed, outputs: &[tensor::Tensor]) -> Result<Vec<Rounding>> {
         let _no_grad = tch::no_grad_guard();
         self.at(step);
@@ -155,17 +160,21 @@ impl Judge for TorchJudge {
         let op = interpret::find(node, &graph)?;
         match op.scale(node) {
             Scale::Exact => Ok(uniform(Rounding::Exact)),
-            Scale::Decision(_) => Ok(uniform(Rounding::Decision)),
+            Scale::Decision(alone, _) => Ok(uniform(Rounding::Decision(*alone))),
             Scale::Random => Ok(uniform(Rounding::Random)),
-            Scale::Selection(_) => {
-                Ok(outputs.iter().map(|y| if y.dtype().is_float() { Rounding::Selection } else { Rounding::Decision }).collect())
+            Scale::Selection(alone, _) => {
+                let of = |y: &tensor::Tensor| if y.dtype().is_float() { Rounding::Selection(*alone) } else { Rounding::Decision(*alone) };
+                Ok(outputs.iter().map(of).collect())
             }
             scale => {
                 let graded = matches!(scale, Scale::Graded(..)) || hoist::has_body(node);
                 let scales = scales::of(op, scale, &|| self.call_of(step, at, &graph, feed), &torch_all(outputs)?)?;
                 let mut all = scales.map_or_else(|| Ok(uniform(Rounding::Exact)), |(family, s)| within(family, s))?;
                 if graded {
-                    all.iter_mut().zip(outputs).filter(|(_, y)| !y.dtype().is_float()).for_each(|(r, _)| *r = Rounding::Decision);
+                    all.iter_mut()
+                        .zip(outputs)
+                        .filter(|(_, y)| !y.dtype().is_float())
+                        .for_each(|(r, _)| *r = Rounding::Decision(Alone::Rounds));
                 }
                 Ok(all)
             }
@@ -192,7 +201,7 @@ impl Judge for TorchJudge {
             let call = self.call_of(step, at, &graph, feed)?;
             return perturbed::margin(op, &call, place, &carried(reference)?, &carried(candidate)?).map(Some);
         }
-        let (Scale::Decision(margin) | Scale::Selection(margin) | Scale::Graded(_, margin)) = op.scale(node) else {
+        let (Scale::Decision(_, margin) | Scale::Selection(_, margin) | Scale::Graded(_, margin)) = op.scale(node) else {
             return Ok(None);
         };
         let call = self.call_of(step, at, &graph, feed)?;

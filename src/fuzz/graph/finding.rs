@@ -116,7 +116,7 @@ fn kind(isolated: &Isolated) -> Kind {
                 Comparison::Values(_) => Kind::Origin,
             }
         }
-        Isolated::TieFlip { .. } | Isolated::Abstained { .. } => Kind::Origin,
+        Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => Kind::Origin,
     }
 }
 

@@ -4,6 +4,7 @@ use super::super::call::Call;
 use super::common::{Torch, float, one, scaled};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
+use parity::floor::Alone::Function;
 use parity::floor::Family::{Arithmetic, Transcendental};
 use tch::Tensor;
 
@@ -173,9 +174,9 @@ pub const OPS: &[Op] = &[
     op("Gelu", 20, gelu, Scale::By(Transcendental, size_of_input)),
     op("Celu", 12, celu, Scale::By(Transcendental, curve)),
     op("Swish", 24, swish, Scale::By(Transcendental, size_of_input)),
-    op("ThresholdedRelu", 10, threshold, Scale::Selection(from_threshold)),
+    op("ThresholdedRelu", 10, threshold, Scale::Selection(Function, from_threshold)),
     op("Shrink", 9, shrink, Scale::By(Arithmetic, shrink_scale)),
-    op("Hardmax", 1, hardmax, Scale::Selection(from_largest)),
+    op("Hardmax", 1, hardmax, Scale::Selection(Function, from_largest)),
     op("Mish", 18, mish, Scale::By(Transcendental, size_of_input)),
 ];
 

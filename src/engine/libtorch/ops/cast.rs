@@ -8,6 +8,7 @@ use super::retype::text_constant;
 use super::step::to_whole;
 use super::{Op, Scale, op, values};
 use parity::error::{Error, Result};
+use parity::floor::Alone::Function;
 use parity::floor::Family::Reduction;
 use parity::graph::{Attribute, weights};
 use tch::{Device, Kind, Tensor};
@@ -124,7 +125,7 @@ fn to_border(call: &Call, reference: &Tensor, candidate: &Tensor) -> Result<f64>
     largest_where_different(distance(), reference, candidate)
 }
 
-pub const TRUNCATED: Scale = Scale::Decision(|c, _, a, b| to_border(c, a, b));
+pub const TRUNCATED: Scale = Scale::Decision(Function, |c, _, a, b| to_border(c, a, b));
 
 /// Engines may add delta again and again; equal steps round alike, so the errors add up: √K = n.
 fn range_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {

@@ -4,6 +4,7 @@ use super::super::call::Call;
 use super::common::{f64_of, float, largest_where_different, one};
 use super::{Op, Scale, op};
 use parity::error::Result;
+use parity::floor::Alone::Function;
 use tch::Tensor;
 
 fn choose(call: &Call) -> Result<Vec<Tensor>> {
@@ -29,7 +30,7 @@ fn difference(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> 
     largest_where_different(distance(), reference, candidate)
 }
 
-pub const ORDER: Scale = Scale::Decision(difference);
+pub const ORDER: Scale = Scale::Decision(Function, difference);
 
 pub const OPS: &[Op] = &[
     op("Greater", 7, |c| one(c.input(0)?.f_gt_tensor(c.input(1)?)), ORDER),

@@ -4,6 +4,7 @@ use super::super::call::Call;
 use super::common::{done, float, one};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
+use parity::floor::Alone::Order;
 use parity::floor::Family::Interpolation;
 use tch::{Kind, Tensor};
 
@@ -211,8 +212,10 @@ fn no_border(_: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Resu
     Ok(if same { 0.0 } else { f64::INFINITY })
 }
 
-pub const OPS: &[Op] =
-    &[op("NonMaxSuppression", 10, suppress, Scale::Decision(no_border)), op("RoiAlign", 10, roi_align, Scale::Perturbed(Interpolation))];
+pub const OPS: &[Op] = &[
+    op("NonMaxSuppression", 10, suppress, Scale::Decision(Order, no_border)),
+    op("RoiAlign", 10, roi_align, Scale::Perturbed(Interpolation)),
+];
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use super::super::value::Value;
 use super::common::{count, done, one, vector};
 use super::{Kernel, Op, Scale, op, values};
 use parity::error::{Error, Result};
+use parity::floor::Alone::Function;
 use parity::graph::{Attribute, weights};
 use std::collections::HashMap;
 use tch::{Kind, Tensor};
@@ -210,7 +211,7 @@ pub const OPS: &[Op] = &[
     values("TfIdfVectorizer", 9, tf_idf, Scale::Output(parity::floor::Family::Arithmetic)),
     Op { domain: ML, name: "LabelEncoder", since: 1, kernel: Kernel::Values(labels), scale: Scale::Exact },
     Op { domain: ML, ..values("ArrayFeatureExtractor", 1, extract, Scale::Exact) },
-    Op { domain: ML, ..op("Binarizer", 1, binarize, Scale::Selection(above)) },
+    Op { domain: ML, ..op("Binarizer", 1, binarize, Scale::Selection(Function, above)) },
 ];
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::super::call::Call;
 use super::common::{counted, float, largest_where_different, one};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
+use parity::floor::Alone::Rounds;
 use parity::floor::Family::Interpolation;
 use parity::graph::{Attribute, Node};
 use tch::{Kind, Tensor};
@@ -96,7 +97,7 @@ fn border(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Resu
 
 fn sample_scale(node: &Node) -> &'static Scale {
     match node.attributes.get("mode") {
-        Some(Attribute::Str(mode)) if mode == "nearest" => &Scale::Selection(border),
+        Some(Attribute::Str(mode)) if mode == "nearest" => &Scale::Selection(Rounds, border),
         _ => &Scale::Perturbed(Interpolation),
     }
 }

@@ -6,8 +6,8 @@ impl Op {
     fn family_name(&self) -> &'static str {
         match &self.scale {
             Scale::Exact => "exact",
-            Scale::Decision(_) => "decision",
-            Scale::Selection(_) => "selection",
+            Scale::Decision(..) => "decision",
+            Scale::Selection(..) => "selection",
             Scale::Random => "random",
             Scale::Absolute(f, _) | Scale::Output(f) | Scale::One(f) | Scale::Perturbed(f) | Scale::By(f, _) | Scale::Graded(f, _) => {
                 f.name()
@@ -21,7 +21,7 @@ impl Scale {
     fn describe(&self) -> &'static str {
         match self {
             Scale::Exact => "bit-exact",
-            Scale::Decision(_) | Scale::Selection(_) => "exact, ties told apart",
+            Scale::Decision(..) | Scale::Selection(..) => "exact, ties told apart",
             Scale::Graded(..) => "S = |y|; integers exact, ties told apart",
             Scale::Random => "taken from the reference",
             Scale::Absolute(..) => "S = operator on absolute values",

@@ -59,7 +59,7 @@ pub use common::{done, is_float};
 use super::call::Call;
 use super::value::Value;
 use parity::error::Result;
-use parity::floor::Family;
+use parity::floor::{Alone, Family};
 use parity::graph::Node;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -79,9 +79,9 @@ pub enum Scale {
     /// Not at all.
     Exact,
     /// A decision; the function gives the smallest distance from the border between the two decisions (see `Judge::margin`).
-    Decision(Margin),
+    Decision(Alone, Margin),
     /// Copies of input elements, where only which one is a decision; integer outputs are decisions themselves.
-    Selection(Margin),
+    Selection(Alone, Margin),
     /// Floats are rounded once (S = |y|), integers are decisions.
     Graded(Family, Margin),
     /// A draw.

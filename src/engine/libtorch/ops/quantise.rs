@@ -6,6 +6,7 @@ use super::common::{along, axis, done};
 use super::retype;
 use super::{Op, Scale, op, values};
 use parity::error::{Error, Result};
+use parity::floor::Alone::Rounds;
 use parity::floor::Family::Arithmetic;
 use parity::floor::family;
 use parity::tensor::DType;
@@ -188,7 +189,7 @@ fn from_border(call: &Call, index: usize, reference: &Tensor, candidate: &Tensor
 const SCALED: Scale = Scale::Output(Arithmetic);
 
 pub const OPS: &[Op] = &[
-    values("QuantizeLinear", 10, quantise, Scale::Decision(|c, _, a, b| to_half(c, a, b, ratio))),
+    values("QuantizeLinear", 10, quantise, Scale::Decision(Rounds, |c, _, a, b| to_half(c, a, b, ratio))),
     values("DequantizeLinear", 10, dequantise, SCALED),
     op("DynamicQuantizeLinear", 11, dynamic, Scale::Graded(Arithmetic, from_border)),
 ];

@@ -7,6 +7,7 @@ use super::quantise::{Grid, onto, to_half};
 use super::window::{Window, framed, spatial};
 use super::{Op, Scale, op, values};
 use parity::error::{Error, Result};
+use parity::floor::Alone::Rounds;
 use tch::{Kind, Tensor};
 
 /// Integers with the zero point taken off, as f64, which holds every product and sum of them exactly.
@@ -92,9 +93,14 @@ fn conv_scaled(call: &Call) -> Result<Tensor> {
 
 pub const OPS: &[Op] = &[
     op("MatMulInteger", 10, matmul_integer, Scale::Exact),
-    values("QLinearMatMul", 10, |c| requantised(c, &matmul_scaled(c)?), Scale::Decision(|c, _, a, b| to_half(c, a, b, matmul_scaled))),
+    values(
+        "QLinearMatMul",
+        10,
+        |c| requantised(c, &matmul_scaled(c)?),
+        Scale::Decision(Rounds, |c, _, a, b| to_half(c, a, b, matmul_scaled)),
+    ),
     op("ConvInteger", 10, conv_integer, Scale::Exact),
-    values("QLinearConv", 10, |c| requantised(c, &conv_scaled(c)?), Scale::Decision(|c, _, a, b| to_half(c, a, b, conv_scaled))),
+    values("QLinearConv", 10, |c| requantised(c, &conv_scaled(c)?), Scale::Decision(Rounds, |c, _, a, b| to_half(c, a, b, conv_scaled))),
 ];
 
 #[cfg(test)]

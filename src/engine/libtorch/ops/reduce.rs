@@ -5,6 +5,7 @@ use super::super::convert::torch_error;
 use super::common::{Torch, UNDERFLOW, axes, axis, is_float, moved, one, scaled, signed};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
+use parity::floor::Alone::Function;
 use parity::floor::Family::Reduction;
 use tch::{Kind, Tensor};
 
@@ -208,9 +209,9 @@ pub const OPS: &[Op] = &[
     op("ReduceSumSquare", 1, |c| on(c, |x| x.f_square(), sum, same), SUM),
     op("ReduceLogSum", 1, |c| on(c, same, sum, |y| y.f_log()), Scale::By(Reduction, log_scale)),
     op("ReduceLogSumExp", 1, log_sum_exp, Scale::By(Reduction, log_scale)),
-    op("ArgMax", 1, |c| arg(c, |x, at, keep| x.f_argmax(at, keep)), Scale::Decision(arg_margin)),
-    op("ArgMin", 1, |c| arg(c, |x, at, keep| x.f_argmin(at, keep)), Scale::Decision(arg_margin)),
-    op("TopK", 1, top_k, Scale::Selection(top_margin)),
+    op("ArgMax", 1, |c| arg(c, |x, at, keep| x.f_argmax(at, keep)), Scale::Decision(Function, arg_margin)),
+    op("ArgMin", 1, |c| arg(c, |x, at, keep| x.f_argmin(at, keep)), Scale::Decision(Function, arg_margin)),
+    op("TopK", 1, top_k, Scale::Selection(Function, top_margin)),
     op("NonZero", 9, non_zero, Scale::Exact),
 ];
 

@@ -7,6 +7,7 @@ use super::resize_plan::{Axis, Mode, Plan, ROUNDING};
 use super::taps::Taps;
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
+use parity::floor::Alone::Rounds;
 use parity::floor::Family::Interpolation;
 use parity::graph::{Attribute, Node};
 use tch::{Kind, Tensor};
@@ -86,7 +87,7 @@ fn border(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Resu
     largest_where_different(Ok(distance), reference, candidate)
 }
 
-const NEAREST: Scale = Scale::Selection(border);
+const NEAREST: Scale = Scale::Selection(Rounds, border);
 const WEIGHTED: Scale = Scale::By(Interpolation, interpolated);
 
 fn scale(node: &Node) -> &'static Scale {

@@ -4,6 +4,7 @@ use super::super::call::Call;
 use super::common::{Torch, f64_of, largest_where_different, one};
 use super::{Op, Scale, op};
 use parity::error::Result;
+use parity::floor::Alone::Function;
 use tch::Tensor;
 
 /// Distance from the nearest whole number.
@@ -21,10 +22,10 @@ fn margin(call: &Call, distance: fn(&Tensor) -> Torch, reference: &Tensor, candi
 }
 
 pub const OPS: &[Op] = &[
-    op("Sign", 9, |c| one(c.input(0)?.f_sign()), Scale::Decision(|c, _, a, b| margin(c, |x| x.f_abs(), a, b))),
-    op("Floor", 6, |c| one(c.input(0)?.f_floor()), Scale::Decision(|c, _, a, b| margin(c, to_whole, a, b))),
-    op("Ceil", 6, |c| one(c.input(0)?.f_ceil()), Scale::Decision(|c, _, a, b| margin(c, to_whole, a, b))),
-    op("Round", 11, |c| one(c.input(0)?.f_round()), Scale::Decision(|c, _, a, b| margin(c, to_half, a, b))),
+    op("Sign", 9, |c| one(c.input(0)?.f_sign()), Scale::Decision(Function, |c, _, a, b| margin(c, |x| x.f_abs(), a, b))),
+    op("Floor", 6, |c| one(c.input(0)?.f_floor()), Scale::Decision(Function, |c, _, a, b| margin(c, to_whole, a, b))),
+    op("Ceil", 6, |c| one(c.input(0)?.f_ceil()), Scale::Decision(Function, |c, _, a, b| margin(c, to_whole, a, b))),
+    op("Round", 11, |c| one(c.input(0)?.f_round()), Scale::Decision(Function, |c, _, a, b| margin(c, to_half, a, b))),
 ];
 
 #[cfg(test)]

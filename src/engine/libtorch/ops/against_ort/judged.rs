@@ -1,7 +1,7 @@
 //! judged: one output of one engine against the f64 shadow, by the rounding that its operator is allowed; and a copy that is off, refused.
 
 use parity::error::Result;
-use parity::floor::{Family, Rounding, family};
+use parity::floor::{Alone, Family, Rounding, family};
 use parity::tensor::Tensor;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -17,7 +17,9 @@ pub fn held(tensor: &Tensor, shadow: &Tensor, rounding: &Rounding, margin: Margi
     match rounding {
         Rounding::Random => Ok(0.0),
         Rounding::Exact => exact(tensor, shadow),
-        Rounding::Decision | Rounding::Selection => decided(tensor, shadow, margin),
+        // A function of its inputs has no ties.
+        Rounding::Decision(Alone::Function) | Rounding::Selection(Alone::Function) => decided(tensor, shadow, &mut |_| Ok(None)),
+        Rounding::Decision(_) | Rounding::Selection(_) => decided(tensor, shadow, margin),
         Rounding::Within { family, scale, terms } => within(tensor, shadow, *family, &scale.to_f64(), *terms),
     }
 }
@@ -77,13 +79,13 @@ pub fn refuses_what_is_off(tensor: &Tensor, shadow: &Tensor, rounding: &Rounding
         _ if tensor.numel() == 0 => Tensor::from_bytes(tensor.dtype(), [tensor.shape(), &[0]].concat(), &[]).expect("nothing in it"),
         Rounding::Exact => flipped(tensor, &[tensor.numel() / 2]),
         // Every element: one of them alone may be a tie.
-        Rounding::Decision | Rounding::Selection => flipped(tensor, &(0..tensor.numel()).collect::<Vec<_>>()),
+        Rounding::Decision(_) | Rounding::Selection(_) => flipped(tensor, &(0..tensor.numel()).collect::<Vec<_>>()),
         Rounding::Within { family, scale, terms } => moved(tensor, shadow, *family, &scale.to_f64(), *terms),
     };
     let all_tied = |margin: Margin| off.numel() > 0 && matches!(margin(&off), Ok(Some(0.0)));
     match (held(&off, shadow, rounding, margin), rounding) {
         (Err(_), _) => Ok(()),
-        (Ok(_), Rounding::Decision | Rounding::Selection) if all_tied(margin) => Ok(()),
+        (Ok(_), Rounding::Decision(_) | Rounding::Selection(_)) if all_tied(margin) => Ok(()),
         (Ok(_), _) => Err(format!("{:?} passes for {:?}", off.to_f64(), shadow.to_f64())),
     }
 }
@@ -167,7 +169,7 @@ mod tests {
     fn a_check_that_lets_everything_pass_is_noticed() {
         let tensor = Tensor::of(&[2], &[1.0f32, 2.0]);
         let shadow = Tensor::of(&[2], &[1.0f64, 2.0]);
-        let decision = |m: f64| refuses_what_is_off(&tensor, &shadow, &Rounding::Decision, &mut |_| Ok(Some(m)));
+        let decision = |m: f64| refuses_what_is_off(&tensor, &shadow, &Rounding::Decision(Alone::Function), &mut |_| Ok(Some(m)));
         assert!(decision(0.5).is_ok() && decision(0.0).is_ok());
         let scale = Tensor::of(&[2], &[1.0f64; 2]);
         let within = Rounding::Within { family: Family::Arithmetic, scale, terms: 1 };

@@ -177,7 +177,7 @@ impl Case {
         let shadow = judge.eval(0, &feed).expect("a shadow");
         match judge.rounding(0, &feed, &shadow).expect("a rounding").remove(0) {
             Rounding::Within { scale, .. } => Some(scale.to_f64()),
-            Rounding::Exact | Rounding::Decision | Rounding::Selection | Rounding::Random => None,
+            Rounding::Exact | Rounding::Decision(_) | Rounding::Selection(_) | Rounding::Random => None,
         }
     }
 
