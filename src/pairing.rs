@@ -120,7 +120,7 @@ fn floor_of<'a>(
     known: Option<&'a Entry>,
     theirs: Option<&'a Entry>,
     a: &Tensor,
-) -> (Result<Cow<'a, Floor>, &'static str>, fn(u32) -> ToleranceBy) {
+) -> (std::result::Result<Cow<'a, Floor>, &'static str>, fn(u32) -> ToleranceBy) {
     let noise = |runs| ToleranceBy::Noise { runs };
     let own = |e: Option<&'a Entry>| e.and_then(|e| e.floor.as_ref());
     match (own(known), own(theirs)) {

@@ -1,10 +1,11 @@
 //! noise: Monte Carlo arithmetic: what rounding at every node makes of a whole network, measured on its f64 graph.
 //!
-//! After each node ±(B/R)·S is added with random signs (a Rademacher variable: mean 0, standard deviation 1); the floor of
+//! After each node ±B/R is added with random signs (a Rademacher variable: mean 0, standard deviation 1); the floor of
 //! a tensor is the spread of such runs around the undisturbed f64 run, pooled per channel. Parker, "Monte Carlo Arithmetic" (1997).
 
+use super::family::{self, Family};
 use crate::compare::{Channels, json};
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 use multiversion::multiversion;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -169,8 +170,28 @@ pub fn signs(seed: u64, run: u32, output: usize) -> ChaCha8Rng {
     rng
 }
 
-/// `exact` ± `amplitude`·S with random signs.
-pub fn disturbed(exact: &Tensor, scale: &Tensor, amplitude: f64, rng: &mut ChaCha8Rng) -> Option<Tensor> {
+/// The noise that stands for one rounding of a node, B/R: a share of S, and what underflow may add.
+#[derive(Clone, Copy, Debug)]
+pub struct Amplitude {
+    share: f64,
+    underflow: f64,
+}
+
+impl Amplitude {
+    /// Of a sum of `terms` computed in `dtype`.
+    pub fn of(family: Family, terms: usize, dtype: DType) -> Self {
+        Self { share: family::noise(family, terms, dtype.unit_roundoff()), underflow: terms as f64 * dtype.tiny() / R }
+    }
+
+    /// At an element with this S. Two engines round a term t that underflows to 0 or to a neighbour that is no further than 2|t|, so the K
+    /// terms of a sum differ by K smallest subnormals, and never by more than 2S: where S is 0 nothing underflows.
+    pub fn at(self, scale: f64) -> f64 {
+        self.share * scale + self.underflow.min(2.0 / R * scale)
+    }
+}
+
+/// `exact` ± `amplitude` at S, with random signs.
+pub fn disturbed(exact: &Tensor, scale: &Tensor, amplitude: Amplitude, rng: &mut ChaCha8Rng) -> Option<Tensor> {
     let (y, s) = (exact.values::<f64>()?, scale.values::<f64>()?);
     let mut out = vec![0.0; y.len()];
     for ((to, y), s) in out.chunks_mut(64).zip(y.chunks(64)).zip(s.chunks(64)) {
@@ -181,9 +202,9 @@ pub fn disturbed(exact: &Tensor, scale: &Tensor, amplitude: f64, rng: &mut ChaCh
 
 /// One bit of `bits` is the sign of one element's noise.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw", "x86_64+avx2"))]
-fn add_signed(to: &mut [f64], y: &[f64], s: &[f64], amplitude: f64, bits: u64) {
+fn add_signed(to: &mut [f64], y: &[f64], s: &[f64], amplitude: Amplitude, bits: u64) {
     for (i, ((to, y), s)) in to.iter_mut().zip(y).zip(s).enumerate() {
-        let noise = amplitude * s;
+        let noise = amplitude.at(*s);
         let moved = y + f64::from_bits(noise.to_bits() ^ ((bits >> i & 1) << 63));
         let across = (noise < UNDERFLOW) & ((moved < 0.0) != (*y < 0.0));
         *to = if across { 0.0 } else { moved };
@@ -256,7 +277,8 @@ mod tests {
     #[test]
     fn the_noise_has_the_stated_size_random_signs_and_repeats() {
         let (y, s) = (Tensor::of(&[1000], &vec![1.0; 1000]), Tensor::of(&[1000], &vec![2.0; 1000]));
-        let run = |r| disturbed(&y, &s, 0.25, &mut signs(7, r, 3)).unwrap().to_f64();
+        let quarter = Amplitude { share: 0.25, underflow: 0.0 };
+        let run = |r| disturbed(&y, &s, quarter, &mut signs(7, r, 3)).unwrap().to_f64();
         assert!(run(0).iter().all(|v| *v == 0.5 || *v == 1.5));
         let up = run(0).iter().filter(|v| **v > 1.0).count();
         assert!((400..600).contains(&up), "{up}");
@@ -268,9 +290,44 @@ mod tests {
     fn what_underflows_goes_to_zero_and_not_across_it() {
         let (y, s) = (Tensor::of(&[3], &[0.0, 1e-40, -1e-40]), Tensor::of(&[3], &[UNDERFLOW; 3]));
         for run in 0..8 {
-            let moved = disturbed(&y, &s, 1e-3, &mut signs(7, run, 3)).unwrap().to_f64();
+            let moved = disturbed(&y, &s, Amplitude { share: 1e-3, underflow: 0.0 }, &mut signs(7, run, 3)).unwrap().to_f64();
             assert!(moved[0] >= 0.0 && moved[1] >= 0.0 && moved[2] <= 0.0, "{moved:?}");
         }
+    }
+
+    /// The floor of a tensor `y` whose noise is that of one node alone.
+    fn floor_of(y: &[f64], s: &[f64], amplitude: Amplitude) -> (Floor, Vec<Vec<f64>>) {
+        let (y, s) = (Tensor::of(&[y.len()], y), Tensor::of(&[s.len()], s));
+        let mut floor = Floor::default();
+        let runs = (1..=RUNS).map(|run| disturbed(&y, &s, amplitude, &mut signs(7, run, 3)).unwrap());
+        let runs = runs.inspect(|noisy| floor.add(&deviation(&y, noisy, None).unwrap())).map(|t| t.to_f64()).collect();
+        (floor, runs)
+    }
+
+    #[test]
+    fn a_subnormal_that_another_engine_rounds_the_other_way_is_within_the_floor_and_two_of_them_are_not() {
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let (tiny, step) = (dtype.tiny(), |of: f64| channels(&[of * dtype.tiny()], &[(of * dtype.tiny()).powi(2)], 1));
+            // A single rounding; half a step is rounded to 0 or to 1; a sum of eight terms may take eight steps.
+            for (terms, sizes, steps) in [(1, [0.5, 1.0, 3.0], 1.0), (8, [4.0, 100.0, 300.0], 8.0)] {
+                for size in sizes {
+                    let (floor, _) = floor_of(&[size * tiny], &[size * tiny], Amplitude::of(Family::Arithmetic, terms, dtype));
+                    assert!(floor.ratio(&step(steps)) / R <= 1.0, "{dtype} K = {terms} at {size} steps: {floor:?}");
+                    assert!(floor.ratio(&step(2.0 * steps)) / R > 1.0, "{dtype} K = {terms} at {size} steps: {floor:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn underflow_moves_no_zero_of_zeros_and_takes_no_square_below_zero() {
+        let tiny = DType::F32.tiny();
+        let squares = [0.0, 1e-60, 0.3 * tiny, tiny, 5.0 * tiny];
+        let (_, runs) = floor_of(&squares, &squares, Amplitude::of(Family::Arithmetic, 1, DType::F32));
+        assert!(runs.iter().flatten().all(|y| y.sqrt().is_finite()) && runs.iter().all(|r| r[0] == 0.0 && r[4] != squares[4]), "{runs:?}");
+        // Of a difference in f32 that is 0, a step below 0 is as good as one above, but not through a square root.
+        let (_, runs) = floor_of(&[0.0], &[tiny], Amplitude::of(Family::Arithmetic, 1, DType::F32));
+        assert!(runs.iter().flatten().all(|y| *y >= 0.0) && runs.iter().flatten().any(|y| *y > 0.0), "{runs:?}");
     }
 
     #[test]

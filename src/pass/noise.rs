@@ -4,8 +4,8 @@
 use super::Watch;
 use super::values::{Release, Values};
 use crate::error::Result;
-use crate::floor::noise::{self, Floor};
-use crate::floor::{Family, Rounding, family};
+use crate::floor::noise::{self, Amplitude, Floor};
+use crate::floor::{Family, Rounding};
 use crate::graph::{Graph, Step};
 use crate::subject::Judge;
 use crate::tensor::{DType, Tensor};
@@ -95,7 +95,7 @@ fn one_step(
             let value = match task.replay.get(name) {
                 Some(recorded) => recorded.clone(),
                 None if run == 0 => value,
-                None => disturb(value, unit(task, name), &rounding[k], noise::signs(task.seed, run, i << 8 | k)),
+                None => disturb(value, dtype(task, name), &rounding[k], noise::signs(task.seed, run, i << 8 | k)),
             };
             let axis = noise::axis_for(exact[k].shape());
             let wanted = run > 0 && task.wanted.get(name).is_some_and(|numel| run <= noise::runs_for(*numel));
@@ -123,14 +123,14 @@ fn narrowing(value: &Tensor) -> Rounding {
     Rounding::Within { family: Family::Arithmetic, scale, terms: 1 }
 }
 
-fn unit(task: &Task, name: &str) -> f64 {
-    task.dtypes.get(name).copied().unwrap_or(DType::F32).unit_roundoff()
+fn dtype(task: &Task, name: &str) -> DType {
+    task.dtypes.get(name).copied().unwrap_or(DType::F32)
 }
 
-fn disturb(value: Tensor, unit: f64, rounding: &Rounding, mut rng: rand_chacha::ChaCha8Rng) -> Tensor {
+fn disturb(value: Tensor, dtype: DType, rounding: &Rounding, mut rng: rand_chacha::ChaCha8Rng) -> Tensor {
     match rounding {
         Rounding::Within { family, scale, terms } if scale.shape() == value.shape() => {
-            noise::disturbed(&value, scale, family::noise(*family, *terms, unit), &mut rng).unwrap_or(value)
+            noise::disturbed(&value, scale, Amplitude::of(*family, *terms, dtype), &mut rng).unwrap_or(value)
         }
         Rounding::Within { .. } | Rounding::Exact | Rounding::Decision(_) | Rounding::Selection(_) | Rounding::Random => value,
     }

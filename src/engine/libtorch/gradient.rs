@@ -6,7 +6,8 @@ use super::interpret;
 use super::judge::{TorchJudge, widened};
 use super::ops::is_float;
 use parity::error::{Error, Place, Result};
-use parity::floor::{Family, Rounding, family, noise};
+use parity::floor::noise::{self, Amplitude};
+use parity::floor::{Family, Rounding};
 use parity::graph::{Attribute, Graph, Step};
 use parity::subject::{Ask, Differentiator, Gradients, Judge, Noise, Options, Slope};
 use parity::tensor;
@@ -119,8 +120,7 @@ impl TorchGradient {
         let both = outputs.into_iter().zip(rounding).zip(plain.iter().zip(names)).enumerate();
         both.map(|(k, ((y, rounding), (plain, name)))| match rounding {
             Rounding::Within { family, scale, terms } if scale.shape() == plain.shape() && !ask.replay.contains_key(name) => {
-                let unit = noise.dtypes.get(name).copied().unwrap_or(tensor::DType::F32).unit_roundoff();
-                let amplitude = family::noise(family, terms, unit);
+                let amplitude = Amplitude::of(family, terms, noise.dtypes.get(name).copied().unwrap_or(tensor::DType::F32));
                 let scale = if noise.exact_stays && family == Family::Arithmetic { rounded(plain, &scale) } else { scale };
                 let mut rng = noise::signs(noise.seed, noise.run, i << 8 | k);
                 shaken(&y, plain, &scale, amplitude, &mut rng).map(|t| t.unwrap_or(y))
@@ -142,9 +142,9 @@ fn coupled(i: usize, step: &Step, outputs: Vec<Tensor>, live: &HashMap<String, T
     };
     let shape: Vec<usize> = x.size().iter().map(|d| *d as usize).collect();
     let of = |value: f64| tensor::Tensor::from_vec(&shape, vec![value; x.numel()]);
-    let unit = noise.dtypes.get(&step.outputs[0]).copied().unwrap_or(tensor::DType::F32).unit_roundoff();
+    let dtype = noise.dtypes.get(&step.outputs[0]).copied().unwrap_or(tensor::DType::F32);
     let terms = x.size().get(axis.rem_euclid(shape.len().max(1) as i64) as usize).copied().unwrap_or(1);
-    let amplitude = family::noise(Family::Softmax, terms as usize, unit);
+    let amplitude = Amplitude::of(Family::Softmax, terms as usize, dtype);
     let mut rng = noise::signs(noise.seed ^ 0x636f_7570, noise.run, i);
     let Some(signs) = noise::disturbed(&of(0.0), &of(1.0), amplitude, &mut rng) else { return Ok(outputs) };
     let signs = to_torch(&signs)?;
@@ -168,7 +168,7 @@ fn shaken(
     y: &Tensor,
     plain: &tensor::Tensor,
     scale: &tensor::Tensor,
-    amplitude: f64,
+    amplitude: Amplitude,
     rng: &mut rand_chacha::ChaCha8Rng,
 ) -> Result<Option<Tensor>> {
     let ones = tensor::Tensor::from_vec(plain.shape(), vec![1.0f64; plain.numel()]);

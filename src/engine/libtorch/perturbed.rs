@@ -5,13 +5,13 @@
 //! Inside a body every node is followed by its own rounding noise, ± B/R as in the Monte Carlo runs: the operator's family allows R of it.
 
 use super::call::{Call, Precision};
+use super::convert::{from_torch, to_torch};
 use super::interpret;
 use super::ops::Op;
 use super::scales;
 use super::value::Value;
 use parity::error::Result;
-use parity::floor::family;
-use parity::floor::noise::{axis_for, signs};
+use parity::floor::noise::{Amplitude, axis_for, disturbed as rounded, signs};
 use parity::graph::{hoist, observe};
 use parity::tensor::DType;
 use rand::RngExt;
@@ -78,15 +78,11 @@ pub fn shaken(op: &'static Op, call: &Call, outputs: Vec<Value>, run: u32) -> Re
     let seed = call.node.name.bytes().fold(0u64, |seed, b| seed.wrapping_mul(31).wrapping_add(b as u64));
     let noisy = |(i, v): (usize, Value)| match (v, scales.get(i)) {
         (Value::Tensor(y), Some((scale, terms))) if y.is_floating_point() => {
-            let mut rng = signs(seed, run, i);
-            let signs: Vec<f64> = (0..y.numel()).map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 }).collect();
-            let amplitude = family::noise(family, *terms, UNIT);
-            super::ops::done(|| {
-                let noise =
-                    Tensor::f_from_slice(&signs)?.f_reshape(y.size())?.f_mul(&scale.f_broadcast_to(y.size())?)?.f_mul_scalar(amplitude)?;
-                y.f_add(&noise.f_to_kind(y.kind())?)
-            })
-            .map(Value::Tensor)
+            let (kind, scale) = (y.kind(), super::ops::done(|| scale.f_broadcast_to(y.size())?.f_to_kind(Kind::Double))?);
+            let (plain, scale) = (from_torch(&super::ops::done(|| y.f_to_kind(Kind::Double))?)?, from_torch(&scale)?);
+            let moved = rounded(&plain, &scale, Amplitude::of(family, *terms, DType::F32), &mut signs(seed, run, i));
+            let moved = moved.map_or(Ok(y), |moved| to_torch(&moved))?;
+            super::ops::done(|| moved.f_to_kind(kind)).map(Value::Tensor)
         }
         (other, _) => Ok(other),
     };
