@@ -6,6 +6,7 @@ mod support;
 
 use parity::graph::load as graph;
 use parity::input;
+use parity::kernel::anchors::Anchors;
 use parity::scenario::{Stage, load};
 use parity::stage::loss::FlagKind;
 use parity::subject::kernels::training as kernel;
@@ -102,6 +103,61 @@ fn identical_objects_compete_for_the_same_anchors_and_agree() {
 #[test]
 fn objects_outside_the_image_own_nothing_and_agree() {
     agrees(&[(3, [520.0, 40.0, 700.0, 300.0]), (14, [-300.0, -200.0, 100.0, 90.0]), (5, [600.0, 600.0, 700.0, 700.0])], 0..=0);
+}
+
+/// A form of a whole loss on images of 64 pixels with these rows of ground truth, of which each image counts its first.
+fn padded(form: &str, rows: &[Object], counts: &[usize]) -> String {
+    let (anchors, images) = (Anchors::of_image(64, 64, &[8, 16, 32]).unwrap(), counts.len());
+    let (n, columns) = (anchors.len(), if form.contains("sml") { 68 } else { 4 });
+    let of = |k: usize| vec![k; [64, 16, 4][k]];
+    let level = if form.contains("warm_up") {
+        format!("[inputs.level]\nvalues = {:?}\nshape = [{n}]\n", [of(0), of(1), of(2)].concat())
+    } else {
+        String::new()
+    };
+    let (labels, boxes): (Vec<i64>, Vec<[f64; 4]>) = (0..images).flat_map(|_| rows.iter().copied()).unzip();
+    let g = rows.len();
+    format!(
+        "format = 1\nmodel = '{}/golden/kernels/{form}.onnx'\n[inputs.pred_scores]\n{SCORES}\nshape = [{images}, {n}, 3]\n\
+         [inputs.pred_distri]\n{DISTANCES}\nshape = [{images}, {n}, {columns}]\n[inputs.points]\nvalues = {:?}\nshape = [{n}, 2]\n\
+         [inputs.strides]\nvalues = {:?}\nshape = [{n}]\n{level}[inputs.gt_labels]\nvalues = {labels:?}\nshape = [{images}, {g}]\n\
+         [inputs.gt_boxes]\nvalues = {:?}\nshape = [{images}, {g}, 4]\n[inputs.gt_count]\nvalues = {counts:?}\nshape = [{images}]\n\
+         [training]\nkernel = \"{form}\"\nimage = [64, 64]\n",
+        env!("CARGO_MANIFEST_DIR"),
+        anchors.points.concat(),
+        anchors.strides,
+        boxes.concat()
+    )
+}
+
+#[test]
+fn rows_of_padding_decide_nothing_whatever_they_hold() {
+    let (first, second) = ((2, [4.0, 6.0, 40.0, 44.0]), (1, [20.0, 24.0, 60.0, 62.0]));
+    let (zero, noise) = ([0.0; 4], [9.0, 3.0, 50.0, 40.0]);
+    let scenes: [(&[Object], &[usize]); 8] = [
+        (&[first, second, (-1, zero)], &[2]),
+        (&[first, (3, zero), (i64::MAX, zero)], &[1]),
+        (&[first, (-1, noise), (2, [-7.0, 900.0, 3.0, 1.0])], &[1]),
+        (&[(2, zero), (1, zero), (0, zero)], &[0]),
+        (&[(-1, zero), (-1, noise)], &[0]),
+        // Counted, as code does that always counts every row.
+        (&[first, second, (-1, zero)], &[3]),
+        (&[first, second, (0, zero)], &[2, 0]),
+        (&[first, second, (-1, zero)], &[0, 1]),
+    ];
+    for form in ["gold_yolo_n", "gold_yolo_sml", "gold_yolo_n_warm_up", "gold_yolo_sml_warm_up"] {
+        for (rows, counts) in scenes {
+            let run = run(&padded(form, rows, counts), &["--json"]).exits(0).json();
+            let all: Vec<Outcome> = run.verdict.stages.iter().map(|s| s.outcome).collect();
+            assert_eq!(all, [Outcome::Agree; 5], "{form} {rows:?} {counts:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_counted_wrong_are_refused_with_the_number() {
+    let object = (2, [4.0, 6.0, 40.0, 44.0]);
+    run(&padded("gold_yolo_n", &[object], &[2]), &[]).refuses(2, &["'gt_count' says 2 of 1 rows", "count the rows of each image"]);
 }
 
 #[test]

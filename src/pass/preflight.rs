@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::graph::{Dim, Graph};
 use crate::kernel::anchors::Anchors;
-use crate::scenario::training::{PREDICTIONS, TRUTH, Training};
+use crate::scenario::training::{COUNT, PREDICTIONS, TRUTH, Training};
 use crate::scenario::{Scenario, Stage, Subject};
 use crate::subject::fault;
 use crate::subject::kernels::training::{self as kernel, Opinion};
@@ -17,13 +17,10 @@ use indexmap::IndexMap;
 pub fn tensors(graph: &Graph, training: &Training) -> Result<()> {
     kernel::find(&training.kernel)?;
     let given = |n: &str| graph.inputs.iter().chain(&graph.outputs).any(|p| p.name == n);
+    let known = || Training::standard().chain([COUNT]);
     for standard in training.rename.keys() {
-        if !Training::standard().any(|s| s == standard) {
-            let next = format!(
-                "{}known: {}",
-                crate::error::hint(standard, Training::standard()),
-                Training::standard().collect::<Vec<_>>().join(", ")
-            );
+        if !known().any(|s| s == standard) {
+            let next = format!("{}known: {}", crate::error::hint(standard, known()), known().collect::<Vec<_>>().join(", "));
             return Err(Error::usage(format!("training.rename: '{standard}' is no standard name")).next(next));
         }
     }

@@ -266,6 +266,9 @@ pub fn provenance(by: &ToleranceBy) -> String {
     match by {
         ToleranceBy::Rounding => "one node's rounding".into(),
         ToleranceBy::Noise { runs } => format!("{} x Monte Carlo spread, {runs} runs", crate::floor::noise::R),
+        ToleranceBy::CandidateNoise { runs } => {
+            format!("{} x the candidate's own Monte Carlo spread, {runs} runs, at most 1e-3 of the values", crate::floor::noise::R)
+        }
         ToleranceBy::Exact => "exact".into(),
         ToleranceBy::Stated => "stated".into(),
         ToleranceBy::Unjudged => "not judged".into(),

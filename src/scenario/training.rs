@@ -6,8 +6,12 @@ use std::collections::BTreeMap;
 /// The tensors that gradients are taken with respect to, besides the parameters: scores `[B, A, nc]`, distances `[B, A, 4·(R + 1)]`.
 pub const PREDICTIONS: [&str; 2] = ["pred_scores", "pred_distri"];
 
-/// The ground truth: classes `[B, G]` and boxes in pixels `[B, G, 4]`; rows of zeros are padding.
+/// The ground truth: classes `[B, G]` and boxes in pixels `[B, G, 4]`; rows whose box is all zeros are padding.
 pub const TRUTH: [&str; 2] = ["gt_labels", "gt_boxes"];
+
+/// How many rows of each image are objects, `[B]`: an input that a graph may have. Where it has none, rows are counted up to the last
+/// whose box is not all zeros.
+pub const COUNT: &str = "gt_count";
 
 /// What the assigner gives.
 pub const ASSIGNED: [&str; 7] = [

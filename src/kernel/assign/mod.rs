@@ -1,7 +1,8 @@
 //! assign: which anchor is responsible for which object, and how nearly was it another?
 //!
 //! Convention: one image at a time; boxes in pixels; rows of ground truth at or after `count` are padding and stand as label −1
-//! with an empty box. Every choice among equals takes the lowest index.
+//! with an empty box; a row before it whose box is all zeros is padding too and owns nothing, whatever its label. Every choice among
+//! equals takes the lowest index.
 
 pub mod atss;
 #[cfg(test)]
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 /// The ground truth of one image.
 #[derive(Clone, Copy, Debug)]
 pub struct Truth<'a> {
-    /// `[G]` classes; what padded rows hold is not read.
+    /// `[G]` classes.
     pub labels: &'a [i64],
     /// `[G]` boxes in pixels.
     pub boxes: &'a [[f64; 4]],
@@ -137,10 +138,19 @@ impl Truth<'_> {
             if usize::try_from(label).is_ok_and(|l| l < classes) {
                 continue;
             }
+            // Whatever label padding has: no point lies inside its box.
+            if is_empty(b) {
+                continue;
+            }
             return wrong(format!("class {label} of {classes}"), "number the classes from 0; check an offset by one");
         }
         Ok(())
     }
+}
+
+/// Whether a box is the one that padding has.
+pub fn is_empty(b: &[f64; 4]) -> bool {
+    *b == [0.0; 4]
 }
 
 impl Predictions<'_> {
@@ -199,13 +209,18 @@ fn targets(owner: &[Option<usize>], truth: &Truth, classes: usize, background: B
 fn one_hot(owner: &[Option<usize>], labels: &[i64], classes: usize, soft: impl Fn(usize, usize) -> f64) -> Vec<f64> {
     let mut out = vec![0.0; owner.len() * classes];
     for (a, g) in owner.iter().enumerate().filter_map(|(a, o)| o.map(|g| (a, g))) {
-        out[a * classes + labels[a] as usize] = soft(g, a);
+        // Padding that owns an anchor, where every overlap is 0 and it stands first, need not have a class.
+        if let Some(class) = usize::try_from(labels[a]).ok().filter(|c| *c < classes) {
+            out[a * classes + class] = soft(g, a);
+        }
     }
     out
 }
 
 #[cfg(test)]
 mod tests {
+    use super::atss::Atss;
+    use super::task_aligned::TaskAligned;
     use super::*;
 
     fn refused(labels: &[i64], boxes: &[[f64; 4]], count: usize, want: &str) {
@@ -232,6 +247,23 @@ mod tests {
         assert_eq!(truth.check(3), Ok(()));
         assert_eq!([truth.row(0), truth.row(1)], [(2, boxes[0]), (-1, [0.0; 4])]);
         assert!(!truth.valid(1, Validity::Counted) && truth.valid(0, Validity::PositiveSum));
+    }
+
+    #[test]
+    fn a_row_whose_box_is_all_zeros_is_padding_wherever_it_stands_and_whatever_its_label() {
+        let (b, zero) = ([1.0, 1.0, 5.0, 5.0], [0.0; 4]);
+        for label in [-1, 0, 3, i64::MAX, i64::MIN] {
+            let truth = Truth { labels: &[label, 2, label], boxes: &[zero, b, zero], count: 3 };
+            assert_eq!(truth.check(3), Ok(()), "{label}");
+            let predictions = Predictions { scores: &[0.5; 12], classes: 3, boxes: &[[0.0, 0.0, 5.0, 5.0]; 4] };
+            let points = [[0.0, 0.0], [2.0, 2.0], [3.0, 3.0], [4.0, 4.0]];
+            for rule in [TaskAligned { topk: 4, ..TaskAligned::yolov6() }, TaskAligned { topk: 4, ..TaskAligned::mmdet_3_3() }] {
+                let out = rule.assign(&points, &predictions, &truth).unwrap();
+                assert_eq!(out.owner, [None, Some(1), Some(1), Some(1)], "{label}");
+            }
+            let out = Atss::mmdet_3_3().assign(&predictions.boxes[..4], &[4], &predictions, &truth).unwrap();
+            assert!(out.owner.iter().all(|o| o.is_none_or(|g| g == 1)), "{label}: {:?}", out.owner);
+        }
     }
 
     #[test]

@@ -118,7 +118,8 @@ impl TaskAligned {
         };
         let overlaps: Vec<f64> = (0..points.len()).map(overlap).collect();
         // The class of a padded row is not read: its claims never count.
-        let score = |a: usize| usize::try_from(label).map_or(0.0, |c| predictions.scores[a * predictions.classes + c]);
+        let class = usize::try_from(label).ok().filter(|c| *c < predictions.classes);
+        let score = |a: usize| class.map_or(0.0, |c| predictions.scores[a * predictions.classes + c]);
         let metric = |a: usize| if seen(a) { score(a).powf(self.alpha) * overlaps[a].powf(self.beta) } else { 0.0 };
         let metrics: Vec<f64> = (0..points.len()).map(metric).collect();
         if let Some(a) = metrics.iter().position(|m| !m.is_finite()) {

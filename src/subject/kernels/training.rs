@@ -3,10 +3,10 @@
 use super::assigners;
 use crate::error::{Error, Place, Result};
 use crate::kernel::anchors::Anchors;
-use crate::kernel::assign::Truth;
+use crate::kernel::assign::{Truth, is_empty};
 use crate::kernel::loss::gold_yolo::{Evaluation, GoldYolo};
 use crate::kernel::loss::inputs::Inputs;
-use crate::scenario::training::{ASSIGNED, LOSSES, Training};
+use crate::scenario::training::{ASSIGNED, COUNT, LOSSES, Training};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
@@ -103,8 +103,10 @@ impl Batch {
         }
         let labels = labels.to_i64().ok_or_else(|| Error::usage(format!("'gt_labels' holds {}, not integers", labels.dtype())))?;
         let boxes: Vec<[f64; 4]> = boxes.to_f64().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]).collect();
-        let of = |b: usize| b * rows..(b + 1) * rows;
-        let counts: Vec<usize> = (0..images).map(|b| objects(&labels[of(b)], &boxes[of(b)])).collect();
+        let counts = match get(COUNT) {
+            Some(stated) => counted(&stated, images, rows)?,
+            None => (0..images).map(|b| objects(&boxes[b * rows..(b + 1) * rows])).collect(),
+        };
         match counts.iter().all(|n| *n == 0) {
             true => Ok(Self { rows: 0, labels: vec![], boxes: vec![], counts }),
             false => Ok(Self { rows, labels, boxes, counts }),
@@ -120,9 +122,20 @@ fn tensor(training: &Training, get: &dyn Fn(&str) -> Option<Tensor>, name: &str,
     }
 }
 
-/// Rows up to the last that is not all zero.
-fn objects(labels: &[i64], boxes: &[[f64; 4]]) -> usize {
-    labels.iter().zip(boxes).rposition(|(l, b)| *l != 0 || b.iter().any(|v| *v != 0.0)).map_or(0, |i| i + 1)
+/// Rows up to the last that is no padding, where the graph is not told how many there are.
+fn objects(boxes: &[[f64; 4]]) -> usize {
+    boxes.iter().rposition(|b| !is_empty(b)).map_or(0, |i| i + 1)
+}
+
+/// What the graph is told of how many rows are objects.
+fn counted(stated: &Tensor, images: usize, rows: usize) -> Result<Vec<usize>> {
+    let wrong = |fact: String| Error::usage(format!("'{COUNT}' {fact}")).next("count the rows of each image that are objects");
+    let counts = stated.to_i64().ok_or_else(|| wrong(format!("holds {}, not integers", stated.dtype())))?;
+    if counts.len() != images {
+        return Err(wrong(format!("{:?} and ground truth of {images} images do not fit each other", stated.shape())));
+    }
+    let one = |c: &i64| usize::try_from(*c).ok().filter(|c| *c <= rows).ok_or_else(|| wrong(format!("says {c} of {rows} rows")));
+    counts.iter().map(one).collect()
 }
 
 fn named(e: &Evaluation, loss: &GoldYolo, rows: usize, anchors: usize, classes: usize) -> BTreeMap<&'static str, Tensor> {
