@@ -10,6 +10,9 @@ use crate::subject::{Engines, open};
 pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
     let engine = match subject.engine() {
         "libtorch" => format!("libtorch {}", engines.torch()?.version()),
+        "simulated" => {
+            format!("simulated engine {}, decisions by libtorch {}", subject.seed.unwrap_or_default(), engines.torch()?.version())
+        }
         "torchscript" => {
             let script = subject.script.as_deref().unwrap_or(std::path::Path::new(""));
             format!("torchscript {} in libtorch {}", script.display(), engines.torch()?.version())

@@ -17,7 +17,7 @@ impl Lacking {
     /// Puts such steps into pieces of their own. Where both sides are libtorch nobody can lend an output: then each refuses the node itself.
     pub fn of(given: &mut Given, engines: Engines) -> Result<Self> {
         let scenario = given.scenario;
-        let [reference, candidate] = [&scenario.reference, &scenario.candidate].map(|s| s.engine() == "libtorch");
+        let [reference, candidate] = [&scenario.reference, &scenario.candidate].map(|s| ["libtorch", "simulated"].contains(&s.engine()));
         let shadow = scenario.tolerance.is_floor();
         if given.plan.pieces.is_empty() || !(reference || candidate || shadow) {
             return Ok(Self::default());

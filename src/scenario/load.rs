@@ -176,7 +176,7 @@ fn check_subject(s: &Subject) -> Result<()> {
             "subject = \"faulty\" takes of, fault and node (and amount, and_shadow); other subjects take none of them",
         ));
     }
-    if s.of.as_deref().is_some_and(|of| ["faulty", "recorded", "kernel", "torchscript"].contains(&of)) {
+    if s.of.as_deref().is_some_and(|of| ["faulty", "recorded", "kernel", "torchscript", "simulated"].contains(&of)) {
         return Err(Error::usage("faulty wraps an engine: of = \"onnxruntime\" or \"libtorch\""));
     }
     if (s.subject == "recorded") != s.trace.is_some() {
@@ -188,6 +188,9 @@ fn check_subject(s: &Subject) -> Result<()> {
     }
     if s.kernel.is_some() && s.subject != "kernel" {
         return Err(Error::usage("kernel belongs to subject = \"kernel\""));
+    }
+    if s.seed.is_some() && s.subject != "simulated" {
+        return Err(Error::usage("seed belongs to subject = \"simulated\": the scenario's own seed stands beside model"));
     }
     if s.optimisation.is_some() && s.engine() != "onnxruntime" {
         return Err(Error::usage("optimisation belongs to onnxruntime"));

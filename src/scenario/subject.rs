@@ -29,6 +29,9 @@ pub struct Subject {
     /// `kernel`: its name; the one that the model's metadata name where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
+    /// `simulated`: which of the healthy engines it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// `faulty`: the subject that it wraps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
@@ -56,6 +59,7 @@ impl Subject {
             takes: None,
             rename: BTreeMap::new(),
             kernel: None,
+            seed: None,
             of: None,
             fault: None,
             node: None,

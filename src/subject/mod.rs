@@ -6,6 +6,7 @@ pub mod kernels;
 mod onnxruntime;
 pub mod open;
 mod recorded;
+mod simulated;
 pub mod table;
 
 pub use open::{Engines, open};

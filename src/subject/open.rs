@@ -1,6 +1,6 @@
 //! open: from a subject's name in a scenario to a session.
 
-use super::{Options, Session, Torch, Whole, fault, kernels, recorded};
+use super::{Options, Session, Torch, Whole, fault, kernels, recorded, simulated};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::infer::Expected;
@@ -46,6 +46,10 @@ pub fn open(subject: &Subject, graph: &Arc<Graph>, threads: usize, engines: Engi
             Ok(Box::new(recorded::Recorded::open(graph, path, &subject.rename)?))
         }
         "torchscript" => engines.torch()?.script(graph, subject, &options).at("torchscript"),
+        "simulated" => {
+            let (torch, judge) = (engines.torch()?.session(graph.clone(), &options)?, engines.torch()?.judge(graph.clone(), &options)?);
+            Ok(Box::new(simulated::Simulated::new(graph, torch, judge, subject.seed.unwrap_or_default())))
+        }
         "kernel" => Ok(Box::new(kernels::Reference::open(graph, subject.kernel.as_deref())?)),
         other => Err(Error::usage(format!("unknown subject '{other}'"))),
     }
