@@ -292,6 +292,25 @@ fn a_fault_in_libtorch_and_the_shadow_alike_is_found_and_no_side_is_cleared_wron
     check_judge(Trial::CandidateAndShadow);
 }
 
+/// The control as what it left behind: its candidate's recording, judged without the engine that made it.
+fn recorded(control: &Control) -> (String, Output) {
+    let folder = tempfile::tempdir().unwrap();
+    let made = parity(&["run", control.path.to_str().unwrap(), "--record", folder.path().to_str().unwrap()]);
+    assert_eq!(made.status.code(), Some(0), "{}: {}", control.name, String::from_utf8_lossy(&made.stderr));
+    let candidate = Subject { trace: Some(folder.path().join("candidate.safetensors")), ..Subject::named("recorded") };
+    let expect = Expect { side: Some(Side::Candidate), ..control.scenario.expect.clone() };
+    (control.name.clone(), run(&Scenario { candidate, expect, ..control.scenario.clone() }, &[]))
+}
+
+/// `PARITY_FULL=1` takes all of them.
+#[test]
+fn a_recorded_fault_is_found_at_its_node_and_shown_to_be_its_own_without_the_engine_that_made_it() {
+    let full = std::env::var_os("PARITY_FULL").is_some();
+    // What only a gradient shows is in no recording of a forward pass.
+    let chosen = controls(|c| !c.of_gradients() && (full || c.on_small_graph()));
+    check(0, chosen.iter().map(recorded));
+}
+
 #[test]
 fn an_injection_that_changes_no_output_bit_is_refused() {
     let nothing = [
