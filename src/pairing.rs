@@ -4,8 +4,9 @@ use crate::compare::{Comparison, Tolerance, compare as compare_tensors, judge as
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::floor::noise::{Floor, axis_for};
+use crate::judge::expectation;
 use crate::judge::{Limit, against};
-use crate::run::{Environment, Expectation, Run, expectation};
+use crate::run::{Environment, Expectation, Run};
 use crate::scenario::Expect;
 use crate::stage::Stages;
 use crate::tensor::Tensor;
@@ -51,6 +52,7 @@ pub fn compare(
     let unused = |n: &&str| !order.contains(n) && !rename.values().any(|v| v == n);
     let leftovers = candidate.names().filter(unused).map(str::to_string).collect();
     let mut verdict = decide(&tensors, &ancestry(reference, &order), &[], mismatched_inputs(reference, candidate));
+    verdict.ordered = reference.header.is_some();
     if mode == Mode::ReportOnly {
         // What was not judged neither agrees nor diverges.
         verdict.outcome = Outcome::Nothing;
@@ -58,7 +60,7 @@ pub fn compare(
     let ledger = ledger(&tensors, leftovers, &Required { excused: &|_| false, outputs: HashSet::new(), may_lack: false });
     let expected = match mode {
         Mode::ReportOnly => Expectation { exit: Exit::Uncovered, unmet: vec!["nothing was judged (--report-only)".into()] },
-        Mode::Floors | Mode::Stated(_) => expectation(&Expect::default(), &verdict, &ledger),
+        Mode::Floors | Mode::Stated(_) => expectation(&Expect::default(), &verdict, &ledger, &|_| HashSet::new()),
     };
     let graph_inputs = order.iter().filter_map(|n| entry(reference, n)).map(|e| (e.node.clone(), e.inputs.clone())).collect();
     Ok(Run {
@@ -109,7 +111,9 @@ fn one(reference: &Opened, candidate: &Opened, step: usize, name: &str, theirs: 
         shape: a.as_ref().map_or(vec![], |t| t.shape().to_vec()),
         macs: 0,
         accumulated,
-        isolated: Isolated::NotJudged { why: Why::NotTested("own fault not tested: two recordings, and no graph to run".into()) },
+        isolated: Isolated::NotJudged {
+            why: Why::NotTested("own fault not tested (recorded): two recordings, and no graph to run".into()),
+        },
         repeat_noise: None,
         inside: None,
     })

@@ -2,12 +2,13 @@
 
 use crate::environment;
 use crate::error::Result;
+use crate::judge::expectation;
 use crate::pass::bench::{Bench, Opened};
 use crate::pass::conclude::{Found, conclude};
 use crate::pass::given::Given;
 use crate::pass::lacking::Lacking;
 use crate::pass::{Watch, accumulated, context, floors, inputs, layers, memory, training, unobserved, witness};
-use crate::run::{Run, expectation};
+use crate::run::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
 use std::collections::BTreeMap;
@@ -71,6 +72,7 @@ fn walk(
         regions: &regions,
         tensors: &layers.results,
         known: layers.known,
+        outputs: [&layers.reference_outputs, &layers.candidate_outputs],
         unobserved: &unobserved,
         stages: &stages,
         behind: ran,
@@ -80,7 +82,7 @@ fn walk(
     clock.lap("verdict");
     let run = Run {
         format: 1,
-        expectation: expectation(&scenario.expect, &verdict, &ledger),
+        expectation: expectation(&scenario.expect, &verdict, &ledger, &|place| given.above(place)),
         scenario: Some(scenario.clone()),
         environment: environment::record(names, bench.judge.is_some(), given.threads, &given.graph),
         graph_inputs: given.graph.taken(),

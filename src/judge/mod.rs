@@ -1,5 +1,8 @@
 //! judge: where differences meet tolerances; pure.
 
 pub mod against;
+pub mod alive;
+pub mod expected;
 
 pub use against::{Differs, Limit, Row, against};
+pub use expected::expectation;

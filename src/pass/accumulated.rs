@@ -137,7 +137,9 @@ impl Settled<'_> {
         let same = matches!(&result.accumulated, Accumulated::Compared { by: ToleranceBy::Exact, ratio, .. } if *ratio == 0.0);
         let flips = matches!(result.accumulated, Accumulated::TieFlip { .. }) || matches!(result.isolated, Isolated::TieFlip { .. });
         let node = || result.node.clone();
+        let drawn = matches!(result.accumulated, Accumulated::NotJudged { why: Why::Random }) && !went_on;
         let why = match (flips, result.isolated.overflows()) {
+            _ if drawn => Some(Why::BehindDraw { node: node() }),
             (true, _) if went_on => None,
             (true, _) => Some(Why::BehindFlip { node: node() }),
             (false, true) => Some(Why::BehindOverflow { node: node() }),

@@ -4,10 +4,14 @@ use super::bench::Bench;
 use super::given::Given;
 use super::inputs;
 use crate::graph::Graph;
-use crate::scenario::Stage;
+use crate::judge::alive;
+use crate::scenario::{Scenario, Stage};
 use crate::stage::regions::Regions;
 use crate::stage::{Stages, verdicts};
-use crate::verdict::{Ancestry, Ledger, Outcome, Required, TensorResult, Unjudged, Unobserved, Verdict, decide, ledger};
+use crate::tensor::Tensor;
+use crate::verdict::{Ancestry, Ledger, Outcome, Required, Special, TensorResult, Unjudged, Unobserved, Verdict, decide, ledger};
+use std::collections::HashMap;
+use wildmatch::WildMatch;
 
 /// Everything that was found.
 pub struct Found<'a> {
@@ -17,6 +21,8 @@ pub struct Found<'a> {
     pub tensors: &'a [TensorResult],
     /// Constants that a recording does not hold.
     pub known: usize,
+    /// Declared outputs of both sides.
+    pub outputs: [&'a HashMap<String, Tensor>; 2],
     pub unobserved: &'a [Unobserved],
     pub stages: &'a Stages,
     /// What one side sees before its inputs and the other does not.
@@ -33,6 +39,7 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     let blamed = recorded.filter(|_| scenario.runs(Stage::Inputs)).flat_map(|r| inputs::mismatches(&r, records));
     let blamed = blamed.chain(found.context.clone()).collect();
     let mut verdict = decide(found.tensors, &ancestry(graph), found.unobserved, blamed);
+    verdict.born = alive::born(found.tensors, &ancestry(graph), &|step, special| fed(found.given, step, special));
     let asked: Vec<Stage> = Stage::ALL.into_iter().filter(|s| scenario.runs(*s)).collect();
     verdict.conclude(verdicts(&asked, &verdict, found.regions, found.stages, found.behind));
     let unpaired = golden.iter().flat_map(|g| inputs::unpaired(g, graph));
@@ -42,6 +49,7 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     let mut ledger = ledger(found.tensors, leftovers, &required);
     ledger.known = found.known;
     ledger.unjudged.extend(unjudged(found));
+    ledger.unjudged.extend(dead(found, scenario));
     for (name, reason) in &plan.hidden {
         ledger.abstain(reason.clone(), plan.excused(name));
     }
@@ -49,6 +57,27 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
         only_inputs(&mut verdict, &mut ledger, records.len(), inputs::proved(&sessions, records));
     }
     (verdict, ledger)
+}
+
+/// Declared outputs that are dead on both sides, but for those that the scenario expects to be.
+fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
+    let expected: Vec<WildMatch> = scenario.expect.dead.iter().map(|p| WildMatch::new(p)).collect();
+    let outputs = found.given.graph.outputs.iter().filter(|p| !expected.iter().any(|e| e.matches(&p.name)));
+    let [reference, candidate] = found.outputs;
+    outputs.filter_map(|p| alive::dead(&p.name, reference.get(&p.name)?, candidate.get(&p.name)?)).collect()
+}
+
+/// Whether an input or a weight that the step takes holds such values already.
+fn fed(given: &Given, step: usize, special: Special) -> bool {
+    let holds = |t: &Tensor| {
+        let is = |v: &f64| match special {
+            Special::NaN => v.is_nan(),
+            Special::Infinity => v.is_infinite(),
+        };
+        t.dtype().is_float() && t.to_f64().iter().any(is)
+    };
+    let taken = given.graph.steps[step].inputs.iter();
+    taken.filter_map(|n| given.inputs.get(n).or_else(|| given.graph.weights.get(n))).any(holds)
 }
 
 /// What the golden and the deployed sessions left unjudged.

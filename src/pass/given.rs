@@ -13,6 +13,7 @@ use crate::subject::kernels::training::Opinion;
 use crate::subject::open;
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -55,6 +56,16 @@ impl<'a> Given<'a> {
         let threads = scenario.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let records = super::inputs::records(&inputs);
         Ok(Self { scenario, graph, plan, inputs, records, golden, params, fed: fed.map(Rc::new), threads })
+    }
+
+    /// Names of the nodes and tensors in front of a node or tensor.
+    pub fn above(&self, place: &str) -> HashSet<String> {
+        let steps = &self.graph.steps;
+        let named = steps.iter().filter(|s| s.name == place).flat_map(|s| s.outputs.iter().take(1).cloned());
+        let inner = self.graph.bodies.seen.iter().filter(|(_, i)| i.node == place).map(|(name, _)| name.clone());
+        let tensor = named.chain(inner).next().unwrap_or_else(|| place.to_string());
+        let found = self.graph.ancestors(&[tensor]).unwrap_or_default();
+        found.into_iter().flat_map(|i| std::iter::once(&steps[i].name).chain(&steps[i].outputs)).cloned().collect()
     }
 
     /// Which stage every node belongs to.

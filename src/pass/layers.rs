@@ -66,6 +66,9 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
         let taken = lent || drawn && bench.candidate.can_isolate();
         let (mut candidate, noise_c) =
             if taken { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c).at("candidate")? };
+        if taken && drawn {
+            layers.gone_on.extend(piece.iter().flat_map(|i| bench.graph.steps[*i].outputs.iter().cloned()));
+        }
         put(bench.graph, piece, &candidate, &mut own_c);
         put_known(bench, plan, piece, [&reference, &candidate], [&mut own_r, &mut own_c]);
         check_controls(bench, piece, &own_r)?;

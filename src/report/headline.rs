@@ -1,6 +1,7 @@
 //! headline: what a tired engineer reads first: where, own fault or inherited, which side, with which numbers, and what to do.
 
 use super::number;
+use crate::compare::Specials;
 use crate::error::printable;
 use crate::exit::Exit;
 use crate::run::Run;
@@ -38,11 +39,18 @@ fn agree(run: &Run) -> String {
         0 => String::new(),
         n => format!(", {n} tie flips"),
     };
-    format!("AGREE: every compared tensor is within its tolerance{flips}")
+    let behind = match run.ledger.outputs_behind_ties {
+        0 => String::new(),
+        n => format!("; {n} of {} outputs judged node by node only (behind ties)", run.ledger.outputs),
+    };
+    format!("AGREE: every compared tensor is within its tolerance{flips}{behind}")
 }
 
 fn diverge(run: &Run) -> Vec<String> {
     let v = &run.verdict;
+    if !v.ordered {
+        return unordered(run);
+    }
     if let Some(origin) = v.origins.first() {
         return at_origin(run, origin);
     }
@@ -85,6 +93,21 @@ fn diverge(run: &Run) -> Vec<String> {
             lines
         })
         .collect()
+}
+
+/// Recordings of which nobody knows in which order they were computed.
+fn unordered(run: &Run) -> Vec<String> {
+    const SHOWN: usize = 12;
+    let over: Vec<&TensorResult> = run.tensors.iter().filter(|t| t.accumulated.over()).collect();
+    let mut lines = vec![format!("DIVERGE: {} of {} tensors differ; which one is first is not known", over.len(), run.tensors.len())];
+    lines.extend(over.iter().take(SHOWN).flat_map(|t| std::iter::once(format!("  '{}'", t.name)).chain(accumulated(t))));
+    lines.extend((over.len() > SHOWN).then(|| format!("  and {} more (--all)", over.len() - SHOWN)));
+    lines.push(
+        "  next        plain safetensors are sorted by name: record the reference with its order (parity run ... --record FOLDER, or"
+            .into(),
+    );
+    lines.push("              parity_port's Trace), or run the model itself against the trace (parity run MODEL --against TRACE)".into());
+    lines
 }
 
 /// Where a node could not be tested alone: what was given to a script, because it may want another part than the model; else how to test the node.
@@ -244,6 +267,7 @@ fn attributes(comparison: &crate::compare::Comparison) -> String {
 fn accumulated(t: &TensorResult) -> Vec<String> {
     match &t.accumulated {
         Accumulated::Compared { comparison, ratio, by } => match comparison.metrics() {
+            Some(m) if m.specials.conflicts > 0 => vec![not_finite(&m.specials, &t.shape)],
             Some(m) => vec![format!(
                 "  accumulated |candidate - reference| {} at {:?}, relative L2 {}, {} x tolerance ({})",
                 number(m.max_abs.value),
@@ -259,6 +283,24 @@ fn accumulated(t: &TensorResult) -> Vec<String> {
         }
         Accumulated::NotJudged { why } => vec![format!("  accumulated not judged: {why}")],
     }
+}
+
+/// What is not finite on one side, or otherwise on both: a largest difference says nothing beside it.
+fn not_finite(s: &Specials, shape: &[usize]) -> String {
+    let first = s.first_conflict.clone().unwrap_or_default();
+    let is = |v: f64| if v.is_nan() { Some("NaN") } else { v.is_infinite().then_some("infinity") };
+    let who = match (is(first.reference), is(first.candidate)) {
+        (Some(r), Some(c)) => format!("{r} in the reference and {c} in the candidate"),
+        (Some(r), None) => format!("{r} in the reference"),
+        (_, c) => format!("{} in the candidate", c.unwrap_or("NaN")),
+    };
+    format!(
+        "  accumulated {who}, first at {:?}: reference {}, candidate {}; {} elements are finite on one side only or unlike",
+        unravel(first.index, shape),
+        number(first.reference),
+        number(first.candidate),
+        s.conflicts
+    )
 }
 
 /// Where a tolerance came from.

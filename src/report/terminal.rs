@@ -6,7 +6,7 @@ use super::{number, table};
 use crate::compare::Comparison;
 use crate::error::printable;
 use crate::run::Run;
-use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy};
+use crate::verdict::{Accumulated, Born, Isolated, Special, TensorResult, ToleranceBy};
 
 /// Origins shown before the rest is counted.
 const ORIGINS: usize = 12;
@@ -114,6 +114,9 @@ fn footer(run: &Run) -> Vec<String> {
         l.both_ways
     );
     l.abstained.iter().for_each(|(reason, n)| coverage += &format!("; {n} not compared: {reason}"));
+    if l.known > 0 {
+        coverage += &format!("; {} constants known, not compared", l.known);
+    }
     if l.excused > 0 {
         coverage += &format!("; {} excused by the scenario", l.excused);
     }
@@ -129,6 +132,7 @@ fn footer(run: &Run) -> Vec<String> {
         let other = g.other_versions.as_ref().map_or(String::new(), |o| format!("; {o}"));
         format!("golden      {} of {} tensors compared with {} ({}){other}", g.compared(), g.tensors.len(), g.folder, g.subject)
     }));
+    lines.extend(run.verdict.born.iter().map(born));
     lines.extend(detection(run).map(|limit| format!("sensitivity {limit}")));
     lines.push(format!(
         "subjects    reference {}; candidate {}; shadow {}; threads {}",
@@ -145,6 +149,21 @@ fn footer(run: &Run) -> Vec<String> {
     }
     lines.extend(run.expectation.unmet.iter().map(|u| format!("not as expected: {u}")));
     lines
+}
+
+/// Where the first NaN or infinity is made.
+fn born(b: &Born) -> String {
+    let what = match b.special {
+        Special::NaN => "NaN",
+        Special::Infinity => "infinity",
+    };
+    let [r, c] = b.elements;
+    let who = match (b.reference, b.candidate) {
+        (true, true) => format!("on both sides ({r} and {c} elements)"),
+        (true, false) => format!("in the reference ({r} elements)"),
+        (false, _) => format!("in the candidate ({c} elements)"),
+    };
+    format!("not finite  the first {what} is made by node '{}' ({}) {who}", b.node, b.op)
 }
 
 /// The middle of the tensors' detection limits, and the tensor that sees least.

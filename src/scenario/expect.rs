@@ -47,6 +47,12 @@ pub struct Expect {
     /// The node at which it must diverge first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
+    /// Further places that diverge by themselves; what descends from an expected place is expected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    /// Outputs that may be all NaN, all zero or all equal on both sides (`*` stands for any text).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dead: Vec<String>,
     /// The side that must be off there: `reference`, `candidate`, or `reference_or_shadow`, `candidate_or_shadow` where the
     /// shadow's word may not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +79,8 @@ impl Default for Expect {
         Self {
             verdict: Expected::Agree,
             first: None,
+            also: Vec::new(),
+            dead: Vec::new(),
             side: None,
             stage: None,
             term: None,

@@ -212,6 +212,8 @@ mod tests {
             only_unobserved: vec![],
             input_mismatch: vec![],
             tie_flips: 0,
+            born: vec![],
+            ordered: true,
             stages: vec![],
         }
     }

@@ -37,7 +37,18 @@ pub fn decide(tensors: &[TensorResult], ancestry: &Ancestry, unobserved: &[Unobs
         (false, true) => Outcome::Agree,
         (false, false) => Outcome::Nothing,
     };
-    Verdict { outcome, origins, drift, untested, only_unobserved, input_mismatch, tie_flips: tie_flips(tensors), stages: vec![] }
+    Verdict {
+        outcome,
+        origins,
+        drift,
+        untested,
+        only_unobserved,
+        input_mismatch,
+        tie_flips: tie_flips(tensors),
+        born: vec![],
+        ordered: true,
+        stages: vec![],
+    }
 }
 
 /// One origin per faulty step, at its first faulty tensor: inside a body the one of the first turn, before what the step gives.

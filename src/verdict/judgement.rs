@@ -55,6 +55,8 @@ pub enum Why {
     BehindFlip { node: String },
     /// Numbers that the dtype does not hold lie in front of it, or are its own.
     BehindOverflow { node: String },
+    /// A node that draws at random lies in front of it, and a recording has gone on with its own draw.
+    BehindDraw { node: String },
     /// A tensor of another shape or dtype lies in front of it.
     BehindShape { tensor: String },
     /// Nothing was measured that it could be held against.
@@ -71,6 +73,8 @@ pub enum Why {
     NotTested(String),
     /// The standard leaves the result open.
     Undefined(String),
+    /// All of it is one value on both sides.
+    Dead(String),
     /// A decision that rounding can flip lies in front of it, and nobody recorded it.
     Undecided(String),
 }
@@ -81,6 +85,7 @@ impl Why {
         match self {
             Why::BehindFlip { .. } => true,
             Why::BehindOverflow { .. }
+            | Why::BehindDraw { .. }
             | Why::BehindShape { .. }
             | Why::NoFloor(_)
             | Why::OpenFloor
@@ -89,6 +94,7 @@ impl Why {
             | Why::Missing(_)
             | Why::NotTested(_)
             | Why::Undefined(_)
+            | Why::Dead(_)
             | Why::Undecided(_) => false,
         }
     }
@@ -99,11 +105,17 @@ impl fmt::Display for Why {
         match self {
             Why::BehindFlip { node } => write!(f, "behind the tie flip at '{node}'"),
             Why::BehindOverflow { node } => write!(f, "behind the overflow at '{node}'"),
+            Why::BehindDraw { node } => write!(f, "behind '{node}', which draws at random: the two sides have drawn apart"),
             Why::BehindShape { tensor } => write!(f, "behind '{tensor}', which has another shape or dtype"),
             Why::OpenFloor => write!(f, "no noise floor: a noisy run of the f64 graph left the domain of an operator"),
-            Why::Random => write!(f, "random operator: taken from the reference"),
+            Why::Random => write!(f, "random operator: a live candidate goes on with the reference's draw"),
             Why::Borrowed { op } => write!(f, "not independent: libtorch has no operator {op}, its output is the other engine's"),
-            Why::NoFloor(says) | Why::Missing(says) | Why::NotTested(says) | Why::Undefined(says) | Why::Undecided(says) => {
+            Why::NoFloor(says)
+            | Why::Missing(says)
+            | Why::NotTested(says)
+            | Why::Undefined(says)
+            | Why::Dead(says)
+            | Why::Undecided(says) => {
                 write!(f, "{says}")
             }
         }

@@ -56,6 +56,12 @@ pub struct Verdict {
     /// Inputs that differ between the recording and this run.
     pub input_mismatch: Vec<String>,
     pub tie_flips: u64,
+    /// Where NaN and infinities are made, also where both sides agree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub born: Vec<Born>,
+    /// False where nobody knows in which order the tensors were computed: then no place is called the first.
+    #[serde(default = "yes")]
+    pub ordered: bool,
     /// One verdict per stage that was asked for, in the order a port breaks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageVerdict>,
@@ -68,6 +74,28 @@ pub enum Outcome {
     Diverge,
     /// Nothing was compared.
     Nothing,
+}
+
+/// A value that is no finite number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Special {
+    NaN,
+    Infinity,
+}
+
+/// Where the first NaN or infinity is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Born {
+    pub special: Special,
+    pub node: String,
+    pub op: String,
+    pub tensor: String,
+    /// On which sides.
+    pub reference: bool,
+    pub candidate: bool,
+    /// How many elements of the reference's and of the candidate's are such.
+    pub elements: [u64; 2],
 }
 
 /// A node at fault.
@@ -94,6 +122,10 @@ pub struct Drift {
     pub amplifier: String,
     #[serde(with = "json")]
     pub amplification: f64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Verdict {
