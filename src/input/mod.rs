@@ -3,6 +3,7 @@
 pub mod file;
 mod generated;
 mod image;
+mod npy;
 
 use crate::error::{Error, Place, Result, hint, printable};
 use crate::graph::{Dim, Graph, Port};
@@ -46,8 +47,10 @@ fn one(scenario: &Scenario, graph: &Graph, port: &Port, index: usize) -> Result<
 
 /// The made tensor must be what the model declares.
 fn fits(tensor: &Tensor, port: &Port) -> Result<()> {
-    if port.dtype.is_some_and(|d| d != tensor.dtype()) {
-        return Err(Error::usage(format!("the model takes {}, the source gives {}", port.dtype.unwrap_or(DType::F32), tensor.dtype())));
+    if let Some(dtype) = port.dtype.filter(|d| *d != tensor.dtype()) {
+        // A cast would be a change of the inputs that nobody asked for.
+        return Err(Error::usage(format!("the model takes {dtype}, the source gives {}", tensor.dtype()))
+            .next(format!("nothing is cast: save it as {dtype}, in numpy x.astype({})", numpy(dtype))));
     }
     let Some(shape) = &port.shape else { return Ok(()) };
     let agrees = |(want, have): (&Dim, &usize)| !matches!(want, Dim::Known(n) if n != have);
@@ -55,6 +58,15 @@ fn fits(tensor: &Tensor, port: &Port) -> Result<()> {
         return Err(Error::usage(format!("the model takes shape {}, the source gives {:?}", show(shape), tensor.shape())));
     }
     Ok(())
+}
+
+/// How numpy says a dtype.
+fn numpy(dtype: DType) -> String {
+    match dtype {
+        DType::BF16 => "ml_dtypes.bfloat16".into(),
+        DType::Bool => "'bool'".into(),
+        other => format!("'{}{}'", &other.name()[..1], other.size()),
+    }
 }
 
 /// A declared shape as a person writes it.

@@ -35,6 +35,7 @@ fn input(value: &str) -> Result<Input> {
         }
         (None, Some("npy" | "safetensors")) => Ok(Input { file: Some(PathBuf::from(value)), ..Default::default() }),
         (None, Some("png" | "jpg" | "jpeg")) => Ok(Input { image: Some(PathBuf::from(value)), ..Default::default() }),
+        (None, Some("npz")) => Err(Error::usage(format!("'{value}': .npz is a folder of arrays")).next("save the one array by numpy.save")),
         _ => Err(Error::usage(format!("'{value}' is neither a shape like 1x3x224x224 nor a .npy, .safetensors, .png or .jpg file"))),
     }
 }
