@@ -10,6 +10,7 @@ pub mod digest;
 pub mod environment;
 pub mod error;
 pub mod exit;
+pub mod file;
 pub mod floor;
 pub mod fuzz;
 pub mod golden;

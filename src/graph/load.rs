@@ -1,9 +1,11 @@
 //! load: from an ONNX file to a `Graph`, refusing what cannot be executed.
 
 use super::proto::{self, AttributeProto, ModelProto, NodeProto, TypeValue, ValueInfoProto, attribute_type as kind};
+use super::weights::Folders;
 use super::{Attribute, Dim, Graph, Node, Port, Step, cut, inline, order, seeded, weights};
 use crate::digest;
 use crate::error::{Error, Place, Result};
+use crate::file::{self, Kind};
 use crate::tensor::DType;
 use indexmap::IndexMap;
 use prost::Message;
@@ -13,20 +15,21 @@ use std::path::Path;
 /// Reads the model at `path`; external data must lie beside it.
 pub fn file(path: &Path) -> Result<Graph> {
     let place = format!("model {}", path.display());
-    let bytes = std::fs::read(path).map_err(|e| Error::usage(e.to_string())).at(&place)?;
-    parse(bytes.into(), path.parent()).at(place)
+    let bytes = file::read(path).at(&place)?;
+    let read = parse(bytes.into(), Some(&Folders::of(path)));
+    read.map_err(|e| file::unreadable(e, path, Kind::Model)).at(place)
 }
 
-/// The model in `bytes`; `folder` is where its external data may lie.
-pub fn parse(bytes: bytes::Bytes, folder: Option<&Path>) -> Result<Graph> {
+/// The model in `bytes`; its external data may lie in `folders`.
+pub fn parse(bytes: bytes::Bytes, folders: Option<&Folders>) -> Result<Graph> {
     let digest = digest::of_bytes(&bytes);
     let model = ModelProto::decode(bytes).map_err(|e| {
         Error::usage(format!("not a readable ONNX model: {e}")).next("check that the file is complete and not a Git LFS pointer")
     })?;
-    from_proto(model, digest, folder)
+    from_proto(model, digest, folders)
 }
 
-fn from_proto(model: ModelProto, digest: String, folder: Option<&Path>) -> Result<Graph> {
+fn from_proto(model: ModelProto, digest: String, folders: Option<&Folders>) -> Result<Graph> {
     let graph = model.graph.ok_or_else(|| Error::usage("not an ONNX model: it has no graph"))?;
     if !graph.sparse_initializer.is_empty() {
         return Err(Error::usage("sparse weights are not supported"));
@@ -47,7 +50,7 @@ fn from_proto(model: ModelProto, digest: String, folder: Option<&Path>) -> Resul
                 left.insert(name.clone());
                 drawn(tensor, seed)?
             }
-            _ => weights::decode(tensor, folder)?,
+            _ => weights::decode(tensor, folders)?,
         };
         if stored.insert(name.clone(), weight).is_some() {
             return Err(Error::usage(format!("weight '{name}' is stated twice")));

@@ -5,7 +5,7 @@ use crate::error::{Error, Place, Result};
 use crate::tensor::{DType, Narrow, Tensor, Value, checked_numel};
 use bytes::Bytes;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// What `proto` states, whatever its dtype: a tensor, strings, or numbers of a few bits.
 pub fn value(proto: &TensorProto) -> Result<Value> {
@@ -56,19 +56,53 @@ fn shape(proto: &TensorProto) -> Result<Vec<usize>> {
     proto.dims.iter().map(one).collect()
 }
 
-/// The tensor that `proto` states; external data is looked up below `folder`.
-pub fn decode(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
-    let name = proto.name.as_deref().unwrap_or("");
-    decode_unnamed(proto, folder).at(format!("weight '{name}'"))
+/// Where the external data of a model may lie: in the folder of its name, and, where that is a link, in that of the file behind it.
+pub struct Folders(Vec<PathBuf>);
+
+impl Folders {
+    pub fn of(model: &Path) -> Self {
+        // The parent of a bare name is empty, and stands for the working directory.
+        let parent = |p: &Path| Some(p.parent()?.to_path_buf()).map(|f| if f.as_os_str().is_empty() { PathBuf::from(".") } else { f });
+        let real = model.canonicalize().ok();
+        let mut all: Vec<PathBuf> = [parent(model), real.as_deref().and_then(parent)].into_iter().flatten().collect();
+        all.dedup_by_key(|f| f.canonicalize().unwrap_or_else(|_| f.clone()));
+        Self(all)
+    }
+
+    /// The file at `location`, in the first folder that has it, or why it is not read.
+    fn file(&self, location: &str) -> Result<PathBuf> {
+        let relative = Path::new(location);
+        if relative.components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir)) {
+            return Err(Error::usage(format!("external data location '{location}' leaves the model's folder: refused")));
+        }
+        let mut paths = self.0.iter().map(|f| f.join(relative));
+        let Some(path) = paths.find(|p| p.exists()).or_else(|| Some(self.0.first()?.join(relative))) else {
+            return Err(Error::usage("external data in a model that has no folder"));
+        };
+        let real = path.canonicalize();
+        let inside = |real: &Path| self.0.iter().filter_map(|f| f.canonicalize().ok()).any(|f| real.starts_with(f));
+        match real {
+            Ok(real) if !inside(&real) => {
+                Err(Error::usage(format!("external data location '{location}' leads out of the model's folder through a link: refused")))
+            }
+            Ok(_) | Err(_) => Ok(path),
+        }
+    }
 }
 
-fn decode_unnamed(proto: &TensorProto, folder: Option<&Path>) -> Result<Tensor> {
+/// The tensor that `proto` states; external data is looked up below `folders`.
+pub fn decode(proto: &TensorProto, folders: Option<&Folders>) -> Result<Tensor> {
+    let name = proto.name.as_deref().unwrap_or("");
+    decode_unnamed(proto, folders).at(format!("weight '{name}'"))
+}
+
+fn decode_unnamed(proto: &TensorProto, folders: Option<&Folders>) -> Result<Tensor> {
     let code = proto.data_type.unwrap_or(0);
     let dtype = DType::from_onnx(code).ok_or_else(|| Error::usage(format!("data type {code} is not supported")))?;
     let shape = shape(proto)?;
     let bytes = checked_numel(&shape)? * dtype.size();
     if proto.data_location == Some(1) {
-        return Tensor::from_bytes(dtype, shape, &external(proto, folder, bytes)?);
+        return Tensor::from_bytes(dtype, shape, &external(proto, folders, bytes)?);
     }
     match &proto.raw_data {
         Some(raw) => Tensor::from_bytes(dtype, shape, raw),
@@ -90,8 +124,8 @@ fn typed(proto: &TensorProto, dtype: DType, shape: Vec<usize>) -> Result<Tensor>
     Tensor::from_bytes(dtype, shape, &bytes)
 }
 
-/// Reads `len` bytes of an external-data file that must lie below `folder`.
-fn external(proto: &TensorProto, folder: Option<&Path>, len: usize) -> Result<Vec<u8>> {
+/// Reads `len` bytes of an external-data file that must lie below one of `folders`.
+fn external(proto: &TensorProto, folders: Option<&Folders>, len: usize) -> Result<Vec<u8>> {
     let entry = |key: &str| proto.external_data.iter().find(|e| e.key.as_deref() == Some(key)).and_then(|e| e.value.as_deref());
     let location = entry("location").ok_or_else(|| Error::usage("external data without a location"))?;
     let number = |key: &str| match entry(key) {
@@ -102,17 +136,8 @@ fn external(proto: &TensorProto, folder: Option<&Path>, len: usize) -> Result<Ve
     if stated.is_some_and(|s| s != len as u64) {
         return Err(Error::usage(format!("external data is stated as {} bytes, its shape needs {len}", stated.unwrap_or(0))));
     }
-    let folder = folder.ok_or_else(|| Error::usage("external data in a model that is not a file"))?;
-    let relative = Path::new(location);
-    if relative.components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir)) {
-        return Err(Error::usage(format!("external data location '{location}' leaves the model's folder: refused")));
-    }
-    let path = folder.join(relative);
-    let inside = path.canonicalize().ok().zip(folder.canonicalize().ok()).is_some_and(|(p, f)| p.starts_with(f));
-    if path.exists() && !inside {
-        return Err(Error::usage(format!("external data location '{location}' leads out of the model's folder through a link: refused")));
-    }
-    read_range(&path, offset, len)
+    let folders = folders.ok_or_else(|| Error::usage("external data in a model that is not a file"))?;
+    read_range(&folders.file(location)?, offset, len)
 }
 
 fn read_range(path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
@@ -157,13 +182,17 @@ mod tests {
         }
     }
 
+    fn beside(folder: &Path) -> Folders {
+        Folders::of(&folder.join("m.onnx"))
+    }
+
     #[test]
     fn external_data_is_read_at_its_offset_and_never_outside_the_folder() {
         let dir = tempfile::tempdir().unwrap();
-        let good = decode(&outside("w.bin", dir.path()), Some(dir.path())).unwrap();
+        let good = decode(&outside("w.bin", dir.path()), Some(&beside(dir.path()))).unwrap();
         assert_eq!(good.values::<f32>().unwrap(), [1.5, -2.0]);
         for location in ["../w.bin", "/etc/passwd", "a/../../w.bin"] {
-            let e = decode(&outside(location, dir.path()), Some(dir.path())).unwrap_err();
+            let e = decode(&outside(location, dir.path()), Some(&beside(dir.path()))).unwrap_err();
             assert!(e.message.contains("refused"), "{location}: {e}");
         }
     }
@@ -174,7 +203,7 @@ mod tests {
         let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(other.path().join("secret"), [0; 64]).unwrap();
         std::os::unix::fs::symlink(other.path().join("secret"), dir.path().join("link")).unwrap();
-        let e = decode(&outside("link", dir.path()), Some(dir.path())).unwrap_err();
+        let e = decode(&outside("link", dir.path()), Some(&beside(dir.path()))).unwrap_err();
         assert!(e.message.contains("through a link"), "{e}");
     }
 
@@ -183,7 +212,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut proto = outside("w.bin", dir.path());
         proto.dims = vec![5];
-        assert!(decode(&proto, Some(dir.path())).unwrap_err().message.contains("20 at 4 are needed"));
+        assert!(decode(&proto, Some(&beside(dir.path()))).unwrap_err().message.contains("20 at 4 are needed"));
         let raw = TensorProto { dims: vec![3], data_type: Some(1), raw_data: Some(Bytes::from_static(&[0; 8])), ..Default::default() };
         assert!(decode(&raw, None).unwrap_err().message.contains("needs 12 bytes, has 8"));
         let huge = TensorProto { dims: vec![i64::MAX, i64::MAX], data_type: Some(1), ..Default::default() };

@@ -46,7 +46,7 @@ fn a_model_that_is_missing_is_named() {
     for args in [&["map", "gone.onnx"][..], &["run", "gone.onnx"], &["run", "gone.toml"]] {
         check(|_| (), args, 2, &["gone.", "No such file"]);
     }
-    check(|d| std::fs::create_dir(d.join("m.onnx")).unwrap(), &["map", "m.onnx"], 2, &["m.onnx", "directory"]);
+    check(|d| std::fs::create_dir(d.join("m.onnx")).unwrap(), &["map", "m.onnx"], 2, &["m.onnx", "folder"]);
 }
 
 #[test]
