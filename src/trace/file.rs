@@ -1,6 +1,7 @@
 //! file: reads a trace from safetensors: one file, or shards with an index; nothing in it is trusted.
 
 use super::Header;
+use super::write::index_of;
 use crate::error::{Error, Place, Result};
 use crate::params::{self, Param};
 use crate::tensor::{DType, Tensor};
@@ -48,7 +49,7 @@ struct Index {
 
 /// Opens `path`: `X.safetensors`, or `X.safetensors.index.json` (also found when only `X.safetensors` is named).
 pub fn open(path: &Path) -> Result<Opened> {
-    let index = PathBuf::from(format!("{}.index.json", path.display()));
+    let index = index_of(path);
     let opened = if path.extension().is_some_and(|e| e == "json") {
         sharded(path)
     } else if !path.exists() && index.exists() {

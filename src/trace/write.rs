@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Bytes of tensors in one file; beyond it the trace is sharded the way model checkpoints are.
 const SHARD_BYTES: usize = 2 << 30;
@@ -40,7 +41,7 @@ fn io_error(path: &Path, e: &dyn std::fmt::Display) -> Error {
 impl Writer {
     /// Starts the trace that will be at `path`.
     pub fn create(path: &Path) -> Result<Self> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder(path);
         std::fs::create_dir_all(folder).map_err(|e| io_error(path, &e))?;
         let spool = tempfile::tempfile_in(folder).map_err(|e| io_error(path, &e))?;
         Ok(Self { path: path.to_path_buf(), spool, at: 0, placed: IndexMap::new(), parameters: None })
@@ -60,24 +61,97 @@ impl Writer {
         self.parameters = Some(list);
     }
 
-    /// Writes the file (or shards and their index) and puts it in place.
+    /// Writes the file (or shards and their index) and puts it in place of an older trace, whole or sharded.
     pub fn finish(self, header: &Header) -> Result<()> {
-        let map = if self.at == 0 { None } else { Some(unsafe { Mmap::map(&self.spool) }.map_err(|e| io_error(&self.path, &e))?) };
+        self.finish_in(header, SHARD_BYTES)
+    }
+
+    fn finish_in(self, header: &Header, limit: usize) -> Result<()> {
+        let spool = &self.spool;
+        // SAFETY: the spool is a file without a name that nobody but this process can open, and nothing is written to it any more.
+        let map = if self.at == 0 { None } else { Some(unsafe { Mmap::map(spool) }.map_err(|e| io_error(&self.path, &e))?) };
         let data = map.as_deref().unwrap_or(&[]);
-        let shards = shard(&self.placed, SHARD_BYTES);
         let metadata = metadata(header, self.parameters.as_deref())?;
+        let (shards, older) = (shard(&self.placed, limit), Older::at(&self.path));
         if shards.len() <= 1 {
-            return write_one(&self.path, self.placed.iter(), data, &metadata);
+            put(vec![(self.path.clone(), written(&self.path, self.placed.iter(), data, &metadata)?)])?;
+            return older.remove(&[]);
         }
-        let mut weight_map = BTreeMap::new();
+        let (mut files, mut weight_map) = (Vec::new(), BTreeMap::new());
         for (i, names) in shards.iter().enumerate() {
             let file = shard_name(&self.path, i + 1, shards.len());
-            write_one(&self.path.with_file_name(&file), names.iter().filter_map(|n| self.placed.get_key_value(*n)), data, &metadata)?;
+            let path = self.path.with_file_name(&file);
+            let tensors = names.iter().filter_map(|n| self.placed.get_key_value(*n));
+            files.push((path.clone(), written(&path, tensors, data, &metadata)?));
             weight_map.extend(names.iter().map(|n| (n.to_string(), file.clone())));
         }
+        let own: Vec<PathBuf> = files.iter().map(|f| f.0.clone()).collect();
         let index = serde_json::json!({ "metadata": { "total_size": self.at }, "weight_map": weight_map });
-        replace(&PathBuf::from(format!("{}.index.json", self.path.display())), index.to_string().as_bytes())
+        put(files)?;
+        // A single file is read before an index: an older one would hide this trace for good.
+        remove(&self.path)?;
+        replace(&index_of(&self.path), index.to_string().as_bytes())?;
+        older.remove(&own)
     }
+}
+
+/// `X.safetensors.index.json`.
+pub fn index_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".index.json");
+    name.into()
+}
+
+/// What a trace of the same name has left behind in shards.
+struct Older {
+    index: PathBuf,
+    shards: Vec<PathBuf>,
+}
+
+impl Older {
+    fn at(path: &Path) -> Self {
+        let (stem, folder) = (path.file_stem().map_or("trace".into(), |s| s.to_string_lossy()), folder(path));
+        // As `shard_name` calls them, and nothing else of the user's.
+        let digits = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
+        let ours = |name: &str| {
+            let numbers = name.strip_prefix(&*stem).and_then(|n| n.strip_prefix('-')).and_then(|n| n.strip_suffix(".safetensors"));
+            numbers.and_then(|n| n.split_once("-of-")).is_some_and(|(i, n)| digits(i) && digits(n))
+        };
+        let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(|e| e.ok()).map(|e| e.path());
+        let shards = files.filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(ours)).collect();
+        Self { index: index_of(path), shards }
+    }
+
+    /// Removes what is not among the shards `kept` of the trace that is in place now.
+    fn remove(self, kept: &[PathBuf]) -> Result<()> {
+        if kept.is_empty() {
+            remove(&self.index)?;
+        }
+        let is_kept = |p: &Path| kept.iter().any(|k| k.file_name() == p.file_name());
+        self.shards.iter().filter(|p| !is_kept(p)).try_for_each(|p| remove(p))
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::failed(format!("{}: {e}", path.display())).next("remove it by hand: it belongs to an older trace of the same name"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Renames files that are whole and on the disk into place, one after the other.
+fn put(files: Vec<(PathBuf, NamedTempFile)>) -> Result<()> {
+    let all = files.len();
+    for (done, (path, file)) in files.into_iter().enumerate() {
+        file.persist(&path).map_err(|e| match done {
+            0 => io_error(&path, &e.error),
+            _ => Error::failed(format!("{}: {}", path.display(), e.error))
+                .next(format!("{done} of {all} files of this trace were replaced: record it again before you read it")),
+        })?;
+    }
+    Ok(())
 }
 
 /// Names per shard, in order, each shard at most `limit` bytes unless one tensor alone is larger.
@@ -129,26 +203,33 @@ impl View for Spooled<'_> {
     }
 }
 
-fn write_one<'a>(
+/// Tensors in a file beside `path`, flushed to the disk.
+fn written<'a>(
     path: &Path,
     tensors: impl Iterator<Item = (&'a String, &'a Placed)>,
     data: &[u8],
     metadata: &HashMap<String, String>,
-) -> Result<()> {
+) -> Result<NamedTempFile> {
     let beside = beside(path)?;
     let views = tensors.map(|(n, p)| (n.as_str(), Spooled(p, data)));
     safetensors::serialize_to_file(views, Some(metadata.clone()), beside.path()).map_err(|e| io_error(path, &e))?;
-    beside.persist(path).map_err(|e| io_error(path, &e.error)).map(|_| ())
+    // The writer opened the file anew, by its name.
+    File::open(beside.path()).and_then(|f| f.sync_all()).map_err(|e| io_error(path, &e))?;
+    Ok(beside)
 }
 
-fn beside(path: &Path) -> Result<tempfile::NamedTempFile> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+/// The folder of `path`; that of a bare name is the working directory.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn beside(path: &Path) -> Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".parity-");
     // What is renamed into place is read by whom the user's umask allows, like any file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder).map_err(|e| io_error(path, &e))
+    builder.tempfile_in(folder(path)).map_err(|e| io_error(path, &e))
 }
 
 /// Writes `bytes` beside `path`, flushes it to the disk and renames: the old file stays whole until the new one is.
@@ -191,6 +272,51 @@ mod tests {
             [("a", 0, 6), ("b", 6, 10), ("c", 10, 30), ("d", 30, 31)].map(|(n, s, e)| (n.to_string(), place(s, e))).into_iter().collect();
         assert_eq!(shard(&placed, 10), [vec!["a", "b"], vec!["c"], vec!["d"]]);
         assert_eq!(shard_name(Path::new("x/t.safetensors"), 2, 3), "t-00002-of-00003.safetensors");
+    }
+
+    #[test]
+    fn a_trace_takes_the_place_of_an_older_one_whole_or_sharded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.safetensors");
+        std::fs::write(dir.path().join("t-notes.safetensors"), b"the user's own").unwrap();
+        let header = |names: &[&str]| Header {
+            format: 1,
+            tensors: names.iter().map(|n| (n.to_string(), Entry::default())).collect(),
+            ..Default::default()
+        };
+        // Tensors of four bytes; how many fit into a file, and the files that there are then.
+        let steps: [(&[&str], usize, usize); 5] =
+            [(&["a"], 9, 1), (&["a", "b", "c"], 4, 4), (&["a", "b"], 4, 3), (&["a", "b", "c", "d"], 8, 3), (&["z"], 9, 1)];
+        for (step, (names, limit, files)) in steps.into_iter().enumerate() {
+            let mut writer = Writer::create(&path).unwrap();
+            names.iter().for_each(|n| writer.add(n, &Tensor::of(&[1], &[step as f32])).unwrap());
+            writer.finish_in(&header(names), limit).unwrap();
+            let opened = super::super::file::open(&path).unwrap();
+            assert_eq!(opened.ordered(), names, "step {step}");
+            for name in names {
+                assert_eq!(opened.tensor(name).unwrap().unwrap().to_f64(), [step as f64], "step {step}, '{name}' is of an older trace");
+            }
+            let there: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+            assert_eq!(there.len(), files + 1, "step {step}: {there:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_put_in_place_says_how_much_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.safetensors");
+        let write = |blocked: &str| {
+            let mut writer = Writer::create(&path).unwrap();
+            ["a", "b", "c"].iter().for_each(|n| writer.add(n, &Tensor::of(&[1], &[1f32])).unwrap());
+            std::fs::create_dir_all(dir.path().join(blocked).join("in the way")).unwrap();
+            let e = writer.finish_in(&Header { format: 1, ..Default::default() }, 4).unwrap_err().to_string();
+            std::fs::remove_dir_all(dir.path().join(blocked)).unwrap();
+            e
+        };
+        let e = write("t-00001-of-00003.safetensors");
+        assert!(e.contains("nothing was replaced"), "{e}");
+        let e = write("t-00003-of-00003.safetensors");
+        assert!(e.contains("2 of 3 files of this trace were replaced") && !e.contains("nothing"), "{e}");
     }
 
     #[test]
