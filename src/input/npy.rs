@@ -80,7 +80,7 @@ impl Header {
         };
         let descr = value("descr")?.strip_prefix('\'').and_then(|v| v.split_once('\'')).map(|(v, _)| v.to_string());
         let descr = descr.ok_or_else(|| Error::usage("a structured dtype").next("save one array of plain numbers"))?;
-        let dims = value("shape")?.strip_prefix('(').and_then(|v| v.split_once(')')).map(|(v, _)| v.split_terminator(','));
+        let dims = value("shape")?.strip_prefix('(').and_then(|v| v.split_once(')')).map(|(v, _)| v.trim().split_terminator(','));
         let shape = dims.and_then(|all| all.map(|d| d.trim().parse().ok()).collect());
         let shape = shape.ok_or_else(|| Error::usage("the header states no shape that can be read"))?;
         Ok(Self { descr, fortran: value("fortran_order")?.starts_with("True"), shape })
