@@ -1,6 +1,7 @@
 //! expected: the verdict held against what a scenario expects of it: the exit code, and what is not as expected.
 
 use crate::exit::Exit;
+use crate::report::reasons;
 use crate::run::Expectation;
 use crate::scenario::{Expect, Expected, TieFlips};
 use crate::verdict::{Ledger, Outcome, Verdict, Why};
@@ -13,7 +14,7 @@ pub type Above<'a> = &'a dyn Fn(&str) -> HashSet<String>;
 pub fn expectation(expect: &Expect, verdict: &Verdict, ledger: &Ledger, above: Above) -> Expectation {
     let mut unmet = Vec::new();
     if verdict.outcome == Outcome::Nothing || ledger.coverage() < expect.coverage {
-        let reasons: Vec<String> = ledger.abstained.iter().map(|(r, n)| format!("{n} x {r}")).collect();
+        let reasons = reasons(ledger.abstained.iter().map(|(r, n)| (r, *n as u64)), |n, why| format!("{n} x {why}"));
         unmet.push(format!(
             "{} of {} required tensors compared ({:.1} %, required {:.1} %){}{}",
             ledger.compared,

@@ -1,6 +1,6 @@
 //! headline: what a tired engineer reads first: where, own fault or inherited, which side, with which numbers, and what to do.
 
-use super::number;
+use super::{few, number};
 use crate::compare::Specials;
 use crate::error::printable;
 use crate::exit::Exit;
@@ -9,6 +9,9 @@ use crate::scenario::Stage;
 use crate::stage::StageVerdict;
 use crate::tensor::index::unravel;
 use crate::verdict::{Accumulated, Cause, Inside, Isolated, Origin, Outcome, TensorResult, ToleranceBy};
+
+/// Nodes of one line that are named before the rest is counted.
+const NODES: usize = 8;
 
 /// Headline, facts, next step.
 pub fn headline(run: &Run) -> String {
@@ -129,7 +132,7 @@ fn why(cause: Option<&Cause>) -> Vec<String> {
     let Some(cause) = cause else {
         return vec!["  next: lower the deployed session's graph optimisation level and run again".into()];
     };
-    let quoted = |list: &[String]| list.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ");
+    let quoted = |list: &[String]| few(list.iter().map(String::as_str), NODES);
     let level = format!("{:?}", cause.level).to_lowercase();
     let by = match cause.optimisers.as_slice() {
         [] => format!("optimisation level {level}"),

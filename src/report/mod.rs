@@ -5,6 +5,7 @@ mod fuzz_graph;
 mod golden;
 mod headline;
 mod params;
+mod reasons;
 mod stages;
 mod terminal;
 
@@ -13,6 +14,7 @@ pub use fuzz_graph::fuzz_graph;
 pub use golden::golden;
 pub use headline::headline;
 pub use params::params;
+pub use reasons::{few, reasons};
 pub use terminal::terminal;
 
 use crate::error::{Error, Result};

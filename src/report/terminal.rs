@@ -2,7 +2,7 @@
 
 use super::headline::{headline, provenance};
 use super::stages::stages;
-use super::{number, table};
+use super::{number, reasons, table};
 use crate::compare::Comparison;
 use crate::error::printable;
 use crate::run::Run;
@@ -113,7 +113,7 @@ fn footer(run: &Run) -> Vec<String> {
         100.0 * l.compared as f64 / l.tensors.max(1) as f64,
         l.both_ways
     );
-    l.abstained.iter().for_each(|(reason, n)| coverage += &format!("; {n} not compared: {reason}"));
+    coverage.extend(reasons(l.abstained.iter().map(|(r, n)| (r, *n as u64)), |n, why| format!("; {n} not compared: {why}")));
     if l.known > 0 {
         coverage += &format!("; {} constants known, not compared", l.known);
     }
