@@ -64,7 +64,7 @@ fn diverge(run: &Run) -> Vec<String> {
     if let Some(t) = v.untested.first().and_then(|n| find(n)) {
         let mut lines = vec![format!("DIVERGE first at tensor '{}' of node '{}' ({}); own fault not tested", t.name, t.node, t.op)];
         lines.extend(accumulated(t));
-        lines.push(next_untested(run));
+        lines.push(next_untested(run, t));
         return lines;
     }
     if let Some(drift) = &v.drift {
@@ -114,10 +114,10 @@ fn unordered(run: &Run) -> Vec<String> {
 }
 
 /// Where a node could not be tested alone: what was given to a script, because it may want another part than the model; else how to test the node.
-fn next_untested(run: &Run) -> String {
+fn next_untested(run: &Run, tensor: &TensorResult) -> String {
     let subjects = run.scenario.iter().flat_map(|s| [&s.reference, &s.candidate]);
     let Some(script) = subjects.into_iter().find(|s| s.subject == "torchscript") else {
-        return "  next: run the model itself against this trace (parity run MODEL --against TRACE) to test the node alone".into();
+        return untested_recording(run, tensor);
     };
     let given = run.inputs.iter().map(|i| format!("'{}' {:?}", i.name, i.shape)).collect::<Vec<_>>().join(", ");
     let taken = script.takes.as_ref().map_or("all of it".into(), |t| t.join(", "));
@@ -125,6 +125,16 @@ fn next_untested(run: &Run) -> String {
         "  next: check the inputs first: the model was given {given}, the script {taken}; where the model wants more, such as samples of context, \
          feed it and give the script its part: takes = [\"NAME[FROM:TO]\"]"
     )
+}
+
+/// Where a recording stands for a side: two recordings want a model that computes; beside one that does, the node lacks what it is fed.
+fn untested_recording(run: &Run, tensor: &TensorResult) -> String {
+    let recorded = run.scenario.iter().flat_map(|s| [&s.reference, &s.candidate]).find(|s| s.trace.is_some());
+    if recorded.is_none() {
+        return "  next: run the model itself against this trace (parity run MODEL --against TRACE) to test the node alone".into();
+    }
+    let fed = run.graph_inputs.get(&tensor.node).map(|names| few(names.iter().map(String::as_str), NODES)).unwrap_or_default();
+    format!("  next: record what '{}' is fed as well ({fed}): then the node is tested alone", tensor.node)
 }
 
 /// What an optimised session does otherwise, and how to do without.
