@@ -8,14 +8,76 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
+/// What an input lacks to be generated, and how the command line states it.
+pub struct Lack {
+    /// "'ids' i64 [1, N]: its shape and the range of its integers".
+    pub what: String,
+    /// "ids=1xN:0..36", and why that range.
+    pub example: String,
+    pub why: Option<String>,
+}
+
+/// What only the user can say about `port`: sizes that the model leaves open, the range of its integers.
+pub fn lack(input: &Input, graph: &Graph, port: &Port) -> Option<Lack> {
+    let dtype = port.dtype?;
+    let (open, ranged) = (is_open(input, port), needs_range(input, dtype));
+    let lacks = match (open, ranged) {
+        (false, false) => return None,
+        (true, false) => "its shape",
+        (false, true) => "the range of its integers",
+        (true, true) => "its shape and the range of its integers",
+    };
+    let table = suggested_range(graph, &port.name).filter(|_| ranged);
+    let range = match (&table, ranged) {
+        (Some((rows, _)), true) => format!(":0..{}", rows - 1),
+        (None, true) => ":LOW..HIGH".into(),
+        (_, false) => String::new(),
+    };
+    let declared = port.shape.as_ref().map_or("[?]".into(), |s| super::show(s));
+    Some(Lack {
+        what: format!("'{}' {dtype} {declared}: {lacks}", port.name),
+        example: format!("{}={}{range}", port.name, sizes(input, port)),
+        why: table.map(|(rows, node)| format!("node '{node}' looks '{}' up in a table of {rows} rows", port.name)),
+    })
+}
+
+/// Whether a size of the shape is nobody's yet.
+fn is_open(input: &Input, port: &Port) -> bool {
+    let given = |d: &Dim| match d {
+        Dim::Known(_) => true,
+        Dim::Named(name) => input.dims.contains_key(name),
+        Dim::Unknown => false,
+    };
+    input.shape.is_none() && !port.shape.as_ref().is_some_and(|s| s.iter().all(given))
+}
+
+fn needs_range(input: &Input, dtype: DType) -> bool {
+    let drawn = input.random.is_none_or(|r| r != Distribution::Constant);
+    drawn && !dtype.is_float() && dtype != DType::Bool && (input.low.is_none() || input.high.is_none())
+}
+
+/// The shape as the command line states it, N for what is open; a scalar has none to state.
+fn sizes(input: &Input, port: &Port) -> String {
+    let size = |d: &Dim| match d {
+        Dim::Known(n) => n.to_string(),
+        Dim::Named(name) => input.dims.get(name).map_or("N".into(), usize::to_string),
+        Dim::Unknown => "N".into(),
+    };
+    match (&input.shape, &port.shape) {
+        (Some(shape), _) => shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
+        (None, Some(shape)) => shape.iter().map(size).collect::<Vec<_>>().join("x"),
+        (None, None) => "1x3x224x224".into(),
+    }
+}
+
 /// A tensor for `port`; `index` is the input's place in the model, so that two inputs differ.
-pub fn generate(input: &Input, graph: &Graph, port: &Port, seed: u64, index: usize) -> Result<Tensor> {
+pub fn generate(input: &Input, port: &Port, seed: u64, index: usize) -> Result<Tensor> {
     let shape = shape(input, port)?;
     let dtype = port.dtype.ok_or_else(|| Error::usage("the model declares no tensor type for it").next("give a file"))?;
     let count = checked_numel(&shape)?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(index as u64);
-    let draw = sampler(input, dtype, graph, port)?;
+    let draw = sampler(input, dtype)?;
     let mut values: Vec<f64> = Vec::new();
     values
         .try_reserve_exact(count)
@@ -59,16 +121,16 @@ fn shape(input: &Input, port: &Port) -> Result<Vec<usize>> {
 }
 
 fn open_shape(port: &Port, what: &str) -> Error {
-    let example = port.shape.as_ref().map_or("1x3x224x224".to_string(), |s| {
-        s.iter().map(|d| if let Dim::Known(n) = d { n.to_string() } else { "N".into() }).collect::<Vec<_>>().join("x")
-    });
-    Error::usage(format!("the model leaves {what} open"))
-        .next(format!("state it: --input {}={example} (numbers for N), or shape = [...] in the scenario", port.name))
+    Error::usage(format!("the model leaves {what} open")).next(format!(
+        "state it: --input {}={}, or shape = [...] in the scenario",
+        port.name,
+        sizes(&Input::default(), port)
+    ))
 }
 
 type Sampler = Box<dyn Fn(&mut ChaCha8Rng) -> f64>;
 
-fn sampler(input: &Input, dtype: DType, graph: &Graph, port: &Port) -> Result<Sampler> {
+fn sampler(input: &Input, dtype: DType) -> Result<Sampler> {
     let default = if dtype.is_float() { Distribution::Uniform } else { Distribution::Integers };
     let kind = input.random.unwrap_or(default);
     let refuse = |what: &str| Err(Error::usage(format!("{what} does not belong to random = \"{}\"", name(kind))));
@@ -93,22 +155,16 @@ fn sampler(input: &Input, dtype: DType, graph: &Graph, port: &Port) -> Result<Sa
         Distribution::Integers | Distribution::Uniform | Distribution::Normal if dtype == DType::Bool && !ranged => {
             Ok(Box::new(|rng| (rng.next_u32() & 1) as f64))
         }
-        Distribution::Integers => integers(input, dtype, graph, port),
+        Distribution::Integers => integers(input, dtype),
         Distribution::Uniform | Distribution::Normal => {
             Err(Error::usage(format!("random = \"{}\" makes no {dtype}", name(kind))).next("use random = \"integers\" with low and high"))
         }
     }
 }
 
-fn integers(input: &Input, dtype: DType, graph: &Graph, port: &Port) -> Result<Sampler> {
+fn integers(input: &Input, dtype: DType) -> Result<Sampler> {
     let (Some(low), Some(high)) = (input.low, input.high) else {
-        let suggestion = suggested_range(graph, &port.name)
-            .map_or("the model does not say which values are valid".to_string(), |(n, node)| {
-                format!("node '{node}' looks it up in a table of {n} rows: low = 0, high = {}", n - 1)
-            });
-        return Err(
-            Error::usage("an integer input needs a range").next(format!("random = \"integers\", low = ..., high = ...; {suggestion}"))
-        );
+        return Err(Error::usage("integers need a range").next("low = ..., high = ...; both are included"));
     };
     ordered(low, high)?;
     for bound in [low, high] {

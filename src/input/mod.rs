@@ -9,7 +9,10 @@ use crate::error::{Error, Place, Result, hint, printable};
 use crate::graph::{Dim, Graph, Port};
 use crate::scenario::{Input, Scenario};
 use crate::tensor::{DType, Tensor};
+use crate::trace::{self, file::Opened};
+use generated::Lack;
 use indexmap::IndexMap;
+use std::collections::BTreeMap;
 
 /// Every input of the graph, in the graph's order.
 ///
@@ -24,21 +27,74 @@ pub fn make(scenario: &Scenario, graph: &Graph) -> Result<IndexMap<String, Tenso
             return Err(Error::usage(format!("the model has no input '{name}'")).next(next));
         }
     }
-    graph.inputs.iter().enumerate().map(|(i, port)| Ok((port.name.clone(), one(scenario, graph, port, i)?))).collect()
+    let recorded = Recorded::of(scenario)?;
+    let sources = graph.inputs.iter().map(|port| Ok((port, recorded.tensor(scenario, port)?))).collect::<Result<Vec<_>>>()?;
+    let lacks: Vec<_> = sources.iter().filter(|s| s.1.is_none()).filter_map(|(port, _)| lack(scenario, graph, port)).collect();
+    if !lacks.is_empty() {
+        return Err(open(&lacks));
+    }
+    let make = |(i, (port, fed)): (usize, (&Port, Option<Tensor>))| Ok((port.name.clone(), one(scenario, port, i, fed)?));
+    sources.into_iter().enumerate().map(make).collect()
 }
 
-fn one(scenario: &Scenario, graph: &Graph, port: &Port, index: usize) -> Result<Tensor> {
+/// The traces that stand for a side: what they hold of the inputs, they were recorded with.
+struct Recorded(Vec<(Opened, BTreeMap<String, String>)>);
+
+impl Recorded {
+    fn of(scenario: &Scenario) -> Result<Self> {
+        let subjects = [&scenario.reference, &scenario.candidate].into_iter();
+        let traces = subjects.filter_map(|s| Some((s.trace.as_ref()?, &s.rename)));
+        Ok(Self(traces.map(|(path, rename)| Ok((trace::file::open(path)?, rename.clone()))).collect::<Result<_>>()?))
+    }
+
+    /// The recorded tensor of an input for which the scenario states no source.
+    fn tensor(&self, scenario: &Scenario, port: &Port) -> Result<Option<Tensor>> {
+        if scenario.inputs.contains_key(&port.name) {
+            return Ok(None);
+        }
+        let of =
+            |(trace, rename): &(Opened, BTreeMap<String, String>)| trace.tensor(rename.get(&port.name).unwrap_or(&port.name)).transpose();
+        self.0.iter().find_map(of).transpose()
+    }
+}
+
+/// What the user has to say about an input that nothing feeds.
+fn lack(scenario: &Scenario, graph: &Graph, port: &Port) -> Option<Lack> {
+    match scenario.inputs.get(&port.name) {
+        Some(input) if input.random.is_none() => None,
+        Some(input) => generated::lack(input, graph, port),
+        None => generated::lack(&Input::default(), graph, port),
+    }
+}
+
+/// All that is open, at once, in the words of the command line.
+fn open(lacks: &[Lack]) -> Error {
+    let what: Vec<&str> = lacks.iter().map(|l| l.what.as_str()).collect();
+    let words: Vec<String> = lacks.iter().map(|l| format!("--input {}", l.example)).collect();
+    let whys: Vec<&str> = lacks.iter().filter_map(|l| l.why.as_deref()).collect();
+    let ranged = lacks.iter().any(|l| l.example.contains(".."));
+    let mut notes = vec!["numbers for N"; usize::from(lacks.iter().any(|l| l.example.contains('N')))];
+    notes.extend(if ranged { Some("both ends of a range are included") } else { None });
+    notes.extend(whys);
+    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
+    Error::usage(format!("the model leaves open: {}", what.join("; ")))
+        .next(format!("state it: {}{notes}; or shape, low and high under [inputs.NAME] of a scenario", words.join(" ")))
+}
+
+fn one(scenario: &Scenario, port: &Port, index: usize, fed: Option<Tensor>) -> Result<Tensor> {
     let place = format!("input '{}'", port.name);
     let generated = Input::default();
     let input = scenario.inputs.get(&port.name).unwrap_or(&generated);
-    let made = if let Some(path) = &input.image {
+    let made = if let Some(tensor) = fed {
+        Ok(tensor)
+    } else if let Some(path) = &input.image {
         image::load(path, input)
     } else if let Some(path) = &input.file {
         file::load(path, input.tensor.as_deref().unwrap_or(&port.name))
     } else if let Some(values) = &input.values {
         generated::stated(values, input, port)
     } else {
-        generated::generate(input, graph, port, scenario.seed, index)
+        generated::generate(input, port, scenario.seed, index)
     };
     let tensor = made.at(&place)?;
     fits(&tensor, port).at(place)?;

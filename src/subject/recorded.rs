@@ -24,7 +24,7 @@ impl Recorded {
         let trace = file::open(path)?;
         let produced = graph.producers();
         for (ours, theirs) in rename {
-            if !produced.contains_key(ours.as_str()) {
+            if !produced.contains_key(ours.as_str()) && !graph.inputs.iter().any(|p| p.name == *ours) {
                 return Err(Error::usage(format!("rename: the graph has no tensor '{ours}'")));
             }
             if !trace.names().any(|n| n == theirs) {

@@ -181,14 +181,19 @@ fn an_integer_input_without_a_range_shows_the_one_that_its_table_suggests() {
     let table = || weight("table", &[37, 2], &[0.5; 74]);
     let nodes = vec![node("Identity", "id", &["ids"], &["i"]), node("Gather", "emb", &["table", "i"], &["y"])];
     let model = onnx(port("ids", I64, &[1, 4]), nodes, vec![table()]);
-    check(|d| write_model(d, "m.onnx", &model), &["run", "m.onnx"], 2, &["'ids'", "needs a range", "'emb'", "37 rows", "high = 36"]);
+    check(
+        |d| write_model(d, "m.onnx", &model),
+        &["run", "m.onnx"],
+        2,
+        &["'ids' i64 [1, 4]", "range of its integers", "'emb'", "37 rows", "--input ids=1x4:0..36", "included"],
+    );
     // The same look-up with a table of no rows, and past a node that takes nothing: no suggestion, and no panic either.
     let empty = onnx(
         port("ids", I64, &[1, 4]),
         vec![node("Cast", "none", &[], &["i"]), node("Gather", "emb", &["table", "ids"], &["y"])],
         vec![weight("table", &[0, 2], &[])],
     );
-    check(|d| write_model(d, "m.onnx", &empty), &["run", "m.onnx"], 2, &["'ids'", "needs a range"]);
+    check(|d| write_model(d, "m.onnx", &empty), &["run", "m.onnx"], 2, &["'ids'", "--input ids=1x4:LOW..HIGH"]);
 }
 
 #[test]
