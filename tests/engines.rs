@@ -116,8 +116,7 @@ fn a_forward_pass_of_every_engine_is_timed_in_turn_and_the_interpreter_beside_th
     let itself = ran.out.lines().find(|l| l.starts_with("| torchscript")).unwrap();
     assert!(itself.contains("| 1.00 "), "{ran}");
     time(&["m.onnx", "--input", "x=2x3"]).exits(0).says(&["times onnxruntime"]);
-    time(&["s.toml", "--runs", "0"]).refuses(2, &["at least 1"]);
-    time(&["s.toml", "--input", "x=2x3"]).refuses(2, &["a scenario states its inputs itself"]);
+    time(&["s.toml", "--input", "x=2x3"]).refuses(2, &["--input does not apply to a scenario", "bare model"]);
 }
 
 #[test]

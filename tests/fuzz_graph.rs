@@ -178,8 +178,8 @@ fn what_cannot_be_fuzzed_is_refused() {
     let cases: [(&[&str], &str); 5] = [
         (&["recorded.toml"], "answers the one input"),
         (&["faulty.toml", "--fault", "bypass@clip"], "carries a fault already"),
-        (&["faulty.toml", "--input", "x=2x8"], "--input belongs to a bare model"),
-        (&["m.onnx"], "leaves a dimension open"),
+        (&["faulty.toml", "--input", "x=2x8"], "--input does not apply to a scenario"),
+        (&["m.onnx"], "leaves open: 'x' f32 [?, 8]: its shape"),
         (&["m.onnx", "--input", "x=2x8", "--fault", "bypass@clop"], "the graph has no node 'clop'"),
     ];
     for (args, says) in cases {

@@ -1,5 +1,7 @@
 //! args: the command line as clap reads it.
 
+use crate::graph::memory;
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -7,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "exit codes: 0 agree, 1 diverge, 2 usage or input wrong, 3 could not run, 4 nothing or too little compared"
+    after_help = "exit codes: 0 agree, 1 diverge, 2 usage or input wrong, 3 could not run, 4 nothing or too little compared, 130 interrupted"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -40,11 +42,34 @@ pub enum Command {
     Conformance(Conformance),
 }
 
+/// Threads of an engine or of a fuzz run.
+fn threads() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..=crate::scenario::load::MAX_THREADS as u64)
+}
+
+/// A number of things of which none would be none done.
+fn at_least_one() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..)
+}
+
+/// A size of memory, as the scenario takes it.
+fn size(text: &str) -> Result<String, String> {
+    let known = memory::size(text).map(|_| text.to_string());
+    known.ok_or_else(|| "expected a number with B, KiB, MiB, GiB, kB, MB or GB, such as 2GiB".into())
+}
+
+/// A time in which something can be done.
+fn time(text: &str) -> Result<humantime::Duration, String> {
+    let time: humantime::Duration = text.parse().map_err(|e: humantime::DurationError| e.to_string())?;
+    if time.is_zero() { Err("nothing is drawn in no time".into()) } else { Ok(time) }
+}
+
 #[derive(clap::Args)]
 pub struct Run {
     /// Scenario (.toml) or model (.onnx)
     pub target: PathBuf,
-    /// Input of a bare model: NAME=1x3x224x224, NAME=1x128:0..99 (integers) or NAME=FILE (.npy, .safetensors, .png, .jpg)
+    /// Input of a bare model: NAME=1x3x224x224, NAME=1x128:0..99 (integers from 0 to 99, both included) or NAME=FILE (.npy,
+    /// .safetensors, .png, .jpg); what the trace of --against holds feeds itself
     #[arg(long, value_name = "NAME=VALUE")]
     pub input: Vec<String>,
     /// Compare a bare model with this recorded trace instead of ONNX Runtime
@@ -66,10 +91,10 @@ pub struct Run {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Threads of each engine, instead of the scenario's
-    #[arg(long)]
+    #[arg(long, value_parser = threads())]
     pub threads: Option<usize>,
-    /// Refuse a run that is estimated to need more memory than this, for example 2GiB
-    #[arg(long, value_name = "SIZE")]
+    /// Refuse a run that is estimated to need more memory than this, for example 2GiB; the machine's memory where not stated
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_memory: Option<String>,
     /// Print the Run as JSON instead of the report
     #[arg(long)]
@@ -128,7 +153,7 @@ pub struct Bless {
     #[arg(long, value_name = "FOLDER")]
     pub golden: PathBuf,
     /// Scenario that the golden belongs to
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "reject")]
     pub scenario: Option<String>,
     /// Command that made the traces, instead of what they say themselves
     #[arg(long, value_name = "TEXT", requires = "traces")]
@@ -137,7 +162,7 @@ pub struct Bless {
     #[arg(long, value_name = "NAME=VERSION", requires = "traces")]
     pub framework: Vec<String>,
     /// Threads that the traces were made with
-    #[arg(long, requires = "traces")]
+    #[arg(long, requires = "traces", value_parser = threads())]
     pub threads: Option<usize>,
     /// Seed that the traces were made with
     #[arg(long, requires = "traces")]
@@ -161,7 +186,7 @@ pub struct Bless {
     #[arg(long, conflicts_with = "traces")]
     pub reject: bool,
     /// Also list the tensors that stay the same
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["accept", "reject"])]
     pub all: bool,
 }
 
@@ -215,14 +240,14 @@ pub struct Fuzz {
     /// A name from the first column of `parity list kernels`, or all; or a scenario (.toml) or model (.onnx)
     #[arg(value_name = "KERNEL|SCENARIO")]
     pub kernel: String,
-    /// Input of a bare model around which is drawn: NAME=1x3x224x224, NAME=1x128:0..99 (integers) or NAME=FILE
+    /// Input of a bare model around which is drawn: NAME=1x3x224x224, NAME=1x128:0..99 (integers from 0 to 99, both included) or NAME=FILE
     #[arg(long, value_name = "NAME=VALUE")]
     pub input: Vec<String>,
     /// Cases to draw; 1000 where no time is stated either
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub cases: Option<u64>,
     /// Ends after this time per kernel: 30s, 10m, 1h30m
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub time: Option<humantime::Duration>,
     /// Seed of the first case; a case is drawn from the seed and its number alone
     #[arg(long, default_value_t = 0)]
@@ -231,24 +256,25 @@ pub struct Fuzz {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<crate::fuzz::Shard>,
     /// Threads, all cores where not stated; the report is the same
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads())]
     pub jobs: Option<usize>,
     /// Ends after this many finds of different kinds
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one())]
     pub finds: usize,
-    /// Who is held against the f64 reference: the ONNX form in libtorch (f64), libtorch-f32 or onnxruntime, or another kernel of the same
-    /// inputs and outputs
-    #[arg(long, value_name = "WHO", default_value = "libtorch")]
-    pub candidate: String,
+    /// Who is held against a kernel's f64 reference: its ONNX form in libtorch (f64, where nobody is named), libtorch-f32 or onnxruntime, or
+    /// another kernel of the same inputs and outputs
+    #[arg(long, value_name = "WHO")]
+    pub candidate: Option<String>,
     /// Injects a fault: what a port may get wrong
     #[arg(long, value_name = "NAME@NODE[=AMOUNT]")]
     pub fault: Option<String>,
-    /// Folder where finds are kept and tried first: scenarios/found where none is named, nowhere with --fault
+    /// Folder where finds are kept and tried first; where none is named, scenarios/found in the checkout of parity itself and without
+    /// --fault, else nowhere
     #[arg(long, value_name = "FOLDER")]
     pub found: Option<PathBuf>,
-    /// Folder of the ONNX forms
-    #[arg(long, value_name = "FOLDER", default_value = "golden/kernels")]
-    pub forms: PathBuf,
+    /// Folder of the kernels' ONNX forms: golden/kernels where none is named
+    #[arg(long, value_name = "FOLDER")]
+    pub forms: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -259,10 +285,10 @@ pub struct Time {
     #[arg(long, value_name = "NAME=VALUE")]
     pub input: Vec<String>,
     /// Passes of each subject, behind one that is not counted
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one())]
     pub runs: usize,
     /// Threads of each engine, instead of the scenario's
-    #[arg(long)]
+    #[arg(long, value_parser = threads())]
     pub threads: Option<usize>,
 }
 
@@ -272,7 +298,7 @@ pub struct Selftest {
     #[arg(required = true)]
     pub scenarios: Vec<PathBuf>,
     /// Seeds per scenario
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: u64,
 }
 
@@ -284,7 +310,7 @@ pub struct Conformance {
     #[arg(long)]
     pub json: bool,
     /// Only every Nth case
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one())]
     pub every: usize,
     /// Only cases whose name contains this
     #[arg(long, value_name = "TEXT")]

@@ -1,6 +1,6 @@
 //! fuzz: `parity fuzz`: a kernel's ONNX form in an engine, or another dialect, against the f64 reference on drawn cases.
 
-use super::{args, engine, fuzz_graph, interrupt, say, watch};
+use super::{applies, args, engine, fuzz_graph, interrupt, say, watch};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
 use crate::fuzz::account::Find;
@@ -17,14 +17,19 @@ use std::time::Instant;
 
 /// Cases where neither their number nor a time is stated.
 const CASES: u64 = 1000;
-/// Where finds are kept unless a folder is named.
+/// Where finds of the checkout itself are kept unless a folder is named.
 const FOUND: &str = "scenarios/found";
+/// Where the kernels' ONNX forms lie unless a folder is named.
+const FORMS: &str = "golden/kernels";
+/// Who is fuzzed where nobody is named.
+const CANDIDATE: &str = "libtorch";
 
 pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     if fuzz_graph::is_meant(&args.kernel) {
         return fuzz_graph::command(args, engines);
     }
-    let kernels = if args.kernel == "all" { all().collect() } else { vec![find(&args.kernel)?] };
+    applies::not_to("a kernel, whose inputs are drawn", &[("--input", !args.input.is_empty())], "it belongs to a bare model (.onnx)")?;
+    let kernels: Vec<_> = if args.kernel == "all" { all().collect() } else { vec![find(&args.kernel)?] };
     let candidates = kernels.iter().map(|k| candidate(args, k, kernels.len())).collect::<Result<Vec<_>>>()?;
     if engines.torch.is_none() {
         return engine::hand_over();
@@ -44,7 +49,8 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
 
 /// Who is fuzzed, with the fault where one is named.
 fn candidate(args: &args::Fuzz, kernel: &'static Kernel, kernels: usize) -> Result<Candidate> {
-    let clean = Candidate::called(&args.candidate, kernel)?;
+    let named = args.candidate.as_deref().unwrap_or(CANDIDATE);
+    let clean = Candidate::called(named, kernel)?;
     if args.fault.is_none() {
         return Ok(clean);
     }
@@ -52,7 +58,7 @@ fn candidate(args: &args::Fuzz, kernel: &'static Kernel, kernels: usize) -> Resu
         return Err(Error::usage("--fault names a node of one kernel's form").next("name the kernel instead of all"));
     }
     if clean.subject.kernel.is_some() {
-        return Err(Error::usage(format!("--fault changes a form, and candidate '{}' is a reference", args.candidate))
+        return Err(Error::usage(format!("--fault changes a form, and candidate '{named}' is a reference"))
             .next("name an engine as --candidate: libtorch, libtorch-f32 or onnxruntime"));
     }
     Ok(Candidate { subject: faulty(args, &clean.subject.subject)?, ..clean })
@@ -72,7 +78,7 @@ pub fn faulty(args: &args::Fuzz, engine: &str) -> Result<Subject> {
 }
 
 fn one(kernel: &'static Kernel, candidate: &Candidate, args: &args::Fuzz, engines: Engines) -> Result<Report> {
-    let model = args.forms.join(format!("{}.onnx", kernel.name));
+    let model = args.forms.as_deref().unwrap_or(Path::new(FORMS)).join(format!("{}.onnx", kernel.name));
     let graph = form(&model)?;
     let subject = || candidate.open(&graph, engines);
     let folder = found(args).map(|path| Folder { path, kernel, model, candidate: candidate.clone(), seed: args.seed });
@@ -98,9 +104,10 @@ fn form(path: &Path) -> Result<Arc<Graph>> {
     Ok(Arc::new(graph))
 }
 
-/// Where finds are kept; those of a planted fault only where a folder is named for them.
+/// Where finds are kept: where the user says; in the checkout of parity itself, those of a planted fault excepted, beside the others.
 pub fn found(args: &args::Fuzz) -> Option<PathBuf> {
-    args.found.clone().or_else(|| args.fault.is_none().then(|| FOUND.into()))
+    let own = || std::fs::read_to_string("Cargo.toml").is_ok_and(|text| text.contains(concat!("name = \"", env!("CARGO_PKG_NAME"), "\"")));
+    args.found.clone().or_else(|| (args.fault.is_none() && own()).then(|| FOUND.into()))
 }
 
 pub fn options(args: &args::Fuzz) -> Options {

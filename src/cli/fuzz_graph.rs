@@ -1,6 +1,6 @@
 //! fuzz_graph: `parity fuzz SCENARIO`: a whole model on drawn inputs, its two sides held against each other as `parity run` holds them.
 
-use super::{args, engine, fuzz as kernels, interrupt, say, watch};
+use super::{applies, args, engine, fuzz as kernels, interrupt, say, watch};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::fuzz::graph::account::Find;
@@ -21,6 +21,10 @@ pub fn is_meant(target: &str) -> bool {
 }
 
 pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
+    let options = [("--candidate", args.candidate.is_some()), ("--forms", args.forms.is_some())];
+    let belongs =
+        "it belongs to a kernel (parity list kernels); a model's two sides are those of its scenario: [reference] and [candidate]";
+    applies::not_to("a model", &options, belongs)?;
     let scenario = scenario(args)?;
     if engines.torch.is_none() {
         return engine::hand_over();
@@ -62,9 +66,7 @@ fn scenario(args: &args::Fuzz) -> Result<Scenario> {
     let target = Path::new(&args.kernel);
     let mut scenario = match target.extension().is_some_and(|e| e == "onnx") {
         true => build::from_model(target, &args.input, None)?,
-        false if !args.input.is_empty() => {
-            return Err(Error::usage("--input belongs to a bare model (.onnx); a scenario states its inputs itself"));
-        }
+        false if !args.input.is_empty() => return Err(applies::input()),
         false => scenarios::file(target)?,
     };
     if scenario.find.is_some() {

@@ -1,5 +1,7 @@
 //! cli: words into library calls; the only place that prints, exits or starts another process.
 
+mod abort;
+mod applies;
 mod args;
 mod bless;
 mod compare;
@@ -23,12 +25,15 @@ use crate::exit::Exit;
 use crate::subject::{Engines, Torch};
 use args::{Args, Command};
 use clap::Parser;
+use clap::error::ErrorKind;
 use std::process::ExitCode;
 
 /// Runs the command line; `torch` is libtorch where the executable links it.
 pub fn main(torch: Option<&dyn Torch>) -> ExitCode {
+    abort::listen();
     let args = match Args::try_parse() {
         Ok(args) => args,
+        Err(e) if e.kind() == ErrorKind::InvalidUtf8 => return fail(&not_text()),
         Err(e) => {
             let _ = e.print();
             return if e.use_stderr() { Exit::Usage.into() } else { Exit::Agree.into() };
@@ -54,6 +59,13 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Time(time) => time::command(&time, engines),
         Command::Selftest(selftest) => selftest::command(&selftest, engines),
     }
+}
+
+/// The words of the command line that are not UTF-8, where text is meant.
+fn not_text() -> Error {
+    let odd = std::env::args_os().find(|a| a.to_str().is_none()).unwrap_or_default();
+    Error::usage(format!("\"{}\" is not UTF-8, and text is meant", odd.as_encoded_bytes().escape_ascii()))
+        .next("rename the file, or link to it by another name")
 }
 
 fn fail(e: &Error) -> ExitCode {

@@ -1,7 +1,7 @@
 //! run: `parity run`: a scenario file or a bare model, to a report and an exit code.
 
-use super::{args, engine, extract, say, watch};
-use crate::error::{Error, Result};
+use super::{applies, args, engine, extract, say, watch};
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::pipeline;
 use crate::report;
@@ -38,13 +38,20 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
 
 /// A find is one case of a fuzz run, not a run of its own: nothing of it can be limited, seeded or recorded.
 fn replayed(args: &args::Run, scenario: &Scenario, find: &crate::scenario::Find, engines: Engines) -> Result<Exit> {
-    let limited = !args.only.is_empty() || args.from.is_some() || args.until.is_some();
-    if limited || args.seed.is_some() || args.threads.is_some() || args.json || args.record.is_some() {
-        return Err(Error::usage(
-            "a find is replayed as it was found: --only, --from, --until, --seed, --threads, --json and --record do not apply",
-        )
-        .next("take [find] out of the scenario to run it like any other"));
-    }
+    let options = [
+        ("--only", !args.only.is_empty()),
+        ("--from", args.from.is_some()),
+        ("--until", args.until.is_some()),
+        ("--seed", args.seed.is_some()),
+        ("--threads", args.threads.is_some()),
+        ("--max-memory", args.max_memory.is_some()),
+        ("--json", args.json),
+        ("--all", args.all),
+        ("--record", args.record.is_some()),
+        ("--extract", args.extract.is_some()),
+    ];
+    let belongs = "take [find] out of the scenario to run it like any other";
+    applies::not_to("a find, which is replayed as it was found", &options, belongs)?;
     super::fuzz::replay(scenario, find, engines)
 }
 
@@ -55,9 +62,9 @@ fn is_model(args: &args::Run) -> bool {
 fn scenario(args: &args::Run) -> Result<Scenario> {
     let mut scenario = if is_model(args) {
         build::from_model(&args.target, &args.input, args.against.as_deref())?
-    } else if !args.input.is_empty() || args.against.is_some() || args.save.is_some() {
-        return Err(Error::usage("--input, --against and --save belong to a bare model (.onnx); a scenario states them itself"));
     } else {
+        let options = [("--input", !args.input.is_empty()), ("--against", args.against.is_some()), ("--save", args.save.is_some())];
+        applies::not_to("a scenario, which states it itself", &options, "it belongs to a bare model (.onnx)")?;
         load::file(&args.target)?
     };
     if !args.only.is_empty() {

@@ -1,7 +1,7 @@
 //! time: `parity time`: one forward pass of each subject with nothing observed, in turn, as ratios in one run.
 
-use super::{args, engine, say};
-use crate::error::{Error, Result};
+use super::{applies, args, engine, say};
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::pass::forward::{self, Timed};
 use crate::pass::given::Given;
@@ -10,14 +10,9 @@ use crate::scenario::{build, load};
 use crate::subject::Engines;
 
 pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
-    if args.runs == 0 {
-        return Err(Error::usage("--runs 0: at least 1 is needed"));
-    }
     let mut scenario = match args.target.extension().is_some_and(|e| e == "onnx") {
         true => build::from_model(&args.target, &args.input, None)?,
-        false if !args.input.is_empty() => {
-            return Err(Error::usage("--input belongs to a bare model (.onnx); a scenario states its inputs itself"));
-        }
+        false if !args.input.is_empty() => return Err(applies::input()),
         false => load::file(&args.target)?,
     };
     if engines.torch.is_none() {

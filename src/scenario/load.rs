@@ -6,7 +6,7 @@ use crate::subject::table;
 use std::path::{Path, PathBuf};
 
 /// More threads than any machine has cores; an engine would try to start them all.
-const MAX_THREADS: usize = 1024;
+pub const MAX_THREADS: usize = 1024;
 
 /// Reads and checks the scenario at `path`; its files become relative to the working directory.
 pub fn file(path: &Path) -> Result<Scenario> {
