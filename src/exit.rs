@@ -16,16 +16,19 @@ pub enum Exit {
     Failed = 3,
     /// 4: nothing was compared, or less than the required coverage.
     Uncovered = 4,
+    /// 130: it was interrupted before its end, and nothing had been found.
+    Interrupted = 130,
 }
 
 impl Exit {
     /// Every code with its one-line meaning, in numeric order.
-    pub const ALL: [(Exit, &'static str); 5] = [
+    pub const ALL: [(Exit, &'static str); 6] = [
         (Exit::Agree, "agree"),
         (Exit::Diverge, "diverge"),
         (Exit::Usage, "usage, scenario or input wrong"),
         (Exit::Failed, "could not run"),
         (Exit::Uncovered, "nothing compared, or less than the required coverage"),
+        (Exit::Interrupted, "interrupted before its end, nothing found so far"),
     ];
 }
 

@@ -5,7 +5,7 @@ use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
 use crate::fuzz::account::Find;
 use crate::fuzz::keep::{self, Folder};
-use crate::fuzz::{self, Candidate, Listener, Options, Report, Shard, Task};
+use crate::fuzz::{self, Candidate, End, Listener, Options, Report, Shard, Task};
 use crate::graph::{Graph, load};
 use crate::report;
 use crate::scenario::{Scenario, Subject};
@@ -35,16 +35,21 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
         return engine::hand_over();
     }
     interrupt::listen()?;
-    let mut exit = Exit::Agree;
+    let (mut exit, mut whole, all) = (Exit::Agree, 0, kernels.len());
     for (kernel, candidate) in kernels.into_iter().zip(candidates) {
         let report = one(kernel, &candidate, args, engines)?;
         say(&report::fuzz(kernel, &candidate, &report))?;
-        exit = worse(exit, &report);
+        exit = worse(exit, verdict(report.diverges(), report.covers()));
+        whole += usize::from(report.end != End::Interrupt);
         if interrupt::asked() {
             break;
         }
     }
-    Ok(exit)
+    if whole == all {
+        return Ok(exit);
+    }
+    say(&format!("interrupted: {whole} of {all} kernels were fuzzed to their end\n"))?;
+    Ok(worse(exit, Exit::Interrupted))
 }
 
 /// Who is fuzzed, with the fault where one is named.
@@ -88,11 +93,17 @@ fn one(kernel: &'static Kernel, candidate: &Candidate, args: &args::Fuzz, engine
         open: &subject,
         options: options(args),
         known: folder.as_ref().map_or(Ok(vec![]), |f| f.known(&graph))?,
-        stop: &|| interrupt::asked() || end.is_some_and(|end| Instant::now() >= end),
+        stop: &|| stopped(end),
         hurry: &interrupt::asked,
     };
     let bar = watch::Cases::new(kernel.name, (args.cases.is_some() || end.is_none()).then(|| task.options.drawn()));
     fuzz::run(&task, &mut Progress { bar, folder }).at(kernel.name)
+}
+
+/// Why to draw no more.
+pub fn stopped(end: Option<Instant>) -> Option<End> {
+    let late = || end.is_some_and(|end| Instant::now() >= end).then_some(End::Time);
+    interrupt::asked().then_some(End::Interrupt).or_else(late)
 }
 
 /// The ONNX form of a kernel.
@@ -150,11 +161,17 @@ pub fn replay(scenario: &Scenario, of: &crate::scenario::Find, engines: Engines)
     Ok(if finding.is_some() { Exit::Diverge } else { Exit::Agree })
 }
 
-/// A find is worse than nothing compared, which is worse than agreement.
-fn worse(before: Exit, report: &Report) -> Exit {
-    match (before, report.diverges(), report.covers()) {
-        (Exit::Diverge, _, _) | (_, true, _) => Exit::Diverge,
-        (_, false, false) => Exit::Uncovered,
-        (before, false, true) => before,
+/// What a run came to, wherever it ended.
+pub fn verdict(diverges: bool, covers: bool) -> Exit {
+    match (diverges, covers) {
+        (true, _) => Exit::Diverge,
+        (false, false) => Exit::Uncovered,
+        (false, true) => Exit::Agree,
     }
+}
+
+/// A find is worse than a run that was broken off, which is worse than nothing compared, which is worse than agreement.
+pub fn worse(a: Exit, b: Exit) -> Exit {
+    let order = [Exit::Diverge, Exit::Interrupted, Exit::Uncovered];
+    order.into_iter().find(|e| [a, b].contains(e)).unwrap_or(Exit::Agree)
 }

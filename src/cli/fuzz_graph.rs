@@ -3,6 +3,7 @@
 use super::{applies, args, engine, fuzz as kernels, interrupt, say, watch};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::fuzz::End;
 use crate::fuzz::graph::account::Find;
 use crate::fuzz::graph::draw::Law;
 use crate::fuzz::graph::keep::Folder;
@@ -45,7 +46,7 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
         engines,
         options: kernels::options(args),
         known: folder.as_ref().map_or(Ok(vec![]), |f| f.known(&graph))?,
-        stop: &|| interrupt::asked() || end.is_some_and(|end| Instant::now() >= end),
+        stop: &|| kernels::stopped(end),
         hurry: &interrupt::asked,
     };
     let bar = watch::Cases::new(&name, (args.cases.is_some() || end.is_none()).then(|| task.options.drawn()));
@@ -85,11 +86,8 @@ fn scenario(args: &args::Fuzz) -> Result<Scenario> {
 }
 
 fn exit(account: &Account) -> Exit {
-    match (account.diverges(), account.covers()) {
-        (true, _) => Exit::Diverge,
-        (false, false) => Exit::Uncovered,
-        (false, true) => Exit::Agree,
-    }
+    let verdict = kernels::verdict(account.diverges(), account.covers());
+    if account.end == End::Interrupt { kernels::worse(verdict, Exit::Interrupted) } else { verdict }
 }
 
 /// Shows the progress and keeps what is found.

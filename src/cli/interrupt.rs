@@ -1,11 +1,10 @@
 //! interrupt: Ctrl-C asks for the end, so that what was counted so far is reported; a second one ends at once.
 
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
-/// What a shell says of a program that was interrupted.
-const INTERRUPTED: i32 = 130;
 
 /// Listens to Ctrl-C from now on.
 ///
@@ -14,10 +13,21 @@ const INTERRUPTED: i32 = 130;
 pub fn listen() -> Result<()> {
     let handler = || {
         if ASKED.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED);
+            end();
         }
     };
     ctrlc::set_handler(handler).map_err(|e| Error::failed(format!("Ctrl-C: {e}")))
+}
+
+/// Ends at once. No destructor runs: those of libtorch pull its memory from under the threads that still compute.
+fn end() -> ! {
+    // SAFETY: _exit takes a number, ends the process and does nothing else.
+    #[cfg(unix)]
+    unsafe {
+        libc::_exit(Exit::Interrupted as i32)
+    }
+    #[cfg(not(unix))]
+    std::process::exit(Exit::Interrupted as i32)
 }
 
 /// Whether the end was asked for.

@@ -2,6 +2,7 @@
 
 use super::draw::Case;
 use super::finding::{Finding, Judged, kind};
+use super::options::End;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -9,8 +10,9 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub drawn: u64,
-    /// Cases that were asked for; more than were drawn where the run was stopped.
+    /// Cases that were asked for; more than were drawn where something else ended the run.
     pub asked: u64,
+    pub end: End,
     /// Cases that were compared.
     pub compared: u64,
     /// Numbers held against each other.
@@ -50,7 +52,8 @@ pub struct Find {
 #[derive(Clone, Debug)]
 pub struct Known {
     pub path: PathBuf,
-    pub finding: Option<Finding>,
+    /// Err says why it could not be tried.
+    pub came: Result<Option<Finding>, String>,
 }
 
 impl Report {
@@ -81,16 +84,21 @@ impl Report {
 
     /// Kinds of the known finds that are still there.
     fn known(&self) -> impl Iterator<Item = String> {
-        self.known.iter().filter_map(|k| k.finding.as_ref()).map(|f| kind(&f.what))
+        self.still().map(|f| kind(&f.what))
+    }
+
+    /// Known finds that are still there.
+    fn still(&self) -> impl Iterator<Item = &Finding> {
+        self.known.iter().filter_map(|k| k.came.as_ref().ok()?.as_ref())
     }
 
     /// Whether a subject disagreed with the reference, on a new case or on a known one.
     pub fn diverges(&self) -> bool {
-        self.first.is_some() || self.known.iter().any(|k| k.finding.is_some())
+        self.first.is_some() || self.still().next().is_some()
     }
 
-    /// Whether anything was compared.
+    /// Whether anything was compared, and every known find tried.
     pub fn covers(&self) -> bool {
-        self.compared > 0
+        self.compared > 0 && self.known.iter().all(|k| k.came.is_ok())
     }
 }

@@ -25,6 +25,6 @@ mod subject;
 pub use account::Report;
 pub use ask::replay;
 pub use opinion::Subject;
-pub use options::{Options, Shard};
+pub use options::{End, Options, Shard};
 pub use run::{Listener, Task, run};
 pub use subject::Candidate;

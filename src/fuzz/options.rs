@@ -16,6 +16,19 @@ pub struct Options {
     pub finds: usize,
 }
 
+/// What ended a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// All cases were drawn.
+    #[default]
+    Cases,
+    /// The time that was stated is over.
+    Time,
+    /// As many finds as were asked for.
+    Finds,
+    Interrupt,
+}
+
 /// The `this`-th of `of` shards: the cases whose number leaves `this` − 1 when divided by `of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {

@@ -6,7 +6,7 @@ use super::draw::{Case, cases};
 use super::finding::Judged;
 use super::glance::{self, Drawn};
 use super::opinion::{Open, Subject};
-use super::options::Options;
+use super::options::{End, Options};
 use super::pool::{Pool, Worker};
 use super::shrink::shrunk;
 use crate::error::Result;
@@ -28,8 +28,8 @@ pub struct Task<'a> {
     pub options: Options,
     /// Finds of earlier runs: where they are kept, and the case.
     pub known: Vec<(PathBuf, Case)>,
-    /// Whether to draw no more.
-    pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Why to draw no more, once there is a reason.
+    pub stop: &'a (dyn Fn() -> Option<End> + Sync),
     /// Whether to end at once, without shrinking further.
     pub hurry: &'a (dyn Fn() -> bool + Sync),
 }
@@ -56,7 +56,7 @@ pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Report> {
     let mut own = (task.open)()?;
     let mut report = Report { asked: task.options.drawn(), known: again(task, &mut *own), ..Report::default() };
     let pool = Pool { options: task.options, chunk: chunk(task.options.drawn()), stop: task.stop, open: &|| worker(task) };
-    pool.run(&mut |case, (edges, came): Came| {
+    report.end = pool.run(&mut |case, (edges, came): Came| {
         if report.count(&edges, &came)
             && let Some(finding) = came.ok().and_then(|judged| judged.finding)
         {
@@ -77,7 +77,8 @@ pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Report> {
 
 /// The finds of earlier runs, first of all.
 fn again(task: &Task, subject: &mut dyn Subject) -> Vec<Known> {
-    let one = |(path, case): &(PathBuf, Case)| Known { path: path.clone(), finding: replay(task.kernel, subject, case).ok().flatten() };
+    let one =
+        |(path, case): &(PathBuf, Case)| Known { path: path.clone(), came: replay(task.kernel, subject, case).map_err(|e| e.message) };
     task.known.iter().map(one).collect()
 }
 
@@ -145,7 +146,7 @@ mod tests {
     fn fuzz_on(name: &str, options: Options, known: Vec<Case>, change: fn(&Case, &mut Opinion)) -> Report {
         let open = || Ok(Box::new(Echo(change)) as Box<dyn Subject>);
         let known = known.into_iter().map(|case| (PathBuf::from("known.toml"), case)).collect();
-        let task = Task { kernel: find(name).unwrap(), open: &open, options, known, stop: &|| false, hurry: &|| false };
+        let task = Task { kernel: find(name).unwrap(), open: &open, options, known, stop: &|| None, hurry: &|| false };
         run(&task, &mut Quiet).unwrap()
     }
 
@@ -174,7 +175,9 @@ mod tests {
         let find = &report.finds[0];
         assert_eq!(find.finding.what, "value 'similarity'");
         assert_eq!(find.shrunk.inputs["a"].shape(), [1, 4], "{:?}", find.shrunk);
-        assert_eq!(report.finds.len(), 1, "cases of one kind are one find");
+        assert_eq!((report.finds.len(), report.end), (1, End::Cases), "cases of one kind are one find");
+        let one = fuzz_on("giou_yolov6", Options { cases: 500, finds: 1, ..OPTIONS }, vec![], touching);
+        assert_eq!(one.end, End::Finds);
         assert!(report.kinds["value 'similarity'"] > 1, "{:?}", report.kinds);
     }
 
@@ -211,20 +214,31 @@ mod tests {
         let case = fuzz_on("giou_yolov6", options, vec![], touching).finds[0].shrunk.clone();
         let report = fuzz_on("giou_yolov6", options, vec![case.clone()], touching);
         assert!(report.finds.is_empty() && report.kinds["value 'similarity'"] > 0, "{report:?}");
-        assert!(report.diverges() && report.known[0].finding.is_some());
+        assert!(report.diverges() && matches!(report.known[0].came, Ok(Some(_))));
         let mended = fuzz_on("giou_yolov6", options, vec![case], |_, _| ());
-        assert!(!mended.diverges() && mended.known[0].finding.is_none());
+        assert!(!mended.diverges() && mended.covers() && matches!(mended.known[0].came, Ok(None)));
+    }
+
+    #[test]
+    fn a_known_find_that_cannot_be_tried_is_neither_mended_nor_passed() {
+        let options = Options { cases: 300, ..OPTIONS };
+        let mut case = fuzz_on("giou_yolov6", options, vec![], touching).finds[0].shrunk.clone();
+        case.inputs.insert("b".into(), Tensor::from_vec(&[1, 3], vec![0f32; 3]));
+        let report = fuzz_on("giou_yolov6", options, vec![case], |_, _| ());
+        assert!(!report.diverges() && !report.covers(), "{report:?}");
+        let why = report.known[0].came.as_ref().unwrap_err();
+        assert!(why.contains("refuses the inputs"), "{why}");
     }
 
     #[test]
     fn a_run_that_is_stopped_reports_what_it_counted() {
         let open = || Ok(Box::new(Echo(|_: &Case, _: &mut Opinion| ())) as Box<dyn Subject>);
         let left = AtomicU64::new(3);
-        let stop = || left.fetch_sub(1, Ordering::Relaxed) == 0;
+        let stop = || (left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_err()).then_some(End::Interrupt);
         let options = Options { cases: 1000, ..OPTIONS };
         let task = Task { kernel: find("dfl").unwrap(), open: &open, options, known: vec![], stop: &stop, hurry: &|| false };
         let report = run(&task, &mut Quiet).unwrap();
-        assert_eq!((report.drawn, report.asked), (3 * chunk(1000), 1000));
+        assert_eq!((report.drawn, report.asked, report.end), (3 * chunk(1000), 1000, End::Interrupt));
         assert_eq!(report.drawn, report.compared + report.refused.values().sum::<u64>());
     }
 }

@@ -4,7 +4,7 @@ use super::table;
 use crate::error::printable;
 use crate::fuzz::account::{Find, Known};
 use crate::fuzz::finding::Finding;
-use crate::fuzz::{Candidate, Report};
+use crate::fuzz::{Candidate, End, Report};
 use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;
 use std::fmt::Write;
@@ -25,10 +25,31 @@ pub fn fuzz(kernel: &Kernel, candidate: &Candidate, report: &Report) -> String {
     for (reason, n) in &report.refused {
         let _ = writeln!(out, "  refused by the reference {n} times: {}", printable(reason));
     }
-    if report.drawn < report.asked {
-        let _ = writeln!(out, "  ended before all cases were drawn: interrupted, out of time, or enough finds (--finds)");
-    }
+    let _ = writeln!(out, "  {}", ended(report.end, report.drawn, report.asked));
     out
+}
+
+/// What ended a run, and how far it had come.
+pub(super) fn ended(end: End, drawn: u64, asked: u64) -> String {
+    // Without --cases there are more numbers than any run draws.
+    let of = if asked > u64::MAX >> 16 { String::new() } else { format!(" of {asked}") };
+    let by = match end {
+        End::Cases => "all cases were drawn",
+        End::Time => "out of time (--time)",
+        End::Finds => "enough finds (--finds)",
+        End::Interrupt => "interrupted",
+    };
+    format!("ended after {drawn}{of} cases: {by}")
+}
+
+/// What a run without a finding came to: agreement only where it was not broken off and nothing is open.
+pub(super) fn passed(end: End, compared: u64, covers: bool) -> &'static str {
+    match (end, compared, covers) {
+        (_, 0, _) => "NOTHING COMPARED",
+        (_, _, false) => "A KNOWN FIND COULD NOT BE TRIED",
+        (End::Interrupt, _, true) => "INTERRUPTED, nothing found so far",
+        (End::Cases | End::Time | End::Finds, _, true) => "agree",
+    }
 }
 
 /// What a replayed find came to.
@@ -46,25 +67,33 @@ fn headline(kernel: &Kernel, candidate: &Candidate, report: &Report) -> String {
         "{compared} of {drawn} cases compared, {numbers} numbers, {flips} tie flips, {kinks} rows on a kink, {relations} relations{beyond}"
     );
     let who = if candidate.is_default() { kernel.name.to_string() } else { format!("{}, {candidate}", kernel.name) };
-    match (report.first, report.diverges(), compared) {
-        (Some(n), _, _) => format!("DIVERGE: {who} after {n} cases ({accounts})"),
-        (None, true, _) => format!("DIVERGE: {who} on a known find ({accounts})"),
-        (None, false, 0) => format!("NOTHING COMPARED: {who} ({accounts})"),
-        (None, false, _) => format!("agree: {who} ({accounts})"),
+    match (report.first, report.diverges()) {
+        (Some(n), _) => format!("DIVERGE: {who} after {n} cases ({accounts})"),
+        (None, true) => format!("DIVERGE: {who} on a known find ({accounts})"),
+        (None, false) => format!("{}: {who} ({accounts})", passed(report.end, *compared, report.covers())),
+    }
+}
+
+/// What came of a known find.
+pub(super) fn came<F: std::fmt::Display>(came: &Result<Option<F>, String>) -> String {
+    match came {
+        Ok(Some(finding)) => format!("still there: {finding}"),
+        Ok(None) => "mended".into(),
+        Err(why) => format!("could not be tried: {why}"),
     }
 }
 
 fn known(out: &mut String, known: &Known) {
-    let came = known.finding.as_ref().map_or("mended".to_string(), |f| format!("still there: {}", printable(&f.to_string())));
-    let _ = writeln!(out, "  known {}: {came}", printable(&known.path.display().to_string()));
+    let _ = writeln!(out, "  known {}: {}", printable(&known.path.display().to_string()), printable(&came(&known.came)));
 }
 
 fn find(out: &mut String, find: &Find) {
     let (size, of) = find.shrunk.size();
     let _ = writeln!(out, "  case {}, shrunk to {size} {of}: {}", find.case, printable(&find.finding.to_string()));
-    if let Some(path) = &find.kept {
-        let _ = writeln!(out, "  kept: {}", printable(&path.display().to_string()));
-    }
+    let _ = match &find.kept {
+        Some(path) => writeln!(out, "  kept: {}", printable(&path.display().to_string())),
+        None => writeln!(out, "  not kept: --found FOLDER keeps it as a scenario that parity run replays"),
+    };
     let rows: Vec<_> = find.shrunk.inputs.iter().map(|(n, t)| vec![n.clone(), format!("{:?}", t.shape()), numbers(t)]).collect();
     out.push_str(&table(&["input", "shape", "values"], &rows));
 }

@@ -1,6 +1,7 @@
 //! fuzz_graph: what a fuzzed model came to, finds first, then the accounts.
 
-use super::table;
+use super::fuzz::{came, ended, passed};
+use super::{reasons, table};
 use crate::error::printable;
 use crate::fuzz::graph::account::{Account, Find, Known};
 use crate::fuzz::graph::draw::Values;
@@ -19,33 +20,25 @@ pub fn fuzz_graph(name: &str, account: &Account) -> String {
     for (reason, n) in &account.refused {
         let _ = writeln!(out, "  {n} cases not compared: {}", printable(reason));
     }
-    for (reason, n) in &account.abstained {
-        let _ = writeln!(out, "  {n} tensors not compared: {}", printable(reason));
+    for line in reasons(account.abstained.iter().map(|(r, n)| (r, *n)), |n, why| format!("  {n} tensors not compared: {why}")) {
+        let _ = writeln!(out, "{}", printable(&line));
     }
-    if account.drawn < account.asked {
-        let _ = writeln!(out, "  ended before all cases were drawn: interrupted, out of time, or enough finds (--finds)");
-    }
+    let _ = writeln!(out, "  {}", ended(account.end, account.drawn, account.asked));
     out
 }
 
 fn headline(name: &str, account: &Account) -> String {
     let Account { drawn, compared, tensors, flips, .. } = account;
     let accounts = format!("{compared} of {drawn} cases compared, {tensors} tensors, {flips} tie flips");
-    match (account.first, account.diverges(), compared) {
-        (Some(n), _, _) => format!("DIVERGE: {name} after {n} cases ({accounts})"),
-        (None, true, _) => format!("DIVERGE: {name} on a known find ({accounts})"),
-        (None, false, 0) => format!("NOTHING COMPARED: {name} ({accounts})"),
-        (None, false, _) => format!("agree: {name} ({accounts})"),
+    match (account.first, account.diverges()) {
+        (Some(n), _) => format!("DIVERGE: {name} after {n} cases ({accounts})"),
+        (None, true) => format!("DIVERGE: {name} on a known find ({accounts})"),
+        (None, false) => format!("{}: {name} ({accounts})", passed(account.end, *compared, account.covers())),
     }
 }
 
 fn known(out: &mut String, known: &Known) {
-    let came = match &known.came {
-        Ok(Some(finding)) => format!("still there: {finding}"),
-        Ok(None) => "mended".to_string(),
-        Err(why) => format!("not compared: {why}"),
-    };
-    let _ = writeln!(out, "  known {}: {}", printable(&known.path.display().to_string()), printable(&came));
+    let _ = writeln!(out, "  known {}: {}", printable(&known.path.display().to_string()), printable(&came(&known.came)));
 }
 
 fn find(out: &mut String, find: &Find) {
@@ -55,9 +48,10 @@ fn find(out: &mut String, find: &Find) {
         Err(why) => format!("no smaller part of the model: {why}"),
     };
     let _ = writeln!(out, "  {}", printable(&part));
-    if let Some(path) = &find.kept {
-        let _ = writeln!(out, "  kept: {}", printable(&path.display().to_string()));
-    }
+    let _ = match &find.kept {
+        Some(path) => writeln!(out, "  kept: {}", printable(&path.display().to_string())),
+        None => writeln!(out, "  not kept: --found FOLDER keeps it as a scenario that parity run replays"),
+    };
     let rows: Vec<_> = find.shrunk.iter().map(|(n, t)| vec![printable(n), format!("{:?}", t.shape()), super::fuzz::numbers(t)]).collect();
     out.push_str(&table(&["input", "shape", "values"], &rows));
 }

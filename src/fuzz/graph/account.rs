@@ -4,6 +4,7 @@ use super::ask::Inputs;
 use super::finding::{Finding, Judged};
 use super::part::Part;
 use crate::fuzz::draw::Case;
+use crate::fuzz::options::End;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -21,8 +22,9 @@ pub struct Cases {
 #[derive(Debug, Default)]
 pub struct Account {
     pub drawn: u64,
-    /// Cases that were asked for; more than were drawn where the run was stopped.
+    /// Cases that were asked for; more than were drawn where something else ended the run.
     pub asked: u64,
+    pub end: End,
     pub compared: u64,
     /// Tensors held against each other.
     pub tensors: u64,
@@ -106,8 +108,8 @@ impl Account {
         self.first.is_some() || self.still().next().is_some()
     }
 
-    /// Whether anything was compared.
+    /// Whether anything was compared, and every known find tried.
     pub fn covers(&self) -> bool {
-        self.compared > 0
+        self.compared > 0 && self.known.iter().all(|k| k.came.is_ok())
     }
 }

@@ -7,9 +7,9 @@ use super::finding::Judged;
 use super::part;
 use super::shrink::shrunk;
 use crate::error::{Error, Result};
-use crate::fuzz::Options;
 use crate::fuzz::draw::Case;
 use crate::fuzz::pool::{Pool, Worker};
+use crate::fuzz::{End, Options};
 use crate::graph::Graph;
 use crate::scenario::{Expect, Expected, Scenario, Stage};
 use crate::subject::Engines;
@@ -27,8 +27,8 @@ pub struct Task<'a> {
     pub options: Options,
     /// Finds of earlier runs: where they are kept, and their inputs.
     pub known: Vec<(PathBuf, Inputs)>,
-    /// Whether to draw no more.
-    pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Why to draw no more, once there is a reason.
+    pub stop: &'a (dyn Fn() -> Option<End> + Sync),
     /// Whether to end at once, without shrinking further.
     pub hurry: &'a (dyn Fn() -> bool + Sync),
 }
@@ -78,7 +78,7 @@ pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Account> {
     let mut own = asker(task);
     let mut account = Account { asked: task.options.drawn(), known: again(task, &mut own), ..Account::default() };
     let pool = Pool { options: task.options, chunk: 1, stop: task.stop, open: &|| Ok(worker(task)) };
-    pool.run(&mut |number, (case, came): Came| {
+    account.end = pool.run(&mut |number, (case, came): Came| {
         if account.count(&case, &came)
             && let Some(finding) = came.ok().and_then(|judged| judged.finding)
         {
