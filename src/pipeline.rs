@@ -20,6 +20,7 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
     let clock = Clock::start();
     let given = Given::read(scenario)?;
     memory::check(&given, record.is_some(), watch)?;
+    watch.ready()?;
     walk(given, None, clock, engines, watch, record).map(|(run, _)| run)
 }
 

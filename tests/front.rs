@@ -48,7 +48,10 @@ fn everything_but_run_works_where_no_library_is() {
 fn a_run_without_its_engine_says_what_to_do() {
     let alone = Alone::new();
     alone.run(&["run", "m.onnx"]).refuses(3, &["next:", "parity doctor"]);
+    std::fs::write(alone.dir.path().join("s.toml"), "format = 1\nmodel = \"m.onnx\"\n").unwrap();
     alone.run(&["selftest", "s.toml"]).refuses(3, &["next:"]);
+    // What is missing of the user's own is said first: no library would help.
+    alone.run(&["selftest", "gone.toml"]).refuses(2, &["gone.toml", "No such file"]);
 }
 
 #[test]

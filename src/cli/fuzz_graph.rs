@@ -27,6 +27,7 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
         "it belongs to a kernel (parity list kernels); a model's two sides are those of its scenario: [reference] and [candidate]";
     applies::not_to("a model", &options, belongs)?;
     let scenario = scenario(args)?;
+    scenarios::present(&scenario)?;
     if engines.torch.is_none() {
         return engine::hand_over();
     }

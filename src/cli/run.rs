@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::pipeline;
 use crate::report;
-use crate::scenario::{Scenario, build, load};
+use crate::scenario::{Distribution, Scenario, build, load};
 use crate::subject::Engines;
 use crate::trace::write::replace;
 use std::path::Path;
@@ -18,15 +18,12 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
     if let Some(find) = &scenario.find {
         return replayed(args, &scenario, find, engines);
     }
-    let bare = is_model(args);
-    if bare && !args.json {
-        say(&format!("# the scenario that was built from the command line (--save FILE keeps it)\n{}\n", load::text(&scenario)?))?;
-    }
+    let shown = if is_model(args) && !args.json { Some(built(&scenario)?) } else { None };
     if let Some(path) = &args.save {
         let moved = load::seen_from(&scenario, path.parent().unwrap_or(Path::new("")));
         replace(path, load::text(&moved)?.as_bytes())?;
     }
-    let run = pipeline::run(&scenario, engines, &mut watch::Bar::new(), args.record.as_deref())?;
+    let run = pipeline::run(&scenario, engines, &mut watch::Bar::behind(shown), args.record.as_deref())?;
     let report = if args.json { report::json(&run)? } else { report::terminal(&run, args.all) };
     say(&report)?;
     if let Some(folder) = &args.extract {
@@ -34,6 +31,13 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
         if args.json { eprint!("{done}") } else { say(&done)? }
     }
     Ok(run.expectation.exit)
+}
+
+/// The scenario of a bare model, as it is shown in front of its report.
+fn built(scenario: &Scenario) -> Result<String> {
+    let ranged = scenario.inputs.values().any(|i| i.random == Some(Distribution::Integers));
+    let ranges = if ranged { "; low and high are both included" } else { "" };
+    Ok(format!("# the scenario that was built from the command line (--save FILE keeps it{ranges})\n{}\n", load::text(scenario)?))
 }
 
 /// A find is one case of a fuzz run, not a run of its own: nothing of it can be limited, seeded or recorded.
@@ -76,6 +80,7 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
     scenario.seed = args.seed.unwrap_or(scenario.seed);
     scenario.threads = args.threads.or(scenario.threads);
     load::check(&scenario)?;
+    load::present(&scenario)?;
     Ok(scenario)
 }
 

@@ -25,13 +25,14 @@ struct Seen {
 }
 
 pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
+    let scenarios = args.scenarios.iter().map(|path| load::file(path)).collect::<Result<Vec<_>>>()?;
+    scenarios.iter().try_for_each(load::present)?;
     if engines.torch.is_none() {
         return engine::hand_over();
     }
     let (mut families, mut noise): (BTreeMap<Family, Seen>, Vec<f64>) = Default::default();
-    for path in &args.scenarios {
+    for mut scenario in scenarios {
         for seed in 0..args.seeds {
-            let mut scenario = load::file(path)?;
             scenario.seed = seed;
             let run = pipeline::run(&scenario, engines, &mut watch::Bar::new(), None)?;
             for t in &run.tensors {

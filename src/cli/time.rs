@@ -15,6 +15,7 @@ pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
         false if !args.input.is_empty() => return Err(applies::input()),
         false => load::file(&args.target)?,
     };
+    load::present(&scenario)?;
     if engines.torch.is_none() {
         return engine::hand_over();
     }

@@ -1,33 +1,46 @@
 //! watch: progress on a terminal, on stderr; silent where stderr is no terminal.
 
-use crate::error::printable;
+use super::say;
+use crate::error::{Result, printable};
 use crate::pass::Watch;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A progress bar per phase.
-pub struct Bar(ProgressBar);
+pub struct Bar {
+    bar: ProgressBar,
+    /// What is said once everything that is run could be read.
+    first: Option<String>,
+}
 
 impl Bar {
     pub fn new() -> Self {
-        Self(ProgressBar::hidden())
+        Self::behind(None)
+    }
+
+    pub fn behind(first: Option<String>) -> Self {
+        Self { bar: ProgressBar::hidden(), first }
     }
 }
 
 impl Watch for Bar {
+    fn ready(&mut self) -> Result<()> {
+        self.first.take().map_or(Ok(()), |text| say(&text))
+    }
+
     fn phase(&mut self, name: &str, steps: usize) {
-        self.0.finish_and_clear();
-        self.0 = ProgressBar::new(steps as u64).with_message(name.to_string());
+        self.bar.finish_and_clear();
+        self.bar = ProgressBar::new(steps as u64).with_message(name.to_string());
         if let Ok(style) = ProgressStyle::with_template("{msg:>8} [{bar:40}] {pos}/{len} nodes, {elapsed}") {
-            self.0.set_style(style);
+            self.bar.set_style(style);
         }
     }
 
     fn note(&mut self, text: &str) {
-        self.0.suspend(|| eprintln!("{}", printable(text)));
+        self.bar.suspend(|| eprintln!("{}", printable(text)));
     }
 
     fn step(&mut self, done: usize) {
-        self.0.set_position(done as u64);
+        self.bar.set_position(done as u64);
     }
 }
 
@@ -65,6 +78,6 @@ impl Drop for Cases {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

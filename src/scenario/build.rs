@@ -2,11 +2,12 @@
 
 use super::{Distribution, Input, Scenario, Subject, load};
 use crate::error::{Error, Result};
+use crate::file;
 use std::path::{Path, PathBuf};
 
 /// The scenario that compares `model` on `inputs`; against a recorded trace where one is named.
 pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Result<Scenario> {
-    let mut scenario = load::parse(&format!("format = 1\nmodel = {}", toml::Value::from(model.display().to_string())))?;
+    let mut scenario = load::parse(&format!("format = 1\nmodel = {}", toml::Value::from(file::as_text(model)?)))?;
     scenario.name = model.file_stem().map(|s| s.to_string_lossy().into_owned());
     for text in inputs {
         let (name, value) =
@@ -16,6 +17,7 @@ pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Re
         }
     }
     if let Some(trace) = against {
+        file::as_text(trace)?;
         scenario.reference = Subject { trace: Some(trace.to_path_buf()), ..Subject::named("recorded") };
     }
     load::check(&scenario)?;
@@ -46,7 +48,7 @@ fn range_of(stated: bool, range: &str) -> Result<(Option<f64>, Option<f64>)> {
     match range.split_once("..").map(|(low, high)| (number(low), number(high))) {
         Some((Some(low), Some(high))) => Ok((Some(low), Some(high))),
         None if !stated => Ok((None, None)),
-        _ => Err(Error::usage(format!("'{range}' is no range")).next("a range is LOW..HIGH, for example 0..99")),
+        _ => Err(Error::usage(format!("'{range}' is no range")).next("a range is LOW..HIGH, both included: 0..99 is 100 integers")),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::{Expected, Input, Scenario, Stage, Subject, Tolerance, ToleranceKind};
 use crate::error::{Error, Place, Result, hint};
+use crate::file::{self, Kind};
 use crate::subject::table;
+use crate::trace;
 use std::path::{Path, PathBuf};
 
 /// More threads than any machine has cores; an engine would try to start them all.
@@ -11,6 +13,11 @@ pub const MAX_THREADS: usize = 1024;
 /// Reads and checks the scenario at `path`; its files become relative to the working directory.
 pub fn file(path: &Path) -> Result<Scenario> {
     let place = format!("scenario {}", path.display());
+    file::as_text(path)?;
+    file::is_there(path).at(&place)?;
+    if let Some(other) = file::mistaken(path, Kind::Scenario) {
+        return Err(other).at(path.display());
+    }
     let text = std::fs::read_to_string(path).map_err(|e| Error::usage(e.to_string())).at(&place)?;
     let mut scenario = parse(&text).at(&place)?;
     rebase(&mut scenario, path.parent().unwrap_or(Path::new("")));
@@ -73,6 +80,26 @@ fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
     for subject in [&mut scenario.reference, &mut scenario.candidate] {
         subject.trace.iter_mut().chain(&mut subject.script).for_each(change);
     }
+}
+
+/// The files that a run reads are there: said before a library is loaded for them.
+///
+/// # Errors
+/// One is missing, a folder, or empty.
+pub fn present(scenario: &Scenario) -> Result<()> {
+    file::is_there(&scenario.model).at(format!("model {}", scenario.model.display()))?;
+    for (name, input) in &scenario.inputs {
+        for path in input.image.iter().chain(&input.file) {
+            // A file of tensors may be an index of shards.
+            let there = if input.file.is_some() { trace::file::is_there(path) } else { file::is_there(path) };
+            there.at(path.display()).at(format!("input '{name}'"))?;
+        }
+    }
+    for subject in [&scenario.reference, &scenario.candidate] {
+        subject.trace.iter().try_for_each(|p| trace::file::is_there(p).at(format!("trace {}", p.display())))?;
+        subject.script.iter().try_for_each(|p| file::is_there(p).at(format!("script {}", p.display())))?;
+    }
+    Ok(())
 }
 
 /// What types cannot say.

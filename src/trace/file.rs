@@ -3,6 +3,7 @@
 use super::Header;
 use super::write::index_of;
 use crate::error::{Error, Place, Result};
+use crate::file::{self as files, Kind};
 use crate::params::{self, Param};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexSet;
@@ -94,7 +95,21 @@ fn sharded(path: &Path) -> Result<Opened> {
     Ok(opened)
 }
 
+/// Refuses a trace that is not there, under its own name or as an index of shards.
+///
+/// # Errors
+/// It is missing, a folder, or empty.
+pub fn is_there(path: &Path) -> Result<()> {
+    let index = index_of(path);
+    files::is_there(if !path.exists() && index.exists() { &index } else { path })
+}
+
 fn map(path: &Path) -> Result<Shard> {
+    files::is_there(path)?;
+    mapped(path).map_err(|e| files::unreadable(e, path, Kind::Trace))
+}
+
+fn mapped(path: &Path) -> Result<Shard> {
     let file = std::fs::File::open(path).map_err(|e| Error::usage(e.to_string()))?;
     if file.metadata().is_ok_and(|m| m.len() < 8) {
         return Err(Error::usage("not a safetensors file: shorter than its 8-byte header length"));
