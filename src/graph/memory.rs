@@ -31,6 +31,8 @@ pub struct Engines {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
     pub peak: u64,
+    /// The same without the tensors whose shape nobody could tell beforehand.
+    pub sure: u64,
     /// Weights, in every engine and precision that holds them from beginning to end.
     pub weights: u64,
     /// What decides the peak.
@@ -53,7 +55,8 @@ struct Sizes<'a> {
 }
 
 impl<'a> Sizes<'a> {
-    fn of(graph: &'a Graph, known: &HashMap<String, Known>) -> Self {
+    /// What nobody can tell is as large as the largest input of its node, or nothing.
+    fn of(graph: &'a Graph, known: &HashMap<String, Known>, assume: bool) -> Self {
         let size = |dtype: DType, shape: &[usize]| {
             let (numel, (own, wide)) = (shape.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64)), sizes(dtype));
             (numel.saturating_mul(own), numel.saturating_mul(wide))
@@ -62,7 +65,7 @@ impl<'a> Sizes<'a> {
         sizes.of.extend(graph.weights.iter().map(|(n, t)| (n.as_str(), size(t.dtype(), t.shape()))));
         sizes.of.extend(graph.inputs.iter().filter_map(|p| Some((p.name.as_str(), known.get(&p.name).map(|k| size(k.dtype, &k.shape))?))));
         for step in &graph.steps {
-            let largest = step.inputs.iter().filter_map(|n| sizes.of.get(n.as_str())).max().copied().unwrap_or((0, 0));
+            let largest = step.inputs.iter().filter_map(|n| sizes.of.get(n.as_str())).max().copied().filter(|_| assume).unwrap_or((0, 0));
             for name in &step.outputs {
                 let found = known.get(name).map(|k| size(k.dtype, &k.shape));
                 sizes.assumed += usize::from(found.is_none());
@@ -83,7 +86,21 @@ impl<'a> Sizes<'a> {
 
 /// What a run of `graph` in these `pieces` needs at most; `known` are the shapes of inputs and tensors, as far as they can be told.
 pub fn estimate(graph: &Graph, pieces: &[Vec<usize>], known: &HashMap<String, Known>, engines: Engines) -> Estimate {
-    let sizes = Sizes::of(graph, known);
+    let (peak, weights, phase, assumed) = phases(graph, pieces, known, engines, true);
+    let (sure, ..) = phases(graph, pieces, known, engines, false);
+    let tensors = graph.steps.iter().map(|s| s.outputs.len()).sum();
+    Estimate { peak, sure, weights, phase, assumed, tensors }
+}
+
+/// The peak, the weights, the phase that decides the peak, and how many shapes nobody could tell.
+fn phases(
+    graph: &Graph,
+    pieces: &[Vec<usize>],
+    known: &HashMap<String, Known>,
+    engines: Engines,
+    assume: bool,
+) -> (u64, u64, &'static str, usize) {
+    let sizes = Sizes::of(graph, known, assume);
     let (own, wide) = sizes.sum(graph.weights.keys());
     let weights = own * (1 + engines.libtorch) + if engines.shadow { wide } else { 0 };
     let alive = Alive::of(graph);
@@ -97,8 +114,7 @@ pub fn estimate(graph: &Graph, pieces: &[Vec<usize>], known: &HashMap<String, Kn
     let noise = if engines.shadow { most(&|i| sizes.sum(alive.at(i)).1.saturating_mul(engines.sets) + shadow(i)) } else { 0 };
     let phases = [("the walk over the layers", layers.max().unwrap_or(0)), ("the un-observed run", unobserved), ("the noise walk", noise)];
     let (phase, rest) = phases.into_iter().max_by_key(|p| p.1).unwrap_or_default();
-    let tensors = graph.steps.iter().map(|s| s.outputs.len()).sum();
-    Estimate { peak: LIBRARIES + weights + rest, weights, phase, assumed: sizes.assumed, tensors }
+    (LIBRARIES.saturating_add(weights).saturating_add(rest), weights, phase, sizes.assumed)
 }
 
 /// A piece: what both sides have alive before it, its outputs on both sides, again as proof, and the candidate's alone; ONNX Runtime's sessions.
@@ -243,6 +259,7 @@ mod tests {
         known.remove("t2");
         let e = estimate(&graph, &[vec![0], vec![1]], &known, Engines::default());
         assert_eq!((e.peak, e.assumed), (full.peak, 1));
+        assert!(e.sure < e.peak && full.sure == full.peak, "what is only assumed refuses nothing");
     }
 
     #[test]

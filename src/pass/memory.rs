@@ -1,7 +1,7 @@
 //! memory: what a run will need, said before a large one starts, and refused where the user allows less.
 
-use super::Watch;
 use super::given::Given;
+use super::{Watch, machine};
 use crate::error::{Error, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
 use crate::graph::infer;
@@ -16,7 +16,7 @@ const LARGE: u64 = 1 << 30;
 /// Says what a large run will need.
 ///
 /// # Errors
-/// An estimate beyond `limit.memory`.
+/// An estimate beyond `limit.memory`; without one, an estimate from known shapes alone that is beyond all that there is.
 pub fn check(given: &Given, record: bool, watch: &mut dyn Watch) -> Result<()> {
     let scenario = given.scenario;
     let limit = scenario.limit.memory.as_deref().and_then(size);
@@ -27,15 +27,20 @@ pub fn check(given: &Given, record: bool, watch: &mut dyn Watch) -> Result<()> {
     }
     let known = infer::known(&given.graph, &given.inputs, &open::onnxruntime_shapes);
     let found = estimate(&given.graph, &given.plan.pieces, &known, engines(given, record));
-    match limit.filter(|most| found.peak > *most) {
-        Some(most) => Err(refused(&found, most, &known, given)),
-        None => {
-            if found.peak >= LARGE {
-                watch.note(&format!("memory: {}", says(&found)));
-            }
-            Ok(())
+    let machine = machine::memory();
+    match (limit, machine) {
+        (Some(most), _) if found.peak > most => return Err(refused(&found, &format!("the limit is {}", shown(most)), &known, given)),
+        (None, Some(m)) if found.sure > m.total => {
+            return Err(refused(&found, &format!("there are {} for this process", shown(m.total)), &known, given));
         }
+        (Some(_), _) | (None, _) => {}
     }
+    let short = machine.filter(|m| found.peak > m.free);
+    if found.peak >= LARGE || short.is_some() {
+        let free = short.map_or(String::new(), |m| format!("; only {} of {} are free", shown(m.free), shown(m.total)));
+        watch.note(&format!("memory: {}{free}", says(&found)));
+    }
+    Ok(())
 }
 
 fn engines(given: &Given, record: bool) -> Engines {
@@ -57,10 +62,12 @@ fn says(e: &Estimate) -> String {
     format!("about {} at the peak, in {} (weights {}{assumed})", shown(e.peak), e.phase, shown(e.weights))
 }
 
-fn refused(e: &Estimate, most: u64, known: &HashMap<String, Known>, given: &Given) -> Error {
+fn refused(e: &Estimate, beyond: &str, known: &HashMap<String, Known>, given: &Given) -> Error {
     let largest =
         given.graph.steps.iter().flat_map(|s| &s.outputs).max_by_key(|n| known.get(*n).map_or(0, |k| k.shape.iter().product::<usize>()));
     let largest = largest.and_then(|n| Some(format!("; the largest tensor is '{n}' {:?}", known.get(n)?.shape))).unwrap_or_default();
-    Error::usage(format!("this run needs {}; the limit is {}{largest}", says(e), shown(most)))
-        .next("raise --max-memory, feed smaller inputs, or state a tolerance of your own: without the f64 shadow a run needs far less")
+    Error::usage(format!("this run needs {}; {beyond}{largest}", says(e))).next(
+        "feed smaller inputs, or state a tolerance of your own: without the f64 shadow a run needs far less; --max-memory SIZE is your own limit, \
+         and above the estimate it lets the run go on",
+    )
 }
