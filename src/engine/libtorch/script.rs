@@ -22,8 +22,21 @@ pub struct Script {
     takes: Vec<Argument>,
     /// Declared output -> what the script calls it: a place, or the key of a dictionary.
     gives: HashMap<String, String>,
-    /// What it said; the inputs are the same in every call, and a module may keep a state.
-    answer: Option<HashMap<String, Tensor>>,
+    /// What it said last, and to what: it is asked once for the same inputs, because a module may keep a state.
+    answer: Option<Answer>,
+}
+
+struct Answer {
+    fed: Vec<Option<Tensor>>,
+    said: HashMap<String, Tensor>,
+}
+
+impl Answer {
+    /// Whether it was given to these inputs. What is fed no more at a later step is what it was: a new case begins with all of them.
+    fn answers(&self, fed: &[Option<Tensor>]) -> bool {
+        let same = |a: &Tensor, b: &Tensor| (a.dtype(), a.shape(), a.bytes()) == (b.dtype(), b.shape(), b.bytes());
+        self.fed.iter().zip(fed).all(|(was, now)| was.iter().zip(now).all(|(was, now)| same(was, now)))
+    }
 }
 
 /// `NAME`, or `NAME[FROM:TO]`: a part of the last axis.
@@ -88,10 +101,18 @@ impl Script {
     }
 
     fn answer(&mut self, feed: Feed) -> Result<&HashMap<String, Tensor>> {
-        if self.answer.is_none() {
-            self.answer = Some(self.said(feed)?);
-        }
-        Ok(self.answer.get_or_insert_default())
+        let fed: Vec<Option<Tensor>> = self.takes.iter().map(|t| feed(&t.name)).collect();
+        let answer = match self.answer.take() {
+            Some(answer) if answer.answers(&fed) => answer,
+            last => {
+                // Other inputs are asked of a module that has seen none before.
+                if last.is_some() {
+                    self.module = load(&self.path)?;
+                }
+                Answer { said: self.said(feed)?, fed }
+            }
+        };
+        Ok(&self.answer.insert(answer).said)
     }
 
     /// What one run of the script gives, under the names of the graph.
