@@ -21,6 +21,7 @@ pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
             let level = format!("{:?}", subject.optimisation.unwrap_or_default()).to_lowercase();
             format!("onnxruntime {}, optimisation {level}", open::onnxruntime_version()?)
         }
+        "kernel" => subject.kernel.as_ref().map_or("kernel that the model names".into(), |k| format!("kernel {k}")),
         _ => subject.trace.as_ref().map_or(String::new(), |p| format!("recorded {}", p.display())),
     };
     Ok(match (&subject.fault, &subject.node) {

@@ -34,6 +34,23 @@ pub fn libtorch() -> Found {
     Found { path, by: "scripts/setup", tried }
 }
 
+/// What libtorch says of itself, in a file beside its libraries: of the library that this process has loaded, else of the one that is found.
+pub fn libtorch_version() -> Option<String> {
+    loaded("/libtorch_cpu.").or_else(|| libtorch().path).as_deref().and_then(stated_beside)
+}
+
+/// The version that is stated beside the folder of `library`.
+fn stated_beside(library: &Path) -> Option<String> {
+    let file = library.parent()?.parent()?.join("build-version");
+    std::fs::read_to_string(file).ok().map(|v| v.trim().to_string()).filter(|v| !v.is_empty())
+}
+
+/// A library that is mapped into this process, where the system tells.
+fn loaded(part: &str) -> Option<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().filter_map(|l| Some(&l[l.find('/')?..])).find(|path| path.contains(part)).map(PathBuf::from)
+}
+
 /// The executable that links libtorch: beside this one.
 pub fn engine() -> Found {
     let here = std::env::current_exe().ok();
@@ -57,4 +74,25 @@ fn first_library(folder: &Path, prefix: &str) -> Option<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.filter_map(|e| e.ok()).map(|e| e.path()).collect();
     files.sort();
     files.into_iter().find(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(prefix)) && p.exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_what_lies_beside_the_library() {
+        let dir = tempfile::tempdir().unwrap();
+        let library = dir.path().join("lib/libtorch_cpu.so");
+        assert_eq!(stated_beside(&library), None);
+        std::fs::write(dir.path().join("build-version"), "9.9.9+other\n").unwrap();
+        assert_eq!(stated_beside(&library).as_deref(), Some("9.9.9+other"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_library_of_this_process_is_found_by_what_is_mapped() {
+        assert!(loaded("/libc.").is_some_and(|p| p.is_file()));
+        assert_eq!(loaded("/libnowhere."), None);
+    }
 }

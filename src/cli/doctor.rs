@@ -13,7 +13,12 @@ pub fn command() -> Result<Exit> {
     let rows = vec![
         vec!["parity".into(), "found".into(), env!("CARGO_PKG_VERSION").into(), String::new()],
         row("parity-engine", &engine, "", "cargo build --release (needs libtorch: scripts/setup)"),
-        row("libtorch", &torch, &torch_version(&torch), "scripts/setup, or set LIBTORCH to a libtorch 2.13.0"),
+        row(
+            "libtorch",
+            &torch,
+            native::libtorch_version().as_deref().unwrap_or("not stated"),
+            "scripts/setup, or set LIBTORCH to a libtorch 2.13.0",
+        ),
         row(
             "onnxruntime",
             &ort,
@@ -44,10 +49,4 @@ fn row(name: &str, found: &Found, version: &str, mend: &str) -> Vec<String> {
             )),
         ],
     }
-}
-
-/// libtorch says its version in a file beside its libraries.
-fn torch_version(found: &Found) -> String {
-    let file = found.path.as_ref().and_then(|p| p.parent()?.parent().map(|d| d.join("build-version")));
-    file.and_then(|f| std::fs::read_to_string(f).ok()).map_or("not stated".into(), |v| v.trim().to_string())
 }

@@ -15,6 +15,7 @@ mod value;
 use call::Precision;
 use parity::error::{Error, Result};
 use parity::graph::Graph;
+use parity::native;
 use parity::scenario::Subject;
 use parity::subject::{Differentiator, Judge, Options, Session, Torch};
 use parity::tensor;
@@ -64,7 +65,6 @@ impl Torch for Linked {
     }
 
     fn version(&self) -> String {
-        // The version that the binding was generated for and checked against at build time.
-        "2.13.0".into()
+        native::libtorch_version().unwrap_or_else(|| "of a version that it does not state".into())
     }
 }
