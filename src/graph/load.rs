@@ -149,22 +149,25 @@ fn check(graph: &Graph) -> Result<()> {
     Ok(())
 }
 
-/// Steps with unique names: a node without a name, or with one already taken, is called by its first output.
+/// Steps with unique names: a node without a name, or with one that another has too, is called by its first output, and by its operator
+/// as well where a node is called so already.
 fn named(nodes: Vec<Node>) -> Vec<Step> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     for node in &nodes {
         *seen.entry(node.name.clone()).or_default() += 1;
     }
-    let unique = |n: &Node| !n.name.is_empty() && seen[&n.name] == 1;
-    nodes
-        .into_iter()
-        .map(|mut n| {
-            if !unique(&n) {
-                n.name = n.outputs.iter().find(|o| !o.is_empty()).cloned().unwrap_or_else(|| n.op.clone());
+    let is_own = |n: &Node| !n.name.is_empty() && seen[&n.name] == 1;
+    let mut taken: HashSet<String> = nodes.iter().filter(|n| is_own(n)).map(|n| n.name.clone()).collect();
+    let named = |mut n: Node| {
+        if !is_own(&n) {
+            n.name = n.outputs.iter().find(|o| !o.is_empty()).cloned().unwrap_or_else(|| n.op.clone());
+            while !taken.insert(n.name.clone()) {
+                n.name = format!("{}/{}", n.name, n.op);
             }
-            Step::of(n)
-        })
-        .collect()
+        }
+        Step::of(n)
+    };
+    nodes.into_iter().map(named).collect()
 }
 
 fn node(proto: &NodeProto) -> Result<Node> {
