@@ -42,7 +42,8 @@ pub fn dtype(kind: Kind) -> Option<DType> {
 /// A contiguous CPU tensor of libtorch's as storage of ours.
 struct Held(tch::Tensor);
 
-// SAFETY: the tensor is contiguous, owned by this value alone and never written again; libtorch's own reference count is atomic.
+// SAFETY: the tensor is contiguous. Others may hold the same storage (what it was made of, and every clone that `to_torch` hands out), but
+// nobody writes to it: no call in this engine works in place, which the test below holds; libtorch's own reference count is atomic.
 unsafe impl Send for Held {}
 unsafe impl Sync for Held {}
 
@@ -77,4 +78,39 @@ pub fn to_torch(tensor: &Tensor) -> Result<tch::Tensor> {
     let kind = kind(tensor.dtype()).ok_or_else(|| Error::failed(format!("libtorch has no dtype {}", tensor.dtype())))?;
     let shape: Vec<i64> = tensor.shape().iter().map(|d| *d as i64).collect();
     tch::Tensor::f_from_data_size(tensor.bytes(), &shape, kind).map_err(torch_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Methods called in `line` that write into a tensor: libtorch ends their names with `_`, or with `_out`.
+    fn in_place(line: &str) -> impl Iterator<Item = &str> {
+        let name = |end: usize| line[..end].rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or("");
+        let method = move |name: &str, end: usize| line[..end - name.len()].ends_with('.');
+        let calls = line.match_indices('(').map(|(end, _)| end);
+        calls.filter_map(move |end| Some(name(end)).filter(|n| (n.ends_with('_') || n.ends_with("_out")) && method(n, end)))
+    }
+
+    fn check(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            if entry.is_dir() {
+                check(&entry, found);
+                continue;
+            }
+            let text = std::fs::read_to_string(&entry).unwrap();
+            found.extend(text.lines().flat_map(in_place).map(|call| format!("{}: {call}", entry.display())));
+        }
+    }
+
+    #[test]
+    fn no_call_of_the_engine_writes_into_a_tensor_that_others_hold() {
+        assert_eq!(in_place("let y = x.f_add_(&z).relu_();").collect::<Vec<_>>(), ["f_add_", "relu_"]);
+        assert_eq!(in_place("x.add_out(&y, &z)").collect::<Vec<_>>(), ["add_out"]);
+        assert_eq!(in_place("x.f_add(&y)?.map(|_| (1, _two(3)))").count(), 0);
+        let mut found = Vec::new();
+        check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine"), &mut found);
+        found.retain(|f| !f.contains("convert.rs"));
+        assert_eq!(found, Vec::<String>::new(), "`Held` is shared: a result of its own instead");
+    }
 }
