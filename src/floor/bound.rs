@@ -2,7 +2,7 @@
 //!
 //! A side that is not finite is judged by its class (NaN, +inf, −inf) against the other side and against the shadow rounded to
 //! the dtype; no arithmetic is done on it. Where S is more than the dtype holds, a sum may overflow on its way or not, as its order will
-//! have it: such an element is counted and not judged.
+//! have it: such an element is counted and not judged, and so is one whose S is infinite, which says that nothing bounds it.
 
 use super::family::{self, Family};
 use crate::compare::{Number, json};
@@ -35,7 +35,8 @@ impl<'a> Bound<'a> {
 
     /// Whether a correct engine may overflow at an element with this S, shadow and bound; a single rounding only next to the largest number.
     fn may_overflow(&self, scale: f64, shadow: f64, b: f64) -> bool {
-        b.is_finite() && shadow.is_finite() && if self.summed { scale + b > self.largest } else { (shadow.abs() - self.largest).abs() <= b }
+        let on_its_way = if self.summed { scale + b > self.largest } else { (shadow.abs() - self.largest).abs() <= b };
+        shadow.is_finite() && (on_its_way || !b.is_finite())
     }
 }
 
@@ -161,7 +162,7 @@ fn scan<T: Number>(r: &[T], c: &[T], shadow: &[f64], bound: Bound, strides: Stri
     out
 }
 
-/// Largest ratio of each side and largest |value|/B of one run; NaN where anything is not finite, so that `scan` looks closer.
+/// Largest ratio of each side and largest |value|/B of one run; NaN where anything, S included, is not finite, so that `scan` looks closer.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 fn fast<T: Number>(r: &[T], c: &[T], shadow: &[f64], scale: &[f64], bound: Bound) -> (f64, f64, f64) {
     const LANES: usize = 8;
@@ -175,7 +176,7 @@ fn fast<T: Number>(r: &[T], c: &[T], shadow: &[f64], scale: &[f64], bound: Bound
         mr[l] = if er > mr[l] { er } else { mr[l] };
         mc[l] = if ec > mc[l] { ec } else { mc[l] };
         mi[l] = if size > mi[l] { size } else { mi[l] };
-        poison[l] += (er + ec) * 0.0;
+        poison[l] += (er + ec + scale[i]) * 0.0;
     };
     let whole = n / LANES * LANES;
     for i in (0..whole).step_by(LANES) {
@@ -212,7 +213,7 @@ impl Bounded {
         let (er, ec) = if x.is_finite() && y.is_finite() && shadow.is_finite() && b.is_finite() {
             ((x - shadow).abs() / b, (y - shadow).abs() / b)
         } else {
-            self.overflowed += u64::from(shadow.is_finite() && bound.scale[i] + b > bound.largest);
+            self.overflowed += u64::from(shadow.is_finite() && (bound.scale[i] + b > bound.largest || !b.is_finite()));
             if bound.may_overflow(bound.scale[i], shadow, b) { (0.0, 0.0) } else { classes(x, y, T::DTYPE.round(shadow), b) }
         };
         if er > 1.0 || ec > 1.0 {
@@ -303,6 +304,29 @@ mod tests {
         check(INF, f32::MAX, (max * (1.0 + 1e-7), max * (1.0 + 1e-7)), false, (0.0, 1));
         // What came in infinite is no overflow.
         check(INF, NAN, (off, off), true, (off, 0));
+        check(-INF, -INF, (-off, off), true, (0.0, 0));
+    }
+
+    #[test]
+    fn what_nothing_bounds_is_counted_and_hides_none_of_its_neighbours() {
+        let check = |r: [f32; 2], c: [f32; 2], scale: f64, want: (f64, u64, u64)| {
+            let bound = Bound { scale: &[scale, 1.0], factor: 1e-6, tiny: 0.0, largest: f64::from(f32::MAX), summed: false };
+            let shadow = Tensor::of(&[2], &[1.0, 1.0]);
+            let (r, c) = (Tensor::of(&[2], &r), Tensor::of(&[2], &c));
+            let out = judge(r.view(), c.view(), &shadow, bound, None).unwrap();
+            assert_eq!((out.candidate, out.failing, out.overflowed), want, "{r:?} {c:?} {scale}");
+            let ratio = largest_ratio(r.view(), c.view(), &shadow, bound).unwrap();
+            assert_eq!(ratio <= 1.0, scale.is_finite() && want.1 == 0, "no element that is not judged is within rounding: {ratio}");
+        };
+        for unbounded in [f64::INFINITY, f64::NAN] {
+            check([1.0, 1.0], [1.0, 1.0], unbounded, (0.0, 0, 1));
+            check([1.0, 1.0], [1e30, 1.0], unbounded, (0.0, 0, 1));
+            check([1.0, 1.0], [INF, 1.0], unbounded, (0.0, 0, 1));
+            check([NAN, 1.0], [0.0, 1.0], unbounded, (0.0, 0, 1));
+            let off = (f64::from(1.5f32) - 1.0) / 1e-6;
+            check([1.0, 1.0], [7.0, 1.5], unbounded, (off, 1, 1));
+        }
+        check([1.0, 1.0], [1.0, 1.0], 1.0, (0.0, 0, 0));
     }
 
     #[test]

@@ -81,9 +81,10 @@ impl Floor {
         self.runs += 1;
     }
 
-    /// The floor of a weighted sum, by the triangle inequality; None for a sum of nothing.
+    /// The floor of a weighted sum, by the triangle inequality: a channel that is open in a part is open. None for a sum of nothing.
     pub fn sum<'a>(parts: impl Iterator<Item = (&'a Floor, f64)>) -> Option<Floor> {
-        parts.fold(None, |sum: Option<Floor>, (part, weight)| {
+        // What counts 0 times adds nothing, however wide: 0 · inf would be NaN.
+        parts.filter(|(_, weight)| *weight != 0.0).fold(None, |sum: Option<Floor>, (part, weight)| {
             let scaled = |v: &[f64]| v.iter().map(|x| x * weight.abs()).collect::<Vec<f64>>();
             let added = |a: &[f64], b: Vec<f64>| a.iter().zip(b).map(|(x, y)| x + y).collect::<Vec<f64>>();
             let (max, rms) = (scaled(&part.max), scaled(&part.rms));
@@ -190,7 +191,13 @@ impl Amplitude {
     }
 }
 
-/// `exact` ± `amplitude` at S, with random signs.
+/// `exact` ± `amplitude` at S, with random signs:
+///
+/// | undisturbed | S | disturbed |
+/// |---|---|---|
+/// | NaN, ±inf | any | the same: an infinite mask rounds nothing |
+/// | finite | finite | ± noise |
+/// | finite | inf, NaN | NaN: nothing bounds what an engine gives, so what follows from it has no floor |
 pub fn disturbed(exact: &Tensor, scale: &Tensor, amplitude: Amplitude, rng: &mut ChaCha8Rng) -> Option<Tensor> {
     let (y, s) = (exact.values::<f64>()?, scale.values::<f64>()?);
     let mut out = vec![0.0; y.len()];
@@ -207,7 +214,9 @@ fn add_signed(to: &mut [f64], y: &[f64], s: &[f64], amplitude: Amplitude, bits: 
         let noise = amplitude.at(*s);
         let moved = y + f64::from_bits(noise.to_bits() ^ ((bits >> i & 1) << 63));
         let across = (noise < UNDERFLOW) & ((moved < 0.0) != (*y < 0.0));
-        *to = if across { 0.0 } else { moved };
+        let rounds = if across { 0.0 } else { moved };
+        let bounded = if s.is_finite() { rounds } else { f64::NAN };
+        *to = if y.is_finite() { bounded } else { *y };
     }
 }
 
@@ -328,6 +337,29 @@ mod tests {
         // Of a difference in f32 that is 0, a step below 0 is as good as one above, but not through a square root.
         let (_, runs) = floor_of(&[0.0], &[tiny], Amplitude::of(Family::Arithmetic, 1, DType::F32));
         assert!(runs.iter().flatten().all(|y| *y >= 0.0) && runs.iter().flatten().any(|y| *y > 0.0), "{runs:?}");
+    }
+
+    #[test]
+    fn what_is_infinite_takes_no_noise_and_what_nothing_bounds_spreads_without_end() {
+        let (inf, nan) = (f64::INFINITY, f64::NAN);
+        let table =
+            [(-inf, inf, -inf), (inf, inf, inf), (nan, nan, nan), (-inf, 1.0, -inf), (nan, 1.0, nan), (1.0, inf, nan), (0.0, nan, nan)];
+        let (y, s) = (table.map(|row| row.0), table.map(|row| row.1));
+        let (_, runs) = floor_of(&y, &s, Amplitude { share: 1e-3, underflow: 1e-40 });
+        for ((y, s, want), have) in table.iter().zip(&runs[0]) {
+            assert!(have == want || have.is_nan() && want.is_nan(), "{y} with S = {s}: {have}");
+        }
+        let spread = |y: f64, s: f64| floor_of(&[y, 1.0], &[s, 1.0], Amplitude { share: 1e-3, underflow: 0.0 }).0.max[0];
+        assert!([(-inf, inf), (nan, nan), (inf, 1.0)].iter().all(|(y, s)| (spread(*y, *s) - 1e-3).abs() < 1e-12), "a mask hides nothing");
+        assert!(spread(1.0, inf) == inf && spread(1.0, nan) == inf);
+    }
+
+    #[test]
+    fn a_sum_is_as_open_as_its_parts_and_what_counts_nothing_opens_nothing() {
+        let of = |max: [f64; 2]| Floor { axis: None, max: max.to_vec(), rms: max.to_vec(), runs: RUNS };
+        let (open, closed) = (of([f64::INFINITY, 1.0]), of([1.0, 2.0]));
+        let sum = |weight: f64| Floor::sum([(&open, weight), (&closed, -3.0)].into_iter()).unwrap().max;
+        assert_eq!((sum(2.0), sum(0.0)), (vec![f64::INFINITY, 8.0], vec![3.0, 6.0]));
     }
 
     #[test]

@@ -150,7 +150,8 @@ fn coupled(i: usize, step: &Step, outputs: Vec<Tensor>, live: &HashMap<String, T
     let signs = to_torch(&signs)?;
     let one = |y: &Tensor| {
         let p = if node.op == "LogSoftmax" { y.f_exp()?.f_detach()? } else { y.f_detach()? };
-        let sum = p.f_mul(&signs)?.f_mul(x)?.f_sum_dim_intlist(&[axis][..], true, x.kind())?;
+        // A logit of −∞ has no weight in the sum, and 0 · ∞ none in the gradient.
+        let sum = p.f_mul(&signs)?.f_mul(&x.f_nan_to_num(0.0, 0.0, 0.0)?)?.f_sum_dim_intlist(&[axis][..], true, x.kind())?;
         let still = sum.f_sub(&sum.f_detach()?)?;
         y.f_add(&if node.op == "LogSoftmax" { still } else { still.f_mul(&p)? })
     };
@@ -179,7 +180,9 @@ fn shaken(
     let (moved, slope) = (to_torch(&moved)?, to_torch(&slope)?);
     let behind = || {
         let bent = y.f_mul(&slope)?;
-        bent.f_add(&moved.f_sub(&bent.f_detach()?)?)
+        // What is infinite stays so: ∞ − ∞ would be NaN.
+        let infinite = y.f_isfinite()?.f_logical_not()?;
+        bent.f_add(&moved.f_sub(&bent.f_detach()?)?.f_masked_fill(&infinite, 0)?)
     };
     behind().map(Some).map_err(torch_error)
 }

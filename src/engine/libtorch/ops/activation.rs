@@ -130,10 +130,16 @@ fn mish(call: &Call) -> Result<Vec<Tensor>> {
     one(float(call, 0)?.f_mish())
 }
 
-/// |αx| + |β|: before the clip.
+/// |αx| + |β|: before the clip. Nothing where αx + β is so far outside that no rounding brings it back: the clip gives 0 or 1, of ±∞ too.
 fn line(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let (alpha, beta) = (call.float("alpha", 0.2)?, call.float("beta", 0.5)?);
-    scaled(float(call, 0)?.f_abs().and_then(|x| x.f_mul_scalar(alpha.abs())?.f_add_scalar(beta.abs())), 1)
+    let size = || {
+        let slope = float(call, 0).map_err(|e| tch::TchError::Kind(e.message))?.f_mul_scalar(alpha)?.f_clamp(-1e60, 1e60)?;
+        let size = slope.f_abs()?.f_add_scalar(beta.abs())?;
+        let outside = slope.f_add_scalar(beta - 0.5)?.f_abs()?.f_sub_scalar(0.5)?.f_gt_tensor(&size.f_div_scalar(64)?)?;
+        size.f_masked_fill(&outside, 0)
+    };
+    scaled(size(), 1)
 }
 
 fn line_times_x(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {

@@ -3,7 +3,7 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, along, count, float, one, scaled};
+use super::common::{Torch, along, beyond, count, float, one, scaled};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Normalisation;
@@ -63,9 +63,10 @@ fn batch_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> 
     let terms = count(&reduced(x).iter().map(|a| x.size()[*a as usize]).collect::<Vec<_>>())? as usize;
     let (momentum, recorded) = (call.float("momentum", 0.9)?, call.input(3)?);
     let sizes = || -> std::result::Result<Vec<Tensor>, TchError> {
-        let (around, (_, var)) = (x.f_abs()?.f_mean_dim(&reduced(x)[..], false, None)?, statistics(x)?);
+        let (around, (_, var), beyond) = (x.f_abs()?.f_mean_dim(&reduced(x)[..], false, None)?, statistics(x)?, beyond(x, &reduced(x))?);
         let mean = recorded.f_abs()?.f_mul_scalar(momentum)?.f_add(&around.f_mul_scalar(1.0 - momentum)?)?;
-        Ok(vec![size(&around, &var)?, mean, outputs.get(2).unwrap_or(&var).f_abs()?])
+        let spread = outputs.get(2).unwrap_or(&var).f_abs()?.f_add(&beyond.f_reshape([-1])?)?;
+        Ok(vec![size(&around, &var)?.f_add(&beyond)?, mean, spread])
     };
     Ok(sizes().map_err(torch_error)?.into_iter().map(|s| (s, terms)).collect())
 }

@@ -10,6 +10,12 @@ pub type Torch = std::result::Result<Tensor, TchError>;
 /// Absolute error in units of u·S that hides the range in which f32 is subnormal or flushed to zero: 2⁻¹²⁶ / 2⁻²⁴.
 pub const UNDERFLOW: f64 = 1.0 / (1u128 << 102) as f64;
 
+/// Infinite where the squares of x sum to more than single precision holds over the axes, else 0: nothing bounds what an engine then gives.
+pub fn beyond(x: &Tensor, over: &[i64]) -> Torch {
+    let sum = f64_of(x)?.f_square()?.f_sum_dim_intlist(over, true, None)?;
+    sum.f_zeros_like()?.f_masked_fill(&sum.f_gt(f64::from(f32::MAX))?, f64::INFINITY)
+}
+
 /// What libtorch computes in several steps, with its error as ours.
 pub fn done<T>(steps: impl FnOnce() -> std::result::Result<T, TchError>) -> Result<T> {
     steps().map_err(torch_error)

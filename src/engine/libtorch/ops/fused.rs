@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, count, done, float, one, scaled};
+use super::common::{Torch, beyond, count, done, float, one, scaled};
 use super::{Kernel, Op, Scale, conv, normalise};
 use parity::error::{Error, Result};
 use parity::floor::Family::{Convolution, Matmul, Normalisation, Transcendental};
@@ -157,8 +157,9 @@ fn skip_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
         let (y, _, inverse) = normalise::standard(&sum, 1, eps)?;
         let mean = size.f_mean_dim(-1, true, None)?;
         let lost = size.f_square()?.f_mean_dim(-1, true, None)?.f_mul(&inverse.f_square()?)?;
-        let own = size.f_add(&mean)?.f_mul(&inverse)?.f_add(&y.f_abs()?.f_mul(&lost)?)?;
-        Ok((own, mean, inverse.f_mul(&lost.f_add_scalar(1)?)?))
+        let beyond = beyond(&sum, &[-1])?;
+        let own = size.f_add(&mean)?.f_mul(&inverse)?.f_add(&y.f_abs()?.f_mul(&lost)?)?.f_add(&beyond)?;
+        Ok((own, mean, inverse.f_mul(&lost.f_add_scalar(1)?)?.f_add(&beyond)?))
     })?;
     let gain = call.input(2)?;
     let y = done(|| normalise::affine(&y, &gain.f_abs()?, shift.as_ref()))?;

@@ -25,6 +25,8 @@ mod garbage;
 mod gather;
 mod gradient;
 mod grid;
+#[cfg(test)]
+mod infinite;
 mod linear_attention;
 #[cfg(test)]
 mod listed;

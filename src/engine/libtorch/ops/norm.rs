@@ -1,7 +1,7 @@
 //! norm: normalisation by a norm: RMSNormalization, LpNormalization, MeanVarianceNormalization.
 
 use super::super::call::Call;
-use super::common::{axis, count, done, one, signed};
+use super::common::{axis, beyond, count, done, one, signed};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Normalisation;
@@ -26,9 +26,9 @@ fn trailing(call: &Call) -> Result<Vec<i64>> {
 
 /// 2|y|: the product rounds, and the mean of squares, all positive, moves y by half its relative error.
 fn rms_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    let dims = call.input(0)?.size();
-    let terms = count(&trailing(call)?.iter().map(|a| dims[*a as usize]).collect::<Vec<_>>())?;
-    done(|| Ok(vec![(outputs[0].f_abs()?.f_mul_scalar(2)?, terms as usize)]))
+    let (x, over) = (call.input(0)?, trailing(call)?);
+    let terms = count(&over.iter().map(|a| x.size()[*a as usize]).collect::<Vec<_>>())?;
+    done(|| Ok(vec![(outputs[0].f_abs()?.f_mul_scalar(2)?.f_add(&beyond(x, &over)?)?, terms as usize)]))
 }
 
 /// x divided by its 1- or 2-norm along an axis; zeros stay zeros.
@@ -45,8 +45,10 @@ fn lp(call: &Call) -> Result<Vec<Tensor>> {
 
 fn lp_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let x = call.input(0)?;
-    let terms = x.size()[axis(call.int("axis", -1)?, x.dim())?] as usize;
-    done(|| Ok(vec![(outputs[0].f_abs()?.f_mul_scalar(2)?, terms)]))
+    let at = axis(call.int("axis", -1)?, x.dim())?;
+    let size = done(|| outputs[0].f_abs()?.f_mul_scalar(2))?;
+    let size = if call.int("p", 2)? == 2 { done(|| size.f_add(&beyond(x, &[at as i64])?))? } else { size };
+    Ok(vec![(size, x.size()[at] as usize)])
 }
 
 /// (x − mean) / (σ + 1e-9) over the axes.
@@ -71,7 +73,7 @@ fn mean_variance_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, u
         let deviation = x.f_var_dim(&over[..], false, true)?.f_sqrt()?.f_add_scalar(1e-9)?;
         let lost = x.f_square()?.f_mean_dim(&over[..], true, None)?.f_div(&deviation.f_square()?)?;
         let mean = x.f_abs()?.f_mean_dim(&over[..], true, None)?;
-        x.f_abs()?.f_add(&mean)?.f_div(&deviation)?.f_add(&outputs[0].f_abs()?.f_mul(&lost)?)
+        x.f_abs()?.f_add(&mean)?.f_div(&deviation)?.f_add(&outputs[0].f_abs()?.f_mul(&lost)?)?.f_add(&beyond(x, &over)?)
     })?;
     Ok(vec![(size, terms as usize)])
 }

@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, UNDERFLOW, axis, count, float, one, scaled};
+use super::common::{Torch, UNDERFLOW, axis, beyond, count, float, one, scaled};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::{Normalisation, Softmax};
@@ -30,14 +30,6 @@ fn layer_norm(call: &Call) -> Result<Vec<Tensor>> {
     Ok(vec![affine(&y, call.input(1)?, call.optional(2)).map_err(torch_error)?, mean, inverse])
 }
 
-/// More than single precision holds, while its square is an f64.
-const BEYOND: f64 = 1e60;
-
-/// What S has to be added where the squares of the last axes of x sum to more than single precision holds: an engine may give anything.
-fn beyond(x: &Tensor, over: &[i64]) -> Torch {
-    x.f_square()?.f_sum_dim_intlist(over, true, None)?.f_gt(f64::from(f32::MAX))?.f_to_kind(x.kind())?.f_mul_scalar(BEYOND)
-}
-
 /// (|x| + mean|x| + |x − mean|·q)·|w|/σ + |b| for y, mean|x| for the mean, (1 + q)/σ for 1/σ, with q = mean(x²)/σ²: how much of the
 /// variance is lost where it is computed as mean(x²) − mean(x)², as ONNX Runtime does.
 fn layer_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
@@ -50,8 +42,9 @@ fn layer_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
         let mean = x.f_abs()?.f_mean_dim(&over[..], true, None)?;
         let lost = x.f_square()?.f_mean_dim(&over[..], true, None)?.f_mul(&inverse.f_square()?)?;
         let b = b.map(|b| b.f_abs()).transpose()?;
-        let size = x.f_abs()?.f_add(&mean)?.f_mul(&inverse)?.f_add(&y.f_abs()?.f_mul(&lost)?)?.f_add(&beyond(x, &over)?)?;
-        Ok((affine(&size, &w.f_abs()?, b.as_ref())?, mean, inverse.f_mul(&lost.f_add_scalar(1)?)?))
+        let beyond = beyond(x, &over)?;
+        let size = x.f_abs()?.f_add(&mean)?.f_mul(&inverse)?.f_add(&y.f_abs()?.f_mul(&lost)?)?.f_add(&beyond)?;
+        Ok((affine(&size, &w.f_abs()?, b.as_ref())?, mean, inverse.f_mul(&lost.f_add_scalar(1)?)?.f_add(&beyond)?))
     };
     let (y, mean, inverse) = sizes().map_err(torch_error)?;
     let k = count(&x.size()[x.dim() - trailing..])? as usize;
@@ -133,7 +126,7 @@ fn log_softmax(call: &Call) -> Result<Vec<Tensor>> {
 }
 
 /// The shift x − max rounds, e to its power turns that into a relative error, and the sum averages those errors:
-/// |y|·(1 + |x − max| + Σy|x − max|) for softmax; for its logarithm |y| + 1 + |max| + Σy|x − max|.
+/// |y|·(1 + |x − max| + Σy|x − max|) for softmax; for its logarithm |y| + 1 + |max| + Σy|x − max|. e to the power of −∞ is 0 in every engine.
 fn soft_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let (x, at) = soft_view(call)?;
     let dims = call.input(0)?.size();
@@ -144,7 +137,10 @@ fn soft_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
         let mean = y.f_mul(&shift)?.f_nan_to_num(0.0, None, None)?.f_sum_dim_intlist(at, true, None)?;
         let s = match call.node.op.as_str() {
             "LogSoftmax" => x.f_log_softmax(at, None)?.f_abs()?.f_add(&mean)?.f_add(&top.f_abs()?)?.f_add_scalar(1)?,
-            _ => shift.f_add(&mean)?.f_add_scalar(1)?.f_mul(&y)?.f_add_scalar(UNDERFLOW)?,
+            _ => {
+                let size = shift.f_add(&mean)?.f_add_scalar(1)?.f_mul(&y)?.f_add_scalar(UNDERFLOW)?;
+                size.f_masked_fill(&x.f_isneginf()?, 0)?
+            }
         };
         s.f_reshape(&dims)
     };
@@ -210,9 +206,24 @@ mod tests {
         let x = |size: f32| f32s(&[1, 2, 2], &[size, 3.0 * size, 1.0, 2.0]);
         let case = |size| Case::new("InstanceNormalization", 6).with(x(size)).with(c(&[2.0, 1.0])).with(c(&[1.0, 0.0]));
         let scale = case(1e20).scale().unwrap();
-        assert!(scale[0] > f64::from(f32::MAX) && scale[2] < 100.0, "{scale:?}");
+        assert!(scale[0] == f64::INFINITY && scale[2] < 100.0, "{scale:?}");
         assert!(case(1e18).scale().unwrap()[0] < 100.0);
         case(1e20).check();
+        let rows = |op: &str, size: f32| Case::new(op, 23).with(f32s(&[2, 2], &[size, 3.0 * size, 1.0, 2.0]));
+        let scales = |size: f32| {
+            [
+                rows("LayerNormalization", size).with(c(&[2.0, 1.0])).with(c(&[1.0, 0.0])),
+                rows("RMSNormalization", size).with(c(&[2.0, 1.0])),
+                rows("LpNormalization", size),
+                rows("MeanVarianceNormalization", size).ints("axes", &[1]),
+                rows("SkipLayerNormalization", size).of("com.microsoft").with(f32s(&[2, 2], &[0.0; 4])).with(c(&[1.0, 2.0])),
+            ]
+            .map(|case| case.scale().unwrap())
+        };
+        for (beyond, within) in scales(1e20).iter().zip(scales(1e18)) {
+            assert!(beyond[..2].iter().all(|s| *s == f64::INFINITY) && beyond[2..].iter().all(|s| *s < 100.0), "{beyond:?}");
+            assert!(within.iter().all(|s| *s < 100.0), "{within:?}");
+        }
     }
 
     #[test]

@@ -100,11 +100,12 @@ fn product_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>
     scaled(outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)), terms(call)?)
 }
 
-/// 1 + |y| + max|x|: the exponent, the logarithm, and the shift that keeps both finite.
+/// 1 + |y| + max|x|: the exponent, the logarithm, and the shift that keeps both finite; −∞ adds nothing and is not shifted by.
 fn log_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let (over, keep) = plan(call)?;
     let largest = || {
         let x = call.input(0).map_err(|e| tch::TchError::Kind(e.message))?.f_abs()?;
+        let x = x.f_masked_fill(&x.f_isinf()?, 0)?;
         let top = if over.is_empty() { x } else { x.f_amax(&over, keep)? };
         top.f_add(&outputs[0].f_abs()?)?.f_add_scalar(1)
     };

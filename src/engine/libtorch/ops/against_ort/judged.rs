@@ -57,6 +57,10 @@ fn within(tensor: &Tensor, shadow: &Tensor, family: Family, scale: &[f64], terms
             }
             continue;
         }
+        // Nothing bounds it; S that is NaN is a formula that is wrong.
+        if scale[i] == f64::INFINITY {
+            continue;
+        }
         let error = ((a - b).abs() - tiny).max(0.0);
         let ratio = error / (scale[i] * unit * (terms.max(1) as f64).sqrt());
         let bound = scale[i] * family::bound(family, terms, unit);
@@ -80,7 +84,10 @@ pub fn refuses_what_is_off(tensor: &Tensor, shadow: &Tensor, rounding: &Rounding
         Rounding::Exact => flipped(tensor, &[tensor.numel() / 2]),
         // Every element: one of them alone may be a tie.
         Rounding::Decision(_) | Rounding::Selection(_) => flipped(tensor, &(0..tensor.numel()).collect::<Vec<_>>()),
-        Rounding::Within { family, scale, terms } => moved(tensor, shadow, *family, &scale.to_f64(), *terms),
+        Rounding::Within { family, scale, terms } => match moved(tensor, shadow, *family, &scale.to_f64(), *terms) {
+            Some(off) => off,
+            None => return Ok(()),
+        },
     };
     let all_tied = |margin: Margin| off.numel() > 0 && matches!(margin(&off), Ok(Some(0.0)));
     match (held(&off, shadow, rounding, margin), rounding) {
@@ -100,9 +107,10 @@ fn flipped(tensor: &Tensor, elements: &[usize]) -> Tensor {
     Tensor::from_bytes(tensor.dtype(), tensor.shape().to_vec(), &bytes).expect("as many bytes as before")
 }
 
-/// One element as little beyond its bound as its dtype can say.
-fn moved(tensor: &Tensor, shadow: &Tensor, family: Family, scale: &[f64], terms: usize) -> Tensor {
-    let (mut values, want, at) = (tensor.to_f64(), shadow.to_f64(), tensor.numel() / 2);
+/// One element as little beyond its bound as its dtype can say; None where no element has a bound.
+fn moved(tensor: &Tensor, shadow: &Tensor, family: Family, scale: &[f64], terms: usize) -> Option<Tensor> {
+    let at = (0..scale.len()).map(|i| (i + scale.len() / 2) % scale.len()).find(|i| scale[*i] < f64::INFINITY)?;
+    let (mut values, want) = (tensor.to_f64(), shadow.to_f64());
     let (dtype, b) = (tensor.dtype(), want[at]);
     let allowed = scale[at] * family::bound(family, terms, dtype.unit_roundoff()) + dtype.tiny();
     let mut step = 2.0 * allowed;
@@ -111,7 +119,7 @@ fn moved(tensor: &Tensor, shadow: &Tensor, family: Family, scale: &[f64], terms:
         values[at] = b + step.copysign(b);
         step *= 2.0;
     }
-    Tensor::from_f64(dtype, tensor.shape(), &values).expect("as many values as before")
+    Some(Tensor::from_f64(dtype, tensor.shape(), &values).expect("as many values as before"))
 }
 
 /// Appends a new worst error where PARITY_RATIOS asks for it.
@@ -173,7 +181,7 @@ mod tests {
         assert!(decision(0.5).is_ok() && decision(0.0).is_ok());
         let scale = Tensor::of(&[2], &[1.0f64; 2]);
         let within = Rounding::Within { family: Family::Arithmetic, scale, terms: 1 };
-        let off = moved(&tensor, &shadow, Family::Arithmetic, &[1.0; 2], 1);
+        let off = moved(&tensor, &shadow, Family::Arithmetic, &[1.0; 2], 1).expect("a bound");
         assert!(held(&off, &shadow, &within, &mut no_margin).is_err());
         assert!((off.to_f64()[1] - 2.0).abs() < 1e-5, "as little as f32 can say");
         assert!(flipped(&Tensor::of(&[1], &[f32::NAN]), &[0]).to_f64() == [0.0]);

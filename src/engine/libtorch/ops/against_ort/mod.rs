@@ -172,11 +172,16 @@ impl Case {
 
     /// S of output 0, where it rounds.
     pub fn scale(&self) -> Option<Vec<f64>> {
+        self.sized().map(|(_, scale)| scale)
+    }
+
+    /// Output 0 in f64 and its S; None where the node is refused or does not round.
+    pub fn sized(&self) -> Option<(Vec<f64>, Vec<f64>)> {
         let mut judge = self.judge();
         let feed = |n: &str| self.feed(n);
-        let shadow = judge.eval(0, &feed).expect("a shadow");
-        match judge.rounding(0, &feed, &shadow).expect("a rounding").remove(0) {
-            Rounding::Within { scale, .. } => Some(scale.to_f64()),
+        let shadow = judge.eval(0, &feed).ok()?;
+        match judge.rounding(0, &feed, &shadow).ok()?.first()? {
+            Rounding::Within { scale, .. } => Some((shadow[0].to_f64(), scale.to_f64())),
             Rounding::Exact | Rounding::Decision(_) | Rounding::Selection(_) | Rounding::Random => None,
         }
     }
