@@ -50,6 +50,11 @@ impl Family {
         }
     }
 
+    /// What is allowed per √K.
+    pub fn gamma(self) -> f64 {
+        Self::ALL[self as usize].2
+    }
+
     /// B in units of u·S for a sum of `terms`.
     pub fn allowed(self, terms: usize) -> f64 {
         let (_, least, gamma) = Self::ALL[self as usize];

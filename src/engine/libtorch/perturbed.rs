@@ -12,6 +12,7 @@ use super::scales;
 use super::value::Value;
 use parity::error::Result;
 use parity::floor::noise::{Amplitude, axis_for, disturbed as rounded, signs};
+use parity::floor::Family;
 use parity::graph::{hoist, observe};
 use parity::tensor::DType;
 use rand::RngExt;
@@ -30,6 +31,24 @@ pub fn scales(op: &'static Op, call: &Call, outputs: &[Tensor]) -> Result<Vec<(T
         None => Ok((y.shallow_clone(), 1)),
     };
     outputs.iter().zip(changes(call, outputs, &|call, _| interpret::run(op, call))?).map(scale).collect()
+}
+
+/// S of a sum of K terms of sizes `size` at places that rounding moves: B of the sum, and what `kernel` makes of moved inputs times β.
+pub fn moved(
+    call: &Call,
+    output: &Tensor,
+    size: &Tensor,
+    (family, terms): (Family, usize),
+    kernel: fn(&Call) -> Result<Vec<Tensor>>,
+) -> Result<Vec<(Tensor, usize)>> {
+    let again = |call: &Call, _| Ok(kernel(call)?.into_iter().map(Value::Tensor).collect());
+    let change = changes(call, std::slice::from_ref(output), &again)?.remove(0);
+    let share = family.allowed(1) / family.allowed(terms) / UNIT;
+    let scale = super::ops::done(|| match change {
+        Some(change) => change.f_mul_scalar(share)?.f_add(size),
+        None => Ok(size.shallow_clone()),
+    })?;
+    Ok(vec![(scale, terms)])
 }
 
 /// What a node makes of disturbed inputs, in one of the runs.

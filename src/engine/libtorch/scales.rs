@@ -1,7 +1,7 @@
 //! scales: S and K of every output of one node, by the scale of its operator.
 
 use super::call::Call;
-use super::ops::{Kernel, Op, Scale};
+use super::ops::{Kernel, Op, Scale, alike};
 use super::perturbed;
 use parity::error::{Error, Result};
 use parity::floor::Family;
@@ -19,14 +19,16 @@ pub fn of<'a>(op: &'static Op, scale: &Scale, call: &dyn Fn() -> Result<Call<'a>
         Scale::One(family) => Some((*family, outputs.iter().map(|y| (y.ones_like(), 1)).collect())),
         Scale::By(family, formula) => Some((*family, formula(&call()?, outputs)?)),
         Scale::Perturbed(family) => Some((*family, perturbed::scales(op, &call()?, outputs)?)),
-        Scale::Absolute(family, terms) => {
+        Scale::Absolute(family, terms, factors) => {
             let Kernel::Tensors(kernel) = op.kernel else {
                 return Err(Error::failed(format!("operator {}: its scale asks for a kernel on tensors", op.name)));
             };
             let call = call()?;
             let k = terms(&call)?;
-            let s = kernel(&call.with_inputs(absolute(call.inputs())))?;
-            Some((*family, s.into_iter().map(|s| (s, k)).collect()))
+            let only =
+                |call: &Call| kernel(call)?.into_iter().next().ok_or_else(|| Error::failed(format!("operator {} gives nothing", op.name)));
+            let s = only(&call.with_inputs(absolute(call.inputs())))?;
+            Some((*family, vec![(alike::scaled(&call, (*family, k), s, factors, &only)?, k)]))
         }
         Scale::Node(_) => return Err(Error::failed(format!("operator {}: its scale names no scale", op.name))),
     })

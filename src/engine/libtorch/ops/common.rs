@@ -3,6 +3,7 @@
 use super::super::call::Call;
 use super::super::convert::torch_error;
 use parity::error::{Error, Result};
+use parity::tensor::DType;
 use tch::{Device, Kind, TchError, Tensor};
 
 pub type Torch = std::result::Result<Tensor, TchError>;
@@ -14,6 +15,12 @@ pub const UNDERFLOW: f64 = 1.0 / (1u128 << 102) as f64;
 pub fn beyond(x: &Tensor, over: &[i64]) -> Torch {
     let sum = f64_of(x)?.f_square()?.f_sum_dim_intlist(over, true, None)?;
     sum.f_zeros_like()?.f_masked_fill(&sum.f_gt(f64::from(f32::MAX))?, f64::INFINITY)
+}
+
+/// What the `p`-th root `y` of a sum of powers may be off by in units of u where each of its `terms` may be flushed to zero.
+pub fn flushed(y: &Tensor, terms: usize, p: f64) -> Torch {
+    let lost = terms as f64 * f64::from(f32::MIN_POSITIVE);
+    y.f_pow_tensor_scalar(p)?.f_add_scalar(lost)?.f_pow_tensor_scalar(1.0 / p)?.f_sub(y)?.f_div_scalar(DType::F32.unit_roundoff())
 }
 
 /// What libtorch computes in several steps, with its error as ours.

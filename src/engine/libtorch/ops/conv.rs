@@ -132,8 +132,8 @@ fn transposed_terms(call: &Call) -> Result<usize> {
 }
 
 pub const OPS: &[Op] = &[
-    op("Conv", 1, conv, Scale::Absolute(Convolution, terms)),
-    op("ConvTranspose", 1, conv_transpose, Scale::Absolute(Convolution, transposed_terms)),
+    op("Conv", 1, conv, Scale::Absolute(Convolution, terms, &[0, 1])),
+    op("ConvTranspose", 1, conv_transpose, Scale::Absolute(Convolution, transposed_terms, &[0, 1])),
 ];
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! cumulative: running sums and products.
 
 use super::super::call::Call;
-use super::common::{Torch, UNDERFLOW, axis, one, scaled};
-use super::{Op, Scale, op};
+use super::common::{Torch, UNDERFLOW, axis, done, one};
+use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Reduction;
 use tch::Tensor;
@@ -40,7 +40,8 @@ fn cum_prod(call: &Call) -> Result<Vec<Tensor>> {
 }
 
 fn cum_prod_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    scaled(outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)), cum_terms(call)?)
+    let (k, size) = (cum_terms(call)?, done(|| outputs[0].f_abs()?.f_add_scalar(UNDERFLOW))?);
+    Ok(vec![(alike::scaled(call, (Reduction, k), size, &[0], &|c| Ok(cum_sum(c)?.remove(0)))?, k)])
 }
 
 fn cum_axis(call: &Call) -> Result<i64> {
@@ -52,8 +53,10 @@ fn cum_terms(call: &Call) -> Result<usize> {
     Ok(call.input(0)?.size()[cum_axis(call)? as usize] as usize)
 }
 
-pub const OPS: &[Op] =
-    &[op("CumSum", 11, cum_sum, Scale::Absolute(Reduction, cum_terms)), op("CumProd", 26, cum_prod, Scale::By(Reduction, cum_prod_scale))];
+pub const OPS: &[Op] = &[
+    op("CumSum", 11, cum_sum, Scale::Absolute(Reduction, cum_terms, &[0])),
+    op("CumProd", 26, cum_prod, Scale::By(Reduction, cum_prod_scale)),
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,10 @@
 //! deform: DeformConv, whose kernel elements read the image where offsets say; Col2Im, which adds columns back into an image.
 
 use super::super::call::Call;
+use super::super::perturbed;
 use super::common::{count, counted, done, float, one, per_axis};
 use super::window::Window;
-use super::{Op, Scale, op};
+use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::{Convolution, Reduction};
 use tch::{TchError, Tensor};
@@ -84,6 +85,23 @@ fn sampled(call: &Call, window: &Window, size: &[i64], shares: i64) -> Result<Te
     })
 }
 
+/// Image, weight and bias of `values`, read at the places of `call`.
+fn read_alike<'a>(call: &Call<'a>, values: &dyn Fn(usize) -> Option<Tensor>) -> Call<'a> {
+    let places = |i: usize| call.optional(i).map(Tensor::shallow_clone);
+    call.with_inputs((0..call.inputs().len()).map(|i| if matches!(i, 2 | 4) { places(i) } else { values(i) }).collect())
+}
+
+/// The sum of products as of any convolution, and what moved places make of it.
+fn deform_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let k = count(&call.input(1)?.size()[1..])? as usize + usize::from(call.optional(3).is_some());
+    let size = |i: usize| call.optional(i).and_then(|t| t.f_abs().ok());
+    let size = deform(&read_alike(call, &size))?.remove(0);
+    let kind = call.input(0)?.kind();
+    let sum = |c: &Call| Ok(deform(&read_alike(call, &|i| c.optional(i).and_then(|t| t.f_to_kind(kind).ok())))?.remove(0));
+    let size = alike::scaled(call, (Convolution, k), size, &[0, 1], &sum)?;
+    perturbed::moved(call, &outputs[0], &size, (Convolution, k), deform)
+}
+
 /// Columns of blocks, added back where the blocks lay.
 fn col2im(call: &Call) -> Result<Vec<Tensor>> {
     let x = call.input(0)?;
@@ -129,8 +147,10 @@ fn col_terms(call: &Call) -> Result<usize> {
     Ok(count(&call.integers(2)?.unwrap_or_default())?.max(1) as usize)
 }
 
-pub const OPS: &[Op] =
-    &[op("DeformConv", 19, deform, Scale::Perturbed(Convolution)), op("Col2Im", 18, col2im, Scale::Absolute(Reduction, col_terms))];
+pub const OPS: &[Op] = &[
+    op("DeformConv", 19, deform, Scale::By(Convolution, deform_scale)),
+    op("Col2Im", 18, col2im, Scale::Absolute(Reduction, col_terms, &[0])),
+];
 
 #[cfg(test)]
 mod tests {

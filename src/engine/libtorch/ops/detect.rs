@@ -1,11 +1,12 @@
 //! detect: NonMaxSuppression and RoiAlign.
 
 use super::super::call::Call;
+use super::super::perturbed;
 use super::common::{done, float, one};
-use super::{Op, Scale, op};
+use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Alone::Order;
-use parity::floor::Family::Interpolation;
+use parity::floor::Family::Reduction;
 use tch::{Kind, Tensor};
 
 /// A box as its two corners and its area.
@@ -114,9 +115,9 @@ fn plan(call: &Call) -> Result<Plan> {
     Ok(Plan { out, ratio, scale: call.float("spatial_scale", 1.0)?, half, max })
 }
 
-/// The mean (or the largest weighted corner) of bilinear samples in each bin of each region.
-fn roi_align(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, rois, p) = (float(call, 0)?, float(call, 1)?, plan(call)?);
+/// Each region's image and its samples along height and width.
+fn regions(call: &Call, p: &Plan) -> Result<Vec<(i64, Vec<Line>)>> {
+    let (x, rois) = (float(call, 0)?, float(call, 1)?);
     let which = call.integers(2)?.ok_or_else(|| Error::usage("input 2 is missing"))?;
     let (&[batch, _, height, width], &[n, 4]) = (x.size().as_slice(), rois.size().as_slice()) else {
         return Err(Error::usage(format!("regions {:?} of {:?}", rois.size(), x.size())));
@@ -124,19 +125,46 @@ fn roi_align(call: &Call) -> Result<Vec<Tensor>> {
     if which.len() as i64 != n || which.iter().any(|b| !(0..batch).contains(b)) {
         return Err(Error::usage(format!("{which:?} are not the images of {n} regions")));
     }
-    let regions = done(|| Vec::<f64>::try_from(rois.f_detach()?.f_to_kind(Kind::Double)?.f_contiguous()?.f_reshape([-1])?))?;
-    let mut all = Vec::new();
-    for (region, b) in regions.chunks_exact(4).zip(&which) {
-        let image = done(|| x.f_select(0, *b))?;
+    let corners = done(|| Vec::<f64>::try_from(rois.f_detach()?.f_to_kind(Kind::Double)?.f_contiguous()?.f_reshape([-1])?))?;
+    let lines = |region: &[f64]| -> Vec<Line> {
         // Regions are x1, y1, x2, y2; axes are height, then width.
         let ends = [(region[1], region[3], height), (region[0], region[2], width)];
-        let lines: Vec<Line> = ends.iter().zip(p.out).map(|((a, b, len), out)| Line::of(&p, *a, *b, *len, out)).collect();
+        ends.iter().zip(p.out).map(|((a, b, len), out)| Line::of(p, *a, *b, *len, out)).collect()
+    };
+    Ok(which.into_iter().zip(corners.chunks_exact(4).map(lines)).collect())
+}
+
+/// The mean (or the largest weighted corner) of bilinear samples in each bin of each region.
+fn roi_align(call: &Call) -> Result<Vec<Tensor>> {
+    let (x, p) = (float(call, 0)?, plan(call)?);
+    let mut all = Vec::new();
+    for (b, lines) in regions(call, &p)? {
+        let image = done(|| x.f_select(0, b))?;
         all.push(if p.max { largest(&image, &lines)? } else { mean(&image, &lines)? });
     }
     if all.is_empty() {
         return one(Tensor::f_zeros([0, x.size()[1], p.out[0], p.out[1]], (x.kind(), x.device())));
     }
     one(Tensor::f_stack(&all, 0))
+}
+
+/// The mean of samples as any mean, and what moved samples make of it.
+fn roi_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let p = plan(call)?;
+    let samples = |(_, lines): &(i64, Vec<Line>)| lines.iter().map(|l| l.per_bin).product::<i64>();
+    let k = if p.max { 1 } else { regions(call, &p)?.iter().map(samples).max().unwrap_or(1) };
+    let on = |image: Tensor| {
+        let rest = call.inputs().iter().skip(1).map(|t| t.as_ref().map(Tensor::shallow_clone));
+        Ok(roi_align(&call.with_inputs(std::iter::once(Some(image)).chain(rest).collect()))?.remove(0))
+    };
+    let x = call.input(0)?;
+    let size = on(done(|| x.f_abs())?)?;
+    let sum = |c: &Call| {
+        let mean = on(c.input(0)?.shallow_clone())?;
+        done(|| mean.f_mul_scalar(k))
+    };
+    let size = alike::scaled(call, (Reduction, k as usize), size, &[0], &sum)?;
+    perturbed::moved(call, &outputs[0], &size, (Reduction, k as usize), roi_align)
 }
 
 /// The samples of one axis: two elements and their weights each.
@@ -214,7 +242,7 @@ fn no_border(_: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Resu
 
 pub const OPS: &[Op] = &[
     op("NonMaxSuppression", 10, suppress, Scale::Decision(Order, no_border)),
-    op("RoiAlign", 10, roi_align, Scale::Perturbed(Interpolation)),
+    op("RoiAlign", 10, roi_align, Scale::By(Reduction, roi_scale)),
 ];
 
 #[cfg(test)]

@@ -87,11 +87,12 @@ fn clip_6(call: &Call) -> Result<Vec<Tensor>> {
     one(float(call, 0)?.f_clamp(call.float("min", f32::MIN)?, call.float("max", f32::MAX)?))
 }
 
-/// |a| + |b| + ...: what is lost when they cancel.
+/// |a| + |b| + ...: what is lost when they cancel, once in every step.
 fn sum_of_sizes(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let sizes = call.inputs().iter().map(|t| t.as_ref().map(|t| t.f_abs()).transpose()).collect::<std::result::Result<_, _>>();
     let call = call.with_inputs(sizes.map_err(torch_error)?);
-    scaled(sum(&call), call.inputs().len() - 1)
+    let steps = (call.inputs().len() as f64 - 1.0) / Arithmetic.allowed(1);
+    scaled(sum(&call).and_then(|s| if steps > 1.0 { s.f_mul_scalar(steps) } else { Ok(s) }), call.inputs().len() - 1)
 }
 
 fn mean_of_sizes(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {

@@ -3,7 +3,7 @@
 use super::super::call::Call;
 use super::super::convert::torch_error;
 use super::common::{Torch, beyond, count, done, float, one, scaled};
-use super::{Kernel, Op, Scale, conv, normalise};
+use super::{Kernel, Op, Scale, alike, conv, normalise};
 use parity::error::{Error, Result};
 use parity::floor::Family::{Convolution, Matmul, Normalisation, Transcendental};
 use tch::Tensor;
@@ -60,7 +60,12 @@ fn product_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let back = if call.int("transA", 0)? == 0 { 1 } else { 2 };
     let k = a.size().iter().rev().nth(back - 1).copied().unwrap_or(1) as usize;
     let alpha = call.float("alpha", 1.0)?.abs();
-    scaled((|| product(call, &a.f_abs()?, &b.f_abs()?, alpha))(), k)
+    let size = done(|| product(call, &a.f_abs()?, &b.f_abs()?, alpha))?;
+    let sum = |c: &Call| {
+        let (a, b) = (c.input(0)?, c.input(1)?);
+        done(|| product(c, a, b, 1.0))
+    };
+    Ok(vec![(alike::scaled(call, (Matmul, k), size, &[0, 1], &sum)?, k)])
 }
 
 /// The function behind a fused convolution.
@@ -128,7 +133,8 @@ fn conv_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let sizes = call.with_inputs(call.inputs().iter().map(size).collect::<Result<_>>()?);
     let (steep, own) = Activation::of(call)?.slope();
     let k = conv::terms(call)? + call.optional(3).is_some() as usize;
-    scaled(summed(&sizes)?.f_mul_scalar(steep).and_then(|s| s.f_add_scalar(own)), k)
+    let size = alike::scaled(call, (Convolution, k), summed(&sizes)?, &[0, 1], &summed)?;
+    scaled(size.f_mul_scalar(steep).and_then(|s| s.f_add_scalar(own)), k)
 }
 
 /// Input, skip and bias as one sum, of their sizes where `sizes`.

@@ -2,8 +2,8 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, axis, count, counted, is_float, one, wrapped};
-use super::{Op, Scale, op};
+use super::common::{Torch, UNDERFLOW, axis, count, counted, done, is_float, one, wrapped};
+use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Arithmetic;
 use parity::graph::{Attribute, Node};
@@ -62,24 +62,22 @@ fn gather_nd(call: &Call) -> Result<Vec<Tensor>> {
     one(x.f_reshape(rows.flat).and_then(|x| x.f_index_select(0, &rows.at)?.f_reshape(shape)))
 }
 
-fn scatter_nd(call: &Call) -> Result<Vec<Tensor>> {
+fn scatter_nd(call: &Call, reduction: &str) -> Result<Tensor> {
     let (x, updates) = (call.input(0)?, call.input(2)?);
     let rows = rows(x, call.input(1)?, 0)?;
     let want = [rows.tuples.clone(), rows.row.clone()].concat();
     if updates.size() != want {
         return Err(Error::usage(format!("updates {:?} should be {want:?}", updates.size())));
     }
-    let reduction = call.text("reduction", "none")?;
-    let write = || {
+    done(|| {
         let (flat, new) = (x.f_reshape(rows.flat)?, updates.f_reshape([rows.at.numel() as i64, rows.flat[1]])?);
-        let written = match reduction.as_str() {
+        let written = match reduction {
             "none" => flat.f_index_copy(0, &rows.at, &new),
             "add" => flat.f_index_add(0, &rows.at, &new),
             other => flat.f_index_reduce(0, &rows.at, &new, reduce(other), true),
         };
         written?.f_reshape(x.size())
-    };
-    one(write())
+    })
 }
 
 fn reduce(reduction: &str) -> &str {
@@ -91,19 +89,27 @@ fn reduce(reduction: &str) -> &str {
     }
 }
 
-fn scatter_elements(call: &Call) -> Result<Vec<Tensor>> {
+fn scatter_elements(call: &Call, reduction: &str) -> Result<Tensor> {
     let (x, updates) = (call.input(0)?, call.input(2)?);
     let at = axis(call.int("axis", 0)?, x.dim())?;
     let index = wrapped(call.input(1)?, x.size()[at])?;
     if index.size() != updates.size() {
         return Err(Error::usage(format!("updates {:?} should be shaped like the indices {:?}", updates.size(), index.size())));
     }
-    let reduction = call.text("reduction", "none")?;
-    one(match reduction.as_str() {
+    done(|| match reduction {
         "none" => x.f_scatter(at as i64, &index, updates),
         "add" => x.f_scatter_add(at as i64, &index, updates),
         other => x.f_internal_scatter_reduce(at as i64, &index, updates, reduce(other), true),
     })
+}
+
+/// Updates written over the elements of input 0, or combined with them.
+fn scatter(call: &Call, reduction: &str) -> Result<Tensor> {
+    if call.node.op == "ScatterND" { scatter_nd(call, reduction) } else { scatter_elements(call, reduction) }
+}
+
+fn scattered(call: &Call) -> Result<Vec<Tensor>> {
+    Ok(vec![scatter(call, &call.text("reduction", "none")?)?])
 }
 
 /// `values[1]` where the class is, `values[0]` elsewhere; a class outside the depth is nowhere.
@@ -126,28 +132,39 @@ fn one_hot(call: &Call) -> Result<Vec<Tensor>> {
     one(hot())
 }
 
-/// Only sums and products of duplicates round.
+/// Only sums and products round.
 fn scatter_scale(node: &Node) -> &'static Scale {
     match node.attributes.get("reduction") {
-        Some(Attribute::Str(r)) if r == "add" || r == "mul" => &Scale::Absolute(Arithmetic, written),
+        Some(Attribute::Str(r)) if r == "add" => &Scale::By(Arithmetic, |c, _| combined(c, &scatter(&sizes(c)?, "add")?)),
+        Some(Attribute::Str(r)) if r == "mul" => {
+            &Scale::By(Arithmetic, |c, y| combined(c, &done(|| y[0].f_abs()?.f_add_scalar(UNDERFLOW))?))
+        }
         _ => &Scale::Exact,
     }
 }
 
-/// At most every update meets the same element.
-fn written(call: &Call) -> Result<usize> {
-    let indices = call.input(1)?.size();
-    let tuples = if call.node.op == "ScatterND" { indices.len().saturating_sub(1) } else { indices.len() };
-    Ok(count(&indices[..tuples])? as usize)
+/// Absolute values at the same places.
+fn sizes<'a>(call: &Call<'a>) -> Result<Call<'a>> {
+    let (x, updates) = (call.input(0)?, call.input(2)?);
+    let (x, updates) = done(|| Ok((x.f_abs()?, updates.f_abs()?)))?;
+    Ok(call.with_inputs(vec![Some(x), call.optional(1).map(Tensor::shallow_clone), Some(updates)]))
+}
+
+/// `size` for one rounding of every update that meets an element.
+fn combined(call: &Call, size: &Tensor) -> Result<Vec<(Tensor, usize)>> {
+    let (x, updates) = (call.input(0)?, call.input(2)?);
+    let (none, once) = done(|| Ok((x.f_zeros_like()?, updates.f_ones_like()?)))?;
+    let met = scatter(&call.with_inputs(vec![Some(none), call.optional(1).map(Tensor::shallow_clone), Some(once)]), "add")?;
+    Ok(vec![(alike::counted(call, (Arithmetic, &met), size, &[2], &|c| scatter(c, "add"))?, 1)])
 }
 
 pub const OPS: &[Op] = &[
     op("Gather", 1, gather, Scale::Exact),
     op("GatherElements", 11, gather_elements, Scale::Exact),
     op("GatherND", 11, gather_nd, Scale::Exact),
-    op("ScatterND", 11, scatter_nd, Scale::Node(scatter_scale)),
-    op("Scatter", 9, scatter_elements, Scale::Exact),
-    op("ScatterElements", 11, scatter_elements, Scale::Node(scatter_scale)),
+    op("ScatterND", 11, scattered, Scale::Node(scatter_scale)),
+    op("Scatter", 9, scattered, Scale::Exact),
+    op("ScatterElements", 11, scattered, Scale::Node(scatter_scale)),
     op("OneHot", 9, one_hot, Scale::Exact),
 ];
 

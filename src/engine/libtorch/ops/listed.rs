@@ -9,7 +9,7 @@ impl Op {
             Scale::Decision(..) => "decision",
             Scale::Selection(..) => "selection",
             Scale::Random => "random",
-            Scale::Absolute(f, _) | Scale::Output(f) | Scale::One(f) | Scale::Perturbed(f) | Scale::By(f, _) | Scale::Graded(f, _) => {
+            Scale::Absolute(f, ..) | Scale::Output(f) | Scale::One(f) | Scale::Perturbed(f) | Scale::By(f, _) | Scale::Graded(f, _) => {
                 f.name()
             }
             Scale::Node(_) => "by attribute",

@@ -1,8 +1,9 @@
 //! matmul: MatMul, Gemm and Einsum.
 
 use super::super::call::Call;
-use super::common::{Torch, one, scaled};
-use super::{Op, Scale, op};
+use super::super::convert::torch_error;
+use super::common::{Torch, one};
+use super::{Op, Scale, alike, op};
 use parity::error::Result;
 use parity::floor::Family::Matmul;
 use tch::Tensor;
@@ -50,7 +51,11 @@ fn gemm_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let (a, b) = (call.input(0)?, call.input(1)?);
     let k = a.size().get(if g.transposed[0] { 0 } else { 1 }).copied().unwrap_or(1) as usize;
     let c = || call.optional(2).map(|c| c.f_abs()).transpose();
-    scaled(c().and_then(|c| g.eval(&a.f_abs()?, &b.f_abs()?, c.as_ref())), k + call.optional(2).is_some() as usize)
+    let k = k + call.optional(2).is_some() as usize;
+    let size = c().and_then(|c| g.eval(&a.f_abs()?, &b.f_abs()?, c.as_ref())).map_err(torch_error)?;
+    let plain = Gemm { alpha: 1.0, beta: 1.0, ..g };
+    let sum = |c: &Call| plain.eval(c.input(0)?, c.input(1)?, c.optional(2)).map_err(torch_error);
+    Ok(vec![(alike::scaled(call, (Matmul, k), size, &[0, 1], &sum)?, k)])
 }
 
 fn einsum(call: &Call) -> Result<Vec<Tensor>> {
@@ -75,10 +80,13 @@ fn summed(call: &Call) -> Result<usize> {
     Ok(seen.values().product::<i64>().max(1) as usize)
 }
 
+/// Every operand of an equation, of which there are seldom more than three.
+const EVERY: &[usize] = &[0, 1, 2, 3, 4, 5, 6, 7];
+
 pub const OPS: &[Op] = &[
-    op("MatMul", 1, matmul, Scale::Absolute(Matmul, inner)),
+    op("MatMul", 1, matmul, Scale::Absolute(Matmul, inner, &[0, 1])),
     op("Gemm", 7, gemm, Scale::By(Matmul, gemm_scale)),
-    op("Einsum", 12, einsum, Scale::Absolute(Matmul, summed)),
+    op("Einsum", 12, einsum, Scale::Absolute(Matmul, summed, EVERY)),
 ];
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod activation;
 #[cfg(test)]
 pub mod against_ort;
+pub mod alike;
 mod attention;
 mod batch_norm;
 mod bits;
@@ -50,6 +51,8 @@ mod shape;
 mod signal;
 mod slice;
 mod step;
+#[cfg(test)]
+mod sums;
 mod taps;
 mod text;
 mod train;
@@ -88,8 +91,8 @@ pub enum Scale {
     Graded(Family, Margin),
     /// A draw.
     Random,
-    /// S = the kernel on absolute values, K = `terms`: sums of products.
-    Absolute(Family, Terms),
+    /// S = the kernel on absolute values, K = `terms`: sums of products of a number from each of these inputs (see `alike`).
+    Absolute(Family, Terms, &'static [usize]),
     /// S = |y|: one rounding of the result.
     Output(Family),
     /// S = 1: the range of a bounded function.

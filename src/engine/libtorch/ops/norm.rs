@@ -1,8 +1,8 @@
 //! norm: normalisation by a norm: RMSNormalization, LpNormalization, MeanVarianceNormalization.
 
 use super::super::call::Call;
-use super::common::{axis, beyond, count, done, one, signed};
-use super::{Op, Scale, op};
+use super::common::{axis, beyond, count, done, flushed, one, signed};
+use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Normalisation;
 use tch::{Kind, Tensor};
@@ -43,12 +43,22 @@ fn lp(call: &Call) -> Result<Vec<Tensor>> {
     one(norm.f_eq(0).and_then(|zero| x.f_div(&norm.f_masked_fill(&zero, 1)?)))
 }
 
+/// 2|y|, and the relative error of a norm whose terms may be flushed to zero.
 fn lp_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    let x = call.input(0)?;
+    let (x, p) = (call.input(0)?, call.int("p", 2)?);
     let at = axis(call.int("axis", -1)?, x.dim())?;
-    let size = done(|| outputs[0].f_abs()?.f_mul_scalar(2))?;
-    let size = if call.int("p", 2)? == 2 { done(|| size.f_add(&beyond(x, &[at as i64])?))? } else { size };
-    Ok(vec![(size, x.size()[at] as usize)])
+    let (k, at) = (x.size()[at] as usize, at as i64);
+    let (size, terms) = done(|| {
+        let norm = x.f_norm_scalaropt_dim(p, at, true)?;
+        let lost = flushed(&norm, k, p as f64)?.f_div(&norm)?;
+        Ok((outputs[0].f_abs()?.f_mul(&lost.f_add_scalar(2)?)?.f_nan_to_num(0.0, f64::INFINITY, 0.0)?, x.f_abs()?))
+    })?;
+    let size = if p == 2 { done(|| size.f_add(&beyond(x, &[at])?))? } else { size };
+    let sum = |c: &Call| {
+        let x = c.input(0)?;
+        done(|| x.f_sum_dim_intlist(at, true, None))
+    };
+    Ok(vec![(alike::scaled(&call.with_inputs(vec![Some(terms)]), (Normalisation, k), size, &[0], &sum)?, k)])
 }
 
 /// (x − mean) / (σ + 1e-9) over the axes.

@@ -2,10 +2,9 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, done, is_float, one, scaled, signed};
-use super::reduce::repeated;
+use super::common::{Torch, done, flushed, is_float, one, signed};
 use super::window::{Window, framed, spatial};
-use super::{Op, Scale, op};
+use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Reduction;
 use tch::{Kind, Tensor};
@@ -152,9 +151,38 @@ fn global_average(call: &Call) -> Result<Vec<Tensor>> {
     one(call.input(0)?.f_mean_dim(spatial_axes(call)?, true, None))
 }
 
-fn global_average_scale(call: &Call) -> Result<Vec<(Tensor, usize)>> {
-    let (x, axes, k) = (call.input(0)?, spatial_axes(call)?, image_terms(call)?);
-    scaled(x.f_abs().and_then(|x| x.f_mean_dim(&axes[..], true, None)).and_then(|plain| repeated(plain, x, (&axes, true), k)), k)
+/// S of a mean or norm over windows or whole images of `k` elements, whose terms are `x`: Σ over the same.
+fn pooled(call: &Call, scale: Tensor, x: Tensor, k: usize, sum: alike::Sum) -> Result<Vec<(Tensor, usize)>> {
+    Ok(vec![(alike::scaled(&call.with_inputs(vec![Some(x)]), (Reduction, k), scale, &[0], sum)?, k)])
+}
+
+/// Σ over each window.
+fn window_sums(call: &Call) -> Result<Tensor> {
+    let x = call.input(0)?;
+    let spatial = spatial(x)?;
+    let w = window(call, &spatial)?;
+    let after = w.filled(&spatial, &w.count(&spatial, call.int("ceil_mode", 0)? != 0)?);
+    done(|| window_sum(&framed(x, &w.before, &after, 0.0)?, &w))
+}
+
+fn image_sums(call: &Call) -> Result<Tensor> {
+    let over = spatial_axes(call)?;
+    let x = call.input(0)?;
+    done(|| x.f_sum_dim_intlist(over, true, None))
+}
+
+/// The operator on |x|.
+fn mean_scale(call: &Call, mean: fn(&Call) -> Result<Vec<Tensor>>, k: usize, sum: alike::Sum) -> Result<Vec<(Tensor, usize)>> {
+    let x = call.input(0)?;
+    let size = done(|| x.f_abs())?;
+    pooled(call, mean(&call.with_inputs(vec![Some(size)]))?.remove(0), x.shallow_clone(), k, sum)
+}
+
+/// |y|: all terms are positive; and what powers lose that are flushed to zero.
+fn norm_scale(call: &Call, outputs: &[Tensor], k: usize, sum: alike::Sum) -> Result<Vec<(Tensor, usize)>> {
+    let (x, y, p) = (call.input(0)?, &outputs[0], call.int("p", 2)? as f64);
+    let (y, x) = done(|| Ok((y.f_add(&flushed(y, k, p)?)?, x.f_abs()?)))?;
+    pooled(call, y, x, k, sum)
 }
 
 fn global_max(call: &Call) -> Result<Vec<Tensor>> {
@@ -171,11 +199,11 @@ fn image_terms(call: &Call) -> Result<usize> {
 
 pub const OPS: &[Op] = &[
     op("MaxPool", 1, max_pool, Scale::Exact),
-    op("AveragePool", 1, average_pool, Scale::Absolute(Reduction, window_terms)),
-    op("LpPool", 2, lp_pool, Scale::Absolute(Reduction, window_terms)),
-    op("GlobalLpPool", 2, global_lp, Scale::Absolute(Reduction, image_terms)),
+    op("AveragePool", 1, average_pool, Scale::By(Reduction, |c, _| mean_scale(c, average_pool, window_terms(c)?, &window_sums))),
+    op("LpPool", 2, lp_pool, Scale::By(Reduction, |c, y| norm_scale(c, y, window_terms(c)?, &window_sums))),
+    op("GlobalLpPool", 2, global_lp, Scale::By(Reduction, |c, y| norm_scale(c, y, image_terms(c)?, &image_sums))),
     op("MaxUnpool", 9, max_unpool, Scale::Exact),
-    op("GlobalAveragePool", 1, global_average, Scale::By(Reduction, |c, _| global_average_scale(c))),
+    op("GlobalAveragePool", 1, global_average, Scale::By(Reduction, |c, _| mean_scale(c, global_average, image_terms(c)?, &image_sums))),
     op("GlobalMaxPool", 1, global_max, Scale::Exact),
 ];
 

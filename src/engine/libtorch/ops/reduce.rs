@@ -2,8 +2,8 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, UNDERFLOW, axes, axis, is_float, moved, one, scaled, signed};
-use super::{Op, Scale, op};
+use super::common::{Torch, UNDERFLOW, axes, axis, done, flushed, moved, one, signed};
+use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Alone::Function;
 use parity::floor::Family::Reduction;
@@ -30,11 +30,15 @@ fn reduce(call: &Call, f: Over) -> Result<Vec<Tensor>> {
     one(if over.is_empty() { Ok(x.shallow_clone()) } else { f(x, &over, keep) })
 }
 
+/// The same node on another first input.
+fn with_first<'a>(call: &Call<'a>, first: Tensor) -> Call<'a> {
+    let rest = call.inputs().iter().skip(1).map(|t| t.as_ref().map(Tensor::shallow_clone));
+    call.with_inputs(std::iter::once(Some(first)).chain(rest).collect())
+}
+
 fn on(call: &Call, before: fn(&Tensor) -> Torch, f: Over, after: fn(&Tensor) -> Torch) -> Result<Vec<Tensor>> {
     let mapped = before(call.input(0)?).map_err(torch_error)?;
-    let mut inputs: Vec<_> = call.inputs().iter().map(|t| t.as_ref().map(Tensor::shallow_clone)).collect();
-    inputs[0] = Some(mapped);
-    let reduced = reduce(&call.with_inputs(inputs), f)?;
+    let reduced = reduce(&with_first(call, mapped), f)?;
     // The attributes were read by the copy.
     plan(call)?;
     reduced.iter().map(|t| after(t).map_err(torch_error)).collect()
@@ -97,7 +101,15 @@ fn terms(call: &Call) -> Result<usize> {
 
 /// |y|, and what may be flushed to zero on the way.
 fn product_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    scaled(outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)), terms(call)?)
+    summed(call, outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)), same)
+}
+
+/// |y| + Σ|x|/|Σx|: the logarithm, and the relative error of what it is taken of.
+fn log_of_sum_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let size = sum_scale(call, sum)?.remove(0).0;
+    let k = terms(call)?;
+    let scale = done(|| size.f_div(&outputs[0].f_exp()?)?.f_add(&outputs[0].f_abs()?))?;
+    Ok(vec![(scale, k)])
 }
 
 /// 1 + |y| + max|x|: the exponent, the logarithm, and the shift that keeps both finite; −∞ adds nothing and is not shifted by.
@@ -109,7 +121,8 @@ fn log_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
         let top = if over.is_empty() { x } else { x.f_amax(&over, keep)? };
         top.f_add(&outputs[0].f_abs()?)?.f_add_scalar(1)
     };
-    scaled(largest(), terms(call)?)
+    // A zero is a term, too, once its exponential is taken.
+    summed(call, largest(), |x| x.f_masked_fill(&x.f_eq(0)?, f64::from(f32::MIN_POSITIVE)))
 }
 
 fn arg(call: &Call, extreme: fn(&Tensor, i64, bool) -> Torch) -> Result<Vec<Tensor>> {
@@ -171,33 +184,32 @@ fn non_zero(call: &Call) -> Result<Vec<Tensor>> {
     one(call.input(0)?.f_nonzero().and_then(|t| t.f_transpose(0, 1)?.f_contiguous()))
 }
 
-fn sum_scale(call: &Call, over: fn(&Tensor, &[i64], bool) -> Torch) -> Result<Vec<(Tensor, usize)>> {
-    let (axes, keep) = plan(call)?;
-    let (x, k) = (call.input(0)?, terms(call)?);
-    let plain = if axes.is_empty() { x.f_abs() } else { x.f_abs().and_then(|x| over(&x, &axes, keep)) };
-    scaled(plain.and_then(|plain| repeated(plain, x, (&axes, keep), k)), k)
+/// S of a sum over the axes, or of what is made of it; `terms_of` makes its terms of the input.
+fn summed(call: &Call, scale: Torch, terms_of: fn(&Tensor) -> Torch) -> Result<Vec<(Tensor, usize)>> {
+    let (k, own) = (terms(call)?, terms_of(call.input(0)?).map_err(torch_error)?);
+    let on_terms = with_first(call, own);
+    let scale = alike::scaled(&on_terms, (Reduction, k), scale.map_err(torch_error)?, &[0], &|c| Ok(reduce(c, sum)?.remove(0)))?;
+    Ok(vec![(scale, k)])
 }
 
-/// S of a sum of `k` elements of `x` over some axes (kept or not) times √(1 + q·(K − 1)), where q is the share of neighbours that are equal and
-/// not 0: equal terms round alike, so that their errors add up in K steps and not in √K (all equal: K·u·S, which holds for any sum).
-pub(super) fn repeated(plain: Tensor, x: &Tensor, (axes, keep): (&[i64], bool), k: usize) -> Torch {
-    let mut share: Option<Tensor> = None;
-    for axis in axes.iter().filter(|a| x.size()[**a as usize] > 1) {
-        let n = x.size()[*axis as usize] - 1;
-        let equal = x.f_narrow(*axis, 0, n)?.f_eq_tensor(&x.f_narrow(*axis, 1, n)?)?.f_logical_and(&x.f_narrow(*axis, 0, n)?.f_ne(0)?)?;
-        let own = equal.f_to_kind(Kind::Double)?.f_mean_dim(axes, keep, Kind::Double)?;
-        share = Some(match share {
-            None => own,
-            Some(before) => before.f_maximum(&own)?,
-        });
-    }
-    match share.filter(|_| is_float(x)) {
-        Some(q) => plain.f_mul(&q.f_mul_scalar(k as f64 - 1.0)?.f_add_scalar(1)?.f_sqrt()?),
-        None => Ok(plain),
-    }
+/// Σ|x|, or its mean.
+fn sum_scale(call: &Call, over: Over) -> Result<Vec<(Tensor, usize)>> {
+    let size = reduce(&with_first(call, call.input(0)?.f_abs().map_err(torch_error)?), over)?.remove(0);
+    summed(call, Ok(size), same)
 }
 
-const SUM: Scale = Scale::Absolute(Reduction, terms);
+/// |y|: all terms are positive.
+fn positive_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    summed(call, outputs[0].f_abs(), |x| x.f_abs())
+}
+
+/// |y|, and what squares lose that are flushed to zero.
+fn root_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let k = terms(call)?;
+    summed(call, outputs[0].f_abs().and_then(|y| y.f_add(&flushed(&y, k, 2.0)?)), |x| x.f_abs())
+}
+
+const POSITIVE: Scale = Scale::By(Reduction, positive_scale);
 
 pub const OPS: &[Op] = &[
     op("ReduceSum", 1, |c| reduce(c, sum), Scale::By(Reduction, |c, _| sum_scale(c, sum))),
@@ -205,10 +217,10 @@ pub const OPS: &[Op] = &[
     op("ReduceMax", 1, |c| reduce(c, |x, over, keep| extreme(x, over, keep, true)), Scale::Exact),
     op("ReduceMin", 1, |c| reduce(c, |x, over, keep| extreme(x, over, keep, false)), Scale::Exact),
     op("ReduceProd", 1, |c| reduce(c, product), Scale::By(Reduction, product_scale)),
-    op("ReduceL1", 1, |c| on(c, |x| x.f_abs(), sum, same), SUM),
-    op("ReduceL2", 1, |c| on(c, |x| x.f_square(), sum, |y| y.f_sqrt()), SUM),
-    op("ReduceSumSquare", 1, |c| on(c, |x| x.f_square(), sum, same), SUM),
-    op("ReduceLogSum", 1, |c| on(c, same, sum, |y| y.f_log()), Scale::By(Reduction, log_scale)),
+    op("ReduceL1", 1, |c| on(c, |x| x.f_abs(), sum, same), POSITIVE),
+    op("ReduceL2", 1, |c| on(c, |x| x.f_square(), sum, |y| y.f_sqrt()), Scale::By(Reduction, root_scale)),
+    op("ReduceSumSquare", 1, |c| on(c, |x| x.f_square(), sum, same), POSITIVE),
+    op("ReduceLogSum", 1, |c| on(c, same, sum, |y| y.f_log()), Scale::By(Reduction, log_of_sum_scale)),
     op("ReduceLogSumExp", 1, log_sum_exp, Scale::By(Reduction, log_scale)),
     op("ArgMax", 1, |c| arg(c, |x, at, keep| x.f_argmax(at, keep)), Scale::Decision(Function, arg_margin)),
     op("ArgMin", 1, |c| arg(c, |x, at, keep| x.f_argmin(at, keep)), Scale::Decision(Function, arg_margin)),

@@ -96,6 +96,15 @@ impl Case {
         self.attribute(name, Attribute::Str(v.into()))
     }
 
+    pub fn op(&self) -> &str {
+        &self.node.op
+    }
+
+    /// What the shapes of its inputs are.
+    pub fn shapes(&self) -> Vec<&[usize]> {
+        self.fed.iter().map(|(_, t)| t.shape()).collect()
+    }
+
     pub fn graph(&self) -> Graph {
         let port = |name: &String, dtype| Port { name: name.clone(), dtype, shape: None };
         Graph {
