@@ -3,7 +3,7 @@
 use super::super::call::{Call, Precision};
 use super::common::done;
 use super::quantised_lstm::{Integer, Quantiser};
-use super::{Op, Scale, op};
+use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Matmul;
 use parity::floor::noise::signs;
@@ -86,13 +86,20 @@ impl Direction<'_> {
 
     /// A gate's own rounding: ± u of its range, which is 1 as for a Sigmoid that is a node of its own.
     fn rounded(&self, i: usize, y: Tensor) -> Torch<Tensor> {
-        let Some((run, gates)) = self.shaken.as_ref().filter(|_| ["sigmoid", "tanh"].contains(&self.functions[i].name.as_str())) else {
-            return Ok(y);
-        };
+        match ["sigmoid", "tanh"].contains(&self.functions[i].name.as_str()) {
+            true => self.shaken_by(y, None),
+            false => Ok(y),
+        }
+    }
+
+    /// `y` ± u·`size` (1 where it is None) in a perturbed run.
+    fn shaken_by(&self, y: Tensor, size: Option<&Tensor>) -> Torch<Tensor> {
+        let Some((run, gates)) = &self.shaken else { return Ok(y) };
         let mut rng = signs(1 + self.index as u64, *run, gates.replace(gates.get() + 1));
         let unit = DType::F32.unit_roundoff();
         let noise: Vec<f64> = (0..y.numel()).map(|_| if rng.random::<bool>() { unit } else { -unit }).collect();
-        y.f_add(&Tensor::f_from_slice(&noise)?.f_reshape(y.size())?.f_to_kind(y.kind())?)
+        let noise = Tensor::f_from_slice(&noise)?.f_reshape(y.size())?.f_to_kind(y.kind())?;
+        y.f_add(&size.map_or_else(|| Ok(noise.shallow_clone()), |s| noise.f_mul(s))?)
     }
 
     /// Part `i` of gates that lie beside each other.
@@ -251,6 +258,22 @@ fn initial(d: &Direction, i: usize, x: &Tensor, batch_first: bool) -> Result<Ten
     }
 }
 
+/// What equal terms add to the rounding of the input's share (see `alike`), in units of u, as a part of what the family allows a gate.
+fn equal_terms(d: &Direction, x: &Tensor, w: &Tensor, batch_first: bool) -> Result<Option<Tensor>> {
+    let product = |x: &Tensor, w: &Tensor| done(|| x.f_matmul(&w.f_transpose(0, 1)?));
+    let sum = |c: &Call| {
+        let (x, w) = (c.input(0)?, c.input(1)?);
+        let (x, w) = done(|| Ok((if batch_first { x.f_transpose(0, 1)? } else { x.shallow_clone() }, w.f_select(0, d.index)?)))?;
+        product(&x, &w)
+    };
+    let terms = w.size()[1] as usize;
+    let size = product(&done(|| x.f_abs())?, &done(|| w.f_abs())?)?;
+    let whole = alike::scaled(d.call, (Matmul, terms), size.shallow_clone(), &[0, 1], &sum)?;
+    let more = done(|| whole.f_ne_tensor(&size)?.f_to_kind(size.kind())?.f_mul(&whole))?;
+    let is_more = done(|| more.f_any()?.f_to_kind(Kind::Int64)?.f_int64_value(&[]))? != 0;
+    is_more.then(|| done(|| more.f_mul_scalar(Matmul.allowed(terms) / Matmul.allowed(1)))).transpose()
+}
+
 /// Outputs of every step, last hidden and cell state of one direction.
 fn one(d: &Direction, layer: &Layer, x: &Tensor, batch_first: bool) -> Result<(Tensor, Tensor, Tensor)> {
     let (length, width) = (x.size()[0], layer.gates * d.hidden);
@@ -260,8 +283,12 @@ fn one(d: &Direction, layer: &Layer, x: &Tensor, batch_first: bool) -> Result<(T
         None => done(|| Tensor::f_zeros([2 * width], (x.kind(), x.device())))?,
     };
     let w = d.need(1)?;
+    let equal = if d.shaken.is_some() { equal_terms(d, x, &w, batch_first)? } else { None };
     let (share, integer) = match layer.quantiser {
-        None => (done(|| x.f_matmul(&w.f_transpose(0, 1)?))?, None),
+        None => {
+            let share = done(|| x.f_matmul(&w.f_transpose(0, 1)?))?;
+            (if equal.is_some() { done(|| d.shaken_by(share, equal.as_ref()))? } else { share }, None)
+        }
         Some(q) => {
             let own = Integer::of(d.call, d.index, 1, q)?;
             (done(|| own.on(x))?, Some(Integer::of(d.call, d.index, 2, q)?))
