@@ -151,6 +151,23 @@ pub fn largest_where_different(distance: Torch, reference: &Tensor, candidate: &
     largest().map_err(torch_error)
 }
 
+/// `distance` at the worst element where the sides differ and one of them is not among `alternatives`, what rounding inside the operator may
+/// make of it; infinite where even that is 0, and 0 where there is no such element.
+pub fn largest_beyond(alternatives: &[Tensor], distance: &Tensor, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let largest = || {
+        let known = |t: &Tensor| {
+            let t = f64_of(t)?;
+            let hit = |a: &Tensor| f64_of(a)?.f_eq_tensor(&t)?.f_logical_or(&f64_of(a)?.f_isnan()?.f_logical_and(&t.f_isnan()?)?);
+            alternatives.iter().try_fold(t.f_zeros_like()?.f_to_kind(Kind::Bool)?, |seen, a| seen.f_logical_or(&hit(a)?))
+        };
+        let differs = reference.f_ne_tensor(candidate)?;
+        let beyond = known(reference)?.f_logical_and(&known(candidate)?)?.f_logical_not()?.f_logical_and(&differs)?;
+        let hit = f64_of(distance)?.f_broadcast_to(beyond.size())?.f_masked_select(&beyond)?;
+        if hit.numel() == 0 { Ok(0.0) } else { hit.f_max()?.f_double_value(&[]).map(|d| if d > 0.0 { d } else { f64::INFINITY }) }
+    };
+    largest().map_err(torch_error)
+}
+
 pub fn f64_of(t: &Tensor) -> Torch {
     t.f_to_kind(Kind::Double)
 }

@@ -3,6 +3,7 @@
 use super::super::call::Call;
 use super::super::perturbed;
 use super::common::{done, float, one};
+use super::resize_plan::ROUNDING;
 use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Alone::Order;
@@ -35,6 +36,14 @@ impl Corners {
         let shared = side(0) * side(1);
         if shared > 0.0 { shared / (self.area() + other.area() - shared) } else { 0.0 }
     }
+
+    /// What single precision may make of the overlap: sides are differences of numbers of the size of the corners.
+    fn reach(self, other: Self) -> f64 {
+        let all = [self.low, self.high, other.low, other.high];
+        let size = all.iter().flatten().fold(0.0f64, |m, v| m.max(v.abs()));
+        let side = [self, other].iter().flat_map(|c| [c.high[0] - c.low[0], c.high[1] - c.low[1]]).fold(f64::INFINITY, f64::min);
+        if side > 0.0 { ROUNDING * (1.0 + size / side) } else { 0.0 }
+    }
 }
 
 /// Thresholds and the number of boxes per class.
@@ -50,7 +59,20 @@ fn limits(call: &Call) -> Result<Limits> {
     Ok(Limits { most, overlap: first(call.floats(3)?).unwrap_or(0.0), score: first(call.floats(4)?).unwrap_or(f64::NEG_INFINITY) })
 }
 
+/// Where the rule leaves more than one answer open.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    /// How much of what rounding makes of an overlap is taken off it.
+    spared: f64,
+    /// Of equal scores the later box comes first.
+    later: bool,
+}
+
 fn suppress(call: &Call) -> Result<Vec<Tensor>> {
+    Ok(vec![suppressed(call, Open::default())?])
+}
+
+fn suppressed(call: &Call, open: Open) -> Result<Tensor> {
     let (boxes, scores, limits) = (float(call, 0)?, float(call, 1)?, limits(call)?);
     let (&[batch, n, 4], &[scored, classes, own]) = (boxes.size().as_slice(), scores.size().as_slice()) else {
         return Err(Error::usage(format!("boxes {:?} and scores {:?}", boxes.size(), scores.size())));
@@ -66,20 +88,24 @@ fn suppress(call: &Call) -> Result<Vec<Tensor>> {
     for b in 0..batch as usize {
         for c in 0..classes as usize {
             let own = &scores[(b * classes as usize + c) * n as usize..][..n as usize];
-            let kept = survivors(&corners[b * n as usize..][..n as usize], own, &limits);
+            let kept = survivors(&corners[b * n as usize..][..n as usize], own, &limits, open);
             chosen.extend(kept.into_iter().flat_map(|i| [b as i64, c as i64, i as i64]));
         }
     }
-    one(Tensor::f_from_slice(&chosen).and_then(|t| t.f_reshape([-1, 3])))
+    done(|| Tensor::f_from_slice(&chosen)?.f_reshape([-1, 3]))
 }
 
 /// Best first; of equal scores the earlier one. A box goes if it overlaps one that stays by more than the threshold.
-fn survivors(boxes: &[Corners], scores: &[f64], limits: &Limits) -> Vec<usize> {
+fn survivors(boxes: &[Corners], scores: &[f64], limits: &Limits, open: Open) -> Vec<usize> {
     let mut order: Vec<usize> = (0..boxes.len()).filter(|i| scores[*i] > limits.score).collect();
+    if open.later {
+        order.reverse();
+    }
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     let mut kept: Vec<usize> = Vec::new();
     for i in order {
-        if kept.len() < limits.most && kept.iter().all(|k| boxes[i].overlap(boxes[*k]) <= limits.overlap) {
+        let stays = |k: &usize| boxes[i].overlap(boxes[*k]) - open.spared * boxes[i].reach(boxes[*k]) <= limits.overlap;
+        if kept.len() < limits.most && kept.iter().all(stays) {
             kept.push(i);
         }
     }
@@ -234,14 +260,20 @@ fn largest(image: &Tensor, lines: &[Line]) -> Result<Tensor> {
     done(|| binned(&all[0].f_maximum(&all[1])?.f_maximum(&all[2])?.f_maximum(&all[3])?, lines)?.f_amax(&[2i64, 4][..], false))
 }
 
-/// How near a score is to the threshold, an overlap to its threshold, or two scores to each other: not told apart, so always a difference.
-fn no_border(_: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
-    let same = reference.size() == candidate.size() && done(|| reference.f_equal(candidate))?;
-    Ok(if same { 0.0 } else { f64::INFINITY })
+/// 0 where the sides differ in what the rule leaves open or rounding decides: the order of equal scores, an overlap at its threshold.
+fn left_open(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let mut known = [false; 2];
+    for (spared, later) in [-1.0, 0.0, 1.0].into_iter().flat_map(|s| [(s, false), (s, true)]) {
+        let answer = suppressed(call, Open { spared, later })?;
+        for (known, side) in known.iter_mut().zip([reference, candidate]) {
+            *known |= answer.size() == side.size() && done(|| answer.f_equal(side))?;
+        }
+    }
+    Ok(if known == [true; 2] { 0.0 } else { f64::INFINITY })
 }
 
 pub const OPS: &[Op] = &[
-    op("NonMaxSuppression", 10, suppress, Scale::Decision(Order, no_border)),
+    op("NonMaxSuppression", 10, suppress, Scale::Decision(Order, left_open)),
     op("RoiAlign", 10, roi_align, Scale::By(Reduction, roi_scale)),
 ];
 
@@ -261,6 +293,23 @@ mod tests {
         case(0.5).gives(&[Tensor::of(&[2, 3], &[0i64, 0, 1, 0, 0, 2])]);
         case(0.9).gives(&[Tensor::of(&[3, 3], &[0i64, 0, 1, 0, 0, 2, 0, 0, 0])]);
         Case::new("NonMaxSuppression", 11).with(boxes).with(f32s(&[1, 3], &[0.0; 3])).refused("boxes");
+    }
+
+    #[test]
+    fn what_the_rule_leaves_open_is_a_tie_and_another_choice_is_none() {
+        // Two pairs that overlap by 9/11 each; the first pair has equal scores.
+        let boxes = f32s(&[1, 4, 4], &[0.0, 0.0, 1.0, 1.0, 0.0, 0.1, 1.0, 1.1, 0.0, 5.0, 1.0, 6.0, 0.0, 5.1, 1.0, 6.1]);
+        let case = |overlap: f32| {
+            let case =
+                Case::new("NonMaxSuppression", 11).with(boxes.clone()).with(f32s(&[1, 1, 4], &[0.5, 0.5, 0.9, 0.7])).with(i64s(&[9]));
+            case.with(f32s(&[1], &[overlap])).with(f32s(&[1], &[0.1]))
+        };
+        let chosen = |all: &[i64]| Tensor::of(&[all.len(), 3], &all.iter().flat_map(|i| [0, 0, *i]).collect::<Vec<_>>());
+        assert_eq!(case(0.5).margin(0, &chosen(&[2, 0]), &chosen(&[2, 1])), Some(0.0));
+        assert_eq!(case(0.5).margin(0, &chosen(&[2, 0]), &chosen(&[3, 0])), Some(f64::INFINITY));
+        assert_eq!(case(9.0 / 11.0).margin(0, &chosen(&[2, 3, 0, 1]), &chosen(&[2, 3, 1, 0])), Some(0.0));
+        assert_eq!(case(9.0 / 11.0).margin(0, &chosen(&[2, 0]), &chosen(&[2, 1])), Some(0.0));
+        assert_eq!(case(0.9).margin(0, &chosen(&[2, 0]), &chosen(&[2, 1])), Some(f64::INFINITY));
     }
 
     proptest! {

@@ -1,7 +1,8 @@
 //! grid: GridSample and AffineGrid: images read at places that a tensor states.
 
 use super::super::call::Call;
-use super::common::{counted, float, largest_where_different, one};
+use super::common::{counted, done, float, largest_beyond, one};
+use super::resize_plan::ROUNDING;
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Alone::Rounds;
@@ -29,7 +30,11 @@ fn padding(call: &Call) -> Result<i64> {
 }
 
 fn sample(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, grid) = (float(call, 0)?, float(call, 1)?);
+    Ok(vec![sampled(call, float(call, 1)?)?])
+}
+
+fn sampled(call: &Call, grid: &Tensor) -> Result<Tensor> {
+    let x = float(call, 0)?;
     let (mode, padding, align) = (mode(call)?, padding(call)?, call.int("align_corners", 0)? != 0);
     let n = x.dim().saturating_sub(2);
     if !(2..=3).contains(&n) || grid.dim() != x.dim() || grid.size().last() != Some(&(n as i64)) {
@@ -38,14 +43,14 @@ fn sample(call: &Call) -> Result<Vec<Tensor>> {
     if mode == 2 && n == 3 {
         return Err(Error::failed("cubic sampling of volumes is not supported"));
     }
-    one((|| {
+    done(|| {
         let grid = grid.f_to_kind(x.kind())?;
         if x.numel() == 0 || grid.numel() == 0 {
             let size = [&x.size()[..2], &grid.size()[1..=n]].concat();
             return Tensor::f_zeros(size, (x.kind(), x.device()));
         }
         if n == 2 { x.f_grid_sampler_2d(&grid, mode, padding, align) } else { x.f_grid_sampler_3d(&grid, mode, padding, align) }
-    })())
+    })
 }
 
 /// Coordinates of every place of the output, mapped by the batch's matrices.
@@ -82,17 +87,26 @@ fn affine(call: &Call) -> Result<Vec<Tensor>> {
     })())
 }
 
-/// Distance of each place, in pixels, from where the nearest element changes, by the axis that is nearest to it.
+/// Distance of each place, in pixels, from where the nearest element changes, by the axis that is nearest to it; 0 where an engine that
+/// computes the place in single precision may take either element, and both sides have taken one of these.
 fn border(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
     let (x, grid, align) = (float(call, 0)?, float(call, 1)?, call.int("align_corners", 0)? != 0);
     let lengths: Vec<f64> = x.size().iter().skip(2).rev().map(|n| *n as f64).collect();
-    let distance = || {
-        let n = Tensor::f_from_slice(&lengths)?;
-        let turned = grid.f_to_kind(Kind::Double)?.f_add_scalar(1)?.f_div_scalar(2)?;
+    let (grid, distance, reach) = done(|| {
+        let (grid, n) = (grid.f_to_kind(Kind::Double)?, Tensor::f_from_slice(&lengths)?);
+        let turned = grid.f_add_scalar(1)?.f_div_scalar(2)?;
         let at = if align { turned.f_mul(&n.f_sub_scalar(1)?)? } else { turned.f_mul(&n)?.f_sub_scalar(0.5)? };
-        at.f_sub(&at.f_floor()?)?.f_sub_scalar(0.5)?.f_abs()?.f_amin(-1i64, false)?.f_unsqueeze(1)
+        let distance = at.f_sub(&at.f_floor()?)?.f_sub_scalar(0.5)?.f_abs()?.f_amin(-1i64, false)?.f_unsqueeze(1)?;
+        // The numbers that a place is computed from are of the size of the grid's own and 1, and a pixel is 2/n of them wide.
+        let reach = grid.f_abs()?.f_add_scalar(1)?.f_mul_scalar(ROUNDING)?;
+        Ok((grid, distance, reach))
+    })?;
+    let moved = |signs: usize| {
+        let signs: Vec<f64> = (0..lengths.len()).map(|d| if signs >> d & 1 == 1 { 1.0 } else { -1.0 }).collect();
+        sampled(call, &done(|| grid.f_add(&reach.f_mul(&Tensor::f_from_slice(&signs)?)?))?)
     };
-    largest_where_different(distance(), reference, candidate)
+    let alternatives = (0..1 << lengths.len()).map(moved).collect::<Result<Vec<_>>>()?;
+    largest_beyond(&alternatives, &distance, reference, candidate)
 }
 
 fn sample_scale(node: &Node) -> &'static Scale {
@@ -122,6 +136,12 @@ mod tests {
         let nearest = Case::new("GridSample", 20).with(x.clone()).with(f32s(&[1, 1, 1, 2], &[-0.25, 0.0])).text("mode", "nearest");
         nearest.gives(&[f32s(&[1, 1, 1, 1], &[3.0])]);
         assert_eq!(nearest.margin(0, &f32s(&[1, 1, 1, 1], &[3.0]), &f32s(&[1, 1, 1, 1], &[5.0])), Some(0.25));
+        // Pixel 0.5 lies between both, as far as single precision can say; a number that is neither is no choice.
+        let tied = |by: f32| Case::new("GridSample", 20).with(x.clone()).with(f32s(&[1, 1, 1, 2], &[by, 0.0])).text("mode", "nearest");
+        let one = |v: f32| f32s(&[1, 1, 1, 1], &[v]);
+        for (by, a, b, want) in [(1e-7, 3.0, 5.0, true), (1e-7, 3.0, 4.0, false), (1e-5, 3.0, 5.0, false)] {
+            assert_eq!(tied(by).margin(0, &one(a), &one(b)) == Some(0.0), want, "{by} {a} {b}");
+        }
         Case::new("GridSample", 20).with(x).with(at).text("padding_mode", "wrap").refused("'padding_mode'");
     }
 

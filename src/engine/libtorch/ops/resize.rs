@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, Precision};
 use super::super::convert::torch_error;
-use super::common::{Torch, along, largest_where_different, vector, weights};
+use super::common::{Torch, along, largest_beyond, vector, weights};
 use super::resize_plan::{Axis, Mode, Plan, ROUNDING};
 use super::taps::Taps;
 use super::{Op, Scale, op};
@@ -70,21 +70,29 @@ fn full_like(t: &Tensor, value: f64) -> Torch {
 }
 
 /// Distance of the coordinate from where the nearest element changes, by the axis that is nearest to it; a whole element
-/// where f32 holds the coordinates exactly, because then nothing but another rule explains a difference. 0 where it is less
-/// than what computing the coordinate in f32 may round.
+/// where f32 holds the coordinates exactly, because then nothing but another rule explains a difference. 0 where computing the
+/// coordinate in f32 may lead to either element, and both sides have taken one of these.
 fn border(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
     let plan = Plan::of(call)?;
     let Mode::Nearest(nearest) = plan.mode else {
         return Err(Error::failed("only nearest decides"));
     };
     let mut distance = full_like(reference, 1.0).map_err(torch_error)?;
-    for a in plan.axes.iter().filter(|a| !plan.exact(a)) {
-        let beyond = |x: &f64| Some(nearest.border(*x)).filter(|d| *d > ROUNDING * plan.reach(a, *x)).unwrap_or(0.0);
-        let each: Vec<f64> = plan.wide(a).iter().map(beyond).collect();
-        let lies = || distance.f_minimum(&Tensor::f_from_slice(&each)?.f_reshape(along(reference.dim(), a.at, a.to))?);
-        distance = lies().map_err(torch_error)?;
+    let mut alternatives = vec![call.input(0)?.shallow_clone()];
+    for a in &plan.axes {
+        let (wide, exact) = (plan.wide(a), plan.exact(a));
+        let mut choices = vec![plan.taps(a, Precision::Double).index.remove(0)];
+        if !exact {
+            let each: Vec<f64> = wide.iter().map(|x| nearest.border(*x)).collect();
+            let lies = || distance.f_minimum(&Tensor::f_from_slice(&each)?.f_reshape(along(reference.dim(), a.at, a.to))?);
+            distance = lies().map_err(torch_error)?;
+            choices.extend([-1.0, 1.0].map(|sign| plan.elements(a, nearest, |x| x + sign * ROUNDING * plan.reach(a, x))));
+        }
+        let pick = |(y, index): (&Tensor, &Vec<i64>)| vector(index).and_then(|i| y.f_index_select(a.at as i64, &i)).map_err(torch_error);
+        let pairs = alternatives.iter().flat_map(|y| choices.iter().map(move |index| (y, index)));
+        alternatives = pairs.map(pick).collect::<Result<_>>()?;
     }
-    largest_where_different(Ok(distance), reference, candidate)
+    largest_beyond(&alternatives, &distance, reference, candidate)
 }
 
 const NEAREST: Scale = Scale::Selection(Rounds, border);

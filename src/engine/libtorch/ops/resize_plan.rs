@@ -110,6 +110,11 @@ impl Plan {
         self.narrow(a).iter().zip(self.wide(a)).all(|(n, w)| *n as f64 == w)
     }
 
+    /// The nearest elements if every coordinate is moved.
+    pub fn elements(&self, a: &Axis, nearest: Nearest, moved: impl Fn(f64) -> f64) -> Vec<i64> {
+        self.wide(a).into_iter().map(|x| nearest.index(moved(x) as f32, a.scale < 1.0).clamp(0, a.from - 1)).collect()
+    }
+
     pub fn taps(&self, a: &Axis, precision: Precision) -> Taps {
         let last = a.from - 1;
         let coordinates: Vec<f64> = match precision {
