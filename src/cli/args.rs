@@ -294,7 +294,7 @@ pub struct Time {
 
 #[derive(clap::Args)]
 pub struct Selftest {
-    /// Scenarios to measure on; their verdicts are not judged
+    /// Scenarios of healthy engines to measure on, each with its own inputs and with constant, zero, huge, tiny and subnormal ones
     #[arg(required = true)]
     pub scenarios: Vec<PathBuf>,
     /// Seeds per scenario

@@ -1,4 +1,4 @@
-//! family: the constants of the rounding bound, one row per operator family, calibrated by `parity selftest --calibrate`.
+//! family: the constants of the rounding bound, one row per operator family, calibrated by `parity selftest`.
 //!
 //! B = max(β, γ·√K)·u·S. The √K is the probabilistic bound of Higham and Mary (2019, "A new approach to probabilistic rounding
 //! error analysis", SIAM J. Sci. Comput. 41) for a sum of K terms, whose λ is γ here; K = 1 where nothing is summed. The noise of
