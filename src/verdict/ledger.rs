@@ -103,7 +103,7 @@ impl Ledger {
             self.absent += usize::from(!output && required.may_lack && matches!(why, Why::Missing(_)));
         }
         let absent = required.may_lack && matches!(why, Why::Missing(_));
-        let silent = !i && !absent && t.dtype.is_none_or(|d| d.is_float());
+        let silent = !i && !absent && t.dtype.is_some_and(|d| d.is_float());
         if (output || silent) && !why.excuses() {
             let kind = if output { "output" } else { "tensor" };
             self.unjudged.push(Unjudged { what: format!("{kind} '{}'", t.name), why: why.clone() });
