@@ -5,10 +5,10 @@ use crate::compare::Specials;
 use crate::error::printable;
 use crate::exit::Exit;
 use crate::run::Run;
-use crate::scenario::Stage;
+use crate::scenario::{Scenario, Stage, Subject};
 use crate::stage::StageVerdict;
 use crate::tensor::index::unravel;
-use crate::verdict::{Accumulated, Cause, Inside, Isolated, Origin, Outcome, TensorResult, ToleranceBy};
+use crate::verdict::{Accumulated, Cause, Inside, Isolated, Origin, Outcome, Side, TensorResult, ToleranceBy};
 
 /// Nodes of one line that are named before the rest is counted.
 const NODES: usize = 8;
@@ -207,6 +207,20 @@ fn body(inside: &Inside) -> String {
     format!("  body        '{}' was run as a whole: this is the first tensor of its body that is over{turn}", inside.step)
 }
 
+/// Which side is off. A recording may be of the original: then nothing says that it is wrong, only that this graph gives something else.
+fn off(run: &Run, origin: &Origin) -> String {
+    let recorded = |pick: fn(&Scenario) -> &Subject| run.scenario.as_ref().is_some_and(|s| pick(s).subject == "recorded");
+    let recording = match origin.side {
+        Side::Reference => recorded(|s| &s.reference),
+        Side::Candidate => recorded(|s| &s.candidate),
+        Side::ReferenceOrShadow | Side::CandidateOrShadow | Side::Both | Side::Unknown => false,
+    };
+    match recording {
+        true => format!("{} (recorded): the engine and f64 agree that this graph gives something else on its inputs", origin.side.say()),
+        false => origin.side.say().to_string(),
+    }
+}
+
 fn at_origin(run: &Run, origin: &Origin) -> Vec<String> {
     let independent = run.verdict.origins.iter().filter(|o| o.independent).count();
     let rank = if independent > 1 { format!(", first of {independent} independent origins") } else { String::new() };
@@ -223,7 +237,7 @@ fn at_origin(run: &Run, origin: &Origin) -> Vec<String> {
         lines.extend(isolated(t));
         lines.extend(accumulated(t));
     }
-    lines.push(format!("  off         {}", origin.side.say()));
+    lines.push(format!("  off         {}", off(run, origin)));
     lines.push(inputs(run, origin));
     lines.push(format!("  next        check weights, attributes and input order of '{}' on the side that is off", origin.node));
     lines.push("              or take it out, to replay or to report it: the same command with --extract FOLDER".into());
