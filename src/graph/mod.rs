@@ -11,6 +11,7 @@ pub mod observe;
 pub mod order;
 pub mod params;
 pub mod proto;
+pub mod random;
 pub mod seeded;
 pub mod weights;
 

@@ -259,7 +259,7 @@ impl<'a> Repeated<'a> {
 }
 
 /// A small tensor that the graph itself states.
-fn constant(graph: &Graph, name: &str) -> Option<Tensor> {
+pub(super) fn constant(graph: &Graph, name: &str) -> Option<Tensor> {
     let of_node = || {
         let node = graph.steps.iter().flat_map(|s| &s.nodes).find(|n| n.outputs.iter().any(|o| o == name) && n.op == "Constant")?;
         node.attributes.get("value")?.tensor()?.ok()

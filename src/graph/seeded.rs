@@ -94,7 +94,7 @@ fn role(name: &str, rank: usize) -> Option<Value> {
 }
 
 /// FNV-1a of the name's UTF-8 bytes, xor the first output of splitmix64 for this seed.
-fn key(name: &str, seed: u64) -> u64 {
+pub(super) fn key(name: &str, seed: u64) -> u64 {
     let fnv = name.bytes().fold(0xCBF2_9CE4_8422_2325, |k: u64, b| (k ^ u64::from(b)).wrapping_mul(0x100_0000_01B3));
     fnv ^ mixed(seed.wrapping_add(GOLDEN))
 }

@@ -58,13 +58,31 @@ fn within_rounding(reference: &Tensor, candidate: &Tensor, shadow: &Tensor, roun
 /// Puts the floors to what waited, in executable order, so that what lies behind a tie flip is recognised.
 pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Graph) {
     let pending = std::mem::take(&mut layers.pending);
-    let mut settled = Settled { floors, fed: plan::known(graph), within: HashSet::new(), over: HashSet::new(), behind: HashMap::new() };
+    let mut settled = Settled {
+        floors,
+        fed: plan::known(graph),
+        within: HashSet::new(),
+        over: HashSet::new(),
+        behind: behind_draws(graph, &layers.unshared),
+    };
     for (result, waiting) in layers.results.iter_mut().zip(pending) {
         let parents = &graph.steps[result.step].inputs;
         let went_on = layers.gone_on.contains(&result.name);
         result.accumulated = settled.judge(result, waiting, parents);
         settled.take(result, parents, went_on);
     }
+}
+
+/// Everything behind these steps, whether it is judged itself or not.
+fn behind_draws(graph: &Graph, unshared: &HashSet<usize>) -> HashMap<String, Why> {
+    let mut behind: HashMap<String, Why> = HashMap::new();
+    for (i, step) in graph.steps.iter().enumerate() {
+        let own = unshared.contains(&i).then(|| Why::BehindDraw { node: step.name.clone() });
+        if let Some(why) = own.or_else(|| step.inputs.iter().find_map(|n| behind.get(n)).cloned()) {
+            behind.extend(step.outputs.iter().map(|n| (n.clone(), why.clone())));
+        }
+    }
+    behind
 }
 
 /// What is known of the tensors in front.
@@ -137,9 +155,7 @@ impl Settled<'_> {
         let same = matches!(&result.accumulated, Accumulated::Compared { by: ToleranceBy::Exact, ratio, .. } if *ratio == 0.0);
         let flips = matches!(result.accumulated, Accumulated::TieFlip { .. }) || matches!(result.isolated, Isolated::TieFlip { .. });
         let node = || result.node.clone();
-        let drawn = matches!(result.accumulated, Accumulated::NotJudged { why: Why::Random }) && !went_on;
         let why = match (flips, result.isolated.overflows()) {
-            _ if drawn => Some(Why::BehindDraw { node: node() }),
             (true, _) if went_on => None,
             (true, _) => Some(Why::BehindFlip { node: node() }),
             (false, true) => Some(Why::BehindOverflow { node: node() }),

@@ -3,7 +3,7 @@
 use super::{Plan, params, preflight};
 use crate::error::Result;
 use crate::golden::{Golden, store};
-use crate::graph::{Graph, hoist, load, observe};
+use crate::graph::{Graph, hoist, load, observe, random};
 use crate::input;
 use crate::params::Difference;
 use crate::run::InputRecord;
@@ -48,6 +48,7 @@ impl<'a> Given<'a> {
     /// # Errors
     /// Whatever the scenario, the graph or its golden lack.
     pub fn on(scenario: &'a Scenario, graph: Arc<Graph>, inputs: IndexMap<String, Tensor>) -> Result<Self> {
+        let graph = random::seeded(&graph, scenario.seed).map_or(graph, Arc::new);
         let plan = Plan::of(&graph, scenario)?;
         let name = scenario.name.as_deref().unwrap_or("");
         let golden = scenario.golden.as_deref().map(|folder| store::open_for(folder, name)).transpose()?;

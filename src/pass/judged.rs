@@ -5,12 +5,13 @@ use super::bench::Bench;
 use super::decision::{self, Evidence};
 use super::isolated::{self, Case, Own};
 use super::layers::Layers;
-use super::plan::{Plan, is_random};
+use super::plan::Plan;
 use super::turns;
 use super::values::Values;
 use super::witness;
 use crate::error::Result;
 use crate::floor::Rounding;
+use crate::graph::random::is_random;
 use crate::graph::{Graph, Step, cost};
 use crate::subject::{Feed, Output};
 use crate::tensor::Tensor;
@@ -83,7 +84,7 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
 /// The shadow of a step on the inputs of one side; None where there is none, or an input is not at hand.
 fn shadow(bench: &mut Bench, step: usize, own: &Values) -> Result<Option<(Vec<Tensor>, Vec<Rounding>)>> {
     let the_step = &bench.graph.steps[step];
-    let lacks = is_random(the_step) || bench.lacking.steps.contains(&step) || !complete(bench.graph, the_step, own);
+    let lacks = is_random(bench.graph, the_step) || bench.lacking.steps.contains(&step) || !complete(bench.graph, the_step, own);
     let Some(judge) = bench.judge.as_mut().filter(|_| !lacks) else { return Ok(None) };
     let feed = |n: &str| own.get(n);
     let shadow = judge.eval(step, &feed)?;
@@ -123,7 +124,7 @@ impl Seen<'_> {
             (_, Some(Err(says))) => Why::NotTested(says.clone()),
             (reference, None) => match (self.borrowed(bench), reference) {
                 (Some(why), _) => why,
-                (None, _) if is_random(self.step(bench)) => Why::Random,
+                (None, _) if is_random(bench.graph, self.step(bench)) => Why::Random,
                 (None, _) if bench.stated.is_none() && self.recorded.is_some() => return self.recorded(bench),
                 (None, Err(says)) => Why::Missing(says.clone()),
                 (None, Ok(_)) => Why::NotTested(self.why_not_alone(bench)),
@@ -179,8 +180,8 @@ impl Seen<'_> {
         if let Some(why) = self.borrowed(bench) {
             return not_judged(why);
         }
-        if is_random(self.step(bench)) {
-            return not_judged(Why::Random);
+        if is_random(bench.graph, self.step(bench)) {
+            return not_judged(if r.bytes() == c.bytes() { Why::Random } else { Why::Drawn });
         }
         let shadow = self.shadow.as_ref().map(|(value, rounding)| (value, rounding));
         Ok(match accumulated::compare_own(r, c, bench.stated.as_ref(), shadow) {

@@ -6,11 +6,12 @@ use super::bench::{Bench, Faulty};
 use super::decision;
 use super::judged::{self, Walked};
 use super::noise::shaping;
-use super::plan::{Plan, is_random};
+use super::plan::Plan;
 use super::values::{Release, Values};
 use super::witness::Waiting;
 use crate::error::{Error, Place, Result};
 use crate::graph::cut::Link;
+use crate::graph::random::is_random;
 use crate::graph::{Graph, Step};
 use crate::subject::{Output, Session};
 use crate::tensor::{DType, Tensor};
@@ -30,6 +31,8 @@ pub struct Layers {
     pub gone_on: HashSet<String>,
     /// Constants that a recording does not hold.
     pub known: usize,
+    /// Steps that draw, and whose draw the sides do not share.
+    pub unshared: HashSet<usize>,
     /// Declared outputs of both subjects.
     pub reference_outputs: HashMap<String, Tensor>,
     pub candidate_outputs: HashMap<String, Tensor>,
@@ -55,19 +58,19 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
     watch.phase("layers", plan.steps());
     for piece in &plan.pieces {
         let lent = bench.lacking.lent(piece);
+        let drawn = piece.iter().any(|i| is_random(bench.graph, &bench.graph.steps[*i]));
         let (reference, noise_r) = if lent && bench.lacking.reference {
-            (proved(&mut *bench.candidate, piece, &own_c).at("candidate")?.0, None)
+            (proved(&mut *bench.candidate, piece, &own_c, drawn).at("candidate")?.0, None)
         } else {
-            proved(&mut *bench.reference, piece, &own_r).at("reference")?
+            proved(&mut *bench.reference, piece, &own_r, drawn).at("reference")?
         };
         put(bench.graph, piece, &reference, &mut own_r);
-        let drawn = piece.iter().any(|i| is_random(&bench.graph.steps[*i]));
         // A live candidate goes on with the reference's draw; a recording has gone on with its own.
         let taken = lent || drawn && bench.candidate.can_isolate();
         let (mut candidate, noise_c) =
-            if taken { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c).at("candidate")? };
-        if taken && drawn {
-            layers.gone_on.extend(piece.iter().flat_map(|i| bench.graph.steps[*i].outputs.iter().cloned()));
+            if taken { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c, drawn).at("candidate")? };
+        if drawn && !same(&reference, &candidate) {
+            layers.unshared.extend(piece);
         }
         put(bench.graph, piece, &candidate, &mut own_c);
         put_known(bench, plan, piece, [&reference, &candidate], [&mut own_r, &mut own_c]);
@@ -101,10 +104,15 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
     Ok(layers)
 }
 
-/// Runs a piece twice; the second value says what did not repeat.
-fn proved(session: &mut dyn Session, piece: &[usize], own: &Values) -> Result<(Piece, Option<String>)> {
+/// Whether both sides have these values, bit for bit.
+fn same(reference: &Piece, candidate: &Piece) -> bool {
+    reference.iter().flatten().zip(candidate.iter().flatten()).all(|(r, c)| matches!((r, c), (Ok(r), Ok(c)) if r.bytes() == c.bytes()))
+}
+
+/// Runs a piece twice, unless it is `drawn` anew each time; the second value says what did not repeat.
+fn proved(session: &mut dyn Session, piece: &[usize], own: &Values, drawn: bool) -> Result<(Piece, Option<String>)> {
     let first = session.eval(piece, Link::Connected, &|n| own.get(n))?;
-    if !session.can_isolate() {
+    if drawn || !session.can_isolate() {
         return Ok((first, None));
     }
     let second = session.eval(piece, Link::Connected, &|n| own.get(n))?;
@@ -268,13 +276,14 @@ fn record(bench: &mut Bench, step: usize, reference: &[Output], candidate: &[Out
 
 /// Names of the tensors whose values later walks need: declared outputs, and what noise must not move.
 struct Keepers<'a> {
+    graph: &'a Graph,
     declared: HashSet<&'a str>,
     shaping: HashSet<&'a str>,
 }
 
 impl<'a> Keepers<'a> {
     fn of(graph: &'a Graph) -> Self {
-        Self { declared: graph.outputs.iter().map(|p| p.name.as_str()).collect(), shaping: shaping(graph) }
+        Self { graph, declared: graph.outputs.iter().map(|p| p.name.as_str()).collect(), shaping: shaping(graph) }
     }
 
     fn keep(&self, step: &Step, lacks: bool, reference: &[Output], candidate: &[Output], layers: &mut Layers) {
@@ -286,8 +295,9 @@ impl<'a> Keepers<'a> {
             if let (Ok(c), true) = (c, declared) {
                 layers.candidate_outputs.insert(name.clone(), c.clone());
             }
-            let stays =
-                |r: &Tensor| lacks || !r.dtype().is_float() || is_random(step) || r.numel() <= 8 && self.shaping.contains(name.as_str());
+            let stays = |r: &Tensor| {
+                lacks || !r.dtype().is_float() || is_random(self.graph, step) || r.numel() <= 8 && self.shaping.contains(name.as_str())
+            };
             if let Some(r) = r.as_ref().ok().filter(|r| stays(r)) {
                 layers.replay.insert(name.clone(), r.clone());
             }

@@ -1,16 +1,14 @@
 //! plan: which steps run, in which pieces, and which tensors are judged.
 
 use crate::error::{Error, Result, hint};
-use crate::graph::{Graph, Step, observe};
+use crate::graph::random::is_random;
+use crate::graph::{Graph, observe};
 use crate::scenario::{Scenario, Stage};
 use std::collections::HashSet;
 use wildmatch::WildMatch;
 
 /// Steps that one piece holds at most: enough to share the cost of a session, few enough to bound what is alive.
 const PIECE: usize = 24;
-
-/// Operators whose output is drawn.
-const RANDOM: &[&str] = &["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"];
 
 /// The work of one run.
 pub struct Plan {
@@ -25,17 +23,12 @@ pub struct Plan {
     excused: Vec<WildMatch>,
 }
 
-/// Whether the step draws random numbers.
-pub fn is_random(step: &Step) -> bool {
-    RANDOM.contains(&step.op())
-}
-
 /// Steps whose outputs no input's value decides: constants, what is computed from them alone, and arithmetic on shapes.
 pub fn constant_steps(graph: &Graph) -> HashSet<usize> {
     const SHAPES: [&str; 2] = ["Shape", "Size"];
     let mut known: HashSet<&str> = graph.weights.keys().map(String::as_str).collect();
     let mut steps = HashSet::new();
-    for (i, step) in graph.steps.iter().enumerate().filter(|(_, step)| !is_random(step)) {
+    for (i, step) in graph.steps.iter().enumerate().filter(|(_, step)| !is_random(graph, step)) {
         if SHAPES.contains(&step.op()) || step.inputs.iter().all(|n| known.contains(n.as_str())) {
             known.extend(step.outputs.iter().map(String::as_str));
             steps.insert(i);
@@ -66,7 +59,7 @@ impl Plan {
         let wanted = |n: &str| only.is_empty() || only.iter().any(|p| p.matches(n));
         let judged = outputs.into_iter().filter(|n| wanted(n)).cloned().collect();
         let runs = scenario.runs(Stage::Activations);
-        let pieces = if runs { pieces(&graph.steps[..end], &|_| false) } else { vec![] };
+        let pieces = if runs { pieces(graph, end, &|_| false) } else { vec![] };
         let whole = runs && limit.only.is_empty() && limit.from.is_none() && limit.until.is_none();
         let constants = constant_steps(graph);
         Ok(Self { pieces, judged, constants, excused, hidden: if whole { hidden } else { vec![] } })
@@ -74,7 +67,7 @@ impl Plan {
 
     /// Puts each of `steps` into a piece of its own.
     pub fn apart(&mut self, graph: &Graph, steps: &HashSet<usize>) {
-        self.pieces = pieces(&graph.steps[..self.steps()], &|i| steps.contains(&i));
+        self.pieces = pieces(graph, self.steps(), &|i| steps.contains(&i));
     }
 
     /// Whether the scenario lets `name` abstain.
@@ -89,10 +82,10 @@ impl Plan {
 }
 
 /// Consecutive steps in pieces; a random step is a piece of its own, because its output is handed from one subject to the other.
-fn pieces(steps: &[Step], apart: &dyn Fn(usize) -> bool) -> Vec<Vec<usize>> {
+fn pieces(graph: &Graph, end: usize, apart: &dyn Fn(usize) -> bool) -> Vec<Vec<usize>> {
     let mut pieces: Vec<Vec<usize>> = Vec::new();
-    for i in 0..steps.len() {
-        let lonely = |i: usize| is_random(&steps[i]) || apart(i);
+    for i in 0..end {
+        let lonely = |i: usize| is_random(graph, &graph.steps[i]) || apart(i);
         let alone = lonely(i) || i > 0 && lonely(i - 1);
         match pieces.last_mut() {
             Some(piece) if piece.len() < PIECE && !alone => piece.push(i),

@@ -7,6 +7,7 @@ use crate::compare::{Tolerance, compare, judge as judge_stated};
 use crate::error::{Place, Result};
 use crate::floor::noise::{Floor, axis_for};
 use crate::graph::Graph;
+use crate::graph::random::is_random;
 use crate::judge::{Limit, against};
 use crate::subject::Session;
 use crate::tensor::Tensor;
@@ -113,13 +114,15 @@ fn judge(
 }
 
 /// What the observed runs have shown in front of an output that lets an optimiser take it another way round: a decision that ties, or numbers
-/// that the dtype does not hold.
+/// that the dtype does not hold; or a draw, which is another one in every session.
 fn in_front(layers: &Layers, graph: &Graph, output: &str) -> Option<Why> {
     let steps = graph.ancestors(&[output.to_string()]).unwrap_or_default();
     let mut before = layers.results.iter().filter(|r| steps.contains(&r.step));
     let flips = |r: &&TensorResult| matches!(r.accumulated, Accumulated::TieFlip { .. }) || matches!(r.isolated, Isolated::TieFlip { .. });
     let flip = before.clone().find(flips).map(|r| Why::BehindFlip { node: r.node.clone() });
+    let draw = || graph.steps.iter().enumerate().find(|(i, s)| steps.contains(i) && is_random(graph, s));
     flip.or_else(|| before.find(|r| r.isolated.overflows()).map(|r| Why::BehindOverflow { node: r.node.clone() }))
+        .or_else(|| draw().map(|(_, s)| Why::BehindDraw { node: s.name.clone() }))
 }
 
 #[cfg(test)]

@@ -65,6 +65,8 @@ pub enum Why {
     OpenFloor,
     /// It is drawn at random: the candidate goes on with the reference's.
     Random,
+    /// It is drawn at random, and a recording has gone on with a draw of its own.
+    Drawn,
     /// Libtorch has no such operator; its output is the other engine's.
     Borrowed { op: String },
     /// One side has no such tensor.
@@ -90,6 +92,7 @@ impl Why {
             | Why::NoFloor(_)
             | Why::OpenFloor
             | Why::Random
+            | Why::Drawn
             | Why::Borrowed { .. }
             | Why::Missing(_)
             | Why::NotTested(_)
@@ -109,6 +112,7 @@ impl fmt::Display for Why {
             Why::BehindShape { tensor } => write!(f, "behind '{tensor}', which has another shape or dtype"),
             Why::OpenFloor => write!(f, "no noise floor: a noisy run of the f64 graph left the domain of an operator"),
             Why::Random => write!(f, "random operator: a live candidate goes on with the reference's draw"),
+            Why::Drawn => write!(f, "random operator: each side drew its own"),
             Why::Borrowed { op } => write!(f, "not independent: libtorch has no operator {op}, its output is the other engine's"),
             Why::NoFloor(says)
             | Why::Missing(says)

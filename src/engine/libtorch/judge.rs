@@ -9,7 +9,7 @@ use super::scales;
 use super::value::Value;
 use parity::error::{Error, Result};
 use parity::floor::{Alone, Family, Rounding};
-use parity::graph::{Graph, Step, hoist};
+use parity::graph::{Graph, Step, hoist, random};
 use parity::subject::{Feed, Judge, Options};
 use parity::tensor;
 use std::cell::RefCell;
@@ -149,9 +149,12 @@ impl Judge for TorchJudge {
         self.at(step);
         let graph = self.graph.clone();
         let step = &graph.steps[step];
+        let uniform = |r: Rounding| outputs.iter().map(|_| r.clone()).collect();
+        if random::is_random(&graph, step) {
+            return Ok(uniform(Rounding::Random));
+        }
         let at = Self::rounding_node(step, &graph)?;
         let node = &step.nodes[at];
-        let uniform = |r: Rounding| outputs.iter().map(|_| r.clone()).collect();
         let within = |family: Family, s: Vec<(Tensor, usize)>| -> Result<Vec<Rounding>> {
             // What an injected fault lets further nodes give is moved, not computed.
             let of = |(y, s): (_, Option<&(Tensor, usize)>)| s.map_or(Ok(Rounding::Exact), |(scale, n)| rounding_of(family, scale, *n, y));

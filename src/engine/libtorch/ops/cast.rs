@@ -87,9 +87,8 @@ fn range_len(call: &Call) -> Result<i64> {
     Ok(n.max(0.0) as i64)
 }
 
-/// In training mode with a ratio above 0 elements are drawn at random and the rest scaled; the draw is ours.
+/// In training mode with a ratio above 0 elements are drawn at random and the rest scaled (`parity::graph::random` knows).
 fn dropout(call: &Call) -> Result<Vec<Tensor>> {
-    call.known("seed");
     let x = call.input(0)?;
     let stated = call.float("ratio", 0.5)?;
     let ratio = call.floats(1)?.and_then(|v| v.first().copied()).unwrap_or(stated);
@@ -98,18 +97,15 @@ fn dropout(call: &Call) -> Result<Vec<Tensor>> {
         return Err(Error::usage(format!("the ratio {ratio} of Dropout is not in [0, 1)")));
     }
     let kind = if call.opset < 10 { x.kind() } else { Kind::Bool };
-    done(|| {
-        if training && ratio > 0.0 {
-            let kept = x.f_ones_like()?.f_bernoulli_p(1.0 - ratio)?;
-            return Ok(vec![x.f_mul(&kept)?.f_div_scalar(1.0 - ratio)?, kept.f_to_kind(kind)?]);
-        }
-        Ok(vec![x.shallow_clone(), x.f_ones_like()?.f_to_kind(kind)?])
-    })
-}
-
-/// A draw only where it is trained.
-fn dropout_scale(node: &parity::graph::Node) -> &'static Scale {
-    if node.inputs.get(2).is_some_and(|n| !n.is_empty()) { &Scale::Random } else { &Scale::Exact }
+    if training && ratio > 0.0 {
+        let drawn = super::random::uniform(call, &x.size())?;
+        return done(|| {
+            let kept = drawn.f_ge(ratio)?.f_to_kind(x.kind())?;
+            Ok(vec![x.f_mul(&kept)?.f_div_scalar(1.0 - ratio)?, kept.f_to_kind(kind)?])
+        });
+    }
+    call.known("seed");
+    done(|| Ok(vec![x.shallow_clone(), x.f_ones_like()?.f_to_kind(kind)?]))
 }
 
 /// Distance from where the truncated number changes: whole numbers but 0, which is no border; for a boolean only 0 is one.
@@ -143,7 +139,7 @@ pub const OPS: &[Op] = &[
     op("Shape", 1, shape, Scale::Exact),
     op("Size", 1, size, Scale::Exact),
     op("Range", 11, range, Scale::By(Reduction, range_scale)),
-    op("Dropout", 7, dropout, Scale::Node(dropout_scale)),
+    op("Dropout", 7, dropout, Scale::Exact),
 ];
 
 #[cfg(test)]

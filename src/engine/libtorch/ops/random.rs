@@ -1,15 +1,39 @@
-//! random: draws: every engine has its own generator, so what one drew is given to the others and never compared.
+//! random: draws: every engine has its own generator, so what one drew is given to the others and never compared. Ours starts anew from the
+//! seed that the node states, so that a node draws the same however often and in which thread it is asked.
 
 use super::super::call::Call;
-use super::common::{count, one};
+use super::common::{count, done, fits, one};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
+use parity::graph::Attribute;
 use parity::tensor::DType;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind, Tensor};
+
+/// `one` number of the node's generator for every element, in f64.
+fn draw(call: &Call, shape: &[i64], one: fn(&mut ChaCha8Rng) -> f64) -> Result<Tensor> {
+    let stated = match call.any("seed") {
+        Some(Attribute::Int(seed)) => *seed as u64,
+        Some(Attribute::Float(seed)) => u64::from(seed.to_bits()),
+        _ => 0,
+    };
+    let n = fits(Some(count(shape)?))? as usize;
+    let mut values: Vec<f64> = Vec::new();
+    values.try_reserve_exact(n).map_err(|_| Error::failed(format!("{n} numbers do not fit into memory")))?;
+    let mut rng = ChaCha8Rng::seed_from_u64(stated);
+    values.extend((0..n).map(|_| one(&mut rng)));
+    done(|| Tensor::f_from_slice(&values)?.f_reshape(shape))
+}
+
+/// Uniform in [0, 1).
+pub fn uniform(call: &Call, shape: &[i64]) -> Result<Tensor> {
+    draw(call, shape, |rng| rng.random())
+}
 
 /// Shape and dtype of the draw: stated, or those of the input.
 fn target(call: &Call) -> Result<(Vec<i64>, Kind)> {
-    call.known("seed");
     let stated = call.int_if("dtype")?.map(|code| i32::try_from(code).ok().and_then(DType::from_onnx).ok_or(code));
     let stated = stated.transpose().map_err(|code| Error::failed(format!("attribute 'dtype' ({code}) is no dtype that is supported")))?;
     let kind = stated.map(|d| call.kind(d)).transpose()?;
@@ -24,32 +48,36 @@ fn target(call: &Call) -> Result<(Vec<i64>, Kind)> {
 
 fn normal(call: &Call) -> Result<Vec<Tensor>> {
     let ((shape, kind), mean, scale) = (target(call)?, call.float("mean", 0.0)?, call.float("scale", 1.0)?);
-    one(Tensor::f_randn(shape, (kind, Device::Cpu)).and_then(|t| t.f_mul_scalar(scale)?.f_add_scalar(mean)))
+    let drawn = draw(call, &shape, |rng| StandardNormal.sample(rng))?;
+    one(drawn.f_mul_scalar(scale).and_then(|t| t.f_add_scalar(mean)?.f_to_kind(kind)))
 }
 
-fn uniform(call: &Call) -> Result<Vec<Tensor>> {
+fn between(call: &Call) -> Result<Vec<Tensor>> {
     let ((shape, kind), low, high) = (target(call)?, call.float("low", 0.0)?, call.float("high", 1.0)?);
-    one(Tensor::f_rand(shape, (kind, Device::Cpu)).and_then(|t| t.f_mul_scalar(high - low)?.f_add_scalar(low)))
+    let drawn = uniform(call, &shape)?;
+    one(drawn.f_mul_scalar(high - low).and_then(|t| t.f_add_scalar(low)?.f_to_kind(kind)))
 }
 
 fn bernoulli(call: &Call) -> Result<Vec<Tensor>> {
-    let (_, kind) = target(call)?;
-    one(call.input(0)?.f_bernoulli().and_then(|t| t.f_to_kind(kind)))
+    let ((shape, kind), p) = (target(call)?, call.input(0)?);
+    let drawn = uniform(call, &shape)?;
+    one(drawn.f_lt_tensor(p).and_then(|t| t.f_to_kind(kind)))
 }
 
 pub const OPS: &[Op] = &[
     op("RandomNormal", 1, normal, Scale::Random),
     op("RandomNormalLike", 1, normal, Scale::Random),
-    op("RandomUniform", 1, uniform, Scale::Random),
-    op("RandomUniformLike", 1, uniform, Scale::Random),
+    op("RandomUniform", 1, between, Scale::Random),
+    op("RandomUniformLike", 1, between, Scale::Random),
     op("Bernoulli", 15, bernoulli, Scale::Random),
 ];
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, bits, cases, cast, f32s, ones_at, random};
+    use super::super::against_ort::{Case, bits, bools, cases, cast, f32s, ones_at, random};
     use parity::tensor::DType;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_draw_has_the_shape_and_the_dtype_that_were_asked_for() {
@@ -58,6 +86,28 @@ mod tests {
         Case::new("RandomNormalLike", 1).with(f32s(&[2], &[0.0, 1.0])).check();
         Case::new("Bernoulli", 15).with(f32s(&[2], &[0.0, 1.0])).check();
         Case::new("RandomNormal", 1).ints("shape", &[-2]).refused("no shape");
+    }
+
+    #[test]
+    fn the_operators_that_draw_are_those_of_the_table() {
+        let drawn: Vec<&str> = super::super::all().filter(|op| matches!(op.scale, super::Scale::Random)).map(|op| op.name).collect();
+        let table: Vec<&str> = parity::graph::random::DRAWN.into_iter().filter(|n| super::super::find("", n, 99).is_some()).collect();
+        assert_eq!(BTreeSet::from_iter(drawn), BTreeSet::from_iter(table));
+    }
+
+    #[test]
+    fn equal_seeds_draw_alike_and_others_do_not() {
+        for case in [
+            Case::new("RandomNormal", 1).ints("shape", &[50]),
+            Case::new("RandomUniformLike", 1).with(f32s(&[50], &[0.0; 50])),
+            Case::new("Bernoulli", 15).with(f32s(&[50], &[0.5; 50])),
+            Case::new("Dropout", 13).with(f32s(&[50], &[1.0; 50])).without().with(bools(&[], &[1])),
+        ] {
+            let stated =
+                |seed: i64| if case.op() == "Dropout" { case.clone().int("seed", seed) } else { case.clone().float("seed", seed as f32) };
+            let draw = |seed: i64| stated(seed).torch().expect("a draw")[0].to_f64();
+            assert!(draw(1) == draw(1) && draw(1) != draw(2), "{case:?}");
+        }
     }
 
     proptest! {
