@@ -1,12 +1,12 @@
 //! conv: Conv and ConvTranspose over 1 to 3 spatial axes.
 
 use super::super::call::Call;
-use super::common::{Torch, one, per_axis};
+use super::common::{Torch, done, one, per_axis};
 use super::window::{Window, framed, spatial};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Family::Convolution;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// The kernel's lengths, which the attribute must not contradict.
 pub fn weight_kernel(call: &Call, weight: &Tensor, spatial: &[i64]) -> Result<Vec<i64>> {
@@ -36,16 +36,22 @@ fn groups(call: &Call) -> Result<i64> {
     Ok(groups)
 }
 
+/// What is convolved: f16 as f32, whose result is rounded once. Libtorch's own f16 convolution sums in f32 as well, but one product at a time.
+fn single(t: &Tensor) -> Result<Tensor> {
+    done(|| if t.kind() == Kind::Half { t.f_to_kind(Kind::Float) } else { Ok(t.shallow_clone()) })
+}
+
 pub fn conv(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, weight, groups) = (call.input(0)?, call.input(1)?, groups(call)?);
+    let (kind, x, weight, groups) = (call.input(0)?.kind(), &single(call.input(0)?)?, &single(call.input(1)?)?, groups(call)?);
+    let bias = call.optional(2).map(single).transpose()?;
     let spatial = spatial(x)?;
     let w = Window::of(call, &spatial, weight_shape(call, &spatial)?.1)?;
     if x.kind() == tch::Kind::Double && spatial.len() == 2 && groups == x.size()[1] && groups == weight.size()[0] {
-        return one(framed(x, &w.before, &w.after, 0.0).and_then(|x| depthwise(&x, weight, call.optional(2), &w)));
+        return one(framed(x, &w.before, &w.after, 0.0).and_then(|x| depthwise(&x, weight, bias.as_ref(), &w)));
     }
     let convolved = |x: &Tensor, pads: &[i64]| {
         let none = vec![0; spatial.len()];
-        x.f_convolution(weight, call.optional(2), &w.stride, pads, &w.dilation, false, none, groups)
+        x.f_convolution(weight, bias.as_ref(), &w.stride, pads, &w.dilation, false, none, groups)?.f_to_kind(kind)
     };
     // libtorch pads both ends alike.
     if w.before == w.after {
@@ -79,7 +85,8 @@ fn depthwise(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, w: &Window) -> 
 
 /// The convolution without pads, cropped by the pads, grown by the output padding, then biased.
 fn conv_transpose(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, weight, groups) = (call.input(0)?, call.input(1)?, groups(call)?);
+    let (kind, x, weight, groups) = (call.input(0)?.kind(), &single(call.input(0)?)?, &single(call.input(1)?)?, groups(call)?);
+    let bias = call.optional(2).map(single).transpose()?;
     let spatial = spatial(x)?;
     let w = Window::of(call, &spatial, weight_shape(call, &spatial)?.1)?;
     let (before, after) = crops(call, &w, &spatial)?;
@@ -87,10 +94,11 @@ fn conv_transpose(call: &Call) -> Result<Vec<Tensor>> {
         let none = vec![0; spatial.len()];
         let y = x.f_convolution(weight, None::<&Tensor>, &w.stride, &none, &w.dilation, true, &none, groups)?;
         let y = framed(&y, &before, &after, 0.0)?;
-        match call.optional(2) {
-            None => Ok(y),
-            Some(bias) => y.f_add(&bias.f_reshape([vec![1, -1], vec![1; spatial.len()]].concat())?),
-        }
+        let y = match &bias {
+            None => y,
+            Some(bias) => y.f_add(&bias.f_reshape([vec![1, -1], vec![1; spatial.len()]].concat())?)?,
+        };
+        y.f_to_kind(kind)
     };
     one(grown())
 }
@@ -138,8 +146,11 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, cases, f32s, random};
+    use super::super::super::convert::{from_torch, to_torch};
+    use super::super::against_ort::{Case, cases, cast, f32s, random};
+    use parity::tensor::DType;
     use proptest::prelude::*;
+    use tch::Kind;
 
     fn ones(shape: &[usize]) -> parity::tensor::Tensor {
         f32s(shape, &vec![1.0; shape.iter().product()])
@@ -163,6 +174,52 @@ mod tests {
         case().ints("strides", &[2]).ints("pads", &[1, 0]).gives(&[f32s(&[1, 1, 3], &[11.0, 12.0, 12.0])]);
         case().ints("strides", &[2]).ints("output_shape", &[3]).gives(&[f32s(&[1, 1, 3], &[11.0, 12.0, 12.0])]);
         case().ints("strides", &[2]).ints("output_shape", &[5]).gives(&[f32s(&[1, 1, 5], &[11.0, 11.0, 12.0, 12.0, 10.0])]);
+    }
+
+    /// x, w and b in f16, and what libtorch's own f16 convolution, its f32 one and its f64 one make of them.
+    fn halves(channels: usize, size: usize, seed: u64) -> ([parity::tensor::Tensor; 3], [Vec<f64>; 3]) {
+        let half = |shape: &[usize], i: u64| cast(&random(shape, seed ^ i, -1.0, 1.0), DType::F16);
+        let fed = [half(&[1, channels, size, size], 1), half(&[channels, channels, 3, 3], 2), half(&[channels], 3)];
+        let of = |kind: Kind| {
+            let [x, w, b] = fed.each_ref().map(|t| to_torch(t).unwrap().to_kind(kind));
+            let y = x.conv2d(&w, Some(&b), [1, 1], [1, 1], [1, 1], 1).to_kind(Kind::Double);
+            from_torch(&y).unwrap().to_f64()
+        };
+        let all = [Kind::Half, Kind::Float, Kind::Double].map(of);
+        (fed, all)
+    }
+
+    #[test]
+    fn half_precision_is_convolved_in_single_as_exactly_as_libtorch_does_it_itself() {
+        for (channels, seed) in [(1, 1), (8, 2), (64, 3)] {
+            let ([x, w, b], [own, _, exact]) = halves(channels, 9, seed);
+            let ours = Case::new("Conv", 11).with(x).with(w).with(b).ints("pads", &[1; 4]).torch().unwrap().remove(0).to_f64();
+            let off = |y: &[f64]| y.iter().zip(&exact).map(|(y, e)| (y - e).abs()).fold(0.0, f64::max);
+            let same = ours.iter().zip(&own).filter(|(a, b)| a == b).count();
+            assert!(
+                off(&ours) <= off(&own) && 100 * same >= 98 * own.len(),
+                "{channels}: {} {}, {same} of {}",
+                off(&ours),
+                off(&own),
+                own.len()
+            );
+        }
+    }
+
+    #[test]
+    fn half_precision_takes_no_more_than_five_times_as_long_as_single() {
+        let ([x, w, b], _) = halves(32, 40, 4);
+        let fastest = |dtype: DType| {
+            let case = Case::new("Conv", 11).with(cast(&x, dtype)).with(cast(&w, dtype)).with(cast(&b, dtype)).ints("pads", &[1; 4]);
+            let once = || {
+                let start = std::time::Instant::now();
+                case.torch().unwrap();
+                start.elapsed()
+            };
+            (0..7).map(|_| once()).min().unwrap()
+        };
+        let (single, half) = (fastest(DType::F32), fastest(DType::F16));
+        assert!(half <= 5 * single, "f16 {half:?}, f32 {single:?}");
     }
 
     #[test]
