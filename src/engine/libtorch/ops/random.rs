@@ -10,7 +10,7 @@ use parity::tensor::DType;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// `one` number of the node's generator for every element, in f64.
 fn draw(call: &Call, shape: &[i64], one: fn(&mut ChaCha8Rng) -> f64) -> Result<Tensor> {
