@@ -2,7 +2,7 @@
 
 use super::infer::{Expected, is_small};
 use super::proto::{self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, attribute_type as kind};
-use super::{Attribute, Graph, Node, observe, weights};
+use super::{Attribute, Graph, Node, hoist, observe, weights};
 use crate::tensor::DType;
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -38,6 +38,43 @@ pub fn cut(graph: &Graph, steps: &[usize], link: Link, dtype: &dyn Fn(&str) -> O
     Cut { model: model(graph, body), inputs, outputs }
 }
 
+/// What a node calls an output that the cut gives, and lets other nodes see, through an Identity.
+fn raw_name(tensor: &str) -> String {
+    format!("parity/raw/{tensor}")
+}
+
+/// The node with an Identity behind each output that other nodes of the cut take.
+///
+/// ONNX Runtime computes half precision in f32 where it has no kernel for it, and drops the two casts between two such nodes even where it
+/// optimises nothing: the second would be fed what nobody observes. An Identity whose own output is observed keeps them.
+fn kept_half(mut node: NodeProto, taken: &HashSet<&str>) -> Vec<NodeProto> {
+    let mut behind = Vec::new();
+    for name in node.output.iter_mut().filter(|n| taken.contains(n.as_str())) {
+        let raw = raw_name(name);
+        let seen = std::mem::replace(name, raw.clone());
+        let own = Some(format!("parity/seen/{seen}"));
+        behind.push(NodeProto { op_type: Some("Identity".into()), name: own, input: vec![raw], output: vec![seen], ..Default::default() });
+    }
+    behind.insert(0, node);
+    behind
+}
+
+/// Whether the graph holds half precision anywhere.
+fn is_half(graph: &Graph) -> bool {
+    let half = |d: DType| matches!(d, DType::F16 | DType::BF16);
+    let code = |code: i64| i32::try_from(code).ok().and_then(DType::from_onnx).is_some_and(half);
+    let made = |n: &Node| {
+        n.attributes.iter().any(|(name, value)| match value {
+            Attribute::Int(to) => ["to", "dtype"].contains(&name.as_str()) && code(*to),
+            Attribute::Other(a) => a.t.as_ref().and_then(|t| t.data_type).is_some_and(|d| code(d.into())),
+            Attribute::Float(_) | Attribute::Str(_) | Attribute::Ints(_) | Attribute::Floats(_) | Attribute::Strs(_) => false,
+        })
+    };
+    graph.weights.values().any(|t| half(t.dtype()))
+        || graph.inputs.iter().any(|p| p.dtype.is_some_and(half))
+        || graph.steps.iter().flat_map(|s| &s.nodes).any(made)
+}
+
 /// The graph of a cut, and the names that it takes and gives.
 struct Body {
     graph: GraphProto,
@@ -56,10 +93,15 @@ fn body(graph: &Graph, steps: &[usize], link: Link, dtype: &dyn Fn(&str) -> Opti
     let needed: HashSet<&str> = steps.iter().flat_map(|s| &s.inputs).map(String::as_str).collect();
     let rename = |name: &str| if link == Link::Isolated && seen.contains(name) { fed_name(name) } else { name.to_string() };
     let mut nodes: Vec<NodeProto> = Vec::new();
+    let keeps = link == Link::Connected && steps.len() > 1 && is_half(graph);
     for step in &steps {
         let own: HashSet<&str> = step.nodes.iter().flat_map(|n| &n.outputs).map(String::as_str).collect();
         let rename = |name: &str| if own.contains(name) { name.to_string() } else { rename(name) };
-        nodes.extend(step.nodes.iter().map(|n| encode_node(n, &rename)));
+        // What only tensors pass through; a sequence may have no Identity.
+        let tensors = !hoist::has_body(&step.nodes[0]) && !["Sequence", "Optional"].iter().any(|kind| step.op().contains(kind));
+        let taken = |n: &str| step.outputs.iter().any(|o| o == n) && needed.contains(n);
+        let taken: HashSet<&str> = needed.iter().copied().filter(|n| keeps && tensors && taken(n)).collect();
+        nodes.extend(step.nodes.iter().flat_map(|n| kept_half(encode_node(n, &rename), &taken)));
     }
     let graph_proto = GraphProto {
         name: Some("cut".into()),
