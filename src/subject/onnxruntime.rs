@@ -12,8 +12,8 @@ pub use values::values;
 
 use super::{Deployed, Feed, Options, Output, Session, Whole};
 use crate::error::{Error, Place, Result};
-use crate::graph::Graph;
 use crate::graph::cut::{self, Link};
+use crate::graph::{Graph, Step};
 use crate::scenario::Optimisation;
 use crate::tensor::{DType, Storage, Tensor};
 use ort::environment::Environment;
@@ -104,7 +104,14 @@ impl OnnxRuntime {
         Ok(Self { graph, options, environment, pieces: vec![], keep: false, judged: None, timed: None })
     }
 
-    fn session(&self, model: &[u8], level: Optimisation, without: &[&str]) -> Result<OrtSession> {
+    /// Threads on which `steps` are one function of their inputs: a quantised LSTM takes the range of each thread's part of the batch, so that
+    /// on two threads the numbers are others than on one.
+    fn threads<'a>(&self, mut steps: impl Iterator<Item = &'a Step>) -> usize {
+        let by_part = |step: &Step| step.nodes.iter().any(|n| n.op == "DynamicQuantizeLSTM");
+        if steps.any(by_part) { 1 } else { self.options.threads }
+    }
+
+    fn session(&self, model: &[u8], threads: usize, level: Optimisation, without: &[&str]) -> Result<OrtSession> {
         let level = match level {
             Optimisation::Disable => GraphOptimizationLevel::Disable,
             Optimisation::Basic => GraphOptimizationLevel::Level1,
@@ -116,7 +123,7 @@ impl OnnxRuntime {
             .map_err(ort_error)?
             .with_optimization_level(level)
             .map_err(ort_error)?
-            .with_intra_threads(self.options.threads)
+            .with_intra_threads(threads)
             .map_err(ort_error)?
             .with_intra_op_spinning(false)
             .map_err(ort_error)?
@@ -173,7 +180,8 @@ impl OnnxRuntime {
                 if !self.keep {
                     self.pieces.clear();
                 }
-                let session = self.session(&cut.model, self.options.optimisation, &[])?;
+                let session =
+                    self.session(&cut.model, self.threads(steps.iter().map(|i| &self.graph.steps[*i])), self.options.optimisation, &[])?;
                 self.pieces.push(Piece { steps: steps.to_vec(), link, inputs: cut.inputs, session });
                 self.pieces.len() - 1
             }
@@ -239,7 +247,7 @@ impl OnnxRuntime {
 
     fn entire(&self, how: &Deployed) -> Result<Entire> {
         let model = cut::whole(&self.graph, how.observed);
-        let session = self.session(&model, how.level, how.without).at("the whole model")?;
+        let session = self.session(&model, self.threads(self.graph.steps.iter()), how.level, how.without).at("the whole model")?;
         Ok(self.held(session))
     }
 

@@ -116,7 +116,6 @@ fn keys(t: &Tensor) -> Result<Vec<u32>> {
 #[cfg(test)]
 mod tests {
     use super::super::against_ort::{Case, f32s, random};
-    use super::*;
     use approx::assert_relative_eq;
     use parity::tensor;
 

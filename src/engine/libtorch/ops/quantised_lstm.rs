@@ -185,5 +185,10 @@ mod tests {
         ) {
             case(steps, batch, features, hidden, d, signed, seed).check();
         }
+
+        #[test]
+        fn what_a_long_sequence_makes_of_single_steps_stays_in_its_bound(batch in 1usize..3, hidden in prop::sample::select(vec![16usize, 64]), signed: bool, seed: u64) {
+            case(80, batch, 5, hidden, 1, signed, seed).check();
+        }
     }
 }
