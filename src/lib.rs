@@ -18,6 +18,7 @@ pub mod graph;
 pub mod input;
 pub mod judge;
 pub mod kernel;
+pub mod machine;
 pub mod native;
 pub mod pairing;
 pub mod params;

@@ -172,13 +172,13 @@ fn a_hostile_or_truncated_script_is_an_error_and_no_panic() {
     let whole = std::fs::read(script("small.pt")).unwrap();
     let mut flipped = whole.clone();
     flipped.iter_mut().skip(200).step_by(37).for_each(|b| *b ^= 0x55);
-    for (name, bytes) in
-        [("empty", vec![]), ("text", b"no archive".to_vec()), ("half", whole[..whole.len() / 2].to_vec()), ("flipped", flipped)]
-    {
+    for (name, bytes) in [("text", b"no archive".to_vec()), ("half", whole[..whole.len() / 2].to_vec()), ("flipped", flipped)] {
         let path = dir.path().join(format!("{name}.pt"));
         std::fs::write(&path, bytes).unwrap();
         scripted(&small(), &path, "", ONLY_Y).refuses(2, &[name, "not a readable TorchScript file", "torch.jit.script"]);
     }
+    std::fs::write(dir.path().join("empty.pt"), b"").unwrap();
+    scripted(&small(), &dir.path().join("empty.pt"), "", ONLY_Y).refuses(2, &["empty.pt", "the file is empty"]);
     scripted(&small(), &dir.path().join("gone.pt"), "", ONLY_Y).refuses(2, &["gone.pt", "No such file"]);
 }
 

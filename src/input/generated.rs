@@ -1,7 +1,9 @@
 //! generated: input tensors without a file: drawn from a named distribution, or stated in the scenario.
 
 use crate::error::{Error, Result};
+use crate::graph::memory::shown;
 use crate::graph::{Dim, Graph, Port};
+use crate::machine;
 use crate::scenario::{Distribution, Input};
 use crate::tensor::{DType, Tensor, checked_numel};
 use rand::{Rng, RngExt, SeedableRng};
@@ -75,15 +77,22 @@ pub fn generate(input: &Input, port: &Port, seed: u64, index: usize) -> Result<T
     let shape = shape(input, port)?;
     let dtype = port.dtype.ok_or_else(|| Error::usage("the model declares no tensor type for it").next("give a file"))?;
     let count = checked_numel(&shape)?;
+    fits_in_memory(&shape, count, dtype)?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(index as u64);
     let draw = sampler(input, dtype)?;
-    let mut values: Vec<f64> = Vec::new();
-    values
-        .try_reserve_exact(count)
-        .map_err(|_| Error::usage(format!("shape {shape:?} has {count} elements, more than this machine's memory holds")))?;
-    values.extend((0..count).map(|_| draw(&mut rng)));
+    let values: Vec<f64> = (0..count).map(|_| draw(&mut rng)).collect();
     Tensor::from_f64(dtype, &shape, &values)
+}
+
+/// The numbers that are drawn and the tensor that is made of them: the system would promise more than there is, and end the process later.
+fn fits_in_memory(shape: &[usize], count: usize, dtype: DType) -> Result<()> {
+    let (need, most) = ((count as u64).saturating_mul(8 + dtype.size() as u64), machine::memory().map_or(u64::MAX, |m| m.total));
+    if need <= most.min(isize::MAX as u64) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("shape {shape:?} of {dtype} takes {}, there are {} for this process", shown(need), shown(most)))
+        .next("feed a smaller input"))
 }
 
 /// The values that the scenario states, in the port's dtype.

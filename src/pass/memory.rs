@@ -1,11 +1,12 @@
 //! memory: what a run will need, said before a large one starts, and refused where the user allows less.
 
+use super::Watch;
 use super::given::Given;
-use super::{Watch, machine};
 use crate::error::{Error, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
 use crate::graph::infer;
 use crate::graph::memory::{Engines, Estimate, Known, estimate, shown, size};
+use crate::machine;
 use crate::scenario::Subject;
 use crate::subject::open;
 use std::collections::HashMap;
@@ -51,7 +52,13 @@ fn engines(given: &Given, record: bool) -> Engines {
     };
     let shadow = scenario.tolerance.is_floor();
     let runs = if record { MOST_RUNS } else { RUNS.max(MOST_RUNS - RUNS) };
-    Engines { onnxruntime: count("onnxruntime"), libtorch: count("libtorch"), shadow, sets: 1 + u64::from(runs) }
+    Engines {
+        onnxruntime: count("onnxruntime"),
+        libtorch: count("libtorch"),
+        shadow,
+        sets: 1 + u64::from(runs),
+        least: 1 + u64::from(RUNS),
+    }
 }
 
 fn says(e: &Estimate) -> String {

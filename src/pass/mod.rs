@@ -17,7 +17,6 @@ pub mod isolated;
 pub mod judged;
 pub mod lacking;
 pub mod layers;
-mod machine;
 pub mod memory;
 pub mod noise;
 pub mod params;

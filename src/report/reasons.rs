@@ -14,7 +14,7 @@ pub fn reasons<'a>(counted: impl Iterator<Item = (&'a String, u64)>, of: impl Fn
     }
     let sum = |group: &[(&str, u64)]| group.iter().map(|r| r.1).sum::<u64>();
     let mut groups: Vec<(u64, String)> = groups.into_iter().map(|(kind, group)| (sum(&group), told(&kind, &group))).collect();
-    groups.sort_by(|a, b| b.0.cmp(&a.0));
+    groups.sort_by_key(|g| std::cmp::Reverse(g.0));
     let rest: u64 = groups.iter().skip(REASONS).map(|g| g.0).sum();
     let more = groups.len().saturating_sub(REASONS);
     let mut out: Vec<String> = groups.iter().take(REASONS).map(|(n, text)| of(*n, text)).collect();

@@ -63,7 +63,8 @@ impl Session for Recorded {
 
     fn leftovers(&self) -> Vec<String> {
         let produced = self.graph.producers();
-        let used: Vec<&str> = produced.keys().map(|n| self.name(n)).collect();
+        let inputs = self.graph.inputs.iter().map(|p| p.name.as_str());
+        let used: Vec<&str> = produced.keys().copied().chain(inputs).map(|n| self.name(n)).collect();
         let input = |n: &str| self.graph.inputs.iter().any(|p| p.name == n);
         let of = |n: &str| produced.contains_key(n) || input(n) || self.graph.weights.contains_key(n) || PREDICTIONS.contains(&n);
         // grad.TERM.NAME
