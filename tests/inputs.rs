@@ -1,6 +1,5 @@
 //! What a user feeds: files as other programs write them, from whatever folder, and words on the command line that do not apply.
 
-#[allow(dead_code)]
 mod support;
 
 use parity::graph::proto::*;
