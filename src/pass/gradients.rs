@@ -60,6 +60,7 @@ pub fn trainable(graph: &Graph) -> Vec<String> {
         for name in takes.iter().filter_map(|i| node.inputs.get(*i)) {
             let weight = graph.weights.get(name).is_some_and(|t| t.dtype().is_float());
             let weight = weight && (graph.drawn.is_empty() || graph.drawn.contains(name));
+            let weight = weight && !graph.weights.get(name).is_some_and(counts);
             if weight && !frozen.contains(name.as_str()) && seen.insert(name) {
                 out.push(name.clone());
             }
@@ -67,6 +68,11 @@ pub fn trainable(graph: &Graph) -> Vec<String> {
     }
     out.reverse();
     out
+}
+
+/// Whether a weight holds 0, 1, 2, … and so is the bins of a distribution: a constant, which no training leaves whole numbers.
+fn counts(weight: &Tensor) -> bool {
+    weight.numel() > 2 && weight.to_f64().iter().enumerate().all(|(i, v)| *v == i as f64)
 }
 
 /// The f64 graph: exact gradients, and how far rounding moves them.
@@ -154,5 +160,24 @@ pub fn check(wrt: &[String]) -> Result<()> {
     match wrt.is_empty() {
         true => Err(Error::usage("the graph has no trainable parameter and no prediction to differentiate by")),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bins_of_a_distribution_are_no_parameter_and_weights_of_a_few_whole_numbers_are() {
+        for (weight, is_constant) in [
+            ((0..17).map(f64::from).collect::<Vec<_>>(), true),
+            (vec![0.0, 1.0, 2.0], true),
+            (vec![0.0, 1.0], false),
+            (vec![1.0; 17], false),
+            (vec![0.0; 17], false),
+            ((0..17).map(|i| f64::from(i) * 1.001).collect(), false),
+        ] {
+            assert_eq!(counts(&Tensor::from_vec(&[1, weight.len(), 1, 1], weight.clone())), is_constant, "{weight:?}");
+        }
     }
 }
