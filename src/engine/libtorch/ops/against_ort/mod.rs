@@ -67,10 +67,6 @@ impl Case {
         self
     }
 
-    pub fn op(&self) -> &str {
-        &self.node.op
-    }
-
     pub fn outputs(mut self, n: usize) -> Self {
         self.node.outputs = (0..n).map(|i| format!("y{i}")).collect();
         self
