@@ -147,6 +147,19 @@ fn equal_seeds_draw_alike_in_either_engine_and_other_seeds_do_not() {
 }
 
 #[test]
+fn a_reference_that_did_not_record_its_draw_leaves_what_lies_behind_to_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, model) = drawings().into_iter().next_back().unwrap();
+    write_model(dir.path(), "m.onnx", &model);
+    write_trace(&dir.path().join("x.safetensors"), &[("x", &[8, 4], &floats(32, 5))], None);
+    write_trace(&dir.path().join("y.safetensors"), &[("y", &[8, 4], &[7.0; 32])], None);
+    for only in [&[][..], &["--only", "y"]] {
+        let args = [&["run", "m.onnx", "--input", "x=x.safetensors", "--against", "y.safetensors"], only].concat();
+        Call::new(PARITY, dir.path(), &args).run().exits(4).says(&["behind 'draw', which draws at random"]);
+    }
+}
+
+#[test]
 fn a_recording_that_drew_its_own_is_not_judged_behind_its_draw() {
     let dir = tempfile::tempdir().unwrap();
     for (name, model) in drawings() {

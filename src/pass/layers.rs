@@ -65,8 +65,9 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
             proved(&mut *bench.reference, piece, &own_r, drawn).at("reference")?
         };
         put(bench.graph, piece, &reference, &mut own_r);
-        // A live candidate goes on with the reference's draw; a recording has gone on with its own.
-        let taken = lent || drawn && bench.candidate.can_isolate();
+        // A live candidate goes on with the reference's draw, where that was recorded; a recording has gone on with its own.
+        let shares = bench.candidate.can_isolate() && reference.iter().flatten().all(Output::is_ok);
+        let taken = lent || drawn && shares;
         let (mut candidate, noise_c) =
             if taken { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c, drawn).at("candidate")? };
         if drawn && !same(&reference, &candidate) {
