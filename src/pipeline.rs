@@ -51,9 +51,10 @@ fn walk(
     accumulated::settle(&mut layers, &floors, &given.graph);
     let limits = context::Limits { floors: &floors, stated: bench.stated.as_ref() };
     let context = if scenario.runs(Stage::Inputs) { context::missing(&given, &layers, &limits, engines)? } else { vec![] };
-    let witnessed = witness::settle(std::mem::take(&mut layers.witnessed), &floors);
+    let mut witnessed = witness::settle(std::mem::take(&mut layers.witnessed), &floors);
     let regions = given.regions()?;
     let behind = training::run(&given, &regions, &mut bench, &layers, engines, watch)?;
+    training::settle(&given, behind.as_ref(), &mut layers, &mut witnessed);
     clock.lap("training");
 
     let names = (environment::describe(&scenario.reference, engines)?, environment::describe(&scenario.candidate, engines)?);

@@ -21,7 +21,8 @@ pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch
     wanted.extend(witness::wanted(&layers.witnessed));
     let Some(judge) = bench.judge.as_mut().filter(|_| !wanted.is_empty()) else { return Ok(HashMap::new()) };
     let (dtypes, replay) = (layers.dtypes(), &layers.replay);
-    let mut task = noise::Task { graph: bench.graph, inputs: bench.inputs, replay, wanted: &wanted, dtypes: &dtypes, seed };
+    let mut task =
+        noise::Task { graph: bench.graph, inputs: bench.inputs, replay, wanted: &wanted, by_row: &HashSet::new(), dtypes: &dtypes, seed };
     if record {
         return noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch);
     }

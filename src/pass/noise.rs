@@ -3,6 +3,7 @@
 
 use super::Watch;
 use super::values::{Release, Values};
+use crate::compare::Channels;
 use crate::error::Result;
 use crate::floor::noise::{self, Amplitude, Floor};
 use crate::floor::{Family, Rounding};
@@ -21,6 +22,8 @@ pub struct Task<'a> {
     pub replay: &'a HashMap<String, Tensor>,
     /// Tensors whose floor is asked for, with their number of elements.
     pub wanted: &'a HashMap<String, usize>,
+    /// Those of them, of three axes, whose spread is asked for by their first two: what is pooled over images tells nothing of one.
+    pub by_row: &'a HashSet<String>,
     /// The dtype that an engine computes a tensor in; f32 where it was not seen.
     pub dtypes: &'a HashMap<String, DType>,
     pub seed: u64,
@@ -50,7 +53,7 @@ pub fn over(
     watch: &mut dyn Watch,
 ) -> Result<HashMap<String, Floor>> {
     let most = task.wanted.values().map(|numel| noise::runs_for(*numel)).max().unwrap_or(0);
-    // Run 0 is undisturbed.
+    // Run 0 is undisturbed; what it decides and the reference does not, the others take over.
     let runs: Vec<u32> = std::iter::once(0).chain(runs.filter(|run| *run <= most)).collect();
     let last = steps.iter().rposition(|i| task.graph.steps[*i].outputs.iter().any(|o| task.wanted.contains_key(o)));
     let Some(last) = last else { return Ok(HashMap::new()) };
@@ -94,18 +97,56 @@ fn one_step(
             let value = if narrows[k] { widened(&value) } else { value };
             let value = match task.replay.get(name) {
                 Some(recorded) => recorded.clone(),
-                None if run == 0 => value,
+                None if run == 0 || decides(&value, &rounding[k]) => exact[k].clone(),
                 None => disturb(value, dtype(task, name), &rounding[k], noise::signs(task.seed, run, i << 8 | k)),
             };
-            let axis = noise::axis_for(exact[k].shape());
+            let rows = task.by_row.contains(name);
+            let axis = if rows { Some(0) } else { noise::axis_for(exact[k].shape()) };
             let wanted = run > 0 && task.wanted.get(name).is_some_and(|numel| run <= noise::runs_for(*numel));
-            if let Some(channels) = wanted.then(|| noise::deviation(&exact[k], &value, axis)).flatten() {
+            if let Some(channels) = wanted.then(|| deviation(&exact[k], &value, axis, rows)).flatten() {
                 floors.entry(name.clone()).or_insert_with(|| Floor { axis, ..Default::default() }).add(&channels);
             }
             values.put(name, value);
         }
     }
     Ok(())
+}
+
+/// What the undisturbed run decides over some of the steps, and the reference does not.
+pub fn decisions(task: &Task, steps: &[usize], judge: &mut dyn Judge) -> Result<HashMap<String, Tensor>> {
+    let release = Release::of(&[task.graph, judge.graph()]);
+    let (mut values, mut found) = (Values::of(task.inputs), HashMap::new());
+    for &i in steps {
+        let step = &task.graph.steps[i];
+        let exact = judge.eval(i, &|n| values.get(n))?;
+        let rounding = judge.rounding(i, &|n| values.get(n), &exact)?;
+        for ((name, value), rounding) in step.outputs.iter().zip(exact).zip(&rounding) {
+            match task.replay.get(name) {
+                Some(recorded) => values.put(name, recorded.clone()),
+                None => {
+                    found.extend(decides(&value, rounding).then(|| (name.clone(), value.clone())));
+                    values.put(name, value);
+                }
+            }
+        }
+        values.drop_after(i, &release);
+    }
+    Ok(found)
+}
+
+/// Whether no noise may move a value: an integer, a truth value, a decision.
+fn decides(value: &Tensor, rounding: &Rounding) -> bool {
+    !value.dtype().is_float() || matches!(rounding, Rounding::Decision(_))
+}
+
+fn deviation(exact: &Tensor, noisy: &Tensor, axis: Option<usize>, rows: bool) -> Option<Channels> {
+    match (exact.shape(), rows) {
+        (&[b, g, a], true) => {
+            let flat = |t: &Tensor| Tensor::from_vec(&[b * g, a], t.to_f64());
+            (exact.shape() == noisy.shape()).then(|| noise::deviation(&flat(exact), &flat(noisy), axis))?
+        }
+        _ => noise::deviation(exact, noisy, axis),
+    }
 }
 
 /// Half precision, which the shadow has only where a node casts to it.

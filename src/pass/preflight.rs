@@ -90,11 +90,14 @@ pub fn faults(scenario: &Scenario) -> Result<()> {
         return Err(Error::usage(format!("fault '{name}' shows in gradients only, and those of the reference are not computed"))
             .next("put it into the candidate"));
     }
-    let floor = scenario.tolerance.is_floor();
+    let (floor, engine) = (scenario.tolerance.is_floor(), scenario.candidate.engine());
     match gradient_fault(&scenario.candidate) {
         Some(name) if !(scenario.runs(Stage::Grad) && floor) => {
             Err(Error::usage(format!("fault '{name}' shows in gradients only, and this scenario compares none"))
                 .next("add [training], and keep the stage grad and tolerance = { kind = \"floor\" }"))
+        }
+        Some(name) if engine != "libtorch" => {
+            Err(Error::usage(format!("fault '{name}' shows in gradients only, and {engine} gives none")).next("of = \"libtorch\""))
         }
         Some(_) | None => Ok(()),
     }

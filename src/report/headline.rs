@@ -338,6 +338,7 @@ pub fn provenance(by: &ToleranceBy) -> String {
         ToleranceBy::CandidateNoise { runs } => {
             format!("{} x the candidate's own Monte Carlo spread, {runs} runs, at most 1e-3 of the values", crate::floor::noise::R)
         }
+        ToleranceBy::Positives => "the same positives".into(),
         ToleranceBy::Exact => "exact".into(),
         ToleranceBy::Stated => "stated".into(),
         ToleranceBy::Unjudged => "not judged".into(),

@@ -4,6 +4,7 @@ use super::{number, table};
 use crate::error::printable;
 use crate::run::Run;
 use crate::scenario::Stage;
+use crate::scenario::training::PREDICTIONS;
 use crate::verdict::Outcome;
 
 /// One line per stage, then the ledger; nothing where the graph has no training side.
@@ -39,12 +40,18 @@ fn ledger(run: &Run) -> String {
             let found = term.into.iter().find(|i| i.who == who && i.tensor == tensor);
             found.map_or("-".into(), |i| i.norm.map_or("none".into(), number))
         };
-        for v in &term.opinions {
-            let who = if v.who == "kernel" { "f64 graph" } else { &v.who };
-            let cells =
-                [term.name.clone(), v.who.clone(), number(v.value), number(term.weight), number(v.normaliser), number(v.contribution)];
-            rows.push(cells.into_iter().chain(["pred_scores", "pred_distri"].map(|t| norm(who, t))).map(|c| printable(&c)).collect());
-        }
+        let mut row = |who: &str, [value, normaliser, contribution]: [Option<f64>; 3]| {
+            let or_dash = |v: Option<f64>| v.map_or("-".to_string(), number);
+            let cells = [term.name.clone(), who.into(), or_dash(value), number(term.weight), or_dash(normaliser), or_dash(contribution)];
+            rows.push(cells.into_iter().chain(PREDICTIONS.map(|t| norm(who, t))).map(|c| printable(&c)).collect());
+        };
+        term.opinions.iter().for_each(|v| row(&v.who, [Some(v.value), v.normaliser, Some(v.contribution)]));
+        // Who gives gradients and no value: the f64 graph.
+        let mut others: Vec<&str> =
+            term.into.iter().map(|i| i.who.as_str()).filter(|w| !term.opinions.iter().any(|v| v.who == *w)).collect();
+        others.sort_unstable();
+        others.dedup();
+        others.into_iter().for_each(|who| row(who, [None; 3]));
     }
     let head = ["term", "opinion", "value", "weight", "normaliser", "contribution", "|gradient| scores", "|gradient| distances"];
     format!("\n{}", table(&head, &rows))

@@ -1,31 +1,41 @@
 //! assign: do two assigners make the same anchors positive for the same ground truth, and if not: a tie, or another rule?
 //!
 //! Positives are compared as sets of (ground truth, anchor). A difference is a tie flip where the f64 reference's margin of the
-//! decision is below what rounding can move, else a difference of rules. Where the owners agree, labels and boxes are exact.
+//! decision is below what rounding can move, else a difference of rules. Where the owners agree, labels are exact, boxes and soft
+//! targets are values. What background holds is a convention (no class, class -1, that of the first object): said, not judged.
 
 use crate::compare::json;
-use crate::kernel::assign::{Assignment, Decision};
+use crate::floor::Family;
+use crate::kernel::assign::{Assignment, Decision, Margin};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
-/// One opinion on who owns which anchor; every vector is over images and anchors, row-major.
+/// One opinion on who owns which anchor; every vector is over images and anchors, row-major. A target is None where it is not known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assigned {
     pub images: usize,
     pub anchors: usize,
     pub owner: Vec<Option<usize>>,
-    pub labels: Vec<i64>,
+    pub labels: Option<Vec<i64>>,
     /// Four corners each.
-    pub boxes: Vec<f64>,
+    pub boxes: Option<Vec<f64>>,
+    /// One soft target per class each.
+    pub scores: Option<Vec<f64>>,
+    /// Unit roundoff of the boxes.
+    pub unit: f64,
 }
 
-/// What rounding can move, per ground truth of one image.
+/// What rounding can move; not finite where nothing can be said of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ties {
     /// By image and row: the largest error of the alignment metric.
     pub metric: Vec<f64>,
     /// By image and row: the largest error of an overlap.
     pub overlap: Vec<f64>,
+    /// By image and anchor: the largest error of a soft target made of the same predictions; None where the predictions are not the same, and
+    /// what soft targets differ by is said alone.
+    pub scores: Option<Vec<f64>>,
 }
 
 /// What the stage found.
@@ -33,6 +43,9 @@ pub struct Ties {
 pub struct Report {
     pub counts: Vec<Count>,
     pub differences: Vec<Difference>,
+    /// What nobody could look at, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untested: Vec<String>,
 }
 
 /// How many positives one opinion has, and of what they were counted.
@@ -61,19 +74,37 @@ pub enum Degenerate {
 }
 
 /// One opinion against another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     pub who: String,
     pub against: String,
+    /// Sizes that do not fit each other: nothing else was compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlike: Option<String>,
     /// Positives that only `who` has, only `against` has, and those that another ground truth owns.
     pub extra: usize,
     pub missing: usize,
     pub moved: usize,
     /// How many of these are ties.
     pub tie_flips: usize,
-    /// Anchors whose owner agrees and whose label or box does not.
+    /// How many of these, and soft targets of how many anchors, cannot be judged: nothing can be said of what rounding moves there.
+    #[serde(default)]
+    pub unjudged: usize,
+    #[serde(default)]
+    pub unjudged_scores: usize,
+    /// Positives whose owner agrees and whose label or box does not; anchors whose soft targets do not.
     pub labels: usize,
     pub boxes: usize,
+    #[serde(default)]
+    pub scores: usize,
+    /// The largest difference of a corner and of a soft target, of those that were compared.
+    #[serde(default, with = "json")]
+    pub largest_box: f64,
+    #[serde(default, with = "json")]
+    pub largest_score: f64,
+    /// Background anchors with another label or box: a convention, not judged.
+    #[serde(default)]
+    pub background: usize,
     /// The first difference that is no tie.
     pub first: Option<First>,
 }
@@ -112,24 +143,60 @@ const SHOWN: usize = 16;
 impl Difference {
     /// Differences that rounding does not explain.
     pub fn rules(&self) -> usize {
-        self.extra + self.missing + self.moved - self.tie_flips
+        self.extra + self.missing + self.moved - self.tie_flips - self.unjudged
     }
 
     pub fn over(&self) -> bool {
-        self.rules() + self.labels + self.boxes > 0
+        self.unlike.is_some() || self.first.is_some() || self.labels + self.boxes + self.scores > 0
+    }
+
+    /// Whether all positives agree, but for proved ties.
+    pub fn is_settled(&self) -> bool {
+        !self.over() && self.unjudged + self.unjudged_scores == 0
+    }
+}
+
+impl Report {
+    /// Whether this opinion was looked at.
+    pub fn has(&self, who: &str) -> bool {
+        self.counts.iter().any(|c| c.who == who) && self.differences.iter().any(|d| d.who == who)
     }
 }
 
 impl Assigned {
-    /// The opinion in tensors of the standard names; None where one is missing or does not fit.
-    pub fn read(get: &dyn Fn(&str) -> Option<Tensor>) -> Option<Self> {
-        let mask = get("assign.fg_mask")?;
-        let [images, anchors] = *mask.shape() else { return None };
-        let (index, labels) = (get("assign.gt_index")?.to_i64()?, get("assign.target_labels")?.to_i64()?);
-        let boxes = get("assign.target_boxes")?.to_f64();
-        let fits = index.len() == mask.numel() && labels.len() == mask.numel() && boxes.len() == 4 * mask.numel();
-        let owner = mask.to_f64().iter().zip(&index).map(|(m, g)| (*m != 0.0).then_some(*g as usize)).collect();
-        fits.then_some(Self { images, anchors, owner, labels, boxes })
+    /// The opinion in tensors of the standard names.
+    ///
+    /// # Errors
+    /// Says which tensor is missing or does not fit, of the two that tell who owns what.
+    pub fn read(get: &dyn Fn(&str) -> Option<Tensor>) -> Result<Self, String> {
+        let need = |name: &str| get(name).ok_or_else(|| format!("'{name}' is missing"));
+        let (mask, index) = (need("assign.fg_mask")?, need("assign.gt_index")?);
+        let [images, anchors] = *mask.shape() else { return Err(format!("'assign.fg_mask' has shape {:?}, not [B, A]", mask.shape())) };
+        let rows = index.to_i64().filter(|i| i.len() == mask.numel());
+        let rows = rows.ok_or_else(|| format!("'assign.gt_index' is {} {:?}, not integers like the mask", index.dtype(), index.shape()))?;
+        let owner = mask.to_f64().iter().zip(&rows).map(|(m, g)| (*m != 0.0).then_some(*g as usize)).collect();
+        let target = |name: &str, width: usize| get(name).filter(|t| t.numel() == width * mask.numel());
+        let scores = get("assign.target_scores").filter(|t| t.shape().len() == 3 && t.shape()[..2] == [images, anchors]);
+        let boxes = target("assign.target_boxes", 4);
+        Ok(Self {
+            images,
+            anchors,
+            owner,
+            labels: target("assign.target_labels", 1).and_then(|t| t.to_i64()),
+            unit: boxes.as_ref().map_or(0.0, |t| t.dtype().unit_roundoff()),
+            boxes: boxes.map(|t| t.to_f64()),
+            scores: scores.map(|t| t.to_f64()),
+        })
+    }
+
+    /// The targets that are not known, by their standard names.
+    pub fn lacks(&self) -> Vec<&'static str> {
+        let all = [
+            ("assign.target_labels", self.labels.is_none()),
+            ("assign.target_boxes", self.boxes.is_none()),
+            ("assign.target_scores", self.scores.is_none()),
+        ];
+        all.into_iter().filter(|(_, lacks)| *lacks).map(|(name, _)| name).collect()
     }
 
     /// The same from the f64 reference.
@@ -138,8 +205,10 @@ impl Assigned {
             images: assignments.len(),
             anchors: assignments.first().map_or(0, |a| a.owner.len()),
             owner: assignments.iter().flat_map(|a| a.owner.clone()).collect(),
-            labels: assignments.iter().flat_map(|a| a.labels.clone()).collect(),
-            boxes: assignments.iter().flat_map(|a| a.boxes.concat()).collect(),
+            labels: Some(assignments.iter().flat_map(|a| a.labels.clone()).collect()),
+            boxes: Some(assignments.iter().flat_map(|a| a.boxes.concat()).collect()),
+            scores: Some(assignments.iter().flat_map(|a| a.scores.clone()).collect()),
+            unit: 0.0,
         }
     }
 
@@ -166,59 +235,138 @@ impl Assigned {
     }
 }
 
-/// `ours` against `theirs`, with the margins of the f64 reference; None where they are of other sizes.
-pub fn difference(who: &str, against: &str, ours: &Assigned, theirs: &Assigned, judge: &[Assignment], ties: &Ties) -> Option<Difference> {
-    if (ours.images, ours.anchors) != (theirs.images, theirs.anchors) || judge.len() != ours.images {
-        return None;
+/// `ours` against `theirs`, with the margins of the f64 reference.
+pub fn difference(who: &str, against: &str, ours: &Assigned, theirs: &Assigned, judge: &[Assignment], ties: &Ties) -> Difference {
+    let mut d = Difference { who: who.into(), against: against.into(), ..Default::default() };
+    d.unlike = unlike(ours, theirs, judge);
+    if d.unlike.is_some() {
+        return d;
     }
-    let mut d = Difference {
-        who: who.into(),
-        against: against.into(),
-        extra: 0,
-        missing: 0,
-        moved: 0,
-        tie_flips: 0,
-        labels: 0,
-        boxes: 0,
-        first: None,
-    };
     for i in 0..ours.owner.len() {
         let (a, b) = (ours.owner[i], theirs.owner[i]);
-        if a == b {
-            d.labels += usize::from(ours.labels[i] != theirs.labels[i]);
-            d.boxes += usize::from(ours.boxes[4 * i..4 * i + 4] != theirs.boxes[4 * i..4 * i + 4]);
-            continue;
-        }
         match (a, b) {
+            _ if a == b => continue,
             (Some(_), None) => d.extra += 1,
             (None, _) => d.missing += 1,
             (Some(_), Some(_)) => d.moved += 1,
         }
         let (image, anchor) = (i / ours.anchors, i % ours.anchors);
         match flip(&judge[image], image, anchor, [a, b], ties) {
-            None => d.tie_flips += 1,
-            Some(first) => d.first = d.first.take().or(Some(first)),
+            Flip::Tie => d.tie_flips += 1,
+            Flip::Unknown => d.unjudged += 1,
+            Flip::Rule(first) => d.first = d.first.take().or(Some(first)),
         }
     }
-    Some(d)
+    targets(&mut d, ours, theirs, ties);
+    d
 }
 
-/// None for a tie; else what was decided otherwise.
-fn flip(judge: &Assignment, image: usize, anchor: usize, [owner, expected]: [Option<usize>; 2], ties: &Ties) -> Option<First> {
+/// Why nothing can be compared.
+fn unlike(ours: &Assigned, theirs: &Assigned, judge: &[Assignment]) -> Option<String> {
+    let size = |a: &Assigned| (a.images, a.anchors);
+    let (own, expected) = (size(ours), size(theirs));
+    (own != expected || judge.len() != ours.images)
+        .then(|| format!("{} images of {} anchors, expected {} of {}", own.0, own.1, expected.0, expected.1))
+}
+
+/// Compares the targets where the owners agree.
+fn targets(d: &mut Difference, ours: &Assigned, theirs: &Assigned, ties: &Ties) {
+    // Soft targets are shares of the best of all anchors of an object: one that flips moves them all.
+    let moved: HashSet<(usize, usize)> = (0..ours.owner.len())
+        .filter(|i| ours.owner[*i] != theirs.owner[*i])
+        .flat_map(|i| [ours.owner[i], theirs.owner[i]].into_iter().flatten().map(move |g| (i / ours.anchors, g)))
+        .collect();
+    let allowed = shares(ours, ties);
+    for i in (0..ours.owner.len()).filter(|i| ours.owner[*i] == theirs.owner[*i]) {
+        let label = ours.labels.as_ref().zip(theirs.labels.as_ref()).is_some_and(|(a, b)| a[i] != b[i]);
+        let corners = ours.boxes.as_ref().zip(theirs.boxes.as_ref()).map(|(a, b)| (&a[4 * i..4 * i + 4], &b[4 * i..4 * i + 4]));
+        match ours.owner[i] {
+            None => d.background += usize::from(label || corners.is_some_and(|(a, b)| a != b)),
+            Some(_) => {
+                d.labels += usize::from(label);
+                corners.into_iter().for_each(|(a, b)| boxes(d, a, b, ours.unit.max(theirs.unit)));
+            }
+        }
+        if !ours.owner[i].is_some_and(|g| moved.contains(&(i / ours.anchors, g))) {
+            scores(d, ours, theirs, i, allowed.as_ref().map(|a| a[i]));
+        }
+    }
+}
+
+/// A box is a copy of a ground truth, or one that was divided by its stride and multiplied again: a rounding each.
+fn boxes(d: &mut Difference, a: &[f64], b: &[f64], unit: f64) {
+    let off: Vec<f64> = a.iter().zip(b).map(|(a, b)| apart(*a, *b)).collect();
+    d.largest_box = off.iter().copied().fold(d.largest_box, f64::max);
+    let over = |(off, b): (&f64, &f64)| *off > Family::Arithmetic.allowed(1) * unit * b.abs();
+    d.boxes += usize::from(off.iter().zip(b).any(over));
+}
+
+/// Soft targets of anchor `i`: None where they are not judged, and what each may be off by, where it is known.
+fn scores(d: &mut Difference, ours: &Assigned, theirs: &Assigned, i: usize, allowed: Option<Option<f64>>) {
+    let Some((a, b)) = ours.scores.as_ref().zip(theirs.scores.as_ref()) else { return };
+    let classes = [a.len(), b.len()].map(|n| n / ours.owner.len());
+    if classes[0] != classes[1] {
+        d.unlike = Some(format!("soft targets of {} classes, expected {}", classes[0], classes[1]));
+        return;
+    }
+    let row = i * classes[0]..(i + 1) * classes[0];
+    let off = a[row.clone()].iter().zip(&b[row]).map(|(a, b)| apart(*a, *b)).fold(0.0, f64::max);
+    d.largest_score = d.largest_score.max(off);
+    match allowed {
+        _ if off == 0.0 => {}
+        _ if off.is_infinite() => d.scores += 1,
+        None => {}
+        Some(Some(allowed)) if allowed.is_finite() => d.scores += usize::from(off > allowed),
+        Some(_) => d.unjudged_scores += 1,
+    }
+}
+
+/// By anchor, what rounding moves in the soft targets of its owner; None where it is not known.
+fn shares(ours: &Assigned, ties: &Ties) -> Option<Vec<Option<f64>>> {
+    let spread = ties.scores.as_ref()?;
+    let mut largest = std::collections::HashMap::new();
+    let key = |i: usize| (i / ours.anchors, ours.owner[i]);
+    for (i, s) in spread.iter().enumerate().take(ours.owner.len()) {
+        largest.entry(key(i)).and_modify(|m: &mut f64| *m = m.max(*s)).or_insert(*s);
+    }
+    Some((0..ours.owner.len()).map(|i| largest.get(&key(i)).copied()).collect())
+}
+
+/// How far two numbers are apart; infinite where only one of them is a number.
+fn apart(a: f64, b: f64) -> f64 {
+    match (a - b).abs() {
+        _ if a == b || (a.is_nan() && b.is_nan()) => 0.0,
+        off if off.is_nan() => f64::INFINITY,
+        off => off,
+    }
+}
+
+/// What a differing owner is.
+enum Flip {
+    Tie,
+    /// Nothing can be said of what rounding moves there.
+    Unknown,
+    Rule(First),
+}
+
+fn flip(judge: &Assignment, image: usize, anchor: usize, [owner, expected]: [Option<usize>; 2], ties: &Ties) -> Flip {
     // The reference sides with one of the two; the other is what would have had to be decided.
     let other = if judge.owner[anchor] == owner { expected } else { owner };
-    let margin = judge.distance(anchor, other);
+    let known = other.is_none_or(|g| g < judge.trails.len());
+    let margin = known.then(|| judge.distance(anchor, other)).flatten();
     let row = owner.or(expected).unwrap_or(0);
     let at = |of: &[f64]| of.get(image * judge.trails.len() + row).copied().unwrap_or(0.0);
-    let bound = |m: &crate::kernel::assign::Margin| match m.decision {
+    let bound = |m: &Margin| match m.decision {
         Decision::TopK | Decision::Positive => at(&ties.metric),
         Decision::Threshold | Decision::Largest => at(&ties.overlap),
         // A depth is a difference of two coordinates: one rounding each, and one of the difference.
         Decision::Inside | Decision::Valid => 4.0 * m.scale * 2f64.powi(-24),
     };
     let (gap, limit) = margin.as_ref().map_or((f64::INFINITY, 0.0), |m| (m.gap, bound(m)));
-    if gap <= limit {
-        return None;
+    match gap <= limit {
+        true if gap == 0.0 || limit.is_finite() => return Flip::Tie,
+        true if gap.is_finite() => return Flip::Unknown,
+        true | false => {}
     }
     let trail = judge.trails.get(row);
     let shown = trail.map_or(vec![], |t| {
@@ -226,7 +374,7 @@ fn flip(judge: &Assignment, image: usize, anchor: usize, [owner, expected]: [Opt
         t.candidates.iter().take(SHOWN).map(of).collect()
     });
     let decision = margin.map_or("none".into(), |m| format!("{:?}", m.decision).to_lowercase());
-    Some(First { image, anchor, owner, expected, decision, gap, bound: limit, candidates: shown })
+    Flip::Rule(First { image, anchor, owner, expected, decision, gap, bound: limit, candidates: shown })
 }
 
 #[cfg(test)]
@@ -247,7 +395,7 @@ mod tests {
     }
 
     fn of(who: &Assigned, judge: &Assignment, ties: &Ties) -> Difference {
-        difference("candidate", "reference", who, &Assigned::of(std::slice::from_ref(judge)), std::slice::from_ref(judge), ties).unwrap()
+        difference("candidate", "reference", who, &Assigned::of(std::slice::from_ref(judge)), std::slice::from_ref(judge), ties)
     }
 
     #[test]
@@ -270,20 +418,102 @@ mod tests {
         let first = d.first.unwrap();
         assert_eq!((first.anchor, first.owner, first.expected), (lost, None, j.owner[lost]));
         assert!(first.gap > 0.0 && !first.candidates.is_empty());
-        let wide = Ties { metric: vec![1.0; 2], overlap: vec![1.0; 2] };
+        let wide = Ties { metric: vec![1.0; 2], overlap: vec![1.0; 2], scores: None };
         let d = of(&other, &j, &wide);
         assert_eq!((d.rules(), d.tie_flips, d.over()), (0, 1, false));
     }
 
-    #[test]
-    fn another_label_of_the_background_and_another_box_are_counted() {
+    /// The assignment with labels, boxes and soft targets changed at the first anchor that is positive, or is background.
+    fn retargeted(positive: bool, change: impl Fn(&mut i64, &mut [f64], &mut [f64])) -> Difference {
         let j = judge();
         let mut other = Assigned::of(std::slice::from_ref(&j));
-        let free = j.owner.iter().position(Option::is_none).unwrap();
-        other.labels[free] += 1;
-        other.boxes[4 * free + 2] += 1.0;
+        let i = j.owner.iter().position(|o| o.is_some() == positive).unwrap();
+        let Assigned { labels: Some(labels), boxes: Some(boxes), scores: Some(scores), .. } = &mut other else { panic!() };
+        change(&mut labels[i], &mut boxes[4 * i..4 * i + 4], &mut scores[2 * i..2 * i + 2]);
+        other.unit = 2f64.powi(-24);
+        of(&other, &j, &Ties { scores: Some(vec![1e-6; j.owner.len()]), ..Ties::default() })
+    }
+
+    #[test]
+    fn what_background_holds_is_said_and_never_judged_and_what_a_positive_holds_is() {
+        for label in [-1, 2, 7, i64::MIN] {
+            let d = retargeted(false, |l, b, _| (*l, b[2]) = (label, -1.0));
+            assert_eq!((d.background, d.labels, d.boxes, d.over()), (1, 0, 0, false), "{label}");
+        }
+        assert!(retargeted(false, |_, _, s| s[0] = 0.1).over(), "a soft target on background enters the loss");
+        assert_eq!(retargeted(true, |l, _, _| *l += 1).labels, 1);
+        assert_eq!(retargeted(true, |_, b, _| b[2] += 1.0).boxes, 1);
+        assert_eq!(retargeted(true, |_, b, _| b[2] = f64::NAN).boxes, 1);
+        assert_eq!(retargeted(true, |_, _, s| s[1] += 1e-3).scores, 1);
+        assert_eq!(retargeted(true, |_, _, s| s[1] = f64::NAN).scores, 1);
+    }
+
+    #[test]
+    fn boxes_and_soft_targets_that_are_off_by_rounding_agree_and_the_largest_difference_is_said() {
+        let d = retargeted(true, |_, b, s| (b[2], s[1]) = (b[2] * (1.0 + 2f64.powi(-24)), s[1] + 5e-7));
+        assert!(!d.over() && d.largest_box > 0.0 && (d.largest_score - 5e-7).abs() < 1e-12, "{d:?}");
+    }
+
+    #[test]
+    fn ties_are_looked_up_by_image_and_row() {
+        let j = judge();
+        let batch = [j.clone(), j.clone(), j.clone()];
+        let by_top_k = |a: &usize| j.distance(*a, None).is_some_and(|m| m.decision == Decision::TopK && m.gap < 1.0);
+        let lost = (0..j.owner.len()).find(by_top_k).unwrap();
+        let row = j.owner[lost].unwrap();
+        for image in 0..3 {
+            let mut other = Assigned::of(&batch);
+            other.owner[image * j.owner.len() + lost] = None;
+            let found = |wide: usize| {
+                let mut metric = vec![0.0; 6];
+                metric[wide] = 1.0;
+                difference("candidate", "reference", &other, &Assigned::of(&batch), &batch, &Ties { metric, ..Ties::default() })
+            };
+            for wide in 0..6 {
+                assert_eq!(found(wide).over(), wide != 2 * image + row, "image {image}, wide at {wide}");
+            }
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_known_of_rounding_a_difference_is_neither_a_tie_nor_a_rule() {
+        let j = judge();
+        let by_top_k = |a: &usize| j.distance(*a, None).is_some_and(|m| m.decision == Decision::TopK && m.gap > 0.0);
+        let lost = (0..j.owner.len()).find(by_top_k).unwrap();
+        let mut other = Assigned::of(std::slice::from_ref(&j));
+        other.owner[lost] = None;
+        let open = Ties { metric: vec![f64::INFINITY; 2], ..Ties::default() };
+        let d = of(&other, &j, &open);
+        assert_eq!((d.missing, d.tie_flips, d.unjudged, d.over()), (1, 0, 1, false));
+        // An owner that is no row of ground truth is no tie of anything.
+        other.owner[lost] = Some(usize::MAX);
+        assert!(of(&other, &j, &open).over());
+    }
+
+    #[test]
+    fn an_assignment_of_another_size_differs_and_says_both() {
+        let j = judge();
+        let mut other = Assigned::of(std::slice::from_ref(&j));
+        other.owner.truncate(64);
+        other.anchors = 64;
         let d = of(&other, &j, &Ties::default());
-        assert_eq!((d.labels, d.boxes, d.over()), (1, 1, true));
+        assert!(d.over() && d.unlike.unwrap().contains("1 images of 64 anchors, expected 1 of 84"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mask = Tensor::from_bytes(crate::tensor::DType::Bool, vec![1, 2], &[1, 0]).unwrap();
+        let has = |names: &'static [&'static str]| {
+            let mask = mask.clone();
+            move |n: &str| {
+                let t = if n == "assign.fg_mask" { mask.clone() } else { Tensor::from_vec(&[1, 2], vec![0i64, 0]) };
+                names.contains(&n).then_some(t)
+            }
+        };
+        assert_eq!(Assigned::read(&has(&[])).unwrap_err(), "'assign.fg_mask' is missing");
+        assert_eq!(Assigned::read(&has(&["assign.fg_mask"])).unwrap_err(), "'assign.gt_index' is missing");
+        let read = Assigned::read(&has(&["assign.fg_mask", "assign.gt_index", "assign.target_labels"])).unwrap();
+        assert_eq!((read.owner.clone(), read.lacks()), (vec![Some(0), None], vec!["assign.target_boxes", "assign.target_scores"]));
     }
 
     #[test]

@@ -8,8 +8,10 @@ use crate::compare::{compare, json};
 use crate::floor::noise::{Floor, axis_for};
 use crate::golden::estimate::{self, Seen};
 use crate::golden::sketch::Sketch;
-use crate::judge::{Limit, against};
+use crate::judge::{Differs, Limit, against};
+use crate::scenario::training::TERMS;
 use crate::tensor::Tensor;
+use crate::verdict::Judgement;
 use serde::{Deserialize, Serialize};
 
 /// What the stage found for one opinion.
@@ -60,6 +62,8 @@ pub enum State {
     OnlyHere,
     /// Shapes differ.
     OtherShape,
+    /// It differs, and nothing can be said of how far rounding moves it.
+    NotJudged,
 }
 
 impl State {
@@ -71,14 +75,20 @@ impl State {
             State::LostHere => "is lost here",
             State::OnlyHere => "is there, the reference has none",
             State::OtherShape => "has another shape",
+            State::NotJudged => "is not judged: a noisy run of the f64 graph left the domain of an operator",
         }
     }
 
     pub fn over(self) -> bool {
         match self {
-            State::Agrees | State::BothAbsent => false,
+            State::Agrees | State::BothAbsent | State::NotJudged => false,
             State::Differs | State::LostHere | State::OnlyHere | State::OtherShape => true,
         }
+    }
+
+    /// Whether it was held against a floor.
+    pub fn compared(self) -> bool {
+        self.over() || self == State::Agrees
     }
 }
 
@@ -90,7 +100,23 @@ impl Report {
 
     /// How many gradients were held against a floor.
     pub fn compared(&self) -> usize {
-        self.terms.iter().map(|t| t.gradients.len()).sum()
+        self.terms.iter().flat_map(|t| &t.gradients).filter(|g| g.state.compared()).count()
+    }
+
+    /// The first that nothing can be said of.
+    pub fn unjudged(&self) -> Option<(&str, &Gradient)> {
+        self.terms.iter().find_map(|t| t.gradients.iter().find(|g| g.state == State::NotJudged).map(|g| (t.term.as_str(), g)))
+    }
+
+    /// Whether the loss as it is trained was looked at: the total's gradients, or those of all its terms.
+    pub fn is_whole(&self) -> bool {
+        let has = |term: &str| self.terms.iter().any(|t| t.term == term && !t.gradients.is_empty());
+        has("total") || TERMS.iter().all(|t| has(t))
+    }
+
+    /// One of which nothing was judged.
+    pub fn nothing(who: &str, against: &str, why: String) -> Self {
+        Self { who: who.into(), against: against.into(), terms: vec![], abstained: Some(why) }
     }
 }
 
@@ -106,6 +132,14 @@ pub struct Exact<'a> {
 impl Exact<'_> {
     fn judged(&self, name: &str, norm_candidate: Option<f64>, state: State, [ratio, max_abs, rel_l2]: [f64; 3]) -> Gradient {
         Gradient { name: name.into(), state, norm_reference: self.gradient.map(norm), norm_candidate, ratio, max_abs, rel_l2 }
+    }
+
+    /// The judgement of a difference of the term times `weight`, and error / tolerance, NaN where there is none. What no noise moves must be equal.
+    fn holds(&self, difference: &impl Differs, weight: f64) -> (Judgement, f64) {
+        let floor = Floor::sum(self.floor.iter().map(|f| (*f, weight)));
+        let judgement = against(difference, floor.as_ref().map_or(Limit::Exact { proved: None }, Limit::Spread));
+        let ratio = judgement.ratio().unwrap_or(f64::NAN);
+        (judgement, ratio)
     }
 }
 
@@ -132,16 +166,13 @@ pub fn judge(name: &str, exact: Exact, candidate: Option<&Tensor>, weight: f64) 
     let (r, c) = (Tensor::from_vec(&shape, r), Tensor::from_vec(&shape, c));
     let comparison = compare(r.view(), c.view(), axis_for(&shape));
     let Some(m) = comparison.metrics() else { return out(State::OtherShape, UNLIKE) };
-    let ratio = match exact.floor {
-        Some(floor) => against(m, Limit::Spread(floor)).ratio().map_or(f64::INFINITY, |r| r / weight.abs()),
-        None if comparison.identical() => 0.0,
-        None => f64::INFINITY,
-    };
-    let state = match (ratio <= 1.0, lost) {
-        (true, _) => State::Agrees,
-        (false, (true, _)) => State::LostHere,
-        (false, (_, true)) => State::OnlyHere,
-        (false, _) => State::Differs,
+    let (judgement, ratio) = exact.holds(m, weight);
+    let state = match (judgement, lost) {
+        (Judgement::Within(_) | Judgement::Tie(_), _) => State::Agrees,
+        (Judgement::NotJudged(_), _) => State::NotJudged,
+        (Judgement::Over(_), (true, _)) => State::LostHere,
+        (Judgement::Over(_), (_, true)) => State::OnlyHere,
+        (Judgement::Over(_), _) => State::Differs,
     };
     out(state, [ratio, m.max_abs.value, m.rel_l2])
 }
@@ -155,13 +186,16 @@ pub fn judge_sketch(name: &str, exact: Exact, golden: &Sketch, weight: f64) -> G
     let Some(gradient) = exact.gradient else { return out(State::OnlyHere, [f64::INFINITY, golden.norm, f64::INFINITY]) };
     let narrow = gradient.to_f64().iter().map(|v| (v * weight) as f32).collect::<Vec<f32>>();
     let seen = estimate::against(golden, Tensor::from_vec(gradient.shape(), narrow).view());
-    let told = exact.floor.and_then(|floor| against(&Sketched { seen: &seen, numel: gradient.numel() }, Limit::Spread(floor)).ratio());
-    let ratio = told.map_or(f64::INFINITY, |t| t / weight.abs());
+    let (judgement, ratio) = exact.holds(&Sketched { seen: &seen, numel: gradient.numel() }, weight);
+    let state = match judgement {
+        Judgement::Within(_) | Judgement::Tie(_) => State::Agrees,
+        Judgement::NotJudged(_) => State::NotJudged,
+        Judgement::Over(_) => State::Differs,
+    };
     match &seen {
         Seen::Attributes(_) => out(State::OtherShape, UNLIKE),
-        Seen::Values(e) if ratio <= 1.0 => out(State::Agrees, [ratio, e.distance, e.relative]),
-        Seen::Values(e) if told.is_some() => out(State::Differs, [ratio, e.distance, e.relative]),
-        Seen::Values(_) | Seen::NotFinite { .. } => out(State::Differs, UNLIKE),
+        Seen::Values(e) => out(state, [ratio, e.distance, e.relative]),
+        Seen::NotFinite { .. } => out(State::Differs, UNLIKE),
     }
 }
 
@@ -196,6 +230,26 @@ mod tests {
         assert_eq!(found(Some(&a), Some(&far), Some(&floor(1e-7))), State::Differs);
         assert_eq!(found(Some(&a), Some(&t([1.0, 2.0, f64::NAN])), Some(&floor(1e-7))), State::Differs);
         assert_eq!(found(Some(&a), Some(&Tensor::of(&[1], &[1.0])), None), State::OtherShape);
+    }
+
+    #[test]
+    fn an_open_floor_is_no_tolerance() {
+        let (a, off, nan) = (t([1.0, 2.0, 3.0]), t([9.0; 3]), t([1.0, f64::NAN, 3.0]));
+        let open = floor(f64::INFINITY);
+        assert_eq!(found(Some(&a), Some(&off), Some(&open)), State::NotJudged);
+        assert_eq!(found(Some(&a), Some(&a), Some(&open)), State::Agrees);
+        assert_eq!(found(Some(&a), Some(&nan), Some(&open)), State::Differs);
+        let judged = judge("w", Exact { gradient: Some(&a), floor: Some(&open) }, Some(&off), 0.5);
+        assert!(judged.ratio.is_nan() && !judged.state.over() && !judged.state.compared());
+    }
+
+    #[test]
+    fn what_neither_has_is_not_counted_as_held_against_a_floor() {
+        let a = t([1.0, 2.0, 3.0]);
+        let one = |g: Option<&Tensor>| judge("w", Exact { gradient: g, floor: Some(&floor(1e-7)) }, g, 1.0);
+        let terms = vec![TermGradients { term: "total".into(), gradients: vec![one(None), one(Some(&a))] }];
+        let report = Report { who: "candidate".into(), against: "f64 graph".into(), terms, abstained: None };
+        assert_eq!((report.compared(), report.is_whole()), (1, true));
     }
 
     #[test]

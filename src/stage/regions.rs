@@ -4,13 +4,15 @@ use crate::error::Result;
 use crate::graph::Graph;
 use crate::scenario::Stage;
 use crate::scenario::training::{ASSIGNED, LOSSES, PREDICTIONS, TERMS, Training};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Stage and terms of every step, by step index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Regions {
     stages: Vec<Stage>,
     terms: Vec<Vec<&'static str>>,
+    /// The step of every node and of every tensor.
+    places: HashMap<String, usize>,
 }
 
 impl Regions {
@@ -34,7 +36,13 @@ impl Regions {
         let stages: Vec<Stage> = steps.clone().map(|i| stage(&i)).collect();
         let belongs = |i: usize, term: &HashSet<usize>| stages[i] == Stage::Loss && term.contains(&i);
         let named = |i: usize| TERMS.into_iter().zip(&terms).filter(|(_, t)| belongs(i, t)).map(|(n, _)| n).collect();
-        Ok(Self { terms: steps.map(named).collect(), stages })
+        let names = |i: usize| graph.steps[i].outputs.iter().chain([&graph.steps[i].name]).map(move |n| (n.clone(), i));
+        Ok(Self { terms: steps.clone().map(named).collect(), places: steps.flat_map(names).collect(), stages })
+    }
+
+    /// The step of a node or a tensor; None without a training side.
+    pub fn step(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
     }
 
     /// The stage of step `i`; without a training side every step is of the activations.

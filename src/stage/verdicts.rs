@@ -3,7 +3,7 @@
 use super::golden::Witnessed;
 use super::loss::{Flag, FlagKind};
 use super::regions::Regions;
-use super::{StageVerdict, Stages};
+use super::{StageVerdict, Stages, assign, grad};
 use crate::params::Cause;
 use crate::report::number;
 use crate::scenario::Stage;
@@ -13,13 +13,17 @@ use crate::verdict::{Origin, Outcome, Verdict};
 /// One verdict per stage of `stages`, which are those that were asked for; `behind` says whether the stages behind the activations ran.
 pub fn verdicts(stages: &[Stage], verdict: &Verdict, regions: &Regions, found: &Stages, behind: bool) -> Vec<StageVerdict> {
     let no_shadow = |stage| StageVerdict::nothing(stage, "not compared: these stages need the f64 shadow (tolerance = \"floor\")".into());
+    let rest = |stage: Stage| off(verdict).filter(|first| home(first, stages, regions) == stage);
     let own = |stage: &Stage| match stage {
         Stage::Inputs => inputs(verdict),
         Stage::Params => params(found),
-        Stage::Activations => activations(verdict, regions),
+        Stage::Activations => activations(verdict, regions, rest(Stage::Activations)),
         Stage::Assign | Stage::Loss | Stage::Grad if !behind => no_shadow(*stage),
-        Stage::Assign => at_origin(Stage::Assign, verdict, regions).unwrap_or_else(|| assign(found)),
-        Stage::Loss => at_origin(Stage::Loss, verdict, regions).map_or_else(|| loss(found), |v| with_weights(v, found)),
+        Stage::Assign => at_origin(Stage::Assign, verdict, regions).unwrap_or_else(|| or_rest(assign(found), rest(*stage), regions)),
+        Stage::Loss => match at_origin(Stage::Loss, verdict, regions) {
+            Some(at_origin) => with_weights(at_origin, found),
+            None => or_rest(loss(found), rest(*stage), regions),
+        },
         Stage::Grad => grad(found),
     };
     let one = |stage: &Stage| match own(stage) {
@@ -79,14 +83,39 @@ fn inputs(v: &Verdict) -> StageVerdict {
     }
 }
 
-fn activations(v: &Verdict, regions: &Regions) -> StageVerdict {
+/// The first tensor or node that is off where no node is known to be at fault.
+fn off(v: &Verdict) -> Option<&str> {
+    let drift = v.drift.as_ref().map(|d| d.first.as_str());
+    v.untested.first().map(String::as_str).or(drift).or(v.only_unobserved.first().map(|u| u.name.as_str()))
+}
+
+/// The stage, of those that were asked for, that a tensor or node belongs to.
+fn home(name: &str, stages: &[Stage], regions: &Regions) -> Stage {
+    regions.step(name).map(|i| regions.stage(i)).filter(|s| stages.contains(s)).unwrap_or(Stage::Activations)
+}
+
+/// What the stage itself found, unless all it has is a tensor that is off.
+fn or_rest(found: StageVerdict, rest: Option<&str>, regions: &Regions) -> StageVerdict {
+    match rest.filter(|_| found.outcome != Outcome::Diverge) {
+        None => found,
+        Some(first) => {
+            let terms = regions.step(first).map_or(&[][..], |i| regions.terms(i));
+            diverge(
+                found.stage,
+                first,
+                terms.first().map(|t| t.to_string()),
+                vec![format!("first at '{first}'; no node is at fault alone")],
+            )
+        }
+    }
+}
+
+fn activations(v: &Verdict, regions: &Regions, rest: Option<&str>) -> StageVerdict {
     if let Some(found) = at_origin(Stage::Activations, v, regions) {
         return found;
     }
     // What has no origin of its own, and none in a later stage either, is the network's.
     let elsewhere = !v.origins.is_empty();
-    let drift = v.drift.as_ref().map(|d| d.first.as_str());
-    let rest = v.untested.first().map(String::as_str).or(drift).or(v.only_unobserved.first().map(|u| u.name.as_str()));
     match (rest, v.outcome) {
         (Some(first), _) if !elsewhere => {
             diverge(Stage::Activations, first, None, vec![format!("first at '{first}'; no node is at fault alone")])
@@ -113,19 +142,47 @@ fn at_origin(stage: Stage, v: &Verdict, regions: &Regions) -> Option<StageVerdic
 
 fn assign(found: &Stages) -> StageVerdict {
     let Some(report) = &found.assign else { return StageVerdict::nothing(Stage::Assign, "not compared".into()) };
+    match report.differences.iter().find(|d| d.over()) {
+        Some(d) => other_assignment(d),
+        None => same_assignment(report),
+    }
+}
+
+fn same_assignment(report: &assign::Report) -> StageVerdict {
+    let rest = report.untested.join("; ");
+    if let Some(who) = ["reference", "candidate"].into_iter().find(|who| !report.has(who)) {
+        let why = if rest.is_empty() { format!("the assignment of the {who} was not compared") } else { rest };
+        return StageVerdict::nothing(Stage::Assign, why);
+    }
+    if let Some(d) = report.differences.iter().find(|d| d.unjudged + d.unjudged_scores > 0) {
+        let (owners, scores) = (d.unjudged, d.unjudged_scores);
+        let fact = format!("{} against {}: {owners} positives and the soft targets of {scores} anchors differ", d.who, d.against);
+        return StageVerdict::nothing(Stage::Assign, format!("{fact}, and nothing can be said of what rounding moves there"));
+    }
     let flips: usize = report.differences.iter().map(|d| d.tie_flips).sum();
-    let Some(d) = report.differences.iter().find(|d| d.over()) else {
-        return match report.differences.is_empty() {
-            true => StageVerdict::nothing(Stage::Assign, "the assignments could not be read".into()),
-            false => {
-                let positives: Vec<String> = report.counts.iter().map(|c| format!("{} {}", c.who, c.positives)).collect();
-                StageVerdict::agree(Stage::Assign, format!("the same positives by pairs ({}); {flips} tie flips", positives.join(", ")))
-            }
-        };
-    };
+    let positives: Vec<String> = report.counts.iter().map(|c| format!("{} {}", c.who, c.positives)).collect();
+    let mut says = vec![format!("the same positives by pairs ({}); {flips} tie flips", positives.join(", "))];
+    says.extend(conventions(report));
+    says.extend(Some(rest).filter(|r| !r.is_empty()));
+    StageVerdict { says, ..StageVerdict::agree(Stage::Assign, String::new()) }
+}
+
+/// What differs and is nothing to judge: background, and what rounding makes of the targets.
+fn conventions(report: &assign::Report) -> Option<String> {
+    let d = report.differences.iter().find(|d| d.background > 0 && d.against == "reference")?;
+    Some(format!(
+        "{} background anchors of the {} have another label or box than the reference's: a convention, nothing is trained by it",
+        d.background, d.who
+    ))
+}
+
+fn other_assignment(d: &assign::Difference) -> StageVerdict {
+    if let Some(unlike) = &d.unlike {
+        return diverge(Stage::Assign, "assign.fg_mask", None, vec![format!("{} against {}: {unlike}", d.who, d.against)]);
+    }
     let mut says = vec![format!(
-        "{} against {}: {} positives more, {} fewer, {} at another ground truth ({} of these are ties), {} labels and {} boxes differ",
-        d.who, d.against, d.extra, d.missing, d.moved, d.tie_flips, d.labels, d.boxes
+        "{} against {}: {} positives more, {} fewer, {} at another ground truth ({} of these are ties), {} labels, {} boxes and {} soft targets differ",
+        d.who, d.against, d.extra, d.missing, d.moved, d.tie_flips, d.labels, d.boxes, d.scores
     )];
     says.extend(d.first.as_ref().map(|f| {
         let owner = |o: Option<usize>| o.map_or("background".into(), |g| format!("ground truth {g}"));
@@ -140,9 +197,12 @@ fn assign(found: &Stages) -> StageVerdict {
             number(f.bound)
         )
     }));
-    let first = match (d.rules(), d.labels) {
-        (0, 0) => "assign.target_boxes",
-        (0, _) => "assign.target_labels",
+    let values = [("corners", d.largest_box, d.boxes), ("soft targets", d.largest_score, d.scores)];
+    says.extend(values.into_iter().filter(|v| v.2 > 0).map(|(what, off, _)| format!("{what} are off by up to {}", number(off))));
+    let first = match (d.rules(), d.labels, d.boxes) {
+        (0, 0, 0) => "assign.target_scores",
+        (0, 0, _) => "assign.target_boxes",
+        (0, _, _) => "assign.target_labels",
         _ => "assign.fg_mask",
     };
     diverge(Stage::Assign, first, None, says)
@@ -150,14 +210,20 @@ fn assign(found: &Stages) -> StageVerdict {
 
 fn loss(found: &Stages) -> StageVerdict {
     let Some(report) = &found.loss else { return StageVerdict::nothing(Stage::Loss, "not compared".into()) };
-    match report.first() {
-        Some((what, says)) => {
-            let term = what.strip_prefix("loss.").unwrap_or(&what).to_string();
-            diverge(Stage::Loss, &what, Some(term), vec![says])
-        }
-        None if report.checks.is_empty() => StageVerdict::nothing(Stage::Loss, "the loss could not be read".into()),
-        None => StageVerdict::agree(Stage::Loss, format!("{} values as the f64 kernel says", report.checks.len())),
+    if let Some((what, says)) = report.first() {
+        let term = what.strip_prefix("loss.").unwrap_or(&what).to_string();
+        return diverge(Stage::Loss, &what, Some(term), vec![says]);
     }
+    if let Some(why) = ["reference", "candidate"].iter().find_map(|who| report.unjudged(who)) {
+        return StageVerdict::nothing(Stage::Loss, why);
+    }
+    let (behind, judged): (Vec<_>, Vec<_>) = report.checks.iter().partition(|c| c.judgement.why().is_some());
+    let mut says = vec![format!("{} values as the f64 kernel says", judged.len())];
+    if !behind.is_empty() {
+        says[0] += &format!(", {} behind ties of the assignment", behind.len());
+    }
+    says.extend(Some(report.untested.join("; ")).filter(|s| !s.is_empty()));
+    StageVerdict { says, ..StageVerdict::agree(Stage::Loss, String::new()) }
 }
 
 /// A node behind the terms belongs to none of them: a weight that no longer acts says which one it changed.
@@ -174,33 +240,41 @@ fn with_weights(at_origin: StageVerdict, found: &Stages) -> StageVerdict {
 }
 
 fn grad(found: &Stages) -> StageVerdict {
-    let compared: usize = found.grad.iter().map(|r| r.compared()).sum();
-    let abstained = found.grad.iter().find_map(|r| r.abstained.clone());
-    match found.grad.iter().find_map(|r| r.first().map(|(term, g)| (r, term, g))) {
-        Some((r, term, g)) => {
-            let norm = |n: Option<f64>| n.map_or("none".to_string(), number);
-            let says = format!(
-                "{} against {}: gradient of '{term}' by '{}' {}: norm {} instead of {}, {} x floor",
-                r.who,
-                r.against,
-                g.name,
-                g.state.say(),
-                norm(g.norm_candidate),
-                norm(g.norm_reference),
-                number(g.ratio)
-            );
-            diverge(Stage::Grad, &g.name, Some(term.into()), vec![says])
-        }
-        None if compared == 0 || abstained.is_some() => {
-            StageVerdict::nothing(Stage::Grad, abstained.unwrap_or_else(|| "no gradient was compared".into()))
-        }
-        None => StageVerdict::agree(Stage::Grad, format!("{compared} gradients within their floors")),
+    if let Some((r, (term, g))) = found.grad.iter().find_map(|r| Some((r, r.first()?))) {
+        return lost_or_other(r, term, g);
     }
+    let nothing = |why: String| StageVerdict::nothing(Stage::Grad, why);
+    let Some(candidate) = found.grad.iter().find(|r| r.who == "candidate") else { return nothing("no gradient was compared".into()) };
+    if let Some((r, (term, g))) = found.grad.iter().find_map(|r| Some((r, r.unjudged()?))) {
+        return nothing(format!("{}: gradient of '{term}' by '{}' {}", r.who, g.name, g.state.say()));
+    }
+    let compared: usize = found.grad.iter().map(|r| r.compared()).sum();
+    if candidate.compared() == 0 || !candidate.is_whole() {
+        return nothing(candidate.abstained.clone().unwrap_or_else(|| "no gradient was compared".into()));
+    }
+    let mut says = vec![format!("{compared} gradients within their floors")];
+    says.extend(found.grad.iter().filter_map(|r| Some(format!("{}: {}", r.who, r.abstained.as_ref()?))));
+    StageVerdict { says, ..StageVerdict::agree(Stage::Grad, String::new()) }
+}
+
+fn lost_or_other(r: &grad::Report, term: &str, g: &grad::Gradient) -> StageVerdict {
+    let norm = |n: Option<f64>| n.map_or("none".to_string(), number);
+    let says = format!(
+        "{} against {}: gradient of '{term}' by '{}' {}: norm {} instead of {}, {} x floor",
+        r.who,
+        r.against,
+        g.name,
+        g.state.say(),
+        norm(g.norm_candidate),
+        norm(g.norm_reference),
+        number(g.ratio)
+    );
+    diverge(Stage::Grad, &g.name, Some(term.into()), vec![says])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{assign, grad, loss};
+    use super::super::loss;
     use super::*;
 
     fn empty() -> Verdict {
@@ -241,6 +315,34 @@ mod tests {
         let v = verdicts(&[Stage::Grad], &empty(), &Regions::default(), &found, true).remove(0);
         assert_eq!((v.outcome, v.first.as_deref(), v.term.as_deref()), (Outcome::Diverge, Some("pred_distri"), Some("dfl")));
         assert!(v.says[0].contains("lost here"), "{}", v.says[0]);
+    }
+
+    fn gradients(who: &str, term: &str, abstained: Option<&str>) -> grad::Report {
+        let t = crate::tensor::Tensor::of(&[1], &[1.0f64]);
+        let g = grad::judge("pred_distri", grad::Exact { gradient: Some(&t), floor: None }, Some(&t), 1.0);
+        grad::Report {
+            who: who.into(),
+            against: "f64 graph".into(),
+            terms: vec![grad::TermGradients { term: term.into(), gradients: vec![g] }],
+            abstained: abstained.map(str::to_string),
+        }
+    }
+
+    #[test]
+    fn gradients_agree_only_where_those_of_the_candidate_were_looked_at() {
+        let says = |grad: Vec<grad::Report>| {
+            let found = Stages { grad, ..Default::default() };
+            let v = verdicts(&[Stage::Grad], &empty(), &Regions::default(), &found, true).remove(0);
+            (v.outcome, v.says.join("; "))
+        };
+        assert_eq!(
+            says(vec![gradients("candidate", "total", Some("no iou"))]),
+            (Outcome::Agree, "1 gradients within their floors; candidate: no iou".into())
+        );
+        assert_eq!(says(vec![gradients("candidate", "iou", Some("no total"))]), (Outcome::Nothing, "no total".into()));
+        let none = grad::Report::nothing("candidate", "f64 graph", "onnxruntime gives no gradients".into());
+        assert_eq!(says(vec![none, gradients("golden", "total", None)]), (Outcome::Nothing, "onnxruntime gives no gradients".into()));
+        assert_eq!(says(vec![gradients("golden", "total", None)]).0, Outcome::Nothing);
     }
 
     #[test]

@@ -109,6 +109,8 @@ pub enum ToleranceBy {
     Noise { runs: u32 },
     /// The same, of a graph that only the candidate has: at most a thousandth of the channel's root mean square.
     CandidateNoise { runs: u32 },
+    /// The positives of an assignment as pairs: what its background holds is a convention.
+    Positives,
     /// Equal bits demanded.
     Exact,
     /// The user's own tolerance.

@@ -9,12 +9,15 @@ use crate::pass::{Watch, preflight};
 use crate::scenario::Subject;
 use crate::scenario::training::{PREDICTIONS, TERMS};
 use crate::stage::grad::{self, Exact, Gradient, Report, TermGradients};
-use crate::subject::{Options, Session, open};
+use crate::subject::{Options, Session, kernels, open};
 use crate::tensor::Tensor;
 use std::sync::Arc;
 
 /// By term, then by what it is differentiated by.
 type Own = Vec<Vec<Option<Tensor>>>;
+
+/// Whose gradients every opinion is held against.
+const AGAINST: &str = "f64 graph";
 
 /// What every opinion is held against: the f64 graph's gradients of the raw terms and of the total, with their standard names.
 struct Bar {
@@ -29,7 +32,7 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
     let walked = walk::Task {
         graph: &given.graph,
         inputs: &given.inputs,
-        replay: &task.layers.replay,
+        replay: &task.replay,
         dtypes: &task.dtypes,
         terms: &terms,
         wrt: &wrt,
@@ -46,12 +49,14 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
     let bar = Bar { names: wrt.iter().map(standard).collect(), reference };
     let candidate = match given.scenario.candidate.engine() {
         "recorded" => of_recording(task.candidate, &bar, weights)?,
-        _ => {
+        "kernel" => of_kernel(task, &bar, &walked)?,
+        "libtorch" => {
             let own = candidate(task, &walked)?;
             bar.report("candidate", &|i, k, exact| Some(grad::judge(&bar.names[k], exact, own[i][k].as_ref(), 1.0)))
         }
+        other => Report::nothing("candidate", AGAINST, format!("{other} gives no gradients")),
     };
-    let golden = given.golden.as_ref().map(|g| of_golden(g, &bar, weights)).filter(|r| r.compared() > 0);
+    let golden = given.golden.as_ref().and_then(|g| of_golden(g, &bar, weights));
     Ok(std::iter::once(candidate).chain(golden).collect())
 }
 
@@ -96,8 +101,23 @@ impl Bar {
             term: term.into(),
             gradients: (0..self.names.len()).filter_map(|k| one(i, k, exact(i, k))).collect(),
         });
-        Report { who: who.into(), against: "f64 graph".into(), terms: terms.collect(), abstained: None }
+        Report { who: who.into(), against: AGAINST.into(), terms: terms.collect(), abstained: None }
     }
+
+    /// Whether name `k` is a prediction, not a parameter.
+    fn is_prediction(&self, k: usize) -> bool {
+        PREDICTIONS.contains(&self.names[k].as_str())
+    }
+}
+
+/// The exact gradients of a kernel: of its terms and their sum by the predictions, as it knows no parameter.
+fn of_kernel(task: &Task, bar: &Bar, walked: &walk::Task) -> Result<Report> {
+    let given = task.given;
+    let answer = kernels::of(&given.graph, given.scenario.candidate.kernel.as_deref())?.evaluate(&|n| given.inputs.get(n).cloned())?;
+    let of = |i: usize, k: usize| answer.gradients.iter().find(|g| (g.of, g.by) == (walked.terms[i].as_str(), walked.wrt[k].as_str()));
+    let report = bar.report("candidate", &|i, k, exact| Some(grad::judge(&bar.names[k], exact, Some(&of(i, k)?.value), 1.0)));
+    let parameters = (0..bar.names.len()).filter(|k| !bar.is_prediction(*k)).count();
+    Ok(Report { abstained: (parameters > 0).then(|| format!("a kernel gives no gradients by {parameters} parameters")), ..report })
 }
 
 /// A term by its index, with the weight that what is kept of it has: `grad.TERM.NAME` is of the weighted term.
@@ -105,26 +125,37 @@ fn kept(i: usize, weights: [f64; 3]) -> (&'static str, f64) {
     (TERMS.get(i).unwrap_or(&"total"), *weights.get(i).unwrap_or(&1.0))
 }
 
-/// What the golden keeps; a gradient that it does not keep is not judged.
-fn of_golden(golden: &Golden, bar: &Bar, weights: [f64; 3]) -> Report {
-    bar.report("golden", &|i, k, exact| {
+/// What the golden keeps; a gradient that it does not keep is not judged. None where it keeps none at all.
+fn of_golden(golden: &Golden, bar: &Bar, weights: [f64; 3]) -> Option<Report> {
+    let kept_ones = golden.tensors.keys().filter(|n| n.starts_with("grad.")).count();
+    let report = bar.report("golden", &|i, k, exact| {
         let ((term, weight), name) = (kept(i, weights), &bar.names[k]);
         Some(match &golden.tensors.get(&format!("grad.{term}.{name}"))?.value {
             Value::Full(tensor) => grad::judge(name, exact, Some(tensor), weight),
             Value::Sketch(sketch) => grad::judge_sketch(name, exact, sketch, weight),
         })
-    })
+    });
+    let pairs = report.terms.iter().any(|t| !t.gradients.is_empty());
+    let nothing = || format!("none of its {kept_ones} gradients pairs with a prediction or a parameter of the graph");
+    (kept_ones > 0).then(|| Report { abstained: (!pairs).then(nothing), ..report })
 }
 
-/// What the candidate's trace holds. A term of which it holds any gradient has no other; one of which it holds none is not judged.
+/// What the candidate's trace holds. A term of which it holds any gradient by a prediction has no other by one, and likewise by parameters; what
+/// of a term it holds none of was not recorded, and is not judged.
 fn of_recording(trace: &dyn Session, bar: &Bar, weights: [f64; 3]) -> Result<Report> {
     let of_term = |i: usize| bar.names.iter().map(|n| trace.kept(&format!("grad.{}.{n}", kept(i, weights).0))).collect::<Result<Vec<_>>>();
     let held: Own = (0..=TERMS.len()).map(of_term).collect::<Result<_>>()?;
-    let any = |i: usize| held[i].iter().any(Option::is_some);
-    let report =
-        bar.report("candidate", &|i, k, exact| any(i).then(|| grad::judge(&bar.names[k], exact, held[i][k].as_ref(), kept(i, weights).1)));
-    let missing: Vec<&str> = (0..held.len()).filter(|i| !any(*i)).map(|i| kept(i, weights).0).collect();
-    let reason = || format!("the candidate's trace holds no gradient of {}: record them as 'grad.TERM.NAME'", missing.join(", "));
+    let any = |i: usize, predictions: bool| (0..bar.names.len()).any(|k| bar.is_prediction(k) == predictions && held[i][k].is_some());
+    let report = bar.report("candidate", &|i, k, exact| {
+        any(i, bar.is_prediction(k)).then(|| grad::judge(&bar.names[k], exact, held[i][k].as_ref(), kept(i, weights).1))
+    });
+    let has = |predictions: bool| (0..bar.names.len()).any(|k| bar.is_prediction(k) == predictions);
+    let missing = |predictions: bool, by: &str| {
+        let terms: Vec<&str> = (0..held.len()).filter(|i| !any(*i, predictions)).map(|i| kept(i, weights).0).collect();
+        (has(predictions) && !terms.is_empty()).then(|| format!("no gradient of {} by {by}", terms.join(", ")))
+    };
+    let missing: Vec<String> = [missing(true, "a prediction"), missing(false, "a parameter")].into_iter().flatten().collect();
+    let reason = || format!("the candidate's trace holds {}: record them as 'grad.TERM.NAME'", missing.join(" and "));
     Ok(Report { abstained: (!missing.is_empty()).then(reason), ..report })
 }
 

@@ -4,60 +4,85 @@ use super::spread::Floors;
 use super::{Side, Task};
 use crate::scenario::Stage;
 use crate::scenario::training::{PREDICTIONS, TERMS};
-use crate::stage::{grad, loss, lost, unused};
-use crate::tensor::Tensor;
-use crate::verdict::TensorResult;
+use crate::stage::loss::Said;
+use crate::stage::{assign, grad, loss, lost, unused};
+use crate::subject::kernels::training::Opinion;
+use crate::verdict::{Judgement, TensorResult, Why};
 
-pub fn report(task: &Task, sides: &[Side; 2], floors: &Floors, grads: &[grad::Report]) -> loss::Report {
-    let spread = |name: &str| floors.get(name).map_or(0.0, |f| f.max.iter().copied().fold(0.0, f64::max));
-    let weights = sides[0].kernel.loss.gains;
+pub fn report(task: &Task, sides: &[Side; 2], floors: &Floors, grads: &[grad::Report], assign: &assign::Report) -> loss::Report {
     let mut report = loss::Report::default();
-    let mut opinions = Vec::new();
+    let Ok(kernel) = &sides[0].kernel else { return report };
+    let weights = kernel.loss.gains;
+    let floor = |name: &str| floors.get(name);
+    let mut opinions = vec![said("kernel", kernel)];
     for side in sides {
-        let expected = values("kernel", &|n| side.kernel.tensors.get(n).cloned());
-        let own = values(side.who, &|n| task.tensor(side.outputs, n));
-        if let (Some(own), Some(expected)) = (own, expected) {
-            report.checks.extend(loss::checks(&own, &expected, &spread));
-            report.flags.extend(loss::flags(&own, &expected, weights, &spread));
-            if side.who == "reference" {
-                opinions.push(expected);
-            }
-            opinions.push(own);
+        let own = Said::read(side.who, &|n| task.tensor(side.outputs, n));
+        report.untested.extend(own.lacks().iter().map(|n| format!("{}: '{n}' is missing", side.who)));
+        match &side.kernel {
+            Ok(kernel) => of_side(&mut report, &own, &said("kernel", kernel), weights, &floor, assign),
+            Err(why) => report.untested.push(format!("{}: not held against the f64 kernel: {why}", side.who)),
         }
+        opinions.extend(Some(own).filter(|o| !o.is_empty()));
     }
-    if let Some(golden) = values("golden", &|n| task.kept(n)) {
-        report.flags.extend(opinions.iter().find(|v| v.who == "kernel").map_or(vec![], |kernel| unused::flags(&golden, kernel, weights)));
-        opinions.push(golden);
+    let golden = Said::read("golden", &|n| task.kept(n));
+    if let Some((golden, kernel)) = golden.whole().zip(opinions[0].whole()) {
+        report.flags.extend(unused::flags(&golden, &kernel, weights));
     }
+    opinions.extend(Some(golden).filter(|g| !g.is_empty()));
     report.flags.extend(broadcasts(task));
     report.terms = (0..TERMS.len()).map(|i| term(i, weights[i], &opinions, grads)).collect();
     if let Some(right) = grads.first() {
         report.flags.extend(lost::flags(&report.terms, &right.against));
     }
+    of_kernel(&mut report.terms, kernel);
     report
 }
 
-fn values(who: &str, get: &dyn Fn(&str) -> Option<Tensor>) -> Option<loss::Values> {
-    let one = |name: &str| get(name)?.to_f64().first().copied();
-    let items: [f64; 3] = get("loss.items")?.to_f64().try_into().ok()?;
-    let terms = [one("loss.iou")?, one("loss.dfl")?, one("loss.cls")?];
-    let unit = get("loss.items")?.dtype().unit_roundoff();
-    Some(loss::Values { who: who.into(), terms, items, total: one("loss.total")?, normaliser: one("loss.normaliser")?, unit })
+/// Holds what one side says against what the kernel makes of its predictions.
+fn of_side(report: &mut loss::Report, own: &Said, kernel: &Said, weights: [f64; 3], floors: loss::Floors, assign: &assign::Report) {
+    let mut checks = loss::checks(own, kernel, floors);
+    // The kernel assigns for itself: where an owner flipped at a tie, the values differ with it.
+    let flipped = assign.differences.iter().any(|d| d.who == own.who && d.against == "kernel" && d.tie_flips > 0 && !d.over());
+    for check in checks.iter_mut().filter(|c| flipped && c.judgement.over() && c.value.is_finite()) {
+        check.judgement = Judgement::NotJudged(Why::BehindFlip { node: "assign.fg_mask".into() });
+    }
+    report.checks.extend(checks);
+    if let Some((own, kernel)) = own.whole().zip(kernel.whole()).filter(|_| !flipped) {
+        report.flags.extend(loss::flags(&own, &kernel, weights, floors));
+    }
 }
 
-fn term(i: usize, weight: f64, opinions: &[loss::Values], grads: &[grad::Report]) -> loss::Term {
-    let value = |v: &loss::Values| loss::TermValue {
-        who: v.who.clone(),
-        value: v.terms[i],
-        normaliser: v.normaliser,
-        contribution: v.terms[i] * weight,
+/// What the kernel says of the loss.
+fn said(who: &str, kernel: &Opinion) -> Said {
+    Said::read(who, &|n| kernel.tensors.get(n).cloned())
+}
+
+fn term(i: usize, weight: f64, opinions: &[Said], grads: &[grad::Report]) -> loss::Term {
+    let value = |v: &Said| {
+        let value = v.terms[i]?;
+        Some(loss::TermValue { who: v.who.clone(), value, normaliser: v.normaliser, contribution: value * weight })
     };
     let of_term = |r: &grad::Report| r.terms.iter().find(|t| t.term == TERMS[i]).map_or(vec![], |t| into(r, t, weight));
     loss::Term {
         name: TERMS[i].into(),
         weight,
-        opinions: opinions.iter().map(value).collect(),
+        opinions: opinions.iter().filter_map(value).collect(),
         into: grads.iter().flat_map(of_term).collect(),
+    }
+}
+
+/// Adds the norms of the kernel's own gradients: the class term reaches the scores alone, the others the distances.
+fn of_kernel(terms: &mut [loss::Term], kernel: &Opinion) {
+    let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let e = &kernel.evaluation;
+    let own = [(1, &e.box_gradient), (1, &e.dfl_gradient), (0, &e.score_gradient)];
+    for (term, (reaches, gradient)) in terms.iter_mut().zip(own) {
+        let into = |(i, tensor): (usize, &str)| loss::Into {
+            who: "kernel".into(),
+            tensor: tensor.into(),
+            norm: (i == reaches).then(|| norm(gradient)),
+        };
+        term.into.extend(PREDICTIONS.into_iter().enumerate().map(into));
     }
 }
 

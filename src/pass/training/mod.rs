@@ -16,6 +16,7 @@ use crate::golden::Value;
 use crate::scenario::Stage;
 use crate::scenario::training::Training;
 use crate::stage::Stages;
+use crate::stage::golden::Witnessed;
 use crate::stage::regions::Regions;
 use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::subject::{Engines, Session};
@@ -31,6 +32,8 @@ struct Task<'a> {
     layers: &'a Layers,
     candidate: &'a dyn Session,
     dtypes: HashMap<String, DType>,
+    /// Decisions that no noise moves: the reference's, else those of the undisturbed f64 run.
+    replay: HashMap<String, Tensor>,
     engines: Engines<'a>,
 }
 
@@ -38,7 +41,8 @@ struct Task<'a> {
 struct Side<'a> {
     who: &'static str,
     outputs: &'a HashMap<String, Tensor>,
-    kernel: Rc<Opinion>,
+    /// Or why it makes nothing of them.
+    kernel: std::result::Result<Rc<Opinion>, String>,
 }
 
 /// Runs assignment, loss and gradients, as far as the scenario asks for them; None without a training side or a shadow.
@@ -50,36 +54,52 @@ pub fn run(
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<Option<Stages>> {
-    let Bench { judge, candidate, .. } = bench;
+    let Bench { judge, reference, candidate, .. } = bench;
     let (Some(training), Some(judge)) = (&given.scenario.training, judge) else { return Ok(None) };
-    let task = Task { given, training, regions, layers, candidate: &**candidate, dtypes: layers.dtypes(), engines };
-    let runs = |stage| given.scenario.runs(stage);
-    let sides = [task.side("reference", &layers.reference_outputs)?, task.side("candidate", &layers.candidate_outputs)?];
-    let grad = if runs(Stage::Grad) { gradients::reports(&task, sides[0].kernel.loss.gains, watch)? } else { vec![] };
-    let mut floors = spread::floors(&task, RUNS, &mut **judge, watch)?;
-    let mut loss = ledger::report(&task, &sides, &floors, &grad);
-    // More runs only widen the largest spread: what passes after a few passes after all.
-    if runs(Stage::Loss) && loss.over() {
-        floors = spread::floors(&task, MOST_RUNS, &mut **judge, watch)?;
-        loss = ledger::report(&task, &sides, &floors, &grad);
+    let (dtypes, replay) = (layers.dtypes(), layers.replay.clone());
+    let mut task = Task { given, training, regions, layers, candidate: &**candidate, dtypes, replay, engines };
+    if !reference.can_isolate() {
+        task.replay.extend(spread::decisions(&task, &mut **judge)?);
     }
-    Ok(Some(Stages {
-        assign: runs(Stage::Assign).then(|| assigned::report(&task, &sides, &floors)),
-        loss: runs(Stage::Loss).then_some(loss),
-        grad,
-        ..Stages::default()
-    }))
+    let runs = |stage| given.scenario.runs(stage);
+    let kernel = task.kernel(&layers.reference_outputs).at("reference")?;
+    // What a candidate did not record, or no kernel takes, is not tested.
+    let own = task.kernel(&layers.candidate_outputs).map_err(|e| e.message);
+    let sides = [
+        Side { who: "reference", outputs: &layers.reference_outputs, kernel: Ok(kernel.clone()) },
+        Side { who: "candidate", outputs: &layers.candidate_outputs, kernel: own },
+    ];
+    let grad = if runs(Stage::Grad) { gradients::reports(&task, kernel.loss.gains, watch)? } else { vec![] };
+    let mut floors = spread::floors(&task, RUNS, &mut **judge, watch)?;
+    let found = |floors: &spread::Floors| {
+        let assign = assigned::report(&task, &sides, floors);
+        let loss = ledger::report(&task, &sides, floors, &grad, &assign);
+        (assign, loss)
+    };
+    let (mut assign, mut loss) = found(&floors);
+    // More runs only widen the largest spread: what passes after a few passes after all.
+    if (runs(Stage::Loss) && loss.over()) || (runs(Stage::Assign) && assign.differences.iter().any(|d| d.over())) {
+        floors = spread::floors(&task, MOST_RUNS, &mut **judge, watch)?;
+        (assign, loss) = found(&floors);
+    }
+    Ok(Some(Stages { assign: runs(Stage::Assign).then_some(assign), loss: runs(Stage::Loss).then_some(loss), grad, ..Stages::default() }))
+}
+
+/// Lets the pairs of the assignment settle what the tensors of its targets differ by.
+pub fn settle(given: &Given, found: Option<&Stages>, layers: &mut Layers, golden: &mut [Witnessed]) {
+    if let Some((training, report)) = given.scenario.training.as_ref().zip(found.and_then(|f| f.assign.as_ref())) {
+        assigned::settle(training, report, layers, golden);
+    }
 }
 
 impl Task<'_> {
-    /// Predictions that are fed are the same on both sides: the kernel has seen them.
-    fn side<'s>(&self, who: &'static str, outputs: &'s HashMap<String, Tensor>) -> Result<Side<'s>> {
+    /// What the kernel makes of one side's predictions. Those that are fed are the same on both sides: it has seen them.
+    fn kernel(&self, outputs: &HashMap<String, Tensor>) -> Result<Rc<Opinion>> {
         if let Some(kernel) = self.given.fed.clone() {
-            return Ok(Side { who, outputs, kernel });
+            return Ok(kernel);
         }
         let image = preflight::image(&self.given.graph, self.training, &self.given.inputs)?;
-        let kernel = kernel::evaluate(self.training, image, &|n| self.tensor(outputs, n)).at(who)?;
-        Ok(Side { who, outputs, kernel: Rc::new(kernel) })
+        Ok(Rc::new(kernel::evaluate(self.training, image, &|n| self.tensor(outputs, n))?))
     }
 
     /// A tensor of one side by its standard name; ground truth and predictions may be inputs of the graph.

@@ -6,28 +6,52 @@ use crate::floor::noise::Floor;
 use crate::pass::{Watch, noise};
 use crate::scenario::training::{LOSSES, PREDICTIONS};
 use crate::subject::Judge;
-use std::collections::HashMap;
+use crate::tensor::Tensor;
+use indexmap::IndexMap;
+use std::collections::{HashMap, HashSet};
 
 /// Floors by standard name.
 pub type Floors = HashMap<&'static str, Floor>;
 
+/// What an assignment is decided by, `[B, G, A]`, and its soft targets, `[B, A, C]`: their spread is asked for by image and row.
+const BY_ROW: [&str; 3] = ["assign.metric", "assign.overlap", "assign.target_scores"];
+
 /// Floors of what the assignment was decided by and of every value of the loss, of at most `runs` runs.
 pub fn floors(task: &Task, runs: u32, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<Floors> {
-    let (given, outputs) = (task.given, &task.layers.reference_outputs);
-    let mut start = given.inputs.clone();
-    for name in PREDICTIONS.map(|p| task.training.name(p)) {
-        start.extend(outputs.get(name).map(|t| (name.to_string(), t.clone())));
-    }
-    let wanted: Vec<&'static str> = ["assign.metric", "assign.overlap", "assign.target_scores"].into_iter().chain(LOSSES).collect();
+    let outputs = &task.layers.reference_outputs;
+    let wanted: Vec<&'static str> = BY_ROW.into_iter().chain(LOSSES).collect();
     let size = |n: &&'static str| Some((task.training.name(n).to_string(), task.tensor(outputs, n)?.numel()));
-    let noise = noise::Task {
-        graph: &given.graph,
-        inputs: &start,
-        replay: &task.layers.replay,
-        wanted: &wanted.iter().filter_map(size).collect(),
-        dtypes: &task.dtypes,
-        seed: given.scenario.seed,
-    };
-    let found = noise::over(&noise, &task.regions.training_steps(), 1..=runs, judge, watch)?;
+    let (sizes, start) = (wanted.iter().filter_map(size).collect(), start(task));
+    let by_row = BY_ROW.map(|n| task.training.name(n).to_string()).into();
+    let walk = noise::Task { wanted: &sizes, by_row: &by_row, ..walk(task, &start) };
+    let found = noise::over(&walk, &task.regions.training_steps(), 1..=runs, judge, watch)?;
     Ok(wanted.into_iter().filter_map(|n| Some((n, found.get(task.training.name(n))?.clone()))).collect())
+}
+
+/// What the f64 graph decides in assigner and loss where the reference decides nothing.
+pub fn decisions(task: &Task, judge: &mut dyn Judge) -> Result<HashMap<String, Tensor>> {
+    noise::decisions(&walk(task, &start(task)), &task.regions.training_steps(), judge)
+}
+
+/// Inputs, and the reference's predictions.
+fn start(task: &Task) -> IndexMap<String, Tensor> {
+    let mut start = task.given.inputs.clone();
+    for name in PREDICTIONS.map(|p| task.training.name(p)) {
+        start.extend(task.layers.reference_outputs.get(name).map(|t| (name.to_string(), t.clone())));
+    }
+    start
+}
+
+/// The walk from `start` on that wants nothing yet.
+fn walk<'a>(task: &'a Task, start: &'a IndexMap<String, Tensor>) -> noise::Task<'a> {
+    static NOTHING: std::sync::LazyLock<(HashMap<String, usize>, HashSet<String>)> = std::sync::LazyLock::new(Default::default);
+    noise::Task {
+        graph: &task.given.graph,
+        inputs: start,
+        replay: &task.replay,
+        wanted: &NOTHING.0,
+        by_row: &NOTHING.1,
+        dtypes: &task.dtypes,
+        seed: task.given.scenario.seed,
+    }
 }

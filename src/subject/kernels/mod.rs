@@ -16,6 +16,7 @@ pub mod training;
 pub use session::Reference;
 
 use crate::error::{Error, Result, hint};
+use crate::graph::Graph;
 use crate::kernel::assign::Assignment;
 use crate::subject::Feed;
 use crate::tensor::Tensor;
@@ -91,6 +92,18 @@ pub fn find(name: &str) -> Result<&'static Kernel> {
         let next = format!("{}parity list kernels shows all {}", hint(name, names()), names().count());
         Error::usage(format!("unknown kernel '{name}'")).next(next)
     })
+}
+
+/// The reference called `name`, or the one that the graph's metadata name.
+///
+/// # Errors
+/// No name at all; an unknown one.
+pub fn of(graph: &Graph, name: Option<&str>) -> Result<&'static Kernel> {
+    let named = name.or(graph.metadata.get(KEY).map(String::as_str));
+    find(named.ok_or_else(|| {
+        let next = "state kernel = \"NAME\" beside subject = \"kernel\"; parity list kernels shows the names";
+        Error::usage(format!("the model's metadata name no kernel ('{KEY}')")).next(next)
+    })?)
 }
 
 #[cfg(test)]

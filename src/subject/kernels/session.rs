@@ -1,6 +1,6 @@
 //! session: a reference as a subject: it answers the declared outputs of its ONNX form, rounded to the dtypes that the graph declares.
 
-use super::{KEY, Kernel, find};
+use super::{Kernel, of};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
@@ -23,11 +23,7 @@ impl Reference {
     /// # Errors
     /// No name at all; an unknown one; a graph that lacks an input or output of the kernel.
     pub fn open(graph: Arc<Graph>, name: Option<&str>) -> Result<Self> {
-        let named = name.or(graph.metadata.get(KEY).map(String::as_str));
-        let kernel = find(named.ok_or_else(|| {
-            let next = "state kernel = \"NAME\" beside subject = \"kernel\"; parity list kernels shows the names";
-            Error::usage(format!("the model's metadata name no kernel ('{KEY}')")).next(next)
-        })?)?;
+        let kernel = of(&graph, name)?;
         let has = |ports: &[crate::graph::Port], n: &str| ports.iter().any(|p| p.name == n);
         let missing = kernel.inputs.iter().find(|n| !has(&graph.inputs, n)).map(|n| ("input", n));
         match missing.or(kernel.outputs.iter().find(|n| !has(&graph.outputs, n)).map(|n| ("output", n))) {
