@@ -119,21 +119,20 @@ fn one(reference: &Opened, candidate: &Opened, step: usize, name: &str, theirs: 
     })
 }
 
-/// The floor that a pair is held against, and whose it is.
+/// The floor that a pair is held against and whose it is, or why there is none.
 fn floor_of<'a>(
     known: Option<&'a Entry>,
     theirs: Option<&'a Entry>,
     a: &Tensor,
-) -> (std::result::Result<Cow<'a, Floor>, &'static str>, fn(u32) -> ToleranceBy) {
-    let noise = |runs| ToleranceBy::Noise { runs };
+) -> std::result::Result<(Cow<'a, Floor>, ToleranceBy), &'static str> {
     let own = |e: Option<&'a Entry>| e.and_then(|e| e.floor.as_ref());
     match (own(known), own(theirs)) {
-        (Some(floor), _) if !floor.fits(a) => (Err("the floor that was recorded for it does not fit it"), noise),
-        (Some(floor), _) => (Ok(Cow::Borrowed(floor)), noise),
-        (None, Some(floor)) if !floor.fits(a) => (Err("the floor that the candidate brings does not fit it"), noise),
+        (Some(floor), _) if !floor.fits(a) => Err("the floor that was recorded for it does not fit it"),
+        (Some(floor), _) => Ok((Cow::Borrowed(floor), ToleranceBy::Noise { runs: floor.runs })),
+        (None, Some(floor)) if !floor.fits(a) => Err("the floor that the candidate brings does not fit it"),
         // A port must not bring its own tolerance.
-        (None, Some(floor)) => (Ok(Cow::Owned(floor.capped(a, CAP))), |runs| ToleranceBy::CandidateNoise { runs }),
-        (None, None) => (Err("no floor was recorded for it"), noise),
+        (None, Some(floor)) => Ok((Cow::Owned(floor.capped(a, CAP)), ToleranceBy::CandidateNoise { runs: floor.runs })),
+        (None, None) => Err("no floor was recorded for it"),
     }
 }
 
@@ -151,8 +150,8 @@ fn judge(a: &Tensor, b: &Tensor, (known, theirs): (Option<&Entry>, Option<&Entry
             held(Limit::Exact { proved: None }, comparison, ToleranceBy::Exact)
         }
         Mode::Floors => match floor_of(known, theirs, a) {
-            (Ok(floor), by) => held(Limit::Spread(&floor), comparison, by(floor.runs)),
-            (Err(why), _) => held(Limit::Unknown(why), comparison, ToleranceBy::Exact),
+            Ok((floor, by)) => held(Limit::Spread(&floor), comparison, by),
+            Err(why) => held(Limit::Unknown(why), comparison, ToleranceBy::Exact),
         },
     }
 }

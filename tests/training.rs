@@ -320,7 +320,7 @@ fn ported(form: &str, reference: &str, change: &dyn Fn(&mut Tensors), args: &[&s
     let mut tensors: Tensors = trace.ordered().iter().map(|n| (n.to_string(), trace.tensor(n).unwrap().unwrap())).collect();
     change(&mut tensors);
     let mut writer = Writer::create(&path("port.safetensors")).unwrap();
-    for name in trace.ordered().iter().filter(|n| tensors.contains_key(&n.to_string())) {
+    for name in trace.ordered().iter().filter(|n| tensors.contains_key(**n)) {
         writer.add(name, &tensors[&name.to_string()]).unwrap();
     }
     writer.finish(trace.header.as_ref().unwrap()).unwrap();

@@ -19,8 +19,10 @@ use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+type Change = fn(f64) -> f64;
+
 /// What becomes of every float that a scenario feeds: ordinary inputs on which sums round alike, cancel, overflow or underflow.
-const INPUTS: [(&str, fn(f64) -> f64); 7] = [
+const INPUTS: [(&str, Change); 7] = [
     ("its own inputs", |v| v),
     ("constant inputs", |_| 0.3),
     ("inputs of one byte", |_| 1.0 / 255.0),
@@ -73,7 +75,7 @@ pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
 }
 
 /// The scenario on inputs of which every float is changed.
-fn on(scenario: &Scenario, change: fn(f64) -> f64, engines: Engines) -> Result<Run> {
+fn on(scenario: &Scenario, change: Change, engines: Engines) -> Result<Run> {
     let model = graph::file(&scenario.model)?;
     let inputs: IndexMap<String, Tensor> =
         input::make(scenario, &model)?.into_iter().map(|(name, t)| Ok((name, changed(&t, change)?))).collect::<Result<_>>()?;

@@ -160,7 +160,8 @@ mod tests {
     #[test]
     fn every_version_of_the_header_and_every_shape_is_read() {
         let data: Vec<u8> = [0f32, 1.0, 2.0, 3.0, 4.0, 5.0].iter().flat_map(|v| v.to_be_bytes()).collect();
-        let cases: [(&str, &str, usize, &[usize], &[f64]); 6] = [
+        type Row = (&'static str, &'static str, usize, &'static [usize], &'static [f64]);
+        let cases: [Row; 6] = [
             ("(2, 3)", "False", 24, &[2, 3], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]),
             ("(2, 3)", "True", 24, &[2, 3], &[0.0, 2.0, 4.0, 1.0, 3.0, 5.0]),
             ("(1, 2, 3)", "True", 24, &[1, 2, 3], &[0.0, 2.0, 4.0, 1.0, 3.0, 5.0]),

@@ -159,7 +159,7 @@ mod tests {
         assert!(against(&differs([0.0, 0.5]), Limit::Spread(&open)).over(), "the channel that has an end is over it");
         assert!(against(&differs([0.5, 0.5]), Limit::Spread(&open)).over());
         assert_eq!(against(&differs([0.5, 0.0]), Limit::Spread(&open)), not_judged(Why::OpenFloor));
-        assert_eq!(against(&differs([0.0, 1e-6]), Limit::Spread(&open)).over(), false);
+        assert!(!against(&differs([0.0, 1e-6]), Limit::Spread(&open)).over());
     }
 
     #[test]
