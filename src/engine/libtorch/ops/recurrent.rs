@@ -14,6 +14,9 @@ use tch::{Kind, TchError, Tensor};
 
 type Torch<T> = std::result::Result<T, TchError>;
 
+/// The draw that all steps of a run share.
+const EVERY_STEP: usize = usize::MAX >> 24;
+
 /// An activation function with its two numbers.
 struct Function {
     name: String,
@@ -92,6 +95,16 @@ impl Direction<'_> {
         }
     }
 
+    /// What a step keeps of the one before: two roundings, a product and a sum, which are alike in every step where the steps are; over K steps
+    /// they add up to 2K·u·|y| at most, which is what the family's β makes of this.
+    fn carried(&self, y: Tensor) -> Torch<Tensor> {
+        let Precision::Noisy(run) = self.call.precision else { return Ok(y) };
+        let mut rng = signs(1 + self.index as u64, run, EVERY_STEP);
+        let part = 2.0 * DType::F32.unit_roundoff() / Matmul.allowed(1);
+        let factors: Vec<f64> = (0..y.numel()).map(|_| if rng.random::<bool>() { 1.0 + part } else { 1.0 - part }).collect();
+        y.f_mul(&Tensor::f_from_slice(&factors)?.f_reshape(y.size())?.f_to_kind(y.kind())?)
+    }
+
     /// `y` ± u·`size` (1 where it is None) in a perturbed run.
     fn shaken_by(&self, y: Tensor, size: Option<&Tensor>) -> Torch<Tensor> {
         let Some((run, gates)) = &self.shaken else { return Ok(y) };
@@ -146,7 +159,8 @@ fn gru_cell(d: &Direction, p: &Parameters, x: &Tensor, h: &Tensor, c: &Tensor) -
         false => d.gate(x, 2)?.f_add(&r.f_mul(h)?.f_matmul(&part(2)?)?)?.f_add(&d.gate(&p.rb, 2)?)?,
     };
     let candidate = d.f(1, &candidate)?;
-    Ok((candidate.f_sub(&z.f_mul(&candidate)?)?.f_add(&z.f_mul(h)?)?, c.shallow_clone()))
+    let new = candidate.f_sub(&z.f_mul(&candidate)?)?.f_add(&z.f_mul(h)?)?;
+    Ok((d.carried(new)?, c.shallow_clone()))
 }
 
 /// Gates i, o, f, c; peepholes i, o, f.
@@ -157,7 +171,7 @@ fn lstm_cell(d: &Direction, p: &Parameters, x: &Tensor, h: &Tensor, c: &Tensor) 
         None => d.gate(&gates, gate),
     };
     let (i, f) = (d.f(0, &seen(0, 0, c)?)?, d.f(0, &seen(2, 2, c)?)?);
-    let new = f.f_mul(c)?.f_add(&i.f_mul(&d.f(1, &d.gate(&gates, 3)?)?)?)?;
+    let new = d.carried(f.f_mul(c)?.f_add(&i.f_mul(&d.f(1, &d.gate(&gates, 3)?)?)?)?)?;
     let o = d.f(0, &seen(1, 1, &new)?)?;
     Ok((o.f_mul(&d.rounded(2, d.functions[2].on(&new)?)?)?, new))
 }

@@ -123,6 +123,9 @@ fn table(terms: &Terms) -> Vec<Case> {
     for (op, n) in [("RNN", 1), ("GRU", 3), ("LSTM", 4)] {
         let case = Case::new(op, 14).with(x(&[3, 1, 900])).with(light(&[1, n * 8, 900])).with(light(&[1, n * 8, 8]));
         all.push(case.int("hidden_size", 8).outputs(2));
+        // What is carried from step to step is a sum, too.
+        let long = Case::new(op, 14).with(x(&[300, 1, 6])).with(w(&[1, n * 8, 6])).with(light(&[1, n * 8, 8]));
+        all.push(long.int("hidden_size", 8).outputs(if op == "LSTM" { 3 } else { 2 }));
     }
     all.push(Case::new("DFT", 17).with(x(&[1, 1500, 1])));
     all
