@@ -5,7 +5,7 @@ use super::super::convert::{to_torch, torch_error};
 use super::super::value::Value;
 use super::common::{Torch, count, counted, done, f64_of, largest_where_different, one, scaled, vector};
 use super::retype::text_constant;
-use super::step::to_whole;
+use super::step::{further, to_whole};
 use super::{Op, Scale, op, values};
 use parity::error::{Error, Result};
 use parity::floor::Alone::Function;
@@ -116,7 +116,7 @@ fn to_border(call: &Call, reference: &Tensor, candidate: &Tensor) -> Result<f64>
         if reference.kind() == Kind::Bool {
             return Ok(size);
         }
-        to_whole(&x)?.f_where_self(&size.f_ge(0.5)?, &size.f_neg()?.f_add_scalar(1)?)
+        to_whole(&x)?.f_where_self(&size.f_ge(0.5)?, &size.f_neg()?.f_add_scalar(1)?)?.f_add(&further(reference, candidate)?)
     };
     largest_where_different(distance(), reference, candidate)
 }

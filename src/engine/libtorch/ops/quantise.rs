@@ -4,6 +4,7 @@ use super::super::call::Call;
 use super::super::value::{Mark, Value};
 use super::common::{along, axis, done};
 use super::retype;
+use super::step::further;
 use super::{Op, Scale, op, values};
 use parity::error::{Error, Result};
 use parity::floor::Alone::Rounds;
@@ -154,34 +155,38 @@ fn dynamic(call: &Call) -> Result<Vec<Tensor>> {
 /// Distance from the number halfway between two steps, in steps, and every whole step more by which the two differ. 0 where rounding
 /// reaches it: an engine multiplies and divides by scales in single precision, at most four times (β of the family).
 pub fn to_half(call: &Call, reference: &Tensor, candidate: &Tensor, exact: fn(&Call) -> Result<Tensor>) -> Result<f64> {
-    let exact = exact(call)?;
-    let distance = (|| {
-        let exact = exact.f_to_kind(Kind::Double)?;
-        let reach = exact.f_abs()?.f_mul_scalar(family::bound(Arithmetic, 1, DType::F32.unit_roundoff()))?;
-        let border = exact.f_sub(&exact.f_floor()?)?.f_sub_scalar(0.5)?.f_abs()?;
-        let border = border.f_where_self(&border.f_gt_tensor(&reach)?, &border.f_zeros_like()?)?;
-        let steps = reference.f_to_kind(Kind::Double)?.f_sub(&candidate.f_to_kind(Kind::Double)?)?.f_abs()?;
-        border.f_add(&steps.f_sub_scalar(1)?.f_clamp_min(0)?)
-    })();
-    super::common::largest_where_different(distance, reference, candidate)
+    super::common::largest_where_different(halves(&exact(call)?, reference, candidate), reference, candidate)
 }
 
-/// Distance from the border between two steps, 0 where rounding reaches it: range, scale and ratio are each rounded. A zero point at a
-/// border, as that of every symmetric range is, moves all numbers by a step.
+/// The same in units of the input.
+fn to_border(call: &Call, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let (exact, scale) = (ratio(call)?, laid(call, call.input(1)?, call.input(0)?)?);
+    let distance = || halves(&exact, reference, candidate)?.f_mul(&scale.f_to_kind(Kind::Double)?.f_abs()?);
+    super::common::largest_where_different(distance(), reference, candidate)
+}
+
+fn halves(exact: &Tensor, reference: &Tensor, candidate: &Tensor) -> super::common::Torch {
+    near_half(&exact.f_to_kind(Kind::Double)?)?.f_add(&further(reference, candidate)?)
+}
+
+/// Distance of a number of steps from the border between two, 0 where rounding reaches it.
+fn near_half(steps: &Tensor) -> super::common::Torch {
+    let reach = steps.f_abs()?.f_mul_scalar(family::bound(Arithmetic, 1, DType::F32.unit_roundoff()))?;
+    let border = steps.f_sub(&steps.f_floor()?)?.f_sub_scalar(0.5)?.f_abs()?;
+    border.f_where_self(&border.f_gt_tensor(&reach)?, &border.f_zeros_like()?)
+}
+
+/// Distance from the border between two steps in units of the input, 0 where rounding reaches it: range, scale and ratio are each rounded. A
+/// zero point at a border, as that of every symmetric range is, moves all numbers by a step.
 fn from_border(call: &Call, index: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
     let x = call.input(0)?;
-    let border = |ratio: Tensor| {
-        let reach = ratio.f_abs()?.f_mul_scalar(family::bound(Arithmetic, 1, DType::F32.unit_roundoff()))?;
-        let border = ratio.f_sub(&ratio.f_floor()?)?.f_sub_scalar(0.5)?.f_abs()?;
-        border.f_where_self(&border.f_gt_tensor(&reach)?, &border.f_zeros_like()?)
-    };
     let distance = || {
         let (low, high) = (x.f_min()?.f_clamp_max(0)?, x.f_max()?.f_clamp_min(0)?);
         let scale = high.f_sub(&low)?.f_div_scalar(255)?;
-        let zero = border(low.f_neg()?.f_div(&scale)?)?;
-        let (nearest, most) = if index == 2 { (zero, 1) } else { (border(x.f_div(&scale)?)?.f_minimum(&zero)?, 2) };
+        let zero = near_half(&low.f_neg()?.f_div(&scale)?)?;
+        let (nearest, most) = if index == 2 { (zero, 1) } else { (near_half(&x.f_div(&scale)?)?.f_minimum(&zero)?, 2) };
         let steps = reference.f_to_kind(Kind::Double)?.f_sub(&candidate.f_to_kind(Kind::Double)?)?.f_abs()?;
-        nearest.f_add(&steps.f_sub_scalar(most)?.f_clamp_min(0)?)
+        nearest.f_add(&steps.f_sub_scalar(most)?.f_clamp_min(0)?)?.f_mul(&scale)
     };
     super::common::largest_where_different(distance(), reference, candidate)
 }
@@ -189,7 +194,7 @@ fn from_border(call: &Call, index: usize, reference: &Tensor, candidate: &Tensor
 const SCALED: Scale = Scale::Output(Arithmetic);
 
 pub const OPS: &[Op] = &[
-    values("QuantizeLinear", 10, quantise, Scale::Decision(Rounds, |c, _, a, b| to_half(c, a, b, ratio))),
+    values("QuantizeLinear", 10, quantise, Scale::Decision(Rounds, |c, _, a, b| to_border(c, a, b))),
     values("DequantizeLinear", 10, dequantise, SCALED),
     op("DynamicQuantizeLinear", 11, dynamic, Scale::Graded(Arithmetic, from_border)),
 ];
@@ -216,9 +221,9 @@ mod tests {
         // 0.3/0.2 is 1.5 and a little in f64: single precision rounds it to the number halfway.
         let case = Case::new("QuantizeLinear", 13).with(f32s(&[1], &[0.3])).with(f32s(&[], &[0.2])).with(Tensor::of(&[], &[0u8]));
         let margin = |candidate: u8| case.margin(0, &Tensor::of(&[1], &[2u8]), &Tensor::of(&[1], &[candidate])).expect("a decision");
-        assert_eq!((margin(1), margin(0)), (0.0, 1.0));
+        assert_eq!((margin(1), margin(0)), (0.0, f64::from(0.2f32)), "one step more is a scale");
         let far = Case::new("QuantizeLinear", 13).with(f32s(&[1], &[0.3])).with(f32s(&[], &[0.21])).with(Tensor::of(&[], &[0u8]));
-        assert!(far.margin(0, &Tensor::of(&[1], &[1u8]), &Tensor::of(&[1], &[2u8])).expect("a decision") > 0.07);
+        assert!(far.margin(0, &Tensor::of(&[1], &[1u8]), &Tensor::of(&[1], &[2u8])).expect("a decision") > 0.07 * 0.21);
     }
 
     #[test]
@@ -226,9 +231,9 @@ mod tests {
         let case = Case::new("DynamicQuantizeLinear", 11).with(f32s(&[3], &[-1.0, 1.0, 0.3])).outputs(3);
         let of = |v: [u8; 3]| Tensor::of(&[3], &v);
         assert_eq!(case.margin(0, &of([0, 255, 166]), &of([1, 255, 165])), Some(0.0));
-        assert_eq!(case.margin(0, &of([0, 255, 166]), &of([0, 255, 162])), Some(2.0));
+        assert_eq!(case.margin(0, &of([0, 255, 166]), &of([0, 255, 162])), Some(2.0 * 2.0 / 255.0), "two steps of a range of 2");
         let skewed = Case::new("DynamicQuantizeLinear", 11).with(f32s(&[3], &[-1.0, 1.01, 0.3])).outputs(3);
-        assert!(skewed.margin(0, &of([0, 255, 165]), &of([0, 255, 164])).expect("a decision") > 0.01);
+        assert!(skewed.margin(0, &of([0, 255, 165]), &of([0, 255, 164])).expect("a decision") > 0.01 * 2.01 / 255.0);
     }
 
     /// How a scale lies along the numbers.

@@ -21,11 +21,23 @@ fn margin(call: &Call, distance: fn(&Tensor) -> Torch, reference: &Tensor, candi
     largest_where_different(f64_of(call.input(0)?).and_then(|x| distance(&x)), reference, candidate)
 }
 
+/// The same of whole numbers: a border lies between two neighbours only.
+fn whole(call: &Call, distance: fn(&Tensor) -> Torch, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let x = call.input(0)?;
+    let far = || distance(&f64_of(x)?)?.f_add(&further(reference, candidate)?);
+    largest_where_different(far(), reference, candidate)
+}
+
+/// How many steps more than one the two are apart.
+pub fn further(reference: &Tensor, candidate: &Tensor) -> Torch {
+    f64_of(reference)?.f_sub(&f64_of(candidate)?)?.f_abs()?.f_sub_scalar(1)?.f_clamp_min(0)
+}
+
 pub const OPS: &[Op] = &[
     op("Sign", 9, |c| one(c.input(0)?.f_sign()), Scale::Decision(Function, |c, _, a, b| margin(c, |x| x.f_abs(), a, b))),
-    op("Floor", 6, |c| one(c.input(0)?.f_floor()), Scale::Decision(Function, |c, _, a, b| margin(c, to_whole, a, b))),
-    op("Ceil", 6, |c| one(c.input(0)?.f_ceil()), Scale::Decision(Function, |c, _, a, b| margin(c, to_whole, a, b))),
-    op("Round", 11, |c| one(c.input(0)?.f_round()), Scale::Decision(Function, |c, _, a, b| margin(c, to_half, a, b))),
+    op("Floor", 6, |c| one(c.input(0)?.f_floor()), Scale::Decision(Function, |c, _, a, b| whole(c, to_whole, a, b))),
+    op("Ceil", 6, |c| one(c.input(0)?.f_ceil()), Scale::Decision(Function, |c, _, a, b| whole(c, to_whole, a, b))),
+    op("Round", 11, |c| one(c.input(0)?.f_round()), Scale::Decision(Function, |c, _, a, b| whole(c, to_half, a, b))),
 ];
 
 #[cfg(test)]
@@ -49,6 +61,7 @@ mod tests {
         assert_eq!(x().margin(0, &a, &b), Some(0.0));
         assert_eq!(x().margin(0, &a, &f32s(&[3], &[1.0, 2.0, 7.0])), Some(0.25));
         assert_eq!(x().margin(0, &a, &a), Some(0.0));
+        assert_eq!(x().margin(0, &a, &f32s(&[3], &[2.0, 1.0, 7.0])), Some(1.0), "two steps are no flip");
     }
 
     proptest! {

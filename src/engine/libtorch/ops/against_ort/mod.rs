@@ -109,6 +109,7 @@ impl Case {
         let port = |name: &String, dtype| Port { name: name.clone(), dtype, shape: None };
         Graph {
             digest: String::new(),
+            file: None,
             name: "case".into(),
             producer: String::new(),
             ir_version: 10,
