@@ -300,17 +300,23 @@ fn a_library_that_is_missing_is_named_with_the_next_step() {
 #[test]
 fn too_little_compared_is_exit_4_and_never_0() {
     let dir = tempfile::tempdir().unwrap();
-    // One of three tensors is in the trace: within its tolerance it must not pass.
     let wide = |body: &str| {
         stated(dir.path(), body);
         let text = std::fs::read_to_string(dir.path().join("s.toml")).unwrap().replace("atol = 1e-3", "atol = 1e9");
         std::fs::write(dir.path().join("s.toml"), text).unwrap();
         Call::new(PARITY, dir.path(), &["run", "s.toml"]).run()
     };
-    wide("").exits(4).says(&["1 of 3", "not compared", "left over", "elsewhere"]);
+    // A recording may hold the declared output alone; what it lacks is counted.
+    wide("").exits(0).says(&["1 of 3", "not compared", "left over", "elsewhere"]);
     wide("expect = { coverage = 0.3 }\n").exits(0);
     wide("expect = { abstain = [\"p\", \"q\"] }\n").exits(0).says(&["2 excused"]);
     wide("expect = { abstain = [\"*\"], coverage = 0.0 }\nlimit = { only = [\"p\"] }\n").exits(4).says(&["NOTHING COMPARED"]);
+    // One that lacks the declared output does not pass, however much else it holds.
+    write_trace(&dir.path().join("t.safetensors"), &[("p", &[2, 4], &[0.0; 8]), ("q", &[2, 4], &[0.0; 8])], None);
+    let scenario = std::fs::read_to_string(dir.path().join("s.toml")).unwrap();
+    let whole = scenario.replace("expect = { abstain = [\"*\"], coverage = 0.0 }\nlimit = { only = [\"p\"] }\n", "");
+    std::fs::write(dir.path().join("s.toml"), whole).unwrap();
+    Call::new(PARITY, dir.path(), &["run", "s.toml"]).run().exits(4).says(&["2 of 3", "output 'y' not judged"]);
     // What was found to diverge stays found, however little was compared.
     stated(dir.path(), "");
     Call::new(PARITY, dir.path(), &["run", "s.toml"]).run().exits(1);
