@@ -44,7 +44,7 @@ fn walk(
     clock.lap("open");
     let mut layers = layers::run(&mut bench, &given.plan, watch)?;
     clock.lap("layers");
-    let wholes = if scenario.runs(Stage::Activations) { unobserved::run(&mut bench)? } else { Default::default() };
+    let wholes = if scenario.runs(Stage::Activations) { unobserved::run(&mut bench, &layers)? } else { Default::default() };
     clock.lap("unobserved");
     let floors = floors::run(&mut bench, &layers, &wholes, scenario.seed, watch)?;
     clock.lap("noise");
@@ -61,8 +61,9 @@ fn walk(
     if let Some(traces) = bench.record.take() {
         traces.finish((&names.0, &names.1), &scenario.model, &given.graph, &given.records, &floors)?;
     }
-    let unobserved =
-        unobserved::explained(wholes.judge(&names, &layers, &given.graph, &floors, bench.stated.as_ref()), &mut bench, &layers, &floors)?;
+    let stated = bench.stated;
+    let on = unobserved::Against { layers: &layers, graph: &given.graph, floors: &floors, stated: stated.as_ref() };
+    let unobserved = wholes.explained([&names.0, &names.1], &mut bench, &on)?;
     clock.lap("bisection");
     let ran = behind.is_some();
     let mut stages = behind.unwrap_or_default();

@@ -3,6 +3,7 @@
 use super::infer::{Expected, is_small};
 use super::proto::{self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, attribute_type as kind};
 use super::{Attribute, Graph, Node, hoist, observe, weights};
+use crate::error::{Error, Result};
 use crate::tensor::DType;
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -153,6 +154,18 @@ pub fn whole(graph: &Graph, also: &[String]) -> Vec<u8> {
         ..Default::default()
     };
     model(graph, graph_proto)
+}
+
+/// The model in `file` with the tensors of `also` among its outputs; those that it has in a body, or not at all, stay unseen.
+///
+/// Nothing is encoded anew: what is appended to a protobuf message is merged into it.
+pub fn observing(file: Vec<u8>, also: &[String]) -> Result<Vec<u8>> {
+    let file = Bytes::from(file);
+    let model = ModelProto::decode(file.clone()).map_err(|e| Error::usage(format!("not a readable ONNX model: {e}")))?;
+    let given: HashSet<&str> = model.graph.iter().flat_map(|g| &g.node).flat_map(|n| &n.output).map(String::as_str).collect();
+    let output = also.iter().filter(|n| given.contains(n.as_str())).map(|n| declare(n, None)).collect();
+    let more = ModelProto { graph: Some(GraphProto { output, ..Default::default() }), ..Default::default() };
+    Ok([&file[..], &more.encode_to_vec()].concat())
 }
 
 /// The whole graph with every tensor declared as an output, its inputs as they are expected, and large weights as inputs: all that a shape depends

@@ -48,7 +48,7 @@ pub fn around(graph: &Graph, inputs: &IndexMap<String, Tensor>, names: &[String]
     let taken: HashSet<&String> = steps.iter().flat_map(|s| &s.inputs).chain(names).collect();
     let weights = graph.weights.iter().filter(|(n, _)| taken.contains(n)).map(|(n, t)| (n.clone(), t.clone())).collect();
     let inputs = inputs.iter().filter(|(n, _)| taken.contains(n)).map(|(n, t)| (n.clone(), t.clone())).collect();
-    let part = Graph { weights, steps, drawn: HashSet::new(), ..graph.clone() };
+    let part = Graph { weights, steps, file: None, drawn: HashSet::new(), ..graph.clone() };
     told(part, &inputs, infer)
 }
 

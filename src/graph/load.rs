@@ -11,13 +11,16 @@ use indexmap::IndexMap;
 use prost::Message;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Reads the model at `path`; external data must lie beside it.
 pub fn file(path: &Path) -> Result<Graph> {
     let place = format!("model {}", path.display());
     let bytes = file::read(path).at(&place)?;
     let read = parse(bytes.into(), Some(&Folders::of(path)));
-    read.map_err(|e| file::unreadable(e, path, Kind::Model)).at(place)
+    let graph = read.map_err(|e| file::unreadable(e, path, Kind::Model)).at(place)?;
+    let file = (graph.drawn.is_empty() && path.is_file()).then(|| Arc::from(path));
+    Ok(Graph { file, ..graph })
 }
 
 /// The model in `bytes`; its external data may lie in `folders`.
@@ -64,6 +67,7 @@ fn from_proto(model: ModelProto, digest: String, folders: Option<&Folders>) -> R
     let steps = order::executable(steps, &given)?;
     let loaded = Graph {
         digest,
+        file: None,
         name: graph.name.unwrap_or_default(),
         producer: format!("{} {}", model.producer_name.unwrap_or_default(), model.producer_version.unwrap_or_default()).trim().to_string(),
         ir_version: model.ir_version.unwrap_or(0),
@@ -97,6 +101,7 @@ pub fn body(proto: &proto::GraphProto, outer: &Graph) -> Result<Graph> {
     let steps = order::executable(steps, &given)?;
     Ok(Graph {
         digest: String::new(),
+        file: None,
         name: proto.name.clone().unwrap_or_default(),
         producer: outer.producer.clone(),
         ir_version: outer.ir_version,

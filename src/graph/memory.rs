@@ -218,6 +218,7 @@ mod tests {
         };
         let graph = Graph {
             digest: String::new(),
+            file: None,
             name: String::new(),
             producer: String::new(),
             ir_version: 8,

@@ -19,6 +19,8 @@ use crate::error::{Error, Result, hint};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
 
 /// An attribute's value, as the model states it.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +112,8 @@ pub struct Port {
 pub struct Graph {
     /// SHA-256 of the model file.
     pub digest: String,
+    /// The file, where it says the same: nothing was cut out of it, put into it or drawn for it.
+    pub file: Option<Arc<Path>>,
     pub name: String,
     pub producer: String,
     pub ir_version: i64,

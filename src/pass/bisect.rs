@@ -1,8 +1,8 @@
-//! bisect: what in an optimised session makes its outputs differ: the level, the optimisers, and the smallest region between two tensors.
+//! bisect: what in an optimised session makes its outputs differ, or makes it refuse: the level, the optimisers, and the smallest region between two tensors.
 //!
 //! Every question is one more session of the whole model; halving keeps them few.
 
-use crate::error::{Place, Result};
+use crate::error::Result;
 use crate::graph::Graph;
 use crate::scenario::Optimisation;
 use crate::subject::{Deployed, Feed, Session};
@@ -16,30 +16,29 @@ const SINGLY: usize = 32;
 /// Declared outputs of one session.
 pub type Outputs = Vec<(String, Tensor)>;
 
-/// Why the un-observed run of `session` is off; None where it cannot be asked, or where asking again shows nothing.
-pub fn run(session: &mut dyn Session, graph: &Graph, feed: Feed, off: &dyn Fn(&Outputs) -> bool) -> Result<Option<Cause>> {
-    let all = session.optimisers();
-    let mut agrees = |level: Optimisation, without: &[&str], observed: &[String]| -> Result<Option<bool>> {
-        let outputs = session.deployed(feed, &Deployed { level, without, observed }).at("looking for what differs un-observed")?;
-        Ok(outputs.map(|o| !off(&o)))
+/// Why the un-observed run of `session` is off, or refused; None where it cannot be asked, or where asking again shows nothing.
+pub fn run(session: &mut dyn Session, graph: &Graph, feed: Feed, off: &dyn Fn(&Result<Outputs>) -> bool) -> Result<Option<Cause>> {
+    // The last first: where leaving out either of two is enough, a fusion is named, and not the clean-up that led to it.
+    let all: Vec<&str> = session.optimisers().iter().rev().copied().collect();
+    let mut ask = |level: Optimisation, without: &[&str], observed: &[String]| {
+        session.deployed(feed, &Deployed { level, without, observed }).transpose()
     };
     let mut found = None;
     for level in [Optimisation::Disable, Optimisation::Basic, Optimisation::Extended, Optimisation::All] {
-        match agrees(level, &[], &[])? {
-            None => return Ok(None),
-            Some(true) => {}
-            Some(false) => {
-                found = Some(level);
-                break;
-            }
+        let Some(outputs) = ask(level, &[], &[]) else { return Ok(None) };
+        if off(&outputs) {
+            found = Some(level);
+            break;
         }
     }
     let Some(level) = found else { return Ok(None) };
+    // What refuses is not well, though it may not be what is looked for.
+    let mut well = |without: &[&str], observed: &[String]| Ok(ask(level, without, observed).is_some_and(|o| o.is_ok() && !off(&o)));
     let optimisers = fewest(all.len(), &mut |chosen| {
         let without: Vec<&str> = chosen.iter().map(|i| all[*i]).collect();
-        Ok(agrees(level, &without, &[])? == Some(true))
+        well(&without, &[])
     })?;
-    let region = region(graph, &mut |observed| Ok(agrees(level, &[], observed)? == Some(true)))?;
+    let region = region(graph, &mut |observed| well(&[], observed))?;
     let optimisers = optimisers.unwrap_or_default().into_iter().map(|i| all[i].to_string()).collect();
     Ok(Some(Cause { level, optimisers, ..region.unwrap_or_default() }))
 }

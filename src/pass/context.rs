@@ -124,9 +124,10 @@ impl Trial<'_> {
         inputs.insert(name.to_string(), padded(x, zeros)?);
         let feed = |n: &str| inputs.get(n).cloned();
         let whole = Deployed { level: Optimisation::Disable, without: &[], observed: &[] };
-        match self.model.deployed(&feed, &whole).ok()? {
-            Some(all) => Some(all.into_iter().collect()),
-            None => outputs(&mut *self.model, &self.graph, &inputs).ok(),
+        match self.model.deployed(&feed, &whole) {
+            Ok(Some(all)) => Some(all.into_iter().collect()),
+            // The file may declare the length.
+            Ok(None) | Err(_) => outputs(&mut *self.model, &self.graph, &inputs).ok(),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::accumulated::Pending;
 use super::bench::Bench;
 use super::layers::{self, Layers};
-use super::unobserved::Wholes;
+use super::unobserved::{Against, Wholes};
 use super::{Watch, noise, witness};
 use crate::error::Result;
 use crate::floor::noise::{Floor, MOST_RUNS, RUNS, runs_for, settled};
@@ -55,9 +55,11 @@ fn open(
         .map(|w| witness::held(w, floors))
         .filter_map(|w| Some((w.judgement.ratio()?, w.name)))
         .map(|(ratio, name)| (name, ratio));
-    let unobserved = wholes.judge(&Default::default(), layers, graph, floors, None).into_iter();
+    let unobserved = wholes.judge(["", ""], &Against { layers, graph, floors, stated: None }).into_iter();
     let unobserved = unobserved.filter_map(|u| Some((u.judgement.ratio()?, u.name))).map(|(ratio, name)| (name, ratio));
-    let all = walked.chain(witnessed).chain(unobserved);
+    // What lies in front of a decision tells whether it may flip.
+    let decisive = wholes.wanted(layers).into_keys().filter(|n| layers.decisive.iter().any(|d| d.contains_key(n)));
+    let all = walked.chain(witnessed).chain(unobserved).chain(decisive.map(|n| (n, f64::INFINITY)));
     let known = all.filter(|(name, _)| floors.contains_key(name));
     let sized = known.filter_map(|(name, ratio)| wanted.get(&name).map(|numel| (name, ratio, *numel)));
     sized.filter(|(_, ratio, numel)| runs_for(*numel) > RUNS && !settled(*ratio, *numel)).map(|(name, _, numel)| (name, numel)).collect()
@@ -65,8 +67,8 @@ fn open(
 
 /// Tensors whose floor is needed, with their size; `all` where a trace is to carry them.
 fn wanted(layers: &Layers, all: bool, wholes: &Wholes) -> HashMap<String, usize> {
-    let mut names: HashSet<String> = layers::wanted(layers, all);
-    names.extend(wholes.differing(layers).map(str::to_string));
+    let names: HashSet<String> = layers::wanted(layers, all);
     let known = layers.results.iter().filter(|r| names.contains(&r.name));
-    known.filter(|r| r.dtype.is_some_and(DType::is_float)).map(|r| (r.name.clone(), r.shape.iter().product())).collect()
+    let floats = known.filter(|r| r.dtype.is_some_and(DType::is_float)).map(|r| (r.name.clone(), r.shape.iter().product()));
+    floats.chain(wholes.wanted(layers)).collect()
 }

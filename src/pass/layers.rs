@@ -3,12 +3,12 @@
 use super::Watch;
 use super::accumulated::Pending;
 use super::bench::{Bench, Faulty};
-use super::decision;
 use super::judged::{self, Walked};
 use super::noise::shaping;
 use super::plan::Plan;
 use super::values::{Release, Values};
 use super::witness::Waiting;
+use super::{decided, decision};
 use crate::error::{Error, Place, Result};
 use crate::graph::cut::Link;
 use crate::graph::random::is_random;
@@ -29,6 +29,8 @@ pub struct Layers {
     pub replay: HashMap<String, Tensor>,
     /// Decisions that flipped and with whose reference value the candidate went on.
     pub gone_on: HashSet<String>,
+    /// What the steps took, per side, by which declared outputs are decided: `decided` asks for it.
+    pub decisive: [HashMap<String, Tensor>; 2],
     /// Constants that a recording does not hold.
     pub known: usize,
     /// Steps that draw, and whose draw the sides do not share.
@@ -39,6 +41,11 @@ pub struct Layers {
 }
 
 impl Layers {
+    /// Declared outputs of the reference (0) or the candidate (1).
+    pub fn outputs(&self, side: usize) -> &HashMap<String, Tensor> {
+        [&self.reference_outputs, &self.candidate_outputs][side]
+    }
+
     /// The dtype that each tensor was computed in.
     pub fn dtypes(&self) -> HashMap<String, DType> {
         self.results.iter().filter_map(|r| Some((r.name.clone(), r.dtype?))).collect()
@@ -54,6 +61,7 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
     let graphs: Vec<&Graph> = std::iter::once(&**bench.graph).chain(bench.faulty.iter().map(|g| &**g)).collect();
     let release = Release::of(&graphs);
     let keepers = Keepers::of(bench.graph);
+    let decisive = decided::kept(bench.graph, bench.judge.as_deref());
     let mut layers = Layers::default();
     watch.phase("layers", plan.steps());
     for piece in &plan.pieces {
@@ -95,6 +103,11 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
                 repeat,
             };
             judged::step(bench, plan, &walked, &mut layers)?;
+        }
+        for step in piece.iter().filter(|i| decisive.contains(i)) {
+            for (kept, own) in layers.decisive.iter_mut().zip([&own_r, &own_c]) {
+                kept.extend(bench.graph.steps[*step].inputs.iter().filter_map(|n| Some((n.clone(), own.get(n)?))));
+            }
         }
         for &step in piece {
             own_r.drop_after(step, &release);

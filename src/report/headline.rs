@@ -5,10 +5,10 @@ use crate::compare::Specials;
 use crate::error::printable;
 use crate::exit::Exit;
 use crate::run::Run;
-use crate::scenario::{Scenario, Stage, Subject};
+use crate::scenario::{Optimisation, Scenario, Stage, Subject};
 use crate::stage::StageVerdict;
 use crate::tensor::index::unravel;
-use crate::verdict::{Accumulated, Cause, Inside, Isolated, Origin, Outcome, Side, TensorResult, ToleranceBy};
+use crate::verdict::{Accumulated, Inside, Isolated, Origin, Outcome, Side, TensorResult, ToleranceBy, Unobserved};
 
 /// Nodes of one line that are named before the rest is counted.
 const NODES: usize = 8;
@@ -78,24 +78,33 @@ fn diverge(run: &Run) -> Vec<String> {
             .push("  next: look at the amplifying node; compute it in higher precision or accept the drift with a stated tolerance".into());
         return lines;
     }
-    v.only_unobserved
-        .iter()
-        .take(1)
-        .flat_map(|u| {
-            let diff = u.comparison.metrics().map_or("another shape or dtype".into(), |m| {
+    v.only_unobserved.first().map(only_unobserved).unwrap_or_default()
+}
+
+/// What only the deployed session shows.
+fn only_unobserved(u: &Unobserved) -> Vec<String> {
+    let mut lines = match (&u.refused, &u.comparison) {
+        (Some(says), _) => {
+            // The engine without the options of the observed run.
+            let engine = u.subject.split(", ").next().unwrap_or_default();
+            vec![
+                format!("DIVERGE only when not observed: the deployed session of {engine} refuses what runs node by node"),
+                format!("  {says}"),
+            ]
+        }
+        (None, comparison) => {
+            let diff = comparison.as_ref().and_then(|c| c.metrics()).map_or("another shape or dtype".into(), |m| {
                 format!("|un-observed - observed| {} at {}", number(m.max_abs.value), m.max_abs.index)
             });
-            let mut lines = vec![
-                format!(
-                    "DIVERGE only when not observed: output '{}' of {} moves beyond its floor when the graph is optimised as deployed",
-                    u.name, u.subject
-                ),
+            let says = "moves beyond its floor when the graph is optimised as deployed";
+            vec![
+                format!("DIVERGE only when not observed: output '{}' of {} {says}", u.name, u.subject),
                 format!("  {diff}, {} x tolerance", number(u.judgement.ratio().unwrap_or(f64::INFINITY))),
-            ];
-            lines.extend(why(u.cause.as_ref()));
-            lines
-        })
-        .collect()
+            ]
+        }
+    };
+    lines.extend(why(u));
+    lines
 }
 
 /// Recordings of which nobody knows in which order they were computed.
@@ -138,10 +147,13 @@ fn untested_recording(run: &Run, tensor: &TensorResult) -> String {
 }
 
 /// What an optimised session does otherwise, and how to do without.
-fn why(cause: Option<&Cause>) -> Vec<String> {
-    let Some(cause) = cause else {
+fn why(u: &Unobserved) -> Vec<String> {
+    let Some(cause) = &u.cause else {
         return vec!["  next: lower the deployed session's graph optimisation level and run again".into()];
     };
+    if cause.level == Optimisation::Disable && u.refused.is_some() {
+        return vec!["  next: it refuses at every optimisation level: check the file itself, such as by onnx.checker".into()];
+    }
     let quoted = |list: &[String]| few(list.iter().map(String::as_str), NODES);
     let level = format!("{:?}", cause.level).to_lowercase();
     let by = match cause.optimisers.as_slice() {
@@ -152,7 +164,8 @@ fn why(cause: Option<&Cause>) -> Vec<String> {
         (false, false) => format!(" between tensors {} and {}", quoted(&cause.from), quoted(&cause.to)),
         _ => String::new(),
     };
-    let mut lines = vec![format!("  the un-observed run differs because of {by}{between}, from level {level} on")];
+    let what = if u.refused.is_some() { "it refuses" } else { "the un-observed run differs" };
+    let mut lines = vec![format!("  {what} because of {by}{between}, from level {level} on")];
     if !cause.nodes.is_empty() {
         lines.push(format!("  treated as one: {}", quoted(&cause.nodes)));
     }

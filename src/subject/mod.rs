@@ -100,6 +100,9 @@ pub trait Judge {
     /// Outputs of one step, floats as f64; discrete dtypes as declared.
     fn eval(&mut self, step: usize, feed: Feed) -> Result<Vec<Tensor>>;
 
+    /// Whether the step decides: whether some output of it may be another one by more than rounding where an input is off by rounding.
+    fn decides(&self, step: usize) -> bool;
+
     /// Whether the floats that the step gives are elements of its input, chosen by an operator that rounds before it decides.
     fn selects(&self, step: usize) -> bool;
 

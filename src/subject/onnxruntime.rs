@@ -1,7 +1,7 @@
 //! onnxruntime: the ONNX graph in ONNX Runtime, cut into pieces in which every intermediate is an output.
 //!
 //! A piece observes all of its tensors, so nothing can be fused across them; the pieces are fed each other's outputs, bit for
-//! bit. The un-observed run is the whole model in one session at full optimisation: what users deploy.
+//! bit. The un-observed run is the user's file in one session at full optimisation: what users deploy.
 
 mod optimisers;
 mod shapes;
@@ -19,7 +19,7 @@ use crate::tensor::{DType, Storage, Tensor};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use ort::memory::Allocator;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session as OrtSession, SessionInputValue, SessionInputs};
 use ort::value::{DynTensor, DynTensorValueType, DynValue, TensorElementType};
 use std::any::Any;
@@ -111,7 +111,11 @@ impl OnnxRuntime {
         if steps.any(by_part) { 1 } else { self.options.threads }
     }
 
-    fn session(&self, model: &[u8], threads: usize, level: Optimisation, without: &[&str]) -> Result<OrtSession> {
+    fn session(&self, model: &[u8], threads: usize, level: Optimisation) -> Result<OrtSession> {
+        self.builder(threads, level, &[])?.commit_from_memory(model).map_err(ort_error)
+    }
+
+    fn builder(&self, threads: usize, level: Optimisation, without: &[&str]) -> Result<SessionBuilder> {
         let level = match level {
             Optimisation::Disable => GraphOptimizationLevel::Disable,
             Optimisation::Basic => GraphOptimizationLevel::Level1,
@@ -139,7 +143,7 @@ impl OnnxRuntime {
         if !without.is_empty() {
             builder = builder.with_config_entry("optimization.disable_specified_optimizers", without.join(";")).map_err(ort_error)?;
         }
-        builder.commit_from_memory(model).map_err(ort_error)
+        Ok(builder)
     }
 
     fn run_piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
@@ -181,7 +185,7 @@ impl OnnxRuntime {
                     self.pieces.clear();
                 }
                 let session =
-                    self.session(&cut.model, self.threads(steps.iter().map(|i| &self.graph.steps[*i])), self.options.optimisation, &[])?;
+                    self.session(&cut.model, self.threads(steps.iter().map(|i| &self.graph.steps[*i])), self.options.optimisation)?;
                 self.pieces.push(Piece { steps: steps.to_vec(), link, inputs: cut.inputs, session });
                 self.pieces.len() - 1
             }
@@ -228,6 +232,9 @@ impl Session for OnnxRuntime {
     }
 }
 
+/// Where external data lies of a model that is no file.
+const EXTERNAL: &str = "session.model_external_initializers_file_folder_path";
+
 /// What users run: everything optimised, nothing observed.
 const DEPLOYED: Deployed = Deployed { level: Optimisation::All, without: &[], observed: &[] };
 
@@ -246,18 +253,32 @@ impl OnnxRuntime {
     }
 
     fn entire(&self, how: &Deployed) -> Result<Entire> {
-        let model = cut::whole(&self.graph, how.observed);
-        let session = self.session(&model, self.threads(self.graph.steps.iter()), how.level, how.without).at("the whole model")?;
+        let threads = self.threads(self.graph.steps.iter());
+        let session = self.committed(self.builder(threads, how.level, how.without)?, how.observed).at("the whole model")?;
         Ok(self.held(session))
+    }
+
+    /// A session of the user's file, where the graph is still what it says; else of the graph, encoded anew.
+    fn committed(&self, mut builder: SessionBuilder, observed: &[String]) -> Result<OrtSession> {
+        let Some(file) = &self.graph.file else {
+            return builder.commit_from_memory(&cut::whole(&self.graph, observed)).map_err(ort_error);
+        };
+        if observed.is_empty() {
+            return builder.commit_from_file(file).map_err(ort_error);
+        }
+        let bytes = std::fs::read(file).map_err(|e| Error::failed(format!("{}: {e}", file.display())))?;
+        if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) {
+            builder = builder.with_config_entry(EXTERNAL, folder.to_string_lossy()).map_err(ort_error)?;
+        }
+        builder.commit_from_memory(&cut::observing(bytes, observed)?).map_err(ort_error)
     }
 
     /// The whole model as ONNX Runtime comes: optimised, with its arena, its memory pattern and its spinning threads.
     fn fast(&self) -> Result<Entire> {
         let builder = OrtSession::builder(&self.environment).map_err(ort_error)?;
         let builder = builder.with_intra_threads(self.options.threads).map_err(ort_error)?;
-        let mut builder = builder.with_log_level(LogLevel::Fatal).map_err(ort_error)?;
-        let session = builder.commit_from_memory(&cut::whole(&self.graph, &[])).map_err(ort_error).at("the whole model")?;
-        Ok(self.held(session))
+        let builder = builder.with_log_level(LogLevel::Fatal).map_err(ort_error)?;
+        Ok(self.held(self.committed(builder, &[]).at("the whole model")?))
     }
 
     fn held(&self, session: OrtSession) -> Entire {

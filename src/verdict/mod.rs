@@ -20,8 +20,13 @@ use serde::{Deserialize, Serialize};
 pub struct Unobserved {
     pub subject: String,
     pub name: String,
-    pub comparison: Comparison,
+    /// None where there is no such run, because the deployed session refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     pub judgement: Judgement,
+    /// What the deployed session says where it refuses what the observed one runs; told once, at the first output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// What in the optimised session makes it differ, where that could be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,

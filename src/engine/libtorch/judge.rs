@@ -139,6 +139,11 @@ impl Judge for TorchJudge {
         outputs.iter().map(tensor).collect()
     }
 
+    fn decides(&self, step: usize) -> bool {
+        let decides = |scale: &Scale| matches!(scale, Scale::Decision(..) | Scale::Selection(..) | Scale::Graded(..));
+        self.graph.steps[step].nodes.iter().any(|node| interpret::find(node, &self.graph).is_ok_and(|op| decides(op.scale(node))))
+    }
+
     fn selects(&self, step: usize) -> bool {
         let scale = |node| Some(matches!(interpret::find(node, &self.graph).ok()?.scale(node), Scale::Selection(Alone::Rounds, _)));
         self.graph.steps[step].nodes.iter().any(|node| scale(node) == Some(true))

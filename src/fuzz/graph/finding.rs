@@ -1,6 +1,7 @@
 //! finding: what a run of one case came to: its first divergence as a kind and a place, or what was compared.
 
 use crate::compare::Comparison;
+use crate::fuzz::finding::kind as kind_of;
 use crate::report;
 use crate::run::Run;
 use crate::verdict::{Accumulated, Isolated, Outcome, TensorResult};
@@ -22,6 +23,8 @@ pub enum Kind {
     Drift,
     /// Only what is deployed is off.
     Unobserved,
+    /// Only what is deployed is refused.
+    UnobservedRefused,
     /// The candidate refuses what the reference computes.
     Refused,
 }
@@ -55,6 +58,7 @@ impl Finding {
             Kind::Untested => format!("tensor '{}' is off, its node not tested alone", self.place),
             Kind::Drift => format!("drift, over the floor first at node {}", self.place),
             Kind::Unobserved => format!("output '{}' is off only when nothing is observed", self.place),
+            Kind::UnobservedRefused => format!("the deployed session refuses it: {}", self.place),
             Kind::Refused => format!("the candidate refuses it: {}", self.place),
         }
     }
@@ -138,6 +142,9 @@ fn first(run: &Run) -> Option<Finding> {
     } else {
         let u = v.only_unobserved.first()?;
         let suspects = u.cause.as_ref().map_or(vec![], |c| c.nodes.clone());
-        finding(Kind::Unobserved, &u.name, Some(u.name.clone()), suspects)
+        match &u.refused {
+            Some(says) => finding(Kind::UnobservedRefused, &kind_of(says), Some(u.name.clone()), suspects),
+            None => finding(Kind::Unobserved, &u.name, Some(u.name.clone()), suspects),
+        }
     }
 }

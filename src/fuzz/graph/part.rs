@@ -28,6 +28,11 @@ pub struct Part {
     pub finding: Finding,
 }
 
+/// Whether only what is deployed shows it.
+fn deployed(kind: Kind) -> bool {
+    matches!(kind, Kind::Unobserved | Kind::UnobservedRefused)
+}
+
 /// Whether a finding can be taken apart: both sides must run any model.
 fn divisible(scenario: &Scenario) -> bool {
     [&scenario.reference, &scenario.candidate].iter().all(|s| ["onnxruntime", "libtorch"].contains(&s.engine()))
@@ -90,7 +95,7 @@ impl<'a, 'b> Search<'a, 'b> {
         if steps.is_empty() {
             steps.insert(self.target);
         }
-        if self.finding.kind == Kind::Unobserved {
+        if deployed(self.finding.kind) {
             self.complete(&mut steps);
         }
         let producers = self.graph.producers();
@@ -154,7 +159,7 @@ impl<'a, 'b> Search<'a, 'b> {
         let mut asker = Asker::of(scenario.clone(), graph.clone(), self.asker.engines());
         let found = asker.ask(&inputs, None).ok()?.finding?;
         // An optimiser names the output of the part, which is another than the model's.
-        let alike = found.is(self.finding) || found.kind == Kind::Unobserved && self.finding.kind == Kind::Unobserved;
+        let alike = found.is(self.finding) || found.kind == self.finding.kind && deployed(found.kind);
         let nodes = steps.iter().map(|i| self.graph.steps[*i].name.clone()).collect();
         alike.then_some(Part { model, scenario, inputs, nodes, of: self.graph.steps.len(), finding: found })
     }

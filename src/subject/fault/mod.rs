@@ -57,12 +57,12 @@ pub fn inject(graph: &Graph, name: &str, node: &str, amount: Option<f64>) -> Res
     };
     let place = || format!("fault '{name}' at node '{node}'");
     if let Some((_, inner)) = inside::find(graph, node).filter(|_| graph.steps[step].name != node) {
-        return inside::inject(graph, step, inner, fault, amount).at(place());
+        return Ok(Graph { file: None, ..inside::inject(graph, step, inner, fault, amount).at(place())? });
     }
     fits(fault, graph.steps[step].op(), node)?;
     let mut edit = Edit::new(graph.clone(), step, amount);
     (fault.inject)(&mut edit).at(place())?;
-    Ok(edit.finish())
+    Ok(Graph { file: None, ..edit.finish() })
 }
 
 /// An operator that the fault does not fit is refused.
