@@ -3,7 +3,9 @@
 use crate::error::{Error, Result};
 use crate::fuzz::draw::{Case, drawn_alike};
 use crate::fuzz::opinion::{Opinion, Subject};
+use crate::kernel::assign::Assignment;
 use crate::subject::kernels::{self, Answer, Kernel, all};
+use crate::tensor::Tensor;
 
 /// A kernel that answers for another.
 pub struct Dialect(&'static Kernel);
@@ -18,13 +20,31 @@ impl Dialect {
 }
 
 impl Subject for Dialect {
-    fn opinion(&mut self, _: &Kernel, case: &Case, _: &Answer) -> Result<Opinion> {
+    fn opinion(&mut self, _: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion> {
         let said = self.0.evaluate(&|n| case.inputs.get(n).cloned())?;
+        let own = |(n, t): (&str, Tensor)| (n.to_string(), conventional(n, t, &said.assignments, reference));
         Ok(Opinion {
-            tensors: said.tensors.into_iter().map(|(n, t)| (n.to_string(), t)).collect(),
+            tensors: said.tensors.clone().into_iter().map(own).collect(),
             gradients: Some(said.gradients.into_iter().map(|g| ((g.of.to_string(), g.by.to_string()), Some(g.value))).collect()),
         })
     }
+}
+
+/// An output in which background holds what it does in the reference: which class and box that is, is a convention of the dialect by which nothing
+/// is trained.
+fn conventional(name: &str, t: Tensor, own: &[Assignment], reference: &Answer) -> Tensor {
+    let is_target = ["gt_index", "target_labels", "target_boxes"].contains(&name.strip_prefix("assign.").unwrap_or(name));
+    let Some(theirs) = reference.tensors.get(name).filter(|r| is_target && (r.shape(), r.dtype()) == (t.shape(), t.dtype())) else {
+        return t;
+    };
+    let free = |of: &[Assignment]| of.iter().flat_map(|a| a.owner.iter().map(Option::is_none)).collect::<Vec<bool>>();
+    let (ours, others) = (free(own), free(&reference.assignments));
+    let width = t.bytes().len() / ours.len().max(1);
+    let mut bytes = t.bytes().to_vec();
+    for i in (0..ours.len()).filter(|i| ours[*i] && others.get(*i) == Some(&true)) {
+        bytes[i * width..(i + 1) * width].copy_from_slice(&theirs.bytes()[i * width..(i + 1) * width]);
+    }
+    Tensor::from_bytes(t.dtype(), t.shape().to_vec(), &bytes).unwrap_or(t)
 }
 
 /// The kernel called `name`, if it can answer for `reference`.
@@ -52,6 +72,25 @@ pub fn find(name: &str, reference: &'static Kernel) -> Result<&'static Kernel> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dialects_that_differ_in_what_background_holds_alone_have_the_same_targets() {
+        let strategy = crate::fuzz::draw::cases(kernels::find("task_aligned_yolov6").unwrap());
+        let (yolov6, mmdet) = (kernels::find("task_aligned_yolov6").unwrap(), kernels::find("task_aligned_mmdet_3_3").unwrap());
+        let mut seen = 0;
+        for number in 0..40 {
+            let case = crate::fuzz::ask::drawn(&strategy, 1, number).current();
+            let Ok(reference) = yolov6.evaluate(&|n| case.inputs.get(n).cloned()) else { continue };
+            let own = Dialect(mmdet).opinion(yolov6, &case, &reference).unwrap().tensors;
+            if own["fg_mask"].bytes() == reference.tensors["fg_mask"].bytes() && own["fg_mask"].bytes().iter().all(|m| *m == 0) {
+                seen += 1;
+                for name in ["gt_index", "target_labels", "target_boxes"] {
+                    assert_eq!(own[name].bytes(), reference.tensors[name].bytes(), "{name}");
+                }
+            }
+        }
+        assert!(seen > 0);
+    }
 
     #[test]
     fn a_kernel_of_other_inputs_or_outputs_is_refused_with_a_list_of_those_that_fit() {
