@@ -120,7 +120,6 @@ fn a_live_decision_by_another_rule_is_at_fault_whatever_the_operator_the_engine_
         ("Greater", "swap-inputs", ""),
         ("GreaterOrEqual", "all-true", ""),
         ("And", "all-true", ""),
-        ("Or", "all-true", ""),
         ("Where", "swap-inputs", ""),
         ("TopK", "fewer-top-k", ""),
         ("ArgMax", "max-for-min", ""),

@@ -73,6 +73,7 @@ mod tests {
     fn graph(node: Node, weights: &[(&str, f64, DType)]) -> Graph {
         let weight = |(n, v, d): &(&str, f64, DType)| (n.to_string(), Tensor::from_f64(*d, &[], &[*v]).unwrap());
         Graph {
+            file: None,
             digest: String::new(),
             name: String::new(),
             producer: String::new(),
