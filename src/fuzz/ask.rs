@@ -5,7 +5,6 @@ use super::finding::{Finding, Judged, kind};
 use super::opinion::{Said, Subject};
 use super::oracle;
 use super::relations::{self, Relation};
-use super::spread::Spread;
 use crate::error::Error;
 use crate::floor::noise::MOST_RUNS;
 use crate::subject::kernels::{Answer, Kernel};
@@ -65,7 +64,7 @@ pub fn held(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, (case, refere
 /// What the subject says, judged; rounding is measured only where something exceeds what f64 allows, and only as long as it does.
 fn said(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, case: &Case, reference: &Answer) -> crate::error::Result<(Said, Judged)> {
     let opinion = subject.opinion(kernel, case, reference)?;
-    let mut spread = Spread::default();
+    let mut spread = subject.spread();
     let mut judged = oracle::judge(case, reference, &opinion, &spread);
     for run in 0..=runs {
         if judged.finding.is_none() {

@@ -1,6 +1,7 @@
 //! opinion: what a subject says about a case: the outputs of the kernel's ONNX form, and gradients.
 
 use super::draw::Case;
+use super::spread::Spread;
 use crate::error::{Error, Result};
 use crate::subject::kernels::{Answer, Kernel};
 use crate::tensor::Tensor;
@@ -35,13 +36,18 @@ pub trait Subject {
         Err(Error::failed("this subject is asked one by one"))
     }
 
-    /// What the f64 form says with the rounding of the subject's precision after every node: another sample for each `run` from 1 on, run 0
-    /// undisturbed. None after the last run, and from a subject in f64.
+    /// What the f64 form says with the rounding of the subject's precision after every node, or with that of its stored constants where it
+    /// computes in f64: another sample for each `run` from 1 on, run 0 undisturbed. None after the last run, and where nothing is rounded.
     ///
     /// # Errors
     /// What the form refuses.
     fn rounded(&mut self, _kernel: &Kernel, _case: &Case, _reference: &Answer, _run: u32) -> Result<Option<Opinion>> {
         Ok(None)
+    }
+
+    /// What these runs are gathered in.
+    fn spread(&self) -> Spread {
+        Spread::default()
     }
 }
 

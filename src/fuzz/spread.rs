@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 /// What rounding was seen to do; nothing where the subject computes in f64.
 #[derive(Clone, Debug, Default)]
 pub struct Spread {
+    /// Whether it is f32 that rounds, so that a number may be off by what f32 holds of it.
+    single: bool,
     exact: Option<Opinion>,
     /// The largest deviation of each number so far.
     pub values: BTreeMap<String, Tensor>,
@@ -29,6 +31,15 @@ pub enum Of<'a> {
 }
 
 impl Spread {
+    /// Of a subject in f32.
+    pub fn single() -> Self {
+        Self { single: true, ..Self::default() }
+    }
+
+    pub fn is_single(&self) -> bool {
+        self.single
+    }
+
     /// Adds a run; the first is the undisturbed one.
     pub fn add(&mut self, run: Opinion) {
         let Some(exact) = &self.exact else {
@@ -62,14 +73,16 @@ impl Spread {
             Of::Gradient(of, by) => self.gradients.get(&(of.to_string(), by.to_string())).and_then(Option::as_ref),
         };
         let Some(spread) = spread.filter(|s| s.shape() == expected.shape()) else { return vec![] };
-        let float = expected.dtype().is_float();
+        let float = self.single && expected.dtype().is_float();
         let held = |e: f64| if float && e.is_finite() { (f64::from(e as f32) - e).abs() + f64::from(f32::MIN_POSITIVE) } else { 0.0 };
         spread.to_f64().iter().zip(expected.to_f64()).map(|(s, e)| R * s + held(e)).collect()
     }
 
-    /// Whether a run gave anchor `a` (over all images) to `owner`.
+    /// Whether rounding gave anchor `a` (over all images) to `owner`, where the undisturbed run gives it to another: what the form does by itself
+    /// is no rounding.
     pub fn gave(&self, a: usize, owner: Option<usize>) -> bool {
-        self.owners.iter().any(|run| run.get(a) == Some(&owner))
+        let undisturbed = self.exact.as_ref().and_then(owners).and_then(|run| run.get(a).copied());
+        undisturbed.is_some_and(|own| own != owner) && self.owners.iter().any(|run| run.get(a) == Some(&owner))
     }
 
     /// How far rounding moves what decides between numbers of magnitude `scale`: the numbers `part` of an output.
@@ -111,4 +124,40 @@ fn widen(spread: &mut Tensor, exact: &Tensor, noisy: &Tensor) {
     let same = exact.shape() == noisy.shape();
     let wider = spread.to_f64().into_iter().zip(exact.to_f64()).zip(noisy.to_f64()).map(one);
     *spread = Tensor::from_vec(exact.shape(), if same { wider.collect() } else { vec![f64::INFINITY; exact.numel()] });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::DType;
+
+    /// An answer that gives the one anchor to this row, and says this number.
+    fn run(owner: i64, number: f64) -> Opinion {
+        let mask = Tensor::from_bytes(DType::Bool, vec![1, 1], &[1]).unwrap();
+        let (index, value) = (Tensor::from_vec(&[1, 1], vec![owner]), Tensor::from_vec(&[1], vec![number]));
+        let tensors = [("fg_mask", mask), ("gt_index", index), ("loss", value)].map(|(n, t)| (n.to_string(), t)).into();
+        Opinion { tensors, gradients: None }
+    }
+
+    fn spread(of: Spread, runs: &[(i64, f64)]) -> Spread {
+        runs.iter().fold(of, |mut spread, (owner, number)| {
+            spread.add(run(*owner, *number));
+            spread
+        })
+    }
+
+    #[test]
+    fn rounding_gave_an_anchor_away_only_where_the_undisturbed_run_did_not() {
+        let moved = spread(Spread::single(), &[(0, 1.0), (1, 1.0)]);
+        assert!(moved.gave(0, Some(1)) && !moved.gave(0, Some(0)) && !moved.gave(0, Some(2)));
+        let its_own_rule = spread(Spread::single(), &[(1, 1.0), (1, 1.0), (0, 1.0)]);
+        assert!(!its_own_rule.gave(0, Some(1)) && its_own_rule.gave(0, Some(0)));
+    }
+
+    #[test]
+    fn what_f32_holds_of_a_number_is_allowed_only_where_f32_computes() {
+        let (expected, runs) = (Tensor::from_vec(&[1], vec![0.1]), [(0, 0.1), (0, 0.1 + 1e-12)]);
+        let allowed = |of: Spread| spread(of, &runs).allowed(Of::Value("loss"), &expected)[0];
+        assert!(allowed(Spread::single()) > 1e-9 && allowed(Spread::default()) < 1e-11);
+    }
 }

@@ -79,7 +79,7 @@ impl Relation {
         // Values alone: no gradient is asked for.
         let values = Answer::default();
         let second = subject.opinion(kernel, &other, &values)?.tensors;
-        let mut spreads = [Spread::default(), Spread::default()];
+        let mut spreads = [subject.spread(), subject.spread()];
         let mut tried = self.held([case, &other], [first, &second], &spreads);
         for run in 0..=runs {
             if tried.finding.is_none() {

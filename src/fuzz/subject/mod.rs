@@ -1,5 +1,6 @@
 //! subject: who can be fuzzed: a kernel's ONNX form in libtorch or ONNX Runtime, and the reference of another dialect.
 
+mod constants;
 mod dialect;
 mod form;
 mod single;
@@ -50,6 +51,7 @@ impl Candidate {
     pub fn open(&self, form: &Arc<Graph>, engines: Engines) -> Result<Box<dyn Subject>> {
         let own = open::graph_of(&self.subject, form)?;
         let subject: Box<dyn Subject> = match (self.subject.engine(), self.dtype) {
+            ("libtorch", DType::F64) => Box::new(Form::exact(engines.torch()?, own)?),
             ("libtorch", dtype) => Box::new(Form::open(engines.torch()?, own, dtype)?),
             ("onnxruntime", DType::F32) => Box::new(Deployed(open::whole(&own, 1)?)),
             ("kernel", DType::F64) => Box::new(Dialect::named(self.subject.kernel.as_deref())?),

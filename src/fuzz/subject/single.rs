@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::floor::noise::MOST_RUNS;
 use crate::fuzz::draw::Case;
 use crate::fuzz::opinion::{Opinion, Subject};
+use crate::fuzz::spread::Spread;
 use crate::subject::kernels::{Answer, Kernel};
 use crate::subject::{Noise, Whole};
 use crate::tensor::Tensor;
@@ -20,6 +21,10 @@ pub struct Single {
 impl Subject for Single {
     fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion> {
         self.subject.opinion(kernel, case, reference)
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::single()
     }
 
     fn rounded(&mut self, kernel: &Kernel, case: &Case, reference: &Answer, run: u32) -> Result<Option<Opinion>> {
