@@ -113,6 +113,32 @@ fn every_find_of_this_repository_still_diverges_and_agrees_without_its_fault() {
     }
 }
 
+/// Forms that are no export of this repository.
+const FORMS: &str = "tests/fixtures/forms";
+
+#[test]
+fn a_form_whose_constants_were_rounded_to_f32_agrees_and_one_with_another_constant_does_not() {
+    let on = |extra: &[&str]| fuzz(&[&["ciou_ultralytics", "--forms", FORMS, "--cases", "100"], extra].concat());
+    on(&[]).exits(0).says(&["agree: ciou_ultralytics (100 of 100"]);
+    on(&["--candidate", "onnxruntime"]).exits(0);
+    for constant in ["1e-6", "1.01e-7"] {
+        let found = tempfile::tempdir().unwrap();
+        let fault = format!("other-constant@height_eps_a={constant}");
+        on(&["--fault", &fault, "--found", text(found.path())]).exits(1).says(&["value 'similarity'"]);
+    }
+}
+
+#[test]
+fn an_anchor_that_goes_to_another_object_by_the_forms_own_rule_is_no_tie_in_any_engine() {
+    for candidate in ["libtorch", "libtorch-f32", "onnxruntime"] {
+        let found = tempfile::tempdir().unwrap();
+        let args =
+            ["task_aligned_ultralytics_8_4", "--candidate", candidate, "--cases", "40", "--finds", "1", "--found", text(found.path())];
+        fuzz(&[&args[..], &["--forms", FORMS]].concat()).exits(1).says(&["owner in image 0 of anchor"]);
+        fuzz(&args).exits(0);
+    }
+}
+
 /// What healthy subjects were once called wrong for.
 #[test]
 fn what_the_measure_itself_had_wrong_agrees() {

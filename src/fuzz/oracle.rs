@@ -1,14 +1,14 @@
 //! oracle: is what a subject says about a case what the f64 reference says?
 //!
 //! Positives are compared as owners of anchors; an owner that differs at a margin below rounding is a tie flip, and what depends on it
-//! is not compared. A gradient nearly on a point without derivative must lie within those beside it; both are counted. What rounding in f32 may add is
+//! is not compared. Numbers that are equal in both are no tie: there the rule decides, the lowest index first. A gradient nearly on a point without derivative must lie within those beside it; both are counted. What rounding in f32 may add is
 //! `Spread`'s to say.
 
 use super::draw::Case;
 use super::finding::{Finding, Judged};
 use super::opinion::Opinion;
-use super::spread::{self, Of, Spread};
-use crate::kernel::assign::{Assignment, Decision, Margin, Trail};
+use super::spread::{self, Of, Spread, named};
+use crate::kernel::assign::{Alike, Assignment, Decision, Margin, Trail};
 use crate::kernel::number::KINK;
 use crate::subject::kernels::{Answer, Gradient};
 use crate::tensor::Tensor;
@@ -28,7 +28,7 @@ pub const SUM: &str = "all outputs";
 
 /// Holds an opinion in f64 with the gradients of [`SUM`] against the reference.
 pub fn glance(case: &Case, reference: &Answer, opinion: &Opinion) -> Judged {
-    judged(case, reference, &summed(&reference.gradients), opinion, &Spread::default())
+    judged(case, reference, &summed(&reference.gradients), opinion, &Spread::default(), Among::Ordered)
 }
 
 /// By each input, of all outputs.
@@ -52,12 +52,27 @@ fn summed(gradients: &[Gradient]) -> Vec<Gradient> {
 
 /// Holds an opinion on `case` against the reference; `spread` says what rounding may do beyond that of f64.
 pub fn judge(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread) -> Judged {
-    judged(case, reference, &reference.gradients, opinion, spread)
+    judged(case, reference, &reference.gradients, opinion, spread, Among::Ordered)
 }
 
-fn judged(case: &Case, reference: &Answer, slopes: &[Gradient], opinion: &Opinion, spread: &Spread) -> Judged {
+/// Whether an answer to a case whose rows or anchors were put into another order gives anchors elsewhere than the reference, at ties alone.
+pub fn is_tied(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread) -> bool {
+    let judged = judged(case, reference, &reference.gradients, opinion, spread, Among::Any);
+    judged.flips > 0 && judged.finding.is_none()
+}
+
+/// Who may be chosen among equals.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Among {
+    /// The first, as the rule says.
+    Ordered,
+    /// Any, as the order was changed.
+    Any,
+}
+
+fn judged(case: &Case, reference: &Answer, slopes: &[Gradient], opinion: &Opinion, spread: &Spread, among: Among) -> Judged {
     let mut out = Judged::default();
-    if let Some(finding) = owners(reference, opinion, spread, &mut out) {
+    if let Some(finding) = owners(reference, opinion, spread, among, &mut out) {
         return Judged { finding: Some(finding), ..out };
     }
     if out.flips > 0 {
@@ -65,7 +80,8 @@ fn judged(case: &Case, reference: &Answer, slopes: &[Gradient], opinion: &Opinio
     }
     let values = reference.tensors.iter().find_map(|(name, expected)| match opinion.tensors.get(*name) {
         Some(found) => {
-            let bound = Bound { unit: unit(name), allowed: spread.allowed(Of::Value(name), expected), excuses: &|_, _, _| false };
+            let (unit, rows) = (unit(name), rows(case, reference, expected));
+            let bound = Bound { unit: &|_| unit, rows, allowed: spread.allowed(Of::Value(name), expected), excuses: &|_, _, _| false };
             tensor(&format!("value '{name}'"), expected, found, &bound, &mut out)
         }
         None => Some(missing(format!("value '{name}'"))),
@@ -85,13 +101,14 @@ fn missing(what: String) -> Finding {
 }
 
 /// The first anchor that went to another object; None where the kernel assigns nothing.
-fn owners(reference: &Answer, opinion: &Opinion, spread: &Spread, out: &mut Judged) -> Option<Finding> {
+fn owners(reference: &Answer, opinion: &Opinion, spread: &Spread, among: Among, out: &mut Judged) -> Option<Finding> {
     let found = spread::owners(opinion)?;
     let anchors = reference.assignments.first()?.owner.len();
+    let own = Numbers::of(opinion).filter(|_| among == Among::Ordered);
     for (b, assignment) in reference.assignments.iter().enumerate() {
         for a in 0..anchors {
             let theirs = found[b * anchors + a];
-            let Some(margin) = margin(assignment, a, theirs) else {
+            let Some(margin) = margin(assignment, b, a, theirs, own.as_ref()) else {
                 out.compared += 1;
                 continue;
             };
@@ -107,12 +124,53 @@ fn owners(reference: &Answer, opinion: &Opinion, spread: &Spread, out: &mut Judg
     None
 }
 
-/// By how much anchor `a` is not `theirs`; None where it is.
-fn margin(assignment: &Assignment, a: usize, theirs: Option<usize>) -> Option<Margin> {
+/// By how much anchor `a` of image `b` is not `theirs`; None where it is. `own` are the numbers that the opinion decided by.
+fn margin(assignment: &Assignment, b: usize, a: usize, theirs: Option<usize>, own: Option<&Numbers>) -> Option<Margin> {
     let never = Margin { decision: Decision::Valid, gap: f64::INFINITY, scale: 1.0 };
-    match theirs {
-        Some(g) if g >= assignment.trails.len() || excluded(&assignment.trails[g], a) => Some(never),
-        _ => assignment.distance(a, theirs),
+    match (theirs, own) {
+        (Some(g), _) if g >= assignment.trails.len() || excluded(&assignment.trails[g], a) => Some(never),
+        (_, None) => assignment.distance(a, theirs),
+        (_, Some(own)) => {
+            let zeros = |g: usize| own.metric(b, g).is_some_and(|m| same_zeros(m, &assignment.trails[g]));
+            let at = |g: usize| own.overlap(b, g).map(|o| o[a]);
+            let overlaps = |g: usize, h: usize| at(g).is_some() && at(g) == at(h);
+            assignment.distance_beside(a, theirs, &Alike { zeros: &zeros, overlaps: &overlaps })
+        }
+    }
+}
+
+/// Whether the metric of a row is 0 at the same anchors: both sides start from the same bits, and a product with 0 is 0.
+fn same_zeros(metric: &[f64], trail: &Trail) -> bool {
+    metric.iter().zip(&trail.metric).all(|(own, expected)| (*own == 0.0) == (*expected == 0.0))
+}
+
+/// What an opinion says that it decided by, `[B, G, A]`.
+struct Numbers {
+    rows: usize,
+    anchors: usize,
+    metric: Vec<f64>,
+    overlap: Vec<f64>,
+}
+
+impl Numbers {
+    /// None where it says nothing of the kind.
+    fn of(opinion: &Opinion) -> Option<Self> {
+        let (metric, overlap) = (named(&opinion.tensors, "metric")?, named(&opinion.tensors, "overlap")?);
+        let [_, rows, anchors] = *metric.shape() else { return None };
+        (metric.shape() == overlap.shape()).then(|| Self { rows, anchors, metric: metric.to_f64(), overlap: overlap.to_f64() })
+    }
+
+    fn row<'a>(&self, of: &'a [f64], b: usize, g: usize) -> Option<&'a [f64]> {
+        let begin = (b * self.rows + g) * self.anchors;
+        of.get(begin..begin + self.anchors).filter(|_| g < self.rows)
+    }
+
+    fn metric(&self, b: usize, g: usize) -> Option<&[f64]> {
+        self.row(&self.metric, b, g)
+    }
+
+    fn overlap(&self, b: usize, g: usize) -> Option<&[f64]> {
+        self.row(&self.overlap, b, g)
     }
 }
 
@@ -122,6 +180,8 @@ fn movable(spread: &Spread, assignment: &Assignment, b: usize, margin: &Margin) 
     let image = b * numbers..(b + 1) * numbers;
     match margin.decision {
         _ if !spread.is_measured() => 0.0,
+        // Another constant moves no coordinate.
+        Decision::Inside | Decision::Valid if !spread.is_single() => 0.0,
         Decision::TopK | Decision::Positive => spread.decides("metric", image, margin.scale),
         Decision::Threshold | Decision::Largest => spread.decides("overlap", image, margin.scale),
         // A depth is a difference of two coordinates: one rounding each, and one of the difference.
@@ -155,8 +215,10 @@ fn gradients(
             g.beside.get(&i).is_some_and(|slopes| slopes.as_ref().is_none_or(within))
         };
         // A gradient is a unit of the output per unit of the input.
-        let unit = unit(g.of) / case.inputs.get(g.by).map_or(1.0, largest).max(f64::MIN_POSITIVE);
-        let bound = Bound { unit, allowed: spread.allowed(Of::Gradient(g.of, g.by), &g.value), excuses: &excuses };
+        let rows = rows(case, reference, &g.value);
+        let sizes = case.inputs.get(g.by).map_or_else(|| vec![1.0; rows], |t| largest(t, rows));
+        let unit = |row: usize| unit(g.of) / sizes[row].max(f64::MIN_POSITIVE);
+        let bound = Bound { unit: &unit, rows, allowed: spread.allowed(Of::Gradient(g.of, g.by), &g.value), excuses: &excuses };
         match offered.get(&(g.of.to_string(), g.by.to_string())) {
             Some(Some(found)) => tensor(&what, &g.value, found, &bound, out),
             Some(None) => tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), &bound, out),
@@ -167,8 +229,10 @@ fn gradients(
 
 /// How far numbers may be apart.
 pub(super) struct Bound<'a> {
-    /// What they are a share or a number of.
-    pub unit: f64,
+    /// What those of a row are a share or a number of.
+    pub unit: &'a dyn Fn(usize) -> f64,
+    /// Rows that have nothing to do with each other; 1 where all numbers have.
+    pub rows: usize,
     /// By how much each may be off beyond the rounding of f64; infinite where it is not to be compared; empty where nothing may.
     pub allowed: Vec<f64>,
     /// Whether a number that is not the expected one may stand at an index, with so much that it may be off by.
@@ -182,18 +246,23 @@ pub(super) fn tensor(what: &str, expected: &Tensor, found: &Tensor, bound: &Boun
         return Some(Finding { what, index: 0, reference: expected.numel() as f64, candidate: found.numel() as f64 });
     }
     let (e, f) = (floats(expected), floats(found));
-    let share = if expected.dtype().is_float() { [RELATIVE, CANCELLED * largest(expected).max(bound.unit)] } else { [0.0; 2] };
+    let width = (e.len() / bound.rows).max(1);
+    let cancelled = |(row, largest): (usize, f64)| CANCELLED * largest.max((bound.unit)(row));
+    let shares: Vec<f64> = largest(expected, bound.rows).into_iter().enumerate().map(cancelled).collect();
+    let share = |i: usize| if expected.dtype().is_float() { [RELATIVE, shares[i / width]] } else { [0.0; 2] };
     let allowed = |i: usize| bound.allowed.get(i).copied().unwrap_or(0.0);
     let differs = |i: &usize| {
         let (e, f) = (e[*i], f[*i]);
         let equal = e == f || (e.is_nan() && f.is_nan());
-        let near = || e.is_finite() && (e - f).abs() <= share[0] * e.abs() + share[1] + allowed(*i);
+        let [relative, cancelled] = share(*i);
+        let near = || e.is_finite() && (e - f).abs() <= relative * e.abs() + cancelled + allowed(*i);
         !(equal || near())
     };
     let beyond = bound.allowed.iter().filter(|a| !a.is_finite()).count();
     out.compared += e.len() - beyond;
     out.beyond += beyond;
-    let index = (0..e.len()).filter(differs).find(|i| allowed(*i).is_finite() && !(bound.excuses)(*i, f[*i], share[1] + allowed(*i)))?;
+    let index =
+        (0..e.len()).filter(differs).find(|i| allowed(*i).is_finite() && !(bound.excuses)(*i, f[*i], share(*i)[1] + allowed(*i)))?;
     Some(Finding { what: what.into(), index, reference: e[index], candidate: f[index] })
 }
 
@@ -202,9 +271,21 @@ fn floats(t: &Tensor) -> Cow<'_, [f64]> {
     t.values().map_or_else(|| Cow::Owned(t.to_f64()), Cow::Borrowed)
 }
 
-/// The largest finite magnitude of a tensor.
-fn largest(t: &Tensor) -> f64 {
-    floats(t).iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()))
+/// The largest finite magnitude of each of so many rows.
+fn largest(t: &Tensor, rows: usize) -> Vec<f64> {
+    let width = (t.numel() / rows).max(1);
+    let of = |row: &[f64]| row.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
+    let mut all: Vec<f64> = floats(t).chunks(width).map(of).collect();
+    all.resize(rows, 0.0);
+    all
+}
+
+/// How many rows of a tensor have nothing to do with each other: one per row of the case where every input and the tensor has them, and nothing
+/// is assigned. One huge row lets no other be off.
+fn rows(case: &Case, reference: &Answer, t: &Tensor) -> usize {
+    let first = |t: &Tensor| t.shape().first().copied();
+    let all = || reference.assignments.is_empty() && case.inputs.values().all(|input| first(input) == first(t));
+    first(t).filter(|n| *n > 0 && !case.inputs.is_empty() && all()).unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -246,6 +327,20 @@ mod tests {
         assert_eq!(what(pair(&[1.0, 2.0], Some(&[0.5, 0.1]))), ("gradient of 'loss' by 'x'".into(), 1));
         assert_eq!(what(pair(&[1.0, 2.0], None)), ("gradient of 'loss' by 'x'".into(), 0));
         assert!(what(pair(&[1.0], Some(&[0.5, 0.0]))).0.contains("shape [1], expected [2]"));
+    }
+
+    #[test]
+    fn a_huge_row_lets_no_other_be_off() {
+        let found = |rows: bool, value: &[f64]| {
+            let inputs = [("x".to_string(), real(&if rows { vec![1e12, 1.0] } else { vec![1e12] }))].into_iter().collect();
+            let case = Case { inputs, ..Case::default() };
+            let reference = Answer { tensors: [("loss", real(&[1e12, 2.0]))].into(), ..Answer::default() };
+            let opinion = Opinion { tensors: [("loss".to_string(), real(value))].into(), gradients: None };
+            judge(&case, &reference, &opinion, &Spread::default()).finding.map(|f| f.index)
+        };
+        assert_eq!(found(true, &[1e12, 2.0 + 1e-4]), Some(1));
+        assert_eq!(found(true, &[1e12 + 1.0, 2.0 + 1e-13]), None);
+        assert_eq!(found(false, &[1e12, 2.0 + 1e-4]), None, "a sum of both may cancel");
     }
 
     #[test]

@@ -110,7 +110,12 @@ impl Relation {
             let numbers = |of: &Said| of.get(name).filter(|t| t.numel() == expected.numel()).map(Tensor::to_f64);
             let zeros = || vec![0.0; expected.numel()];
             let both = numbers(&moved).unwrap_or_else(zeros).into_iter().zip(numbers(&spreads[1].values).unwrap_or_else(zeros));
-            let bound = Bound { unit: 1.0, allowed: both.map(|(a, b)| R * (a + b) + self.slack).collect(), excuses: &|_, _, _| false };
+            let bound = Bound {
+                unit: &|_| 1.0,
+                rows: 1,
+                allowed: both.map(|(a, b)| R * (a + b) + self.slack).collect(),
+                excuses: &|_, _, _| false,
+            };
             tensor(&format!("relation '{}' of '{name}'", self.name), &expected, found, &bound, &mut out)
         });
         Tried { compared: out.compared, finding }
@@ -129,8 +134,7 @@ impl Relation {
 /// relation then.
 fn is_tied(kernel: &Kernel, case: &Case, tensors: Said, spread: &Spread) -> bool {
     let Ok(reference) = answered(kernel, case) else { return false };
-    let judged = oracle::judge(case, &reference, &Opinion { tensors, gradients: None }, spread);
-    judged.flips > 0 && judged.finding.is_none()
+    oracle::is_tied(case, &reference, &Opinion { tensors, gradients: None }, spread)
 }
 
 /// `found` where it keeps the bound, else the bound.

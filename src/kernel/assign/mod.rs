@@ -10,7 +10,7 @@ mod cells;
 pub mod task_aligned;
 mod trail;
 
-pub use trail::{Cut, Decision, Margin, Trail};
+pub use trail::{Alike, Cut, Decision, Margin, Trail};
 
 use crate::error::{Error, Result};
 

@@ -130,6 +130,14 @@ impl Trail {
         out
     }
 
+    /// Every decision about anchor `a`; a tie of zeros in its top-k is none where another implementation has the same zeros.
+    fn decided(&self, a: usize, same_zeros: bool) -> Vec<(bool, Margin)> {
+        let mut all = self.decisions(a);
+        let settled = |m: &Margin| m.decision == Decision::TopK && m.gap == 0.0 && self.rank[a] == 0.0;
+        all.iter_mut().filter(|(_, m)| same_zeros && settled(m)).for_each(|(_, m)| m.gap = f64::INFINITY);
+        all
+    }
+
     /// How far anchor `a` is from the other side of its top-k.
     fn boundary(&self, a: usize) -> Margin {
         let cut = self.cuts.iter().find(|c| c.anchors.contains(&a));
@@ -140,7 +148,11 @@ impl Trail {
 
     /// The margin by which the claim on `a` would change: the easiest decision to lose, or the hardest of those to gain.
     pub fn margin(&self, a: usize) -> Margin {
-        let decisions = self.decisions(a);
+        self.margin_beside(a, false)
+    }
+
+    fn margin_beside(&self, a: usize, same_zeros: bool) -> Margin {
+        let decisions = self.decided(a, same_zeros);
         let failed = decisions.iter().filter(|(held, _)| !held).map(|(_, m)| *m).reduce(Margin::harder);
         let never = Margin { decision: Decision::Valid, gap: f64::INFINITY, scale: 1.0 };
         failed.or_else(|| decisions.iter().map(|(_, m)| *m).reduce(Margin::easier)).unwrap_or(never)
@@ -165,44 +177,64 @@ impl Margin {
     }
 }
 
+/// What another implementation has alike of one anchor: there the rule decides among equals (the lowest index), and nothing is left open.
+pub struct Alike<'a> {
+    /// Whether the metric of a row is 0 at the same anchors.
+    pub zeros: &'a dyn Fn(usize) -> bool,
+    /// Whether the overlaps of two rows are equal there too.
+    pub overlaps: &'a dyn Fn(usize, usize) -> bool,
+}
+
+impl Alike<'_> {
+    /// Nothing is known of it.
+    pub const NOTHING: Alike<'static> = Alike { zeros: &|_| false, overlaps: &|_, _| false };
+}
+
 impl Assignment {
     /// What would have to change for anchor `a` to be `theirs`, at least; None where it already is.
     pub fn distance(&self, a: usize, theirs: Option<usize>) -> Option<Margin> {
-        let lose = |g: usize| self.trails[g].margin(a);
+        self.distance_beside(a, theirs, &Alike::NOTHING)
+    }
+
+    /// The same beside another implementation: what is equal in both is no tie.
+    pub fn distance_beside(&self, a: usize, theirs: Option<usize>, alike: &Alike) -> Option<Margin> {
+        let lose = |g: usize| self.trails[g].margin_beside(a, (alike.zeros)(g));
         let claiming = || (0..self.trails.len()).filter(|&g| self.trails[g].claims(a));
         let direct = match (self.owner[a], theirs) {
             (ours, theirs) if ours == theirs => None,
             (_, None) => claiming().map(lose).reduce(Margin::harder),
             (None, Some(h)) => Some(lose(h)),
             (Some(g), Some(h)) => {
-                let larger = self.larger(a, g, h);
+                let larger = self.larger(a, g, h, alike);
                 let settled = if self.trails[g].claims(a) { lose(g).easier(larger) } else { larger };
                 let eligible = self.trails[h].claims(a) || (self.rivals == Rivals::All && claiming().count() > 1);
                 Some(if eligible { settled } else { lose(h).harder(settled) })
             }
         };
-        let others = theirs.into_iter().flat_map(|h| self.contested(a, h).into_iter().chain([self.alone(a, h)]));
+        let others = theirs.into_iter().flat_map(|h| self.contested(a, h, alike).into_iter().chain([self.alone(a, h, alike)]));
         direct.map(|d| others.fold(d, Margin::easier))
     }
 
     /// What would have to change for `h` alone to claim anchor `a`: every other claim is lost.
-    fn alone(&self, a: usize, h: usize) -> Margin {
+    fn alone(&self, a: usize, h: usize, alike: &Alike) -> Margin {
         let changes = self.trails.iter().enumerate().filter(|(g, t)| t.claims(a) != (*g == h));
-        changes.map(|(_, t)| t.margin(a)).fold(Margin::NONE, Margin::harder)
+        changes.map(|(g, t)| t.margin_beside(a, (alike.zeros)(g))).fold(Margin::NONE, Margin::harder)
     }
 
     /// What would have to change for `h` to get anchor `a` without claiming it: two rows claim it and the overlap of `h` is largest.
-    fn contested(&self, a: usize, h: usize) -> Option<Margin> {
-        let gain = |t: &Trail| if t.claims(a) { Margin::NONE } else { t.margin(a) };
-        let mut gains: Vec<Margin> = self.trails.iter().map(gain).collect();
+    fn contested(&self, a: usize, h: usize, alike: &Alike) -> Option<Margin> {
+        let gain = |(g, t): (usize, &Trail)| if t.claims(a) { Margin::NONE } else { t.margin_beside(a, (alike.zeros)(g)) };
+        let mut gains: Vec<Margin> = self.trails.iter().enumerate().map(gain).collect();
         gains.sort_by(|p, q| p.relative().total_cmp(&q.relative()));
         let second = *gains.get(1).filter(|_| self.rivals == Rivals::All)?;
-        Some((0..self.trails.len()).map(|g| self.larger(a, g, h)).fold(second, Margin::harder))
+        Some((0..self.trails.len()).map(|g| self.larger(a, g, h, alike)).fold(second, Margin::harder))
     }
 
-    /// By how much the overlap of `g` with anchor `a` exceeds that of `h`.
-    fn larger(&self, a: usize, g: usize, h: usize) -> Margin {
-        Margin { decision: Decision::Largest, gap: (self.trails[g].overlap[a] - self.trails[h].overlap[a]).max(0.0), scale: 1.0 }
+    /// By how much the overlap of `g` with anchor `a` exceeds that of `h`; among equals the lower row stands first.
+    fn larger(&self, a: usize, g: usize, h: usize, alike: &Alike) -> Margin {
+        let gap = (self.trails[g].overlap[a] - self.trails[h].overlap[a]).max(0.0);
+        let settled = g < h && self.trails[g].overlap[a] == self.trails[h].overlap[a] && (alike.overlaps)(g, h);
+        Margin { decision: Decision::Largest, gap: if settled { f64::INFINITY } else { gap }, scale: 1.0 }
     }
 
     /// The smallest relative margin of one kind of decision, over the candidates of all objects that lie inside (for `Inside`: over all
@@ -223,6 +255,6 @@ impl Assignment {
     fn runner_up(&self, a: usize) -> Option<Margin> {
         let g = self.owner[a]?;
         let rows = (0..self.trails.len()).filter(|&h| h != g && (self.rivals == Rivals::All || self.trails[h].claims(a)));
-        rows.map(|h| self.larger(a, g, h)).min_by(|p, q| p.gap.total_cmp(&q.gap))
+        rows.map(|h| self.larger(a, g, h, &Alike::NOTHING)).min_by(|p, q| p.gap.total_cmp(&q.gap))
     }
 }

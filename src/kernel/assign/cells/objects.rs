@@ -15,6 +15,17 @@ fn identical_objects_tie_and_the_tie_is_seen_as_one() {
 }
 
 #[test]
+fn a_tie_that_another_implementation_has_alike_is_settled_by_the_rule() {
+    let object = [0.0, 0.0, 16.0, 16.0];
+    let out = tal(YOLOV6, &points(), 0.5, object, &[object, object]);
+    let alike = |overlaps: bool| Alike { zeros: &|_| false, overlaps: if overlaps { &|_, _| true } else { &|_, _| false } };
+    // Row 1 would have to come before row 0: by the overlap never, else by a place in a top-k, or by leaving the box.
+    let settled = out.distance_beside(0, Some(1), &alike(true)).unwrap();
+    assert!(settled.relative() > 0.0 && settled.decision != Decision::Largest, "{settled:?}");
+    assert_eq!(out.distance_beside(0, Some(1), &alike(false)).unwrap().relative(), 0.0);
+}
+
+#[test]
 fn a_tie_that_leaves_one_claim_alone_is_seen_as_one() {
     // Two objects claim point 0 at tied places of their top-k; while both do, row 0 gets it, though it lies elsewhere.
     let objects = [[20.0, 20.0, 60.0, 60.0], [0.0, 0.0, 64.0, 64.0], [0.0, 0.0, 64.0, 63.0]];
