@@ -7,7 +7,7 @@ use crate::pass::bench::{Bench, Opened};
 use crate::pass::conclude::{Found, conclude};
 use crate::pass::given::Given;
 use crate::pass::lacking::Lacking;
-use crate::pass::{Watch, accumulated, context, floors, inputs, layers, memory, training, unobserved, witness};
+use crate::pass::{Watch, accumulated, context, floors, inputs, layers, memory, quantised, training, unobserved, witness};
 use crate::run::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
@@ -62,7 +62,15 @@ fn walk(
         traces.finish((&names.0, &names.1), &scenario.model, &given.graph, &given.records, &floors)?;
     }
     let stated = bench.stated;
-    let on = unobserved::Against { layers: &layers, graph: &given.graph, floors: &floors, stated: stated.as_ref() };
+    let held = unobserved::Against {
+        layers: &layers,
+        graph: &given.graph,
+        floors: &floors,
+        stepped: &Default::default(),
+        stated: stated.as_ref(),
+    };
+    let stepped = quantised::stepped(&mut bench, &layers, &wholes.unsettled(&held), scenario.seed, watch)?;
+    let on = unobserved::Against { stepped: &stepped, ..held };
     let unobserved = wholes.explained([&names.0, &names.1], &mut bench, &on)?;
     clock.lap("bisection");
     let ran = behind.is_some();

@@ -207,6 +207,22 @@ pub fn disturbed(exact: &Tensor, scale: &Tensor, amplitude: Amplitude, rng: &mut
     Some(Tensor::from_vec(exact.shape(), out))
 }
 
+/// `value` moved by `times` the largest deviation of its channel, with random signs; None where the channels are not those of the floor.
+pub fn moved(value: &Tensor, floor: &Floor, times: f64, rng: &mut ChaCha8Rng) -> Option<Tensor> {
+    let (shape, values) = (value.shape(), value.values::<f64>()?);
+    let (channels, inner) = floor.axis.map_or((1, values.len()), |a| (shape[a], shape[a + 1..].iter().product()));
+    if floor.max.len() != channels {
+        return None;
+    }
+    let mut out = values.to_vec();
+    for (k, v) in out.iter_mut().enumerate() {
+        let by = times * floor.max[k / inner.max(1) % channels];
+        let sign = if rng.next_u64() & 1 == 1 { by } else { -by };
+        *v += if by.is_finite() { sign } else { 0.0 };
+    }
+    Some(Tensor::from_vec(shape, out))
+}
+
 /// One bit of `bits` is the sign of one element's noise.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw", "x86_64+avx2"))]
 fn add_signed(to: &mut [f64], y: &[f64], s: &[f64], amplitude: Amplitude, bits: u64) {
@@ -281,6 +297,19 @@ mod tests {
         assert_eq!(floor.ratio(&channels(&[0.0, 0.0], &[0.0, 0.0], 2)), Some(0.0));
         assert_eq!(floor.ratio(&channels(&[1e-30, 0.0], &[1e-60, 0.0], 2)), Some(f64::INFINITY));
         assert_relative_eq!(floor.ratio(&channels(&[0.0, 6.0], &[0.0, 8.0], 2)).unwrap(), 3.0);
+    }
+
+    #[test]
+    fn what_is_moved_one_way_and_then_the_other_is_moved_by_its_own_channels_spread() {
+        let floor = Floor { axis: Some(1), max: vec![0.5, f64::INFINITY, 2.0], rms: vec![0.1; 3], runs: 4 };
+        let y = Tensor::of(&[2, 3, 2], &[1.0; 12]);
+        let by = |times: f64| moved(&y, &floor, times, &mut signs(7, 1, 3)).unwrap().to_f64();
+        let (up, down) = (by(4.0), by(-4.0));
+        for (k, (a, b)) in up.iter().zip(&down).enumerate() {
+            let size = [2.0, 0.0, 8.0][k / 2 % 3];
+            assert_eq!(((a - 1.0).abs(), a - 1.0), (size, 1.0 - b));
+        }
+        assert!(moved(&y, &Floor { axis: None, ..floor }, 1.0, &mut signs(7, 1, 3)).is_none());
     }
 
     #[test]

@@ -34,14 +34,14 @@ pub enum Decided {
 
 impl Decided {
     /// The judgement of a difference; the floors are those of the floats in front.
-    pub fn judged(&self, comparison: &Comparison, floors: &HashMap<String, Floor>) -> Judgement {
+    pub fn judged<'f>(&self, comparison: &Comparison, floor: &dyn Fn(&str) -> Option<&'f Floor>) -> Judgement {
         let exact = |proved| against(comparison, Limit::Exact { proved });
         let not_judged = |why| if exact(None).over() && comparison.metrics().is_some() { Judgement::NotJudged(why) } else { exact(None) };
         let (margin, parents) = match self {
             Decided::By { margin, parents, .. } => (*margin, parents),
             Decided::Unseen { node } => return not_judged(undecided(node)),
         };
-        let spread = parents.iter().filter_map(|p| floors.get(p)).flat_map(|f| &f.max).fold(0.0, |a: f64, b| a.max(*b));
+        let spread = parents.iter().filter_map(|p| floor(p)).flat_map(|f| &f.max).fold(0.0, |a: f64, b| a.max(*b));
         match spread.is_finite() {
             true if spread > 0.0 && margin <= R * spread => exact(comparison.metrics().map(|m| m.mismatches)),
             true => exact(None),
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_flip_is_a_tie_only_where_what_lies_in_front_moves_that_far() {
-        let floors = |max: f64| HashMap::from([("p".to_string(), Floor { axis: None, max: vec![max], rms: vec![max], runs: 4 })]);
+        let floor = |max: f64| Floor { axis: None, max: vec![max], rms: vec![max], runs: 4 };
         let by = |margin: f64| Decided::By { step: 0, margin, parents: vec!["p".into()] };
         let of = |values: [i64; 3]| compare(Tensor::of(&[3], &[1i64, 2, 3]).view(), Tensor::of(&[3], &values).view(), None);
         let (moved, over) = (of([1, 3, 2]), Judgement::Over(f64::INFINITY));
@@ -235,13 +235,15 @@ mod tests {
             (f64::INFINITY, 1e-7, over.clone()),
             (0.0, f64::INFINITY, Judgement::NotJudged(Why::OpenFloor)),
         ] {
-            assert_eq!(by(margin).judged(&moved, &floors(spread)), want, "{margin} {spread}");
+            let floor = floor(spread);
+            assert_eq!(by(margin).judged(&moved, &|_| Some(&floor)), want, "{margin} {spread}");
         }
-        assert_eq!(by(0.0).judged(&moved, &HashMap::new()), over, "nothing is known to move");
+        assert_eq!(by(0.0).judged(&moved, &|_| None), over, "nothing is known to move");
+        let wide = floor(1.0);
         let unseen = Decided::Unseen { node: "n".into() };
-        assert!(matches!(unseen.judged(&moved, &floors(1.0)), Judgement::NotJudged(Why::Undecided(_))));
+        assert!(matches!(unseen.judged(&moved, &|_| Some(&wide)), Judgement::NotJudged(Why::Undecided(_))));
         for decided in [by(f64::INFINITY), unseen] {
-            assert_eq!(decided.judged(&of([1, 2, 3]), &floors(1.0)), Judgement::Within(0.0), "nothing differs");
+            assert_eq!(decided.judged(&of([1, 2, 3]), &|_| Some(&wide)), Judgement::Within(0.0), "nothing differs");
         }
     }
 }

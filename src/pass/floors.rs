@@ -21,8 +21,16 @@ pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch
     wanted.extend(witness::wanted(&layers.witnessed));
     let Some(judge) = bench.judge.as_mut().filter(|_| !wanted.is_empty()) else { return Ok(HashMap::new()) };
     let (dtypes, replay) = (layers.dtypes(), &layers.replay);
-    let mut task =
-        noise::Task { graph: bench.graph, inputs: bench.inputs, replay, wanted: &wanted, by_row: &HashSet::new(), dtypes: &dtypes, seed };
+    let mut task = noise::Task {
+        graph: bench.graph,
+        inputs: bench.inputs,
+        replay,
+        wanted: &wanted,
+        by_row: &HashSet::new(),
+        dtypes: &dtypes,
+        seed,
+        free: None,
+    };
     if record {
         return noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch);
     }
@@ -55,7 +63,7 @@ fn open(
         .map(|w| witness::held(w, floors))
         .filter_map(|w| Some((w.judgement.ratio()?, w.name)))
         .map(|(ratio, name)| (name, ratio));
-    let unobserved = wholes.judge(["", ""], &Against { layers, graph, floors, stated: None }).into_iter();
+    let unobserved = wholes.judge(["", ""], &Against { layers, graph, floors, stepped: &Default::default(), stated: None }).into_iter();
     let unobserved = unobserved.filter_map(|u| Some((u.judgement.ratio()?, u.name))).map(|(ratio, name)| (name, ratio));
     // What lies in front of a decision tells whether it may flip.
     let decisive = wholes.wanted(layers).into_keys().filter(|n| layers.decisive.iter().any(|d| d.contains_key(n)));

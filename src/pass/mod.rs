@@ -23,6 +23,7 @@ pub mod noise;
 pub mod params;
 pub mod plan;
 pub mod preflight;
+pub mod quantised;
 pub mod training;
 mod turns;
 pub mod unobserved;

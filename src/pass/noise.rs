@@ -5,7 +5,7 @@ use super::Watch;
 use super::values::{Release, Values};
 use crate::compare::Channels;
 use crate::error::Result;
-use crate::floor::noise::{self, Amplitude, Floor};
+use crate::floor::noise::{self, Amplitude, Floor, MOST_RUNS, R};
 use crate::floor::{Family, Rounding};
 use crate::graph::{Graph, Step};
 use crate::subject::Judge;
@@ -27,6 +27,24 @@ pub struct Task<'a> {
     /// The dtype that an engine computes a tensor in; f32 where it was not seen.
     pub dtypes: &'a HashMap<String, DType>,
     pub seed: u64,
+    /// Decisions that are taken in every run and not replayed.
+    pub free: Option<Free<'a>>,
+}
+
+/// Steps that decide anew in every run, on a first input that is moved by R of its spreads: one way in a run, the other way in the next.
+#[derive(Clone, Copy)]
+pub struct Free<'a> {
+    pub steps: &'a HashSet<usize>,
+    pub spreads: &'a HashMap<String, Floor>,
+}
+
+impl Free<'_> {
+    /// The first input of output `at`'s step as run `run` takes it.
+    fn moved(&self, name: &str, value: Tensor, seed: u64, run: u32, at: usize) -> Tensor {
+        let Some(floor) = self.spreads.get(name).filter(|_| run > 0) else { return value };
+        let up = if run % 2 == 1 { R } else { -R };
+        noise::moved(&value, floor, up, &mut noise::signs(seed, MOST_RUNS + run.div_ceil(2), at)).unwrap_or(value)
+    }
 }
 
 /// Inputs by which an operator is told a shape, a size, a scale or a place: (operator, first such input).
@@ -77,7 +95,8 @@ fn one_step(
     alive: &mut [(u32, Values)],
     floors: &mut HashMap<String, Floor>,
 ) -> Result<()> {
-    if step.outputs.iter().all(|o| task.replay.contains_key(o)) {
+    let free = task.free.filter(|f| f.steps.contains(&i));
+    if free.is_none() && step.outputs.iter().all(|o| task.replay.contains_key(o)) {
         for (_, values) in alive.iter_mut() {
             step.outputs.iter().for_each(|n| values.put(n, task.replay[n].clone()));
         }
@@ -92,12 +111,16 @@ fn one_step(
     }
     for (run, values) in alive.iter_mut() {
         let run = *run;
-        let outputs = if run == 0 { exact.clone() } else { judge.eval(i, &|n| values.get(n))? };
+        let fed = |n: &str| match (values.get(n), free) {
+            (Some(value), Some(free)) if step.inputs.first().is_some_and(|f| f == n) => Some(free.moved(n, value, task.seed, run, i << 8)),
+            (value, _) => value,
+        };
+        let outputs = if run == 0 { exact.clone() } else { judge.eval(i, &fed)? };
         for (k, (name, value)) in step.outputs.iter().zip(outputs).enumerate() {
             let value = if narrows[k] { widened(&value) } else { value };
-            let value = match task.replay.get(name) {
+            let value = match task.replay.get(name).filter(|_| free.is_none()) {
                 Some(recorded) => recorded.clone(),
-                None if run == 0 || decides(&value, &rounding[k]) => exact[k].clone(),
+                None if run == 0 || free.is_none() && decides(&value, &rounding[k]) => exact[k].clone(),
                 None => disturb(value, dtype(task, name), &rounding[k], noise::signs(task.seed, run, i << 8 | k)),
             };
             let rows = task.by_row.contains(name);

@@ -57,7 +57,8 @@ pub fn stepped(bench: &mut Bench, layers: &Layers, wanted: &HashMap<String, usiz
         return Ok(Stepped::default());
     }
     let replay = &layers.replay;
-    let mut task = noise::Task { graph, inputs: bench.inputs, replay, wanted: &moved, dtypes: &dtypes, seed, free: None };
+    let (inputs, by_row) = (bench.inputs, &HashSet::new());
+    let mut task = noise::Task { graph, inputs, replay, wanted: &moved, by_row, dtypes: &dtypes, seed, free: None };
     let spreads = noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)?;
     (task.wanted, task.free) = (wanted, Some(Free { steps: &steps, spreads: &spreads }));
     let floors = noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)?;

@@ -4,6 +4,7 @@ use super::bench::Bench;
 use super::bisect::{self, Outputs};
 use super::decided::{Asked, Decided, limit};
 use super::layers::Layers;
+use super::quantised::Stepped;
 use crate::compare::{Tolerance, compare, judge as judge_stated};
 use crate::error::Result;
 use crate::floor::noise::{Floor, axis_for};
@@ -43,6 +44,8 @@ pub struct Against<'a> {
     pub layers: &'a Layers,
     pub graph: &'a Graph,
     pub floors: &'a HashMap<String, Floor>,
+    /// What they may differ by where quantisers lie in front.
+    pub stepped: &'a Stepped,
     pub stated: Option<&'a Tolerance>,
 }
 
@@ -92,12 +95,23 @@ impl Wholes {
             let Whole::Gave(outputs) = whole else { continue };
             let moved = |g: &&Given| layers.outputs(side).get(&g.name).is_some_and(|own| own.bytes() != g.tensor.bytes());
             for given in outputs.iter().filter(moved) {
-                wanted.extend(given.tensor.dtype().is_float().then(|| (given.name.clone(), given.tensor.numel())));
-                let size = |n: &String| Some((n.clone(), layers.decisive[side].get(n)?.numel()));
-                wanted.extend(given.parents().iter().filter_map(size));
+                wanted.extend(given.needs(&layers.decisive[side]));
             }
         }
         wanted
+    }
+
+    /// Tensors whose floor decides on outputs that are neither within it nor a tie, with their size.
+    pub fn unsettled(&self, on: &Against) -> HashMap<String, usize> {
+        let open = |side: usize, g: &Given| on.output("", side, g).is_some_and(|u| u.judgement.over() || u.judgement.why().is_some());
+        let mut all = HashMap::new();
+        for (side, whole) in self.0.iter().enumerate() {
+            let Whole::Gave(outputs) = whole else { continue };
+            for given in outputs.iter().filter(|g| on.asked(&g.name) && open(side, g)) {
+                all.extend(given.needs(&on.layers.decisive[side]));
+            }
+        }
+        all
     }
 
     /// Judges both subjects, which are called by `names`.
@@ -117,26 +131,32 @@ impl Wholes {
 }
 
 impl Given {
-    fn parents(&self) -> &[String] {
+    /// Tensors by whose floor it is judged: its own, or those of the floats that lie in front of its decision.
+    fn needs(&self, took: &HashMap<String, Tensor>) -> Vec<(String, usize)> {
         match &self.decided {
-            Some(Decided::By { parents, .. }) => parents,
-            Some(Decided::Unseen { .. }) | None => &[],
+            Some(Decided::By { parents, .. }) => parents.iter().filter_map(|n| Some((n.clone(), took.get(n)?.numel()))).collect(),
+            Some(Decided::Unseen { .. }) => vec![],
+            None if self.tensor.dtype().is_float() => vec![(self.name.clone(), self.tensor.numel())],
+            None => vec![],
         }
     }
 }
 
 impl Against<'_> {
     fn judged(&self, subject: &str, side: usize, whole: &Whole) -> Vec<Unobserved> {
-        // An output that nobody asked for has no floor to be held against.
-        let asked = |name: &str| self.layers.results.iter().any(|r| r.name == name);
         match whole {
             Whole::Same => vec![],
-            Whole::Gave(outputs) => outputs.iter().filter(|g| asked(&g.name)).filter_map(|g| self.output(subject, side, g)).collect(),
+            Whole::Gave(outputs) => outputs.iter().filter(|g| self.asked(&g.name)).filter_map(|g| self.output(subject, side, g)).collect(),
             Whole::Refused(says) => {
-                let first = self.graph.outputs.iter().find(|p| asked(&p.name));
+                let first = self.graph.outputs.iter().find(|p| self.asked(&p.name));
                 first.map(|p| refused(subject, &p.name, says)).into_iter().collect()
             }
         }
+    }
+
+    /// An output that nobody asked for has no floor to be held against.
+    fn asked(&self, name: &str) -> bool {
+        self.layers.results.iter().any(|r| r.name == name)
     }
 
     /// One output against `own`, the same subject's observed value.
@@ -145,8 +165,8 @@ impl Against<'_> {
         let comparison = compare(observed.view(), given.tensor.view(), axis_for(observed.shape()));
         let judgement = match (self.stated, &given.decided) {
             (Some(tolerance), _) => Judgement::of_ratio(judge_stated(observed.view(), given.tensor.view(), tolerance).ratio()),
-            (None, Some(decided)) => decided.judged(&comparison, self.floors),
-            (None, None) => against(&comparison, limit(observed.dtype().is_float(), self.floors.get(&given.name))),
+            (None, Some(decided)) => decided.judged(&comparison, &|n| self.floor(n)),
+            (None, None) => against(&comparison, limit(observed.dtype().is_float(), self.floor(&given.name))),
         };
         let excusable = self.stated.is_none() && comparison.metrics().is_some();
         let judgement = match judgement {
@@ -155,6 +175,10 @@ impl Against<'_> {
         };
         let (subject, name) = (subject.to_string(), given.name.clone());
         Some(Unobserved { subject, name, comparison: Some(comparison), judgement, refused: None, cause: None })
+    }
+
+    fn floor(&self, name: &str) -> Option<&Floor> {
+        self.stepped.floors.get(name).or_else(|| self.floors.get(name))
     }
 
     /// What the observed runs have shown in front of an output that lets an optimiser take it another way round: a decision that ties, numbers
@@ -168,8 +192,10 @@ impl Against<'_> {
         let from: Vec<String> = from.into_iter().filter(|n| producers.contains_key(n.as_str())).collect();
         let steps = self.graph.ancestors(&from).unwrap_or_default();
         let mut before = self.layers.results.iter().filter(|r| steps.contains(&r.step));
-        let flips =
-            |r: &&TensorResult| matches!(r.accumulated, Accumulated::TieFlip { .. }) || matches!(r.isolated, Isolated::TieFlip { .. });
+        let counted = |step: usize| self.stepped.steps.contains(&step);
+        let flips = |r: &&TensorResult| {
+            !counted(r.step) && (matches!(r.accumulated, Accumulated::TieFlip { .. }) || matches!(r.isolated, Isolated::TieFlip { .. }))
+        };
         let node = |r: &TensorResult| r.node.clone();
         let flip = before.clone().find(flips).map(|r| Why::BehindFlip { node: node(r) });
         let draw = || self.graph.steps.iter().enumerate().find(|(i, s)| steps.contains(i) && is_random(self.graph, s));
@@ -209,11 +235,17 @@ fn refused(subject: &str, name: &str, says: &str) -> Unobserved {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::floor::Family;
+    use crate::floor::bound::Bounded;
     use crate::graph::{Node, Port, Step};
     use crate::verdict::ToleranceBy;
 
     /// y = n(x), z = m(y): a result of node 'n' and what an output that changes when nothing is observed comes to.
     fn moved(before: Accumulated, floor: Option<f64>, stated: Option<&Tolerance>, output: Tensor) -> Judgement {
+        held((before, untested()), 0, floor, stated, output)
+    }
+
+    fn held(before: (Accumulated, Isolated), side: usize, floor: Option<f64>, stated: Option<&Tolerance>, output: Tensor) -> Judgement {
         let node = |name: &str, from: &str, to: &str| {
             Step::of(Node {
                 name: name.into(),
@@ -240,34 +272,49 @@ mod tests {
             metadata: Default::default(),
             bodies: Default::default(),
         };
-        let results =
-            [("y", "n", 0, before), ("z", "m", 1, compared()), ("w", "elsewhere", 2, tie())].map(|(name, node, step, accumulated)| {
-                TensorResult {
-                    name: name.into(),
-                    node: node.into(),
-                    op: "Op".into(),
-                    step,
-                    dtype: None,
-                    shape: vec![2],
-                    macs: 0,
-                    accumulated,
-                    isolated: Isolated::NotJudged { why: Why::NotTested("not of interest".into()) },
-                    repeat_noise: None,
-                    inside: None,
-                }
-            });
+        let results = [("y", "n", 0, before), ("z", "m", 1, (compared(), untested())), ("w", "elsewhere", 2, (tie(), overflow()))].map(
+            |(name, node, step, (accumulated, isolated))| TensorResult {
+                name: name.into(),
+                node: node.into(),
+                op: "Op".into(),
+                step,
+                dtype: None,
+                shape: vec![2],
+                macs: 0,
+                accumulated,
+                isolated,
+                repeat_noise: None,
+                inside: None,
+            },
+        );
         let own = HashMap::from([("z".to_string(), Tensor::from_f64(output.dtype(), &[2], &[1.0, 2.0]).unwrap())]);
-        let layers = Layers { results: results.into(), reference_outputs: own, ..Default::default() };
+        let layers = Layers { results: results.into(), reference_outputs: own.clone(), candidate_outputs: own, ..Default::default() };
         let floors: HashMap<String, Floor> =
             floor.map(|f| ("z".to_string(), Floor { axis: None, max: vec![f], rms: vec![f], runs: 4 })).into_iter().collect();
         let given = Given { name: "z".into(), tensor: output, decided: None };
-        let wholes = Wholes([Whole::Gave(vec![given]), Whole::Same]);
-        wholes.judge(["onnxruntime", "libtorch"], &Against { layers: &layers, graph: &graph, floors: &floors, stated }).remove(0).judgement
+        let mut wholes = Wholes::default();
+        wholes.0[side] = Whole::Gave(vec![given]);
+        wholes
+            .judge(
+                ["onnxruntime", "libtorch"],
+                &Against { layers: &layers, graph: &graph, floors: &floors, stepped: &Default::default(), stated },
+            )
+            .remove(0)
+            .judgement
     }
 
     fn compared() -> Accumulated {
         let t = Tensor::of(&[2], &[1f32, 2.0]);
         Accumulated::Compared { comparison: compare(t.view(), t.view(), None), ratio: 0.0, by: ToleranceBy::Exact }
+    }
+
+    fn untested() -> Isolated {
+        Isolated::NotJudged { why: Why::NotTested("not of interest".into()) }
+    }
+
+    fn overflow() -> Isolated {
+        let bounded = Bounded { overflowed: 1, ..Default::default() };
+        Isolated::Bounded { family: Family::Reduction, terms: 2, bounded, side: None }
     }
 
     fn tie() -> Accumulated {
@@ -276,6 +323,26 @@ mod tests {
 
     fn floats() -> Tensor {
         Tensor::of(&[2], &[1f32, 3.0])
+    }
+
+    #[test]
+    fn an_excuse_holds_for_what_lies_behind_it_on_either_side_in_every_dtype() {
+        let outputs = || [floats(), Tensor::of(&[2], &[1i64, 3]), Tensor::of(&[2], &[1u8, 3])];
+        let (flip, over) = (Why::BehindFlip { node: "n".into() }, Why::BehindOverflow { node: "n".into() });
+        let alone = || Isolated::TieFlip { flips: 1, of: 2, margin: 0.0 };
+        let rows = [
+            ((tie(), untested()), Some(&flip)),
+            ((compared(), alone()), Some(&flip)),
+            ((compared(), overflow()), Some(&over)),
+            // Both lie elsewhere.
+            ((compared(), untested()), None),
+        ];
+        for (before, why) in rows {
+            for (side, output) in (0..2).flat_map(|side| outputs().map(|o| (side, o))) {
+                let judged = held(before.clone(), side, Some(1e-6), None, output.clone());
+                assert_eq!((judged.why(), judged.over()), (why, why.is_none()), "{before:?} {side} {output:?}");
+            }
+        }
     }
 
     #[test]

@@ -53,5 +53,6 @@ fn walk<'a>(task: &'a Task, start: &'a IndexMap<String, Tensor>) -> noise::Task<
         by_row: &NOTHING.1,
         dtypes: &task.dtypes,
         seed: task.given.scenario.seed,
+        free: None,
     }
 }
