@@ -418,7 +418,9 @@ fn a_stage_that_did_not_look_at_the_candidate_is_no_pass_and_names_what_is_missi
 
 #[test]
 fn an_assignment_of_another_size_diverges() {
+    // A port keeps none of the nodes in between, so that the pairs alone can tell.
     let halved = |t: &mut Tensors| {
+        t.retain(|n, _| n.starts_with("assign.") || n.starts_with("loss."));
         for (name, width) in [("assign.fg_mask", 1), ("assign.gt_index", 8), ("assign.target_labels", 8)] {
             let half = Tensor::from_bytes(t[name].dtype(), vec![1, 42], &t[name].bytes()[..42 * width]).unwrap();
             t.insert(name.into(), half);

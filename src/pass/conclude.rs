@@ -5,6 +5,7 @@ use super::given::Given;
 use super::inputs;
 use crate::graph::Graph;
 use crate::judge::alive;
+use crate::scenario::training::{ASSIGNED, LOSSES};
 use crate::scenario::{Scenario, Stage};
 use crate::stage::regions::Regions;
 use crate::stage::{Stages, verdicts};
@@ -59,12 +60,16 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     (verdict, ledger)
 }
 
-/// Declared outputs that are dead on both sides, but for those that the scenario expects to be.
+/// Declared outputs that are dead on both sides, but for those that the scenario expects to be. Targets and losses of images without objects are
+/// zeros, and the stages say where that is no assignment: of them only NaN is dead.
 fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
     let expected: Vec<WildMatch> = scenario.expect.dead.iter().map(|p| WildMatch::new(p)).collect();
     let outputs = found.given.graph.outputs.iter().filter(|p| !expected.iter().any(|e| e.matches(&p.name)));
     let [reference, candidate] = found.outputs;
-    outputs.filter_map(|p| alive::dead(&p.name, reference.get(&p.name)?, candidate.get(&p.name)?)).collect()
+    let of_training = |name: &str| scenario.training.as_ref().is_some_and(|t| ASSIGNED.iter().chain(&LOSSES).any(|s| t.name(s) == name));
+    let numbers = |t: &Tensor| t.to_f64().iter().any(|v| !v.is_nan());
+    let looked = outputs.filter(|p| !(of_training(&p.name) && reference.get(&p.name).is_some_and(numbers)));
+    looked.filter_map(|p| alive::dead(&p.name, reference.get(&p.name)?, candidate.get(&p.name)?)).collect()
 }
 
 /// Whether an input or a weight that the step takes holds such values already.
