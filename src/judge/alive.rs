@@ -56,14 +56,15 @@ fn told(found: [Option<&TensorResult>; 2], special: Special) -> Vec<Born> {
     }
 }
 
-/// An output that is all NaN on both sides, or, where it has several elements, all zero or all equal: two dead networks agree.
-pub fn dead(name: &str, reference: &Tensor, candidate: &Tensor) -> Option<Unjudged> {
+/// An output that is all NaN on both sides, or, where it has several elements, all zero or all equal: two dead networks agree. `natural` says that
+/// equal elements are what it is made of: a constant image, a scene without objects; then only NaN is dead.
+pub fn dead(name: &str, reference: &Tensor, candidate: &Tensor, natural: bool) -> Option<Unjudged> {
     let how = |t: &Tensor| {
         let values = t.to_f64();
         let first = *values.first()?;
         match (values.iter().all(|v| v.is_nan()), values.iter().all(|v| *v == first)) {
             (true, _) => Some("NaN".to_string()),
-            (_, true) if values.len() > 1 => Some(format!("{first}")),
+            (_, true) if values.len() > 1 && !natural => Some(format!("{first}")),
             _ => None,
         }
     };
@@ -131,7 +132,9 @@ mod tests {
             (of(&[]), of(&[]), false),
             (Tensor::of(&[2], &[0i64, 0]), Tensor::of(&[2], &[0i64, 0]), false),
         ] {
-            assert_eq!(dead("y", &r, &c).is_some(), says, "{:?} {:?}", r.to_f64(), c.to_f64());
+            assert_eq!(dead("y", &r, &c, false).is_some(), says, "{:?} {:?}", r.to_f64(), c.to_f64());
+            let nan = says && r.to_f64()[0].is_nan();
+            assert_eq!(dead("y", &r, &c, true).is_some(), nan, "of constant inputs: {:?} {:?}", r.to_f64(), c.to_f64());
         }
     }
 }

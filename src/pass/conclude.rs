@@ -60,16 +60,18 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     (verdict, ledger)
 }
 
-/// Declared outputs that are dead on both sides, but for those that the scenario expects to be. Targets and losses of images without objects are
-/// zeros, and the stages say where that is no assignment: of them only NaN is dead.
+/// Declared outputs that are dead on both sides, but for those that the scenario expects to be. Constant inputs make constant outputs; targets and
+/// losses of images without objects are zeros, and the stages say where that is no assignment.
 fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
     let expected: Vec<WildMatch> = scenario.expect.dead.iter().map(|p| WildMatch::new(p)).collect();
     let outputs = found.given.graph.outputs.iter().filter(|p| !expected.iter().any(|e| e.matches(&p.name)));
     let [reference, candidate] = found.outputs;
     let of_training = |name: &str| scenario.training.as_ref().is_some_and(|t| ASSIGNED.iter().chain(&LOSSES).any(|s| t.name(s) == name));
-    let numbers = |t: &Tensor| t.to_f64().iter().any(|v| !v.is_nan());
-    let looked = outputs.filter(|p| !(of_training(&p.name) && reference.get(&p.name).is_some_and(numbers)));
-    looked.filter_map(|p| alive::dead(&p.name, reference.get(&p.name)?, candidate.get(&p.name)?)).collect()
+    let size = |t: &Tensor| t.dtype().size();
+    let constant = |t: &Tensor| t.bytes().chunks(size(t)).all(|element| element == &t.bytes()[..size(t)]);
+    let still = found.given.inputs.values().all(constant);
+    let natural = |name: &str| still || of_training(name);
+    outputs.filter_map(|p| alive::dead(&p.name, reference.get(&p.name)?, candidate.get(&p.name)?, natural(&p.name))).collect()
 }
 
 /// Whether an input or a weight that the step takes holds such values already.
