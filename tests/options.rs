@@ -2,6 +2,7 @@
 
 mod support;
 
+#[cfg(feature = "torch")]
 use std::path::Path;
 use support::*;
 
