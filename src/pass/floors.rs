@@ -12,9 +12,13 @@ use crate::judge::{Limit, against};
 use crate::tensor::DType;
 use std::collections::{HashMap, HashSet};
 
+/// Error / limit up to which more runs are asked whether it is a rare deviation.
+const RARE: f64 = 4.0;
+
 /// Floors of whatever waits for one; none without a shadow.
 ///
-/// Small tensors take up to [`MOST_RUNS`] runs: the rest is walked only where it could change a verdict, or where a trace is to carry floors.
+/// Small tensors, and those that are over by little, take up to [`MOST_RUNS`] runs: the rest is walked only where it could change a verdict, or, of
+/// small tensors, where a trace is to carry floors.
 pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch: &mut dyn Watch) -> Result<HashMap<String, Floor>> {
     let record = bench.record.is_some();
     let mut wanted = wanted(layers, record, wholes);
@@ -45,7 +49,7 @@ pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch
     Ok(floors)
 }
 
-/// Small tensors whose verdict the runs that are still to come could change.
+/// Tensors whose verdict the runs that are still to come could change.
 fn open(
     wanted: &HashMap<String, usize>,
     floors: &HashMap<String, Floor>,
@@ -70,7 +74,18 @@ fn open(
     let all = walked.chain(witnessed).chain(unobserved).chain(decisive.map(|n| (n, f64::INFINITY)));
     let known = all.filter(|(name, _)| floors.contains_key(name));
     let sized = known.filter_map(|(name, ratio)| wanted.get(&name).map(|numel| (name, ratio, *numel)));
-    sized.filter(|(_, ratio, numel)| runs_for(*numel) > RUNS && !settled(*ratio, *numel)).map(|(name, _, numel)| (name, numel)).collect()
+    sized.filter_map(|(name, ratio, numel)| Some((name, more(ratio, numel)?))).collect()
+}
+
+/// The size by which a tensor that stands at `ratio` takes further runs; None where they change nothing.
+///
+/// A few runs may miss what is rare: a number that saturates, and then a whole channel with it. Before a tensor diverges that is over by little, it
+/// is walked as often as one number is.
+fn more(ratio: f64, numel: usize) -> Option<usize> {
+    match runs_for(numel) > RUNS {
+        true => (!settled(ratio, numel)).then_some(numel),
+        false => (ratio > 1.0 && ratio <= RARE).then_some(1),
+    }
 }
 
 /// Tensors whose floor is needed, with their size; `all` where a trace is to carry them.
