@@ -76,6 +76,7 @@ fn walk(
     let ran = behind.is_some();
     let mut stages = behind.unwrap_or_default();
     stages.params = params;
+    stages.inputs = Some((inputs::proved(&bench.sessions(), &given.records), given.records.len()));
     stages.golden = bench.golden.map(|g| inputs::beside(g, scenario.golden.as_deref(), witnessed, engines));
     let found = Found {
         given: &given,

@@ -10,7 +10,7 @@ use crate::scenario::{Scenario, Stage};
 use crate::stage::regions::Regions;
 use crate::stage::{Stages, verdicts};
 use crate::tensor::Tensor;
-use crate::verdict::{Ancestry, Ledger, Outcome, Required, Special, TensorResult, Unjudged, Unobserved, Verdict, decide, ledger};
+use crate::verdict::{Ancestry, Ledger, Outcome, Required, Special, TensorResult, Unjudged, Unobserved, Verdict, Why, decide, ledger};
 use std::collections::HashMap;
 use wildmatch::WildMatch;
 
@@ -89,10 +89,15 @@ fn fed(given: &Given, step: usize, special: Special) -> bool {
 
 /// What the golden and the deployed sessions left unjudged.
 fn unjudged(found: &Found) -> Vec<Unjudged> {
+    let repeats = found.tensors.iter().find_map(|t| Some((t, t.repeat_noise.as_ref()?)));
+    let unrepeated =
+        repeats.map(|(t, noise)| Unjudged { what: format!("what follows from node '{}' on", t.node), why: Why::Unrepeated(noise.clone()) });
+    let lost = found.bench.golden.iter().flat_map(|g| inputs::unpaired(g, &found.given.graph));
+    let lost = lost.map(|name| Unjudged { what: name, why: Why::Missing("it pairs with no tensor of the graph".into()) });
     let golden = found.stages.golden.iter().flat_map(|g| &g.tensors).map(|t| (format!("golden tensor '{}'", t.name), &t.judgement));
     let deployed = found.unobserved.iter().map(|u| (format!("un-observed output '{}' of {}", u.name, u.subject), &u.judgement));
     let open = golden.chain(deployed).filter_map(|(what, judgement)| Some((what, judgement.why().filter(|why| !why.excuses())?)));
-    open.map(|(what, why)| Unjudged { what, why: why.clone() }).collect()
+    open.map(|(what, why)| Unjudged { what, why: why.clone() }).chain(unrepeated).chain(lost).collect()
 }
 
 /// Only stage 0 ran: its tensors are the inputs.

@@ -33,6 +33,9 @@ pub struct StageVerdict {
 /// What the stages behind the activations found; None for one that did not run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stages {
+    /// How many of how many inputs are known to be the same on both sides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<(usize, usize)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<crate::params::Difference>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

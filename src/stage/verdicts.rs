@@ -15,7 +15,7 @@ pub fn verdicts(stages: &[Stage], verdict: &Verdict, regions: &Regions, found: &
     let no_shadow = |stage| StageVerdict::nothing(stage, "not compared: these stages need the f64 shadow (tolerance = \"floor\")".into());
     let rest = |stage: Stage| off(verdict).filter(|first| home(first, stages, regions) == stage);
     let own = |stage: &Stage| match stage {
-        Stage::Inputs => inputs(verdict),
+        Stage::Inputs => inputs(verdict, found.inputs),
         Stage::Params => params(found),
         Stage::Activations => activations(verdict, regions, rest(Stage::Activations)),
         Stage::Assign | Stage::Loss | Stage::Grad if !behind => no_shadow(*stage),
@@ -76,10 +76,15 @@ fn diverge(stage: Stage, first: &str, term: Option<String>, says: Vec<String>) -
     StageVerdict { stage, outcome: Outcome::Diverge, first: Some(first.into()), term, says }
 }
 
-fn inputs(v: &Verdict) -> StageVerdict {
-    match v.input_mismatch.first() {
-        Some(first) => diverge(Stage::Inputs, first, None, v.input_mismatch.clone()),
-        None => StageVerdict::agree(Stage::Inputs, "the same bits on both sides".into()),
+/// `proved` of how many inputs are known to be the same: fed to both sides, or recorded with their digest.
+fn inputs(v: &Verdict, proved: Option<(usize, usize)>) -> StageVerdict {
+    match (v.input_mismatch.first(), proved) {
+        (Some(first), _) => diverge(Stage::Inputs, first, None, v.input_mismatch.clone()),
+        (None, Some((same, of))) if same < of => {
+            let says = format!("{same} of {of} inputs are the same bits; a recording without digests does not say what it was fed");
+            StageVerdict::agree(Stage::Inputs, says)
+        }
+        (None, _) => StageVerdict::agree(Stage::Inputs, "the same bits on both sides".into()),
     }
 }
 

@@ -75,6 +75,8 @@ pub enum Why {
     NotTested(String),
     /// The standard leaves the result open.
     Undefined(String),
+    /// A side does not repeat its own bits.
+    Unrepeated(String),
     /// All of it is one value on both sides.
     Dead(String),
     /// A decision that rounding can flip lies in front of it, and nobody recorded it.
@@ -97,6 +99,7 @@ impl Why {
             | Why::Missing(_)
             | Why::NotTested(_)
             | Why::Undefined(_)
+            | Why::Unrepeated(_)
             | Why::Dead(_)
             | Why::Undecided(_) => false,
         }
@@ -118,6 +121,7 @@ impl fmt::Display for Why {
             | Why::Missing(says)
             | Why::NotTested(says)
             | Why::Undefined(says)
+            | Why::Unrepeated(says)
             | Why::Dead(says)
             | Why::Undecided(says) => {
                 write!(f, "{says}")
