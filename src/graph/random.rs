@@ -42,7 +42,8 @@ pub fn seeded(graph: &Graph, seed: u64) -> Option<Graph> {
     if !graph.steps.iter().flat_map(|s| &s.nodes).any(draws) {
         return None;
     }
-    let mut out = graph.clone();
+    // The file draws otherwise.
+    let mut out = Graph { file: None, ..graph.clone() };
     for node in out.steps.iter_mut().flat_map(|s| &mut s.nodes).filter(|n| draws(n)) {
         // A whole number that f32 holds.
         let own = (key(&node.name, seed) & 0xFF_FFFF) as i64;

@@ -26,6 +26,7 @@ pub fn expectation(expect: &Expect, verdict: &Verdict, ledger: &Ledger, above: A
         ));
         // A divergence that was found stays one, however little was compared.
         if verdict.outcome != Outcome::Diverge || expect.verdict == Expected::Diverge {
+            unmet.extend(unjudged(ledger));
             return Expectation { exit: Exit::Uncovered, unmet };
         }
     }

@@ -12,7 +12,6 @@ use crate::stage::{Stages, verdicts};
 use crate::tensor::Tensor;
 use crate::verdict::{Ancestry, Ledger, Outcome, Required, Special, TensorResult, Unjudged, Unobserved, Verdict, Why, decide, ledger};
 use std::collections::HashMap;
-use wildmatch::WildMatch;
 
 /// Everything that was found.
 pub struct Found<'a> {
@@ -63,8 +62,7 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
 /// Declared outputs that are dead on both sides, but for those that the scenario expects to be. Constant inputs make constant outputs; targets and
 /// losses of images without objects are zeros, and the stages say where that is no assignment.
 fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
-    let expected: Vec<WildMatch> = scenario.expect.dead.iter().map(|p| WildMatch::new(p)).collect();
-    let outputs = found.given.graph.outputs.iter().filter(|p| !expected.iter().any(|e| e.matches(&p.name)));
+    let outputs = found.given.graph.outputs.iter().filter(|p| !found.given.plan.may_be_dead(&p.name));
     let [reference, candidate] = found.outputs;
     let of_training = |name: &str| scenario.training.as_ref().is_some_and(|t| ASSIGNED.iter().chain(&LOSSES).any(|s| t.name(s) == name));
     let size = |t: &Tensor| t.dtype().size();

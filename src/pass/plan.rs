@@ -21,6 +21,7 @@ pub struct Plan {
     /// Steps whose outputs no input's value decides.
     pub constants: HashSet<usize>,
     excused: Vec<WildMatch>,
+    dead: Vec<WildMatch>,
 }
 
 /// Steps whose outputs no input's value decides: constants, what is computed from them alone, and arithmetic on shapes.
@@ -61,8 +62,10 @@ impl Plan {
         let runs = scenario.runs(Stage::Activations);
         let pieces = if runs { pieces(graph, end, &|_| false) } else { vec![] };
         let whole = runs && limit.only.is_empty() && limit.from.is_none() && limit.until.is_none();
+        let declared: Vec<&String> = graph.outputs.iter().map(|p| &p.name).collect();
+        let dead = patterns("expect.dead", &scenario.expect.dead, &declared)?;
         let constants = constant_steps(graph);
-        Ok(Self { pieces, judged, constants, excused, hidden: if whole { hidden } else { vec![] } })
+        Ok(Self { pieces, judged, constants, excused, dead, hidden: if whole { hidden } else { vec![] } })
     }
 
     /// Puts each of `steps` into a piece of its own.
@@ -73,6 +76,11 @@ impl Plan {
     /// Whether the scenario lets `name` abstain.
     pub fn excused(&self, name: &str) -> bool {
         self.excused.iter().any(|p| p.matches(name))
+    }
+
+    /// Whether the scenario lets an output be all of one value.
+    pub fn may_be_dead(&self, output: &str) -> bool {
+        self.dead.iter().any(|p| p.matches(output))
     }
 
     /// Number of steps that run.
