@@ -100,7 +100,7 @@ fn agrees(kernel: &Kernel, candidate: &str, objects: [usize; B]) {
         let fits = |n: &&&str| objects == [0, 0] && assigns(kernel) && ends.iter().any(|e| n.ends_with(e));
         kernel.outputs.iter().filter(fits).copied().collect()
     };
-    let (unmeasured, zeros) = (empty(&["metric", "overlap"]), empty(&["boxes", "scores"]));
+    let (unmeasured, zeros) = (empty(&["metric", "overlap"]), empty(&["boxes", "scores", "items"]));
     let expect = format!("[expect]\ncoverage = 0.005\nabstain = {unmeasured:?}\ndead = {zeros:?}\n");
     let text = format!(
         "format = 1\nmodel = '{FORMS}/{}.onnx'\n{fed}[reference]\nsubject = \"kernel\"\n[candidate]\nsubject = \"{candidate}\"\n{expect}",
