@@ -99,12 +99,26 @@ fn may_repeat(call: &Call, factors: &[usize]) -> Result<bool> {
     for t in &inputs {
         let mut keys = keys(t)?;
         keys.retain(|key| key << 1 != 0);
+        if !crowded(&keys) {
+            return Ok(false);
+        }
         keys.sort_unstable();
         if !keys.windows(FEW).any(|w| w[0] == w[FEW - 1]) {
             return Ok(false);
         }
     }
     Ok(!inputs.is_empty())
+}
+
+/// Whether [`FEW`] numbers fall together somewhere in a table of four places a number: where none do, none can be equal, and nothing is sorted.
+fn crowded(keys: &[u32]) -> bool {
+    let bits = (4 * keys.len()).next_power_of_two().trailing_zeros().clamp(8, 24);
+    let mut met = vec![0u8; 1 << bits];
+    keys.iter().any(|key| {
+        let place = &mut met[(mixed(u64::from(*key)) >> (64 - bits)) as usize];
+        *place += 1;
+        usize::from(*place) == FEW
+    })
 }
 
 /// The bits of every number in single precision: in an f64 walk equal numbers may differ by their last bit.
