@@ -100,7 +100,6 @@ fn the_observed_tensors_of_a_statically_quantised_model_agree_on_every_seed_and_
 }
 
 #[test]
-#[ignore = "an output behind quantisers of the deployed session is held to the floor of f32, not to quantisation steps"]
 fn the_verdict_of_a_statically_quantised_model_does_not_depend_on_the_seed() {
     let dir = tempfile::tempdir().unwrap();
     write_model(dir.path(), "m.onnx", &network());
