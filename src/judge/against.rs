@@ -1,7 +1,7 @@
 //! against: the one table that turns a difference and a tolerance into a judgement.
 //!
-//! Rows are what two sides differ by, columns what they are held against; every place that judges (network, deployed session, golden, recorded
-//! pair, gradient, loss value, assignment, fuzz oracle) asks here, so that each cell is decided once.
+//! Rows are what two sides differ by, columns what they are held against; network, deployed session, golden, recorded pair, gradient
+//! and loss value ask here, so that each cell is decided once. Ties of an assignment are looked up by their margins in `stage/assign.rs`.
 
 use crate::compare::{Comparison, Metrics};
 use crate::floor::noise::{Floor, R};

@@ -1,4 +1,4 @@
-//! alive: what agreement says nothing of: where NaN and infinities are made, outputs that are dead, and what the inputs did not exercise.
+//! alive: what agreement says nothing of: where NaN and infinities are made, and outputs that are dead.
 
 use crate::compare::Specials;
 use crate::tensor::Tensor;

@@ -38,8 +38,9 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     let recorded = sessions.iter().map(|s| s.recorded_inputs()).chain(golden.iter().map(|g| g.facts.inputs.clone()));
     let blamed = recorded.filter(|_| scenario.runs(Stage::Inputs)).flat_map(|r| inputs::mismatches(&r, records));
     let blamed = blamed.chain(found.context.clone()).collect();
-    let mut verdict = decide(found.tensors, &ancestry(graph), found.unobserved, blamed);
-    verdict.born = alive::born(found.tensors, &ancestry(graph), &|step, special| fed(found.given, step, special));
+    let ancestry = ancestry(graph);
+    let mut verdict = decide(found.tensors, &ancestry, found.unobserved, blamed);
+    verdict.born = alive::born(found.tensors, &ancestry, &|step, special| fed(found.given, step, special));
     let asked: Vec<Stage> = Stage::ALL.into_iter().filter(|s| scenario.runs(*s)).collect();
     verdict.conclude(verdicts(&asked, &verdict, found.regions, found.stages, found.behind));
     let unpaired = golden.iter().flat_map(|g| inputs::unpaired(g, graph));

@@ -7,7 +7,7 @@
 use crate::error::Result;
 use crate::floor::{Alone, Rounding};
 use crate::subject::{Feed, Judge};
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 
 /// What is known of an output on which the sides decide otherwise.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,14 +37,15 @@ fn near(judge: &mut dyn Judge, step: usize, index: usize, value: &Tensor, shadow
     if value.shape() != shadow.shape() {
         return Ok(false);
     }
-    let shadow = match value.dtype() == shadow.dtype() {
-        true => Some(shadow.clone()),
-        false => Tensor::from_f64(value.dtype(), shadow.shape(), &shadow.to_f64()).ok(),
-    };
-    Ok(match shadow {
+    Ok(match narrowed(shadow, value.dtype()).ok() {
         Some(shadow) => judge.margin(step, feed, index, &shadow, value)? == Some(0.0),
         None => false,
     })
+}
+
+/// The shadow in the dtype of a side.
+pub fn narrowed(shadow: &Tensor, dtype: DType) -> Result<Tensor> {
+    if shadow.dtype() == dtype { Ok(shadow.clone()) } else { Tensor::from_f64(dtype, shadow.shape(), &shadow.to_f64()) }
 }
 
 /// How an output decides; None where it rounds or moves data.

@@ -1,6 +1,6 @@
 //! isolated: one node alone: both sides against the f64 shadow, within the operator's own rounding bound.
 
-use super::decision::same;
+use super::decision::{narrowed, same};
 use crate::compare::{Comparison, Tolerance, compare, judge as judge_stated};
 use crate::error::Result;
 use crate::floor::{Alone, Rounding, bound};
@@ -157,10 +157,7 @@ fn of_own(step: usize, output: usize, own: &Own, judge: &mut dyn Judge) -> Resul
             }
         });
     }
-    let exact = match own.value.dtype() == own.shadow.dtype() {
-        true => own.shadow.clone(),
-        false => Tensor::from_f64(own.value.dtype(), own.shadow.shape(), &own.shadow.to_f64())?,
-    };
+    let exact = narrowed(own.shadow, own.value.dtype())?;
     let kinship = Kinship::default();
     let case =
         Case { step, output, reference: &exact, candidate: own.value, shadow: own.shadow, rounding: own.rounding, feed: own.feed, kinship };
