@@ -6,7 +6,7 @@ use super::layers::{self, Layers};
 use super::unobserved::{Against, Wholes};
 use super::{Watch, noise, witness};
 use crate::error::Result;
-use crate::floor::noise::{Floor, MOST_RUNS, RUNS, runs_for, settled};
+use crate::floor::noise::{Floor, MOST_RUNS, RUNS, runs_for};
 use crate::graph::Graph;
 use crate::judge::{Limit, against};
 use crate::tensor::DType;
@@ -83,7 +83,8 @@ fn open(
 /// is walked as often as one number is.
 fn more(ratio: f64, numel: usize) -> Option<usize> {
     match runs_for(numel) > RUNS {
-        true => (!settled(ratio, numel)).then_some(numel),
+        // Further runs take no spread back.
+        true => (ratio.is_nan() || ratio > 1.0).then_some(numel),
         false => (ratio > 1.0 && ratio <= RARE).then_some(1),
     }
 }
