@@ -1,9 +1,9 @@
 //! against: the one table that turns a difference and a tolerance into a judgement.
 //!
-//! Rows are what two sides differ by, columns what they are held against; network, deployed session, golden, recorded pair, gradient
-//! and loss value ask here, so that each cell is decided once. Ties of an assignment are looked up by their margins in `stage/assign.rs`.
+//! Rows are what two sides differ by, columns what they are held against; network, deployed session, golden, recorded pair, gradient,
+//! loss value and assignment ask here, so that each cell is decided once.
 
-use crate::compare::{Comparison, Metrics};
+use crate::compare::{Channels, Comparison, Metrics};
 use crate::floor::noise::{Floor, R};
 use crate::verdict::{Judgement, Why};
 
@@ -29,6 +29,11 @@ pub enum Limit<'a> {
     Unknown(&'a str),
     /// Equal values, unless so many decisions flipped at ties that were proved.
     Exact { proved: Option<u64> },
+    /// So much in absolute terms, the whole of what is allowed; infinite where nothing bounds it.
+    Bound(f64),
+    /// Equal decisions, unless the number that decides is no further from its border than what moves it; `bound` is infinite where nothing
+    /// bounds that.
+    Margin { gap: f64, bound: f64 },
 }
 
 /// A difference that can be judged.
@@ -37,21 +42,42 @@ pub trait Differs {
 
     /// Error / spread over the channels that have an end; None where one that has none decides. Asked only for [`Row::Finite`].
     fn ratio(&self, floor: &Floor) -> Option<f64>;
+
+    /// The largest |difference|. Asked only for [`Row::Finite`].
+    fn size(&self) -> f64;
 }
+
+/// Two numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair(pub f64, pub f64);
+
+/// A decision that the sides take differently.
+#[derive(Clone, Copy, Debug)]
+pub struct Flipped;
 
 /// The judgement.
 pub fn against(difference: &impl Differs, limit: Limit) -> Judgement {
+    let nothing = Judgement::Over(f64::INFINITY);
     match (difference.row(), limit) {
-        (Row::Equal, Limit::Spread(_) | Limit::Unknown(_) | Limit::Exact { .. }) => Judgement::Within(0.0),
-        (Row::Attributes, Limit::Spread(_) | Limit::Unknown(_) | Limit::Exact { .. }) => Judgement::Over(f64::INFINITY),
-        (Row::NotFinite, Limit::Spread(_) | Limit::Unknown(_)) => Judgement::Over(f64::INFINITY),
+        (Row::Equal, _) => Judgement::Within(0.0),
+        (Row::Attributes, _) => nothing,
+        (Row::NotFinite, Limit::Spread(_) | Limit::Unknown(_) | Limit::Bound(_)) => nothing,
         (Row::Finite, Limit::Spread(floor)) => match difference.ratio(floor) {
             Some(ratio) => Judgement::of_ratio(ratio / R),
             None => Judgement::NotJudged(Why::OpenFloor),
         },
         (Row::Finite, Limit::Unknown(why)) => Judgement::NotJudged(Why::NoFloor(why.to_string())),
+        (Row::Finite, Limit::Bound(bound)) if !bound.is_finite() => Judgement::NotJudged(Why::OpenFloor),
+        (Row::Finite, Limit::Bound(bound)) if difference.size() <= bound => Judgement::of_ratio(difference.size() / bound),
+        (Row::Finite, Limit::Bound(bound)) => Judgement::Over(if bound > 0.0 { difference.size() / bound } else { f64::INFINITY }),
         (Row::Finite | Row::NotFinite, Limit::Exact { proved: Some(flips) }) => Judgement::Tie(flips),
-        (Row::Finite | Row::NotFinite, Limit::Exact { proved: None }) => Judgement::Over(f64::INFINITY),
+        (Row::Finite | Row::NotFinite, Limit::Exact { proved: None }) => nothing,
+        (Row::Finite | Row::NotFinite, Limit::Margin { gap, bound }) => match gap <= bound {
+            true if gap == 0.0 || bound.is_finite() => Judgement::Tie(1),
+            true if gap.is_finite() => Judgement::NotJudged(Why::OpenFloor),
+            // A border that nobody can tell is no tie, whatever moves the number; nor is NaN.
+            true | false => nothing,
+        },
     }
 }
 
@@ -67,6 +93,10 @@ impl Differs for Metrics {
     fn ratio(&self, floor: &Floor) -> Option<f64> {
         floor.ratio(&self.pools())
     }
+
+    fn size(&self) -> f64 {
+        self.max_abs.value
+    }
 }
 
 impl Differs for Comparison {
@@ -76,6 +106,43 @@ impl Differs for Comparison {
 
     fn ratio(&self, floor: &Floor) -> Option<f64> {
         floor.ratio(&self.metrics()?.pools())
+    }
+
+    fn size(&self) -> f64 {
+        self.metrics().map_or(f64::INFINITY, Differs::size)
+    }
+}
+
+impl Differs for Pair {
+    fn row(&self) -> Row {
+        match self {
+            Pair(a, b) if a == b || a.is_nan() && b.is_nan() => Row::Equal,
+            Pair(a, b) if a.is_finite() && b.is_finite() => Row::Finite,
+            Pair(..) => Row::NotFinite,
+        }
+    }
+
+    fn ratio(&self, floor: &Floor) -> Option<f64> {
+        let off = self.size();
+        floor.ratio(&Channels { axis: 0, max: vec![off], sum_sq: vec![off * off], count: 1 })
+    }
+
+    fn size(&self) -> f64 {
+        (self.0 - self.1).abs()
+    }
+}
+
+impl Differs for Flipped {
+    fn row(&self) -> Row {
+        Row::Finite
+    }
+
+    fn ratio(&self, _: &Floor) -> Option<f64> {
+        None
+    }
+
+    fn size(&self) -> f64 {
+        f64::INFINITY
     }
 }
 
@@ -151,6 +218,45 @@ mod tests {
             };
             assert!(near, "{name} against {limit:?}: {got:?}, expected {want:?}");
         }
+    }
+
+    #[test]
+    fn two_numbers_are_held_against_a_bound_and_a_flip_against_its_margin() {
+        let (nan, open) = (f64::NAN, || not_judged(Why::OpenFloor));
+        let bounded = [
+            (Pair(1.0, 1.5), 1.0, Judgement::Within(0.5)),
+            (Pair(1.0, 1.5), 0.5, Judgement::Within(1.0)),
+            (Pair(1.0, 1.5), 0.25, Judgement::Over(2.0)),
+            (Pair(1.0, 1.5), 0.0, Judgement::Over(INF)),
+            (Pair(1.0, 1.5), INF, open()),
+            (Pair(1.0, 1.5), nan, open()),
+            (Pair(0.0, -0.0), 0.0, Judgement::Within(0.0)),
+            (Pair(nan, nan), 0.0, Judgement::Within(0.0)),
+            (Pair(INF, INF), 0.0, Judgement::Within(0.0)),
+            (Pair(INF, -INF), INF, Judgement::Over(INF)),
+            (Pair(1.0, nan), INF, Judgement::Over(INF)),
+            (Pair(INF, 1.0), 9.0, Judgement::Over(INF)),
+        ];
+        for (pair, bound, want) in bounded {
+            assert_eq!(against(&pair, Limit::Bound(bound)), want, "{pair:?} against {bound}");
+        }
+        let flips = [
+            (0.0, 0.0, Judgement::Tie(1)),
+            (0.0, INF, Judgement::Tie(1)),
+            (0.5, 0.5, Judgement::Tie(1)),
+            (0.5, 0.25, Judgement::Over(INF)),
+            (0.5, 0.0, Judgement::Over(INF)),
+            (0.5, INF, open()),
+            (INF, INF, Judgement::Over(INF)),
+            (INF, 1.0, Judgement::Over(INF)),
+            (0.5, nan, Judgement::Over(INF)),
+            (nan, INF, Judgement::Over(INF)),
+        ];
+        for (gap, bound, want) in flips {
+            assert_eq!(against(&Flipped, Limit::Margin { gap, bound }), want, "{gap} within {bound}");
+        }
+        let floor = Floor { axis: None, max: vec![0.5], rms: vec![0.25], runs: 16 };
+        assert_eq!(against(&Pair(1.0, 1.5), Limit::Spread(&floor)), Judgement::Within(0.5));
     }
 
     #[test]

@@ -4,5 +4,5 @@ pub mod against;
 pub mod alive;
 pub mod expected;
 
-pub use against::{Differs, Limit, Row, against};
+pub use against::{Differs, Flipped, Limit, Pair, Row, against};
 pub use expected::expectation;

@@ -6,8 +6,10 @@
 
 use crate::compare::json;
 use crate::floor::Family;
+use crate::judge::{Flipped, Limit, Pair, against};
 use crate::kernel::assign::{Assignment, Decision, Margin};
 use crate::tensor::Tensor;
+use crate::verdict::Judgement;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -252,9 +254,9 @@ pub fn difference(who: &str, against: &str, ours: &Assigned, theirs: &Assigned, 
         }
         let (image, anchor) = (i / ours.anchors, i % ours.anchors);
         match flip(&judge[image], image, anchor, [a, b], ties) {
-            Flip::Tie => d.tie_flips += 1,
-            Flip::Unknown => d.unjudged += 1,
-            Flip::Rule(first) => d.first = d.first.take().or(Some(first)),
+            (Judgement::Tie(_), _) => d.tie_flips += 1,
+            (Judgement::NotJudged(_), _) => d.unjudged += 1,
+            (Judgement::Within(_) | Judgement::Over(_), first) => d.first = d.first.take().or(Some(first)),
         }
     }
     targets(&mut d, ours, theirs, ties);
@@ -295,10 +297,9 @@ fn targets(d: &mut Difference, ours: &Assigned, theirs: &Assigned, ties: &Ties) 
 
 /// A box is a copy of a ground truth, or one that was divided by its stride and multiplied again: a rounding each.
 fn boxes(d: &mut Difference, a: &[f64], b: &[f64], unit: f64) {
-    let off: Vec<f64> = a.iter().zip(b).map(|(a, b)| apart(*a, *b)).collect();
-    d.largest_box = off.iter().copied().fold(d.largest_box, f64::max);
-    let over = |(off, b): (&f64, &f64)| *off > Family::Arithmetic.allowed(1) * unit * b.abs();
-    d.boxes += usize::from(off.iter().zip(b).any(over));
+    d.largest_box = a.iter().zip(b).map(|(a, b)| apart(*a, *b)).fold(d.largest_box, f64::max);
+    let bound = |b: f64| Limit::Bound(Family::Arithmetic.allowed(1) * unit * b.abs());
+    d.boxes += usize::from(a.iter().zip(b).any(|(a, b)| against(&Pair(*a, *b), bound(*b)).over()));
 }
 
 /// Soft targets of anchor `i`: None where they are not judged, and what each may be off by, where it is known.
@@ -312,12 +313,12 @@ fn scores(d: &mut Difference, ours: &Assigned, theirs: &Assigned, i: usize, allo
     let row = i * classes[0]..(i + 1) * classes[0];
     let off = a[row.clone()].iter().zip(&b[row]).map(|(a, b)| apart(*a, *b)).fold(0.0, f64::max);
     d.largest_score = d.largest_score.max(off);
-    match allowed {
-        _ if off == 0.0 => {}
-        _ if off.is_infinite() => d.scores += 1,
-        None => {}
-        Some(Some(allowed)) if allowed.is_finite() => d.scores += usize::from(off > allowed),
-        Some(_) => d.unjudged_scores += 1,
+    let limit = allowed.map_or(Limit::Unknown("the predictions are not the same"), |known| Limit::Bound(known.unwrap_or(f64::INFINITY)));
+    match against(&Pair(off, 0.0), limit) {
+        Judgement::Over(_) => d.scores += 1,
+        // Of other predictions they are said alone.
+        Judgement::NotJudged(_) => d.unjudged_scores += usize::from(allowed.is_some()),
+        Judgement::Within(_) | Judgement::Tie(_) => {}
     }
 }
 
@@ -341,15 +342,8 @@ fn apart(a: f64, b: f64) -> f64 {
     }
 }
 
-/// What a differing owner is.
-enum Flip {
-    Tie,
-    /// Nothing can be said of what rounding moves there.
-    Unknown,
-    Rule(First),
-}
-
-fn flip(judge: &Assignment, image: usize, anchor: usize, [owner, expected]: [Option<usize>; 2], ties: &Ties) -> Flip {
+/// What a differing owner is, and where rounding does not explain it the decision that would have to be another.
+fn flip(judge: &Assignment, image: usize, anchor: usize, [owner, expected]: [Option<usize>; 2], ties: &Ties) -> (Judgement, First) {
     // The reference sides with one of the two; the other is what would have had to be decided.
     let other = if judge.owner[anchor] == owner { expected } else { owner };
     let known = other.is_none_or(|g| g < judge.trails.len());
@@ -363,18 +357,14 @@ fn flip(judge: &Assignment, image: usize, anchor: usize, [owner, expected]: [Opt
         Decision::Inside | Decision::Valid => 4.0 * m.scale * 2f64.powi(-24),
     };
     let (gap, limit) = margin.as_ref().map_or((f64::INFINITY, 0.0), |m| (m.gap, bound(m)));
-    match gap <= limit {
-        true if gap == 0.0 || limit.is_finite() => return Flip::Tie,
-        true if gap.is_finite() => return Flip::Unknown,
-        true | false => {}
-    }
+    let judgement = against(&Flipped, Limit::Margin { gap, bound: limit });
     let trail = judge.trails.get(row);
     let shown = trail.map_or(vec![], |t| {
         let of = |a: &usize| Candidate { anchor: *a, metric: t.metric[*a], overlap: t.overlap[*a], inside: t.inside(*a) };
         t.candidates.iter().take(SHOWN).map(of).collect()
     });
     let decision = margin.map_or("none".into(), |m| format!("{:?}", m.decision).to_lowercase());
-    Flip::Rule(First { image, anchor, owner, expected, decision, gap, bound: limit, candidates: shown })
+    (judgement, First { image, anchor, owner, expected, decision, gap, bound: limit, candidates: shown })
 }
 
 #[cfg(test)]

@@ -86,4 +86,12 @@ impl Differs for Sketched<'_> {
             false => Some(over(least, spread).max(sampled)),
         }
     }
+
+    /// Of the samples.
+    fn size(&self) -> f64 {
+        match self.seen {
+            Seen::Values(e) => e.sample.max_abs.value,
+            Seen::Attributes(_) | Seen::NotFinite { .. } => f64::INFINITY,
+        }
+    }
 }
