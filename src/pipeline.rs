@@ -84,6 +84,7 @@ fn walk(
         regions: &regions,
         tensors: &layers.results,
         known: layers.known,
+        shown: &layers.shown,
         outputs: [&layers.reference_outputs, &layers.candidate_outputs],
         unobserved: &unobserved,
         stages: &stages,

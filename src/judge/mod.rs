@@ -2,6 +2,7 @@
 
 pub mod against;
 pub mod alive;
+pub mod exercised;
 pub mod expected;
 
 pub use against::{Differs, Flipped, Limit, Pair, Row, against};

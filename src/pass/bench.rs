@@ -3,6 +3,7 @@
 use super::given::Given;
 use super::isolated::Kinship;
 use super::lacking::Lacking;
+use super::third::Third;
 use crate::compare::Tolerance;
 use crate::error::{Place, Result};
 use crate::golden::Golden;
@@ -32,8 +33,11 @@ pub struct Bench<'a> {
     /// A further opinion on the reference's tensors.
     pub golden: Option<&'a Golden>,
     pub record: Option<Recorder>,
-    /// Steps that the interpreter cannot compute.
+    /// Steps that a side cannot compute.
     pub lacking: Lacking,
+    /// Asked where libtorch and its shadow stand against a recording.
+    pub third: Third,
+    pub threads: usize,
 }
 
 /// An injected fault: its step, the same engine without it, the side that carries it.
@@ -96,6 +100,8 @@ impl<'a> Bench<'a> {
             golden: given.golden.as_ref(),
             record: record.map(Recorder::create).transpose()?,
             lacking,
+            third: Third::default(),
+            threads: given.threads,
         })
     }
 

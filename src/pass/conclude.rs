@@ -5,6 +5,7 @@ use super::given::Given;
 use super::inputs;
 use crate::graph::Graph;
 use crate::judge::alive;
+use crate::judge::exercised::{self, Shown, Unexercised};
 use crate::scenario::training::{ASSIGNED, LOSSES};
 use crate::scenario::{Scenario, Stage};
 use crate::stage::regions::Regions;
@@ -21,6 +22,8 @@ pub struct Found<'a> {
     pub tensors: &'a [TensorResult],
     /// Constants that a recording does not hold.
     pub known: usize,
+    /// What each step shows of its inputs.
+    pub shown: &'a [Shown],
     /// Declared outputs of both sides.
     pub outputs: [&'a HashMap<String, Tensor>; 2],
     pub unobserved: &'a [Unobserved],
@@ -49,6 +52,7 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     let required = Required { excused: &|n| plan.excused(n), outputs, may_lack: !found.bench.both_live() };
     let mut ledger = ledger(found.tensors, leftovers, &required);
     ledger.known = found.known;
+    ledger.unexercised = unexercised(found);
     ledger.unjudged.extend(unjudged(found));
     ledger.unjudged.extend(dead(found, scenario));
     for (name, reason) in &plan.hidden {
@@ -58,6 +62,18 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
         only_inputs(&mut verdict, &mut ledger, records.len(), inputs::proved(&sessions, records));
     }
     (verdict, ledger)
+}
+
+/// What the inputs did not try; nothing where only a part of the graph was walked.
+fn unexercised(found: &Found) -> Unexercised {
+    let Given { graph, plan, .. } = found.given;
+    if !plan.whole {
+        return Unexercised::default();
+    }
+    let outputs: Vec<&str> = graph.outputs.iter().map(|p| p.name.as_str()).collect();
+    let floats = graph.weights.iter().filter(|(_, t)| t.dtype().is_float() && t.numel() > 0);
+    let weights: Vec<&str> = floats.map(|(name, _)| name.as_str()).collect();
+    exercised::unexercised(&graph.steps, &outputs, &weights, found.shown, &plan.constants)
 }
 
 /// Declared outputs that are dead on both sides, but for those that the scenario expects to be. Constant inputs make constant outputs; targets and

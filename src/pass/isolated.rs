@@ -144,7 +144,7 @@ pub fn recorded(
 }
 
 /// One side against f64 on its own inputs: the shadow, in the side's dtype, stands in for the other one.
-fn of_own(step: usize, output: usize, own: &Own, judge: &mut dyn Judge) -> Result<Isolated> {
+pub fn of_own(step: usize, output: usize, own: &Own, judge: &mut dyn Judge) -> Result<Isolated> {
     if !looks_like(own.value, own.shadow) {
         // What the node gives on these inputs has another shape: that is a fault of its own.
         let exact = Tensor::from_f64(own.value.dtype(), own.shadow.shape(), &own.shadow.to_f64())?;

@@ -2,10 +2,12 @@
 
 use super::accumulated::{self, Pending};
 use super::bench::Bench;
+use super::computed::missing;
 use super::decision::{self, Evidence};
 use super::isolated::{self, Case, Own};
 use super::layers::Layers;
 use super::plan::Plan;
+use super::third;
 use super::turns;
 use super::values::Values;
 use super::witness;
@@ -15,7 +17,7 @@ use crate::graph::random::is_random;
 use crate::graph::{Graph, Step, cost};
 use crate::subject::{Feed, Output};
 use crate::tensor::Tensor;
-use crate::verdict::{Accumulated, Inside, Isolated, TensorResult, Why};
+use crate::verdict::{Accumulated, Inside, Isolated, Side, TensorResult, Why};
 
 /// One step after both subjects have computed it.
 pub struct Walked<'a> {
@@ -49,12 +51,8 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
     if !the_step.outputs.iter().any(|o| plan.judged.contains(o)) {
         return Ok(());
     }
-    let shadow = match shadow(bench, step, walked.own_r) {
-        // A recording may hold values that no node takes.
-        Err(_) if !bench.reference.can_isolate() => None,
-        shadow => shadow?,
-    };
-    let recorded = if bench.candidate.can_isolate() { None } else { shadow_of(bench, step, walked.own_c) };
+    let shadow = shadow(bench, step, walked.own_r);
+    let recorded = if bench.candidate.can_isolate() { None } else { self::shadow(bench, step, walked.own_c) };
     // What is inside a body comes before what the step gives.
     let mut outputs: Vec<(usize, &String)> = the_step.outputs.iter().enumerate().filter(|(_, n)| plan.judged.contains(*n)).collect();
     outputs.sort_by_key(|(_, n)| !graph.bodies.seen.contains_key(*n));
@@ -81,25 +79,16 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
     Ok(())
 }
 
-/// The shadow of a step on the inputs of one side; None where there is none, or an input is not at hand.
-fn shadow(bench: &mut Bench, step: usize, own: &Values) -> Result<Option<(Vec<Tensor>, Vec<Rounding>)>> {
+/// The shadow of a step on the inputs of one side; None where there is none, an input is not at hand, or the shadow refuses the inputs: a
+/// recording may hold values that no node takes.
+fn shadow(bench: &mut Bench, step: usize, own: &Values) -> Option<(Vec<Tensor>, Vec<Rounding>)> {
     let the_step = &bench.graph.steps[step];
-    let lacks = is_random(bench.graph, the_step) || bench.lacking.steps.contains(&step) || !complete(bench.graph, the_step, own);
-    let Some(judge) = bench.judge.as_mut().filter(|_| !lacks) else { return Ok(None) };
+    let lacks = is_random(bench.graph, the_step) || bench.lacking.steps.contains(&step) || missing(bench.graph, the_step, own).is_some();
+    let judge = bench.judge.as_mut().filter(|_| !lacks)?;
     let feed = |n: &str| own.get(n);
-    let shadow = judge.eval(step, &feed)?;
-    let rounding = judge.rounding(step, &feed, &shadow)?;
-    Ok(Some((shadow, rounding)))
-}
-
-/// The same of a recording, whose values a node may refuse.
-fn shadow_of(bench: &mut Bench, step: usize, own: &Values) -> Option<(Vec<Tensor>, Vec<Rounding>)> {
-    shadow(bench, step, own).ok().flatten()
-}
-
-/// Whether every input of the step is at hand.
-fn complete(graph: &Graph, step: &Step, own: &Values) -> bool {
-    step.inputs.iter().all(|n| own.has(n) || graph.weights.contains_key(n))
+    let shadow = judge.eval(step, &feed).ok()?;
+    let rounding = judge.rounding(step, &feed, &shadow).ok()?;
+    Some((shadow, rounding))
 }
 
 impl Seen<'_> {
@@ -109,7 +98,7 @@ impl Seen<'_> {
 
     /// Why the output is nobody's own, where it is not.
     fn borrowed(&self, bench: &Bench) -> Option<Why> {
-        bench.lacking.lent(&[self.walked.step]).then(|| Why::Borrowed { op: self.step(bench).op().to_string() })
+        bench.lacking.why(self.walked.step, self.step(bench).op())
     }
 
     /// A constant that a recording does not hold: it is known, and there is nothing to compare.
@@ -141,9 +130,11 @@ impl Seen<'_> {
             (Some(tolerance), _, _) => Ok(isolated::stated(r, c, tolerance)),
             (None, Some((shadow, rounding)), Some(judge)) => {
                 let (step, output, kinship) = (self.walked.step, self.k, bench.kinship);
-                isolated::judge(&Case { step, output, reference: r, candidate: c, shadow, rounding, feed: &feed, kinship }, &mut **judge)
+                let case = Case { step, output, reference: r, candidate: c, shadow, rounding, feed: &feed, kinship };
+                let found = isolated::judge(&case, &mut **judge)?;
+                Ok(third::settled(bench, (step, output), &Own { value: r, shadow, rounding, feed: &feed }, found))
             }
-            _ => Ok(Isolated::NotJudged { why: Why::NotTested("own fault not tested: no shadow".into()) }),
+            _ => Ok(Isolated::NotJudged { why: Why::NotTested("own fault not tested: no f64 shadow takes these inputs".into()) }),
         }
     }
 
@@ -160,7 +151,9 @@ impl Seen<'_> {
             _ => None,
         };
         let candidate = Own { value, shadow, rounding, feed: &feed_c };
-        isolated::recorded(self.walked.step, self.k, reference, candidate, kinship, &mut **judge)
+        let found = isolated::recorded(self.walked.step, self.k, reference, candidate, kinship, &mut **judge)?;
+        let on = reference.filter(|_| found.side() == Some(Side::ReferenceOrShadow)).unwrap_or(candidate);
+        Ok(third::settled(bench, (self.walked.step, self.k), &on, found))
     }
 
     fn why_not_alone(&self, bench: &Bench) -> String {
@@ -194,7 +187,7 @@ impl Seen<'_> {
     fn evidence(&self, bench: &mut Bench, r: &Tensor, c: &Tensor) -> Result<Evidence> {
         let (feed_r, feed_c) = (|n: &str| self.walked.own_r.get(n), |n: &str| self.walked.own_c.get(n));
         let (the_step, graph) = (self.step(bench), bench.graph);
-        let at_hand = [self.walked.own_r, self.walked.own_c].map(|own| complete(graph, the_step, own));
+        let at_hand = [self.walked.own_r, self.walked.own_c].map(|own| missing(graph, the_step, own).is_none());
         let unknown = Evidence { own: None, margin: f64::INFINITY };
         let Some(judge) = bench.judge.as_mut().filter(|_| !bench.lacking.steps.contains(&self.walked.step)) else { return Ok(unknown) };
         let (step, k) = (self.walked.step, self.k);

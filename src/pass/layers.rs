@@ -3,16 +3,18 @@
 use super::Watch;
 use super::accumulated::Pending;
 use super::bench::{Bench, Faulty};
+use super::computed::{self, Computed, Piece, missing};
 use super::judged::{self, Walked};
 use super::noise::shaping;
 use super::plan::Plan;
 use super::values::{Release, Values};
 use super::witness::Waiting;
 use super::{decided, decision};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::graph::cut::Link;
 use crate::graph::random::is_random;
 use crate::graph::{Graph, Step};
+use crate::judge::exercised::{self, Shown};
 use crate::subject::{Output, Session};
 use crate::tensor::{DType, Tensor};
 use crate::verdict::TensorResult;
@@ -33,6 +35,8 @@ pub struct Layers {
     pub decisive: [HashMap<String, Tensor>; 2],
     /// Constants that a recording does not hold.
     pub known: usize,
+    /// What each step that has run shows of its inputs.
+    pub shown: Vec<Shown>,
     /// Steps that draw, and whose draw the sides do not share.
     pub unshared: HashSet<usize>,
     /// Declared outputs of both subjects.
@@ -52,91 +56,106 @@ impl Layers {
     }
 }
 
-/// Outputs of a piece, per step.
-type Piece = Vec<Vec<Output>>;
-
 /// Walks over the whole plan.
+///
+/// # Errors
+/// What a side says that ran nothing, or whatever a recording says.
 pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Layers> {
-    let (mut own_r, mut own_c) = (Values::of(bench.inputs), Values::of(bench.inputs));
     let graphs: Vec<&Graph> = std::iter::once(&**bench.graph).chain(bench.faulty.iter().map(|g| &**g)).collect();
-    let release = Release::of(&graphs);
-    let keepers = Keepers::of(bench.graph);
-    let decisive = decided::kept(bench.graph, bench.judge.as_deref());
-    let mut layers = Layers::default();
+    let mut walk = Walk {
+        release: Release::of(&graphs),
+        keepers: Keepers::of(bench.graph),
+        decisive: decided::kept(bench.graph, bench.judge.as_deref()),
+        own_r: Values::of(bench.inputs),
+        own_c: Values::of(bench.inputs),
+        layers: Layers::default(),
+    };
     watch.phase("layers", plan.steps());
     for piece in &plan.pieces {
-        let lent = bench.lacking.lent(piece);
-        let drawn = piece.iter().any(|i| is_random(bench.graph, &bench.graph.steps[*i]));
-        let (reference, noise_r) = if lent && bench.lacking.reference {
-            (proved(&mut *bench.candidate, piece, &own_c, drawn).at("candidate")?.0, None)
-        } else {
-            proved(&mut *bench.reference, piece, &own_r, drawn).at("reference")?
-        };
-        put(bench.graph, piece, &reference, &mut own_r);
-        // A live candidate goes on with the reference's draw, where that was recorded; a recording has gone on with its own.
-        let shares = bench.candidate.can_isolate() && reference.iter().flatten().all(Output::is_ok);
-        let taken = lent || drawn && shares;
-        let (mut candidate, noise_c) =
-            if taken { (reference.clone(), None) } else { proved(&mut *bench.candidate, piece, &own_c, drawn).at("candidate")? };
+        walk.piece(bench, plan, piece)?;
+        watch.step(piece.last().map_or(0, |i| i + 1));
+    }
+    bench.lacking.ran_nothing(plan.steps()).map_or(Ok(walk.layers), Err)
+}
+
+/// The walk, and what is alive at one moment of it.
+struct Walk<'a> {
+    release: Release,
+    keepers: Keepers<'a>,
+    /// Steps whose inputs decide on a declared output.
+    decisive: HashSet<usize>,
+    own_r: Values,
+    own_c: Values,
+    layers: Layers,
+}
+
+impl Walk<'_> {
+    /// Computes and judges a piece; step by step where a side refuses it.
+    fn piece(&mut self, bench: &mut Bench, plan: &Plan, piece: &[usize]) -> Result<()> {
+        match computed::both(bench, piece, [&self.own_r, &self.own_c]) {
+            Err(_) if piece.len() > 1 => piece.iter().try_for_each(|step| self.piece(bench, plan, &[*step])),
+            computed => self.judged(bench, plan, piece, computed?),
+        }
+    }
+
+    fn judged(&mut self, bench: &mut Bench, plan: &Plan, piece: &[usize], computed: Computed) -> Result<()> {
+        let Walk { release, keepers, decisive, own_r, own_c, layers } = self;
+        let Computed { reference, mut candidate, drawn, lent, taken, repeat } = computed;
+        put(bench.graph, piece, &reference, own_r);
         if drawn && !same(&reference, &candidate) {
             layers.unshared.extend(piece);
         }
-        put(bench.graph, piece, &candidate, &mut own_c);
-        put_known(bench, plan, piece, [&reference, &candidate], [&mut own_r, &mut own_c]);
-        check_controls(bench, piece, &own_r)?;
-        let alone = if drawn || lent { vec![None; piece.len()] } else { isolated_outputs(bench, piece, &own_r)? };
+        put(bench.graph, piece, &candidate, own_c);
+        put_known(bench, plan, piece, [&reference, &candidate], [own_r, own_c]);
+        check_controls(bench, piece, own_r)?;
+        let alone = if drawn || lent { vec![None; piece.len()] } else { isolated_outputs(bench, piece, own_r) };
         if !taken && bench.candidate.can_isolate() {
-            go_on(bench, piece, &Sides { reference: &reference, alone: &alone, own_r: &own_r }, &mut candidate, &mut own_c, &mut layers)?;
+            go_on(bench, piece, &Sides { reference: &reference, alone: &alone, own_r }, &mut candidate, own_c, layers)?;
         }
         for (k, &step) in piece.iter().enumerate() {
             record(bench, step, &reference[k], &candidate[k])?;
-            let lacks = bench.lacking.steps.contains(&step);
-            keepers.keep(&bench.graph.steps[step], lacks, &reference[k], &candidate[k], &mut layers);
-            let repeat = noise_r.clone().map(|n| format!("reference: {n}")).or(noise_c.clone().map(|n| format!("candidate: {n}")));
             let walked = Walked {
                 step,
                 reference: &reference[k],
                 candidate: &candidate[k],
                 alone: alone[k].as_deref(),
-                own_r: &own_r,
-                own_c: &own_c,
-                repeat,
+                own_r,
+                own_c,
+                repeat: repeat.clone(),
             };
-            judged::step(bench, plan, &walked, &mut layers)?;
+            judged::step(bench, plan, &walked, layers)?;
+            layers.shown.push(shown(bench, step, &reference[k], own_r));
+            let lacks = lent || bench.lacking.steps.contains(&step);
+            keepers.keep(&bench.graph.steps[step], lacks, &reference[k], &candidate[k], layers);
         }
         for step in piece.iter().filter(|i| decisive.contains(i)) {
-            for (kept, own) in layers.decisive.iter_mut().zip([&own_r, &own_c]) {
+            for (kept, own) in layers.decisive.iter_mut().zip([&*own_r, &*own_c]) {
                 kept.extend(bench.graph.steps[*step].inputs.iter().filter_map(|n| Some((n.clone(), own.get(n)?))));
             }
         }
         for &step in piece {
-            own_r.drop_after(step, &release);
-            own_c.drop_after(step, &release);
+            own_r.drop_after(step, release);
+            own_c.drop_after(step, release);
         }
-        watch.step(piece.last().map_or(0, |i| i + 1));
+        Ok(())
     }
-    Ok(layers)
+}
+
+/// What a step shows of its inputs on the reference's values.
+fn shown(bench: &Bench, step: usize, outputs: &[Output], own: &Values) -> Shown {
+    let (graph, Some(Ok(output))) = (bench.graph, outputs.first()) else { return Shown::default() };
+    let the_step = &graph.steps[step];
+    let decides = bench.judge.as_ref().is_some_and(|j| j.decides(step)) && !output.dtype().is_float();
+    let input = |i: usize| {
+        let name = the_step.nodes[0].inputs.get(i)?;
+        graph.weights.get(name).cloned().or_else(|| own.get(name))
+    };
+    exercised::shown(the_step, decides, &input, output)
 }
 
 /// Whether both sides have these values, bit for bit.
 fn same(reference: &Piece, candidate: &Piece) -> bool {
     reference.iter().flatten().zip(candidate.iter().flatten()).all(|(r, c)| matches!((r, c), (Ok(r), Ok(c)) if r.bytes() == c.bytes()))
-}
-
-/// Runs a piece twice, unless it is `drawn` anew each time; the second value says what did not repeat.
-fn proved(session: &mut dyn Session, piece: &[usize], own: &Values, drawn: bool) -> Result<(Piece, Option<String>)> {
-    let first = session.eval(piece, Link::Connected, &|n| own.get(n))?;
-    if drawn || !session.can_isolate() {
-        return Ok((first, None));
-    }
-    let second = session.eval(piece, Link::Connected, &|n| own.get(n))?;
-    let differ = first.iter().flatten().zip(second.iter().flatten()).filter(|(a, b)| match (a, b) {
-        (Ok(a), Ok(b)) => a.bytes() != b.bytes(),
-        (a, b) => a.is_ok() != b.is_ok(),
-    });
-    let count = differ.count();
-    let noise = (count > 0).then(|| format!("{count} tensors of this piece did not repeat their bits"));
-    Ok((first, noise))
 }
 
 fn put(graph: &Graph, piece: &[usize], outputs: &Piece, own: &mut Values) {
@@ -150,38 +169,39 @@ fn put(graph: &Graph, piece: &[usize], outputs: &Piece, own: &mut Values) {
 }
 
 /// The candidate's steps on the reference's values; None for a step that cannot be run alone.
-fn isolated_outputs(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Result<Vec<Option<Vec<Output>>>> {
+fn isolated_outputs(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Vec<Option<Vec<Output>>> {
     if !bench.candidate.can_isolate() {
-        return Ok(vec![None; piece.len()]);
+        return vec![None; piece.len()];
     }
     let graph = bench.graph;
-    let ready = |i: &&usize| graph.steps[**i].inputs.iter().all(|n| own_r.has(n) || graph.weights.contains_key(n));
+    let ready = |i: &&usize| missing(graph, &graph.steps[**i], own_r).is_none();
     let runnable: Vec<usize> = piece.iter().filter(ready).copied().collect();
-    let mut done = if runnable.is_empty() { vec![] } else { alone_on(bench, &runnable, own_r).at("candidate, node by node")? };
+    let mut done = if runnable.is_empty() { vec![] } else { alone_on(bench, &runnable, own_r) };
     let mut outputs = vec![None; piece.len()];
     for (step, values) in runnable.iter().zip(done.drain(..)) {
         if let Some(k) = piece.iter().position(|i| i == step) {
             outputs[k] = Some(values);
         }
     }
-    Ok(outputs)
+    outputs
 }
 
-/// The candidate's steps on the reference's values. A node may refuse what a recording holds: then it is not tested, and the others are.
-fn alone_on(bench: &mut Bench, steps: &[usize], own_r: &Values) -> Result<Vec<Vec<Output>>> {
+/// The candidate's steps on the reference's values. A node may refuse what its own values it takes: then it is not tested, and the others are.
+fn alone_on(bench: &mut Bench, steps: &[usize], own_r: &Values) -> Vec<Vec<Output>> {
     let graph = bench.graph;
-    match bench.candidate.eval(steps, Link::Isolated, &|n| own_r.get(n)) {
-        Err(_) if !bench.reference.can_isolate() => {
-            let mut one = |step: &usize| match bench.candidate.eval(&[*step], Link::Isolated, &|n| own_r.get(n)) {
+    let mut eval = |steps: &[usize]| bench.candidate.eval(steps, Link::Isolated, &|n| own_r.get(n));
+    match eval(steps) {
+        Ok(outputs) => outputs,
+        Err(_) => {
+            let mut one = |step: &usize| match eval(&[*step]) {
                 Ok(mut outputs) => outputs.remove(0),
-                Err(e) => vec![
-                    Err(format!("own fault not tested: the node refuses the recorded inputs: {}", e.message));
-                    graph.steps[*step].outputs.len()
-                ],
+                Err(e) => {
+                    let says = format!("own fault not tested: the node refuses the reference's inputs: {}", e.message);
+                    vec![Err(says); graph.steps[*step].outputs.len()]
+                }
             };
-            Ok(steps.iter().map(&mut one).collect())
+            steps.iter().map(&mut one).collect()
         }
-        done => done,
     }
 }
 
@@ -214,7 +234,7 @@ struct Sides<'a> {
 fn go_on(bench: &mut Bench, piece: &[usize], sides: &Sides, candidate: &mut Piece, own_c: &mut Values, layers: &mut Layers) -> Result<()> {
     for (k, &step) in piece.iter().enumerate() {
         let outputs = &bench.graph.steps[step].outputs;
-        let mut flipped = false;
+        let mut flipped = vec![];
         for (o, name) in outputs.iter().enumerate() {
             let (Ok(r), Ok(c)) = (&sides.reference[k][o], &candidate[k][o]) else { continue };
             if r.dtype() != c.dtype() || r.shape() != c.shape() || r.bytes() == c.bytes() {
@@ -223,16 +243,23 @@ fn go_on(bench: &mut Bench, piece: &[usize], sides: &Sides, candidate: &mut Piec
             let alone = sides.alone[k].as_ref().and_then(|a| a[o].as_ref().ok());
             if flips(bench, (step, o), (r, c, alone), sides.own_r, own_c)? {
                 own_c.put(name, r.clone());
-                layers.gone_on.insert(name.clone());
-                flipped = true;
+                flipped.push((name, c.clone()));
             }
         }
         let rest = &piece[k + 1..];
-        if flipped && !rest.is_empty() {
-            let again = bench.candidate.eval(rest, Link::Connected, &|n| own_c.get(n)).at("candidate, behind a tie flip")?;
-            put(bench.graph, rest, &again, own_c);
-            candidate.splice(k + 1.., again);
+        if !flipped.is_empty() && !rest.is_empty() {
+            match bench.candidate.eval(rest, Link::Connected, &|n| own_c.get(n)) {
+                Ok(again) => {
+                    put(bench.graph, rest, &again, own_c);
+                    candidate.splice(k + 1.., again);
+                }
+                // What lies behind refuses the reference's decision: it stays with the candidate's own, and is behind a tie.
+                Err(_) => {
+                    flipped.drain(..).for_each(|(name, own)| own_c.put(name, own));
+                }
+            }
         }
+        layers.gone_on.extend(flipped.into_iter().map(|(name, _)| name.clone()));
     }
     Ok(())
 }

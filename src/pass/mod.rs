@@ -4,6 +4,7 @@
 pub mod accumulated;
 pub mod bench;
 pub mod bisect;
+mod computed;
 pub mod conclude;
 pub mod context;
 pub mod decided;
@@ -24,6 +25,7 @@ pub mod params;
 pub mod plan;
 pub mod preflight;
 pub mod quantised;
+mod third;
 pub mod training;
 mod turns;
 pub mod unobserved;

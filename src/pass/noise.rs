@@ -2,6 +2,7 @@
 //! other runs are walked with it.
 
 use super::Watch;
+use super::computed::missing;
 use super::values::{Release, Values};
 use crate::compare::Channels;
 use crate::error::Result;
@@ -102,7 +103,9 @@ fn one_step(
         }
         return Ok(());
     }
-    let exact = judge.eval(i, &|n| alive[0].1.get(n))?;
+    // What the shadow refuses, and what lies behind it, has no floor.
+    let at_hand = missing(task.graph, step, &alive[0].1).is_none();
+    let Some(exact) = judge.eval(i, &|n| alive[0].1.get(n)).ok().filter(|_| at_hand) else { return Ok(()) };
     let mut rounding = judge.rounding(i, &|n| alive[0].1.get(n), &exact)?;
     let narrows: Vec<bool> = exact.iter().map(|t| !step.inputs.is_empty() && is_half(t)).collect();
     let exact: Vec<Tensor> = exact.into_iter().zip(&narrows).map(|(t, n)| if *n { widened(&t) } else { t }).collect();
@@ -115,7 +118,7 @@ fn one_step(
             (Some(value), Some(free)) if step.inputs.first().is_some_and(|f| f == n) => Some(free.moved(n, value, task.seed, run, i << 8)),
             (value, _) => value,
         };
-        let outputs = if run == 0 { exact.clone() } else { judge.eval(i, &fed)? };
+        let outputs = if run == 0 { exact.clone() } else { judge.eval(i, &fed).unwrap_or_else(|_| refused(&exact)) };
         for (k, (name, value)) in step.outputs.iter().zip(outputs).enumerate() {
             let value = if narrows[k] { widened(&value) } else { value };
             let value = match task.replay.get(name).filter(|_| free.is_none()) {
@@ -133,6 +136,12 @@ fn one_step(
         }
     }
     Ok(())
+}
+
+/// What a noisy run makes of a step that refuses its inputs: nothing can be said of the spread.
+fn refused(exact: &[Tensor]) -> Vec<Tensor> {
+    let open = |t: &Tensor| if t.dtype().is_float() { Tensor::from_vec(t.shape(), vec![f64::NAN; t.numel()]) } else { t.clone() };
+    exact.iter().map(open).collect()
 }
 
 /// What the undisturbed run decides over some of the steps, and the reference does not.

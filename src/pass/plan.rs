@@ -18,6 +18,8 @@ pub struct Plan {
     pub judged: HashSet<String>,
     /// Tensors inside bodies that nobody observes, with the reason; none where only a part of the graph is asked for.
     pub hidden: Vec<(String, String)>,
+    /// Whether the whole graph is walked.
+    pub whole: bool,
     /// Steps whose outputs no input's value decides.
     pub constants: HashSet<usize>,
     excused: Vec<WildMatch>,
@@ -65,7 +67,7 @@ impl Plan {
         let declared: Vec<&String> = graph.outputs.iter().map(|p| &p.name).collect();
         let dead = patterns("expect.dead", &scenario.expect.dead, &declared)?;
         let constants = constant_steps(graph);
-        Ok(Self { pieces, judged, constants, excused, dead, hidden: if whole { hidden } else { vec![] } })
+        Ok(Self { pieces, judged, whole, constants, excused, dead, hidden: if whole { hidden } else { vec![] } })
     }
 
     /// Puts each of `steps` into a piece of its own.

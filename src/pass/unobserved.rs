@@ -24,8 +24,8 @@ enum Whole {
     #[default]
     Same,
     Gave(Vec<Given>),
-    /// Why the deployed session refuses what the observed one has run.
-    Refused(String),
+    /// What the deployed session says that refuses to run, and what that comes to: over where the observed one has run.
+    Refused(String, Judgement),
 }
 
 /// A declared output, and what decides it where it is not what was observed.
@@ -60,7 +60,10 @@ pub fn run(bench: &mut Bench, layers: &Layers) -> Result<Wholes> {
         wholes.0[side] = match run {
             Ok(None) => Whole::Same,
             Ok(Some(outputs)) => Whole::Gave(outputs.into_iter().map(|o| deciders.given(layers, side, o)).collect::<Result<_>>()?),
-            Err(refused) => Whole::Refused(refused.message),
+            Err(says) => {
+                let known = bench.lacking.first_refused(side);
+                Whole::Refused(says.message, known.map_or(Judgement::Over(f64::INFINITY), Judgement::NotJudged))
+            }
         };
     }
     Ok(wholes)
@@ -147,9 +150,9 @@ impl Against<'_> {
         match whole {
             Whole::Same => vec![],
             Whole::Gave(outputs) => outputs.iter().filter(|g| self.asked(&g.name)).filter_map(|g| self.output(subject, side, g)).collect(),
-            Whole::Refused(says) => {
+            Whole::Refused(says, judgement) => {
                 let first = self.graph.outputs.iter().find(|p| self.asked(&p.name));
-                first.map(|p| refused(subject, &p.name, says)).into_iter().collect()
+                first.map(|p| refused(subject, &p.name, says, judgement)).into_iter().collect()
             }
         }
     }
@@ -221,12 +224,12 @@ impl Against<'_> {
     }
 }
 
-fn refused(subject: &str, name: &str, says: &str) -> Unobserved {
+fn refused(subject: &str, name: &str, says: &str, judgement: &Judgement) -> Unobserved {
     Unobserved {
         subject: subject.to_string(),
         name: name.to_string(),
         comparison: None,
-        judgement: Judgement::Over(f64::INFINITY),
+        judgement: judgement.clone(),
         refused: Some(says.to_string()),
         cause: None,
     }

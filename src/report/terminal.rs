@@ -2,11 +2,15 @@
 
 use super::headline::{headline, provenance};
 use super::stages::stages;
-use super::{number, reasons, table};
+use super::{few, number, reasons, table};
 use crate::compare::Comparison;
 use crate::error::printable;
+use crate::judge::exercised::Unexercised;
 use crate::run::Run;
-use crate::verdict::{Accumulated, Born, Isolated, Special, TensorResult, ToleranceBy};
+use crate::verdict::{Accumulated, Born, Isolated, Outcome, Special, TensorResult, ToleranceBy};
+
+/// Names of one kind that are listed before the rest is counted.
+const NAMED: usize = 3;
 
 /// Origins shown before the rest is counted.
 const ORIGINS: usize = 12;
@@ -133,6 +137,9 @@ fn footer(run: &Run) -> Vec<String> {
         format!("golden      {} of {} tensors compared with {} ({}){other}", g.compared(), g.tensors.len(), g.folder, g.subject)
     }));
     lines.extend(run.verdict.born.iter().map(born));
+    if run.verdict.outcome == Outcome::Agree {
+        lines.extend(untried(&run.ledger.unexercised));
+    }
     lines.extend(detection(run).map(|limit| format!("sensitivity {limit}")));
     lines.push(format!(
         "subjects    reference {}; candidate {}; shadow {}; threads {}",
@@ -149,6 +156,21 @@ fn footer(run: &Run) -> Vec<String> {
     }
     lines.extend(run.expectation.unmet.iter().map(|u| format!("not as expected: {u}")));
     lines
+}
+
+/// What an agreement on these inputs says nothing of.
+fn untried(of: &Unexercised) -> Option<String> {
+    let line = |names: &[String], one: &str, many: &str| {
+        let what = if names.len() == 1 { one } else { many };
+        (!names.is_empty()).then(|| format!("{} {what} ({})", names.len(), few(names.iter().map(String::as_str), NAMED)))
+    };
+    let parts = [
+        line(&of.weights, "weight moves no output", "weights move no output"),
+        line(&of.cuts, "node that cuts off cuts nothing", "nodes that cut off cut nothing"),
+        line(&of.decisions, "decision is the same everywhere", "decisions are the same everywhere"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("not tried   on these inputs {}", parts.join("; ")))
 }
 
 /// Where the first NaN or infinity is made.

@@ -1,5 +1,6 @@
 //! judgement: what one comparison comes to: within, over, a proved tie, or not judged and why.
 
+use super::Side;
 use crate::compare::json;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -69,6 +70,8 @@ pub enum Why {
     Drawn,
     /// Libtorch has no such operator; its output is the other engine's.
     Borrowed { op: String },
+    /// A side refuses the node on these inputs; its output is the other's.
+    Refused { side: Side, says: String },
     /// One side has no such tensor.
     Missing(String),
     /// The node could not be run alone.
@@ -96,6 +99,7 @@ impl Why {
             | Why::Random
             | Why::Drawn
             | Why::Borrowed { .. }
+            | Why::Refused { .. }
             | Why::Missing(_)
             | Why::NotTested(_)
             | Why::Undefined(_)
@@ -117,6 +121,7 @@ impl fmt::Display for Why {
             Why::Random => write!(f, "random operator: a live candidate goes on with the reference's draw"),
             Why::Drawn => write!(f, "random operator: each side drew its own"),
             Why::Borrowed { op } => write!(f, "not independent: libtorch has no operator {op}, its output is the other engine's"),
+            Why::Refused { side, says } => write!(f, "not independent: {} refuses it: {says}", side.say()),
             Why::NoFloor(says)
             | Why::Missing(says)
             | Why::NotTested(says)

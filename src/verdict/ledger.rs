@@ -1,6 +1,7 @@
 //! ledger: every tensor accounted for: compared, abstained, or unobservable, with the reasons counted; and what had to be judged and was not.
 
 use super::{Accumulated, TensorResult, Why};
+use crate::judge::exercised::Unexercised;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
@@ -33,6 +34,9 @@ pub struct Ledger {
     pub outputs: usize,
     #[serde(default)]
     pub outputs_behind_ties: usize,
+    /// What the inputs did not try, where the whole graph was walked.
+    #[serde(default, skip_serializing_if = "Unexercised::is_empty")]
+    pub unexercised: Unexercised,
     /// Tensors that one recording holds and nothing pairs with.
     pub leftovers: Vec<String>,
     /// Bytes compared, both sides counted once.
@@ -103,7 +107,9 @@ impl Ledger {
             self.absent += usize::from(!output && required.may_lack && matches!(why, Why::Missing(_)));
         }
         let absent = required.may_lack && matches!(why, Why::Missing(_));
-        let silent = !i && !absent && t.dtype.is_some_and(|d| d.is_float());
+        // What the other side lends is looked at by nobody, whatever its dtype.
+        let lent = matches!(why, Why::Borrowed { .. } | Why::Refused { .. });
+        let silent = !i && !absent && (lent || t.dtype.is_some_and(|d| d.is_float()));
         if (output || silent) && !why.excuses() {
             let kind = if output { "output" } else { "tensor" };
             self.unjudged.push(Unjudged { what: format!("{kind} '{}'", t.name), why: why.clone() });

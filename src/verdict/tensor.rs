@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The shadow shares code with libtorch: where libtorch and the shadow agree against ONNX Runtime, one opinion stands against
 /// one, and that is what is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     Reference,
@@ -199,6 +199,15 @@ impl Isolated {
             Isolated::Stated { .. } => Some(Side::Unknown),
             Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => None,
         }
+    }
+
+    /// The same, with another side at fault.
+    pub fn on(mut self, other: Side) -> Self {
+        match &mut self {
+            Isolated::Bounded { side, .. } | Isolated::Exact { side, .. } | Isolated::RuleDifference { side, .. } => *side = Some(other),
+            Isolated::Stated { .. } | Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => {}
+        }
+        self
     }
 
     pub fn limit(&self) -> Option<DetectionLimit> {

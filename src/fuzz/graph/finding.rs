@@ -4,7 +4,7 @@ use crate::compare::Comparison;
 use crate::fuzz::finding::kind as kind_of;
 use crate::report;
 use crate::run::Run;
-use crate::verdict::{Accumulated, Isolated, Outcome, TensorResult};
+use crate::verdict::{Accumulated, Isolated, Outcome, Side, TensorResult, Why};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -90,8 +90,18 @@ pub fn of(run: &Run) -> Judged {
         abstained: run.ledger.abstained.clone(),
         flips: run.verdict.tie_flips,
         special: run.tensors.iter().any(special),
-        finding: (run.verdict.outcome == Outcome::Diverge).then(|| first(run)).flatten(),
+        finding: (run.verdict.outcome == Outcome::Diverge).then(|| first(run)).flatten().or_else(|| refused(run)),
     }
+}
+
+/// What the candidate refuses and the reference computes.
+fn refused(run: &Run) -> Option<Finding> {
+    let of = |t: &TensorResult| match &t.accumulated {
+        Accumulated::NotJudged { why: Why::Refused { side: Side::Candidate, says } } => Some((t.name.clone(), says.clone())),
+        _ => None,
+    };
+    let (tensor, says) = run.tensors.iter().find_map(of)?;
+    Some(Finding { kind: Kind::Refused, place: kind_of(&says), tensor: Some(tensor), suspects: vec![], says })
 }
 
 /// A line without its columns.

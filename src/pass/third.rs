@@ -1,0 +1,43 @@
+//! third: a recording stands against libtorch and the f64 shadow, which share code: ONNX Runtime is asked what it makes of the node.
+
+use super::bench::Bench;
+use super::isolated::{self, Own};
+use crate::graph::cut::Link;
+use crate::subject::{Engines, Session, open};
+use crate::verdict::{Isolated, Side};
+
+/// ONNX Runtime beside the two sides, opened once it is asked; where it cannot be, nobody is.
+#[derive(Default)]
+pub enum Third {
+    #[default]
+    Unasked,
+    Open(Box<dyn Session>),
+    Nobody,
+}
+
+/// `found` of output `output` of a step, the shadow at fault or not: where ONNX Runtime gives what f64 gives on the inputs `own` of the recording,
+/// three opinions stand against the recording.
+pub fn settled(bench: &mut Bench, (step, output): (usize, usize), own: &Own, found: Isolated) -> Isolated {
+    let alone = match found.side() {
+        Some(Side::ReferenceOrShadow) if !bench.reference.can_isolate() => Side::Reference,
+        Some(Side::CandidateOrShadow) if !bench.candidate.can_isolate() => Side::Candidate,
+        Some(_) | None => return found,
+    };
+    match agrees(bench, (step, output), own) {
+        Some(true) => found.on(alone),
+        Some(false) | None => found,
+    }
+}
+
+/// Whether ONNX Runtime gives what f64 gives; None where it cannot be asked.
+fn agrees(bench: &mut Bench, (step, output): (usize, usize), own: &Own) -> Option<bool> {
+    if let Third::Unasked = bench.third {
+        let subject = crate::scenario::Subject::named("onnxruntime");
+        bench.third = open(&subject, bench.graph, bench.threads, Engines { torch: None }).map_or(Third::Nobody, Third::Open);
+    }
+    let Third::Open(engine) = &mut bench.third else { return None };
+    let outputs = engine.eval(&[step], Link::Isolated, own.feed).ok()?;
+    let value = outputs.first()?.get(output)?.as_ref().ok()?;
+    let judged = isolated::of_own(step, output, &Own { value, ..*own }, &mut **bench.judge.as_mut()?).ok()?;
+    judged.compared().then(|| !judged.over())
+}
