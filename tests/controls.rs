@@ -31,6 +31,13 @@ const GRAPHS: [(&str, &str); 13] = [
     ("reductions", NORMAL),
     ("resize", NORMAL),
 ];
+/// Ports of small graphs as TorchScript files that real PyTorch wrote (`scripts/make_torchscript`): the graph, its declared outputs, a fault that
+/// ports have, and the output that is off by it. The first is discrete.
+const PORTS: [(&str, &[&str], &str, &str); 3] = [
+    ("classifier", &["softmax", "log", "best"], "without_background", "best"),
+    ("average", &["shrunk"], "counted_padding", "shrunk"),
+    ("attention", &["gelu"], "tanh_gelu", "gelu"),
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -310,6 +317,33 @@ fn a_recorded_fault_is_found_at_its_node_and_shown_to_be_its_own_without_the_eng
     // What only a gradient shows is in no recording of a forward pass.
     let chosen = controls(|c| !c.of_gradients() && (full || c.on_small_graph()));
     check(0, chosen.iter().map(recorded));
+}
+
+/// A small graph in either engine against the TorchScript file `port`, which is the candidate or the reference; the outputs are all that it shows.
+fn ported(graph: &str, outputs: &[&str], port: &str) -> Vec<(String, Scenario)> {
+    let (_, input) = GRAPHS.iter().find(|(name, _)| *name == graph).expect("a small graph");
+    let script = Subject {
+        script: Some(root().join(format!("tests/fixtures/torchscript/{port}.pt"))),
+        rename: outputs.iter().enumerate().map(|(place, name)| (name.to_string(), place.to_string())).collect(),
+        ..Subject::named("torchscript")
+    };
+    let of = |reference: &Subject, candidate: &Subject| {
+        let mut scenario = Scenario { reference: reference.clone(), candidate: candidate.clone(), ..small(graph, input) };
+        scenario.limit.only = outputs.iter().map(|o| o.to_string()).collect();
+        (format!("{port}, {} against {}", candidate.subject, reference.subject), scenario)
+    };
+    let engines = ["onnxruntime", "libtorch"].map(Subject::named);
+    engines.iter().flat_map(|engine| [of(engine, &script), of(&script, engine)]).collect()
+}
+
+#[test]
+fn a_torchscript_port_agrees_and_its_fault_is_found_at_the_output_that_shows_it_whichever_side_it_is() {
+    for (graph, outputs, fault, first) in PORTS {
+        check(0, ported(graph, outputs, graph).iter().map(|(name, clean)| (name.clone(), run(clean, &[]))));
+        let expect = Expect { verdict: Expected::Diverge, first: Some(first.into()), ..Expect::default() };
+        let faulty = ported(graph, outputs, &format!("{graph}-{fault}")).into_iter();
+        check(0, faulty.map(|(name, scenario)| (name, run(&Scenario { expect: expect.clone(), ..scenario }, &[]))));
+    }
 }
 
 #[test]
