@@ -3,6 +3,8 @@
 mod decide;
 mod judgement;
 mod ledger;
+#[cfg(test)]
+pub mod sample;
 mod tensor;
 
 pub use decide::{Ancestry, decide};
