@@ -117,7 +117,7 @@ mod tests {
     use crate::scenario::Stage;
     use crate::scenario::load::parse;
     use crate::stage::StageVerdict;
-    use crate::verdict::{Drift, Side, Unjudged, Unobserved, sample};
+    use crate::verdict::{Drift, Judgement, Side, Unjudged, sample};
 
     /// What a scenario expects, what was found, and what follows: the exit code, and a piece of each line of what is unmet.
     struct Case<'a>(&'a str, Verdict, Ledger, Exit, &'a [&'a str]);
@@ -295,14 +295,7 @@ mod tests {
         let also = &format!("{a}\nalso = [\"b\"]");
         let b = &["node 'b' diverges too"];
         let drift = |first: &str| Some(Drift { first: first.into(), tensors: 1, amplifier: "d".into(), amplification: 2.0 });
-        let deployed = |name: &str| Unobserved {
-            subject: "candidate".into(),
-            name: name.into(),
-            comparison: None,
-            judgement: crate::verdict::Judgement::Over(2.0),
-            refused: None,
-            cause: None,
-        };
+        let deployed = |name: &str| sample::unobserved(name, Judgement::Over(2.0));
         let beside = |change: &dyn Fn(&mut Verdict)| {
             let mut v = at(&["a"]);
             change(&mut v);

@@ -1,7 +1,9 @@
 //! sample: judged tensors and verdicts for tests: all of it agrees, and a test changes what it is about.
 
-use super::{Accumulated, Isolated, Origin, Outcome, Side, TensorResult, ToleranceBy, Verdict, Why};
+use super::{Accumulated, Isolated, Judgement, Origin, Outcome, Side, TensorResult, ToleranceBy, Unobserved, Verdict, Why};
 use crate::compare::{Comparison, compare};
+use crate::floor::Family;
+use crate::floor::bound::Bounded;
 use crate::tensor::{DType, Tensor};
 
 /// Tensor 't{step}' of node 'n{step}': one f32, judged both ways.
@@ -37,6 +39,12 @@ pub fn alone(fault: bool) -> Isolated {
     Isolated::Exact { comparison: comparison(!fault), side: fault.then_some(Side::Candidate) }
 }
 
+/// The node alone, this often beyond its bound, which the two sides come to these parts of.
+pub fn bounded(reference: f64, candidate: f64, failing: u64) -> Isolated {
+    let bounded = Bounded { reference, candidate, failing, ..Default::default() };
+    Isolated::Bounded { family: Family::Arithmetic, terms: 1, bounded, side: (failing > 0).then_some(Side::Candidate) }
+}
+
 /// The node alone, which nobody could run.
 pub fn untested() -> Isolated {
     Isolated::NotJudged { why: Why::NotTested("recorded".into()) }
@@ -45,6 +53,11 @@ pub fn untested() -> Isolated {
 /// A candidate's own fault at `node`.
 pub fn origin(node: &str) -> Origin {
     Origin { node: node.into(), op: "Op".into(), tensor: node.into(), step: 0, independent: true, side: Side::Candidate, inside: None }
+}
+
+/// An output of the candidate's deployed session.
+pub fn unobserved(name: &str, judgement: Judgement) -> Unobserved {
+    Unobserved { subject: "candidate".into(), name: name.into(), comparison: None, judgement, refused: None, cause: None }
 }
 
 /// A verdict that names no place.
