@@ -133,8 +133,10 @@ impl Judge for Paper {
             _ => return Ok(None),
         };
         let sides = reference.to_f64().into_iter().zip(candidate.to_f64());
-        let border = |v: &f64| ((v - v.floor() - 0.5).abs() - blur).max(0.0);
-        Ok(Some(x.iter().zip(sides).filter(|(_, (r, c))| r != c).map(|(v, _)| border(v)).fold(0.0, f64::max)))
+        let border = |v: f64| ((v - v.floor() - 0.5).abs() - blur).max(0.0);
+        let differing: Vec<f64> = x.into_iter().zip(sides).filter(|(_, (r, c))| r != c).map(|(v, _)| v).collect();
+        let told = !differing.iter().any(|v| v.is_nan());
+        Ok(Some(if told { differing.into_iter().map(border).fold(0.0, f64::max) } else { f64::NAN }))
     }
 }
 
