@@ -7,7 +7,6 @@ use super::values::Values;
 use crate::error::{Error, Result};
 use crate::floor::{Alone, Family, Rounding};
 use crate::graph::cut::Link;
-use crate::graph::random::DRAWN;
 use crate::graph::{Attribute, Graph, Node, Port, Step};
 use crate::subject::{Feed, Judge, Output, Session};
 use crate::tensor::Tensor;
@@ -56,9 +55,9 @@ pub fn integers(values: &[i64]) -> Tensor {
 }
 
 /// Tensors by name.
-pub fn values(named: &[(&str, &Tensor)]) -> Values {
+pub fn values(named: &[(&str, Tensor)]) -> Values {
     let mut values = Values::default();
-    named.iter().for_each(|(name, tensor)| values.put(name, (*tensor).clone()));
+    named.iter().for_each(|(name, tensor)| values.put(name, tensor.clone()));
     values
 }
 
@@ -91,7 +90,6 @@ fn give(op: &str, inputs: &[Tensor]) -> Result<Vec<(Tensor, Rounding)>> {
         "Both" => vec![sum(x.iter().map(|v| 2.0 * v).collect()), whole(Alone::Function)],
         "Largest" => vec![(Tensor::from_vec(&[1], vec![x.iter().copied().fold(f64::MIN, f64::max)]), Rounding::Selection(Alone::Rounds))],
         "Identity" | "Reshape" | "Transpose" | "Cast" => vec![(moved(), Rounding::Exact)],
-        op if DRAWN.contains(&op) => vec![(moved(), Rounding::Random)],
         _ => return Err(Error::failed(format!("no operator {op}"))),
     })
 }
