@@ -149,6 +149,7 @@ mod tests {
     fn check<T: Element>(name: &str, r: &[T], c: &[T], tolerance: Tolerance, want: (u64, Option<usize>, f64, Option<Tolerance>)) {
         let got = judged(r, c, tolerance);
         assert_eq!((got.failing, got.first, got.worst_ratio, got.smallest_passing), want, "{name}");
+        assert_eq!((got.passes(), got.ratio() <= 1.0), (want.0 == 0, want.0 == 0), "{name}: {}", got.ratio());
         if let Some(smallest) = got.smallest_passing {
             assert!(judged(r, c, smallest).passes(), "{name}: {smallest:?} does not pass");
         }
@@ -183,15 +184,17 @@ mod tests {
         check("exactness asked", &[1f32, 1.0], &[1.0, 1f32.next_up()], Exact, (1, Some(1), inf, Some(Ulp(1))));
         check("ulps asked", &[1f32, 1.0], &[1f32.next_up(), 1.0 + 6.0 * f32::EPSILON], Ulp(3), (1, Some(1), 2.0, Some(Ulp(6))));
         check("integers beyond 2^53", &[1i64 << 53], &[(1 << 53) + 1], flat(0.5, 0.0), (1, Some(0), 2.0, Some(flat(up, 0.0))));
+        let (near, far) = (f64::from_bits(1), f64::from_bits((1 << 53) + 2));
+        check("ulps that f64 rounds to what is allowed", &[near], &[far], Ulp(1 << 53), (1, Some(0), 1.0, Some(Ulp((1 << 53) + 1))));
         check("integers in steps", &[3u8, 0], &[5, 255], Ulp(2), (1, Some(1), 127.5, Some(Ulp(255))));
         check("booleans", &[0u8, 1], &[1, 1], Exact, (1, Some(0), inf, Some(Ulp(1))));
     }
 
     #[test]
     fn a_tolerance_that_is_no_number_forgives_nothing() {
-        for bad in [f64::NAN, -1.0] {
-            let got = judged(&[1f32, 1.0], &[1.0, 1.5], Flat { atol: bad, rtol: 0.0 });
-            assert_eq!((got.passes(), got.worst_ratio), (false, f64::INFINITY), "{bad}");
+        for (atol, rtol) in [(f64::NAN, 0.0), (-1.0, 0.0), (-0.0, -0.0)] {
+            let got = judged(&[1f32, 1.0], &[1.0, 1.5], Flat { atol, rtol });
+            assert_eq!((got.passes(), got.worst_ratio), (false, f64::INFINITY), "{atol} {rtol}");
         }
     }
 

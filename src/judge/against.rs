@@ -105,7 +105,7 @@ impl Differs for Comparison {
     }
 
     fn ratio(&self, floor: &Floor) -> Option<f64> {
-        floor.ratio(&self.metrics()?.pools())
+        self.metrics()?.ratio(floor)
     }
 
     fn size(&self) -> f64 {

@@ -81,60 +81,91 @@ pub fn dead(name: &str, reference: &Tensor, candidate: &Tensor, natural: bool) -
 mod tests {
     use super::*;
     use crate::compare::compare;
-    use crate::verdict::{Isolated, ToleranceBy};
+    use crate::verdict::{ToleranceBy, sample};
 
     const NAN: f32 = f32::NAN;
+    const INF: f32 = f32::INFINITY;
+    const FINE: [f32; 2] = [1.0, 2.0];
+    const BAD: [f32; 2] = [1.0, NAN];
 
     fn result(step: usize, reference: [f32; 2], candidate: [f32; 2]) -> TensorResult {
         let (r, c) = (Tensor::of(&[2], &reference), Tensor::of(&[2], &candidate));
-        TensorResult {
-            name: format!("t{step}"),
-            node: format!("n{step}"),
-            op: "Op".into(),
-            step,
-            dtype: None,
-            shape: vec![2],
-            macs: 0,
-            accumulated: Accumulated::Compared { comparison: compare(r.view(), c.view(), None), ratio: 0.0, by: ToleranceBy::Exact },
-            isolated: Isolated::NotJudged { why: Why::Random },
-            repeat_noise: None,
-            inside: None,
-        }
+        let comparison = compare(r.view(), c.view(), None);
+        TensorResult { accumulated: Accumulated::Compared { comparison, ratio: 0.0, by: ToleranceBy::Exact }, ..sample::tensor(step) }
     }
 
-    fn born_of(tensors: &[TensorResult], fed: bool) -> Vec<(Special, String, bool, bool)> {
-        let chain = Ancestry((0..tensors.len()).map(|i| if i == 0 { vec![] } else { vec![i - 1] }).collect());
-        born(tensors, &chain, &|step, _| fed && step == 0).into_iter().map(|b| (b.special, b.node, b.reference, b.candidate)).collect()
+    /// Where it says that special values are made: the node, on which sides, and how many elements of each.
+    fn check(
+        says: &str,
+        tensors: &[TensorResult],
+        parents: &[&[usize]],
+        fed: Option<usize>,
+        want: &[(Special, &str, bool, bool, [u64; 2])],
+    ) {
+        let ancestry = Ancestry(parents.iter().map(|p| p.to_vec()).collect());
+        let found = born(tensors, &ancestry, &|step, _| fed == Some(step));
+        let found: Vec<_> = found.iter().map(|b| (b.special, b.node.as_str(), b.reference, b.candidate, b.elements)).collect();
+        assert_eq!(found, want, "{says}");
     }
 
     #[test]
     fn the_node_that_makes_the_first_nan_is_named_with_its_side_also_where_both_agree() {
-        let (fine, bad) = ([1.0, 2.0], [1.0, NAN]);
-        let at = |node: &str, r, c| (Special::NaN, node.to_string(), r, c);
-        assert_eq!(born_of(&[result(0, fine, fine), result(1, fine, fine)], false), []);
-        assert_eq!(born_of(&[result(0, fine, fine), result(1, bad, bad), result(2, bad, bad)], false), [at("n1", true, true)]);
-        assert_eq!(born_of(&[result(0, fine, bad), result(1, bad, bad)], false), [at("n1", true, false), at("n0", false, true)]);
-        assert_eq!(born_of(&[result(0, bad, bad), result(1, bad, bad)], true), [], "what came in was not made here");
-        let inf = [f32::INFINITY, 1.0];
-        assert_eq!(born_of(&[result(0, inf, inf), result(1, bad, bad)], false).len(), 2);
+        let chain: &[&[usize]] = &[&[], &[0], &[1]];
+        let apart: &[&[usize]] = &[&[], &[]];
+        let of = |sides: &[[[f32; 2]; 2]]| sides.iter().enumerate().map(|(i, [r, c])| result(i, *r, *c)).collect::<Vec<_>>();
+        let (both, none) = ([BAD, BAD], [FINE, FINE]);
+        let nan = Special::NaN;
+        check("nothing special", &of(&[none, none]), chain, None, &[]);
+        check("inherited by the third", &of(&[none, both, both]), chain, None, &[(nan, "n1", true, true, [1, 1])]);
+        let sides = [(nan, "n1", true, false, [1, 1]), (nan, "n0", false, true, [0, 1])];
+        check("each side at its own node", &of(&[[FINE, BAD], both]), chain, None, &sides);
+        check("the candidate alone", &of(&[[FINE, [NAN, NAN]]]), chain, None, &[(nan, "n0", false, true, [0, 2])]);
+        check("the reference alone", &of(&[[BAD, FINE]]), chain, None, &[(nan, "n0", true, false, [1, 0])]);
+        check("the first of two that make some", &of(&[both, both]), apart, None, &[(nan, "n0", true, true, [1, 1])]);
+        let inf = Special::Infinity;
+        let kinds = [(nan, "n1", true, true, [1, 1]), (inf, "n0", true, true, [1, 1])];
+        check("a NaN out of an infinity is another kind", &of(&[[[1.0, INF], [-INF, 1.0]], both]), chain, None, &kinds);
+    }
+
+    #[test]
+    fn what_was_fed_is_not_made_by_whoever_hands_it_on() {
+        let chain: &[&[usize]] = &[&[], &[0]];
+        let nan = Special::NaN;
+        check("through two nodes", &[result(0, BAD, BAD), result(1, BAD, BAD)], chain, Some(0), &[]);
+        check("the reference's", &[result(0, BAD, FINE), result(1, BAD, BAD)], chain, Some(0), &[(nan, "n1", false, true, [1, 1])]);
+        check("the candidate's", &[result(0, FINE, BAD), result(1, BAD, BAD)], chain, Some(0), &[(nan, "n1", true, false, [1, 1])]);
+        let outputs = [result(0, BAD, BAD), result(0, FINE, FINE), result(1, BAD, BAD)];
+        check("out of the first of two outputs", &outputs, chain, Some(0), &[]);
+        let outputs = [result(0, FINE, FINE), result(0, BAD, BAD), result(1, BAD, BAD)];
+        check("out of the second", &outputs, chain, Some(0), &[]);
+        check("of no NaN one is made", &[result(0, FINE, FINE), result(1, BAD, BAD)], chain, Some(0), &[(nan, "n1", true, true, [1, 1])]);
     }
 
     #[test]
     fn two_dead_outputs_are_said_and_living_ones_are_not() {
         let of = |v: &[f32]| Tensor::of(&[v.len()], v);
+        let zeros = Tensor::of(&[2], &[0i64, 0]);
         for (r, c, says) in [
-            (of(&[NAN]), of(&[NAN]), true),
-            (of(&[NAN, NAN]), of(&[NAN, NAN]), true),
-            (of(&[0.0, 0.0]), of(&[0.0, -0.0]), true),
-            (of(&[0.5, 0.5]), of(&[0.5, 0.5]), true),
-            (of(&[0.0]), of(&[0.0]), false),
-            (of(&[0.0, 1.0]), of(&[0.0, 0.0]), false),
-            (of(&[]), of(&[]), false),
-            (Tensor::of(&[2], &[0i64, 0]), Tensor::of(&[2], &[0i64, 0]), false),
+            (of(&[NAN]), of(&[NAN]), "NaN"),
+            (of(&[NAN, NAN]), of(&[NAN, NAN]), "NaN"),
+            (of(&[0.0, 0.0]), of(&[0.0, -0.0]), "0"),
+            (of(&[0.5, 0.5]), of(&[0.5, 0.5]), "0.5"),
+            (of(&[0.5, 0.5]), of(&[2.0, 2.0]), "0.5 or 2"),
+            (of(&[0.0]), of(&[0.0]), ""),
+            (of(&[0.0, 1.0]), of(&[0.0, 0.0]), ""),
+            (of(&[0.0, 0.0]), of(&[0.0, 1.0]), ""),
+            (of(&[NAN, 1.0]), of(&[NAN, 1.0]), ""),
+            (of(&[]), of(&[]), ""),
+            (zeros.clone(), zeros.clone(), ""),
+            (of(&[0.0, 0.0]), zeros.clone(), ""),
+            (zeros, of(&[0.0, 0.0]), ""),
         ] {
-            assert_eq!(dead("y", &r, &c, false).is_some(), says, "{:?} {:?}", r.to_f64(), c.to_f64());
-            let nan = says && r.to_f64()[0].is_nan();
-            assert_eq!(dead("y", &r, &c, true).is_some(), nan, "of constant inputs: {:?} {:?}", r.to_f64(), c.to_f64());
+            let found = |natural| dead("y", &r, &c, natural).map(|u| (u.what, u.why.to_string()));
+            let line =
+                |says: &str| ("output 'y'".into(), format!("every element of it is {says} on both sides: that they agree says nothing"));
+            assert_eq!(found(false), (!says.is_empty()).then(|| line(says)), "{:?} {:?}", r.to_f64(), c.to_f64());
+            let only_nan = (says == "NaN").then(|| line(says));
+            assert_eq!(found(true), only_nan, "of constant inputs: {:?} {:?}", r.to_f64(), c.to_f64());
         }
     }
 }

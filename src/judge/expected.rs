@@ -114,35 +114,45 @@ fn beside(expect: &Expect, verdict: &Verdict, above: Above) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Stage;
     use crate::scenario::load::parse;
-    use crate::verdict::{Origin, Side};
+    use crate::stage::StageVerdict;
+    use crate::verdict::{Drift, Judgement, Side, Unjudged, sample};
 
-    fn expect(text: &str) -> Expect {
-        parse(&format!("format = 1\nmodel = \"m.onnx\"\n[expect]\n{text}")).unwrap().expect
+    /// What a scenario expects, what was found, and what follows: the exit code, and a piece of each line of what is unmet.
+    struct Case<'a>(&'a str, Verdict, Ledger, Exit, &'a [&'a str]);
+
+    fn check(above: &[(&str, &str)], cases: &[Case]) {
+        let above = |of: &str| above.iter().filter(|(n, _)| *n == of).map(|(_, a)| a.to_string()).collect();
+        for Case(text, verdict, ledger, exit, pieces) in cases {
+            let expect = parse(&format!("format = 1\nmodel = \"m.onnx\"\n[expect]\n{text}")).unwrap().expect;
+            let got = expectation(&expect, verdict, ledger, &above);
+            let met = got.unmet.len() == pieces.len() && got.unmet.iter().zip(*pieces).all(|(line, piece)| line.contains(piece));
+            assert!(
+                got.exit == *exit && met,
+                "{text}\n{verdict:?}\n{ledger:?}: {:?} {:#?}, expected {exit:?} {pieces:?}",
+                got.exit,
+                got.unmet
+            );
+        }
     }
 
-    fn verdict(outcome: Outcome, first: &str) -> Verdict {
-        let origin = Origin {
-            node: first.into(),
-            op: "Op".into(),
-            tensor: first.into(),
-            step: 0,
-            independent: true,
-            side: Side::Candidate,
-            inside: None,
-        };
-        let origins = if outcome == Outcome::Diverge { vec![origin] } else { vec![] };
-        Verdict {
-            outcome,
-            origins,
-            drift: None,
-            untested: vec![],
-            only_unobserved: vec![],
-            input_mismatch: vec![],
-            tie_flips: 0,
-            born: vec![],
-            ordered: true,
-            stages: vec![],
+    fn agree() -> Verdict {
+        sample::verdict(Outcome::Agree)
+    }
+
+    /// Diverges at these nodes.
+    fn at(nodes: &[&str]) -> Verdict {
+        Verdict { origins: nodes.iter().map(|n| sample::origin(n)).collect(), ..sample::verdict(Outcome::Diverge) }
+    }
+
+    /// Diverges in a stage at a place and a term of the loss.
+    fn stage(stage: Stage, first: &str, term: Option<&str>) -> StageVerdict {
+        StageVerdict {
+            outcome: Outcome::Diverge,
+            first: Some(first.into()),
+            term: term.map(str::to_string),
+            ..StageVerdict::agree(stage, String::new())
         }
     }
 
@@ -150,61 +160,190 @@ mod tests {
         Ledger { tensors: 100, compared, ..Default::default() }
     }
 
+    fn all() -> Ledger {
+        covered(100)
+    }
+
     #[test]
     fn the_exit_code_follows_the_expectation() {
-        let cases = [
-            ("", Outcome::Agree, 100, Exit::Agree),
-            ("", Outcome::Diverge, 100, Exit::Diverge),
-            ("", Outcome::Agree, 98, Exit::Uncovered),
-            ("", Outcome::Diverge, 98, Exit::Diverge),
-            ("", Outcome::Nothing, 0, Exit::Uncovered),
-            ("coverage = 0.5", Outcome::Agree, 50, Exit::Agree),
-            ("coverage = 0.0", Outcome::Nothing, 0, Exit::Uncovered),
-            ("verdict = \"diverge\"", Outcome::Diverge, 100, Exit::Agree),
-            ("verdict = \"diverge\"", Outcome::Agree, 100, Exit::Diverge),
-            ("verdict = \"diverge\"\nfirst = \"a\"", Outcome::Diverge, 100, Exit::Agree),
-            ("verdict = \"diverge\"\nfirst = \"b\"", Outcome::Diverge, 100, Exit::Diverge),
-            ("verdict = \"diverge\"\nside = \"candidate\"", Outcome::Diverge, 100, Exit::Agree),
-            ("verdict = \"diverge\"\nside = \"reference\"", Outcome::Diverge, 100, Exit::Diverge),
-        ];
-        for (text, outcome, compared, exit) in cases {
-            assert_eq!(
-                expectation(&expect(text), &verdict(outcome, "a"), &covered(compared), &|_| HashSet::new()).exit,
-                exit,
-                "{text} {outcome:?} {compared}"
-            );
-        }
+        let nothing = || sample::verdict(Outcome::Nothing);
+        let diverge = "verdict = \"diverge\"";
+        let both = "verdict = \"diverge\"\ncoverage = 0.5";
+        check(
+            &[],
+            &[
+                Case("", agree(), all(), Exit::Agree, &[]),
+                Case("", at(&["a"]), all(), Exit::Diverge, &["diverges"]),
+                Case("", agree(), covered(98), Exit::Uncovered, &["98 of 100 required tensors compared (98.0 %, required 99.0 %)"]),
+                Case("", agree(), covered(99), Exit::Agree, &[]),
+                Case("", at(&["a"]), covered(98), Exit::Diverge, &["98 of 100", "diverges"]),
+                Case("", nothing(), covered(0), Exit::Uncovered, &["0 of 100"]),
+                Case("coverage = 0.5", agree(), covered(50), Exit::Agree, &[]),
+                Case("coverage = 0.5", agree(), covered(49), Exit::Uncovered, &["required 50.0 %"]),
+                Case("coverage = 0.0", nothing(), covered(0), Exit::Uncovered, &["0 of 100"]),
+                Case(diverge, at(&["a"]), all(), Exit::Agree, &[]),
+                Case(diverge, agree(), all(), Exit::Diverge, &["expected to diverge, and agrees"]),
+                Case(diverge, at(&["a"]), covered(98), Exit::Uncovered, &["98 of 100"]),
+                Case(both, at(&["a"]), covered(50), Exit::Agree, &[]),
+            ],
+        );
     }
 
     #[test]
-    fn tie_flips_fail_only_when_asked() {
-        let mut v = verdict(Outcome::Agree, "");
-        v.tie_flips = 3;
-        assert_eq!(expectation(&expect(""), &v, &covered(100), &|_| HashSet::new()).exit, Exit::Agree);
-        assert_eq!(expectation(&expect("tie_flips = \"fail\""), &v, &covered(100), &|_| HashSet::new()).exit, Exit::Diverge);
+    fn too_little_compared_is_said_with_the_reasons() {
+        let abstained = |reasons: &[(&str, usize)]| reasons.iter().map(|(r, n)| (r.to_string(), *n)).collect();
+        let some = Ledger { abstained: abstained(&[("random", 40), ("lent", 10)]), ..covered(50) };
+        let none = covered(50);
+        check(
+            &[],
+            &[
+                Case("", agree(), some, Exit::Uncovered, &["required 99.0 %): 40 x random; 10 x lent"]),
+                Case("", agree(), none, Exit::Uncovered, &["50 of 100 required tensors compared (50.0 %, required 99.0 %)"]),
+            ],
+        );
     }
 
     #[test]
-    fn an_origin_beside_the_expected_one_is_unmet_and_one_behind_it_is_not() {
-        let mut v = verdict(Outcome::Diverge, "a");
-        let second = |node: &str| Origin { node: node.into(), tensor: node.into(), ..verdict(Outcome::Diverge, node).origins.remove(0) };
-        v.origins.push(second("b"));
-        let above = |names: &[&str]| names.iter().map(|n| n.to_string()).collect::<HashSet<String>>();
-        let exit = |text: &str, above: &dyn Fn(&str) -> HashSet<String>| expectation(&expect(text), &v, &covered(100), above).exit;
-        let expected = "verdict = \"diverge\"\nfirst = \"a\"";
-        assert_eq!(exit(expected, &|_| HashSet::new()), Exit::Diverge);
-        assert_eq!(exit(expected, &|n| if n == "b" { above(&["x", "a"]) } else { HashSet::new() }), Exit::Agree);
-        assert_eq!(exit(&format!("{expected}\nalso = [\"b\"]"), &|_| HashSet::new()), Exit::Agree);
-        assert_eq!(exit("verdict = \"diverge\"", &|_| HashSet::new()), Exit::Agree, "no place is named: any divergence is expected");
+    fn what_had_to_be_judged_and_was_not_is_said_by_reason_unless_something_diverges() {
+        let not = |whats: &[&str], why: Why| whats.iter().map(|w| Unjudged { what: w.to_string(), why: why.clone() }).collect::<Vec<_>>();
+        let with = |unjudged: Vec<Unjudged>| Ledger { unjudged, ..all() };
+        let open = |whats: &[&str]| with(not(whats, Why::OpenFloor));
+        let two = with([not(&["a", "b"], Why::Random), not(&["c"], Why::Missing("it is lost".into()))].concat());
+        let few = Ledger { unjudged: not(&["a"], Why::Random), ..covered(1) };
+        let line = |names: &str| format!("{names} not judged: no noise floor");
+        check(
+            &[],
+            &[
+                Case("", agree(), open(&["a"]), Exit::Uncovered, &[&line("a")]),
+                Case("", agree(), open(&["a", "b", "c"]), Exit::Uncovered, &[&line("a, b, c")]),
+                Case("", agree(), open(&["a", "b", "c", "d"]), Exit::Uncovered, &[&line("a, b, c and 1 more")]),
+                Case("", agree(), open(&["a", "b", "c", "d", "e"]), Exit::Uncovered, &[&line("a, b, c and 2 more")]),
+                Case("", agree(), two, Exit::Uncovered, &["a, b not judged: random operator", "c not judged: it is lost"]),
+                Case("", agree(), few, Exit::Uncovered, &["1 of 100", "a not judged"]),
+                Case("", at(&["n"]), open(&["a"]), Exit::Diverge, &["diverges"]),
+                Case("verdict = \"diverge\"", at(&["n"]), open(&["a"]), Exit::Agree, &[]),
+                Case("verdict = \"diverge\"", agree(), open(&["a"]), Exit::Uncovered, &["a not judged"]),
+            ],
+        );
     }
 
     #[test]
-    fn drift_what_is_untested_and_what_only_deployment_shows_beside_the_expected_place_are_unmet() {
-        let exit = |v: &Verdict| expectation(&expect("verdict = \"diverge\"\nfirst = \"a\""), v, &covered(100), &|_| HashSet::new()).exit;
-        let v = verdict(Outcome::Diverge, "a");
-        assert_eq!(exit(&v), Exit::Agree);
-        assert_eq!(exit(&Verdict { untested: vec!["t".into()], ..v.clone() }), Exit::Diverge);
-        let drift = crate::verdict::Drift { first: "d".into(), tensors: 1, amplifier: "d".into(), amplification: 2.0 };
-        assert_eq!(exit(&Verdict { drift: Some(drift), ..v }), Exit::Diverge);
+    fn a_stage_that_was_asked_for_and_found_nothing_is_not_passed() {
+        let with = |v: Verdict, s: StageVerdict| Verdict { stages: vec![StageVerdict::agree(Stage::Params, String::new()), s], ..v };
+        let silent = || StageVerdict::nothing(Stage::Loss, "no loss was recorded".into());
+        check(
+            &[],
+            &[
+                Case("", with(agree(), StageVerdict::agree(Stage::Loss, String::new())), all(), Exit::Agree, &[]),
+                Case("", with(agree(), silent()), all(), Exit::Uncovered, &["stage loss was asked for: no loss was recorded"]),
+                Case("", with(at(&["a"]), silent()), all(), Exit::Diverge, &["diverges"]),
+            ],
+        );
+    }
+
+    #[test]
+    fn tie_flips_fail_only_when_asked_and_only_where_there_are_some() {
+        let ties = |tie_flips| Verdict { tie_flips, ..agree() };
+        let fail = "tie_flips = \"fail\"";
+        check(
+            &[],
+            &[
+                Case("", ties(3), all(), Exit::Agree, &[]),
+                Case(fail, ties(3), all(), Exit::Diverge, &["3 tie flips"]),
+                Case(fail, ties(0), all(), Exit::Agree, &[]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_divergence_must_be_where_it_was_expected() {
+        let text = |rest: &str| format!("verdict = \"diverge\"\n{rest}");
+        let (first_a, first_b) = (text("first = \"a\""), text("first = \"b\""));
+        let nowhere = || sample::verdict(Outcome::Diverge);
+        let staged = |term| Verdict { stages: vec![stage(Stage::Loss, "a", term)], ..at(&["a"]) };
+        let (loss, grad) = (text("stage = \"loss\""), text("stage = \"grad\""));
+        let (dfl, iou) = (text("stage = \"loss\"\nterm = \"dfl\""), text("stage = \"loss\"\nterm = \"iou\""));
+        let (candidate, reference) = (text("side = \"candidate\""), text("side = \"reference\""));
+        let reversed = || {
+            let mut v = at(&["a"]);
+            v.origins[0].side = Side::Reference;
+            v
+        };
+        check(
+            &[("a", "b")],
+            &[
+                Case(&first_a, at(&["a"]), all(), Exit::Agree, &[]),
+                Case(&first_b, at(&["a"]), all(), Exit::Diverge, &["expected to diverge first at 'b', diverges first at 'a'"]),
+                Case(&first_b, nowhere(), all(), Exit::Diverge, &["diverges first at 'nowhere'"]),
+                Case(&candidate, at(&["a"]), all(), Exit::Agree, &[]),
+                Case(&reference, at(&["a"]), all(), Exit::Diverge, &["expected the reference to be off, found the candidate"]),
+                Case(&reference, reversed(), all(), Exit::Agree, &[]),
+                Case(&reference, nowhere(), all(), Exit::Diverge, &["found no origin"]),
+                Case(&loss, staged(None), all(), Exit::Agree, &[]),
+                Case(&grad, staged(None), all(), Exit::Diverge, &["expected to diverge in stage grad, diverges in loss"]),
+                Case(&loss, at(&["a"]), all(), Exit::Diverge, &["expected to diverge in stage loss, diverges in none"]),
+                Case(&dfl, staged(Some("dfl")), all(), Exit::Agree, &[]),
+                Case(&iou, staged(Some("dfl")), all(), Exit::Diverge, &["expected term 'iou' to diverge, found dfl"]),
+                Case(&dfl, staged(None), all(), Exit::Diverge, &["expected term 'dfl' to diverge, found none"]),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_diverges_beside_the_expected_place_and_not_behind_it_is_unmet() {
+        let a = "verdict = \"diverge\"\nfirst = \"a\"";
+        let also = &format!("{a}\nalso = [\"b\"]");
+        let b = &["node 'b' diverges too"];
+        let drift = |first: &str| Some(Drift { first: first.into(), tensors: 1, amplifier: "d".into(), amplification: 2.0 });
+        let deployed = |name: &str| sample::unobserved(name, Judgement::Over(2.0));
+        let beside = |change: &dyn Fn(&mut Verdict)| {
+            let mut v = at(&["a"]);
+            change(&mut v);
+            v
+        };
+        check(
+            &[("behind", "x"), ("behind", "a")],
+            &[
+                Case(a, at(&["a", "b"]), all(), Exit::Diverge, b),
+                Case(a, at(&["a", "behind"]), all(), Exit::Agree, &[]),
+                Case(a, beside(&|v| v.origins[0].node = "inside".into()), all(), Exit::Diverge, &["diverges first at 'inside'"]),
+                Case(also, at(&["a", "b"]), all(), Exit::Agree, &[]),
+                Case(also, at(&["a", "c"]), all(), Exit::Diverge, &["node 'c' diverges too"]),
+                Case("verdict = \"diverge\"", at(&["a", "b"]), all(), Exit::Agree, &[]),
+                Case(a, beside(&|v| v.untested = vec!["t".into()]), all(), Exit::Diverge, &["tensor 't' diverges too"]),
+                Case(a, beside(&|v| v.untested = vec!["behind".into()]), all(), Exit::Agree, &[]),
+                Case(a, beside(&|v| v.drift = drift("d")), all(), Exit::Diverge, &["node 'd' diverges too"]),
+                Case(a, beside(&|v| v.drift = drift("behind")), all(), Exit::Agree, &[]),
+                Case(
+                    a,
+                    beside(&|v| v.only_unobserved = vec![deployed("y")]),
+                    all(),
+                    Exit::Diverge,
+                    &["un-observed output 'y' diverges too"],
+                ),
+                Case(a, beside(&|v| v.only_unobserved = vec![deployed("behind")]), all(), Exit::Agree, &[]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_stage_that_diverges_before_the_expected_one_is_unmet_and_one_behind_it_is_not() {
+        let with = |stages: Vec<StageVerdict>| Verdict { stages, ..at(&["a"]) };
+        let fine = |of| StageVerdict::agree(of, String::new());
+        let (assign, loss, grad) = (|| stage(Stage::Assign, "s", None), || stage(Stage::Loss, "a", None), || stage(Stage::Grad, "g", None));
+        let at_loss = "verdict = \"diverge\"\nstage = \"loss\"\nfirst = \"a\"";
+        let at_a = "verdict = \"diverge\"\nfirst = \"a\"";
+        let before = &["stage assign diverges too, which lies before what was expected"];
+        let elsewhere = &["expected to diverge in stage loss, diverges in assign", before[0]];
+        check(
+            &[],
+            &[
+                Case(at_loss, with(vec![loss(), grad()]), all(), Exit::Agree, &[]),
+                Case(at_loss, with(vec![fine(Stage::Assign), loss()]), all(), Exit::Agree, &[]),
+                Case(at_loss, with(vec![assign(), loss()]), all(), Exit::Diverge, elsewhere),
+                Case(at_a, with(vec![assign(), loss()]), all(), Exit::Diverge, before),
+                Case(at_a, with(vec![fine(Stage::Assign), loss(), grad()]), all(), Exit::Agree, &[]),
+            ],
+        );
     }
 }

@@ -166,3 +166,226 @@ impl Settled<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::paper::{self, floats, integers};
+    use super::*;
+    use crate::floor::{Alone, Family};
+    use crate::verdict::sample;
+
+    const INF: f64 = f64::INFINITY;
+
+    /// What a comparison is at once: judged by something at a ratio, or waiting.
+    fn kind(pending: &Pending) -> (&'static str, f64) {
+        match pending {
+            Pending::Done(Accumulated::Compared { by, ratio, .. }) => match by {
+                ToleranceBy::Exact => ("exact", *ratio),
+                ToleranceBy::Stated => ("stated", *ratio),
+                ToleranceBy::Rounding => ("rounding", (*ratio * 10.0).round() / 10.0),
+                _ => ("otherwise", *ratio),
+            },
+            Pending::Done(_) => ("not judged", 0.0),
+            Pending::Noise(_) => ("noise", 0.0),
+            Pending::Decision { evidence, .. } => ("decision", evidence.margin),
+        }
+    }
+
+    #[test]
+    fn what_is_equal_stated_or_within_the_rounding_of_its_node_is_judged_at_once_and_the_rest_waits() {
+        let (one, two) = (floats(&[1.0]), floats(&[2.0]));
+        let (near, far) = (floats(&[1.0 + f32::EPSILON]), floats(&[1.0 + 4.0 * f32::EPSILON]));
+        let within = Rounding::Within { family: Family::Arithmetic, scale: Tensor::of(&[1], &[1.0f64]), terms: 1 };
+        let exact = Tensor::of(&[1], &[1.0f64]);
+        let rounds = Some((&exact, &within));
+        let decides = Some((&exact, &Rounding::Decision(Alone::Function)));
+        let selects = Some((&exact, &Rounding::Selection(Alone::Rounds)));
+        let half = Some(&Tolerance::Flat { atol: 2.0, rtol: 0.0 });
+        let (three, four) = (integers(&[3]), integers(&[4]));
+        for (says, reference, candidate, stated, judged, want) in [
+            ("equal", &one, &one, None, rounds, ("exact", 0.0)),
+            ("equal, of a decision", &one, &one, None, decides, ("exact", 0.0)),
+            ("zeros of two signs", &floats(&[0.0]), &floats(&[-0.0]), None, rounds, ("exact", 0.0)),
+            ("NaN on one side", &one, &floats(&[f32::NAN]), None, rounds, ("exact", INF)),
+            ("NaN on one side, of a decision", &one, &floats(&[f32::NAN]), None, decides, ("exact", INF)),
+            ("of another shape", &one, &floats(&[1.0, 1.0]), None, rounds, ("exact", INF)),
+            ("within the node's rounding", &one, &near, None, rounds, ("rounding", 0.5)),
+            ("beyond it", &one, &far, None, rounds, ("noise", 0.0)),
+            ("no rounding known", &one, &near, None, None, ("noise", 0.0)),
+            ("elements of the input", &one, &near, None, selects, ("noise", 0.0)),
+            ("a decision in floats", &one, &two, None, decides, ("decision", INF)),
+            ("integers that differ", &three, &four, None, None, ("decision", INF)),
+            ("integers that are equal", &three, &three, None, None, ("exact", 0.0)),
+            ("stated, of floats", &one, &two, half, rounds, ("stated", 0.5)),
+            ("stated, of integers", &three, &four, half, decides, ("stated", 0.5)),
+        ] {
+            assert_eq!(kind(&compare_own(reference, candidate, stated, judged)), want, "{says}");
+        }
+    }
+
+    fn floor(max: f64) -> Floor {
+        Floor { axis: None, max: vec![max], rms: vec![max], runs: 4 }
+    }
+
+    fn differs() -> Pending {
+        Pending::Noise(sample::comparison(false))
+    }
+
+    fn done(ratio: f64) -> Pending {
+        Pending::Done(sample::own(ratio))
+    }
+
+    fn decision(own: bool) -> Pending {
+        Pending::Decision { comparison: sample::comparison(false), evidence: Evidence { own: Some(own), margin: 0.25 } }
+    }
+
+    fn flips() -> Isolated {
+        Isolated::TieFlip { flips: 1, of: 1, margin: 0.0 }
+    }
+
+    fn overflows() -> Isolated {
+        let bounded = bound::Bounded { overflowed: 1, ..Default::default() };
+        Isolated::Bounded { family: Family::Reduction, terms: 2, bounded, side: None }
+    }
+
+    fn fine() -> Isolated {
+        sample::alone(false)
+    }
+
+    /// Settles tensors 't0', 't1', ... of a chain behind the input 'x'; `floors` are those of some, by index.
+    fn chain(tensors: Vec<(Pending, Isolated)>, floors: &[(usize, f64)], change: impl Fn(&mut Layers)) -> Vec<Accumulated> {
+        let from = |i: usize| if i == 0 { "x".to_string() } else { format!("t{}", i - 1) };
+        let nodes: Vec<String> = (0..tensors.len()).map(|i| format!("n{i}: Double {} -> t{i}", from(i))).collect();
+        let graph = paper::graph(&["x"], &nodes.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        let mut layers = Layers::default();
+        for (i, (pending, isolated)) in tensors.into_iter().enumerate() {
+            layers.results.push(TensorResult { isolated, ..sample::tensor(i) });
+            layers.pending.push(pending);
+        }
+        change(&mut layers);
+        settle(&mut layers, &floors.iter().map(|(i, max)| (format!("t{i}"), floor(*max))).collect(), &graph);
+        layers.results.into_iter().map(|r| r.accumulated).collect()
+    }
+
+    fn plain(tensors: Vec<(Pending, Isolated)>, floors: &[(usize, f64)]) -> Vec<Accumulated> {
+        chain(tensors, floors, |_| ())
+    }
+
+    fn why(accumulated: &Accumulated) -> Option<&Why> {
+        match accumulated {
+            Accumulated::NotJudged { why } => Some(why),
+            Accumulated::Compared { .. } | Accumulated::TieFlip { .. } => None,
+        }
+    }
+
+    #[test]
+    fn what_waits_is_judged_by_its_floor_and_without_one_not_at_all() {
+        let of = |floors: &[(usize, f64)]| plain(vec![(differs(), fine())], floors).remove(0);
+        let by_noise = |a: &Accumulated| matches!(a, Accumulated::Compared { by: ToleranceBy::Noise { runs: 4 }, .. });
+        assert!(by_noise(&of(&[(0, 1.0)])) && !of(&[(0, 1.0)]).over());
+        assert!(by_noise(&of(&[(0, 0.1)])) && of(&[(0, 0.1)]).over());
+        assert_eq!(why(&of(&[])), Some(&Why::NoFloor(NO_FLOOR.into())));
+    }
+
+    #[test]
+    fn beyond_its_tolerance_where_the_node_overflows_nothing_is_judged() {
+        let of = |ratio, isolated| plain(vec![(done(ratio), isolated)], &[]).remove(0);
+        assert_eq!(why(&of(2.0, overflows())), Some(&Why::BehindOverflow { node: "n0".into() }));
+        assert_eq!(of(0.5, overflows()), sample::own(0.5));
+        assert!(of(2.0, fine()).over());
+    }
+
+    #[test]
+    fn behind_an_overflow_what_differs_is_not_judged_and_what_agrees_is() {
+        let behind = |second| plain(vec![(done(0.5), overflows()), (second, fine())], &[(1, 1.0)]).remove(1);
+        let overflow = Some(Why::BehindOverflow { node: "n0".into() });
+        assert_eq!(why(&behind(differs())).cloned(), overflow);
+        assert_eq!(why(&behind(done(2.0))).cloned(), overflow);
+        assert_eq!(why(&behind(decision(true))).cloned(), overflow);
+        assert_eq!(behind(done(0.5)), sample::own(0.5));
+    }
+
+    #[test]
+    fn a_proved_decision_is_a_tie_and_another_is_over() {
+        let of = |own| plain(vec![(decision(own), fine())], &[]).remove(0);
+        assert_eq!(of(true), Accumulated::TieFlip { flips: 1, of: 1, margin: 0.25 });
+        assert!(of(false).over());
+    }
+
+    #[test]
+    fn elements_that_tie_alone_are_a_tie_unless_what_they_are_taken_from_is_over() {
+        let of = |before: Pending, floor| plain(vec![(before, fine()), (differs(), flips())], &[(1, floor)]).remove(1);
+        assert!(matches!(of(done(0.5), 0.1), Accumulated::TieFlip { .. }));
+        assert!(of(done(2.0), 0.1).over());
+        assert!(matches!(of(done(0.5), 1.0), Accumulated::Compared { .. }), "its floor holds it");
+        let alone = plain(vec![(done(0.5), fine()), (differs(), fine())], &[(1, 0.1)]).remove(1);
+        assert!(alone.over(), "the node alone does not tie");
+    }
+
+    #[test]
+    fn behind_a_flip_nothing_is_judged_until_bits_are_equal_or_the_candidate_went_on_with_the_reference() {
+        let flip = Some(Why::BehindFlip { node: "n0".into() });
+        let of = |first: (Pending, Isolated), second: Pending, went_on: bool| {
+            let tensors = vec![first, (second, fine()), (differs(), fine())];
+            let judged = chain(tensors, &[(1, 1.0), (2, 1.0)], |l| l.gone_on.extend(went_on.then(|| "t0".to_string())));
+            [why(&judged[1]).cloned(), why(&judged[2]).cloned()]
+        };
+        let own = || (decision(true), fine());
+        let alone = || (done(0.5), flips());
+        assert_eq!(of(own(), differs(), false), [flip.clone(), flip.clone()]);
+        assert_eq!(of(alone(), differs(), false), [flip.clone(), flip.clone()]);
+        assert_eq!(of(own(), differs(), true), [None, None]);
+        assert_eq!(of(alone(), differs(), true), [None, None]);
+        assert_eq!(of(own(), done(0.0), false), [None, None], "equal bits end it");
+        assert_eq!(of(own(), done(0.5), false), [None, flip], "what agrees by tolerance does not");
+        assert_eq!(of((done(0.0), flips()), differs(), false), [None, None], "equal bits begin nothing");
+        assert_eq!(of((done(0.5), fine()), differs(), false), [None, None]);
+    }
+
+    #[test]
+    fn behind_a_draw_that_the_sides_do_not_share_nothing_that_differs_is_judged() {
+        let graph = paper::graph(
+            &["x"],
+            &["d: RandomUniform x -> drawn", "a: Double drawn -> a", "b: Add x a -> b", "c: Double x -> c", "e: RandomUniform x -> other"],
+            &[],
+        );
+        let behind = behind_draws(&graph, &HashSet::from([0, 4]));
+        let of = |name: &str| behind.get(name).cloned();
+        let drawn = |node: &str| Some(Why::BehindDraw { node: node.into() });
+        assert_eq!(["drawn", "a", "b", "c", "other"].map(of), [drawn("d"), drawn("d"), drawn("d"), None, drawn("e")]);
+        let tensors = vec![(done(0.5), fine()), (differs(), fine()), (done(0.5), fine())];
+        let judged = chain(tensors, &[(1, 1.0)], |l| l.unshared.extend([0]));
+        assert_eq!(why(&judged[1]).cloned(), drawn("n0"));
+        assert_eq!(judged[2], sample::own(0.5), "what agrees all the same");
+    }
+
+    #[test]
+    fn a_decision_is_proved_by_its_own_inputs_where_they_agree_and_else_by_its_margin() {
+        let names = |list: &[&str]| list.iter().map(|n| n.to_string()).collect::<HashSet<String>>();
+        // 'x' is fed, 'a' agrees, 'o' is over, 'u' nobody compared; 'still' does not move and 'open' has no end.
+        let spreads = [("a", 0.1), ("o", 0.1), ("u", 0.1), ("still", 0.0), ("open", INF)];
+        let floors: HashMap<String, Floor> = spreads.iter().map(|(n, max)| (n.to_string(), floor(*max))).collect();
+        let settled =
+            Settled { floors: &floors, fed: HashSet::from(["x"]), within: names(&["a"]), over: names(&["o"]), behind: HashMap::new() };
+        for (says, own, margin, parents, want) in [
+            ("its own, on what agrees", Some(true), INF, "a", true),
+            ("its own, on what was fed and what agrees", Some(true), INF, "x a", true),
+            ("not its own", Some(false), 0.0, "a", false),
+            ("not its own, on what nobody compared", Some(false), 0.0, "u", false),
+            ("its own, on what nobody compared, beyond 4 spreads", Some(true), 0.41, "u", false),
+            ("its own, on what nobody compared, within 4", Some(true), 0.39, "u", true),
+            ("one of two inputs is compared", Some(true), INF, "a u", false),
+            ("unknown, within 4 spreads", None, 0.39, "a", true),
+            ("unknown, beyond", None, 0.41, "a", false),
+            ("unknown, where one in front is over", None, 0.0, "o", false),
+            ("unknown, where one of two is over", None, 0.0, "a o", false),
+            ("unknown, where nothing moves", None, 0.0, "still", false),
+            ("unknown, where the spread has no end", None, 0.0, "open", false),
+            ("unknown, without a floor", None, 0.0, "x", false),
+            ("unknown, the widest of two spreads counts", None, 0.39, "still a", true),
+        ] {
+            let parents: Vec<String> = parents.split(' ').map(str::to_string).collect();
+            assert_eq!(settled.proves(&Evidence { own, margin }, &parents), want, "{says}");
+        }
+    }
+}

@@ -127,3 +127,232 @@ fn ancestry(graph: &Graph) -> Ancestry {
     let producers = graph.producers();
     Ancestry(graph.steps.iter().map(|s| s.inputs.iter().filter_map(|n| producers.get(n.as_str()).copied()).collect()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::inputs::records;
+    use super::super::paper::{self, Side, floats, integers};
+    use super::super::plan::Plan;
+    use super::*;
+    use crate::digest;
+    use crate::golden::{Golden, Held, Value};
+    use crate::scenario::load::parse;
+    use crate::scenario::training::Training;
+    use crate::stage::golden::{Report, Witnessed};
+    use crate::verdict::{Accumulated, Judgement, sample};
+    use std::collections::BTreeMap;
+
+    const NAN: f32 = f32::NAN;
+    const LIVE: [Option<&[(&str, &Tensor)]>; 2] = [None, None];
+
+    /// A run over 'x' -> t0 -> t1 and what it found; everything agrees unless it is changed.
+    struct Run<'a> {
+        /// Besides format and model.
+        scenario: &'a str,
+        training: Option<Training>,
+        inputs: Vec<(&'a str, Tensor)>,
+        /// None for a live side, else the inputs whose digests were recorded with it.
+        sides: [Option<&'a [(&'a str, &'a Tensor)]>; 2],
+        tensors: Vec<TensorResult>,
+        outputs: [Vec<(&'a str, Tensor)>; 2],
+        unobserved: Vec<Unobserved>,
+        stages: Stages,
+        golden: Option<Golden>,
+    }
+
+    impl Run<'_> {
+        fn conclude(self) -> (Verdict, Ledger) {
+            let named = |list: Vec<(&str, Tensor)>| list.into_iter().map(|(n, t)| (n.to_string(), t)).collect::<HashMap<_, _>>();
+            let mut scenario = parse(&format!("format = 1\nmodel = \"m.onnx\"\n{}", self.scenario)).unwrap();
+            let nodes = ["n0: Double x -> t0", "n1: Add t0 w -> t1"];
+            let mut graph = paper::graph(&["x"], &nodes, &["t1", "loss.total", "total"]);
+            std::sync::Arc::make_mut(&mut graph).weights.insert("w".into(), floats(&[1.0, f32::INFINITY]));
+            let plan = Plan::of(&graph, &scenario).unwrap();
+            scenario.training = self.training;
+            let inputs = self.inputs.into_iter().map(|(n, t)| (n.to_string(), t)).collect();
+            let records = records(&inputs);
+            let given = Given {
+                scenario: &scenario,
+                graph: graph.clone(),
+                plan,
+                inputs,
+                records,
+                golden: None,
+                params: None,
+                fed: None,
+                threads: 1,
+            };
+            let mut bench = paper::bench(&graph, &given.inputs, [true; 2]);
+            let side = |recorded: Option<&[(&str, &Tensor)]>| Side {
+                live: recorded.is_none(),
+                recorded: recorded.unwrap_or_default().iter().map(|(n, t)| (n.to_string(), digest::of_tensor(t))).collect(),
+                leftovers: vec![],
+            };
+            (bench.reference, bench.candidate) = (Box::new(side(self.sides[0])), Box::new(side(self.sides[1])));
+            bench.golden = self.golden.as_ref();
+            let outputs = self.outputs.map(named);
+            conclude(&Found {
+                given: &given,
+                bench: &bench,
+                regions: &Regions::default(),
+                tensors: &self.tensors,
+                known: 3,
+                outputs: [&outputs[0], &outputs[1]],
+                unobserved: &self.unobserved,
+                stages: &self.stages,
+                context: vec![],
+                behind: true,
+            })
+        }
+
+        /// What had to be judged and was not.
+        fn unjudged(self) -> Vec<(String, Why)> {
+            self.conclude().1.unjudged.into_iter().map(|u| (u.what, u.why)).collect()
+        }
+    }
+
+    fn run<'a>() -> Run<'a> {
+        Run {
+            scenario: "",
+            training: None,
+            inputs: vec![("x", floats(&[1.0, 2.0]))],
+            sides: LIVE,
+            tensors: vec![sample::tensor(0), sample::tensor(1)],
+            outputs: [vec![], vec![]],
+            unobserved: vec![],
+            stages: Stages::default(),
+            golden: None,
+        }
+    }
+
+    #[test]
+    fn a_run_in_which_all_was_compared_agrees_and_leaves_nothing_open() {
+        let (verdict, ledger) = run().conclude();
+        assert_eq!((verdict.outcome, verdict.first()), (Outcome::Agree, None));
+        assert_eq!((ledger.tensors, ledger.both_ways, ledger.known, ledger.outputs), (2, 2, 3, 1));
+        assert!(ledger.unjudged.is_empty() && ledger.abstained.is_empty(), "{ledger:?}");
+    }
+
+    #[test]
+    fn dead_outputs_are_unjudged_unless_they_are_expected_or_come_of_constant_inputs_or_of_an_empty_scene() {
+        let dead = |values: [f32; 2], change: &dyn Fn(&mut Run)| {
+            let all = || ["t1", "loss.total", "total"].map(|n| (n, floats(&values))).to_vec();
+            let mut run = Run { outputs: [all(), all()], ..run() };
+            change(&mut run);
+            run.unjudged().into_iter().map(|(what, _)| what).collect::<Vec<_>>()
+        };
+        let names = |names: &[&str]| names.iter().map(|n| format!("output '{n}'")).collect::<Vec<_>>();
+        let training = |rename: &[(&str, &str)]| {
+            let rename = rename.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+            Some(Training { kernel: "k".into(), image: None, strides: vec![], rename })
+        };
+        let stages = "stages = [\"inputs\", \"activations\"]";
+        let all = names(&["t1", "loss.total", "total"]);
+        assert_eq!(dead([0.0, 1.0], &|_| ()), names(&[]));
+        assert_eq!(dead([0.0, 0.0], &|_| ()), all);
+        assert_eq!(dead([0.0, 0.0], &|r| r.scenario = "[expect]\ndead = [\"t*\"]"), names(&["loss.total"]));
+        assert_eq!(dead([0.0, 0.0], &|r| r.inputs = vec![("x", floats(&[3.0, 3.0]))]), names(&[]));
+        assert_eq!(dead([NAN, NAN], &|r| r.inputs = vec![("x", floats(&[3.0, 3.0]))]), all, "no constant makes NaN");
+        assert_eq!(dead([0.0, 0.0], &|r| r.inputs.push(("still", integers(&[3, 3])))), all, "another input is not constant");
+        let of_training = |rename: &'static [(&str, &str)]| dead([0.0, 0.0], &|r| (r.scenario, r.training) = (stages, training(rename)));
+        assert_eq!(of_training(&[]), names(&["t1", "total"]));
+        assert_eq!(of_training(&[("loss.total", "total")]), names(&["t1", "loss.total"]));
+    }
+
+    #[test]
+    fn special_values_that_inputs_and_weights_hold_are_made_by_no_node() {
+        let with = |value: f32| {
+            let [r, c] = [floats(&[1.0, value]), floats(&[1.0, value])];
+            let comparison = crate::compare::compare(r.view(), c.view(), None);
+            Accumulated::Compared { comparison, ratio: 0.0, by: crate::verdict::ToleranceBy::Exact }
+        };
+        let born = |step: usize, value: f32, x: Tensor| {
+            let mut run = Run { inputs: vec![("x", x)], ..run() };
+            run.tensors[step].accumulated = with(value);
+            run.conclude().0.born.into_iter().map(|b| (b.special, b.node)).collect::<Vec<_>>()
+        };
+        let (fine, inf) = (floats(&[1.0, 2.0]), f32::INFINITY);
+        assert_eq!(born(0, NAN, fine.clone()), [(Special::NaN, "n0".into())]);
+        assert_eq!(born(0, NAN, integers(&[1, 2])), [(Special::NaN, "n0".into())]);
+        assert_eq!(born(0, NAN, floats(&[1.0, NAN])), []);
+        assert_eq!(born(0, NAN, floats(&[1.0, inf])), [(Special::NaN, "n0".into())], "an infinity is no NaN");
+        assert_eq!(born(0, inf, floats(&[1.0, inf])), []);
+        assert_eq!(born(1, inf, fine.clone()), [], "the weight holds one");
+        assert_eq!(born(1, NAN, fine), [(Special::NaN, "n1".into())]);
+    }
+
+    #[test]
+    fn a_side_that_computes_lacks_nothing_by_right_and_a_recording_may() {
+        let of = |sides| {
+            let mut run = Run { sides, ..run() };
+            run.tensors[0].accumulated = Accumulated::NotJudged { why: Why::Missing("the trace holds no 't0'".into()) };
+            run.tensors[0].isolated = sample::untested();
+            let ledger = run.conclude().1;
+            (ledger.absent, ledger.unjudged.len())
+        };
+        assert_eq!(of(LIVE), (0, 1));
+        assert_eq!(of([None, Some(&[])]), (1, 0));
+        assert_eq!(of([Some(&[]), None]), (1, 0));
+    }
+
+    #[test]
+    fn what_the_golden_and_the_deployed_sessions_leave_open_is_unjudged_unless_a_proved_tie_excuses_it() {
+        let flip = || Judgement::NotJudged(Why::BehindFlip { node: "n".into() });
+        let open = || Judgement::NotJudged(Why::OpenFloor);
+        let deployed = |judgement| Run { unobserved: vec![sample::unobserved("t1", judgement)], ..run() }.unjudged();
+        assert_eq!(deployed(open()), [("un-observed output 't1' of candidate".into(), Why::OpenFloor)]);
+        assert_eq!((deployed(flip()), deployed(Judgement::Within(0.5))), (vec![], vec![]));
+        let witnessed = |judgement| Witnessed { name: "t0".into(), step: 0, stored: "full".into(), judgement, distance: 0.0, note: None };
+        let report = |judgement| Report {
+            folder: String::new(),
+            subject: String::new(),
+            command: String::new(),
+            versions: BTreeMap::new(),
+            other_versions: None,
+            tensors: vec![witnessed(judgement)],
+        };
+        let golden = |judgement| Run { stages: Stages { golden: Some(report(judgement)), ..Default::default() }, ..run() }.unjudged();
+        assert_eq!(golden(open()), [("golden tensor 't0'".into(), Why::OpenFloor)]);
+        assert_eq!((golden(flip()), golden(Judgement::Within(0.5))), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_side_that_does_not_repeat_its_bits_is_said_from_the_first_node_on() {
+        let mut run = run();
+        run.tensors[1].repeat_noise = Some("candidate: 1 tensors".into());
+        assert_eq!(run.unjudged(), [("what follows from node 'n1' on".into(), Why::Unrepeated("candidate: 1 tensors".into()))]);
+    }
+
+    #[test]
+    fn what_of_a_golden_pairs_with_nothing_is_left_over_and_unjudged() {
+        let held = |name: &str| (name.to_string(), Held { sha256: String::new(), value: Value::Full(floats(&[1.0])), entry: None });
+        let golden = Golden {
+            facts: Default::default(),
+            settings: Default::default(),
+            tensors: ["t0", "x", "stray"].map(held).into_iter().collect(),
+            parameters: None,
+        };
+        let (_, ledger) = Run { golden: Some(golden), ..run() }.conclude();
+        assert_eq!(ledger.leftovers, ["golden: stray"]);
+        assert_eq!(ledger.unjudged.into_iter().map(|u| u.what).collect::<Vec<_>>(), ["golden: stray"]);
+    }
+
+    #[test]
+    fn where_only_the_inputs_are_asked_for_they_alone_agree_diverge_or_say_nothing() {
+        let (a, b) = (floats(&[1.0, 2.0]), floats(&[3.0]));
+        fn of(sides: [Option<&[(&str, &Tensor)]>; 2], scenario: &str) -> (Outcome, usize, usize, usize) {
+            let inputs = vec![("x", floats(&[1.0, 2.0])), ("b", floats(&[3.0]))];
+            let (verdict, ledger) = Run { scenario, inputs, sides, tensors: vec![], ..run() }.conclude();
+            (verdict.outcome, verdict.input_mismatch.len(), ledger.tensors, ledger.compared)
+        }
+        let only = "stages = [\"inputs\"]";
+        assert_eq!(of(LIVE, only), (Outcome::Agree, 0, 2, 2));
+        assert_eq!(of([None, Some(&[("x", &a), ("b", &b)])], only), (Outcome::Agree, 0, 2, 2));
+        assert_eq!(of([None, Some(&[("x", &a)])], only), (Outcome::Agree, 0, 2, 1));
+        assert_eq!(of([None, Some(&[])], only), (Outcome::Nothing, 0, 2, 0), "a recording without digests");
+        assert_eq!(of([None, Some(&[("x", &a), ("b", &a)])], only), (Outcome::Diverge, 1, 2, 1));
+        let other = [None, Some(&[("x", &b)][..])];
+        assert_eq!(of(other, ""), (Outcome::Diverge, 1, 0, 0));
+        assert_eq!(of(other, "stages = [\"activations\"]"), (Outcome::Nothing, 0, 0, 0), "inputs were not asked for");
+    }
+}

@@ -194,14 +194,108 @@ pub fn limit<'a>(float: bool, floor: Option<&'a Floor>) -> Limit<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::paper::{self, Paper, floats, integers};
     use super::*;
     use crate::compare::compare;
-    use crate::graph::Node;
+    use std::sync::Arc;
 
     fn step(op: &str, perm: Option<Vec<i64>>) -> Step {
-        let attributes = perm.map(|p| ("perm".to_string(), Attribute::Ints(p))).into_iter().collect();
-        let (inputs, outputs) = (vec!["x".to_string()], vec!["y".to_string()]);
-        Step::of(Node { name: "n".into(), op: op.into(), domain: String::new(), inputs, outputs, attributes })
+        paper::step(&format!("n: {op} x -> y"), perm)
+    }
+
+    /// Decisions behind floats, data movement behind those, and what computes further.
+    fn graph() -> Arc<Graph> {
+        let nodes = [
+            "same: Add x -> p",
+            "round: Round p -> q",
+            "flat: Identity q -> m",
+            "cast: Cast m -> y",
+            "both: Both p -> twice whole",
+            "order: NonMaxSuppression p -> kept",
+            "fed: NonMaxSuppression x -> fed",
+            "several: Round p x q w -> several",
+            "sum: Double q -> sum",
+            "plain: Double p -> plain",
+            "next: Double plain -> next",
+            "known: Round x -> k",
+            "again: Round k -> again",
+            "last: Double again -> last",
+        ];
+        let mut graph = paper::graph(&["x"], &nodes, &["y", "whole", "plain"]);
+        let weights = &mut Arc::make_mut(&mut graph).weights;
+        weights.insert("w".into(), floats(&[1.0]));
+        graph
+    }
+
+    #[test]
+    fn an_output_is_followed_back_through_what_moves_data_to_what_computes_it() {
+        let graph = graph();
+        for (output, want) in [("y", vec![3, 2, 1]), ("q", vec![1]), ("plain", vec![9]), ("x", vec![])] {
+            assert_eq!(trail(&graph, output), want, "{output}");
+        }
+    }
+
+    #[test]
+    fn only_what_declared_decisions_come_through_is_kept() {
+        let graph = graph();
+        assert_eq!(kept(&graph, Some(&Paper(graph.clone()))), HashSet::from([3, 2, 1, 4]));
+        assert_eq!(kept(&graph, None), HashSet::new());
+    }
+
+    /// What decides output `name`, which both runs give otherwise, where the subject took `took` and f64 lacks `lacking`.
+    fn decided(name: &str, [observed, deployed]: [&Tensor; 2], took: &[(&str, Tensor)], lacking: &[usize]) -> Option<Decided> {
+        let graph = graph();
+        let took = took.iter().map(|(n, t)| (n.to_string(), t.clone())).collect();
+        let lacking = lacking.iter().copied().collect();
+        let asked = Asked { graph: &graph, name, observed, deployed, took: &took, lacking: &lacking };
+        asked.decided(&mut Paper(graph.clone())).unwrap()
+    }
+
+    #[test]
+    fn what_decides_an_output_is_found_with_the_distance_of_the_border_and_the_floats_in_front() {
+        let (p, q) = (("p", floats(&[0.625, 2.0])), ("q", integers(&[1, 2])));
+        let (m, x) = (("m", integers(&[1, 2])), ("x", floats(&[0.625, 2.0])));
+        let [is, was] = [integers(&[1, 2]), integers(&[0, 2])];
+        let (int, short, float) = (Tensor::of(&[2], &[0i32, 2]), integers(&[0]), [floats(&[1.0, 2.0]), floats(&[0.0, 2.0])]);
+        let (far, nan) = (f64::INFINITY, ("p", floats(&[f32::NAN, 2.0])));
+        let by =
+            |step, margin, parents: &[&str]| Some(Decided::By { step, margin, parents: parents.iter().map(|p| p.to_string()).collect() });
+        let unseen = |node: &str| Some(Decided::Unseen { node: node.into() });
+        let all = [p.clone(), q.clone(), m.clone(), x.clone()];
+        for (says, name, sides, took, lacking, want) in [
+            ("the step that gives it", "q", [&is, &was], &all[..], &[][..], by(1, 0.125, &["p"])),
+            ("through what moves data", "m", [&is, &was], &all, &[], by(1, 0.125, &["p"])),
+            ("through a cast of it", "y", [&float[0], &float[1]], &all, &[], by(1, 0.125, &["p"])),
+            ("of the second output", "whole", [&is, &was], &all, &[], by(4, 0.125, &["p"])),
+            ("of several inputs the floats that move", "several", [&is, &was], &all, &[], by(7, 0.125, &["p"])),
+            ("no number on the border", "q", [&is, &was], &[nan], &[], by(1, far, &["p"])),
+            ("of another dtype", "q", [&is, &int], &all, &[], by(1, far, &["p"])),
+            ("of another shape", "q", [&is, &short], &all, &[], by(1, far, &["p"])),
+            ("a border that nobody can tell", "kept", [&is, &was], &all, &[], unseen("order")),
+            ("the same on what was fed", "fed", [&is, &was], &all, &[], by(6, far, &[])),
+            ("what does not decide", "twice", [&float[0], &float[1]], &all, &[], None),
+            ("floats that no decision gives", "plain", [&float[0], &float[1]], &all, &[], None),
+            ("an integer behind a decision", "sum", [&is, &was], &all, &[], unseen("round")),
+            ("a float behind a decision", "sum", [&float[0], &float[1]], &all, &[], None),
+            ("an input was not kept", "q", [&is, &was], &[], &[], unseen("round")),
+            ("f64 lacks it", "q", [&is, &was], &all, &[1], unseen("round")),
+            ("an integer that nothing decides", "next", [&is, &was], &all, &[], None),
+            ("an integer behind what f64 lacks", "next", [&is, &was], &all, &[9], unseen("plain")),
+            ("a decision on what was fed", "last", [&is, &was], &[("k", integers(&[1, 2]))], &[], None),
+            ("a decision on what nobody saw", "last", [&is, &was], &[], &[], unseen("again")),
+        ] {
+            assert_eq!(decided(name, sides, took, lacking), want, "{says}");
+        }
+    }
+
+    #[test]
+    fn floats_have_a_floor_or_none_and_anything_else_must_be_equal() {
+        let floor = Floor::default();
+        assert!(matches!(limit(true, Some(&floor)), Limit::Spread(_)));
+        assert!(matches!(limit(true, None), Limit::Unknown("no noise floor")));
+        for floor in [None, Some(&floor)] {
+            assert!(matches!(limit(false, floor), Limit::Exact { proved: None }));
+        }
     }
 
     #[test]

@@ -251,3 +251,275 @@ fn result(
         repeat_noise,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lacking::Lacking;
+    use super::super::paper::{self, floats, integers};
+    use super::*;
+    use crate::compare::Tolerance;
+    use crate::graph::observe::Inner;
+    use crate::scenario::load::parse;
+    use crate::verdict::Side;
+    use indexmap::IndexMap;
+    use std::sync::Arc;
+
+    /// One node, what both sides gave, and on what.
+    struct Walk<'a> {
+        node: &'a str,
+        /// Of the reference and of the candidate: whether it computes, its own values, its outputs.
+        live: [bool; 2],
+        own: [Vec<(&'a str, Tensor)>; 2],
+        gave: [Vec<Output>; 2],
+        alone: Option<Vec<Output>>,
+        graph: &'a dyn Fn(&mut Graph),
+        bench: &'a dyn Fn(&mut Bench),
+        scenario: &'a str,
+    }
+
+    /// Both compute "n: `node`" on x = 1, and give and gave alone the same.
+    fn walk<'a>(node: &'a str, gave: &[Tensor]) -> Walk<'a> {
+        let outputs = || gave.iter().map(|t| Ok(t.clone())).collect::<Vec<Output>>();
+        let x = || vec![("x", floats(&[1.0]))];
+        let (graph, bench): (&dyn Fn(&mut Graph), &dyn Fn(&mut Bench)) = (&|_| (), &|_| ());
+        Walk { node, live: [true; 2], own: [x(), x()], gave: [outputs(), outputs()], alone: Some(outputs()), graph, bench, scenario: "" }
+    }
+
+    impl Walk<'_> {
+        fn run(self) -> Result<Layers> {
+            let mut graph = paper::graph(&["x"], &[&format!("n: {}", self.node)], &[]);
+            Arc::make_mut(&mut graph).weights.insert("w".into(), floats(&[1.0]));
+            (self.graph)(Arc::make_mut(&mut graph));
+            let plan = Plan::of(&graph, &parse(&format!("format = 1\nmodel = \"m.onnx\"\n{}", self.scenario))?)?;
+            let inputs = IndexMap::new();
+            let mut bench = paper::bench(&graph, &inputs, self.live);
+            (self.bench)(&mut bench);
+            let [own_r, own_c] = self.own.map(|own| paper::values(&own));
+            let [reference, candidate] = &self.gave;
+            let alone = self.alone.as_deref();
+            let walked = Walked { step: 0, reference, candidate, alone, own_r: &own_r, own_c: &own_c, repeat: None };
+            let mut layers = Layers::default();
+            step(&mut bench, &plan, &walked, &mut layers)?;
+            Ok(layers)
+        }
+
+        /// The only output: why neither way was judged, or None where it was.
+        fn why(self) -> [Option<Why>; 2] {
+            let mut layers = self.run().unwrap();
+            assert_eq!((layers.results.len(), layers.pending.len(), layers.known), (1, 1, 0));
+            let own = match layers.pending.remove(0) {
+                Pending::Done(Accumulated::NotJudged { why }) => Some(why),
+                Pending::Done(_) | Pending::Noise(_) | Pending::Decision { .. } => None,
+            };
+            let alone = match layers.results.remove(0).isolated {
+                Isolated::NotJudged { why } => Some(why),
+                _ => None,
+            };
+            [own, alone]
+        }
+
+        fn isolated(self) -> Isolated {
+            self.run().unwrap().results.remove(0).isolated
+        }
+
+        fn evidence(self) -> Evidence {
+            match self.run().unwrap().pending.remove(0) {
+                Pending::Decision { evidence, .. } => evidence,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn lacks(bench: &mut Bench) {
+        bench.lacking = Lacking { steps: [0].into(), reference: false, candidate: true };
+    }
+
+    fn missing() -> Vec<Output> {
+        vec![Err("the trace holds no 'y'".into())]
+    }
+
+    fn not_tested(says: &str) -> Option<Why> {
+        Some(Why::NotTested(says.into()))
+    }
+
+    #[test]
+    fn a_node_that_both_compute_is_judged_alone_by_its_bound_and_the_decision_is_kept_for_the_noise() {
+        let two = || floats(&[2.0]);
+        let layers = walk("Double x -> y", &[two()]).run().unwrap();
+        let result = &layers.results[0];
+        assert_eq!((result.name.as_str(), result.node.as_str(), result.op.as_str(), result.step), ("y", "n", "Double", 0));
+        assert!(matches!(&result.isolated, Isolated::Bounded { bounded, .. } if bounded.failing == 0) && layers.replay.is_empty());
+        let fault = Walk { alone: Some(vec![Ok(floats(&[2.5]))]), ..walk("Double x -> y", &[two()]) }.isolated();
+        assert_eq!((fault.over(), fault.side()), (true, Some(Side::Candidate)));
+        let layers = walk("Round x -> y", &[integers(&[1])]).run().unwrap();
+        assert_eq!(layers.replay["y"].bytes(), integers(&[1]).bytes());
+        let unwanted = Walk { scenario: "[limit]\nonly = [\"twice\"]", ..walk("Both x -> twice whole", &[two(), integers(&[1])]) };
+        assert_eq!(unwanted.run().unwrap().results.len(), 1);
+    }
+
+    #[test]
+    fn a_tolerance_of_the_users_own_is_asked_instead_of_the_bound() {
+        let stated: &dyn Fn(&mut Bench) = &|b| b.stated = Some(Tolerance::Flat { atol: 1.0, rtol: 0.0 });
+        let alone = || Some(vec![Ok(floats(&[2.5]))]);
+        let isolated = Walk { bench: stated, alone: alone(), ..walk("Double x -> y", &[floats(&[2.0])]) }.isolated();
+        assert!(matches!(isolated, Isolated::Stated { ratio: 0.5, .. }), "{isolated:?}");
+        let recorded = Walk { bench: stated, alone: None, live: [true, false], ..walk("Double x -> y", &[floats(&[2.0])]) };
+        assert_eq!(recorded.why()[1], not_tested("own fault not tested (recorded): an input of its node is not recorded"));
+    }
+
+    #[test]
+    fn what_is_not_judged_has_its_reason() {
+        let two = || walk("Double x -> y", &[floats(&[2.0])]);
+        let no_shadow: &dyn Fn(&mut Bench) = &|b| b.judge = None;
+        let refused = || vec![Err("it refuses".to_string())];
+        let missing_why = || Some(Why::Missing("the trace holds no 'y'".into()));
+        let recorded = |side: usize| [side != 0, side != 1];
+        let own = |x_of_candidate: bool| [vec![("x", floats(&[1.0]))], if x_of_candidate { vec![("x", floats(&[1.0]))] } else { vec![] }];
+        let borrowed = Some(Why::Borrowed { op: "Double".into() });
+        for (says, walk, want) in [
+            ("judged both ways", two(), [None, None]),
+            ("without a shadow", Walk { bench: no_shadow, ..two() }, [None, not_tested("own fault not tested: no shadow")]),
+            ("lent", Walk { bench: &lacks, alone: None, ..two() }, [borrowed.clone(), borrowed]),
+            ("refused alone", Walk { alone: Some(refused()), ..two() }, [None, not_tested("it refuses")]),
+            (
+                "missing on a recorded reference",
+                Walk { live: recorded(0), gave: [missing(), vec![Ok(floats(&[2.0]))]], ..two() },
+                [missing_why(), missing_why()],
+            ),
+            (
+                "missing on a recorded reference, and not run alone",
+                Walk { live: recorded(0), gave: [missing(), vec![Ok(floats(&[2.0]))]], alone: None, ..two() },
+                [missing_why(), missing_why()],
+            ),
+            (
+                "missing on a recorded candidate",
+                Walk { live: recorded(1), own: own(false), gave: [vec![Ok(floats(&[2.0]))], missing()], alone: None, ..two() },
+                [missing_why(), not_tested("the trace holds no 'y'")],
+            ),
+            (
+                "an input of the candidate is not recorded",
+                Walk { live: recorded(1), own: own(false), alone: None, ..two() },
+                [None, not_tested("own fault not tested (recorded): an input of its node is not recorded")],
+            ),
+            (
+                "recorded inputs, but no output",
+                Walk { live: recorded(1), gave: [vec![Ok(floats(&[2.0]))], missing()], alone: None, ..two() },
+                [missing_why(), not_tested("own fault not tested (recorded)")],
+            ),
+            (
+                "the reference lacks an input",
+                Walk { own: [vec![], vec![("x", floats(&[1.0]))]], alone: None, ..two() },
+                [None, not_tested("own fault not tested: the reference lacks an input")],
+            ),
+        ] {
+            assert_eq!(walk.why(), want, "{says}");
+        }
+    }
+
+    #[test]
+    fn a_draw_is_never_compared_and_said_to_be_shared_or_not() {
+        let drawn = || walk("RandomUniform x -> y", &[floats(&[0.5])]);
+        let apart = [vec![Ok(floats(&[0.5]))], vec![Ok(floats(&[0.25]))]];
+        assert_eq!(Walk { alone: None, ..drawn() }.why(), [Some(Why::Random), Some(Why::Random)]);
+        assert_eq!(Walk { alone: None, gave: apart, ..drawn() }.why(), [Some(Why::Drawn), Some(Why::Random)]);
+    }
+
+    #[test]
+    fn f64_is_not_asked_for_what_it_lacks_and_a_refusal_is_an_error_unless_the_inputs_were_recorded() {
+        let refuses = || walk("Refuses x -> y", &[floats(&[2.0])]);
+        assert!(refuses().run().is_err());
+        let borrowed = Some(Why::Borrowed { op: "Refuses".into() });
+        assert_eq!(Walk { bench: &lacks, alone: None, ..refuses() }.why(), [borrowed.clone(), borrowed]);
+        assert_eq!(Walk { live: [false, true], ..refuses() }.why(), [None, not_tested("own fault not tested: no shadow")]);
+        let by_weight = Walk { own: [vec![], vec![]], ..walk("Double w -> y", &[floats(&[2.0])]) };
+        assert!(matches!(by_weight.isolated(), Isolated::Bounded { .. }), "a weight is at hand on either side");
+    }
+
+    #[test]
+    fn a_constant_that_a_recording_does_not_hold_is_known_and_no_tensor() {
+        let (node, two) = ("Double w -> y", vec![Ok(floats(&[2.0]))]);
+        let constant = |live, gave| {
+            let layers = Walk { live, gave, alone: None, ..walk(node, &[floats(&[2.0])]) }.run().unwrap();
+            (layers.known, layers.results.len())
+        };
+        assert_eq!(constant([true, false], [two.clone(), missing()]), (1, 0));
+        assert_eq!(constant([false, true], [missing(), two.clone()]), (1, 0));
+        assert_eq!(constant([true, true], [two.clone(), missing()]), (0, 1), "a side that computes must have it");
+        assert_eq!(constant([true, false], [two.clone(), two.clone()]), (0, 1), "held, it is compared");
+        let follows = Walk { live: [true, false], gave: [two, missing()], alone: None, ..walk("Double x -> y", &[floats(&[2.0])]) };
+        assert_eq!((follows.run().unwrap().known), 0, "an input decides it");
+    }
+
+    #[test]
+    fn a_recording_is_tried_on_its_own_inputs_and_the_reference_on_its_own() {
+        let side = |x: [f32; 2], y: [f32; 2]| {
+            let own = x.map(|x| vec![("x", floats(&[x]))]);
+            let gave = y.map(|y| vec![Ok(floats(&[y]))]);
+            let isolated = Walk { live: [true, false], own, gave, alone: None, ..walk("Double x -> y", &[floats(&[2.0])]) }.isolated();
+            assert!(matches!(isolated, Isolated::Bounded { .. }), "{isolated:?}");
+            isolated.side()
+        };
+        assert_eq!(side([1.0, 3.0], [2.0, 6.0]), None, "each is right on its own inputs");
+        assert_eq!(side([1.0, 3.0], [2.0, 2.0]), Some(Side::Candidate));
+        assert_eq!(side([1.0, 1.0], [3.0, 2.0]), Some(Side::Reference));
+        assert_eq!(side([1.0, 1.0], [3.0, 3.0]), Some(Side::Both));
+    }
+
+    #[test]
+    fn of_a_decision_that_differs_it_is_told_whether_each_is_the_sides_own_and_how_near_the_border_is() {
+        let evidence = |x: [Option<f32>; 2], y: [i64; 2], node, bench| {
+            let own = x.map(|x| x.map(|x| ("x", floats(&[x]))).into_iter().collect());
+            let gave = y.map(|y| vec![Ok(integers(&[y]))]);
+            let Evidence { own, margin } = Walk { live: [false, true], own, gave, alone: None, bench, ..walk(node, &[]) }.evidence();
+            (own, margin)
+        };
+        let (round, as_it_is): (&str, &dyn Fn(&mut Bench)) = ("Round x -> y", &|_| ());
+        let of = |x, y| evidence(x, y, round, as_it_is);
+        let far = f64::INFINITY;
+        assert_eq!(of([Some(0.75), Some(0.25)], [1, 0]), (Some(true), 0.25));
+        assert_eq!(of([Some(0.75), Some(0.25)], [1, 2]), (Some(false), 0.25));
+        assert_eq!(of([Some(0.75), Some(0.25)], [2, 0]), (Some(false), 0.25));
+        assert_eq!(of([Some(0.75), None], [1, 0]), (None, 0.25));
+        assert_eq!(of([None, Some(0.25)], [1, 0]), (None, far));
+        assert_eq!(of([None, Some(0.25)], [1, 2]), (Some(false), far), "not its own, whatever the reference took");
+        assert_eq!(of([Some(0.75), None], [2, 0]), (Some(false), 0.25));
+        assert_eq!(evidence([Some(0.75), Some(0.25)], [1, 0], "Refuses x -> y", as_it_is), (Some(false), far));
+        assert_eq!(evidence([Some(0.75), Some(0.25)], [1, 0], round, &|b| b.lacking.steps = [0].into()), (None, far));
+    }
+
+    #[test]
+    fn what_was_observed_in_a_body_comes_first_and_says_in_which_turn_it_is_over() {
+        let seen: &dyn Fn(&mut Graph) = &|g| {
+            let inner = Inner { node: "n/inner".into(), op: "Inner".into(), local: "local".into(), inputs: vec![] };
+            g.bodies.seen.insert("whole".into(), inner);
+        };
+        let x = || vec![("x", Tensor::of(&[3, 1], &[1f32, 2.0, 3.0]))];
+        let (twice, whole) = (Tensor::of(&[3, 1], &[2f32, 4.0, 6.0]), |last: i64| Tensor::of(&[3, 1], &[1i64, 2, last]));
+        let of = |alone: i64| {
+            let alone = Some(vec![Ok(twice.clone()), Ok(whole(alone))]);
+            let walk = Walk { own: [x(), x()], alone, graph: seen, ..walk("Both x -> twice whole", &[twice.clone(), whole(3)]) };
+            let results = walk.run().unwrap().results;
+            assert_eq!(
+                results.iter().map(|r| (r.name.as_str(), r.node.as_str())).collect::<Vec<_>>(),
+                [("whole", "n/inner"), ("twice", "n")]
+            );
+            assert!(results[1].inside.is_none());
+            results[0].inside.as_ref().map(|i| (i.step.clone(), i.op.clone(), i.turn))
+        };
+        assert_eq!(of(3), Some(("n".into(), "Both".into(), None)));
+        assert_eq!(of(4), Some(("n".into(), "Both".into(), Some(2))));
+    }
+
+    #[test]
+    fn the_work_of_a_step_is_counted_on_its_first_output() {
+        let stated: &dyn Fn(&mut Bench) = &|b| (b.stated, b.judge) = (Some(Tolerance::Exact), None);
+        let x = || vec![("x", Tensor::of(&[2, 3], &[1f32; 6]))];
+        let square = Tensor::of(&[2, 2], &[3f32; 4]);
+        let walk = Walk { own: [x(), x()], bench: stated, ..walk("MatMul x w -> y z", &[square.clone(), square]) };
+        let results = walk.run().unwrap().results;
+        assert_eq!(
+            results.iter().map(|r| (r.name.as_str(), r.macs, r.shape.as_slice())).collect::<Vec<_>>(),
+            [("y", 2 * 2 * 3, &[2, 2][..]), ("z", 0, &[2, 2][..])]
+        );
+    }
+}

@@ -21,6 +21,8 @@ pub mod lacking;
 pub mod layers;
 pub mod memory;
 pub mod noise;
+#[cfg(test)]
+mod paper;
 pub mod params;
 pub mod plan;
 pub mod preflight;

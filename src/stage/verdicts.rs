@@ -281,20 +281,10 @@ fn lost_or_other(r: &grad::Report, term: &str, g: &grad::Gradient) -> StageVerdi
 mod tests {
     use super::super::loss;
     use super::*;
+    use crate::verdict::sample;
 
     fn empty() -> Verdict {
-        Verdict {
-            outcome: Outcome::Agree,
-            origins: vec![],
-            drift: None,
-            untested: vec![],
-            only_unobserved: vec![],
-            input_mismatch: vec![],
-            tie_flips: 0,
-            born: vec![],
-            ordered: true,
-            stages: vec![],
-        }
+        sample::verdict(Outcome::Agree)
     }
 
     #[test]

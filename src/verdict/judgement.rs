@@ -134,3 +134,72 @@ impl fmt::Display for Why {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INF: f64 = f64::INFINITY;
+
+    /// Every reason, and a piece of what it says.
+    fn reasons() -> Vec<(Why, &'static str)> {
+        let node = || "n".to_string();
+        vec![
+            (Why::BehindFlip { node: node() }, "behind the tie flip at 'n'"),
+            (Why::BehindOverflow { node: node() }, "behind the overflow at 'n'"),
+            (Why::BehindDraw { node: node() }, "behind 'n', which draws"),
+            (Why::BehindShape { tensor: node() }, "behind 'n', which has another shape"),
+            (Why::NoFloor("no floor of it".into()), "no floor of it"),
+            (Why::OpenFloor, "left the domain"),
+            (Why::Random, "goes on with the reference's draw"),
+            (Why::Drawn, "each side drew its own"),
+            (Why::Borrowed { op: node() }, "libtorch has no operator n"),
+            (Why::Missing("the trace holds none".into()), "the trace holds none"),
+            (Why::NotTested("recorded".into()), "recorded"),
+            (Why::Undefined("left open".into()), "left open"),
+            (Why::Unrepeated("other bits".into()), "other bits"),
+            (Why::Dead("all NaN".into()), "all NaN"),
+            (Why::Undecided("not shown".into()), "not shown"),
+        ]
+    }
+
+    #[test]
+    fn a_ratio_up_to_one_is_within_and_one_that_is_no_number_is_over() {
+        for (ratio, want) in [
+            (0.0, Judgement::Within(0.0)),
+            (1.0, Judgement::Within(1.0)),
+            (1.0f64.next_up(), Judgement::Over(1.0f64.next_up())),
+            (INF, Judgement::Over(INF)),
+            (f64::NAN, Judgement::Over(INF)),
+        ] {
+            assert_eq!(Judgement::of_ratio(ratio), want, "{ratio}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_over_is_over_and_only_what_is_not_judged_has_a_reason() {
+        let why = Why::OpenFloor;
+        for (judgement, over, ratio, reason) in [
+            (Judgement::Within(0.5), false, Some(0.5), None),
+            (Judgement::Over(3.0), true, Some(3.0), None),
+            (Judgement::Tie(2), false, None, None),
+            (Judgement::NotJudged(why.clone()), false, None, Some(&why)),
+        ] {
+            assert_eq!((judgement.over(), judgement.ratio(), judgement.why()), (over, ratio, reason), "{judgement:?}");
+        }
+    }
+
+    #[test]
+    fn a_proved_tie_in_front_excuses_and_no_other_reason_does() {
+        for (why, _) in reasons() {
+            assert_eq!(why.excuses(), matches!(why, Why::BehindFlip { .. }), "{why:?}");
+        }
+    }
+
+    #[test]
+    fn every_reason_says_what_it_is() {
+        for (why, says) in reasons() {
+            assert!(why.to_string().contains(says), "{why:?}: {why}");
+        }
+    }
+}

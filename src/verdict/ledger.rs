@@ -127,31 +127,16 @@ pub fn ledger(tensors: &[TensorResult], leftovers: Vec<String>, required: &Requi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::compare;
-    use crate::tensor::{DType, Tensor};
-    use crate::verdict::{Isolated, ToleranceBy};
+    use crate::tensor::DType;
+    use crate::verdict::sample;
 
+    /// A float that was judged on its own values, or why not, and whether its node was judged alone.
     fn tensor(name: &str, accumulated: Option<Why>, isolated: bool) -> TensorResult {
-        let one = Tensor::of(&[1], &[1f32]);
-        let equal = || compare(one.view(), one.view(), None);
         TensorResult {
             name: name.into(),
-            node: name.into(),
-            op: "Op".into(),
-            step: 0,
-            dtype: Some(DType::F32),
-            shape: vec![1],
-            macs: 0,
-            accumulated: match accumulated {
-                Some(why) => Accumulated::NotJudged { why },
-                None => Accumulated::Compared { comparison: equal(), ratio: 0.0, by: ToleranceBy::Exact },
-            },
-            isolated: match isolated {
-                true => Isolated::Exact { comparison: equal(), side: None },
-                false => Isolated::NotJudged { why: Why::NotTested("recorded".into()) },
-            },
-            repeat_noise: None,
-            inside: None,
+            accumulated: accumulated.map_or_else(|| sample::own(0.0), |why| Accumulated::NotJudged { why }),
+            isolated: if isolated { sample::alone(false) } else { sample::untested() },
+            ..sample::tensor(0)
         }
     }
 
@@ -160,14 +145,21 @@ mod tests {
         ledger(tensors, vec![], &Required { excused: &|n| n == "e", outputs: HashSet::from(["y", "z"]), may_lack })
     }
 
+    fn flip() -> Why {
+        Why::BehindFlip { node: "topk".into() }
+    }
+
+    fn missing() -> Why {
+        Why::Missing("the trace holds none".into())
+    }
+
     #[test]
     fn an_output_that_is_not_judged_on_its_own_values_is_named_unless_a_proved_tie_lies_in_front() {
-        let flip = || Why::BehindFlip { node: "topk".into() };
         for (why, isolated, unjudged, behind) in [
             (Why::OpenFloor, true, 1, 0),
             (Why::OpenFloor, false, 1, 0),
             (Why::BehindOverflow { node: "n".into() }, true, 1, 0),
-            (Why::Missing("the trace holds no 'y'".into()), false, 1, 0),
+            (missing(), false, 1, 0),
             (Why::Random, false, 1, 0),
             (flip(), true, 0, 1),
             (flip(), false, 0, 1),
@@ -175,24 +167,103 @@ mod tests {
             let found = of(&[tensor("y", Some(why.clone()), isolated), tensor("z", None, true)], true);
             assert_eq!((found.unjudged.len(), found.outputs_behind_ties, found.outputs), (unjudged, behind, 2), "{why:?} {isolated}");
         }
+        let named = of(&[tensor("y", Some(Why::OpenFloor), true), tensor("t", Some(Why::Random), false)], true).unjudged;
+        let what = |what: &str, why| Unjudged { what: what.into(), why };
+        assert_eq!(named, [what("output 'y'", Why::OpenFloor), what("tensor 't'", Why::Random)]);
     }
 
     #[test]
-    fn a_tensor_judged_one_way_is_enough_and_one_judged_no_way_is_named() {
+    fn a_tensor_judged_one_way_is_enough_and_a_float_judged_no_way_is_named() {
         let open = || Some(Why::OpenFloor);
-        assert_eq!(of(&[tensor("t", open(), true)], false).unjudged, []);
-        assert_eq!(of(&[tensor("t", open(), false)], false).unjudged.len(), 1);
-        assert_eq!(of(&[tensor("e", open(), false)], false).unjudged, []);
-        assert_eq!(of(&[tensor("e", open(), false)], false).excused, 1);
+        let integer = |t| TensorResult { dtype: Some(DType::I64), ..t };
+        let unknown = |t| TensorResult { dtype: None, ..t };
+        for (says, t, may_lack, unjudged) in [
+            ("its node alone", tensor("t", open(), true), false, 0),
+            ("its own values alone", tensor("t", None, false), false, 0),
+            ("no way", tensor("t", open(), false), false, 1),
+            ("no way, where a side may lack it but does not", tensor("t", open(), false), true, 1),
+            ("behind a proved tie", tensor("t", Some(flip()), false), false, 0),
+            ("an integer", integer(tensor("t", open(), false)), false, 0),
+            ("of no known dtype", unknown(tensor("t", open(), false)), false, 0),
+            ("excused", tensor("e", open(), false), false, 0),
+            ("missing, which a live side may not", tensor("t", Some(missing()), false), false, 1),
+            ("missing in a recording", tensor("t", Some(missing()), false), true, 0),
+        ] {
+            assert_eq!(of(&[t], may_lack).unjudged.len(), unjudged, "{says}");
+        }
     }
 
     #[test]
-    fn what_a_recording_does_not_hold_is_counted_and_not_required() {
-        let missing = || Some(Why::Missing("the trace holds no 't'".into()));
-        let live = of(&[tensor("t", missing(), false), tensor("y", None, true)], false);
-        assert_eq!((live.required(), live.unjudged.len(), live.absent), (2, 1, 0));
-        let recorded = of(&[tensor("t", missing(), false), tensor("y", None, true)], true);
-        assert_eq!((recorded.required(), recorded.unjudged.len(), recorded.absent), (1, 0, 1));
-        assert_eq!(recorded.abstained.values().sum::<usize>(), 1);
+    fn every_tensor_is_counted_as_what_happened_to_it() {
+        // Three of each kind, so that no count is mistaken for another: (compared, both ways, excused, absent, behind ties, required).
+        let count = |l: &Ledger| (l.compared, l.both_ways, l.excused, l.absent, l.behind_ties, l.required());
+        for (says, name, why, isolated, want) in [
+            ("both ways", "t", None, true, (3, 3, 0, 0, 0, 3)),
+            ("its own values alone", "t", None, false, (3, 0, 0, 0, 0, 3)),
+            ("its node alone", "t", Some(Why::OpenFloor), true, (3, 0, 0, 0, 0, 3)),
+            ("no way", "t", Some(Why::OpenFloor), false, (0, 0, 0, 0, 0, 3)),
+            ("excused", "e", Some(Why::OpenFloor), false, (0, 0, 3, 0, 0, 0)),
+            ("excused, and judged alone", "e", Some(Why::OpenFloor), true, (3, 0, 0, 0, 0, 3)),
+            ("missing", "t", Some(missing()), false, (0, 0, 0, 3, 0, 0)),
+            ("an output that is missing", "y", Some(missing()), false, (0, 0, 0, 0, 0, 3)),
+            ("behind a tie", "t", Some(flip()), false, (0, 0, 0, 0, 3, 0)),
+            ("behind a tie, and judged alone", "t", Some(flip()), true, (3, 0, 0, 0, 0, 3)),
+        ] {
+            let found = of(&vec![tensor(name, why.clone(), isolated); 3], true);
+            assert_eq!((found.tensors, count(&found)), (3, want), "{says}");
+            let abstained = why.filter(|_| want.0 == 0 && want.2 == 0).map(|w| (w.to_string(), 3));
+            assert_eq!(found.abstained.into_iter().collect::<Vec<_>>(), Vec::from_iter(abstained), "{says}");
+        }
+        assert_eq!(of(&[tensor("t", Some(missing()), false)], false).absent, 0, "a live side lacks nothing by right");
+        let outputs = of(&[tensor("y", Some(flip()), true), tensor("z", Some(flip()), true), tensor("t", Some(flip()), true)], false);
+        assert_eq!((outputs.outputs, outputs.outputs_behind_ties), (2, 2));
+    }
+
+    #[test]
+    fn work_and_bytes_are_summed_over_what_was_compared() {
+        let sized = |dtype, shape: &[usize], macs, t| TensorResult { dtype, shape: shape.to_vec(), macs, ..t };
+        let tensors = [
+            sized(Some(DType::F32), &[2, 3], 5, tensor("a", None, true)),
+            sized(Some(DType::F64), &[4], 7, tensor("b", Some(Why::OpenFloor), true)),
+            sized(None, &[9], 11, tensor("c", None, true)),
+            sized(Some(DType::F32), &[9], 13, tensor("d", Some(Why::OpenFloor), false)),
+        ];
+        let found = of(&tensors, false);
+        assert_eq!((found.bytes, found.macs), (2 * 3 * 4 + 4 * 8, 5 + 7 + 11 + 13));
+    }
+
+    #[test]
+    fn what_no_comparison_has_seen_is_counted_by_reason_unless_it_is_excused() {
+        let mut found = Ledger::default();
+        for (reason, excused) in [("in a body", false), ("in a body", false), ("of a map", false), ("in a body", true), ("of a map", true)]
+        {
+            found.abstain(reason.into(), excused);
+        }
+        assert_eq!((found.tensors, found.excused, found.required()), (5, 2, 3));
+        assert_eq!(found.abstained, BTreeMap::from([("in a body".to_string(), 2), ("of a map".to_string(), 1)]));
+    }
+
+    #[test]
+    fn coverage_is_the_share_of_what_had_to_be_compared_and_nothing_required_is_none() {
+        let ledger =
+            |compared, excused, absent, behind_ties| Ledger { tensors: 10, compared, excused, absent, behind_ties, ..Default::default() };
+        for (found, required, coverage) in [
+            (ledger(10, 0, 0, 0), 10, 1.0),
+            (ledger(5, 0, 0, 0), 10, 0.5),
+            (ledger(3, 2, 0, 0), 8, 0.375),
+            (ledger(3, 0, 4, 0), 6, 0.5),
+            (ledger(3, 0, 0, 5), 5, 0.6),
+            (ledger(1, 2, 3, 1), 4, 0.25),
+            (ledger(0, 10, 0, 0), 0, 0.0),
+        ] {
+            assert_eq!((found.required(), found.coverage()), (required, coverage), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn leftovers_are_kept_by_name() {
+        let required = Required { excused: &|_| false, outputs: HashSet::new(), may_lack: false };
+        let found = ledger(&[], vec!["stray".into()], &required);
+        assert_eq!((found.leftovers, found.tensors), (vec!["stray".to_string()], 0));
     }
 }

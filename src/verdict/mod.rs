@@ -3,6 +3,8 @@
 mod decide;
 mod judgement;
 mod ledger;
+#[cfg(test)]
+pub mod sample;
 mod tensor;
 
 pub use decide::{Ancestry, decide};
@@ -155,5 +157,57 @@ impl Verdict {
             .or(self.drift.as_ref().map(|d| d.first.as_str()))
             .or(self.only_unobserved.first().map(|u| u.name.as_str()))
             .or(self.stage().and_then(|s| s.first.as_deref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Stage;
+
+    fn stage(of: Stage, outcome: Outcome) -> StageVerdict {
+        StageVerdict { outcome, first: Some(format!("in {}", of.name())), ..StageVerdict::agree(of, String::new()) }
+    }
+
+    #[test]
+    fn a_stage_that_diverges_makes_the_whole_diverge_and_no_stage_takes_that_back() {
+        use Outcome::{Agree, Diverge, Nothing};
+        for (outcome, stages, want, first) in [
+            (Agree, vec![], Agree, None),
+            (Agree, vec![Agree, Nothing], Agree, None),
+            (Agree, vec![Agree, Diverge, Diverge], Diverge, Some(Stage::Loss)),
+            (Nothing, vec![Diverge], Diverge, Some(Stage::Assign)),
+            (Diverge, vec![Agree, Agree], Diverge, None),
+        ] {
+            let mut v = sample::verdict(outcome);
+            let stages: Vec<StageVerdict> =
+                [Stage::Assign, Stage::Loss, Stage::Grad].into_iter().zip(&stages).map(|(s, o)| stage(s, *o)).collect();
+            v.conclude(stages.clone());
+            assert_eq!((v.outcome, v.stage().map(|s| s.stage), v.stages), (want, first, stages.clone()), "{outcome:?} {stages:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_place_is_an_origin_before_what_is_untested_before_drift_before_deployment_before_a_stage() {
+        let mut v = sample::verdict(Outcome::Diverge);
+        let mut says = |change: &dyn Fn(&mut Verdict)| {
+            change(&mut v);
+            v.first().map(str::to_string)
+        };
+        let some = |place: &str| Some(place.to_string());
+        let drift = Drift { first: "drifts".into(), tensors: 1, amplifier: "grows".into(), amplification: 2.0 };
+        assert_eq!(says(&|_| ()), None);
+        assert_eq!(says(&|v| v.stages = vec![stage(Stage::Assign, Outcome::Agree), stage(Stage::Loss, Outcome::Diverge)]), some("in loss"));
+        assert_eq!(says(&|v| v.only_unobserved = vec![sample::unobserved("deployed", Judgement::Over(2.0))]), some("deployed"));
+        assert_eq!(says(&|v| v.drift = Some(drift.clone())), some("drifts"));
+        assert_eq!(says(&|v| v.untested = vec!["untested".into()]), some("untested"));
+        assert_eq!(says(&|v| v.origins = vec![sample::origin("n"), sample::origin("m")]), some("n"));
+    }
+
+    #[test]
+    fn a_verdict_written_before_the_order_could_be_unknown_is_ordered() {
+        let mut json = serde_json::to_value(sample::verdict(Outcome::Agree)).unwrap();
+        assert_eq!(json.as_object_mut().unwrap().remove("ordered"), Some(true.into()));
+        assert!(serde_json::from_value::<Verdict>(json).unwrap().ordered);
     }
 }

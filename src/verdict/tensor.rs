@@ -261,3 +261,100 @@ impl TensorResult {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::compare::compare;
+    use crate::tensor::Tensor;
+
+    const INF: f64 = f64::INFINITY;
+
+    fn overflowed(isolated: Isolated) -> Isolated {
+        let Isolated::Bounded { family, terms, mut bounded, side } = isolated else { panic!("{isolated:?}") };
+        bounded.overflowed = 2;
+        Isolated::Bounded { family, terms, bounded, side }
+    }
+
+    #[test]
+    fn a_node_alone_is_at_fault_where_it_is_beyond_its_bound_or_decides_otherwise() {
+        let stated = |ratio| Isolated::Stated { comparison: sample::comparison(false), ratio };
+        let side = Some(Side::Reference);
+        let decides = Isolated::RuleDifference { comparison: sample::comparison(false), margin: 1.0, side };
+        let flips = Isolated::TieFlip { flips: 1, of: 2, margin: 0.0 };
+        let of_candidate = Some(Side::Candidate);
+        // Whether it is over, by how much the node itself is off, whether it was compared, whether it overflows, which side is off.
+        for (isolated, want) in [
+            (sample::bounded(0.25, 0.5, 0), (false, Some(0.5), true, false, None)),
+            (sample::bounded(0.5, 0.25, 0), (false, Some(0.5), true, false, None)),
+            (sample::bounded(0.5, 3.0, 1), (true, Some(3.0), true, false, of_candidate)),
+            (sample::bounded(0.5, INF, 7), (true, None, true, false, of_candidate)),
+            (overflowed(sample::bounded(0.5, 0.5, 0)), (false, Some(0.5), true, true, None)),
+            (sample::alone(false), (false, None, true, false, None)),
+            (sample::alone(true), (true, None, true, false, of_candidate)),
+            (stated(0.5), (false, None, true, false, Some(Side::Unknown))),
+            (stated(1.0), (false, None, true, false, Some(Side::Unknown))),
+            (stated(2.0), (true, None, true, false, Some(Side::Unknown))),
+            (decides, (true, None, true, false, side)),
+            (flips, (false, None, true, false, None)),
+            (sample::untested(), (false, None, false, false, None)),
+        ] {
+            let got = (isolated.over(), isolated.own_ratio(), isolated.compared(), isolated.overflows(), isolated.side());
+            assert_eq!(got, want, "{isolated:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_bound_has_a_detection_limit() {
+        let limit = Some(DetectionLimit { best: 1.0, median: 2.0, worst: 3.0 });
+        let Isolated::Bounded { family, terms, mut bounded, side } = sample::bounded(0.5, 0.5, 0) else { unreachable!() };
+        bounded.limit = limit;
+        assert_eq!(Isolated::Bounded { family, terms, bounded, side }.limit(), limit);
+        assert_eq!([sample::bounded(0.5, 0.5, 0), sample::alone(true), sample::untested()].map(|i| i.limit()), [None; 3]);
+    }
+
+    #[test]
+    fn what_a_judgement_comes_to_is_over_only_beyond_its_tolerance_and_compared_only_where_it_was_judged() {
+        let of = |judgement| Accumulated::of(judgement, sample::comparison(false), ToleranceBy::Stated, 0.5);
+        let metrics_only = Accumulated::Compared { comparison: sample::comparison(false), ratio: 0.0, by: ToleranceBy::Unjudged };
+        for (accumulated, over, compared, ratio) in [
+            (of(Judgement::Within(0.5)), false, true, Some(0.5)),
+            (of(Judgement::Within(1.0)), false, true, Some(1.0)),
+            (of(Judgement::Over(2.0)), true, true, Some(2.0)),
+            (of(Judgement::Over(INF)), true, true, Some(INF)),
+            (of(Judgement::Tie(1)), false, true, None),
+            (of(Judgement::NotJudged(Why::OpenFloor)), false, false, None),
+            (metrics_only, false, false, Some(0.0)),
+        ] {
+            assert_eq!((accumulated.over(), accumulated.compared(), accumulated.ratio()), (over, compared, ratio), "{accumulated:?}");
+        }
+        assert!(sample::own(f64::NAN).over(), "what is no number is no agreement");
+        assert_eq!(of(Judgement::Tie(1)), Accumulated::TieFlip { flips: 1, of: 1, margin: 0.5 });
+        assert_eq!(of(Judgement::NotJudged(Why::OpenFloor)), Accumulated::NotJudged { why: Why::OpenFloor });
+        let by_stated = |a: &Accumulated| matches!(a, Accumulated::Compared { by: ToleranceBy::Stated, .. });
+        assert!(by_stated(&of(Judgement::Within(0.5))));
+    }
+
+    #[test]
+    fn the_shape_of_the_candidate_is_told_only_where_it_is_another() {
+        let [one, three, wide] = [Tensor::of(&[1], &[1f32]), Tensor::of(&[3], &[1f32; 3]), Tensor::of(&[1], &[1f64])];
+        let against = |other: &Tensor| {
+            let comparison = compare(one.view(), other.view(), None);
+            TensorResult { accumulated: Accumulated::Compared { comparison, ratio: INF, by: ToleranceBy::Exact }, ..sample::tensor(0) }
+        };
+        assert_eq!(against(&three).candidate_shape(), Some(vec![3]));
+        assert_eq!(against(&wide).candidate_shape(), None, "another dtype of the same shape");
+        assert_eq!(against(&one).candidate_shape(), None);
+    }
+
+    #[test]
+    fn every_side_is_the_subject_of_a_sentence_of_its_own() {
+        let sides = [Side::Reference, Side::Candidate, Side::ReferenceOrShadow, Side::CandidateOrShadow, Side::Both, Side::Unknown];
+        let pieces =
+            ["the reference", "the candidate", "the candidate and its f64 shadow", "the reference and its f64 shadow", "both", "no shadow"];
+        for (side, piece) in sides.into_iter().zip(pieces) {
+            assert!(side.say().contains(piece), "{side:?}: {}", side.say());
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! paper: a few operators that tests of the walks can work out by hand: their graphs, their f64 judge, and two sides that compute nothing.
+
+use super::bench::Bench;
+use super::isolated::Kinship;
+use super::lacking::Lacking;
+use super::values::Values;
+use crate::error::{Error, Result};
+use crate::floor::{Alone, Family, Rounding};
+use crate::graph::cut::Link;
+use crate::graph::{Attribute, Graph, Node, Port, Step};
+use crate::subject::{Feed, Judge, Output, Session};
+use crate::tensor::Tensor;
+use indexmap::IndexMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A graph of nodes such as "n: Add a b -> c", whose declared inputs are `inputs` and outputs `outputs`.
+pub fn graph(inputs: &[&str], nodes: &[&str], outputs: &[&str]) -> Arc<Graph> {
+    let ports = |names: &[&str]| names.iter().map(|n| Port { name: n.to_string(), dtype: None, shape: None }).collect();
+    Arc::new(Graph {
+        digest: String::new(),
+        file: None,
+        name: String::new(),
+        producer: String::new(),
+        ir_version: 8,
+        opsets: BTreeMap::new(),
+        inputs: ports(inputs),
+        outputs: ports(outputs),
+        weights: IndexMap::new(),
+        steps: nodes.iter().map(|n| step(n, None)).collect(),
+        functions: vec![],
+        drawn: Default::default(),
+        metadata: Default::default(),
+        bodies: Default::default(),
+    })
+}
+
+/// One node; `perm` is its attribute of that name.
+pub fn step(node: &str, perm: Option<Vec<i64>>) -> Step {
+    let (name, rest) = node.split_once(": ").expect("name: Op inputs -> outputs");
+    let (from, to) = rest.split_once(" -> ").expect("name: Op inputs -> outputs");
+    let names = |text: &str| text.split(' ').map(str::to_string).collect::<Vec<String>>();
+    let (mut inputs, outputs) = (names(from), names(to));
+    let attributes = perm.map(|p| ("perm".to_string(), Attribute::Ints(p))).into_iter().collect();
+    Step::of(Node { name: name.into(), op: inputs.remove(0), domain: String::new(), inputs, outputs, attributes })
+}
+
+/// One f32 for each number.
+pub fn floats(values: &[f32]) -> Tensor {
+    Tensor::of(&[values.len()], values)
+}
+
+pub fn integers(values: &[i64]) -> Tensor {
+    Tensor::of(&[values.len()], values)
+}
+
+/// Tensors by name.
+pub fn values(named: &[(&str, Tensor)]) -> Values {
+    let mut values = Values::default();
+    named.iter().for_each(|(name, tensor)| values.put(name, tensor.clone()));
+    values
+}
+
+/// The operators in f64. Those that round to whole numbers differ in what [`Alone`] says of them; "Blurred" is off by a hundredth before it does.
+pub struct Paper(pub Arc<Graph>);
+
+impl Paper {
+    fn taken(&self, step: usize, feed: Feed) -> Result<Vec<Tensor>> {
+        let at = |n: &String| feed(n).or_else(|| self.0.weights.get(n).cloned()).ok_or_else(|| Error::failed(format!("'{n}' is not fed")));
+        self.0.steps[step].inputs.iter().map(at).collect()
+    }
+}
+
+/// What an operator gives, with the rounding of each output.
+fn give(op: &str, inputs: &[Tensor]) -> Result<Vec<(Tensor, Rounding)>> {
+    let x = inputs.first().map_or(vec![], Tensor::to_f64);
+    let shape = inputs.first().map_or(&[1][..], Tensor::shape);
+    let sum = |terms: Vec<f64>| {
+        let scale = Tensor::from_vec(shape, terms.iter().map(|v| v.abs()).collect());
+        (Tensor::from_vec(shape, terms), Rounding::Within { family: Family::Arithmetic, scale, terms: 1 })
+    };
+    let whole = |alone| (Tensor::from_vec(shape, x.iter().map(|v| v.round() as i64).collect()), Rounding::Decision(alone));
+    let moved = || inputs.first().map_or_else(|| floats(&[0.0]), wide);
+    Ok(match op {
+        "Double" => vec![sum(x.iter().map(|v| 2.0 * v).collect())],
+        "Add" => vec![sum((0..x.len()).map(|i| inputs.iter().map(|t| t.to_f64()[i]).sum()).collect())],
+        "Round" | "QuantizeLinear" => vec![whole(Alone::Function)],
+        "Blurred" => vec![whole(Alone::Rounds)],
+        "NonMaxSuppression" => vec![whole(Alone::Order)],
+        "Both" => vec![sum(x.iter().map(|v| 2.0 * v).collect()), whole(Alone::Function)],
+        "Largest" => vec![(Tensor::from_vec(&[1], vec![x.iter().copied().fold(f64::MIN, f64::max)]), Rounding::Selection(Alone::Rounds))],
+        "Identity" | "Reshape" | "Transpose" | "Cast" => vec![(moved(), Rounding::Exact)],
+        _ => return Err(Error::failed(format!("no operator {op}"))),
+    })
+}
+
+fn wide(t: &Tensor) -> Tensor {
+    if t.dtype().is_float() { Tensor::from_vec(t.shape(), t.to_f64()) } else { t.clone() }
+}
+
+impl Judge for Paper {
+    fn graph(&self) -> &Graph {
+        &self.0
+    }
+
+    fn eval(&mut self, step: usize, feed: Feed) -> Result<Vec<Tensor>> {
+        let given = give(self.0.steps[step].op(), &self.taken(step, feed)?)?;
+        Ok(given.into_iter().map(|(value, _)| value).collect())
+    }
+
+    fn decides(&self, step: usize) -> bool {
+        ["Round", "QuantizeLinear", "Blurred", "NonMaxSuppression", "Both", "Refuses"].contains(&self.0.steps[step].op())
+    }
+
+    fn selects(&self, step: usize) -> bool {
+        self.0.steps[step].op() == "Largest"
+    }
+
+    fn rounding(&mut self, step: usize, feed: Feed, _outputs: &[Tensor]) -> Result<Vec<Rounding>> {
+        let given = give(self.0.steps[step].op(), &self.taken(step, feed)?)?;
+        Ok(given.into_iter().map(|(_, rounding)| rounding).collect())
+    }
+
+    /// The distance of the first input from the half that lies between two whole numbers.
+    fn margin(&mut self, step: usize, feed: Feed, index: usize, reference: &Tensor, candidate: &Tensor) -> Result<Option<f64>> {
+        let x = self.taken(step, feed)?.remove(0).to_f64();
+        let blur = match (self.0.steps[step].op(), index) {
+            ("Round" | "QuantizeLinear", 0) | ("Both", 1) => 0.0,
+            ("Blurred", 0) => 0.01,
+            ("NonMaxSuppression", 0) => return Ok(Some(f64::INFINITY)),
+            _ => return Ok(None),
+        };
+        let sides = reference.to_f64().into_iter().zip(candidate.to_f64());
+        let border = |v: f64| ((v - v.floor() - 0.5).abs() - blur).max(0.0);
+        let differing: Vec<f64> = x.into_iter().zip(sides).filter(|(_, (r, c))| r != c).map(|(v, _)| v).collect();
+        let told = !differing.iter().any(|v| v.is_nan());
+        Ok(Some(if told { differing.into_iter().map(border).fold(0.0, f64::max) } else { f64::NAN }))
+    }
+}
+
+/// A side that is asked for nothing: it computes, or was recorded with these digests of its inputs.
+pub struct Side {
+    pub live: bool,
+    pub recorded: BTreeMap<String, String>,
+    pub leftovers: Vec<String>,
+}
+
+impl Session for Side {
+    fn eval(&mut self, _: &[usize], _: Link, _: Feed) -> Result<Vec<Vec<Output>>> {
+        Err(Error::failed("nothing is computed on paper"))
+    }
+
+    fn can_isolate(&self) -> bool {
+        self.live
+    }
+
+    fn recorded_inputs(&self) -> BTreeMap<String, String> {
+        self.recorded.clone()
+    }
+
+    fn leftovers(&self) -> Vec<String> {
+        self.leftovers.clone()
+    }
+}
+
+/// Both sides on paper, live or recorded, with the f64 judge.
+pub fn bench<'a>(graph: &'a Arc<Graph>, inputs: &'a IndexMap<String, Tensor>, live: [bool; 2]) -> Bench<'a> {
+    let [reference, candidate] = live.map(|live| Box::new(Side { live, recorded: BTreeMap::new(), leftovers: vec![] }) as Box<dyn Session>);
+    Bench {
+        graph,
+        inputs,
+        reference,
+        candidate,
+        judge: Some(Box::new(Paper(graph.clone()))),
+        stated: None,
+        kinship: Kinship::default(),
+        controls: vec![],
+        faulty: vec![],
+        golden: None,
+        record: None,
+        lacking: Lacking::default(),
+    }
+}
