@@ -7,7 +7,7 @@ use crate::pass::bench::{Bench, Opened};
 use crate::pass::conclude::{Found, conclude};
 use crate::pass::given::Given;
 use crate::pass::lacking::Lacking;
-use crate::pass::{Watch, accumulated, context, floors, inputs, layers, memory, quantised, training, unobserved, witness};
+use crate::pass::{Watch, accumulated, context, floors, inputs, layers, memory, quantised, training, undecided, unobserved, witness};
 use crate::run::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
@@ -49,6 +49,7 @@ fn walk(
     let floors = floors::run(&mut bench, &layers, &wholes, scenario.seed, watch)?;
     clock.lap("noise");
     accumulated::settle(&mut layers, &floors, &given.graph);
+    undecided::settle(&mut bench, &given.plan, &mut layers, scenario.seed, watch)?;
     let limits = context::Limits { floors: &floors, stated: bench.stated.as_ref() };
     let context = if scenario.runs(Stage::Inputs) { context::missing(&given, &layers, &limits, engines)? } else { vec![] };
     let mut witnessed = witness::settle(std::mem::take(&mut layers.witnessed), &floors);

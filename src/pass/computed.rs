@@ -59,8 +59,11 @@ pub fn both(bench: &mut Bench, piece: &[usize], own: [&Values; 2]) -> Result<Com
 fn nobody(bench: &Bench, piece: &[usize]) -> Piece {
     let none = |step: &usize| {
         let the_step = &bench.graph.steps[*step];
-        let why = bench.lacking.why(*step, the_step.op()).map_or("neither side computes it".to_string(), |why| why.to_string());
-        vec![Err(why); the_step.outputs.len()]
+        let says = match bench.lacking.first_refusal(*step) {
+            Some(says) => format!("neither side computes it: {says}"),
+            None => "neither side computes it".to_string(),
+        };
+        vec![Err(says); the_step.outputs.len()]
     };
     piece.iter().map(none).collect()
 }

@@ -68,7 +68,9 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
         }
         let isolated = seen.isolated(bench)?;
         let pending = seen.pending(bench)?;
-        let mut result = result(graph, step, k, walked.reference[k].as_ref().ok(), isolated, walked.repeat.clone(), walked.own_r);
+        // What the reference lacks is described by what the candidate has.
+        let held = walked.reference[k].as_ref().or(walked.candidate[k].as_ref()).ok();
+        let mut result = result(graph, step, k, held, isolated, walked.repeat.clone(), walked.own_r);
         if let (true, Some(inside)) = (result.isolated.over(), &mut result.inside) {
             inside.turn = seen.turn(bench)?;
         }
@@ -224,7 +226,7 @@ fn result(
     graph: &Graph,
     step: usize,
     output: usize,
-    reference: Option<&Tensor>,
+    held: Option<&Tensor>,
     isolated: Isolated,
     repeat_noise: Option<String>,
     own_r: &Values,
@@ -233,7 +235,7 @@ fn result(
     let node = &the_step.nodes[0];
     let fed: Vec<Option<Tensor>> = node.inputs.iter().map(|n| graph.weights.get(n).cloned().or_else(|| own_r.get(n))).collect();
     let shapes: Vec<Option<&[usize]>> = fed.iter().map(|t| t.as_ref().map(Tensor::shape)).collect();
-    let shape = reference.map_or(vec![], |t| t.shape().to_vec());
+    let shape = held.map_or(vec![], |t| t.shape().to_vec());
     let name = &the_step.outputs[output];
     let inner = graph.bodies.seen.get(name);
     TensorResult {
@@ -242,7 +244,7 @@ fn result(
         op: inner.map_or(the_step.op(), |i| &i.op).to_string(),
         inside: inner.map(|_| Inside { step: the_step.name.clone(), op: the_step.op().to_string(), turn: None }),
         step,
-        dtype: reference.map(Tensor::dtype),
+        dtype: held.map(Tensor::dtype),
         macs: if output == 0 { cost::macs(node, &shapes, &shape).unwrap_or(0) } else { 0 },
         shape,
         // Replaced when the floors are known.
@@ -331,7 +333,7 @@ mod tests {
     }
 
     fn lacks(bench: &mut Bench) {
-        bench.lacking = Lacking { steps: [0].into(), reference: false, candidate: true };
+        bench.lacking = Lacking { steps: [0].into(), candidate: true, ..Lacking::default() };
     }
 
     fn missing() -> Vec<Output> {
@@ -378,7 +380,11 @@ mod tests {
         let borrowed = Some(Why::Borrowed { op: "Double".into() });
         for (says, walk, want) in [
             ("judged both ways", two(), [None, None]),
-            ("without a shadow", Walk { bench: no_shadow, ..two() }, [None, not_tested("own fault not tested: no shadow")]),
+            (
+                "without a shadow",
+                Walk { bench: no_shadow, ..two() },
+                [None, not_tested("own fault not tested: no f64 shadow takes these inputs")],
+            ),
             ("lent", Walk { bench: &lacks, alone: None, ..two() }, [borrowed.clone(), borrowed]),
             ("refused alone", Walk { alone: Some(refused()), ..two() }, [None, not_tested("it refuses")]),
             (
@@ -425,12 +431,15 @@ mod tests {
     }
 
     #[test]
-    fn f64_is_not_asked_for_what_it_lacks_and_a_refusal_is_an_error_unless_the_inputs_were_recorded() {
+    fn f64_is_not_asked_for_what_it_lacks_and_what_it_refuses_is_not_tested_whoever_the_sides_are() {
         let refuses = || walk("Refuses x -> y", &[floats(&[2.0])]);
-        assert!(refuses().run().is_err());
+        assert_eq!(refuses().why(), [None, not_tested("own fault not tested: no f64 shadow takes these inputs")]);
         let borrowed = Some(Why::Borrowed { op: "Refuses".into() });
         assert_eq!(Walk { bench: &lacks, alone: None, ..refuses() }.why(), [borrowed.clone(), borrowed]);
-        assert_eq!(Walk { live: [false, true], ..refuses() }.why(), [None, not_tested("own fault not tested: no shadow")]);
+        assert_eq!(
+            Walk { live: [false, true], ..refuses() }.why(),
+            [None, not_tested("own fault not tested: no f64 shadow takes these inputs")]
+        );
         let by_weight = Walk { own: [vec![], vec![]], ..walk("Double w -> y", &[floats(&[2.0])]) };
         assert!(matches!(by_weight.isolated(), Isolated::Bounded { .. }), "a weight is at hand on either side");
     }

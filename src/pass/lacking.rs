@@ -19,7 +19,7 @@ pub struct Lacking {
     pub reference: bool,
     pub candidate: bool,
     /// What the engines of the reference and of the candidate say of steps that they refuse.
-    refused: [BTreeMap<usize, Error>; 2],
+    pub(super) refused: [BTreeMap<usize, Error>; 2],
 }
 
 impl Lacking {
@@ -57,6 +57,11 @@ impl Lacking {
     /// What the reference (0) or the candidate (1) refuses first.
     pub fn first_refused(&self, side: usize) -> Option<Why> {
         self.refused[side].values().next().map(|says| of(side, says))
+    }
+
+    /// What the first side that refuses this step says.
+    pub fn first_refusal(&self, step: usize) -> Option<&str> {
+        self.refused.iter().find_map(|of| of.get(&step)).map(|says| says.message.as_str())
     }
 
     /// Why an output of the step, which is of operator `op`, is nobody's own, where it is not.

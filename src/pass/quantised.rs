@@ -1,15 +1,13 @@
 //! quantised: what the deployed session of a quantised model may differ by, in quantisation steps.
 //!
 //! Where a number lies within R spreads of the border between two steps, an optimiser may move it across, and what lies behind goes along. So the
-//! f64 graph is walked again with its quantisers free: each takes inputs that are moved by R spreads, up in one run and down in the next, so that
-//! every number that rounding can bring across its border is across it in one of two runs.
+//! f64 graph is walked again with its quantisers free.
 
 use super::bench::Bench;
 use super::layers::Layers;
-use super::noise::{self, Free};
-use super::{Watch, plan};
+use super::{Watch, freed};
 use crate::error::Result;
-use crate::floor::noise::{Floor, MOST_RUNS};
+use crate::floor::noise::Floor;
 use crate::graph::Graph;
 use crate::subject::Judge;
 use crate::tensor::DType;
@@ -43,25 +41,16 @@ fn free(graph: &Graph, judge: &dyn Judge, dtypes: &HashMap<String, DType>, lacki
 
 /// The floors of `wanted` (with sizes), which are over those that hold the quantisers; nothing where none lies in front.
 pub fn stepped(bench: &mut Bench, layers: &Layers, wanted: &HashMap<String, usize>, seed: u64, watch: &mut dyn Watch) -> Result<Stepped> {
-    let Some(judge) = bench.judge.as_mut().filter(|_| !wanted.is_empty()) else { return Ok(Stepped::default()) };
+    let Some(judge) = bench.judge.as_ref().filter(|_| !wanted.is_empty()) else { return Ok(Stepped::default()) };
     let (graph, dtypes) = (bench.graph, layers.dtypes());
     let names: Vec<String> = wanted.keys().cloned().collect();
     let front = graph.ancestors(&names).unwrap_or_default();
     let mut steps = free(graph, &**judge, &dtypes, &bench.lacking.steps);
     steps.retain(|i| front.contains(i));
-    let known = plan::known(graph);
-    let sizes: HashMap<&str, usize> = layers.results.iter().map(|r| (r.name.as_str(), r.shape.iter().product())).collect();
-    let moved = steps.iter().filter_map(|i| graph.steps[*i].inputs.first()).filter(|n| !known.contains(n.as_str()));
-    let moved: HashMap<String, usize> = moved.map(|n| (n.clone(), sizes.get(n.as_str()).copied().unwrap_or(usize::MAX))).collect();
-    if moved.is_empty() {
+    let floors = freed::floors(bench, layers, (&steps, wanted), seed, watch)?;
+    if floors.is_empty() {
         return Ok(Stepped::default());
     }
-    let replay = &layers.replay;
-    let (inputs, by_row) = (bench.inputs, &HashSet::new());
-    let mut task = noise::Task { graph, inputs, replay, wanted: &moved, by_row, dtypes: &dtypes, seed, free: None };
-    let spreads = noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)?;
-    (task.wanted, task.free) = (wanted, Some(Free { steps: &steps, spreads: &spreads }));
-    let floors = noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)?;
     Ok(Stepped { floors, steps })
 }
 

@@ -63,6 +63,11 @@ fn converted(call: &Call, from: &Value, to: Target) -> Result<Value> {
         other => return Err(Error::usage(format!("attribute 'round_mode' should be up, down or nearest, is '{other}'"))),
     };
     match (from, to) {
+        (Value::Marked(Mark::U64, t), Target::Torch(kind)) if is_float(kind) => unsigned(t, kind).map(Value::Tensor),
+        (Value::Marked(Mark::U64, t), Target::Marked(mark @ Mark::Narrow(_))) => {
+            marked(&unsigned(t, Kind::Float)?, mark, beyond, mode).map(|t| Value::Marked(mark, t))
+        }
+        (Value::Marked(Mark::U64, t), Target::Strings) => Ok(Value::Strings(t.size(), numbers(t)?.iter().map(u64::to_string).collect())),
         (Value::Strings(shape, all), Target::Torch(kind)) => parsed(all, shape, kind).map(Value::Tensor),
         (Value::Strings(..), Target::Strings) => Ok(from.clone()),
         (Value::Tensor(t) | Value::Marked(_, t), Target::Strings) => printed(t),
@@ -70,6 +75,26 @@ fn converted(call: &Call, from: &Value, to: Target) -> Result<Value> {
         (Value::Tensor(t) | Value::Marked(_, t), Target::Torch(kind)) => done(|| t.f_to_kind(kind)).map(Value::Tensor),
         (Value::Tensor(t) | Value::Marked(_, t), Target::Marked(mark)) => marked(t, mark, beyond, mode).map(|t| Value::Marked(mark, t)),
         (other, _) => Err(Error::usage(format!("{} cannot be cast", other.describe()))),
+    }
+}
+
+fn is_float(kind: Kind) -> bool {
+    matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16)
+}
+
+/// The numbers for which the bits of `t` stand as u64: from 2^63 on they are below zero there.
+fn numbers(t: &Tensor) -> Result<Vec<u64>> {
+    let bits: Vec<i64> = done(|| Vec::<i64>::try_from(t.f_contiguous()?.f_reshape([-1])?))?;
+    Ok(bits.into_iter().map(|b| b as u64).collect())
+}
+
+/// The same in a dtype of floats.
+fn unsigned(t: &Tensor, kind: Kind) -> Result<Tensor> {
+    let numbers = numbers(t)?.into_iter();
+    // Straight to single precision: by way of f64 it would be rounded twice.
+    match kind {
+        Kind::Double => done(|| Tensor::f_from_slice(&numbers.map(|n| n as f64).collect::<Vec<f64>>())?.f_reshape(t.size())),
+        kind => done(|| Tensor::f_from_slice(&numbers.map(|n| n as f32).collect::<Vec<f32>>())?.f_to_kind(kind)?.f_reshape(t.size())),
     }
 }
 
@@ -97,7 +122,7 @@ fn parsed(all: &[String], shape: &[i64], kind: Kind) -> Result<Tensor> {
         text.parse::<f64>().map_err(|_| Error::usage(format!("'{}' is no number", parity::error::printable(text))))
     };
     let integers: Option<Vec<i64>> = all.iter().map(|s| s.trim().parse().ok()).collect();
-    match integers.filter(|_| !matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16)) {
+    match integers.filter(|_| !is_float(kind)) {
         Some(integers) => done(|| Tensor::f_from_slice(&integers)?.f_to_kind(kind)?.f_reshape(shape)),
         None => {
             let numbers = all.iter().map(number).collect::<Result<Vec<f64>>>()?;
@@ -250,7 +275,7 @@ mod tests {
     }
 
     /// Numbers in `from` that `to` can hold: beyond that C++ and the standard say nothing.
-    fn numbers(from: DType, to: DType, shape: &[usize], seed: u64) -> Tensor {
+    fn held_by(from: DType, to: DType, shape: &[usize], seed: u64) -> Tensor {
         let unsigned = |d: DType| matches!(d, DType::Bool | DType::U8 | DType::U16 | DType::U32 | DType::U64);
         let low = if unsigned(from) || unsigned(to) { 0.0 } else { -100.0 };
         let x = random(shape, seed, low, 100.0);
@@ -265,13 +290,20 @@ mod tests {
         #![proptest_config(cases(192))]
         #[test]
         fn every_dtype_goes_to_every_other_alike(from in any_dtype(), to in any_dtype(), shape in prop::collection::vec(0usize..6, 0..4), seed: u64) {
-            Case::new("Cast", 19).with(numbers(from, to, &shape, seed)).int("to", to.onnx() as i64).check();
-            Case::new("CastLike", 19).with(numbers(from, to, &shape, seed)).with(cast(&i64s(&[1]), to)).check();
+            Case::new("Cast", 19).with(held_by(from, to, &shape, seed)).int("to", to.onnx() as i64).check();
+            Case::new("CastLike", 19).with(held_by(from, to, &shape, seed)).with(cast(&i64s(&[1]), to)).check();
         }
 
         #[test]
         fn whatever_bits_a_float_has_narrower_floats_agree(from in prop::sample::select(vec![DType::F32, DType::F16, DType::BF16, DType::F64]), to in prop::sample::select(vec![DType::F32, DType::F16, DType::BF16, DType::F64]), n in 1usize..40, seed: u64) {
             Case::new("Cast", 19).int("to", to.onnx() as i64).check_on(&[Value::Tensor(bits(from, &[n], seed))]);
+        }
+
+        #[test]
+        fn unsigned_numbers_beyond_the_signed_ones_are_floats_and_text_alike(to in prop::sample::select(vec![DType::F32, DType::F64]), n in 1usize..40, seed: u64) {
+            let x = Value::Tensor(bits(DType::U64, &[n], seed));
+            Case::new("Cast", 19).int("to", to.onnx() as i64).check_on(std::slice::from_ref(&x));
+            Case::new("Cast", 19).int("to", 8).check_on(&[x]);
         }
 
         #[test]
