@@ -197,6 +197,7 @@ mod tests {
                 regions: &Regions::default(),
                 tensors: &self.tensors,
                 known: 3,
+                shown: &[],
                 outputs: [&outputs[0], &outputs[1]],
                 unobserved: &self.unobserved,
                 stages: &self.stages,

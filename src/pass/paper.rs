@@ -3,6 +3,7 @@
 use super::bench::Bench;
 use super::isolated::Kinship;
 use super::lacking::Lacking;
+use super::third::Third;
 use super::values::Values;
 use crate::error::{Error, Result};
 use crate::floor::{Alone, Family, Rounding};
@@ -179,5 +180,7 @@ pub fn bench<'a>(graph: &'a Arc<Graph>, inputs: &'a IndexMap<String, Tensor>, li
         golden: None,
         record: None,
         lacking: Lacking::default(),
+        third: Third::Nobody,
+        threads: 1,
     }
 }
