@@ -158,6 +158,7 @@ mod tests {
         unobserved: Vec<Unobserved>,
         stages: Stages,
         golden: Option<Golden>,
+        shown: [Shown; 2],
     }
 
     impl Run<'_> {
@@ -166,7 +167,8 @@ mod tests {
             let mut scenario = parse(&format!("format = 1\nmodel = \"m.onnx\"\n{}", self.scenario)).unwrap();
             let nodes = ["n0: Double x -> t0", "n1: Add t0 w -> t1"];
             let mut graph = paper::graph(&["x"], &nodes, &["t1", "loss.total", "total"]);
-            std::sync::Arc::make_mut(&mut graph).weights.insert("w".into(), floats(&[1.0, f32::INFINITY]));
+            let weights = [("w", floats(&[1.0, f32::INFINITY])), ("count", integers(&[1])), ("none", floats(&[]))];
+            std::sync::Arc::make_mut(&mut graph).weights.extend(named(weights.into()));
             let plan = Plan::of(&graph, &scenario).unwrap();
             scenario.training = self.training;
             let inputs = self.inputs.into_iter().map(|(n, t)| (n.to_string(), t)).collect();
@@ -197,7 +199,7 @@ mod tests {
                 regions: &Regions::default(),
                 tensors: &self.tensors,
                 known: 3,
-                shown: &[],
+                shown: &self.shown,
                 outputs: [&outputs[0], &outputs[1]],
                 unobserved: &self.unobserved,
                 stages: &self.stages,
@@ -223,6 +225,7 @@ mod tests {
             unobserved: vec![],
             stages: Stages::default(),
             golden: None,
+            shown: Default::default(),
         }
     }
 
@@ -232,6 +235,17 @@ mod tests {
         assert_eq!((verdict.outcome, verdict.first()), (Outcome::Agree, None));
         assert_eq!((ledger.tensors, ledger.both_ways, ledger.known, ledger.outputs), (2, 2, 3, 1));
         assert!(ledger.unjudged.is_empty() && ledger.abstained.is_empty(), "{ledger:?}");
+    }
+
+    #[test]
+    fn a_weight_that_moves_no_output_is_named_where_the_whole_graph_was_walked() {
+        let deaf = |deaf: &[usize], scenario| {
+            let shown = [Shown::default(), Shown { deaf: deaf.to_vec(), ..Default::default() }];
+            Run { shown, scenario, ..run() }.conclude().1.unexercised.weights
+        };
+        assert_eq!(deaf(&[1], ""), ["w"], "no integers, and nothing without elements");
+        assert!(deaf(&[0], "").is_empty());
+        assert!(deaf(&[1], "[limit]\nonly = [\"t1\"]").is_empty());
     }
 
     #[test]

@@ -254,13 +254,17 @@ fn result(
 
 #[cfg(test)]
 mod tests {
+    use super::super::isolated::Kinship;
     use super::super::lacking::Lacking;
     use super::super::paper::{self, floats, integers};
+    use super::super::third::Third;
     use super::*;
     use crate::compare::Tolerance;
+    use crate::error::Error;
+    use crate::graph::cut::Link;
     use crate::graph::observe::Inner;
     use crate::scenario::load::parse;
-    use crate::verdict::Side;
+    use crate::subject::Session;
     use indexmap::IndexMap;
     use std::sync::Arc;
 
@@ -466,6 +470,34 @@ mod tests {
         assert_eq!(side([1.0, 3.0], [2.0, 2.0]), Some(Side::Candidate));
         assert_eq!(side([1.0, 1.0], [3.0, 2.0]), Some(Side::Reference));
         assert_eq!(side([1.0, 1.0], [3.0, 3.0]), Some(Side::Both));
+    }
+
+    /// A third engine that doubles one number, and refuses any other.
+    struct Doubles(f32);
+
+    impl Session for Doubles {
+        fn eval(&mut self, _: &[usize], _: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
+            let fed = feed("x").is_some_and(|x| x.bytes() == floats(&[self.0]).bytes());
+            if fed { Ok(vec![vec![Ok(floats(&[2.0 * self.0]))]]) } else { Err(Error::failed("another input")) }
+        }
+    }
+
+    #[test]
+    fn where_a_recording_stands_against_libtorch_and_f64_a_third_engine_is_asked_on_the_inputs_of_the_recording() {
+        let side = |y: [f32; 2], [reference, candidate]: [bool; 2], knows: f32| {
+            let own = [1.0, 5.0].map(|x| vec![("x", floats(&[x]))]);
+            let gave = y.map(|y| vec![Ok(floats(&[y]))]);
+            let bench: &dyn Fn(&mut Bench) = &|b| {
+                b.kinship = Kinship { reference, candidate };
+                b.third = Third::Open(Box::new(Doubles(knows)));
+            };
+            Walk { live: [false; 2], own, gave, alone: None, bench, ..walk("Double x -> y", &[floats(&[2.0])]) }.isolated().side()
+        };
+        assert_eq!(side([3.0, 10.0], [false, true], 1.0), Some(Side::Reference));
+        assert_eq!(side([3.0, 10.0], [false, true], 5.0), Some(Side::ReferenceOrShadow), "asked on the reference's, it refuses");
+        assert_eq!(side([2.0, 9.0], [true, false], 5.0), Some(Side::Candidate));
+        assert_eq!(side([2.0, 9.0], [true, false], 1.0), Some(Side::CandidateOrShadow));
+        assert_eq!(side([2.0, 10.0], [true, false], 1.0), None);
     }
 
     #[test]
