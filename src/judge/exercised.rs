@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn what_an_output_does_not_depend_on_is_told_from_the_values_and_one_element_that_does_is_enough() {
-        let table: [(&str, &[&[f32]], &[f32], &[usize]); 24] = [
+        // The operator, its inputs, its output, and the inputs that it is deaf to.
+        type Row<'a> = (&'a str, &'a [&'a [f32]], &'a [f32], &'a [usize]);
+        let table: [Row; 24] = [
             ("Mul", &[&[0.0, 0.0], &[1.0, 2.0]], &[0.0, 0.0], &[1]),
             ("Mul", &[&[0.0, 1.0], &[1.0, 2.0]], &[0.0, 2.0], &[]),
             ("MatMul", &[&[1.0, 2.0], &[0.0, -0.0]], &[0.0, 0.0], &[0]),

@@ -287,8 +287,16 @@ mod tests {
     fn walk<'a>(node: &'a str, gave: &[Tensor]) -> Walk<'a> {
         let outputs = || gave.iter().map(|t| Ok(t.clone())).collect::<Vec<Output>>();
         let x = || vec![("x", floats(&[1.0]))];
-        let (graph, bench): (&dyn Fn(&mut Graph), &dyn Fn(&mut Bench)) = (&|_| (), &|_| ());
-        Walk { node, live: [true; 2], own: [x(), x()], gave: [outputs(), outputs()], alone: Some(outputs()), graph, bench, scenario: "" }
+        Walk {
+            node,
+            live: [true; 2],
+            own: [x(), x()],
+            gave: [outputs(), outputs()],
+            alone: Some(outputs()),
+            graph: &|_| (),
+            bench: &|_| (),
+            scenario: "",
+        }
     }
 
     impl Walk<'_> {
