@@ -506,6 +506,15 @@ mod tests {
         assert_eq!(side([2.0, 9.0], [true, false], 5.0), Some(Side::Candidate));
         assert_eq!(side([2.0, 9.0], [true, false], 1.0), Some(Side::CandidateOrShadow));
         assert_eq!(side([2.0, 10.0], [true, false], 1.0), None);
+        let live = |y: [f32; 2], [reference, candidate]: [bool; 2]| {
+            let bench: &dyn Fn(&mut Bench) = &|b| {
+                b.kinship = Kinship { reference, candidate };
+                b.third = Third::Open(Box::new(Doubles(1.0)));
+            };
+            Walk { bench, alone: Some(vec![Ok(floats(&[y[1]]))]), ..walk("Double x -> y", &[floats(&[y[0]])]) }.isolated().side()
+        };
+        assert_eq!(live([3.0, 2.0], [false, true]), Some(Side::ReferenceOrShadow), "a reference that computes is no recording");
+        assert_eq!(live([2.0, 3.0], [true, false]), Some(Side::CandidateOrShadow));
     }
 
     #[test]
