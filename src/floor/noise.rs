@@ -62,6 +62,12 @@ impl Floor {
         self.runs += other.runs;
     }
 
+    /// The floor of runs whose noise was so many times as large, where the graph is straight: a share of what they show.
+    pub fn over(mut self, times: f64) -> Self {
+        self.max.iter_mut().chain(&mut self.rms).for_each(|spread| *spread /= times);
+        self
+    }
+
     /// Adds the deviations of one run.
     pub fn add(&mut self, run: &Channels) {
         if self.runs == 0 {
@@ -169,18 +175,26 @@ pub fn signs(seed: u64, run: u32, output: usize) -> ChaCha8Rng {
 pub struct Amplitude {
     share: f64,
     underflow: f64,
+    /// What underflow may add at most, as a share of S.
+    underflow_share: f64,
 }
 
 impl Amplitude {
     /// Of a sum of `terms` computed in `dtype`.
     pub fn of(family: Family, terms: usize, dtype: DType) -> Self {
-        Self { share: family::noise(family, terms, dtype.unit_roundoff()), underflow: terms as f64 * dtype.tiny() / R }
+        let share = family::noise(family, terms, dtype.unit_roundoff());
+        Self { share, underflow: terms as f64 * dtype.tiny() / R, underflow_share: 2.0 / R }
+    }
+
+    /// The same so many times as large.
+    pub fn times(self, by: f64) -> Self {
+        Self { share: by * self.share, underflow: by * self.underflow, underflow_share: by * self.underflow_share }
     }
 
     /// At an element with this S. Two engines round a term t that underflows to 0 or to a neighbour that is no further than 2|t|, so the K
     /// terms of a sum differ by K smallest subnormals, and never by more than 2S: where S is 0 nothing underflows.
     pub fn at(self, scale: f64) -> f64 {
-        self.share * scale + self.underflow.min(2.0 / R * scale)
+        self.share * scale + self.underflow.min(self.underflow_share * scale)
     }
 
     /// S from which on underflow adds less than half a last bit, and no noise is as small as [`UNDERFLOW`].
@@ -331,7 +345,7 @@ mod tests {
     #[test]
     fn the_noise_has_the_stated_size_random_signs_and_repeats() {
         let (y, s) = (Tensor::of(&[1000], &vec![1.0; 1000]), Tensor::of(&[1000], &vec![2.0; 1000]));
-        let quarter = Amplitude { share: 0.25, underflow: 0.0 };
+        let quarter = Amplitude { share: 0.25, underflow: 0.0, underflow_share: 0.5 };
         let run = |r| disturbed(&y, &s, quarter, &mut signs(7, r, 3)).unwrap().to_f64();
         assert!(run(0).iter().all(|v| *v == 0.5 || *v == 1.5));
         let up = run(0).iter().filter(|v| **v > 1.0).count();
@@ -366,7 +380,8 @@ mod tests {
     fn what_underflows_goes_to_zero_and_not_across_it() {
         let (y, s) = (Tensor::of(&[3], &[0.0, 1e-40, -1e-40]), Tensor::of(&[3], &[UNDERFLOW; 3]));
         for run in 0..8 {
-            let moved = disturbed(&y, &s, Amplitude { share: 1e-3, underflow: 0.0 }, &mut signs(7, run, 3)).unwrap().to_f64();
+            let moved =
+                disturbed(&y, &s, Amplitude { share: 1e-3, underflow: 0.0, underflow_share: 0.5 }, &mut signs(7, run, 3)).unwrap().to_f64();
             assert!(moved[0] >= 0.0 && moved[1] >= 0.0 && moved[2] <= 0.0, "{moved:?}");
         }
     }
@@ -412,11 +427,12 @@ mod tests {
         let table =
             [(-inf, inf, -inf), (inf, inf, inf), (nan, nan, nan), (-inf, 1.0, -inf), (nan, 1.0, nan), (1.0, inf, nan), (0.0, nan, nan)];
         let (y, s) = (table.map(|row| row.0), table.map(|row| row.1));
-        let (_, runs) = floor_of(&y, &s, Amplitude { share: 1e-3, underflow: 1e-40 });
+        let (_, runs) = floor_of(&y, &s, Amplitude { share: 1e-3, underflow: 1e-40, underflow_share: 0.5 });
         for ((y, s, want), have) in table.iter().zip(&runs[0]) {
             assert!(have == want || have.is_nan() && want.is_nan(), "{y} with S = {s}: {have}");
         }
-        let spread = |y: f64, s: f64| floor_of(&[y, 1.0], &[s, 1.0], Amplitude { share: 1e-3, underflow: 0.0 }).0.max[0];
+        let spread =
+            |y: f64, s: f64| floor_of(&[y, 1.0], &[s, 1.0], Amplitude { share: 1e-3, underflow: 0.0, underflow_share: 0.5 }).0.max[0];
         assert!([(-inf, inf), (nan, nan), (inf, 1.0)].iter().all(|(y, s)| (spread(*y, *s) - 1e-3).abs() < 1e-12), "a mask hides nothing");
         assert!(spread(1.0, inf) == inf && spread(1.0, nan) == inf);
     }

@@ -68,8 +68,7 @@ pub fn against(difference: &impl Differs, limit: Limit) -> Judgement {
         },
         (Row::Finite, Limit::Unknown(why)) => Judgement::NotJudged(Why::NoFloor(why.to_string())),
         (Row::Finite, Limit::Bound(bound)) if !bound.is_finite() => Judgement::NotJudged(Why::OpenFloor),
-        (Row::Finite, Limit::Bound(bound)) if difference.size() <= bound => Judgement::of_ratio(difference.size() / bound),
-        (Row::Finite, Limit::Bound(bound)) => Judgement::Over(if bound > 0.0 { difference.size() / bound } else { f64::INFINITY }),
+        (Row::Finite, Limit::Bound(bound)) => Judgement::of_ratio(if bound > 0.0 { difference.size() / bound } else { f64::INFINITY }),
         (Row::Finite | Row::NotFinite, Limit::Exact { proved: Some(flips) }) => Judgement::Tie(flips),
         (Row::Finite | Row::NotFinite, Limit::Exact { proved: None }) => nothing,
         (Row::Finite | Row::NotFinite, Limit::Margin { gap, bound }) => match gap <= bound {
@@ -207,6 +206,13 @@ mod tests {
             (&attributes, "attributes", Limit::Spread(&open), Judgement::Over(INF)),
             (&attributes, "attributes", exact(None), Judgement::Over(INF)),
             (&attributes, "attributes", exact(Some(1)), Judgement::Over(INF)),
+            (&finite, "finite", Limit::Bound(2.0), Judgement::Within(0.25)),
+            (&finite, "finite", Limit::Bound(0.125), Judgement::Over(4.0)),
+            (&finite, "finite", Limit::Bound(-0.0), Judgement::Over(INF)),
+            (&finite, "finite", Limit::Bound(-1.0), Judgement::Over(INF)),
+            (&finite, "finite", Limit::Bound(INF), not_judged(Why::OpenFloor)),
+            (&special, "NaN", Limit::Bound(INF), Judgement::Over(INF)),
+            (&attributes, "attributes", Limit::Bound(INF), Judgement::Over(INF)),
         ];
         for (difference, name, limit, want) in rows {
             let got = against(difference, limit);
@@ -256,6 +262,8 @@ mod tests {
             assert_eq!(against(&Flipped, Limit::Margin { gap, bound }), want, "{gap} within {bound}");
         }
         let floor = Floor { axis: None, max: vec![0.5], rms: vec![0.25], runs: 16 };
+        assert_eq!(against(&Flipped, Limit::Spread(&floor)), not_judged(Why::OpenFloor), "a flip has no size");
+        assert_eq!(against(&Flipped, Limit::Bound(1.0)), Judgement::Over(INF));
         assert_eq!(against(&Pair(1.0, 1.5), Limit::Spread(&floor)), Judgement::Within(0.5));
     }
 

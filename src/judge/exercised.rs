@@ -133,13 +133,23 @@ mod tests {
 
     #[test]
     fn what_an_output_does_not_depend_on_is_told_from_the_values_and_one_element_that_does_is_enough() {
-        let table: [(&str, &[&[f32]], &[f32], &[usize]); 16] = [
+        // The operator, its inputs, its output, and the inputs that it is deaf to.
+        type Row<'a> = (&'a str, &'a [&'a [f32]], &'a [f32], &'a [usize]);
+        let table: [Row; 24] = [
             ("Mul", &[&[0.0, 0.0], &[1.0, 2.0]], &[0.0, 0.0], &[1]),
             ("Mul", &[&[0.0, 1.0], &[1.0, 2.0]], &[0.0, 2.0], &[]),
             ("MatMul", &[&[1.0, 2.0], &[0.0, -0.0]], &[0.0, 0.0], &[0]),
             ("Conv", &[&[0.0], &[0.0]], &[0.0], &[0, 1]),
             ("Div", &[&[0.0, 0.0], &[1.0, 2.0]], &[0.0, 0.0], &[1]),
+            ("Mul", &[&[], &[]], &[], &[]),
+            ("Div", &[&[1.0, 2.0], &[1.0, 2.0]], &[1.0, 1.0], &[]),
             ("Add", &[&[0.0, 0.0], &[1.0, 2.0]], &[1.0, 2.0], &[]),
+            ("Shape", &[&[1.0, 2.0]], &[2.0], &[0]),
+            ("Relu", &[&[]], &[], &[]),
+            ("Clip", &[&[]], &[], &[]),
+            ("HardSigmoid", &[&[-9.0, 0.0]], &[0.0, 0.5], &[]),
+            ("HardSwish", &[&[-9.0, 4.0]], &[0.0, 4.0], &[]),
+            ("ThresholdedRelu", &[&[0.5]], &[0.0], &[0]),
             ("Relu", &[&[-1.0, -2.0]], &[0.0, 0.0], &[0]),
             ("Relu", &[&[-1.0, 0.0]], &[0.0, 0.0], &[]),
             ("Relu", &[&[-1.0, f32::NAN]], &[0.0, f32::NAN], &[]),
@@ -167,6 +177,7 @@ mod tests {
         ] {
             assert_eq!(of(op, &[&x], &y).idle, idle, "{op} of {x:?}");
         }
+        assert!(!of("Relu", &[&[]], &[]).idle, "there was nothing to cut");
         let x = Tensor::of(&[3], &[1f32, 2.0, 3.0]);
         for (decides, y, constant) in
             [(true, vec![1i64, 1, 1], true), (true, vec![1, 0, 1], false), (false, vec![1, 1, 1], false), (true, vec![1], false)]
@@ -193,5 +204,23 @@ mod tests {
         assert_eq!(of(Default::default()), ["unused"]);
         assert_eq!(of([vec![], vec![0], vec![1], vec![], vec![]]), ["shut", "behind", "unused"]);
         assert_eq!(of([vec![], vec![0], vec![], vec![], vec![]]), ["shut", "unused"]);
+    }
+
+    #[test]
+    fn cuts_and_decisions_are_named_unless_no_input_decides_them() {
+        let steps = ["a", "b", "c", "d"].map(|name| step("Clip", &["x"], name));
+        let (idle, constant) = (Shown { idle: true, ..Default::default() }, Shown { constant: true, ..Default::default() });
+        let shown = [idle.clone(), constant.clone(), idle, constant];
+        let found = unexercised(&steps, &[], &[], &shown, &HashSet::from([2, 3]));
+        assert_eq!((found.cuts, found.decisions), (vec!["a".to_string()], vec!["b".to_string()]));
+    }
+
+    #[test]
+    fn all_was_exercised_only_where_nothing_is_named() {
+        let named = || vec!["n".to_string()];
+        assert!(Unexercised::default().is_empty());
+        assert!(!Unexercised { weights: named(), ..Default::default() }.is_empty());
+        assert!(!Unexercised { cuts: named(), ..Default::default() }.is_empty());
+        assert!(!Unexercised { decisions: named(), ..Default::default() }.is_empty());
     }
 }

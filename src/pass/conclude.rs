@@ -3,7 +3,6 @@
 use super::bench::Bench;
 use super::given::Given;
 use super::inputs;
-use crate::graph::Graph;
 use crate::judge::alive;
 use crate::judge::exercised::{self, Shown, Unexercised};
 use crate::scenario::training::{ASSIGNED, LOSSES};
@@ -41,7 +40,7 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     let recorded = sessions.iter().map(|s| s.recorded_inputs()).chain(golden.iter().map(|g| g.facts.inputs.clone()));
     let blamed = recorded.filter(|_| scenario.runs(Stage::Inputs)).flat_map(|r| inputs::mismatches(&r, records));
     let blamed = blamed.chain(found.context.clone()).collect();
-    let ancestry = ancestry(graph);
+    let ancestry = Ancestry::of(graph);
     let mut verdict = decide(found.tensors, &ancestry, found.unobserved, blamed);
     verdict.born = alive::born(found.tensors, &ancestry, &|step, special| fed(found.given, step, special));
     let asked: Vec<Stage> = Stage::ALL.into_iter().filter(|s| scenario.runs(*s)).collect();
@@ -123,11 +122,6 @@ fn only_inputs(verdict: &mut Verdict, ledger: &mut Ledger, inputs: usize, proved
     }
 }
 
-fn ancestry(graph: &Graph) -> Ancestry {
-    let producers = graph.producers();
-    Ancestry(graph.steps.iter().map(|s| s.inputs.iter().filter_map(|n| producers.get(n.as_str()).copied()).collect()).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::inputs::records;
@@ -136,6 +130,7 @@ mod tests {
     use super::*;
     use crate::digest;
     use crate::golden::{Golden, Held, Value};
+    use crate::graph::Graph;
     use crate::scenario::load::parse;
     use crate::scenario::training::Training;
     use crate::stage::golden::{Report, Witnessed};
@@ -158,6 +153,7 @@ mod tests {
         unobserved: Vec<Unobserved>,
         stages: Stages,
         golden: Option<Golden>,
+        shown: [Shown; 2],
     }
 
     impl Run<'_> {
@@ -166,7 +162,8 @@ mod tests {
             let mut scenario = parse(&format!("format = 1\nmodel = \"m.onnx\"\n{}", self.scenario)).unwrap();
             let nodes = ["n0: Double x -> t0", "n1: Add t0 w -> t1"];
             let mut graph = paper::graph(&["x"], &nodes, &["t1", "loss.total", "total"]);
-            std::sync::Arc::make_mut(&mut graph).weights.insert("w".into(), floats(&[1.0, f32::INFINITY]));
+            let weights = [("w", floats(&[1.0, f32::INFINITY])), ("count", integers(&[1])), ("none", floats(&[]))];
+            std::sync::Arc::make_mut(&mut graph).weights.extend(named(weights.into()));
             let plan = Plan::of(&graph, &scenario).unwrap();
             scenario.training = self.training;
             let inputs = self.inputs.into_iter().map(|(n, t)| (n.to_string(), t)).collect();
@@ -197,7 +194,7 @@ mod tests {
                 regions: &Regions::default(),
                 tensors: &self.tensors,
                 known: 3,
-                shown: &[],
+                shown: &self.shown,
                 outputs: [&outputs[0], &outputs[1]],
                 unobserved: &self.unobserved,
                 stages: &self.stages,
@@ -223,6 +220,7 @@ mod tests {
             unobserved: vec![],
             stages: Stages::default(),
             golden: None,
+            shown: Default::default(),
         }
     }
 
@@ -232,6 +230,17 @@ mod tests {
         assert_eq!((verdict.outcome, verdict.first()), (Outcome::Agree, None));
         assert_eq!((ledger.tensors, ledger.both_ways, ledger.known, ledger.outputs), (2, 2, 3, 1));
         assert!(ledger.unjudged.is_empty() && ledger.abstained.is_empty(), "{ledger:?}");
+    }
+
+    #[test]
+    fn a_weight_that_moves_no_output_is_named_where_the_whole_graph_was_walked() {
+        let deaf = |deaf: &[usize], scenario| {
+            let shown = [Shown::default(), Shown { deaf: deaf.to_vec(), ..Default::default() }];
+            Run { shown, scenario, ..run() }.conclude().1.unexercised.weights
+        };
+        assert_eq!(deaf(&[1], ""), ["w"], "no integers, and nothing without elements");
+        assert!(deaf(&[0], "").is_empty());
+        assert!(deaf(&[1], "[limit]\nonly = [\"t1\"]").is_empty());
     }
 
     #[test]

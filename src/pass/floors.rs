@@ -6,10 +6,11 @@ use super::layers::{self, Layers};
 use super::unobserved::{Against, Wholes};
 use super::{Watch, noise, witness};
 use crate::error::Result;
-use crate::floor::noise::{Floor, MOST_RUNS, RUNS, runs_for};
+use crate::floor::noise::{Floor, MOST_RUNS, R, RUNS, runs_for};
 use crate::graph::Graph;
 use crate::judge::{Limit, against};
 use crate::tensor::DType;
+use crate::verdict::Ancestry;
 use std::collections::{HashMap, HashSet};
 
 /// Error / limit up to which more runs are asked whether it is a rare deviation.
@@ -33,20 +34,42 @@ pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch
         by_row: &HashSet::new(),
         dtypes: &dtypes,
         seed,
+        times: 1.0,
         free: None,
     };
-    if record {
-        return noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch);
-    }
-    let mut floors = noise::run(&task, 1..=RUNS, &mut **judge, watch)?;
-    let open = open(&wanted, &floors, layers, bench.graph, wholes);
+    let mut floors = noise::run(&task, 1..=if record { MOST_RUNS } else { RUNS }, &mut **judge, watch)?;
+    let open = if record { HashMap::new() } else { open(&wanted, &floors, layers, bench.graph, wholes) };
     if !open.is_empty() {
         task.wanted = &open;
         for (name, rest) in noise::run(&task, RUNS + 1..=MOST_RUNS, &mut **judge, watch)? {
             floors.entry(name).and_modify(|floor| floor.merge(&rest)).or_insert(rest);
         }
     }
+    let steep = steep(&wanted, &floors, layers, bench.graph, wholes);
+    if !steep.is_empty() {
+        (task.wanted, task.times) = (&steep, R);
+        for (name, large) in noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)? {
+            floors.entry(name).and_modify(|floor| floor.merge(&large.over(R)));
+        }
+    }
     Ok(floors)
+}
+
+/// Tensors that are over, and behind no node that is off alone. Where the graph is bent (what saturates, divides, changes its sign) an engine that is R
+/// spreads off in front is not R spreads off behind: so they are walked with noise of B itself before they diverge.
+fn steep(
+    wanted: &HashMap<String, usize>,
+    floors: &HashMap<String, Floor>,
+    layers: &Layers,
+    graph: &Graph,
+    wholes: &Wholes,
+) -> HashMap<String, usize> {
+    let off: HashSet<usize> = layers.results.iter().filter(|r| r.isolated.over()).map(|r| r.step).collect();
+    let below = Ancestry::of(graph).descendants(&off);
+    let inherited = |name: &str| layers.results.iter().any(|r| r.name == name && (below[r.step] || off.contains(&r.step)));
+    let standing = standing(floors, layers, graph, wholes).into_iter();
+    let over = standing.filter(|(name, ratio)| (ratio.is_nan() || *ratio > 1.0) && !inherited(name));
+    over.filter_map(|(name, _)| wanted.contains_key(&name).then_some((name, 1))).collect()
 }
 
 /// Tensors whose verdict the runs that are still to come could change.
@@ -57,6 +80,16 @@ fn open(
     graph: &Graph,
     wholes: &Wholes,
 ) -> HashMap<String, usize> {
+    // What lies in front of a decision tells whether it may flip.
+    let decisive = wholes.wanted(layers).into_keys().filter(|n| layers.decisive.iter().any(|d| d.contains_key(n)));
+    let all = standing(floors, layers, graph, wholes).into_iter().chain(decisive.map(|n| (n, f64::INFINITY)));
+    let known = all.filter(|(name, _)| floors.contains_key(name));
+    let sized = known.filter_map(|(name, ratio)| wanted.get(&name).map(|numel| (name, ratio, *numel)));
+    sized.filter_map(|(name, ratio, numel)| Some((name, more(ratio, numel)?))).collect()
+}
+
+/// Error / limit of whatever is held against a floor.
+fn standing(floors: &HashMap<String, Floor>, layers: &Layers, graph: &Graph, wholes: &Wholes) -> Vec<(String, f64)> {
     let walked = layers.results.iter().zip(&layers.pending).filter_map(|(r, p)| match p {
         Pending::Noise(comparison) => Some((r.name.clone(), against(comparison, Limit::Spread(floors.get(&r.name)?)).ratio()?)),
         Pending::Done(_) | Pending::Decision { .. } => None,
@@ -69,12 +102,7 @@ fn open(
         .map(|(ratio, name)| (name, ratio));
     let unobserved = wholes.judge(["", ""], &Against { layers, graph, floors, stepped: &Default::default(), stated: None }).into_iter();
     let unobserved = unobserved.filter_map(|u| Some((u.judgement.ratio()?, u.name))).map(|(ratio, name)| (name, ratio));
-    // What lies in front of a decision tells whether it may flip.
-    let decisive = wholes.wanted(layers).into_keys().filter(|n| layers.decisive.iter().any(|d| d.contains_key(n)));
-    let all = walked.chain(witnessed).chain(unobserved).chain(decisive.map(|n| (n, f64::INFINITY)));
-    let known = all.filter(|(name, _)| floors.contains_key(name));
-    let sized = known.filter_map(|(name, ratio)| wanted.get(&name).map(|numel| (name, ratio, *numel)));
-    sized.filter_map(|(name, ratio, numel)| Some((name, more(ratio, numel)?))).collect()
+    walked.chain(witnessed).chain(unobserved).collect()
 }
 
 /// The size by which a tensor that stands at `ratio` takes further runs; None where they change nothing.

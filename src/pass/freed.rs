@@ -23,7 +23,7 @@ pub fn floors(
     let moved: HashMap<String, usize> = moved.map(|n| (n.clone(), sizes.get(n.as_str()).copied().unwrap_or(usize::MAX))).collect();
     let Some(judge) = bench.judge.as_mut().filter(|_| !moved.is_empty()) else { return Ok(HashMap::new()) };
     let (inputs, replay, by_row) = (bench.inputs, &layers.replay, &HashSet::new());
-    let mut task = noise::Task { graph, inputs, replay, wanted: &moved, by_row, dtypes: &dtypes, seed, free: None };
+    let mut task = noise::Task { graph, inputs, replay, wanted: &moved, by_row, dtypes: &dtypes, seed, times: 1.0, free: None };
     let spreads = noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)?;
     (task.wanted, task.free) = (wanted, Some(Free { steps, spreads: &spreads }));
     noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)

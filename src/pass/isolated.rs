@@ -169,3 +169,86 @@ pub fn stated(reference: &Tensor, candidate: &Tensor, tolerance: &Tolerance) -> 
     let comparison = compare(reference.view(), candidate.view(), None);
     Isolated::Stated { comparison, ratio: judge_stated(reference.view(), candidate.view(), tolerance).ratio() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::paper::{self, Paper, floats, integers};
+    use super::*;
+
+    /// What both sides' output of "n: `op` x -> y" on `x` comes to.
+    fn judged(op: &str, x: &Tensor, [reference, candidate]: [&Tensor; 2], kinship: Kinship) -> Isolated {
+        let mut paper = Paper(paper::graph(&["x"], &[&format!("n: {op} x -> y")], &[]));
+        let feed = |_: &str| Some(x.clone());
+        let shadow = paper.eval(0, &feed).unwrap().remove(0);
+        let rounding = &paper.rounding(0, &feed, &[]).unwrap()[0];
+        let case = Case { step: 0, output: 0, reference, candidate, shadow: &shadow, rounding, feed: &feed, kinship };
+        judge(&case, &mut paper).unwrap()
+    }
+
+    /// How it was judged.
+    fn way(isolated: &Isolated) -> &'static str {
+        match isolated {
+            Isolated::Bounded { .. } => "bound",
+            Isolated::Exact { .. } => "bits",
+            Isolated::Stated { .. } => "stated",
+            Isolated::TieFlip { .. } => "tie",
+            Isolated::RuleDifference { .. } => "rule",
+            Isolated::NotJudged { .. } => "not",
+        }
+    }
+
+    #[test]
+    fn a_node_alone_is_held_against_its_bound_its_bits_or_its_rule_and_the_side_that_is_off_is_named() {
+        let [one, half, near, quarter] = [1.0, 0.5, 0.495, 0.25].map(|x| floats(&[x]));
+        let [two, more, three] = [2.0, 2.5, 3.0].map(|y| floats(&[y]));
+        let [zero, up] = [0, 1].map(|y| integers(&[y]));
+        let (nan, column, whole) = (floats(&[f32::NAN]), Tensor::of(&[1, 1], &[2f32]), integers(&[2]));
+        let (candidate, reference, both) = (Some(Side::Candidate), Some(Side::Reference), Some(Side::Both));
+        for (says, op, x, sides, want) in [
+            ("equal", "Double", &one, [&two, &two], ("bound", false, None)),
+            ("the candidate is off", "Double", &one, [&two, &more], ("bound", true, candidate)),
+            ("the reference is off", "Double", &one, [&more, &two], ("bound", true, reference)),
+            ("equal, and both off", "Double", &one, [&more, &more], ("bound", true, both)),
+            ("of another shape", "Double", &one, [&two, &column], ("bits", true, candidate)),
+            ("of another kind", "Double", &one, [&two, &whole], ("bits", true, candidate)),
+            ("the reference of another shape", "Double", &one, [&column, &two], ("bits", true, reference)),
+            ("both of another shape than f64", "Double", &one, [&column, &column], ("not", false, None)),
+            ("the bits of the input", "Identity", &two, [&two, &two], ("bits", false, None)),
+            ("other bits", "Identity", &two, [&two, &three], ("bits", true, candidate)),
+            ("other bits on both sides", "Identity", &two, [&more, &three], ("bits", true, both)),
+            ("the same decision", "Round", &quarter, [&zero, &zero], ("bits", false, None)),
+            ("another decision", "Round", &quarter, [&zero, &up], ("rule", true, candidate)),
+            ("another decision on the border", "Round", &half, [&up, &zero], ("rule", true, candidate)),
+            ("the reference's decision is another", "Round", &quarter, [&up, &zero], ("rule", true, reference)),
+            ("near what it rounds before it decides", "Blurred", &near, [&zero, &up], ("tie", false, None)),
+            ("further than that", "Blurred", &quarter, [&zero, &up], ("rule", true, candidate)),
+            ("of NaN, which the standard leaves open", "Round", &nan, [&zero, &up], ("not", false, None)),
+        ] {
+            let found = judged(op, x, sides, Kinship::default());
+            assert_eq!((way(&found), found.over(), found.side()), want, "{says}: {found:?}");
+        }
+        let kin = |reference, candidate, sides| judged("Double", &one, sides, Kinship { reference, candidate }).side();
+        assert_eq!(kin(false, true, [&more, &two]), Some(Side::ReferenceOrShadow), "the candidate shares code with f64");
+        assert_eq!(kin(true, false, [&two, &more]), Some(Side::CandidateOrShadow));
+        assert_eq!(kin(true, false, [&more, &two]), reference);
+        assert_eq!(kin(false, true, [&two, &more]), candidate);
+    }
+
+    #[test]
+    fn of_two_recordings_the_comparison_is_that_of_the_side_that_is_off() {
+        let x = floats(&[2.0]);
+        let feed = |_: &str| Some(x.clone());
+        let shadow = Tensor::of(&[1], &[2f64]);
+        let mut paper = Paper(paper::graph(&["x"], &["n: Identity x -> y"], &[]));
+        let mut of = |r: f32, c: f32| {
+            let [r, c] = [floats(&[r]), floats(&[c])];
+            let own = |value| Own { value, shadow: &shadow, rounding: &Rounding::Exact, feed: &feed };
+            let found = recorded(0, 0, Some(own(&r)), own(&c), Kinship::default(), &mut paper).unwrap();
+            (found.over(), found.side())
+        };
+        assert_eq!(of(2.0, 2.0), (false, None));
+        assert_eq!(of(3.0, 2.0), (true, Some(Side::Reference)));
+        assert_eq!(of(2.0, 3.0), (true, Some(Side::Candidate)));
+        assert_eq!(of(3.0, 3.0), (true, Some(Side::Both)));
+    }
+}

@@ -256,15 +256,21 @@ fn result(
 
 #[cfg(test)]
 mod tests {
+    use super::super::isolated::Kinship;
     use super::super::lacking::Lacking;
     use super::super::paper::{self, floats, integers};
+    use super::super::third::Third;
     use super::*;
     use crate::compare::Tolerance;
+    use crate::error::Error;
+    use crate::graph::cut::Link;
     use crate::graph::observe::Inner;
     use crate::scenario::load::parse;
-    use crate::verdict::Side;
+    use crate::subject::Session;
     use indexmap::IndexMap;
     use std::sync::Arc;
+
+    const NO_SHADOW: &str = "own fault not tested: no f64 shadow takes these inputs";
 
     /// One node, what both sides gave, and on what.
     struct Walk<'a> {
@@ -283,8 +289,16 @@ mod tests {
     fn walk<'a>(node: &'a str, gave: &[Tensor]) -> Walk<'a> {
         let outputs = || gave.iter().map(|t| Ok(t.clone())).collect::<Vec<Output>>();
         let x = || vec![("x", floats(&[1.0]))];
-        let (graph, bench): (&dyn Fn(&mut Graph), &dyn Fn(&mut Bench)) = (&|_| (), &|_| ());
-        Walk { node, live: [true; 2], own: [x(), x()], gave: [outputs(), outputs()], alone: Some(outputs()), graph, bench, scenario: "" }
+        Walk {
+            node,
+            live: [true; 2],
+            own: [x(), x()],
+            gave: [outputs(), outputs()],
+            alone: Some(outputs()),
+            graph: &|_| (),
+            bench: &|_| (),
+            scenario: "",
+        }
     }
 
     impl Walk<'_> {
@@ -380,11 +394,7 @@ mod tests {
         let borrowed = Some(Why::Borrowed { op: "Double".into() });
         for (says, walk, want) in [
             ("judged both ways", two(), [None, None]),
-            (
-                "without a shadow",
-                Walk { bench: no_shadow, ..two() },
-                [None, not_tested("own fault not tested: no f64 shadow takes these inputs")],
-            ),
+            ("without a shadow", Walk { bench: no_shadow, ..two() }, [None, not_tested(NO_SHADOW)]),
             ("lent", Walk { bench: &lacks, alone: None, ..two() }, [borrowed.clone(), borrowed]),
             ("refused alone", Walk { alone: Some(refused()), ..two() }, [None, not_tested("it refuses")]),
             (
@@ -431,15 +441,13 @@ mod tests {
     }
 
     #[test]
-    fn f64_is_not_asked_for_what_it_lacks_and_what_it_refuses_is_not_tested_whoever_the_sides_are() {
+    fn a_node_that_f64_lacks_or_refuses_is_not_tested_alone() {
         let refuses = || walk("Refuses x -> y", &[floats(&[2.0])]);
-        assert_eq!(refuses().why(), [None, not_tested("own fault not tested: no f64 shadow takes these inputs")]);
         let borrowed = Some(Why::Borrowed { op: "Refuses".into() });
         assert_eq!(Walk { bench: &lacks, alone: None, ..refuses() }.why(), [borrowed.clone(), borrowed]);
-        assert_eq!(
-            Walk { live: [false, true], ..refuses() }.why(),
-            [None, not_tested("own fault not tested: no f64 shadow takes these inputs")]
-        );
+        assert_eq!(refuses().why(), [None, not_tested(NO_SHADOW)]);
+        let lacks_only = Walk { bench: &|b| b.lacking.steps = [0].into(), ..walk("Double x -> y", &[floats(&[2.0])]) };
+        assert_eq!(lacks_only.why(), [None, not_tested(NO_SHADOW)], "whatever it would say");
         let by_weight = Walk { own: [vec![], vec![]], ..walk("Double w -> y", &[floats(&[2.0])]) };
         assert!(matches!(by_weight.isolated(), Isolated::Bounded { .. }), "a weight is at hand on either side");
     }
@@ -472,6 +480,43 @@ mod tests {
         assert_eq!(side([1.0, 3.0], [2.0, 2.0]), Some(Side::Candidate));
         assert_eq!(side([1.0, 1.0], [3.0, 2.0]), Some(Side::Reference));
         assert_eq!(side([1.0, 1.0], [3.0, 3.0]), Some(Side::Both));
+    }
+
+    /// A third engine that doubles one number, and refuses any other.
+    struct Doubles(f32);
+
+    impl Session for Doubles {
+        fn eval(&mut self, _: &[usize], _: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
+            let fed = feed("x").is_some_and(|x| x.bytes() == floats(&[self.0]).bytes());
+            if fed { Ok(vec![vec![Ok(floats(&[2.0 * self.0]))]]) } else { Err(Error::failed("another input")) }
+        }
+    }
+
+    #[test]
+    fn where_a_recording_stands_against_libtorch_and_f64_a_third_engine_is_asked_on_the_inputs_of_the_recording() {
+        let side = |y: [f32; 2], [reference, candidate]: [bool; 2], knows: f32| {
+            let own = [1.0, 5.0].map(|x| vec![("x", floats(&[x]))]);
+            let gave = y.map(|y| vec![Ok(floats(&[y]))]);
+            let bench: &dyn Fn(&mut Bench) = &|b| {
+                b.kinship = Kinship { reference, candidate };
+                b.third = Third::Open(Box::new(Doubles(knows)));
+            };
+            Walk { live: [false; 2], own, gave, alone: None, bench, ..walk("Double x -> y", &[floats(&[2.0])]) }.isolated().side()
+        };
+        assert_eq!(side([3.0, 10.0], [false, true], 1.0), Some(Side::Reference));
+        assert_eq!(side([3.0, 10.0], [false, true], 5.0), Some(Side::ReferenceOrShadow), "asked on the reference's, it refuses");
+        assert_eq!(side([2.0, 9.0], [true, false], 5.0), Some(Side::Candidate));
+        assert_eq!(side([2.0, 9.0], [true, false], 1.0), Some(Side::CandidateOrShadow));
+        assert_eq!(side([2.0, 10.0], [true, false], 1.0), None);
+        let live = |y: [f32; 2], [reference, candidate]: [bool; 2]| {
+            let bench: &dyn Fn(&mut Bench) = &|b| {
+                b.kinship = Kinship { reference, candidate };
+                b.third = Third::Open(Box::new(Doubles(1.0)));
+            };
+            Walk { bench, alone: Some(vec![Ok(floats(&[y[1]]))]), ..walk("Double x -> y", &[floats(&[y[0]])]) }.isolated().side()
+        };
+        assert_eq!(live([3.0, 2.0], [false, true]), Some(Side::ReferenceOrShadow), "a reference that computes is no recording");
+        assert_eq!(live([2.0, 3.0], [true, false]), Some(Side::CandidateOrShadow));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct Task<'a> {
     /// The dtype that an engine computes a tensor in; f32 where it was not seen.
     pub dtypes: &'a HashMap<String, DType>,
     pub seed: u64,
+    /// How many times B/R the noise is.
+    pub times: f64,
     /// Decisions that are taken in every run and not replayed.
     pub free: Option<Free<'a>>,
 }
@@ -124,7 +126,7 @@ fn one_step(
             let value = match task.replay.get(name).filter(|_| free.is_none()) {
                 Some(recorded) => recorded.clone(),
                 None if run == 0 || free.is_none() && decides(&value, &rounding[k]) => exact[k].clone(),
-                None => disturb(value, dtype(task, name), &rounding[k], noise::signs(task.seed, run, i << 8 | k)),
+                None => disturb(value, (dtype(task, name), task.times), &rounding[k], noise::signs(task.seed, run, i << 8 | k)),
             };
             let rows = task.by_row.contains(name);
             let axis = if rows { Some(0) } else { noise::axis_for(exact[k].shape()) };
@@ -200,10 +202,10 @@ fn dtype(task: &Task, name: &str) -> DType {
     task.dtypes.get(name).copied().unwrap_or(DType::F32)
 }
 
-fn disturb(value: Tensor, dtype: DType, rounding: &Rounding, mut rng: rand_chacha::ChaCha8Rng) -> Tensor {
+fn disturb(value: Tensor, (dtype, times): (DType, f64), rounding: &Rounding, mut rng: rand_chacha::ChaCha8Rng) -> Tensor {
     match rounding {
         Rounding::Within { family, scale, terms } if scale.shape() == value.shape() => {
-            noise::disturbed(&value, scale, Amplitude::of(*family, *terms, dtype), &mut rng).unwrap_or(value)
+            noise::disturbed(&value, scale, Amplitude::of(*family, *terms, dtype).times(times), &mut rng).unwrap_or(value)
         }
         Rounding::Within { .. } | Rounding::Exact | Rounding::Decision(_) | Rounding::Selection(_) | Rounding::Random => value,
     }

@@ -237,61 +237,30 @@ fn refused(subject: &str, name: &str, says: &str, judgement: &Judgement) -> Unob
 
 #[cfg(test)]
 mod tests {
+    use super::super::paper;
     use super::*;
     use crate::floor::Family;
     use crate::floor::bound::Bounded;
-    use crate::graph::{Node, Port, Step};
-    use crate::verdict::ToleranceBy;
+    use crate::verdict::{ToleranceBy, sample};
 
     /// y = n(x), z = m(y): a result of node 'n' and what an output that changes when nothing is observed comes to.
     fn moved(before: Accumulated, floor: Option<f64>, stated: Option<&Tolerance>, output: Tensor) -> Judgement {
-        held((before, untested()), 0, floor, stated, output)
+        held((before, sample::untested()), 0, floor, stated, output)
     }
 
     fn held(before: (Accumulated, Isolated), side: usize, floor: Option<f64>, stated: Option<&Tolerance>, output: Tensor) -> Judgement {
-        let node = |name: &str, from: &str, to: &str| {
-            Step::of(Node {
-                name: name.into(),
-                op: "Op".into(),
-                domain: String::new(),
-                inputs: vec![from.into()],
-                outputs: vec![to.into()],
-                attributes: Default::default(),
-            })
-        };
-        let graph = Graph {
-            digest: String::new(),
-            file: None,
-            name: String::new(),
-            producer: String::new(),
-            ir_version: 8,
-            opsets: Default::default(),
-            inputs: vec![],
-            outputs: vec![Port { name: "z".into(), dtype: None, shape: None }],
-            weights: Default::default(),
-            steps: vec![node("n", "x", "y"), node("m", "y", "z"), node("elsewhere", "x", "w")],
-            functions: vec![],
-            drawn: Default::default(),
-            metadata: Default::default(),
-            bodies: Default::default(),
-        };
-        let results = [("y", "n", 0, before), ("z", "m", 1, (compared(), untested())), ("w", "elsewhere", 2, (tie(), overflow()))].map(
-            |(name, node, step, (accumulated, isolated))| TensorResult {
-                name: name.into(),
-                node: node.into(),
-                op: "Op".into(),
-                step,
-                dtype: None,
-                shape: vec![2],
-                macs: 0,
-                accumulated,
-                isolated,
-                repeat_noise: None,
-                inside: None,
-            },
-        );
+        let graph = paper::graph(&["x"], &["n: Op x -> y", "m: Op y -> z", "elsewhere: Op x -> w"], &["z"]);
+        let found = [("y", "n", before), ("z", "m", (compared(), sample::untested())), ("w", "elsewhere", (tie(), overflow()))];
+        let results = found.into_iter().enumerate().map(|(step, (name, node, (accumulated, isolated)))| TensorResult {
+            name: name.into(),
+            node: node.into(),
+            shape: vec![2],
+            accumulated,
+            isolated,
+            ..sample::tensor(step)
+        });
         let own = HashMap::from([("z".to_string(), Tensor::from_f64(output.dtype(), &[2], &[1.0, 2.0]).unwrap())]);
-        let layers = Layers { results: results.into(), reference_outputs: own.clone(), candidate_outputs: own, ..Default::default() };
+        let layers = Layers { results: results.collect(), reference_outputs: own.clone(), candidate_outputs: own, ..Default::default() };
         let floors: HashMap<String, Floor> =
             floor.map(|f| ("z".to_string(), Floor { axis: None, max: vec![f], rms: vec![f], runs: 4 })).into_iter().collect();
         let given = Given { name: "z".into(), tensor: output, decided: None };
@@ -309,10 +278,6 @@ mod tests {
     fn compared() -> Accumulated {
         let t = Tensor::of(&[2], &[1f32, 2.0]);
         Accumulated::Compared { comparison: compare(t.view(), t.view(), None), ratio: 0.0, by: ToleranceBy::Exact }
-    }
-
-    fn untested() -> Isolated {
-        Isolated::NotJudged { why: Why::NotTested("not of interest".into()) }
     }
 
     fn overflow() -> Isolated {
@@ -334,11 +299,11 @@ mod tests {
         let (flip, over) = (Why::BehindFlip { node: "n".into() }, Why::BehindOverflow { node: "n".into() });
         let alone = || Isolated::TieFlip { flips: 1, of: 2, margin: 0.0 };
         let rows = [
-            ((tie(), untested()), Some(&flip)),
+            ((tie(), sample::untested()), Some(&flip)),
             ((compared(), alone()), Some(&flip)),
             ((compared(), overflow()), Some(&over)),
             // Both lie elsewhere.
-            ((compared(), untested()), None),
+            ((compared(), sample::untested()), None),
         ];
         for (before, why) in rows {
             for (side, output) in (0..2).flat_map(|side| outputs().map(|o| (side, o))) {

@@ -1,6 +1,7 @@
 //! decide: from judged tensors to the verdict: origins, independence, drift.
 
 use super::{Drift, Origin, Outcome, Side, TensorResult, Unobserved, Verdict};
+use crate::graph::Graph;
 use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
 
@@ -8,6 +9,11 @@ use std::collections::{HashMap, HashSet};
 pub struct Ancestry(pub Vec<Vec<usize>>);
 
 impl Ancestry {
+    pub fn of(graph: &Graph) -> Self {
+        let producers = graph.producers();
+        Self(graph.steps.iter().map(|s| s.inputs.iter().filter_map(|n| producers.get(n.as_str()).copied()).collect()).collect())
+    }
+
     /// For every step whether one of `marked` is among its ancestors (the step itself excluded). Steps are in executable order.
     pub fn descendants(&self, marked: &HashSet<usize>) -> Vec<bool> {
         let mut below = vec![false; self.0.len()];

@@ -154,6 +154,7 @@ mod tests {
             (Why::Random, "goes on with the reference's draw"),
             (Why::Drawn, "each side drew its own"),
             (Why::Borrowed { op: node() }, "libtorch has no operator n"),
+            (Why::Refused { side: Side::Candidate, says: "no f16 here".into() }, "the candidate refuses it: no f16 here"),
             (Why::Missing("the trace holds none".into()), "the trace holds none"),
             (Why::NotTested("recorded".into()), "recorded"),
             (Why::Undefined("left open".into()), "left open"),

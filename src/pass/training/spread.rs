@@ -53,6 +53,7 @@ fn walk<'a>(task: &'a Task, start: &'a IndexMap<String, Tensor>) -> noise::Task<
         by_row: &NOTHING.1,
         dtypes: &task.dtypes,
         seed: task.given.scenario.seed,
+        times: 1.0,
         free: None,
     }
 }
