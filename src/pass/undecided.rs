@@ -41,3 +41,95 @@ fn unseen(layers: &Layers, plan: &Plan) -> HashMap<usize, String> {
 fn undecided(node: &str, tensor: &str) -> Why {
     Why::Undecided(format!("behind the decision at '{node}', which rounding can flip and a side did not record; record '{tensor}'"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::paper::{self, floats};
+    use super::*;
+    use crate::scenario::load::parse;
+    use crate::tensor::DType;
+    use crate::verdict::sample;
+    use indexmap::IndexMap;
+    use std::sync::Arc;
+
+    const NODES: [&str; 7] = [
+        "still: Round w -> c",
+        "same: Add x -> p",
+        "round: Round p -> q",
+        "sum: Add q c -> y",
+        "beside: Double x -> z",
+        "held: Add q x -> held",
+        "cut: Add p x -> cut",
+    ];
+
+    /// Counts the walks.
+    #[derive(Default)]
+    struct Walks(usize);
+
+    impl Watch for Walks {
+        fn phase(&mut self, _: &str, _: usize) {
+            self.0 += 1;
+        }
+        fn step(&mut self, _: usize) {}
+    }
+
+    fn missing() -> Accumulated {
+        Accumulated::NotJudged { why: Why::Missing("the trace holds none".into()) }
+    }
+
+    /// Both sides' values that are apart by so much, at a ratio of their floor.
+    fn noise(by: f32, ratio: f64) -> Accumulated {
+        let [r, c] = [floats(&[0.0, 1.0]), floats(&[by, 1.0])];
+        let comparison = crate::compare::compare(r.view(), c.view(), None);
+        Accumulated::Compared { comparison, ratio, by: ToleranceBy::Noise { runs: 4 } }
+    }
+
+    /// What is left of what was found of these tensors, and how many walks it took; what is not stated agrees. 'p' lies next to a border.
+    fn settled(live: [bool; 2], found: &[(&str, Accumulated)]) -> (Vec<(String, Accumulated)>, usize) {
+        let mut graph = paper::graph(&["x"], &NODES, &[]);
+        Arc::make_mut(&mut graph).weights.insert("w".into(), floats(&[1.0, 3.0]));
+        let inputs = IndexMap::from([("x".to_string(), floats(&[0.4999999, 3.0]))]);
+        let plan = Plan::of(&graph, &parse("format = 1\nmodel = \"m.onnx\"").unwrap()).unwrap();
+        let results = graph.steps.iter().enumerate().map(|(i, s)| TensorResult {
+            name: s.outputs[0].clone(),
+            dtype: Some(if s.op() == "Round" { DType::I64 } else { DType::F32 }),
+            shape: vec![2],
+            accumulated: found.iter().find(|(n, _)| *n == s.outputs[0]).map_or_else(|| sample::own(0.0), |(_, a)| a.clone()),
+            ..sample::tensor(i)
+        });
+        let mut layers = Layers { results: results.collect(), ..Default::default() };
+        let mut walks = Walks::default();
+        settle(&mut paper::bench(&graph, &inputs, live), &plan, &mut layers, 1, &mut walks).unwrap();
+        let named = |r: TensorResult| (r.name, r.accumulated);
+        (layers.results.into_iter().map(named).filter(|(n, _)| found.iter().any(|(f, _)| f == n)).collect(), walks.0)
+    }
+
+    /// The same as it was found.
+    fn as_found(live: [bool; 2], found: &[(&str, Accumulated)], walks: usize, says: &str) {
+        let mut want: Vec<(String, Accumulated)> = found.iter().map(|(n, a)| (n.to_string(), a.clone())).collect();
+        want.sort_by_key(|(n, _)| NODES.iter().position(|node| node.ends_with(&format!("-> {n}"))));
+        assert_eq!(settled(live, found), (want, walks), "{says}");
+    }
+
+    #[test]
+    fn what_a_flip_of_an_unrecorded_decision_explains_is_undecided_and_the_decision_is_named() {
+        let found = [("c", missing()), ("q", missing()), ("y", noise(1.0, 9.0))];
+        let (left, _) = settled([true, false], &found);
+        assert_eq!(left[2].1, Accumulated::NotJudged { why: undecided("round", "q") }, "a constant decides nothing");
+    }
+
+    #[test]
+    fn what_no_unrecorded_decision_explains_is_left_as_it_was_found() {
+        let recorded = [true, false];
+        let exact = |ratio| Accumulated::Compared { comparison: sample::comparison(false), ratio, by: ToleranceBy::Exact };
+        as_found(recorded, &[("q", missing()), ("y", noise(90.0, 9.0))], 2, "further than a flip");
+        as_found(recorded, &[("q", missing()), ("z", noise(1.0, 9.0)), ("y", noise(90.0, 9.0))], 2, "not behind it");
+        as_found(recorded, &[("q", missing()), ("y", noise(90.0, 9.0)), ("held", noise(1.0, 0.5))], 2, "within its floor");
+        as_found(recorded, &[("q", missing()), ("y", noise(90.0, 9.0)), ("held", exact(9.0))], 2, "held against bits");
+        as_found(recorded, &[("q", missing()), ("y", noise(0.5, 0.5))], 0, "nothing is over");
+        as_found(recorded, &[("y", noise(1.0, 9.0))], 0, "the decision is recorded");
+        as_found(recorded, &[("c", missing()), ("y", noise(1.0, 9.0))], 0, "a constant alone");
+        as_found(recorded, &[("p", missing()), ("cut", noise(1.0, 9.0))], 0, "a float decides nothing");
+        as_found([true, true], &[("q", missing()), ("y", noise(1.0, 9.0))], 0, "both sides compute");
+    }
+}
