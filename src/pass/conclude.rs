@@ -130,7 +130,6 @@ mod tests {
     use super::*;
     use crate::digest;
     use crate::golden::{Golden, Held, Value};
-    use crate::graph::Graph;
     use crate::scenario::load::parse;
     use crate::scenario::training::Training;
     use crate::stage::golden::{Report, Witnessed};
