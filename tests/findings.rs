@@ -169,3 +169,31 @@ fn behind_a_decision_that_nobody_recorded_what_a_flip_explains_is_not_judged_and
         }
     }
 }
+
+#[test]
+fn a_recording_in_half_precision_of_a_graph_in_single_is_said_to_be_that_whichever_side_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    write_model(dir.path(), "m.onnx", &small());
+    run(dir.path(), "", &["--record", "r"]).exits(0);
+    let bytes = std::fs::read(dir.path().join("r/candidate.safetensors")).unwrap();
+    let views = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let halves = |data: &[u8]| data.chunks(4).flat_map(|b| half(f32::from_le_bytes(b.try_into().unwrap()))).collect::<Vec<u8>>();
+    let all: Vec<_> = views.tensors().into_iter().map(|(n, v)| (n, v.shape().to_vec(), halves(v.data()))).collect();
+    let f16 = |s: &[usize], b| safetensors::tensor::TensorView::new(safetensors::Dtype::F16, s.to_vec(), b).unwrap();
+    let views = all.iter().map(|(n, s, b)| (n.as_str(), f16(s, b)));
+    safetensors::serialize_to_file(views, None, &dir.path().join("half.safetensors")).unwrap();
+    for (side, says) in [
+        ("reference", "the reference holds f16 where the candidate holds f32, in 3 of 3 tensors"),
+        ("candidate", "the reference holds f32 where the candidate holds f16, in 3 of 3 tensors"),
+    ] {
+        let sides = format!("[{side}]\nsubject = \"recorded\"\ntrace = \"half.safetensors\"\n");
+        run(dir.path(), &sides, &[]).exits(1).says(&["DIVERGE in dtype", says, "next"]);
+    }
+}
+
+/// A number in half precision, for ordinary ones: the sign, five bits of exponent, ten of the fraction, cut off.
+fn half(x: f32) -> [u8; 2] {
+    let bits = x.to_bits();
+    let exponent = ((bits >> 23 & 0xff) as i32 - 127 + 15).clamp(0, 30) as u32;
+    ((bits >> 16 & 0x8000 | exponent << 10 | bits >> 13 & 0x3ff) as u16).to_le_bytes()
+}

@@ -1,7 +1,7 @@
 //! headline: what a tired engineer reads first: where, own fault or inherited, which side, with which numbers, and what to do.
 
 use super::{few, number};
-use crate::compare::Specials;
+use crate::compare::{Comparison, Specials};
 use crate::error::printable;
 use crate::exit::Exit;
 use crate::run::Run;
@@ -54,6 +54,9 @@ fn diverge(run: &Run) -> Vec<String> {
     if !v.ordered {
         return unordered(run);
     }
+    if let Some(lines) = another_dtype(run) {
+        return lines;
+    }
     if let Some(origin) = v.origins.first() {
         return at_origin(run, origin);
     }
@@ -79,6 +82,25 @@ fn diverge(run: &Run) -> Vec<String> {
         return lines;
     }
     v.only_unobserved.first().map(only_unobserved).unwrap_or_default()
+}
+
+/// A recording in another dtype than the other side computes in, from the first tensor that differs on: no node is at fault for that.
+fn another_dtype(run: &Run) -> Option<Vec<String>> {
+    let dtypes = |t: &TensorResult| match &t.accumulated {
+        Accumulated::Compared { comparison: Comparison::Attributes(a), .. } if a.shape.is_none() => a.dtype,
+        Accumulated::Compared { .. } | Accumulated::TieFlip { .. } | Accumulated::NotJudged { .. } => None,
+    };
+    let is_recorded = |s: &Subject| s.engine() == "recorded";
+    let recorded = run.scenario.as_ref().is_none_or(|s| is_recorded(&s.reference) || is_recorded(&s.candidate));
+    let first = run.tensors.iter().find(|t| t.accumulated.over() || t.isolated.over()).filter(|_| recorded)?;
+    let (r, c) = dtypes(first)?;
+    let count = run.tensors.iter().filter(|t| dtypes(t) == Some((r, c))).count();
+    Some(vec![
+        format!("DIVERGE in dtype: the reference holds {r} where the candidate holds {c}, in {count} of {} tensors", run.tensors.len()),
+        format!("  first       '{}' of node '{}' ({})", first.name, first.node, first.op),
+        "  next        numbers of another dtype are not held against each other: record that side again in the dtype of the other, or name the".into(),
+        "              model that computes in the dtype of the recording".into(),
+    ])
 }
 
 /// What only the deployed session shows.
@@ -297,8 +319,8 @@ fn isolated(t: &TensorResult) -> Vec<String> {
     }
 }
 
-fn attributes(comparison: &crate::compare::Comparison) -> String {
-    let crate::compare::Comparison::Attributes(a) = comparison else { return String::new() };
+fn attributes(comparison: &Comparison) -> String {
+    let Comparison::Attributes(a) = comparison else { return String::new() };
     let dtype = a.dtype.map(|(r, c)| format!("dtype {r} against {c}"));
     let shape = a.shape.as_ref().map(|(r, c)| format!("shape {r:?} against {c:?}"));
     [dtype, shape].into_iter().flatten().collect::<Vec<_>>().join(", ")

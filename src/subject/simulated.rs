@@ -5,9 +5,9 @@
 
 use super::{Feed, Judge, Output, Session};
 use crate::error::Result;
-use crate::floor::Rounding;
 use crate::floor::bound::Bound;
 use crate::floor::noise::signs;
+use crate::floor::{Family, Rounding};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
 use crate::tensor::Tensor;
@@ -57,8 +57,9 @@ fn rounded(declared: &Tensor, exact: &Tensor, rounding: &Rounding, (seed, output
         let b = bound.factor * s + bound.tiny.min(2.0 * s);
         let moved = y + SHARE * b * rng.random_range(-1.0..=1.0);
         match y.is_finite() && moved.is_finite() {
-            // A square is not negative, and no sigmoid is more than 1, in any engine.
-            true if moved * y < 0.0 => 0.0,
+            // A square is not negative, and no sigmoid is more than 1, in any engine; nor is a function below zero that underflows to it.
+            true if *y != 0.0 && (moved < 0.0) != (*y < 0.0) => 0.0,
+            true if *y == 0.0 && *family == Family::Transcendental => moved.abs(),
             true if y.abs() <= 1.0 => moved.clamp(-1.0, 1.0),
             true => moved,
             false => *y,
