@@ -62,8 +62,13 @@ impl Floor {
         self.runs += other.runs;
     }
 
-    /// The floor of runs whose noise was so many times as large, where the graph is straight: a share of what they show.
-    pub fn over(mut self, times: f64) -> Self {
+    /// The floor of runs whose noise was so many times as large, where the graph is straight: a share of what they show. Where it is bent, few of the
+    /// `count` elements of a pool go far, to the other end of what saturates: how many do is a count, whose root has a standard deviation of ½
+    /// (Poisson), and four of these are added.
+    pub fn bent(mut self, times: f64, count: usize) -> Self {
+        for (rms, max) in self.rms.iter_mut().zip(&self.max) {
+            *rms += 2.0 * max / (count.max(1) as f64).sqrt();
+        }
         self.max.iter_mut().chain(&mut self.rms).for_each(|spread| *spread /= times);
         self
     }
@@ -471,6 +476,15 @@ mod tests {
         (RUNS..MOST_RUNS).for_each(|_| rest.add(&channels(&[0.0], &[0.0], 1)));
         floor.merge(&rest);
         assert_eq!((floor.runs, &floor.max, &floor.rms), (MOST_RUNS, &vec![1.0], &vec![1.0]));
+    }
+
+    #[test]
+    fn of_a_bent_graph_the_number_of_elements_that_go_far_may_be_another_in_every_engine() {
+        // Of 100 elements two went to the other end of [-1, 1] in one of the runs, under four times the noise.
+        let bent = Floor { axis: None, max: vec![2.0], rms: vec![(2.0 * 4.0 / 100f64).sqrt()], runs: 16 }.bent(R, 100);
+        let of = |n: f64| bent.ratio(&channels(&[2.0], &[4.0 * n], 100)).unwrap() / R;
+        assert!(of(2.0) <= 1.0 && of(3.0) <= 1.0 && of(11.0) <= 1.0 && of(12.0) > 1.0, "{} {}", of(11.0), of(12.0));
+        assert!(bent.ratio(&channels(&[2.1], &[4.41], 100)).unwrap() / R > 1.0, "none goes further than that");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::draw::Case;
 use super::finding::{Finding, Judged};
 use super::opinion::Opinion;
 use super::spread::{self, Of, Spread, named};
+use crate::judge::{Flipped, Limit, Pair, against};
 use crate::kernel::assign::{Alike, Assignment, Decision, Margin, Trail};
 use crate::kernel::number::KINK;
 use crate::subject::kernels::{Answer, Gradient};
@@ -112,7 +113,8 @@ fn owners(reference: &Answer, opinion: &Opinion, spread: &Spread, among: Among, 
                 out.compared += 1;
                 continue;
             };
-            if margin.relative() <= TIE || margin.gap <= movable(spread, assignment, b, &margin) || spread.gave(b * anchors + a, theirs) {
+            let moved = Limit::Margin { gap: margin.gap, bound: movable(spread, assignment, b, &margin) };
+            if margin.relative() <= TIE || !against(&Flipped, moved).over() || spread.gave(b * anchors + a, theirs) {
                 out.flips += 1;
                 continue;
             }
@@ -252,11 +254,8 @@ pub(super) fn tensor(what: &str, expected: &Tensor, found: &Tensor, bound: &Boun
     let share = |i: usize| if expected.dtype().is_float() { [RELATIVE, shares[i / width]] } else { [0.0; 2] };
     let allowed = |i: usize| bound.allowed.get(i).copied().unwrap_or(0.0);
     let differs = |i: &usize| {
-        let (e, f) = (e[*i], f[*i]);
-        let equal = e == f || (e.is_nan() && f.is_nan());
         let [relative, cancelled] = share(*i);
-        let near = || e.is_finite() && (e - f).abs() <= relative * e.abs() + cancelled + allowed(*i);
-        !(equal || near())
+        against(&Pair(e[*i], f[*i]), Limit::Bound(relative * e[*i].abs() + cancelled + allowed(*i))).over()
     };
     let beyond = bound.allowed.iter().filter(|a| !a.is_finite()).count();
     out.compared += e.len() - beyond;

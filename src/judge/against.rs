@@ -1,7 +1,7 @@
 //! against: the one table that turns a difference and a tolerance into a judgement.
 //!
 //! Rows are what two sides differ by, columns what they are held against; network, deployed session, golden, recorded pair, gradient,
-//! loss value and assignment ask here, so that each cell is decided once.
+//! loss value, assignment and the oracle of `parity fuzz` ask here, so that each cell is decided once.
 
 use crate::compare::{Channels, Comparison, Metrics};
 use crate::floor::noise::{Floor, R};

@@ -22,6 +22,8 @@ pub enum Pending {
     Done(Accumulated),
     /// The noise floor decides.
     Noise(Comparison),
+    /// Infinite on one side only, and right on either: the node gives it on that side's own inputs. What that comes to where these disagree.
+    Infinite(Accumulated),
     /// A decision or an integer differs: a tie where that is proved.
     Decision { comparison: Comparison, evidence: Evidence },
 }
@@ -105,6 +107,9 @@ impl Settled<'_> {
             (Pending::Done(done), None) => done,
             (Pending::Done(done), Some(_)) if !done.over() => done,
             (_, Some(why)) => Accumulated::NotJudged { why },
+            // As with a decision: inputs that agree lead to either, so that rounding alone takes it out of the dtype.
+            (Pending::Infinite(_), None) if self.compared(parents) => overflows(),
+            (Pending::Infinite(done), None) => done,
             (Pending::Noise(comparison), None) => {
                 let floor = self.floors.get(&result.name);
                 let judgement = against(&comparison, floor.map_or(Limit::Unknown(NO_FLOOR), Limit::Spread));
@@ -127,8 +132,7 @@ impl Settled<'_> {
 
     /// Whether a differing decision is proved to be a flip.
     fn proves(&self, evidence: &Evidence, parents: &[String]) -> bool {
-        let compared = parents.iter().all(|p| self.fed.contains(p.as_str()) || self.within.contains(p));
-        match (evidence.own, compared) {
+        match (evidence.own, self.compared(parents)) {
             (Some(own), true) => own,
             (Some(false), false) => false,
             // Inputs that nobody compared prove nothing: the margin on the reference's must be what rounding moves them by.
@@ -137,6 +141,11 @@ impl Settled<'_> {
                 !self.any_over(parents) && spread > 0.0 && spread.is_finite() && evidence.margin <= R * spread
             }
         }
+    }
+
+    /// Whether all of these were compared and are within.
+    fn compared(&self, parents: &[String]) -> bool {
+        parents.iter().all(|p| self.fed.contains(p.as_str()) || self.within.contains(p))
     }
 
     fn any_over(&self, parents: &[String]) -> bool {
@@ -155,7 +164,9 @@ impl Settled<'_> {
         let same = matches!(&result.accumulated, Accumulated::Compared { by: ToleranceBy::Exact, ratio, .. } if *ratio == 0.0);
         let flips = matches!(result.accumulated, Accumulated::TieFlip { .. }) || matches!(result.isolated, Isolated::TieFlip { .. });
         let node = || result.node.clone();
-        let why = match (flips, result.isolated.overflows()) {
+        let overflowed =
+            matches!(&result.accumulated, Accumulated::NotJudged { why: Why::BehindOverflow { node } } if *node == result.node);
+        let why = match (flips, overflowed || result.isolated.overflows()) {
             (true, _) if went_on => None,
             (true, _) => Some(Why::BehindFlip { node: node() }),
             (false, true) => Some(Why::BehindOverflow { node: node() }),
@@ -179,6 +190,7 @@ mod tests {
     /// What a comparison is at once: judged by something at a ratio, or waiting.
     fn kind(pending: &Pending) -> (&'static str, f64) {
         match pending {
+            Pending::Infinite(_) => ("infinite", INF),
             Pending::Done(Accumulated::Compared { by, ratio, .. }) => match by {
                 ToleranceBy::Exact => ("exact", *ratio),
                 ToleranceBy::Stated => ("stated", *ratio),
@@ -237,6 +249,10 @@ mod tests {
 
     fn decision(own: bool) -> Pending {
         Pending::Decision { comparison: sample::comparison(false), evidence: Evidence { own: Some(own), margin: 0.25 } }
+    }
+
+    fn infinite() -> Pending {
+        Pending::Infinite(sample::own(f64::INFINITY))
     }
 
     fn flips() -> Isolated {
@@ -303,6 +319,20 @@ mod tests {
         assert_eq!(why(&behind(done(2.0))).cloned(), overflow);
         assert_eq!(why(&behind(decision(true))).cloned(), overflow);
         assert_eq!(behind(done(0.5)), sample::own(0.5));
+    }
+
+    #[test]
+    fn infinities_that_each_side_has_by_right_are_an_overflow_where_the_inputs_agree_and_lead_to_others() {
+        let of = |before: Pending| plain(vec![(before, fine()), (infinite(), fine()), (differs(), fine())], &[(2, 0.1)]);
+        let overflow = Some(Why::BehindOverflow { node: "n1".into() });
+        let agreed = of(done(0.5));
+        assert_eq!((why(&agreed[1]).cloned(), why(&agreed[2]).cloned()), (overflow.clone(), overflow));
+        assert!(of(done(2.0))[1].over(), "the inputs are off");
+        assert!(of(differs())[1].over(), "nobody compared the inputs");
+        assert_eq!(
+            why(&plain(vec![(done(0.5), overflows()), (infinite(), fine())], &[])[1]),
+            Some(&Why::BehindOverflow { node: "n0".into() })
+        );
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch
     if !steep.is_empty() {
         (task.wanted, task.times) = (&steep, R);
         for (name, large) in noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)? {
-            floors.entry(name).and_modify(|floor| floor.merge(&large.over(R * (1.0 - OWN))));
+            let count = wanted.get(&name).map_or(1, |numel| numel / large.max.len().max(1));
+            floors.entry(name).and_modify(|floor| floor.merge(&large.bent(R * (1.0 - OWN), count)));
         }
     }
     Ok(floors)
@@ -95,7 +96,7 @@ fn open(
 fn standing(floors: &HashMap<String, Floor>, layers: &Layers, graph: &Graph, wholes: &Wholes) -> Vec<(String, f64)> {
     let walked = layers.results.iter().zip(&layers.pending).filter_map(|(r, p)| match p {
         Pending::Noise(comparison) => Some((r.name.clone(), against(comparison, Limit::Spread(floors.get(&r.name)?)).ratio()?)),
-        Pending::Done(_) | Pending::Decision { .. } => None,
+        Pending::Done(_) | Pending::Infinite(_) | Pending::Decision { .. } => None,
     });
     let witnessed = layers
         .witnessed

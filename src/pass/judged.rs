@@ -181,7 +181,19 @@ impl Seen<'_> {
         let shadow = self.shadow.as_ref().map(|(value, rounding)| (value, rounding));
         Ok(match accumulated::compare_own(r, c, bench.stated.as_ref(), shadow) {
             Pending::Decision { comparison, .. } => Pending::Decision { comparison, evidence: self.evidence(bench, r, c)? },
+            Pending::Done(done) if bench.stated.is_none() && infinite(&done) && self.by_right(bench, [r, c]) => Pending::Infinite(done),
             pending => pending,
+        })
+    }
+
+    /// Whether what is infinite on either side, and what is not, is what the node gives in f64 on that side's own inputs.
+    fn by_right(&self, bench: &mut Bench, values: [&Tensor; 2]) -> bool {
+        let own = [self.walked.own_r, self.walked.own_c];
+        own.into_iter().zip(values).all(|(own, value)| {
+            let shadow = shadow(bench, self.walked.step, own);
+            shadow.is_some_and(|(exact, _)| {
+                decision::narrowed(&exact[self.k], value.dtype()).is_ok_and(|exact| same_infinities(value, &exact))
+            })
         })
     }
 
@@ -220,6 +232,19 @@ impl Seen<'_> {
         let case = Case { step, output, reference: r, candidate: c, shadow, rounding, feed: &feed, kinship };
         turns::first(&case, bench.stated.as_ref(), bench.judge.as_deref_mut())
     }
+}
+
+/// Whether two sides differ by infinities, and nothing of either is NaN.
+fn infinite(done: &Accumulated) -> bool {
+    let Accumulated::Compared { comparison, .. } = done else { return false };
+    let specials = comparison.metrics().map(|m| &m.specials);
+    specials.is_some_and(|s| s.conflicts > 0 && s.nan_reference + s.nan_candidate == 0)
+}
+
+/// Whether both are infinite at the same elements, with the same signs.
+fn same_infinities(value: &Tensor, exact: &Tensor) -> bool {
+    let class = |v: f64| if v.is_infinite() { v } else { 0.0 };
+    value.shape() == exact.shape() && value.to_f64().into_iter().map(class).eq(exact.to_f64().into_iter().map(class))
 }
 
 fn result(
@@ -325,7 +350,7 @@ mod tests {
             assert_eq!((layers.results.len(), layers.pending.len(), layers.known), (1, 1, 0));
             let own = match layers.pending.remove(0) {
                 Pending::Done(Accumulated::NotJudged { why }) => Some(why),
-                Pending::Done(_) | Pending::Noise(_) | Pending::Decision { .. } => None,
+                Pending::Done(_) | Pending::Noise(_) | Pending::Infinite(_) | Pending::Decision { .. } => None,
             };
             let alone = match layers.results.remove(0).isolated {
                 Isolated::NotJudged { why } => Some(why),
@@ -438,6 +463,27 @@ mod tests {
         let apart = [vec![Ok(floats(&[0.5]))], vec![Ok(floats(&[0.25]))]];
         assert_eq!(Walk { alone: None, ..drawn() }.why(), [Some(Why::Random), Some(Why::Random)]);
         assert_eq!(Walk { alone: None, gave: apart, ..drawn() }.why(), [Some(Why::Drawn), Some(Why::Random)]);
+    }
+
+    #[test]
+    fn an_infinity_is_by_right_where_f64_gives_it_on_that_sides_own_inputs() {
+        let inf = f32::INFINITY;
+        let of = |own: [f32; 2], gave: [f32; 2]| {
+            let own = own.map(|x| vec![("x", floats(&[x]))]);
+            let gave = gave.map(|y| vec![Ok(floats(&[y]))]);
+            let layers = Walk { own, gave, ..walk("Double x -> y", &[floats(&[2.0])]) }.run().unwrap();
+            matches!(layers.pending[0], Pending::Infinite(_))
+        };
+        assert!(of([1e38, 2e38], [2e38, inf]) && of([2e38, 1e38], [inf, 2e38]) && of([1e38, -2e38], [2e38, -inf]));
+        for (own, gave, says) in [
+            ([1e38, 1e38], [2e38, inf], "not on these inputs"),
+            ([1e38, 2e38], [inf, 1e38], "neither is by right"),
+            ([1e38, -2e38], [2e38, inf], "the other infinity"),
+            ([1e38, 2e38], [2e38, f32::NAN], "NaN is no overflow"),
+            ([2e38, 2e38], [inf, inf], "equal"),
+        ] {
+            assert!(!of(own, gave), "{says}");
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn rounded(declared: &Tensor, exact: &Tensor, rounding: &Rounding, (seed, output
     let bound = Bound::of(*family, *terms, scale, declared.dtype())?;
     let values = exact.values::<f64>().filter(|_| exact.shape() == declared.shape() && scale.shape() == exact.shape())?;
     let mut rng = signs(seed, u32::MAX, output);
-    let one = |(y, s): (&f64, &f64)| {
+    let one = |((y, s), declared): ((&f64, &f64), f64)| {
         // What underflows is no further off than the numbers themselves: a sum of zeros is zero in every engine.
         let b = bound.factor * s + bound.tiny.min(2.0 * s);
         let moved = y + SHARE * b * rng.random_range(-1.0..=1.0);
@@ -62,10 +62,12 @@ fn rounded(declared: &Tensor, exact: &Tensor, rounding: &Rounding, (seed, output
             true if *y == 0.0 && *family == Family::Transcendental => moved.abs(),
             true if y.abs() <= 1.0 => moved.clamp(-1.0, 1.0),
             true => moved,
+            // What f64 has as infinite may be NaN where partial sums overflow: that is as it is declared.
+            false if !y.is_finite() => declared,
             false => *y,
         }
     };
-    let own: Vec<f64> = values.iter().zip(bound.scale).map(one).collect();
+    let own: Vec<f64> = values.iter().zip(bound.scale).zip(declared.to_f64()).map(one).collect();
     Tensor::from_f64(declared.dtype(), exact.shape(), &own).ok()
 }
 
