@@ -29,6 +29,11 @@ impl Error {
         Self { exit: Exit::Uncovered, message: message.into(), next: None }
     }
 
+    /// Whether memory ran out, in the words of whoever says so: no refusal of what was asked.
+    pub fn ran_out(&self) -> bool {
+        ["allocate memory", "not enough memory", "bad_alloc"].iter().any(|words| self.message.contains(words))
+    }
+
     /// Adds what the user can do about it; an empty text adds nothing.
     pub fn next(mut self, step: impl Into<String>) -> Self {
         let step = step.into().trim_end().to_string();
@@ -40,6 +45,18 @@ impl Error {
     pub fn at(mut self, place: impl fmt::Display) -> Self {
         self.message = format!("{place}: {}", self.message);
         self
+    }
+}
+
+/// None where `result` is a refusal; an error where memory ran out.
+///
+/// # Errors
+/// Memory ran out.
+pub fn unless_refused<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(e) if e.ran_out() => Err(e),
+        Err(_) => Ok(None),
     }
 }
 
@@ -101,6 +118,20 @@ mod tests {
     fn a_message_ends_with_the_next_step() {
         let e = Error::usage("model m.onnx: not found").next("run scripts/fetch_models").at("scenario s.toml");
         assert_eq!(e.to_string(), "scenario s.toml: model m.onnx: not found\n  next: run scripts/fetch_models");
+    }
+
+    #[test]
+    fn memory_that_runs_out_is_no_refusal() {
+        let of = |says: &str| unless_refused(Err::<(), _>(Error::failed(says)));
+        for says in [
+            "onnxruntime: Failed to allocate memory for requested buffer of size 9",
+            "libtorch: not enough memory: you tried",
+            "std::bad_alloc",
+        ] {
+            assert!(of(says).is_err(), "{says}");
+        }
+        assert_eq!(of("no such operator"), Ok(None));
+        assert_eq!(unless_refused(Ok(1)), Ok(Some(1)));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct Computed {
 ///
 /// # Errors
 /// What a live side says that refuses one of several steps: each is to be asked for alone then. Of one step alone the refusal is remembered, and
-/// its outputs are the other side's. Whatever a recording says.
+/// its outputs are the other side's. Whatever a recording says, and memory that runs out.
 pub fn both(bench: &mut Bench, piece: &[usize], own: [&Values; 2]) -> Result<Computed> {
     let lacks = bench.lacking.lent(piece);
     let drawn = piece.iter().any(|i| is_random(bench.graph, &bench.graph.steps[*i]));
@@ -81,7 +81,7 @@ fn asked(bench: &mut Bench, side: usize, piece: &[usize], own: &Values, drawn: b
     }
     match (proved(session, piece, own, drawn), piece) {
         (Ok(outputs), _) => Ok(Some(outputs)),
-        (Err(says), [step]) if live => {
+        (Err(says), [step]) if live && !says.ran_out() => {
             bench.lacking.refuse(side, *step, says);
             Ok(None)
         }

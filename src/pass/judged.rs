@@ -11,7 +11,7 @@ use super::third;
 use super::turns;
 use super::values::Values;
 use super::witness;
-use crate::error::Result;
+use crate::error::{Result, unless_refused};
 use crate::floor::Rounding;
 use crate::graph::random::is_random;
 use crate::graph::{Graph, Step, cost};
@@ -51,8 +51,8 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
     if !the_step.outputs.iter().any(|o| plan.judged.contains(o)) {
         return Ok(());
     }
-    let shadow = shadow(bench, step, walked.own_r);
-    let recorded = if bench.candidate.can_isolate() { None } else { self::shadow(bench, step, walked.own_c) };
+    let shadow = shadow(bench, step, walked.own_r)?;
+    let recorded = if bench.candidate.can_isolate() { None } else { self::shadow(bench, step, walked.own_c)? };
     // What is inside a body comes before what the step gives.
     let mut outputs: Vec<(usize, &String)> = the_step.outputs.iter().enumerate().filter(|(_, n)| plan.judged.contains(*n)).collect();
     outputs.sort_by_key(|(_, n)| !graph.bodies.seen.contains_key(*n));
@@ -83,14 +83,14 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
 
 /// The shadow of a step on the inputs of one side; None where there is none, an input is not at hand, or the shadow refuses the inputs: a
 /// recording may hold values that no node takes.
-fn shadow(bench: &mut Bench, step: usize, own: &Values) -> Option<(Vec<Tensor>, Vec<Rounding>)> {
+fn shadow(bench: &mut Bench, step: usize, own: &Values) -> Result<Option<(Vec<Tensor>, Vec<Rounding>)>> {
     let the_step = &bench.graph.steps[step];
     let lacks = is_random(bench.graph, the_step) || bench.lacking.steps.contains(&step) || missing(bench.graph, the_step, own).is_some();
-    let judge = bench.judge.as_mut().filter(|_| !lacks)?;
+    let Some(judge) = bench.judge.as_mut().filter(|_| !lacks) else { return Ok(None) };
     let feed = |n: &str| own.get(n);
-    let shadow = judge.eval(step, &feed).ok()?;
-    let rounding = judge.rounding(step, &feed, &shadow).ok()?;
-    Some((shadow, rounding))
+    let Some(shadow) = unless_refused(judge.eval(step, &feed))? else { return Ok(None) };
+    let rounding = unless_refused(judge.rounding(step, &feed, &shadow))?;
+    Ok(rounding.map(|rounding| (shadow, rounding)))
 }
 
 impl Seen<'_> {
@@ -181,20 +181,20 @@ impl Seen<'_> {
         let shadow = self.shadow.as_ref().map(|(value, rounding)| (value, rounding));
         Ok(match accumulated::compare_own(r, c, bench.stated.as_ref(), shadow) {
             Pending::Decision { comparison, .. } => Pending::Decision { comparison, evidence: self.evidence(bench, r, c)? },
-            Pending::Done(done) if bench.stated.is_none() && infinite(&done) && self.by_right(bench, [r, c]) => Pending::Infinite(done),
+            Pending::Done(done) if bench.stated.is_none() && infinite(&done) && self.by_right(bench, [r, c])? => Pending::Infinite(done),
             pending => pending,
         })
     }
 
     /// Whether what is infinite on either side, and what is not, is what the node gives in f64 on that side's own inputs.
-    fn by_right(&self, bench: &mut Bench, values: [&Tensor; 2]) -> bool {
-        let own = [self.walked.own_r, self.walked.own_c];
-        own.into_iter().zip(values).all(|(own, value)| {
-            let shadow = shadow(bench, self.walked.step, own);
-            shadow.is_some_and(|(exact, _)| {
-                decision::narrowed(&exact[self.k], value.dtype()).is_ok_and(|exact| same_infinities(value, &exact))
-            })
-        })
+    fn by_right(&self, bench: &mut Bench, values: [&Tensor; 2]) -> Result<bool> {
+        for (own, value) in [self.walked.own_r, self.walked.own_c].into_iter().zip(values) {
+            let Some((exact, _)) = shadow(bench, self.walked.step, own)? else { return Ok(false) };
+            if !same_infinities(value, &decision::narrowed(&exact[self.k], value.dtype())?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What can be told of a decision that differs.

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::values::{Release, Values};
 use super::witness::Waiting;
 use super::{decided, decision};
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result, unless_refused};
 use crate::graph::cut::Link;
 use crate::graph::random::is_random;
 use crate::graph::{Graph, Step};
@@ -108,7 +108,7 @@ impl Walk<'_> {
         put(bench.graph, piece, &candidate, own_c);
         put_known(bench, plan, piece, [&reference, &candidate], [own_r, own_c]);
         check_controls(bench, piece, own_r)?;
-        let alone = if drawn || lent { vec![None; piece.len()] } else { isolated_outputs(bench, piece, own_r) };
+        let alone = if drawn || lent { vec![None; piece.len()] } else { isolated_outputs(bench, piece, own_r)? };
         if !taken && bench.candidate.can_isolate() {
             go_on(bench, piece, &Sides { reference: &reference, alone: &alone, own_r }, &mut candidate, own_c, layers)?;
         }
@@ -169,35 +169,37 @@ fn put(graph: &Graph, piece: &[usize], outputs: &Piece, own: &mut Values) {
 }
 
 /// The candidate's steps on the reference's values; None for a step that cannot be run alone.
-fn isolated_outputs(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Vec<Option<Vec<Output>>> {
+fn isolated_outputs(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Result<Vec<Option<Vec<Output>>>> {
     if !bench.candidate.can_isolate() {
-        return vec![None; piece.len()];
+        return Ok(vec![None; piece.len()]);
     }
     let graph = bench.graph;
     let ready = |i: &&usize| missing(graph, &graph.steps[**i], own_r).is_none();
     let runnable: Vec<usize> = piece.iter().filter(ready).copied().collect();
-    let mut done = if runnable.is_empty() { vec![] } else { alone_on(bench, &runnable, own_r) };
+    let mut done = if runnable.is_empty() { vec![] } else { alone_on(bench, &runnable, own_r)? };
     let mut outputs = vec![None; piece.len()];
     for (step, values) in runnable.iter().zip(done.drain(..)) {
         if let Some(k) = piece.iter().position(|i| i == step) {
             outputs[k] = Some(values);
         }
     }
-    outputs
+    Ok(outputs)
 }
 
 /// The candidate's steps on the reference's values. A node may refuse what its own values it takes: then it is not tested, and the others are.
-fn alone_on(bench: &mut Bench, steps: &[usize], own_r: &Values) -> Vec<Vec<Output>> {
+fn alone_on(bench: &mut Bench, steps: &[usize], own_r: &Values) -> Result<Vec<Vec<Output>>> {
     let graph = bench.graph;
     let mut eval = |steps: &[usize]| bench.candidate.eval(steps, Link::Isolated, &|n| own_r.get(n));
     match eval(steps) {
-        Ok(outputs) => outputs,
+        Ok(outputs) => Ok(outputs),
+        Err(e) if e.ran_out() => Err(e).at("candidate, node by node"),
         Err(_) => {
             let mut one = |step: &usize| match eval(&[*step]) {
-                Ok(mut outputs) => outputs.remove(0),
+                Ok(mut outputs) => Ok(outputs.remove(0)),
+                Err(e) if e.ran_out() => Err(e).at("candidate, node by node"),
                 Err(e) => {
                     let says = format!("own fault not tested: the node refuses the reference's inputs: {}", e.message);
-                    vec![Err(says); graph.steps[*step].outputs.len()]
+                    Ok(vec![Err(says); graph.steps[*step].outputs.len()])
                 }
             };
             steps.iter().map(&mut one).collect()
@@ -248,13 +250,13 @@ fn go_on(bench: &mut Bench, piece: &[usize], sides: &Sides, candidate: &mut Piec
         }
         let rest = &piece[k + 1..];
         if !flipped.is_empty() && !rest.is_empty() {
-            match bench.candidate.eval(rest, Link::Connected, &|n| own_c.get(n)) {
-                Ok(again) => {
+            match unless_refused(bench.candidate.eval(rest, Link::Connected, &|n| own_c.get(n)))? {
+                Some(again) => {
                     put(bench.graph, rest, &again, own_c);
                     candidate.splice(k + 1.., again);
                 }
                 // What lies behind refuses the reference's decision: it stays with the candidate's own, and is behind a tie.
-                Err(_) => {
+                None => {
                     flipped.drain(..).for_each(|(name, own)| own_c.put(name, own));
                 }
             }

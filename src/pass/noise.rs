@@ -5,7 +5,7 @@ use super::Watch;
 use super::computed::missing;
 use super::values::{Release, Values};
 use crate::compare::Channels;
-use crate::error::Result;
+use crate::error::{Result, unless_refused};
 use crate::floor::noise::{self, Amplitude, Floor, MOST_RUNS, R};
 use crate::floor::{Family, Rounding};
 use crate::graph::{Graph, Step};
@@ -107,7 +107,8 @@ fn one_step(
     }
     // What the shadow refuses, and what lies behind it, has no floor.
     let at_hand = missing(task.graph, step, &alive[0].1).is_none();
-    let Some(exact) = judge.eval(i, &|n| alive[0].1.get(n)).ok().filter(|_| at_hand) else { return Ok(()) };
+    let exact = if at_hand { unless_refused(judge.eval(i, &|n| alive[0].1.get(n)))? } else { None };
+    let Some(exact) = exact else { return Ok(()) };
     let mut rounding = judge.rounding(i, &|n| alive[0].1.get(n), &exact)?;
     let narrows: Vec<bool> = exact.iter().map(|t| !step.inputs.is_empty() && is_half(t)).collect();
     let exact: Vec<Tensor> = exact.into_iter().zip(&narrows).map(|(t, n)| if *n { widened(&t) } else { t }).collect();
@@ -120,7 +121,7 @@ fn one_step(
             (Some(value), Some(free)) if step.inputs.first().is_some_and(|f| f == n) => Some(free.moved(n, value, task.seed, run, i << 8)),
             (value, _) => value,
         };
-        let outputs = if run == 0 { exact.clone() } else { judge.eval(i, &fed).unwrap_or_else(|_| refused(&exact)) };
+        let outputs = if run == 0 { exact.clone() } else { unless_refused(judge.eval(i, &fed))?.unwrap_or_else(|| refused(&exact)) };
         for (k, (name, value)) in step.outputs.iter().zip(outputs).enumerate() {
             let value = if narrows[k] { widened(&value) } else { value };
             let value = match task.replay.get(name).filter(|_| free.is_none()) {

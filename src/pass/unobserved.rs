@@ -60,6 +60,7 @@ pub fn run(bench: &mut Bench, layers: &Layers) -> Result<Wholes> {
         wholes.0[side] = match run {
             Ok(None) => Whole::Same,
             Ok(Some(outputs)) => Whole::Gave(outputs.into_iter().map(|o| deciders.given(layers, side, o)).collect::<Result<_>>()?),
+            Err(says) if says.ran_out() => return Err(says),
             Err(says) => {
                 let known = bench.lacking.first_refused(side);
                 Whole::Refused(says.message, known.map_or(Judgement::Over(f64::INFINITY), Judgement::NotJudged))

@@ -11,7 +11,7 @@ pub fn torch_error(e: tch::TchError) -> Error {
     // libtorch appends its C++ stack; the first line is the message.
     let text = e.to_string();
     let error = Error::failed(format!("libtorch: {}", text.lines().next().unwrap_or("unknown error")));
-    if text.contains("allocate memory") || text.contains("not enough memory") || text.contains("bad_alloc") {
+    if error.ran_out() {
         return error.next("feed smaller inputs, or state a tolerance of your own: without the f64 shadow a run needs far less memory");
     }
     error
