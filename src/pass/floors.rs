@@ -41,14 +41,14 @@ pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch
         free: None,
     };
     let mut floors = noise::run(&task, 1..=if record { MOST_RUNS } else { RUNS }, &mut **judge, watch)?;
-    let open = if record { HashMap::new() } else { open(&wanted, &floors, layers, bench.graph, wholes) };
+    let open = if record { HashMap::new() } else { open(standing(&floors, layers, bench.graph, wholes), &floors, &wanted, layers, wholes) };
     if !open.is_empty() {
         task.wanted = &open;
         for (name, rest) in noise::run(&task, RUNS + 1..=MOST_RUNS, &mut **judge, watch)? {
             floors.entry(name).and_modify(|floor| floor.merge(&rest)).or_insert(rest);
         }
     }
-    let steep = steep(&wanted, &floors, layers, bench.graph, wholes);
+    let steep = steep(standing(&floors, layers, bench.graph, wholes), &wanted, layers, bench.graph);
     if !steep.is_empty() {
         (task.wanted, task.times) = (&steep, R);
         for (name, large) in noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)? {
@@ -61,32 +61,29 @@ pub fn run(bench: &mut Bench, layers: &Layers, wholes: &Wholes, seed: u64, watch
 
 /// Tensors that are over, and behind no node that is off alone. Where the graph is bent (what saturates, divides, changes its sign) an engine that is R
 /// spreads off in front is not R spreads off behind: so they are walked with noise of B itself before they diverge.
-fn steep(
-    wanted: &HashMap<String, usize>,
-    floors: &HashMap<String, Floor>,
-    layers: &Layers,
-    graph: &Graph,
-    wholes: &Wholes,
-) -> HashMap<String, usize> {
+fn steep(standing: Vec<(String, f64)>, wanted: &HashMap<String, usize>, layers: &Layers, graph: &Graph) -> HashMap<String, usize> {
+    let is_over = |(name, ratio): &(String, f64)| (ratio.is_nan() || *ratio > 1.0) && wanted.contains_key(name);
+    let over: Vec<String> = standing.into_iter().filter(is_over).map(|(name, _)| name).collect();
+    if over.is_empty() {
+        return HashMap::new();
+    }
     let off: HashSet<usize> = layers.results.iter().filter(|r| r.isolated.over()).map(|r| r.step).collect();
     let below = Ancestry::of(graph).descendants(&off);
     let inherited = |name: &str| layers.results.iter().any(|r| r.name == name && (below[r.step] || off.contains(&r.step)));
-    let standing = standing(floors, layers, graph, wholes).into_iter();
-    let over = standing.filter(|(name, ratio)| (ratio.is_nan() || *ratio > 1.0) && !inherited(name));
-    over.filter_map(|(name, _)| wanted.contains_key(&name).then_some((name, 1))).collect()
+    over.into_iter().filter(|name| !inherited(name)).map(|name| (name, 1)).collect()
 }
 
 /// Tensors whose verdict the runs that are still to come could change.
 fn open(
-    wanted: &HashMap<String, usize>,
+    standing: Vec<(String, f64)>,
     floors: &HashMap<String, Floor>,
+    wanted: &HashMap<String, usize>,
     layers: &Layers,
-    graph: &Graph,
     wholes: &Wholes,
 ) -> HashMap<String, usize> {
     // What lies in front of a decision tells whether it may flip.
     let decisive = wholes.wanted(layers).into_keys().filter(|n| layers.decisive.iter().any(|d| d.contains_key(n)));
-    let all = standing(floors, layers, graph, wholes).into_iter().chain(decisive.map(|n| (n, f64::INFINITY)));
+    let all = standing.into_iter().chain(decisive.map(|n| (n, f64::INFINITY)));
     let known = all.filter(|(name, _)| floors.contains_key(name));
     let sized = known.filter_map(|(name, ratio)| wanted.get(&name).map(|numel| (name, ratio, *numel)));
     sized.filter_map(|(name, ratio, numel)| Some((name, more(ratio, numel)?))).collect()

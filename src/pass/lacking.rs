@@ -51,7 +51,7 @@ impl Lacking {
 
     /// Whether a side refuses this step.
     pub fn refused(&self, step: usize) -> bool {
-        self.refused.iter().any(|of| of.contains_key(&step))
+        self.first_refusal(step).is_some()
     }
 
     /// What the reference (0) or the candidate (1) refuses first.
