@@ -48,16 +48,24 @@ impl Error {
     }
 }
 
+/// What was made, or the words of who refuses it; an error where memory ran out.
+///
+/// # Errors
+/// Memory ran out.
+pub fn or_refusal<T>(result: Result<T>) -> Result<std::result::Result<T, String>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(e) if e.ran_out() => Err(e),
+        Err(e) => Ok(Err(e.message)),
+    }
+}
+
 /// None where `result` is a refusal; an error where memory ran out.
 ///
 /// # Errors
 /// Memory ran out.
 pub fn unless_refused<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(e) if e.ran_out() => Err(e),
-        Err(_) => Ok(None),
-    }
+    Ok(or_refusal(result)?.ok())
 }
 
 impl fmt::Display for Error {
@@ -131,6 +139,7 @@ mod tests {
             assert!(of(says).is_err(), "{says}");
         }
         assert_eq!(of("no such operator"), Ok(None));
+        assert_eq!(or_refusal(Err::<(), _>(Error::failed("no such operator"))), Ok(Err("no such operator".into())));
         assert_eq!(unless_refused(Ok(1)), Ok(Some(1)));
     }
 

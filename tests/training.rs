@@ -476,3 +476,52 @@ fn a_term_whose_gradient_is_stopped_is_dead_in_the_ledger_and_no_clean_term_is()
     let dead = ("candidate".to_string(), "dfl".to_string(), FlagKind::ZeroGradient);
     assert_eq!(flags("control/gold-yolo-sml-no-dfl-gradient.toml"), [dead]);
 }
+
+/// The loss graph with its scores behind a node that this engine refuses, which adds nothing to them.
+fn behind_a_refusal(folder: &Path, engine: &str) -> String {
+    use parity::graph::proto::*;
+    use prost::Message;
+    let cast = |name: &str, from: &str, to: i64| {
+        let attribute = AttributeProto { name: Some("to".into()), i: Some(to), r#type: Some(2), ..Default::default() };
+        NodeProto { attribute: vec![attribute], ..node("Cast", name, &[from], &[name]) }
+    };
+    let mut model = ModelProto::decode(&*std::fs::read("golden/gold_yolo/loss.onnx").unwrap()).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    let input = graph.input.iter_mut().find(|i| i.name.as_deref() == Some("pred_scores")).unwrap();
+    let mut scores = input.clone();
+    scores.r#type = None;
+    input.name = Some("raw_scores".into());
+    graph.output.push(scores);
+    // ONNX Runtime quantises no 32-bit integers; the interpreter orders no numbers beyond 2^63.
+    let refused = match engine {
+        "onnxruntime" => vec![cast("whole", "raw_scores", 6), node("QuantizeLinear", "refused", &["whole", "one_half"], &["integers"])],
+        _ => vec![cast("long", "raw_scores", 7), cast("far", "long", 13), node("Max", "refused", &["far", "far"], &["integers"])],
+    };
+    let nothing = [
+        cast("floats", "integers", 1),
+        node("Mul", "nothing", &["floats", "zero"], &["nothing"]),
+        node("Add", "sum", &["raw_scores", "nothing"], &["pred_scores"]),
+    ];
+    let nodes = std::mem::take(&mut graph.node);
+    graph.node = refused.into_iter().chain(nothing).chain(nodes).collect();
+    graph.initializer.extend([weight("zero", &[1], &[0.0]), weight("one_half", &[1], &[0.5])]);
+    write_model(folder, "m.onnx", &model);
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/gold_yolo/loss.onnx");
+    scenario(&[PERSON]).replace(&model.display().to_string(), "m.onnx").replace("[inputs.pred_scores]", "[inputs.raw_scores]")
+}
+
+#[test]
+fn a_node_that_is_refused_in_front_of_the_loss_leaves_what_can_be_compared_and_says_what_cannot() {
+    let stages = |engine: &str, sides: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("s.toml"), behind_a_refusal(dir.path(), engine) + sides).unwrap();
+        let run = Call::new(PARITY, dir.path(), &["run", "s.toml", "--json"]).run().exits(4).json();
+        [Stage::Assign, Stage::Loss, Stage::Grad].map(|of| stage(&run, of))
+    };
+    let [assign, loss, grad] = stages("libtorch", "");
+    assert_eq!((assign.0, loss.0, grad.0), (Outcome::Agree, Outcome::Agree, Outcome::Nothing));
+    assert!(grad.1.contains("the f64 graph has no gradients"), "{}", grad.1);
+    let [assign, loss, grad] = stages("onnxruntime", "[candidate]\nsubject = \"onnxruntime\"\noptimisation = \"all\"\n");
+    assert_eq!((assign.0, loss.0, grad.0), (Outcome::Nothing, Outcome::Nothing, Outcome::Nothing));
+    assert!(assign.1.contains("'pred_scores'") || assign.1.contains("pred_scores"), "{}", assign.1);
+}

@@ -102,8 +102,11 @@ impl Settled<'_> {
     fn judge(&self, result: &TensorResult, waiting: Pending, parents: &[String]) -> Accumulated {
         let behind = parents.iter().find_map(|p| self.behind.get(p)).cloned();
         let overflows = || Accumulated::NotJudged { why: Why::BehindOverflow { node: result.node.clone() } };
+        let open = || Accumulated::NotJudged { why: Why::BehindUndefined { node: result.node.clone() } };
         match (waiting, behind) {
             (Pending::Done(done), None) if done.over() && result.isolated.overflows() => overflows(),
+            (Pending::Done(done), None) if done.over() && self.is_open(result, parents) => open(),
+            (Pending::Decision { evidence, .. }, None) if self.is_open(result, parents) && !self.proves(&evidence, parents) => open(),
             (Pending::Done(done), None) => done,
             (Pending::Done(done), Some(_)) if !done.over() => done,
             (_, Some(why)) => Accumulated::NotJudged { why },
@@ -148,6 +151,11 @@ impl Settled<'_> {
         parents.iter().all(|p| self.fed.contains(p.as_str()) || self.within.contains(p))
     }
 
+    /// Whether inputs that agree lead to whatever either side has, because the standard leaves that open.
+    fn is_open(&self, result: &TensorResult, parents: &[String]) -> bool {
+        matches!(&result.isolated, Isolated::NotJudged { why: Why::Undefined(_) }) && self.compared(parents)
+    }
+
     fn any_over(&self, parents: &[String]) -> bool {
         parents.iter().any(|p| self.over.contains(p))
     }
@@ -164,13 +172,17 @@ impl Settled<'_> {
         let same = matches!(&result.accumulated, Accumulated::Compared { by: ToleranceBy::Exact, ratio, .. } if *ratio == 0.0);
         let flips = matches!(result.accumulated, Accumulated::TieFlip { .. }) || matches!(result.isolated, Isolated::TieFlip { .. });
         let node = || result.node.clone();
-        let overflowed =
-            matches!(&result.accumulated, Accumulated::NotJudged { why: Why::BehindOverflow { node } } if *node == result.node);
-        let why = match (flips, overflowed || result.isolated.overflows()) {
-            (true, _) if went_on => None,
-            (true, _) => Some(Why::BehindFlip { node: node() }),
-            (false, true) => Some(Why::BehindOverflow { node: node() }),
-            (false, false) => parents.iter().find_map(|p| self.behind.get(p)).cloned(),
+        let own = match &result.accumulated {
+            Accumulated::NotJudged { why: why @ (Why::BehindOverflow { node } | Why::BehindUndefined { node }) } => {
+                Some(why).filter(|_| *node == result.node).cloned()
+            }
+            Accumulated::NotJudged { .. } | Accumulated::Compared { .. } | Accumulated::TieFlip { .. } => None,
+        };
+        let overflows = || result.isolated.overflows().then(|| Why::BehindOverflow { node: node() });
+        let why = match flips {
+            true if went_on => None,
+            true => Some(Why::BehindFlip { node: node() }),
+            false => own.or_else(overflows).or_else(|| parents.iter().find_map(|p| self.behind.get(p)).cloned()),
         };
         if let Some(why) = why.filter(|_| !same) {
             self.behind.insert(name(), why);
@@ -333,6 +345,21 @@ mod tests {
             why(&plain(vec![(done(0.5), overflows()), (infinite(), fine())], &[])[1]),
             Some(&Why::BehindOverflow { node: "n0".into() })
         );
+    }
+
+    #[test]
+    fn what_the_standard_leaves_open_is_not_judged_where_the_inputs_agree_nor_what_lies_behind_it() {
+        let undefined = || Isolated::NotJudged { why: Why::Undefined("left open".into()) };
+        let open = Some(Why::BehindUndefined { node: "n1".into() });
+        let of = |before: Pending, own: Pending| plain(vec![(before, fine()), (own, undefined()), (differs(), fine())], &[(2, 0.1)]);
+        for own in [|| done(f64::INFINITY), || decision(false)] {
+            let agreed = of(done(0.5), own());
+            assert_eq!([why(&agreed[1]).cloned(), why(&agreed[2]).cloned()], [open.clone(), open.clone()]);
+            assert!(of(done(2.0), own())[1].over(), "the inputs are off");
+            assert!(of(differs(), own())[1].over(), "nobody compared the inputs");
+        }
+        assert_eq!(of(done(0.5), done(0.5))[1], sample::own(0.5));
+        assert!(matches!(of(done(0.5), decision(true))[1], Accumulated::TieFlip { .. }), "proved");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub fn judge(case: &Case, judge: &mut dyn Judge) -> Result<Isolated> {
             Some(within) => within,
             None => unlike(case, compare(case.reference.view(), case.candidate.view(), axis)),
         },
-        Rounding::Exact => exact(case, compare(case.reference.view(), case.candidate.view(), axis)),
+        Rounding::Exact => copied(case, compare(case.reference.view(), case.candidate.view(), axis), judge)?,
         Rounding::Random => Isolated::NotJudged { why: Why::Random },
         Rounding::Decision(alone) | Rounding::Selection(alone) => decision(case, *alone, judge)?,
     })
@@ -72,6 +72,17 @@ fn unlike(case: &Case, comparison: Comparison) -> Isolated {
             Isolated::NotJudged { why: Why::NotTested(format!("own fault not tested: the f64 shadow has shape {shape:?}")) }
         }
     }
+}
+
+/// Bits that the inputs decide, unless the standard leaves open which where the sides differ in what is not finite.
+fn copied(case: &Case, comparison: Comparison, judge: &mut dyn Judge) -> Result<Isolated> {
+    let conflicts = comparison.metrics().is_some_and(|m| m.specials.conflicts > 0);
+    let margin = if conflicts { judge.margin(case.step, case.feed, case.output, case.reference, case.candidate)? } else { None };
+    Ok(if margin.is_some_and(f64::is_nan) { undefined() } else { exact(case, comparison) })
+}
+
+fn undefined() -> Isolated {
+    Isolated::NotJudged { why: Why::Undefined("the standard leaves open what it is where the sides differ".into()) }
 }
 
 /// Bits that the inputs decide; also where shapes or dtypes differ, so that no bound can be applied.
@@ -97,7 +108,7 @@ fn decision(case: &Case, alone: Alone, judge: &mut dyn Judge) -> Result<Isolated
     let (flips, of) = (metrics.mismatches, metrics.numel);
     let margin = judge.margin(case.step, case.feed, case.output, case.reference, case.candidate)?.unwrap_or(f64::INFINITY);
     if margin.is_nan() {
-        return Ok(Isolated::NotJudged { why: Why::Undefined("the standard leaves open what it is where the sides differ".into()) });
+        return Ok(undefined());
     }
     if margin == 0.0 && alone != Alone::Function {
         return Ok(Isolated::TieFlip { flips, of, margin });
@@ -222,6 +233,9 @@ mod tests {
             ("the reference's decision is another", "Round", &quarter, [&up, &zero], ("rule", true, reference)),
             ("near what it rounds before it decides", "Blurred", &near, [&zero, &up], ("tie", false, None)),
             ("further than that", "Blurred", &quarter, [&zero, &up], ("rule", true, candidate)),
+            ("a copy of NaN that is a number", "Identity", &nan, [&two, &nan], ("bits", true, reference)),
+            ("NaN of which the standard leaves open what is copied", "Window", &nan, [&two, &nan], ("not", false, None)),
+            ("numbers that differ are not open", "Window", &nan, [&two, &three], ("bits", true, both)),
             ("of NaN, which the standard leaves open", "Round", &nan, [&zero, &up], ("not", false, None)),
         ] {
             let found = judged(op, x, sides, Kinship::default());

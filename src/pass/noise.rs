@@ -109,7 +109,8 @@ fn one_step(
     let at_hand = missing(task.graph, step, &alive[0].1).is_none();
     let exact = if at_hand { unless_refused(judge.eval(i, &|n| alive[0].1.get(n)))? } else { None };
     let Some(exact) = exact else { return Ok(()) };
-    let mut rounding = judge.rounding(i, &|n| alive[0].1.get(n), &exact)?;
+    // What a node rounds depends on which of its terms are equal, and that on how they are stored.
+    let mut rounding = judge.rounding(i, &|n| alive[0].1.get(n).map(|t| stored(t, dtype(task, n))), &exact)?;
     let narrows: Vec<bool> = exact.iter().map(|t| !step.inputs.is_empty() && is_half(t)).collect();
     let exact: Vec<Tensor> = exact.into_iter().zip(&narrows).map(|(t, n)| if *n { widened(&t) } else { t }).collect();
     for ((rounding, value), _) in rounding.iter_mut().zip(&exact).zip(&narrows).filter(|(_, n)| **n) {
@@ -153,7 +154,10 @@ pub fn decisions(task: &Task, steps: &[usize], judge: &mut dyn Judge) -> Result<
     let (mut values, mut found) = (Values::of(task.inputs), HashMap::new());
     for &i in steps {
         let step = &task.graph.steps[i];
-        let exact = judge.eval(i, &|n| values.get(n))?;
+        let at_hand = missing(task.graph, step, &values).is_none();
+        let exact = if at_hand { unless_refused(judge.eval(i, &|n| values.get(n)))? } else { None };
+        // What the shadow refuses it decides nothing of.
+        let Some(exact) = exact else { continue };
         let rounding = judge.rounding(i, &|n| values.get(n), &exact)?;
         for ((name, value), rounding) in step.outputs.iter().zip(exact).zip(&rounding) {
             match task.replay.get(name) {
@@ -187,6 +191,14 @@ fn deviation(exact: &Tensor, noisy: &Tensor, axis: Option<usize>, rows: bool) ->
 /// Half precision, which the shadow has only where a node casts to it.
 fn is_half(t: &Tensor) -> bool {
     matches!(t.dtype(), DType::F16 | DType::BF16)
+}
+
+/// The values as a tensor of half precision holds them; what it does not hold, and every other dtype, as it is.
+fn stored(t: Tensor, dtype: DType) -> Tensor {
+    let Some(values) = t.values::<f64>().filter(|_| matches!(dtype, DType::F16 | DType::BF16)) else { return t };
+    let Ok(narrow) = Tensor::from_f64(dtype, t.shape(), values) else { return t };
+    let held = narrow.to_f64().into_iter().zip(values).map(|(held, value)| if held.is_finite() { held } else { *value });
+    Tensor::from_vec(t.shape(), held.collect::<Vec<f64>>())
 }
 
 fn widened(t: &Tensor) -> Tensor {

@@ -90,7 +90,7 @@ fn give(op: &str, inputs: &[Tensor]) -> Result<Vec<(Tensor, Rounding)>> {
         "NonMaxSuppression" => vec![whole(Alone::Order)],
         "Both" => vec![sum(x.iter().map(|v| 2.0 * v).collect()), whole(Alone::Function)],
         "Largest" => vec![(Tensor::from_vec(&[1], vec![x.iter().copied().fold(f64::MIN, f64::max)]), Rounding::Selection(Alone::Rounds))],
-        "Identity" | "Reshape" | "Transpose" | "Cast" => vec![(moved(), Rounding::Exact)],
+        "Identity" | "Reshape" | "Transpose" | "Cast" | "Window" => vec![(moved(), Rounding::Exact)],
         _ => return Err(Error::failed(format!("no operator {op}"))),
     })
 }
@@ -122,12 +122,13 @@ impl Judge for Paper {
         Ok(given.into_iter().map(|(_, rounding)| rounding).collect())
     }
 
-    /// The distance of the first input from the half that lies between two whole numbers.
+    /// The distance of the first input from the half that lies between two whole numbers; "Window" leaves open what it makes of NaN.
     fn margin(&mut self, step: usize, feed: Feed, index: usize, reference: &Tensor, candidate: &Tensor) -> Result<Option<f64>> {
         let x = self.taken(step, feed)?.remove(0).to_f64();
         let blur = match (self.0.steps[step].op(), index) {
             ("Round" | "QuantizeLinear", 0) | ("Both", 1) => 0.0,
             ("Blurred", 0) => 0.01,
+            ("Window", 0) if x.iter().any(|v| v.is_nan()) => return Ok(Some(f64::NAN)),
             ("NonMaxSuppression", 0) => return Ok(Some(f64::INFINITY)),
             _ => return Ok(None),
         };

@@ -52,10 +52,10 @@ fn rounded(declared: &Tensor, exact: &Tensor, rounding: &Rounding, (seed, output
     let bound = Bound::of(*family, *terms, scale, declared.dtype())?;
     let values = exact.values::<f64>().filter(|_| exact.shape() == declared.shape() && scale.shape() == exact.shape())?;
     let mut rng = signs(seed, u32::MAX, output);
+    // What underflows is no further off than the numbers themselves: a sum of zeros is zero in every engine.
+    let share = |s: &f64| SHARE * (bound.factor * s + bound.tiny.min(2.0 * s));
     let one = |((y, s), declared): ((&f64, &f64), f64)| {
-        // What underflows is no further off than the numbers themselves: a sum of zeros is zero in every engine.
-        let b = bound.factor * s + bound.tiny.min(2.0 * s);
-        let moved = y + SHARE * b * rng.random_range(-1.0..=1.0);
+        let moved = y + share(s) * rng.random_range(-1.0..=1.0);
         match y.is_finite() && moved.is_finite() {
             // A square is not negative, and no sigmoid is more than 1, in any engine; nor is a function below zero that underflows to it.
             true if *y != 0.0 && (moved < 0.0) != (*y < 0.0) => 0.0,
@@ -68,7 +68,12 @@ fn rounded(declared: &Tensor, exact: &Tensor, rounding: &Rounding, (seed, output
         }
     };
     let own: Vec<f64> = values.iter().zip(bound.scale).zip(declared.to_f64()).map(one).collect();
-    Tensor::from_f64(declared.dtype(), exact.shape(), &own).ok()
+    let stored = |values: &[f64]| Tensor::from_f64(declared.dtype(), exact.shape(), values).ok();
+    // The rounding to the dtype is part of the share: where that leaves no choice, the result is the nearest number.
+    let (nearest, moved) = (stored(values)?.to_f64(), stored(&own)?.to_f64());
+    let within = |i: usize| (moved[i] - values[i]).abs() <= share(&bound.scale[i]) || !nearest[i].is_finite();
+    let kept: Vec<f64> = (0..own.len()).map(|i| if within(i) { moved[i] } else { nearest[i] }).collect();
+    stored(&kept)
 }
 
 impl Session for Simulated {
@@ -82,5 +87,31 @@ impl Session for Simulated {
             all.push(outputs);
         }
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_healthy_engine_stays_within_half_of_its_bound_as_it_is_stored() {
+        let exact = [3.0e-45, 3.25e-40, 1.0, 16_777_217.0, -3.402_823_4e38, 0.0];
+        let exact = Tensor::of(&[6], &exact);
+        let scale = Tensor::of(&[6], &exact.to_f64().iter().map(|v| v.abs()).collect::<Vec<f64>>());
+        let rounding = Rounding::Within { family: Family::Arithmetic, scale: scale.clone(), terms: 1 };
+        let nearest = Tensor::from_f64(crate::tensor::DType::F32, &[6], &exact.to_f64()).unwrap();
+        let bound = Bound::of(Family::Arithmetic, 1, &scale, nearest.dtype()).unwrap();
+        let mut other = 0;
+        for seed in 0..50 {
+            let own = rounded(&nearest, &exact, &rounding, (seed, 0)).unwrap();
+            for (i, (own, y)) in own.to_f64().iter().zip(exact.to_f64()).enumerate() {
+                let half = SHARE * (bound.factor * y.abs() + bound.tiny);
+                let least = (nearest.to_f64()[i] - y).abs();
+                assert!((own - y).abs() <= half.max(least), "{own} for {y}");
+                other += usize::from(*own != nearest.to_f64()[i]);
+            }
+        }
+        assert!(other > 50, "it rounds otherwise than the nearest number: {other}");
     }
 }

@@ -56,6 +56,8 @@ pub enum Why {
     BehindFlip { node: String },
     /// Numbers that the dtype does not hold lie in front of it, or are its own.
     BehindOverflow { node: String },
+    /// What the standard leaves open lies in front of it, and the sides have made different things of that.
+    BehindUndefined { node: String },
     /// A node that draws at random lies in front of it, and a recording has gone on with its own draw.
     BehindDraw { node: String },
     /// A tensor of another shape or dtype lies in front of it.
@@ -92,6 +94,7 @@ impl Why {
         match self {
             Why::BehindFlip { .. } => true,
             Why::BehindOverflow { .. }
+            | Why::BehindUndefined { .. }
             | Why::BehindDraw { .. }
             | Why::BehindShape { .. }
             | Why::NoFloor(_)
@@ -115,6 +118,7 @@ impl fmt::Display for Why {
         match self {
             Why::BehindFlip { node } => write!(f, "behind the tie flip at '{node}'"),
             Why::BehindOverflow { node } => write!(f, "behind the overflow at '{node}'"),
+            Why::BehindUndefined { node } => write!(f, "behind '{node}', of which the standard leaves open what it gives on these inputs"),
             Why::BehindDraw { node } => write!(f, "behind '{node}', which draws at random: the two sides have drawn apart"),
             Why::BehindShape { tensor } => write!(f, "behind '{tensor}', which has another shape or dtype"),
             Why::OpenFloor => write!(f, "no noise floor: a noisy run of the f64 graph left the domain of an operator"),
@@ -147,6 +151,7 @@ mod tests {
         vec![
             (Why::BehindFlip { node: node() }, "behind the tie flip at 'n'"),
             (Why::BehindOverflow { node: node() }, "behind the overflow at 'n'"),
+            (Why::BehindUndefined { node: node() }, "behind 'n', of which the standard leaves open"),
             (Why::BehindDraw { node: node() }, "behind 'n', which draws"),
             (Why::BehindShape { tensor: node() }, "behind 'n', which has another shape"),
             (Why::NoFloor("no floor of it".into()), "no floor of it"),

@@ -74,7 +74,7 @@ impl TorchJudge {
         let mut decides = None;
         for (i, node) in step.nodes.iter().enumerate() {
             match interpret::find(node, graph)?.scale(node) {
-                Scale::Exact => {}
+                Scale::Exact | Scale::Copies(_) => {}
                 Scale::Decision(..) => decides = decides.or(Some(i)),
                 Scale::Selection(..)
                 | Scale::Random
@@ -167,7 +167,7 @@ impl Judge for TorchJudge {
         };
         let op = interpret::find(node, &graph)?;
         match op.scale(node) {
-            Scale::Exact => Ok(uniform(Rounding::Exact)),
+            Scale::Exact | Scale::Copies(_) => Ok(uniform(Rounding::Exact)),
             Scale::Decision(alone, _) => Ok(uniform(Rounding::Decision(*alone))),
             Scale::Random => Ok(uniform(Rounding::Random)),
             Scale::Selection(alone, _) => {
@@ -209,7 +209,8 @@ impl Judge for TorchJudge {
             let call = self.call_of(step, at, &graph, feed)?;
             return perturbed::margin(op, &call, place, &carried(reference)?, &carried(candidate)?).map(Some);
         }
-        let (Scale::Decision(_, margin) | Scale::Selection(_, margin) | Scale::Graded(_, margin)) = op.scale(node) else {
+        let (Scale::Decision(_, margin) | Scale::Selection(_, margin) | Scale::Graded(_, margin) | Scale::Copies(margin)) = op.scale(node)
+        else {
             return Ok(None);
         };
         let call = self.call_of(step, at, &graph, feed)?;

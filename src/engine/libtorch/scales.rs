@@ -14,7 +14,7 @@ pub type Scales = Option<(Family, Vec<(Tensor, usize)>)>;
 pub fn of<'a>(op: &'static Op, scale: &Scale, call: &dyn Fn() -> Result<Call<'a>>, outputs: &[Tensor]) -> Result<Scales> {
     let size = |y: &Tensor| (if y.is_floating_point() { y.abs() } else { y.shallow_clone() }, 1);
     Ok(match scale {
-        Scale::Exact | Scale::Decision(..) | Scale::Selection(..) | Scale::Random => None,
+        Scale::Exact | Scale::Copies(_) | Scale::Decision(..) | Scale::Selection(..) | Scale::Random => None,
         Scale::Output(family) | Scale::Graded(family, _) => Some((*family, outputs.iter().map(size).collect())),
         Scale::One(family) => Some((*family, outputs.iter().map(|y| (y.ones_like(), 1)).collect())),
         Scale::By(family, formula) => Some((*family, formula(&call()?, outputs)?)),

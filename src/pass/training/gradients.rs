@@ -1,7 +1,7 @@
 //! gradients: the candidate's gradients and the golden's, each against those of the f64 graph.
 
 use super::Task;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, or_refusal};
 use crate::golden::{Golden, Value};
 use crate::graph::Graph;
 use crate::pass::gradients::{self as walk, Reference, Sums};
@@ -40,20 +40,24 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
     };
     // The total is the sum of the weighted terms.
     let sums = Sums::from([(TERMS.len(), weights.into_iter().enumerate().collect())]);
-    let reference = {
-        let options = Options { threads: given.threads, optimisation: Default::default() };
-        let mut shadow = task.engines.torch()?.differentiator(given.graph.clone(), &options, true).at("f64 gradient")?;
-        walk::reference(&walked, &sums, &mut *shadow, watch).at("f64 gradient")?
+    let exact = or_refusal(exact(task, &walked, &sums, watch))?;
+    let reference = match exact.map_err(|says| format!("the f64 graph has no gradients: {says}")) {
+        Ok(reference) => reference,
+        Err(why) => {
+            let golden = given.golden.as_ref().is_some_and(keeps);
+            let who = std::iter::once("candidate").chain(golden.then_some("golden"));
+            return Ok(who.map(|who| Report::nothing(who, AGAINST, why.clone())).collect());
+        }
     };
     let standard = |n: &String| PREDICTIONS.into_iter().find(|p| task.training.name(p) == n).map_or(n.clone(), str::to_string);
     let bar = Bar { names: wrt.iter().map(standard).collect(), reference };
     let candidate = match given.scenario.candidate.engine() {
         "recorded" => of_recording(task.candidate, &bar, weights)?,
         "kernel" => of_kernel(task, &bar, &walked)?,
-        "libtorch" => {
-            let own = candidate(task, &walked)?;
-            bar.report("candidate", &|i, k, exact| Some(grad::judge(&bar.names[k], exact, own[i][k].as_ref(), 1.0)))
-        }
+        "libtorch" => match candidate(task, &walked)? {
+            Ok(own) => bar.report("candidate", &|i, k, exact| Some(grad::judge(&bar.names[k], exact, own[i][k].as_ref(), 1.0))),
+            Err(says) => Report::nothing("candidate", AGAINST, format!("libtorch gives no gradients: {says}")),
+        },
         other => Report::nothing("candidate", AGAINST, format!("{other} gives no gradients")),
     };
     let golden = given.golden.as_ref().and_then(|g| of_golden(g, &bar, weights));
@@ -77,19 +81,29 @@ fn asked(task: &Task) -> Result<(Vec<String>, Vec<String>)> {
     Ok((terms, wrt))
 }
 
-/// The gradients of a candidate that computes: by libtorch in the declared dtypes.
+/// The f64 graph's gradients, with their floors.
+fn exact(task: &Task, walked: &walk::Task, sums: &Sums, watch: &mut dyn Watch) -> Result<Reference> {
+    let options = Options { threads: task.given.threads, optimisation: Default::default() };
+    let mut shadow = task.engines.torch()?.differentiator(task.given.graph.clone(), &options, true)?;
+    walk::reference(walked, sums, &mut *shadow, watch)
+}
+
+/// The gradients of a candidate that computes: by libtorch in the declared dtypes; or why it refuses them.
 ///
 /// # Errors
 /// An injected fault of gradients that changes none.
-fn candidate(task: &Task, walked: &walk::Task) -> Result<Own> {
+fn candidate(task: &Task, walked: &walk::Task) -> Result<std::result::Result<Own, String>> {
     let (graph, subject) = (&task.given.graph, &task.given.scenario.candidate);
     let options = Options { threads: task.given.threads, optimisation: Default::default() };
     let declared = |graph: &Arc<Graph>| walk::own(walked, &mut *task.engines.torch()?.differentiator(graph.clone(), &options, false)?);
-    let own = declared(&open::graph_of(subject, graph)?).at("candidate, gradient")?;
+    let own = match or_refusal(declared(&open::graph_of(subject, graph)?))? {
+        Ok(own) => own,
+        refused @ Err(_) => return Ok(refused),
+    };
     if preflight::gradient_fault(subject).is_some() && same(&own, &declared(graph).at("candidate without its fault, gradient")?) {
         return Err(changes_nothing(subject));
     }
-    Ok(own)
+    Ok(Ok(own))
 }
 
 impl Bar {
@@ -125,9 +139,18 @@ fn kept(i: usize, weights: [f64; 3]) -> (&'static str, f64) {
     (TERMS.get(i).unwrap_or(&"total"), *weights.get(i).unwrap_or(&1.0))
 }
 
+fn is_gradient(name: &str) -> bool {
+    name.starts_with("grad.")
+}
+
+/// Whether the golden keeps any gradient.
+fn keeps(golden: &Golden) -> bool {
+    golden.tensors.keys().any(|n| is_gradient(n))
+}
+
 /// What the golden keeps; a gradient that it does not keep is not judged. None where it keeps none at all.
 fn of_golden(golden: &Golden, bar: &Bar, weights: [f64; 3]) -> Option<Report> {
-    let kept_ones = golden.tensors.keys().filter(|n| n.starts_with("grad.")).count();
+    let kept_ones = golden.tensors.keys().filter(|n| is_gradient(n)).count();
     let report = bar.report("golden", &|i, k, exact| {
         let ((term, weight), name) = (kept(i, weights), &bar.names[k]);
         Some(match &golden.tensors.get(&format!("grad.{term}.{name}"))?.value {

@@ -14,10 +14,10 @@ use crate::error::{Place, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
 use crate::golden::Value;
 use crate::scenario::Stage;
-use crate::scenario::training::Training;
-use crate::stage::Stages;
+use crate::scenario::training::{PREDICTIONS, Training};
 use crate::stage::golden::Witnessed;
 use crate::stage::regions::Regions;
+use crate::stage::{Stages, assign, loss};
 use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::subject::{Engines, Session};
 use crate::tensor::{DType, Tensor};
@@ -62,7 +62,11 @@ pub fn run(
         task.replay.extend(spread::decisions(&task, &mut **judge)?);
     }
     let runs = |stage| given.scenario.runs(stage);
-    let kernel = task.kernel(&layers.reference_outputs).at("reference")?;
+    let kernel = match task.kernel(&layers.reference_outputs) {
+        // What neither side computes leaves nothing that the stages could look at.
+        Err(e) if task.lacks_predictions() => return Ok(Some(untested(given, &e.message))),
+        kernel => kernel.at("reference")?,
+    };
     // What a candidate did not record, or no kernel takes, is not tested.
     let own = task.kernel(&layers.candidate_outputs).map_err(|e| e.message);
     let sides = [
@@ -85,6 +89,15 @@ pub fn run(
     Ok(Some(Stages { assign: runs(Stage::Assign).then_some(assign), loss: runs(Stage::Loss).then_some(loss), grad, ..Stages::default() }))
 }
 
+/// The stages of which nothing could be looked at, and why.
+fn untested(given: &Given, why: &str) -> Stages {
+    let runs = |stage| given.scenario.runs(stage);
+    let untested = vec![format!("reference: {why}")];
+    let assign = assign::Report { untested: untested.clone(), ..Default::default() };
+    let loss = loss::Report { untested, ..Default::default() };
+    Stages { assign: runs(Stage::Assign).then_some(assign), loss: runs(Stage::Loss).then_some(loss), ..Stages::default() }
+}
+
 /// Lets the pairs of the assignment settle what the tensors of its targets differ by.
 pub fn settle(given: &Given, found: Option<&Stages>, layers: &mut Layers, golden: &mut [Witnessed]) {
     if let Some((training, report)) = given.scenario.training.as_ref().zip(found.and_then(|f| f.assign.as_ref())) {
@@ -100,6 +113,11 @@ impl Task<'_> {
         }
         let image = preflight::image(&self.given.graph, self.training, &self.given.inputs)?;
         Ok(Rc::new(kernel::evaluate(self.training, image, &|n| self.tensor(outputs, n))?))
+    }
+
+    /// Whether the reference has no predictions of its own, nor was fed any.
+    fn lacks_predictions(&self) -> bool {
+        PREDICTIONS.iter().any(|p| self.tensor(&self.layers.reference_outputs, p).is_none())
     }
 
     /// A tensor of one side by its standard name; ground truth and predictions may be inputs of the graph.

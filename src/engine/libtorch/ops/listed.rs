@@ -5,7 +5,7 @@ use super::{Op, Scale, all};
 impl Op {
     fn family_name(&self) -> &'static str {
         match &self.scale {
-            Scale::Exact => "exact",
+            Scale::Exact | Scale::Copies(_) => "exact",
             Scale::Decision(..) => "decision",
             Scale::Selection(..) => "selection",
             Scale::Random => "random",
@@ -20,7 +20,7 @@ impl Op {
 impl Scale {
     fn describe(&self) -> &'static str {
         match self {
-            Scale::Exact => "bit-exact",
+            Scale::Exact | Scale::Copies(_) => "bit-exact",
             Scale::Decision(..) | Scale::Selection(..) => "exact, ties told apart",
             Scale::Graded(..) => "S = |y|; integers exact, ties told apart",
             Scale::Random => "taken from the reference",

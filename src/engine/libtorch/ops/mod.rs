@@ -83,6 +83,8 @@ pub enum Kernel {
 pub enum Scale {
     /// Not at all.
     Exact,
+    /// Copies; the function says NaN where the standard leaves open what the elements are in which the sides differ.
+    Copies(Margin),
     /// A decision; the function gives the smallest distance from the border between the two decisions (see `Judge::margin`).
     Decision(Alone, Margin),
     /// Copies of input elements, where only which one is a decision; integer outputs are decisions themselves.

@@ -44,6 +44,18 @@ fn max_pool(call: &Call) -> Result<Vec<Tensor>> {
     one(pooled())
 }
 
+/// NaN where every element in which the sides differ has NaN in its window: whether NaN is the largest, ONNX does not say (ONNX Runtime passes
+/// over it, libtorch keeps it). What else differs is no matter of taste.
+fn max_pool_margin(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let nan = call.input(0)?.f_isnan().and_then(|n| n.f_to_kind(Kind::Double)).map_err(torch_error)?;
+    let windows = max_pool(&call.with_inputs(vec![Some(nan)]))?.remove(0);
+    done(|| {
+        let differ = reference.f_ne_tensor(candidate)?;
+        let elsewhere = differ.f_logical_and(&windows.f_ne(1.0)?)?.f_any()?;
+        Ok(if elsewhere.f_int64_value(&[])? == 0 { f64::NAN } else { f64::INFINITY })
+    })
+}
+
 /// The largest of each window and its place in the whole tensor, counted by rows or by columns of its image; of equals the first.
 fn max_pool_indices(call: &Call, x: &Tensor, spatial: &[i64], w: &Window, by_columns: bool) -> Result<Vec<Tensor>> {
     let counts = w.count(spatial, call.int("ceil_mode", 0)? != 0)?;
@@ -198,7 +210,7 @@ fn image_terms(call: &Call) -> Result<usize> {
 }
 
 pub const OPS: &[Op] = &[
-    op("MaxPool", 1, max_pool, Scale::Exact),
+    op("MaxPool", 1, max_pool, Scale::Copies(max_pool_margin)),
     op("AveragePool", 1, average_pool, Scale::By(Reduction, |c, _| mean_scale(c, average_pool, window_terms(c)?, &window_sums))),
     op("LpPool", 2, lp_pool, Scale::By(Reduction, |c, y| norm_scale(c, y, window_terms(c)?, &window_sums))),
     op("GlobalLpPool", 2, global_lp, Scale::By(Reduction, |c, y| norm_scale(c, y, image_terms(c)?, &image_sums))),
@@ -229,6 +241,16 @@ mod tests {
         pool(0, &[1, 0]).outputs(2).gives(&[f32s(&[1, 1, 3], &[-1.0, -2.0, -4.0]), Tensor::of(&[1, 1, 3], &[0i64, 1, 3])]);
         Case::new("MaxPool", 12).with(five()).ints("kernel_shape", &[9]).refused("windows of 9");
         Case::new("MaxPool", 12).with(five()).refused("kernel_shape");
+    }
+
+    #[test]
+    fn what_a_maximum_makes_of_nan_is_open_and_nothing_else_is() {
+        let nan = f32::NAN;
+        let case = Case::new("MaxPool", 12).with(f32s(&[1, 1, 4], &[1.0, nan, 2.0, 3.0])).ints("kernel_shape", &[2]);
+        let of = |reference: [f32; 3], candidate: [f32; 3]| case.margin(0, &f32s(&[1, 1, 3], &reference), &f32s(&[1, 1, 3], &candidate));
+        assert!(of([1.0, 2.0, 3.0], [nan, nan, 3.0]).is_some_and(f64::is_nan));
+        assert_eq!(of([1.0, 2.0, 3.0], [nan, nan, 4.0]), Some(f64::INFINITY));
+        assert_eq!(of([1.0, 2.0, nan], [1.0, 2.0, 3.0]), Some(f64::INFINITY));
     }
 
     #[test]
