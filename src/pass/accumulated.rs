@@ -66,10 +66,15 @@ pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Grap
         within: HashSet::new(),
         over: HashSet::new(),
         behind: behind_draws(graph, &layers.unshared),
+        overflowed: HashMap::new(),
     };
     for (result, waiting) in layers.results.iter_mut().zip(pending) {
         let parents = &graph.steps[result.step].inputs;
         let went_on = layers.gone_on.contains(&result.name);
+        if let Some(node) = settled.overflow_before(parents).filter(|_| result.isolated.over_in_what_is_not_finite()) {
+            // What an engine makes of 0 · ∞ and the like says nothing where rounding alone has made the ∞.
+            result.isolated = Isolated::NotJudged { why: Why::BehindOverflow { node } };
+        }
         result.accumulated = settled.judge(result, waiting, parents);
         settled.take(result, parents, went_on);
     }
@@ -96,6 +101,8 @@ struct Settled<'a> {
     over: HashSet<String>,
     /// What no longer can be judged behind these, and why.
     behind: HashMap<String, Why>,
+    /// The node that overflows at or before these.
+    overflowed: HashMap<String, String>,
 }
 
 impl Settled<'_> {
@@ -146,6 +153,11 @@ impl Settled<'_> {
         }
     }
 
+    /// The node in front of these that overflows.
+    fn overflow_before(&self, parents: &[String]) -> Option<String> {
+        parents.iter().find_map(|p| self.overflowed.get(p)).cloned()
+    }
+
     /// Whether all of these were compared and are within.
     fn compared(&self, parents: &[String]) -> bool {
         parents.iter().all(|p| self.fed.contains(p.as_str()) || self.within.contains(p))
@@ -168,6 +180,8 @@ impl Settled<'_> {
         } else if result.accumulated.compared() {
             self.within.insert(name());
         }
+        let overflow = if result.isolated.overflows() { Some(result.node.clone()) } else { self.overflow_before(parents) };
+        self.overflowed.extend(overflow.map(|node| (name(), node)));
         // Equal bits end what a flip has started: nothing of it is left in them.
         let same = matches!(&result.accumulated, Accumulated::Compared { by: ToleranceBy::Exact, ratio, .. } if *ratio == 0.0);
         let flips = matches!(result.accumulated, Accumulated::TieFlip { .. }) || matches!(result.isolated, Isolated::TieFlip { .. });
@@ -334,6 +348,36 @@ mod tests {
     }
 
     #[test]
+    fn a_node_behind_an_overflow_is_not_at_fault_for_what_it_makes_of_infinities() {
+        let special = || Isolated::Exact { comparison: compare(floats(&[1.0]).view(), floats(&[f32::NAN]).view(), None), side: None };
+        let other = || Isolated::Exact { comparison: compare(floats(&[1.0]).view(), floats(&[2.0]).view(), None), side: None };
+        let unlike = || {
+            let worst = bound::Worst { ratio: INF, ..Default::default() };
+            let bounded = bound::Bounded { failing: 1, worst, ..Default::default() };
+            Isolated::Bounded { family: Family::Interpolation, terms: 2, bounded, side: None }
+        };
+        let far = || sample::alone(true);
+        let alone = |first: fn() -> Isolated, second: Isolated| {
+            let graph = paper::graph(&["x"], &["n0: Double x -> t0", "n1: Double t0 -> t1"], &[]);
+            let mut layers = Layers::default();
+            for (i, isolated) in [first(), second].into_iter().enumerate() {
+                layers.results.push(TensorResult { isolated, ..sample::tensor(i) });
+                layers.pending.push(done(0.0));
+            }
+            settle(&mut layers, &HashMap::new(), &graph);
+            layers.results.remove(1).isolated
+        };
+        let not_judged = Isolated::NotJudged { why: Why::BehindOverflow { node: "n0".into() } };
+        for isolated in [special(), unlike()] {
+            assert_eq!(alone(overflows, isolated.clone()), not_judged, "equal bits in front do not end an overflow");
+            assert!(alone(fine, isolated).over(), "nothing overflows in front");
+        }
+        for isolated in [other(), far()] {
+            assert!(alone(overflows, isolated).over(), "finite, and off");
+        }
+    }
+
+    #[test]
     fn infinities_that_each_side_has_by_right_are_an_overflow_where_the_inputs_agree_and_lead_to_others() {
         let of = |before: Pending| plain(vec![(before, fine()), (infinite(), fine()), (differs(), fine())], &[(2, 0.1)]);
         let overflow = Some(Why::BehindOverflow { node: "n1".into() });
@@ -422,8 +466,14 @@ mod tests {
         // 'x' is fed, 'a' agrees, 'o' is over, 'u' nobody compared; 'still' does not move and 'open' has no end.
         let spreads = [("a", 0.1), ("o", 0.1), ("u", 0.1), ("still", 0.0), ("open", INF)];
         let floors: HashMap<String, Floor> = spreads.iter().map(|(n, max)| (n.to_string(), floor(*max))).collect();
-        let settled =
-            Settled { floors: &floors, fed: HashSet::from(["x"]), within: names(&["a"]), over: names(&["o"]), behind: HashMap::new() };
+        let settled = Settled {
+            floors: &floors,
+            fed: HashSet::from(["x"]),
+            within: names(&["a"]),
+            over: names(&["o"]),
+            behind: HashMap::new(),
+            overflowed: HashMap::new(),
+        };
         for (says, own, margin, parents, want) in [
             ("its own, on what agrees", Some(true), INF, "a", true),
             ("its own, on what was fed and what agrees", Some(true), INF, "x a", true),

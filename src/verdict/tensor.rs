@@ -193,6 +193,15 @@ impl Isolated {
         matches!(self, Isolated::Bounded { bounded, .. } if bounded.overflowed > 0)
     }
 
+    /// Whether it is at fault in NaN or an infinity that the other side, or f64, has otherwise.
+    pub fn over_in_what_is_not_finite(&self) -> bool {
+        match self {
+            Isolated::Bounded { bounded, .. } => bounded.failing > 0 && bounded.worst.ratio.is_infinite(),
+            Isolated::Exact { comparison, .. } => comparison.metrics().is_some_and(|m| m.specials.conflicts > 0),
+            Isolated::Stated { .. } | Isolated::TieFlip { .. } | Isolated::RuleDifference { .. } | Isolated::NotJudged { .. } => false,
+        }
+    }
+
     pub fn side(&self) -> Option<Side> {
         match self {
             Isolated::Bounded { side, .. } | Isolated::Exact { side, .. } | Isolated::RuleDifference { side, .. } => *side,

@@ -178,11 +178,13 @@ fn shaken(
         return Ok(None);
     };
     let (moved, slope) = (to_torch(&moved)?, to_torch(&slope)?);
+    let is_finite = plain.values::<f64>().is_some_and(|values| values.iter().all(|v| v.is_finite()));
     let behind = || {
         let bent = y.f_mul(&slope)?;
+        let noise = moved.f_sub(&bent.f_detach()?)?;
         // What is infinite stays so: ∞ − ∞ would be NaN.
-        let infinite = y.f_isfinite()?.f_logical_not()?;
-        bent.f_add(&moved.f_sub(&bent.f_detach()?)?.f_masked_fill(&infinite, 0)?)
+        let noise = if is_finite { noise } else { noise.f_masked_fill(&y.f_isfinite()?.f_logical_not()?, 0)? };
+        bent.f_add(&noise)
     };
     behind().map(Some).map_err(torch_error)
 }

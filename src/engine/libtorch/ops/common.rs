@@ -13,7 +13,12 @@ pub const UNDERFLOW: f64 = 1.0 / (1u128 << 102) as f64;
 
 /// Infinite where the squares of x sum to more than single precision holds over the axes, else 0: nothing bounds what an engine then gives.
 pub fn beyond(x: &Tensor, over: &[i64]) -> Torch {
-    let sum = f64_of(x)?.f_square()?.f_sum_dim_intlist(over, true, None)?;
+    unbounded(&f64_of(x)?.f_square()?.f_sum_dim_intlist(over, true, None)?)
+}
+
+/// Infinite where a sum that is taken on the way is more than single precision holds, else 0.
+pub fn unbounded(sum: &Tensor) -> Torch {
+    let sum = f64_of(sum)?;
     sum.f_zeros_like()?.f_masked_fill(&sum.f_gt(f64::from(f32::MAX))?, f64::INFINITY)
 }
 

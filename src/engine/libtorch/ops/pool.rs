@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, done, flushed, is_float, one, signed};
+use super::common::{Torch, done, flushed, is_float, one, signed, unbounded};
 use super::window::{Window, framed, spatial};
 use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
@@ -183,17 +183,18 @@ fn image_sums(call: &Call) -> Result<Tensor> {
     done(|| x.f_sum_dim_intlist(over, true, None))
 }
 
-/// The operator on |x|.
+/// The operator on |x|; nothing bounds a mean whose sum overflows before it is divided.
 fn mean_scale(call: &Call, mean: fn(&Call) -> Result<Vec<Tensor>>, k: usize, sum: alike::Sum) -> Result<Vec<(Tensor, usize)>> {
     let x = call.input(0)?;
-    let size = done(|| x.f_abs())?;
-    pooled(call, mean(&call.with_inputs(vec![Some(size)]))?.remove(0), x.shallow_clone(), k, sum)
+    let mean = mean(&call.with_inputs(vec![Some(done(|| x.f_abs())?)]))?.remove(0);
+    let scale = done(|| mean.f_add(&unbounded(&mean.f_mul_scalar(k as f64)?)?))?;
+    pooled(call, scale, x.shallow_clone(), k, sum)
 }
 
-/// |y|: all terms are positive; and what powers lose that are flushed to zero.
+/// |y|: all terms are positive; and what powers lose that are flushed to zero. Nothing bounds a root whose powers overflow.
 fn norm_scale(call: &Call, outputs: &[Tensor], k: usize, sum: alike::Sum) -> Result<Vec<(Tensor, usize)>> {
     let (x, y, p) = (call.input(0)?, &outputs[0], call.int("p", 2)? as f64);
-    let (y, x) = done(|| Ok((y.f_add(&flushed(y, k, p)?)?, x.f_abs()?)))?;
+    let (y, x) = done(|| Ok((y.f_add(&flushed(y, k, p)?)?.f_add(&unbounded(&y.f_pow_tensor_scalar(p)?)?)?, x.f_abs()?)))?;
     pooled(call, y, x, k, sum)
 }
 

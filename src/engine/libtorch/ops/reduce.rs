@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, UNDERFLOW, axes, axis, done, flushed, moved, one, signed};
+use super::common::{Torch, UNDERFLOW, axes, axis, done, flushed, moved, one, signed, unbounded};
 use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Alone::Function;
@@ -104,11 +104,11 @@ fn product_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>
     summed(call, outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)), same)
 }
 
-/// |y| + Σ|x|/|Σx|: the logarithm, and the relative error of what it is taken of.
+/// |y| + Σ|x|/|Σx|: the logarithm, and the relative error of what it is taken of, unless that overflows.
 fn log_of_sum_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    let size = sum_scale(call, sum)?.remove(0).0;
+    let size = sum_scale(call)?.remove(0).0;
     let k = terms(call)?;
-    let scale = done(|| size.f_div(&outputs[0].f_exp()?)?.f_add(&outputs[0].f_abs()?))?;
+    let scale = done(|| size.f_div(&outputs[0].f_exp()?)?.f_add(&outputs[0].f_abs()?)?.f_add(&unbounded(&outputs[0].f_exp()?)?))?;
     Ok(vec![(scale, k)])
 }
 
@@ -192,10 +192,19 @@ fn summed(call: &Call, scale: Torch, terms_of: fn(&Tensor) -> Torch) -> Result<V
     Ok(vec![(scale, k)])
 }
 
-/// Σ|x|, or its mean.
-fn sum_scale(call: &Call, over: Over) -> Result<Vec<(Tensor, usize)>> {
-    let size = reduce(&with_first(call, call.input(0)?.f_abs().map_err(torch_error)?), over)?.remove(0);
+/// Σ|x|.
+fn sum_scale(call: &Call) -> Result<Vec<(Tensor, usize)>> {
+    let size = reduce(&with_first(call, call.input(0)?.f_abs().map_err(torch_error)?), sum)?.remove(0);
     summed(call, Ok(size), same)
+}
+
+/// The mean of |x|; nothing bounds a mean whose sum overflows before it is divided.
+fn mean_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let k = terms(call)?;
+    let size = call.input(0)?.f_abs().map_err(torch_error)?;
+    let mean = reduce(&with_first(call, size), mean)?.remove(0);
+    let scale = |sum: Tensor| mean.f_add(&unbounded(&sum)?);
+    summed(call, mean.f_mul_scalar(k as f64).and_then(scale), same)
 }
 
 /// |y|: all terms are positive.
@@ -203,17 +212,18 @@ fn positive_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)
     summed(call, outputs[0].f_abs(), |x| x.f_abs())
 }
 
-/// |y|, and what squares lose that are flushed to zero.
+/// |y|, and what squares lose that are flushed to zero. Nothing bounds a root whose squares overflow.
 fn root_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let k = terms(call)?;
-    summed(call, outputs[0].f_abs().and_then(|y| y.f_add(&flushed(&y, k, 2.0)?)), |x| x.f_abs())
+    let size = |y: Tensor| y.f_add(&flushed(&y, k, 2.0)?)?.f_add(&unbounded(&y.f_square()?)?);
+    summed(call, outputs[0].f_abs().and_then(size), |x| x.f_abs())
 }
 
 const POSITIVE: Scale = Scale::By(Reduction, positive_scale);
 
 pub const OPS: &[Op] = &[
-    op("ReduceSum", 1, |c| reduce(c, sum), Scale::By(Reduction, |c, _| sum_scale(c, sum))),
-    op("ReduceMean", 1, |c| reduce(c, mean), Scale::By(Reduction, |c, _| sum_scale(c, mean))),
+    op("ReduceSum", 1, |c| reduce(c, sum), Scale::By(Reduction, |c, _| sum_scale(c))),
+    op("ReduceMean", 1, |c| reduce(c, mean), Scale::By(Reduction, mean_scale)),
     op("ReduceMax", 1, |c| reduce(c, |x, over, keep| extreme(x, over, keep, true)), Scale::Exact),
     op("ReduceMin", 1, |c| reduce(c, |x, over, keep| extreme(x, over, keep, false)), Scale::Exact),
     op("ReduceProd", 1, |c| reduce(c, product), Scale::By(Reduction, product_scale)),
