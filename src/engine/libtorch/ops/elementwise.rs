@@ -87,8 +87,11 @@ fn clip_6(call: &Call) -> Result<Vec<Tensor>> {
     one(float(call, 0)?.f_clamp(call.float("min", f32::MIN)?, call.float("max", f32::MAX)?))
 }
 
-/// |a| + |b| + ...: what is lost when they cancel, once in every step.
+/// |a| + |b| + ...: what is lost when they cancel, once in every step. Two numbers are added with one rounding, and what cancels is exact.
 fn sum_of_sizes(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    if call.inputs().len() < 3 {
+        return scaled(sum(call).and_then(|y| y.f_abs()), 1);
+    }
     let sizes = call.inputs().iter().map(|t| t.as_ref().map(|t| t.f_abs()).transpose()).collect::<std::result::Result<_, _>>();
     let call = call.with_inputs(sizes.map_err(torch_error)?);
     let steps = (call.inputs().len() as f64 - 1.0) / Arithmetic.allowed(1);
@@ -111,8 +114,8 @@ const FUNCTION: Scale = Scale::By(Transcendental, size_or_flushed);
 const BOUNDED: Scale = Scale::One(Transcendental);
 
 pub const OPS: &[Op] = &[
-    op("Add", 7, |c| one(c.input(0)?.f_add(c.input(1)?)), ADDED),
-    op("Sub", 7, |c| one(c.input(0)?.f_sub(c.input(1)?)), ADDED),
+    op("Add", 7, |c| one(c.input(0)?.f_add(c.input(1)?)), ROUNDED),
+    op("Sub", 7, |c| one(c.input(0)?.f_sub(c.input(1)?)), ROUNDED),
     op("Mul", 7, |c| one(c.input(0)?.f_mul(c.input(1)?)), ROUNDED),
     op("Div", 7, div, ROUNDED),
     op("Mod", 10, modulo, Scale::Exact),
