@@ -39,7 +39,13 @@ impl Kernel for InStep<'_> {
     fn run(self) -> f32 {
         const LANES: usize = 64;
         let mut sums = [0f32; LANES];
-        for (a, b) in self.0.as_chunks::<LANES>().0.iter().zip(self.1.as_chunks::<LANES>().0) {
+        for (a, b) in self
+            .0
+            .as_chunks::<LANES>()
+            .0
+            .iter()
+            .zip(self.1.as_chunks::<LANES>().0)
+        {
             for l in 0..LANES {
                 sums[l] += a[l] + b[l];
             }
@@ -53,16 +59,28 @@ type Change = fn(usize, f32) -> f32;
 
 const CASES: [(&str, Change); 4] = [
     ("equal", |_, x| x),
-    ("few differ (1 in 4096, 1 ulp)", |i, x| if i % 4096 == 77 { x.next_up() } else { x }),
-    ("every element differs (noise)", |i, x| x * (1.0 + noise(i ^ 0x5555) * 1e-5)),
+    ("few differ (1 in 4096, 1 ulp)", |i, x| {
+        if i % 4096 == 77 { x.next_up() } else { x }
+    }),
+    ("every element differs (noise)", |i, x| {
+        x * (1.0 + noise(i ^ 0x5555) * 1e-5)
+    }),
     ("every element differs (scaled by 2)", |_, x| x * 2.0),
 ];
 
 fn main() {
-    let numel = std::env::var("PARITY_BENCH_MI").ok().and_then(|mi| mi.parse().ok()).unwrap_or(64usize) << 20;
+    let numel = std::env::var("PARITY_BENCH_MI")
+        .ok()
+        .and_then(|mi| mi.parse().ok())
+        .unwrap_or(64usize)
+        << 20;
     let reference: Vec<f32> = (0..numel).map(noise).collect();
     let mut candidate = vec![0f32; numel];
-    println!("compare: {} Mi f32 per side, one core, {:?}, best of {ROUNDS}", numel >> 20, Level::best());
+    println!(
+        "compare: {} Mi f32 per side, one core, {:?}, best of {ROUNDS}",
+        numel >> 20,
+        Level::best()
+    );
     for (name, change) in CASES {
         for (i, (c, r)) in candidate.iter_mut().zip(&reference).enumerate() {
             *c = change(i, *r);
@@ -85,15 +103,27 @@ fn report(name: &str, reference: &[f32], candidate: &[f32]) {
     // In turn, so that a slow moment of the machine hits all of them.
     for _ in 0..ROUNDS {
         read = read.min(seconds(|| Level::best().run(InStep(reference, candidate))));
-        read = read.min(seconds(|| Level::best().run(Alone(reference)) + Level::best().run(Alone(candidate))));
+        read = read.min(seconds(|| {
+            Level::best().run(Alone(reference)) + Level::best().run(Alone(candidate))
+        }));
         for (time, (_, shape, axis)) in times.iter_mut().zip(&layouts) {
-            *time = time.min(seconds(|| compare(view(reference, shape), view(candidate, shape), *axis)));
+            *time = time.min(seconds(|| {
+                compare(view(reference, shape), view(candidate, shape), *axis)
+            }));
         }
     }
     let gb = 8e-9 * numel as f64;
-    println!("{name}\n  streaming read {:7.1} ms  {:5.1} GB/s", read * 1e3, gb / read);
+    println!(
+        "{name}\n  streaming read {:7.1} ms  {:5.1} GB/s",
+        read * 1e3,
+        gb / read
+    );
     for (time, (layout, shape, axis)) in times.iter().zip(&layouts) {
-        let Comparison::Values(metrics) = compare(view(reference, shape), view(candidate, shape), *axis) else { unreachable!() };
+        let Comparison::Values(metrics) =
+            compare(view(reference, shape), view(candidate, shape), *axis)
+        else {
+            unreachable!()
+        };
         println!(
             "  {layout:14} {:7.1} ms  {:5.1} GB/s  {:3.0} % of the read  ({} mismatches)",
             time * 1e3,
@@ -105,7 +135,11 @@ fn report(name: &str, reference: &[f32], candidate: &[f32]) {
 }
 
 fn view<'a>(values: &'a [f32], shape: &'a [usize]) -> View<'a> {
-    View { dtype: DType::F32, shape, bytes: bytemuck::cast_slice(values) }
+    View {
+        dtype: DType::F32,
+        shape,
+        bytes: bytemuck::cast_slice(values),
+    }
 }
 
 fn seconds<R>(work: impl Fn() -> R) -> f64 {
@@ -116,7 +150,9 @@ fn seconds<R>(work: impl Fn() -> R) -> f64 {
 
 /// Reproducible values in (-1, 1) without a generator: a bit mixer over the index.
 fn noise(i: usize) -> f32 {
-    let mut z = (i as u64).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mut z = (i as u64)
+        .wrapping_add(0x9e37_79b9_7f4a_7c15)
+        .wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (z >> 40) as f32 / (1 << 23) as f32 - 1.0 + f32::EPSILON
 }
@@ -134,8 +170,13 @@ print(f'numpy {np.__version__} allclose(equal_nan=True): {best * 1e3:.1f} ms')
 
 fn numpy(numel: usize) -> String {
     let python = std::env::var("PARITY_PYTHON").unwrap_or_else(|_| "python3".into());
-    match Command::new(&python).args(["-c", NUMPY, &numel.to_string()]).output() {
-        Ok(done) if done.status.success() => String::from_utf8_lossy(&done.stdout).trim().to_string(),
+    match Command::new(&python)
+        .args(["-c", NUMPY, &numel.to_string()])
+        .output()
+    {
+        Ok(done) if done.status.success() => {
+            String::from_utf8_lossy(&done.stdout).trim().to_string()
+        }
         Ok(_) => format!("numpy: skipped, {python} cannot import it (PARITY_PYTHON names another)"),
         Err(e) => format!("numpy: skipped, {python}: {e}"),
     }

@@ -11,18 +11,40 @@ pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
     let engine = match subject.engine() {
         "libtorch" => format!("libtorch {}", engines.torch()?.version()),
         "simulated" => {
-            format!("simulated engine {}, decisions by libtorch {}", subject.seed.unwrap_or_default(), engines.torch()?.version())
+            format!(
+                "simulated engine {}, decisions by libtorch {}",
+                subject.seed.unwrap_or_default(),
+                engines.torch()?.version()
+            )
         }
         "torchscript" => {
-            let script = subject.script.as_deref().unwrap_or(std::path::Path::new(""));
-            format!("torchscript {} in libtorch {}", script.display(), engines.torch()?.version())
+            let script = subject
+                .script
+                .as_deref()
+                .unwrap_or(std::path::Path::new(""));
+            format!(
+                "torchscript {} in libtorch {}",
+                script.display(),
+                engines.torch()?.version()
+            )
         }
         "onnxruntime" => {
             let level = format!("{:?}", subject.optimisation.unwrap_or_default()).to_lowercase();
-            format!("onnxruntime {}, optimisation {level}", open::onnxruntime_version()?)
+            format!(
+                "onnxruntime {}, optimisation {level}",
+                open::onnxruntime_version()?
+            )
         }
-        "kernel" => subject.kernel.as_ref().map_or("kernel that the model names".into(), |k| format!("kernel {k}")),
-        _ => subject.trace.as_ref().map_or(String::new(), |p| format!("recorded {}", p.display())),
+        "kernel" => subject
+            .kernel
+            .as_ref()
+            .map_or("kernel that the model names".into(), |k| {
+                format!("kernel {k}")
+            }),
+        _ => subject
+            .trace
+            .as_ref()
+            .map_or(String::new(), |p| format!("recorded {}", p.display())),
     };
     Ok(match (&subject.fault, &subject.node) {
         (Some(fault), Some(node)) => format!("faulty ({fault} at {node}) {engine}"),
@@ -33,7 +55,11 @@ pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
 /// The record of everything; `names` are the subjects'.
 pub fn record(names: (String, String), shadow: bool, threads: usize, graph: &Graph) -> Environment {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = info.lines().find_map(|l| l.strip_prefix("model name")).unwrap_or("").trim_start_matches([' ', '\t', ':']);
+    let cpu = info
+        .lines()
+        .find_map(|l| l.strip_prefix("model name"))
+        .unwrap_or("")
+        .trim_start_matches([' ', '\t', ':']);
     Environment {
         parity: env!("CARGO_PKG_VERSION").into(),
         reference: names.0,

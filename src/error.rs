@@ -16,22 +16,36 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// The command line, the scenario or an input file is wrong (exit 2).
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into(), next: None }
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+            next: None,
+        }
     }
 
     /// It could not be run (exit 3).
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, message: message.into(), next: None }
+        Self {
+            exit: Exit::Failed,
+            message: message.into(),
+            next: None,
+        }
     }
 
     /// Nothing was compared (exit 4).
     pub fn uncovered(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Uncovered, message: message.into(), next: None }
+        Self {
+            exit: Exit::Uncovered,
+            message: message.into(),
+            next: None,
+        }
     }
 
     /// Whether memory ran out, in the words of whoever says so: no refusal of what was asked.
     pub fn ran_out(&self) -> bool {
-        ["allocate memory", "not enough memory", "bad_alloc"].iter().any(|words| self.message.contains(words))
+        ["allocate memory", "not enough memory", "bad_alloc"]
+            .iter()
+            .any(|words| self.message.contains(words))
     }
 
     /// Adds what the user can do about it; an empty text adds nothing.
@@ -94,8 +108,19 @@ impl<T> Place<T> for Result<T> {
 /// `text` on one line, with every control and direction-changing character escaped, so that a name out of a file can neither steer a
 /// terminal nor forge a line of ours.
 pub fn printable(text: &str) -> String {
-    let hostile = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().flat_map(|c| if hostile(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
+    let hostile = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .flat_map(|c| {
+            if hostile(c) {
+                c.escape_unicode().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 /// "did you mean 'x'? " for the name x among `known` that `word` was probably meant to be; empty where none is near.
@@ -119,13 +144,21 @@ mod tests {
 
     #[test]
     fn a_name_from_a_file_cannot_steer_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\nc\u{202e}"), "a\\u{1b}[2Jb\\u{a}c\\u{202e}");
+        assert_eq!(
+            printable("a\u{1b}[2Jb\nc\u{202e}"),
+            "a\\u{1b}[2Jb\\u{a}c\\u{202e}"
+        );
     }
 
     #[test]
     fn a_message_ends_with_the_next_step() {
-        let e = Error::usage("model m.onnx: not found").next("run scripts/fetch_models").at("scenario s.toml");
-        assert_eq!(e.to_string(), "scenario s.toml: model m.onnx: not found\n  next: run scripts/fetch_models");
+        let e = Error::usage("model m.onnx: not found")
+            .next("run scripts/fetch_models")
+            .at("scenario s.toml");
+        assert_eq!(
+            e.to_string(),
+            "scenario s.toml: model m.onnx: not found\n  next: run scripts/fetch_models"
+        );
     }
 
     #[test]
@@ -139,13 +172,19 @@ mod tests {
             assert!(of(says).is_err(), "{says}");
         }
         assert_eq!(of("no such operator"), Ok(None));
-        assert_eq!(or_refusal(Err::<(), _>(Error::failed("no such operator"))), Ok(Err("no such operator".into())));
+        assert_eq!(
+            or_refusal(Err::<(), _>(Error::failed("no such operator"))),
+            Ok(Err("no such operator".into()))
+        );
         assert_eq!(unless_refused(Ok(1)), Ok(Some(1)));
     }
 
     #[test]
     fn a_near_word_is_suggested_and_a_far_one_is_not() {
-        assert_eq!(did_you_mean("tolerence", ["tolerance", "model"]), Some("tolerance"));
+        assert_eq!(
+            did_you_mean("tolerence", ["tolerance", "model"]),
+            Some("tolerance")
+        );
         assert_eq!(did_you_mean("zzz", ["tolerance", "model"]), None);
     }
 }

@@ -27,8 +27,14 @@ impl Exit {
         (Exit::Diverge, "diverge"),
         (Exit::Usage, "usage, scenario or input wrong"),
         (Exit::Failed, "could not run"),
-        (Exit::Uncovered, "nothing compared, or less than the required coverage"),
-        (Exit::Interrupted, "interrupted before its end, nothing found so far"),
+        (
+            Exit::Uncovered,
+            "nothing compared, or less than the required coverage",
+        ),
+        (
+            Exit::Interrupted,
+            "interrupted before its end, nothing found so far",
+        ),
     ];
 }
 

@@ -36,8 +36,18 @@ impl Kind {
     pub fn of(path: &Path) -> Option<Self> {
         let mut head = Vec::new();
         let _ = std::fs::File::open(path).and_then(|f| f.take(16).read_to_end(&mut head));
-        let called = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_lowercase();
-        let fits = |row: &&(&[u8], &str, Kind)| if row.1.is_empty() { head.starts_with(row.0) } else { row.1 == called };
+        let called = path
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or("")
+            .to_lowercase();
+        let fits = |row: &&(&[u8], &str, Kind)| {
+            if row.1.is_empty() {
+                head.starts_with(row.0)
+            } else {
+                row.1 == called
+            }
+        };
         KINDS.iter().find(fits).map(|row| row.2)
     }
 
@@ -49,14 +59,26 @@ impl Kind {
                 "parity run MODEL compares engines on it and writes traces by --record; parity map and parity params read it",
             ),
             Kind::Scenario => ("a scenario", "parity run SCENARIO"),
-            Kind::Trace => ("a file of tensors", "parity compare A B, or parity run MODEL --against FILE"),
-            Kind::Array => ("a numpy array", "feed it to a model: parity run MODEL --input NAME=FILE"),
-            Kind::Image => ("an image", "feed it to a model: parity run MODEL --input NAME=FILE"),
+            Kind::Trace => (
+                "a file of tensors",
+                "parity compare A B, or parity run MODEL --against FILE",
+            ),
+            Kind::Array => (
+                "a numpy array",
+                "feed it to a model: parity run MODEL --input NAME=FILE",
+            ),
+            Kind::Image => (
+                "an image",
+                "feed it to a model: parity run MODEL --input NAME=FILE",
+            ),
             Kind::Archive => (
                 "a zip archive, as PyTorch and numpy write them",
                 "save tensors by safetensors.torch.save_file; a TorchScript module is a subject of a scenario: docs/SCENARIO.md",
             ),
-            Kind::Pickle => ("a Python pickle", "save its tensors by safetensors.torch.save_file"),
+            Kind::Pickle => (
+                "a Python pickle",
+                "save its tensors by safetensors.torch.save_file",
+            ),
         }
     }
 }
@@ -94,7 +116,10 @@ pub fn mistaken(path: &Path, meant: Kind) -> Option<Error> {
 /// A file that could not be read as what was meant, with what it is where that is another kind.
 pub fn unreadable(e: Error, path: &Path, meant: Kind) -> Error {
     match mistaken(path, meant) {
-        Some(other) => Error { message: format!("{}; {}", e.message, other.message), ..other },
+        Some(other) => Error {
+            message: format!("{}; {}", e.message, other.message),
+            ..other
+        },
         None => e,
     }
 }
@@ -106,8 +131,10 @@ pub fn unreadable(e: Error, path: &Path, meant: Kind) -> Error {
 pub fn as_text(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
         let escaped = path.as_os_str().as_encoded_bytes().escape_ascii();
-        Error::usage(format!("the path \"{escaped}\" is not UTF-8, and a scenario is text that names it"))
-            .next("rename it, or link to it by another name")
+        Error::usage(format!(
+            "the path \"{escaped}\" is not UTF-8, and a scenario is text that names it"
+        ))
+        .next("rename it, or link to it by another name")
     })
 }
 

@@ -12,7 +12,10 @@ use crate::stage::Stages;
 use crate::tensor::Tensor;
 use crate::trace::Entry;
 use crate::trace::file::Opened;
-use crate::verdict::{Accumulated, Ancestry, Isolated, Outcome, Required, TensorResult, ToleranceBy, Why, decide, ledger};
+use crate::verdict::{
+    Accumulated, Ancestry, Isolated, Outcome, Required, TensorResult, ToleranceBy, Why, decide,
+    ledger,
+};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -39,7 +42,9 @@ pub fn compare(
 ) -> Result<Run> {
     for (ours, theirs) in rename {
         if !reference.names().any(|n| n == ours) || !candidate.names().any(|n| n == theirs) {
-            return Err(Error::usage(format!("--rename {ours}={theirs}: no such pair of tensors")));
+            return Err(Error::usage(format!(
+                "--rename {ours}={theirs}: no such pair of tensors"
+            )));
         }
     }
     let order = reference.ordered();
@@ -50,19 +55,45 @@ pub fn compare(
         tensors.push(one(reference, candidate, step, name, theirs, mode)?);
     }
     let unused = |n: &&str| !order.contains(n) && !rename.values().any(|v| v == n);
-    let leftovers = candidate.names().filter(unused).map(str::to_string).collect();
-    let mut verdict = decide(&tensors, &ancestry(reference, &order), &[], mismatched_inputs(reference, candidate));
+    let leftovers = candidate
+        .names()
+        .filter(unused)
+        .map(str::to_string)
+        .collect();
+    let mut verdict = decide(
+        &tensors,
+        &ancestry(reference, &order),
+        &[],
+        mismatched_inputs(reference, candidate),
+    );
     verdict.ordered = reference.header.is_some();
     if mode == Mode::ReportOnly {
         // What was not judged neither agrees nor diverges.
         verdict.outcome = Outcome::Nothing;
     }
-    let ledger = ledger(&tensors, leftovers, &Required { excused: &|_| false, outputs: HashSet::new(), may_lack: false });
+    let ledger = ledger(
+        &tensors,
+        leftovers,
+        &Required {
+            excused: &|_| false,
+            outputs: HashSet::new(),
+            may_lack: false,
+        },
+    );
     let expected = match mode {
-        Mode::ReportOnly => Expectation { exit: Exit::Uncovered, unmet: vec!["nothing was judged (--report-only)".into()] },
-        Mode::Floors | Mode::Stated(_) => expectation(&Expect::default(), &verdict, &ledger, &|_| HashSet::new()),
+        Mode::ReportOnly => Expectation {
+            exit: Exit::Uncovered,
+            unmet: vec!["nothing was judged (--report-only)".into()],
+        },
+        Mode::Floors | Mode::Stated(_) => {
+            expectation(&Expect::default(), &verdict, &ledger, &|_| HashSet::new())
+        }
     };
-    let graph_inputs = order.iter().filter_map(|n| entry(reference, n)).map(|e| (e.node.clone(), e.inputs.clone())).collect();
+    let graph_inputs = order
+        .iter()
+        .filter_map(|n| entry(reference, n))
+        .map(|e| (e.node.clone(), e.inputs.clone()))
+        .collect();
     Ok(Run {
         format: 1,
         scenario: None,
@@ -80,12 +111,21 @@ pub fn compare(
 }
 
 /// No tensor of the candidate stands for two of the reference: renames must not fold two names into one.
-fn paired_once(candidate: &Opened, order: &[&str], rename: &BTreeMap<String, String>) -> Result<()> {
+fn paired_once(
+    candidate: &Opened,
+    order: &[&str],
+    rename: &BTreeMap<String, String>,
+) -> Result<()> {
     let mut taken: HashMap<&str, &str> = HashMap::new();
     for ours in order {
         let theirs = rename.get(*ours).map_or(*ours, String::as_str);
-        if let Some(other) = taken.insert(theirs, ours).filter(|_| candidate.names().any(|n| n == theirs)) {
-            return Err(Error::usage(format!("--rename: candidate tensor '{theirs}' is paired with both '{other}' and '{ours}'")));
+        if let Some(other) = taken
+            .insert(theirs, ours)
+            .filter(|_| candidate.names().any(|n| n == theirs))
+        {
+            return Err(Error::usage(format!(
+                "--rename: candidate tensor '{theirs}' is paired with both '{other}' and '{ours}'"
+            )));
         }
     }
     Ok(())
@@ -95,12 +135,21 @@ fn entry<'a>(trace: &'a Opened, name: &str) -> Option<&'a Entry> {
     trace.header.as_ref()?.tensors.get(name)
 }
 
-fn one(reference: &Opened, candidate: &Opened, step: usize, name: &str, theirs: &str, mode: Mode) -> Result<TensorResult> {
+fn one(
+    reference: &Opened,
+    candidate: &Opened,
+    step: usize,
+    name: &str,
+    theirs: &str,
+    mode: Mode,
+) -> Result<TensorResult> {
     let known = entry(reference, name);
     let (a, b) = (reference.tensor(name)?, candidate.tensor(theirs)?);
     let accumulated = match (&a, &b) {
         (Some(a), Some(b)) => judge(a, b, (known, entry(candidate, theirs)), mode),
-        _ => Accumulated::NotJudged { why: Why::Missing(format!("the candidate has no tensor '{theirs}'")) },
+        _ => Accumulated::NotJudged {
+            why: Why::Missing(format!("the candidate has no tensor '{theirs}'")),
+        },
     };
     Ok(TensorResult {
         name: name.to_string(),
@@ -112,7 +161,9 @@ fn one(reference: &Opened, candidate: &Opened, step: usize, name: &str, theirs: 
         macs: 0,
         accumulated,
         isolated: Isolated::NotJudged {
-            why: Why::NotTested("own fault not tested (recorded): two recordings, and no graph to run".into()),
+            why: Why::NotTested(
+                "own fault not tested (recorded): two recordings, and no graph to run".into(),
+            ),
         },
         repeat_noise: None,
         inside: None,
@@ -127,28 +178,55 @@ fn floor_of<'a>(
 ) -> std::result::Result<(Cow<'a, Floor>, ToleranceBy), &'static str> {
     let own = |e: Option<&'a Entry>| e.and_then(|e| e.floor.as_ref());
     match (own(known), own(theirs)) {
-        (Some(floor), _) if !floor.fits(a) => Err("the floor that was recorded for it does not fit it"),
-        (Some(floor), _) => Ok((Cow::Borrowed(floor), ToleranceBy::Noise { runs: floor.runs })),
-        (None, Some(floor)) if !floor.fits(a) => Err("the floor that the candidate brings does not fit it"),
+        (Some(floor), _) if !floor.fits(a) => {
+            Err("the floor that was recorded for it does not fit it")
+        }
+        (Some(floor), _) => Ok((
+            Cow::Borrowed(floor),
+            ToleranceBy::Noise { runs: floor.runs },
+        )),
+        (None, Some(floor)) if !floor.fits(a) => {
+            Err("the floor that the candidate brings does not fit it")
+        }
         // A port must not bring its own tolerance.
-        (None, Some(floor)) => Ok((Cow::Owned(floor.capped(a, CAP)), ToleranceBy::CandidateNoise { runs: floor.runs })),
+        (None, Some(floor)) => Ok((
+            Cow::Owned(floor.capped(a, CAP)),
+            ToleranceBy::CandidateNoise { runs: floor.runs },
+        )),
         (None, None) => Err("no floor was recorded for it"),
     }
 }
 
-fn judge(a: &Tensor, b: &Tensor, (known, theirs): (Option<&Entry>, Option<&Entry>), mode: Mode) -> Accumulated {
+fn judge(
+    a: &Tensor,
+    b: &Tensor,
+    (known, theirs): (Option<&Entry>, Option<&Entry>),
+    mode: Mode,
+) -> Accumulated {
     let comparison = compare_tensors(a.view(), b.view(), axis_for(a.shape()));
-    let held = |limit: Limit, comparison: Comparison, by| Accumulated::of(against(&comparison, limit), comparison, by, 0.0);
+    let held = |limit: Limit, comparison: Comparison, by| {
+        Accumulated::of(against(&comparison, limit), comparison, by, 0.0)
+    };
     match mode {
         Mode::Stated(t) => {
             let ratio = judge_stated(a.view(), b.view(), &t).ratio();
-            Accumulated::Compared { comparison, ratio, by: ToleranceBy::Stated }
+            Accumulated::Compared {
+                comparison,
+                ratio,
+                by: ToleranceBy::Stated,
+            }
         }
         // The ratio says how far; --report-only judges nothing.
-        Mode::ReportOnly => Accumulated::Compared { comparison, ratio: 0.0, by: ToleranceBy::Unjudged },
-        Mode::Floors if !a.dtype().is_float() || comparison.identical() => {
-            held(Limit::Exact { proved: None }, comparison, ToleranceBy::Exact)
-        }
+        Mode::ReportOnly => Accumulated::Compared {
+            comparison,
+            ratio: 0.0,
+            by: ToleranceBy::Unjudged,
+        },
+        Mode::Floors if !a.dtype().is_float() || comparison.identical() => held(
+            Limit::Exact { proved: None },
+            comparison,
+            ToleranceBy::Exact,
+        ),
         Mode::Floors => match floor_of(known, theirs, a) {
             Ok((floor, by)) => held(Limit::Spread(&floor), comparison, by),
             Err(why) => held(Limit::Unknown(why), comparison, ToleranceBy::Exact),
@@ -159,15 +237,34 @@ fn judge(a: &Tensor, b: &Tensor, (known, theirs): (Option<&Entry>, Option<&Entry
 fn ancestry(reference: &Opened, order: &[&str]) -> Ancestry {
     let at: HashMap<&str, usize> = order.iter().enumerate().map(|(i, n)| (*n, i)).collect();
     let parents = |i: usize, n: &&str| {
-        entry(reference, n).map_or(vec![], |e| e.inputs.iter().filter_map(|p| at.get(p.as_str()).copied()).filter(|p| *p < i).collect())
+        entry(reference, n).map_or(vec![], |e| {
+            e.inputs
+                .iter()
+                .filter_map(|p| at.get(p.as_str()).copied())
+                .filter(|p| *p < i)
+                .collect()
+        })
     };
-    Ancestry(order.iter().enumerate().map(|(i, n)| parents(i, n)).collect())
+    Ancestry(
+        order
+            .iter()
+            .enumerate()
+            .map(|(i, n)| parents(i, n))
+            .collect(),
+    )
 }
 
 fn mismatched_inputs(reference: &Opened, candidate: &Opened) -> Vec<String> {
-    let (Some(a), Some(b)) = (&reference.header, &candidate.header) else { return vec![] };
-    let differs = |(name, digest): &(&String, &String)| b.inputs.get(*name).is_some_and(|d| d != *digest);
-    a.inputs.iter().filter(differs).map(|(name, _)| format!("input '{name}' differs between the recordings")).collect()
+    let (Some(a), Some(b)) = (&reference.header, &candidate.header) else {
+        return vec![];
+    };
+    let differs =
+        |(name, digest): &(&String, &String)| b.inputs.get(*name).is_some_and(|d| d != *digest);
+    a.inputs
+        .iter()
+        .filter(differs)
+        .map(|(name, _)| format!("input '{name}' differs between the recordings"))
+        .collect()
 }
 
 fn environment(reference: &Opened, candidate: &Opened, names: &(String, String)) -> Environment {

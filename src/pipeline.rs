@@ -7,7 +7,10 @@ use crate::pass::bench::{Bench, Opened};
 use crate::pass::conclude::{Found, conclude};
 use crate::pass::given::Given;
 use crate::pass::lacking::Lacking;
-use crate::pass::{Watch, accumulated, context, floors, inputs, layers, memory, quantised, training, undecided, unobserved, witness};
+use crate::pass::{
+    Watch, accumulated, context, floors, inputs, layers, memory, quantised, training, undecided,
+    unobserved, witness,
+};
 use crate::run::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
@@ -16,7 +19,12 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Runs `scenario`; `record` is the folder that receives both traces.
-pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record: Option<&Path>) -> Result<Run> {
+pub fn run(
+    scenario: &Scenario,
+    engines: Engines,
+    watch: &mut dyn Watch,
+    record: Option<&Path>,
+) -> Result<Run> {
     let clock = Clock::start();
     let given = Given::read(scenario)?;
     memory::check(&given, record.is_some(), watch)?;
@@ -25,7 +33,12 @@ pub fn run(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch, record:
 }
 
 /// Runs what is given; what was opened for another run of the same graph is used again, and handed on.
-pub fn again(given: Given, opened: Option<Opened>, engines: Engines, watch: &mut dyn Watch) -> Result<(Run, Opened)> {
+pub fn again(
+    given: Given,
+    opened: Option<Opened>,
+    engines: Engines,
+    watch: &mut dyn Watch,
+) -> Result<(Run, Opened)> {
     walk(given, opened, Clock::start(), engines, watch, None)
 }
 
@@ -44,23 +57,43 @@ fn walk(
     clock.lap("open");
     let mut layers = layers::run(&mut bench, &given.plan, watch)?;
     clock.lap("layers");
-    let wholes = if scenario.runs(Stage::Activations) { unobserved::run(&mut bench, &layers)? } else { Default::default() };
+    let wholes = if scenario.runs(Stage::Activations) {
+        unobserved::run(&mut bench, &layers)?
+    } else {
+        Default::default()
+    };
     clock.lap("unobserved");
     let floors = floors::run(&mut bench, &layers, &wholes, scenario.seed, watch)?;
     clock.lap("noise");
     accumulated::settle(&mut layers, &floors, &given.graph);
     undecided::settle(&mut bench, &given.plan, &mut layers, scenario.seed, watch)?;
-    let limits = context::Limits { floors: &floors, stated: bench.stated.as_ref() };
-    let context = if scenario.runs(Stage::Inputs) { context::missing(&given, &layers, &limits, engines)? } else { vec![] };
+    let limits = context::Limits {
+        floors: &floors,
+        stated: bench.stated.as_ref(),
+    };
+    let context = if scenario.runs(Stage::Inputs) {
+        context::missing(&given, &layers, &limits, engines)?
+    } else {
+        vec![]
+    };
     let mut witnessed = witness::settle(std::mem::take(&mut layers.witnessed), &floors);
     let regions = given.regions()?;
     let behind = training::run(&given, &regions, &mut bench, &layers, engines, watch)?;
     training::settle(&given, behind.as_ref(), &mut layers, &mut witnessed);
     clock.lap("training");
 
-    let names = (environment::describe(&scenario.reference, engines)?, environment::describe(&scenario.candidate, engines)?);
+    let names = (
+        environment::describe(&scenario.reference, engines)?,
+        environment::describe(&scenario.candidate, engines)?,
+    );
     if let Some(traces) = bench.record.take() {
-        traces.finish((&names.0, &names.1), &scenario.model, &given.graph, &given.records, &floors)?;
+        traces.finish(
+            (&names.0, &names.1),
+            &scenario.model,
+            &given.graph,
+            &given.records,
+            &floors,
+        )?;
     }
     let stated = bench.stated;
     let held = unobserved::Against {
@@ -70,15 +103,29 @@ fn walk(
         stepped: &Default::default(),
         stated: stated.as_ref(),
     };
-    let stepped = quantised::stepped(&mut bench, &layers, &wholes.unsettled(&held), scenario.seed, watch)?;
-    let on = unobserved::Against { stepped: &stepped, ..held };
+    let stepped = quantised::stepped(
+        &mut bench,
+        &layers,
+        &wholes.unsettled(&held),
+        scenario.seed,
+        watch,
+    )?;
+    let on = unobserved::Against {
+        stepped: &stepped,
+        ..held
+    };
     let unobserved = wholes.explained([&names.0, &names.1], &mut bench, &on)?;
     clock.lap("bisection");
     let ran = behind.is_some();
     let mut stages = behind.unwrap_or_default();
     stages.params = params;
-    stages.inputs = Some((inputs::proved(&bench.sessions(), &given.records), given.records.len()));
-    stages.golden = bench.golden.map(|g| inputs::beside(g, scenario.golden.as_deref(), witnessed, engines));
+    stages.inputs = Some((
+        inputs::proved(&bench.sessions(), &given.records),
+        given.records.len(),
+    ));
+    stages.golden = bench
+        .golden
+        .map(|g| inputs::beside(g, scenario.golden.as_deref(), witnessed, engines));
     let found = Found {
         given: &given,
         bench: &bench,
@@ -96,7 +143,9 @@ fn walk(
     clock.lap("verdict");
     let run = Run {
         format: 1,
-        expectation: expectation(&scenario.expect, &verdict, &ledger, &|place| given.above(place)),
+        expectation: expectation(&scenario.expect, &verdict, &ledger, &|place| {
+            given.above(place)
+        }),
         scenario: Some(scenario.clone()),
         environment: environment::record(names, bench.judge.is_some(), given.threads, &given.graph),
         graph_inputs: given.graph.taken(),
@@ -119,11 +168,15 @@ struct Clock {
 
 impl Clock {
     fn start() -> Self {
-        Self { last: Instant::now(), laps: BTreeMap::new() }
+        Self {
+            last: Instant::now(),
+            laps: BTreeMap::new(),
+        }
     }
 
     fn lap(&mut self, name: &str) {
-        self.laps.insert(name.into(), self.last.elapsed().as_secs_f64());
+        self.laps
+            .insert(name.into(), self.last.elapsed().as_secs_f64());
         self.last = Instant::now();
     }
 }

@@ -12,8 +12,15 @@ fn read(path: &str) -> String {
 /// Lines of the ```sh blocks of a document.
 fn commands(document: &str) -> Vec<String> {
     let text = read(document);
-    let blocks = text.split("```sh\n").skip(1).filter_map(|b| b.split("```").next());
-    blocks.flat_map(|b| b.lines()).map(str::to_string).filter(|l| !l.is_empty() && !l.starts_with('#')).collect()
+    let blocks = text
+        .split("```sh\n")
+        .skip(1)
+        .filter_map(|b| b.split("```").next());
+    blocks
+        .flat_map(|b| b.lines())
+        .map(str::to_string)
+        .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        .collect()
 }
 
 /// Runs the parity commands of one document in order; what else it shows must be called by CI or by the nightly job.
@@ -23,14 +30,25 @@ fn check(document: &str) {
     let elsewhere = [read(".ci/run"), read("scripts/nightly.d/30-benches")].concat();
     // Minutes of every core: once a night.
     let nightly = read("scripts/nightly.d/26-selftest");
-    for command in commands.iter().filter(|c| !nightly.lines().any(|line| line == *c)) {
+    for command in commands
+        .iter()
+        .filter(|c| !nightly.lines().any(|line| line == *c))
+    {
         let Some(arguments) = command.strip_prefix("scripts/parity ") else {
-            assert!(elsewhere.contains(command), "{document}: '{command}' is run by no script");
+            assert!(
+                elsewhere.contains(command),
+                "{document}: '{command}' is run by no script"
+            );
             continue;
         };
         let mut parity = Command::new(env!("CARGO_BIN_EXE_parity"));
         // Documented for a person: goldens are not blessed where CI is set.
-        let run = parity.env_remove("CI").current_dir(ROOT).args(arguments.split_whitespace()).output().unwrap();
+        let run = parity
+            .env_remove("CI")
+            .current_dir(ROOT)
+            .args(arguments.split_whitespace())
+            .output()
+            .unwrap();
         assert!(
             run.status.success(),
             "{document}: {command}\n{}{}",
@@ -63,11 +81,17 @@ fn every_command_of_the_golden_document_runs() {
 #[test]
 fn every_key_of_a_golden_is_documented() {
     let (doc, source) = (read("docs/GOLDEN.md"), read("src/golden/manifest.rs"));
-    let keys = source.lines().filter_map(|l| l.strip_prefix("    pub ")?.split_once(": ")).map(|(key, _)| key);
+    let keys = source
+        .lines()
+        .filter_map(|l| l.strip_prefix("    pub ")?.split_once(": "))
+        .map(|(key, _)| key);
     let keys: Vec<&str> = keys.filter(|k| !k.contains('(')).collect();
     assert!(keys.len() > 15, "{keys:?}");
     for key in keys {
-        assert!(doc.contains(&format!("`{key}`")), "docs/GOLDEN.md does not name '{key}'");
+        assert!(
+            doc.contains(&format!("`{key}`")),
+            "docs/GOLDEN.md does not name '{key}'"
+        );
     }
 }
 
@@ -79,7 +103,11 @@ fn every_command_of_the_benchmarks_document_is_run_every_night() {
 #[test]
 fn the_picture_in_the_readme_is_what_the_scenario_prints() {
     let readme = read("README.md");
-    let picture = readme.split("```text\n").nth(1).and_then(|b| b.split("```").next()).unwrap();
+    let picture = readme
+        .split("```text\n")
+        .nth(1)
+        .and_then(|b| b.split("```").next())
+        .unwrap();
     let run = Command::new(env!("CARGO_BIN_EXE_parity"))
         .current_dir(ROOT)
         .args(["run", "scenarios/control/relu-for-silu-yolox.toml"])
@@ -87,7 +115,10 @@ fn the_picture_in_the_readme_is_what_the_scenario_prints() {
         .unwrap();
     let printed = String::from_utf8(run.stdout).unwrap();
     // The numbers may differ in the last digits between machines; place, verdict and side may not.
-    for line in picture.lines().filter(|l| !l.contains("isolated") && !l.contains("worst") && !l.contains("accumulated")) {
+    for line in picture
+        .lines()
+        .filter(|l| !l.contains("isolated") && !l.contains("worst") && !l.contains("accumulated"))
+    {
         assert!(printed.contains(line), "{line}\n{printed}");
     }
 }
@@ -95,14 +126,23 @@ fn the_picture_in_the_readme_is_what_the_scenario_prints() {
 #[test]
 fn the_map_names_every_folder_and_nothing_that_is_gone() {
     let map = read("ARCHITECTURE.md");
-    let listed: Vec<&str> =
-        map.lines().filter(|l| l.starts_with("| `")).flat_map(|l| l.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
+    let listed: Vec<&str> = map
+        .lines()
+        .filter(|l| l.starts_with("| `"))
+        .flat_map(|l| l.split('|').nth(1).unwrap().split('`').skip(1).step_by(2))
+        .collect();
     for name in &listed {
-        assert!(Path::new(ROOT).join("src").join(name).exists(), "ARCHITECTURE.md names src/{name}, which is gone");
+        assert!(
+            Path::new(ROOT).join("src").join(name).exists(),
+            "ARCHITECTURE.md names src/{name}, which is gone"
+        );
     }
     for entry in std::fs::read_dir(Path::new(ROOT).join("src")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(listed.iter().any(|l| l.trim_end_matches('/') == name), "ARCHITECTURE.md does not name src/{name}");
+        assert!(
+            listed.iter().any(|l| l.trim_end_matches('/') == name),
+            "ARCHITECTURE.md does not name src/{name}"
+        );
     }
 }
 
@@ -110,13 +150,19 @@ fn the_map_names_every_folder_and_nothing_that_is_gone() {
 fn the_exit_codes_of_the_readme_are_the_programs() {
     let readme = read("README.md");
     for (exit, _) in parity::exit::Exit::ALL {
-        assert!(readme.contains(&format!("| {} |", exit as u8)), "exit {}", exit as u8);
+        assert!(
+            readme.contains(&format!("| {} |", exit as u8)),
+            "exit {}",
+            exit as u8
+        );
     }
 }
 
 #[test]
 fn every_scenario_key_is_documented() {
-    let sources = ["mod", "expect", "find", "input", "subject", "training"].map(|f| read(&format!("src/scenario/{f}.rs"))).concat();
+    let sources = ["mod", "expect", "find", "input", "subject", "training"]
+        .map(|f| read(&format!("src/scenario/{f}.rs")))
+        .concat();
     let doc = read("docs/SCENARIO.md");
     let keys = sources
         .lines()

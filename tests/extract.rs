@@ -8,7 +8,14 @@ use std::path::Path;
 use support::*;
 
 /// What a folder holds after an extraction.
-const FILES: [&str; 6] = ["README.md", "candidate.safetensors", "inputs.safetensors", "node.onnx", "reference.safetensors", "replay.toml"];
+const FILES: [&str; 6] = [
+    "README.md",
+    "candidate.safetensors",
+    "inputs.safetensors",
+    "node.onnx",
+    "reference.safetensors",
+    "replay.toml",
+];
 
 /// Extracts from a control, which exits 0 because it expects its fault, and replays: exit 1 at the same node, which is the whole model.
 fn check(control: &str, node: &str) {
@@ -16,21 +23,51 @@ fn check(control: &str, node: &str) {
     let folder = dir.path().join("out");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scenario = root.join(format!("scenarios/control/{control}.toml"));
-    let ran = Call::new(PARITY, root, &["run", text(&scenario), "--extract", text(&folder)]).run().exits(0);
-    let ran = ran.says(&["--extract FOLDER", &format!("node '{node}' with its inputs"), "it diverges there again", "replay.toml"]);
+    let ran = Call::new(
+        PARITY,
+        root,
+        &["run", text(&scenario), "--extract", text(&folder)],
+    )
+    .run()
+    .exits(0);
+    let ran = ran.says(&[
+        "--extract FOLDER",
+        &format!("node '{node}' with its inputs"),
+        "it diverges there again",
+        "replay.toml",
+    ]);
     assert_eq!(files(&folder), FILES, "{ran}");
-    let replay = || Call::new(PARITY, dir.path(), &["run", "out/replay.toml", "--json"]).run().exits(1).json();
+    let replay = || {
+        Call::new(PARITY, dir.path(), &["run", "out/replay.toml", "--json"])
+            .run()
+            .exits(1)
+            .json()
+    };
     let run = replay();
     let first = run.verdict.first().unwrap_or_default();
-    assert!(run.tensors.iter().all(|t| t.node == node) && run.tensors.iter().any(|t| [&t.node, &t.name].contains(&&first.to_string())));
+    assert!(
+        run.tensors.iter().all(|t| t.node == node)
+            && run
+                .tensors
+                .iter()
+                .any(|t| [&t.node, &t.name].contains(&&first.to_string()))
+    );
     let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
-    for word in [node, "onnxruntime 1.", "libtorch 2.", "parity run replay.toml", "threads"] {
+    for word in [
+        node,
+        "onnxruntime 1.",
+        "libtorch 2.",
+        "parity run replay.toml",
+        "threads",
+    ] {
         assert!(readme.contains(word), "'{word}' is not in\n{readme}");
     }
 }
 
 fn files(folder: &Path) -> Vec<String> {
-    let names = folder.read_dir().map(|all| all.map(|e| e.unwrap().file_name().into_string().unwrap()));
+    let names = folder
+        .read_dir()
+        .map(|all| all.map(|e| e.unwrap().file_name().into_string().unwrap()));
     let mut names: Vec<String> = names.map(Iterator::collect).unwrap_or_default();
     names.sort();
     names

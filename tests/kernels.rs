@@ -27,19 +27,32 @@ struct Input(Dtype, Vec<usize>, Vec<u8>);
 
 fn real(shape: &[usize], mut value: impl FnMut(usize) -> f64) -> Input {
     let n = shape.iter().product();
-    Input(Dtype::F32, shape.to_vec(), (0..n).flat_map(|i| (value(i) as f32).to_le_bytes()).collect())
+    Input(
+        Dtype::F32,
+        shape.to_vec(),
+        (0..n)
+            .flat_map(|i| (value(i) as f32).to_le_bytes())
+            .collect(),
+    )
 }
 
 fn whole(shape: &[usize], mut value: impl FnMut(usize) -> i64) -> Input {
     let n = shape.iter().product();
-    Input(Dtype::I64, shape.to_vec(), (0..n).flat_map(|i| value(i).to_le_bytes()).collect())
+    Input(
+        Dtype::I64,
+        shape.to_vec(),
+        (0..n).flat_map(|i| value(i).to_le_bytes()).collect(),
+    )
 }
 
 /// `[count, 4]` boxes of 3 to 40 pixels.
 fn boxes(shape: &[usize], rng: &mut impl Rng) -> Input {
     let drawn: Vec<f64> = (0..shape.iter().product::<usize>() / 4)
         .flat_map(|_| {
-            let ([x, y], [w, h]) = ([0, 1].map(|_| rng.random_range(0.0..30.0)), [0, 1].map(|_| rng.random_range(3.0..40.0)));
+            let ([x, y], [w, h]) = (
+                [0, 1].map(|_| rng.random_range(0.0..30.0)),
+                [0, 1].map(|_| rng.random_range(3.0..40.0)),
+            );
             [x, y, x + w, y + h]
         })
         .collect();
@@ -77,7 +90,11 @@ fn input(kernel: &Kernel, name: &str, objects: [usize; B], rng: &mut ChaCha8Rng)
         (_, "labels") => whole(&[N], |i| i as i64 % 5 - 1),
         (_, "query") => real(&[N, 4], |_| between(-2.0, 2.0)),
         (_, "keys") => real(&[N, 3, 4], |_| between(-2.0, 2.0)),
-        (_, "foreground") => Input(Dtype::BOOL, vec![N], (0..N).map(|i| u8::from(i % 2 == 0)).collect()),
+        (_, "foreground") => Input(
+            Dtype::BOOL,
+            vec![N],
+            (0..N).map(|i| u8::from(i % 2 == 0)).collect(),
+        ),
         (_, "positive") => real(&[N], |i| (i % 2) as f64),
         (_, "p3") => real(&[1, 1, 4, 5], |_| 0.0),
         (_, "p4") => real(&[1, 1, 2, 3], |_| 0.0),
@@ -91,29 +108,63 @@ fn input(kernel: &Kernel, name: &str, objects: [usize; B], rng: &mut ChaCha8Rng)
 fn agrees(kernel: &Kernel, candidate: &str, objects: [usize; B]) {
     let dir = tempfile::tempdir().unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(17);
-    let inputs: Vec<(&str, Input)> = kernel.inputs.iter().map(|n| (*n, input(kernel, n, objects, &mut rng))).collect();
-    let views = inputs.iter().map(|(n, Input(dtype, shape, bytes))| (*n, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
+    let inputs: Vec<(&str, Input)> = kernel
+        .inputs
+        .iter()
+        .map(|n| (*n, input(kernel, n, objects, &mut rng)))
+        .collect();
+    let views = inputs.iter().map(|(n, Input(dtype, shape, bytes))| {
+        (*n, TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+    });
     safetensors::serialize_to_file(views, None, &dir.path().join("in.safetensors")).unwrap();
-    let fed: String = kernel.inputs.iter().map(|n| format!("[inputs.{n}]\nfile = \"in.safetensors\"\n")).collect();
+    let fed: String = kernel
+        .inputs
+        .iter()
+        .map(|n| format!("[inputs.{n}]\nfile = \"in.safetensors\"\n"))
+        .collect();
     // Without an object nothing is measured, and all targets are zeros.
     let empty = |ends: &[&str]| -> Vec<&str> {
-        let fits = |n: &&&str| objects == [0, 0] && assigns(kernel) && ends.iter().any(|e| n.ends_with(e));
+        let fits =
+            |n: &&&str| objects == [0, 0] && assigns(kernel) && ends.iter().any(|e| n.ends_with(e));
         kernel.outputs.iter().filter(fits).copied().collect()
     };
-    let (unmeasured, zeros) = (empty(&["metric", "overlap"]), empty(&["boxes", "scores", "items"]));
-    let expect = format!("[expect]\ncoverage = 0.005\nabstain = {unmeasured:?}\ndead = {zeros:?}\n");
+    let (unmeasured, zeros) = (
+        empty(&["metric", "overlap"]),
+        empty(&["boxes", "scores", "items"]),
+    );
+    let expect =
+        format!("[expect]\ncoverage = 0.005\nabstain = {unmeasured:?}\ndead = {zeros:?}\n");
     let text = format!(
         "format = 1\nmodel = '{FORMS}/{}.onnx'\n{fed}[reference]\nsubject = \"kernel\"\n[candidate]\nsubject = \"{candidate}\"\n{expect}",
         kernel.name
     );
     std::fs::write(dir.path().join("s.toml"), text).unwrap();
     let ran = Call::new(PARITY, dir.path(), &["run", "s.toml", "--json"]).run();
-    assert_eq!(ran.code, Some(0), "{} in {candidate}, {objects:?} objects: {}", kernel.name, shortened(&ran));
+    assert_eq!(
+        ran.code,
+        Some(0),
+        "{} in {candidate}, {objects:?} objects: {}",
+        kernel.name,
+        shortened(&ran)
+    );
     let run = ran.json();
     assert_eq!(run.verdict.outcome, Outcome::Agree, "{}", kernel.name);
-    for name in kernel.outputs.iter().filter(|n| objects != [0, 0] || !n.ends_with("metric") && !n.ends_with("overlap")) {
-        let found = run.tensors.iter().find(|t| t.name == *name).unwrap_or_else(|| panic!("{}: no '{name}'", kernel.name));
-        assert!(matches!(found.accumulated, Accumulated::Compared { .. }), "{} '{name}': {:?}", kernel.name, found.accumulated);
+    for name in kernel
+        .outputs
+        .iter()
+        .filter(|n| objects != [0, 0] || !n.ends_with("metric") && !n.ends_with("overlap"))
+    {
+        let found = run
+            .tensors
+            .iter()
+            .find(|t| t.name == *name)
+            .unwrap_or_else(|| panic!("{}: no '{name}'", kernel.name));
+        assert!(
+            matches!(found.accumulated, Accumulated::Compared { .. }),
+            "{} '{name}': {:?}",
+            kernel.name,
+            found.accumulated
+        );
     }
 }
 
@@ -131,8 +182,14 @@ fn assigns(kernel: &Kernel) -> bool {
 
 fn every(candidate: &str) {
     for kernel in all() {
-        let batches = if assigns(kernel) { vec![[0, 0], [1, 0], [4, 3]] } else { vec![[0, 0]] };
-        batches.into_iter().for_each(|objects| agrees(kernel, candidate, objects));
+        let batches = if assigns(kernel) {
+            vec![[0, 0], [1, 0], [4, 3]]
+        } else {
+            vec![[0, 0]]
+        };
+        batches
+            .into_iter()
+            .for_each(|objects| agrees(kernel, candidate, objects));
     }
 }
 
@@ -150,18 +207,40 @@ fn fuzz(kernel: &str, cases: usize, forms: &Path) -> Ran {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = tempfile::tempdir().unwrap();
     let (cases, found) = (cases.to_string(), text(found.path()));
-    Call::new(PARITY, root, &["fuzz", kernel, "--cases", &cases, "--seed", "3", "--forms", text(forms), "--found", found]).run()
+    Call::new(
+        PARITY,
+        root,
+        &[
+            "fuzz",
+            kernel,
+            "--cases",
+            &cases,
+            "--seed",
+            "3",
+            "--forms",
+            text(forms),
+            "--found",
+            found,
+        ],
+    )
+    .run()
 }
 
 #[test]
 fn in_f64_values_assignments_and_gradients_of_every_form_are_the_references() {
     let ran = fuzz("all", 12, Path::new(FORMS)).exits(0);
-    assert_eq!(ran.out.lines().filter(|l| l.starts_with("agree: ")).count(), all().count(), "{}", ran.out);
+    assert_eq!(
+        ran.out.lines().filter(|l| l.starts_with("agree: ")).count(),
+        all().count(),
+        "{}",
+        ran.out
+    );
 }
 
 /// The form of `kernel` in a folder of its own, after `change`.
 fn changed(kernel: &str, change: impl Fn(&mut ModelProto)) -> (tempfile::TempDir, PathBuf) {
-    let mut model = ModelProto::decode(&*std::fs::read(format!("{FORMS}/{kernel}.onnx")).unwrap()).unwrap();
+    let mut model =
+        ModelProto::decode(&*std::fs::read(format!("{FORMS}/{kernel}.onnx")).unwrap()).unwrap();
     change(&mut model);
     let dir = tempfile::tempdir().unwrap();
     write_model(dir.path(), &format!("{kernel}.onnx"), &model);
@@ -172,7 +251,10 @@ fn changed(kernel: &str, change: impl Fn(&mut ModelProto)) -> (tempfile::TempDir
 /// Every mark of a detach becomes an Identity.
 fn attached(model: &mut ModelProto) {
     let nodes = &mut model.graph.as_mut().unwrap().node;
-    let marks: Vec<_> = nodes.iter_mut().filter(|n| n.op_type.as_deref() == Some("StopGradient")).collect();
+    let marks: Vec<_> = nodes
+        .iter_mut()
+        .filter(|n| n.op_type.as_deref() == Some("StopGradient"))
+        .collect();
     assert!(!marks.is_empty(), "the form has no mark to lose");
     for mark in marks {
         (mark.op_type, mark.domain) = (Some("Identity".into()), None);
@@ -181,26 +263,54 @@ fn attached(model: &mut ModelProto) {
 
 #[test]
 fn a_detach_whose_mark_is_lost_shows_in_the_gradients_and_nowhere_else() {
-    for kernel in ["ciou_ultralytics", "box_loss_ciou", "varifocal_detached", "gold_yolo_n", "v8_detection_8_3_155"] {
+    for kernel in [
+        "ciou_ultralytics",
+        "box_loss_ciou",
+        "varifocal_detached",
+        "gold_yolo_n",
+        "v8_detection_8_3_155",
+    ] {
         let (_dir, forms) = changed(kernel, attached);
         let ran = fuzz(kernel, 12, &forms).exits(1);
-        assert!(ran.out.starts_with(&format!("DIVERGE: {kernel}")) && ran.out.contains("gradient of '"), "{}", ran.out);
-        assert!(!ran.out.contains("value '") && !ran.out.contains("owner in"), "{}", ran.out);
+        assert!(
+            ran.out.starts_with(&format!("DIVERGE: {kernel}")) && ran.out.contains("gradient of '"),
+            "{}",
+            ran.out
+        );
+        assert!(
+            !ran.out.contains("value '") && !ran.out.contains("owner in"),
+            "{}",
+            ran.out
+        );
     }
 }
 
 #[test]
 fn another_constant_is_found_and_shrunk_to_one_row() {
     let (_dir, forms) = changed("giou_yolov6", |model| {
-        let eps = model.graph.as_mut().unwrap().initializer.iter_mut().find(|t| t.data_type == Some(11)).unwrap();
+        let eps = model
+            .graph
+            .as_mut()
+            .unwrap()
+            .initializer
+            .iter_mut()
+            .find(|t| t.data_type == Some(11))
+            .unwrap();
         eps.raw_data = Some(1e-7f64.to_le_bytes().to_vec().into());
     });
-    fuzz("giou_yolov6", 60, &forms).exits(1).says(&["DIVERGE: giou_yolov6", "value 'similarity' [0]", "[1, 4]"]);
+    fuzz("giou_yolov6", 60, &forms).exits(1).says(&[
+        "DIVERGE: giou_yolov6",
+        "value 'similarity' [0]",
+        "[1, 4]",
+    ]);
 }
 
 #[test]
 fn an_unknown_kernel_and_a_missing_form_are_named() {
-    fuzz("giou_yolo6", 1, Path::new(FORMS)).refuses(2, &["unknown kernel 'giou_yolo6'", "did you mean 'giou_yolov6'?"]);
+    fuzz("giou_yolo6", 1, Path::new(FORMS)).refuses(
+        2,
+        &["unknown kernel 'giou_yolo6'", "did you mean 'giou_yolov6'?"],
+    );
     let dir = tempfile::tempdir().unwrap();
     fuzz("dfl", 1, dir.path()).refuses(2, &["dfl.onnx", "--forms"]);
 }

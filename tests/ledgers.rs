@@ -21,24 +21,44 @@ const SOME: [&str; 6] = [
 
 /// The ways in which a tensor is judged: accumulated, isolated.
 fn ways(t: &TensorResult) -> String {
-    let way = |letter: &str, judged: bool| if judged { letter.to_string() } else { String::new() };
+    let way = |letter: &str, judged: bool| {
+        if judged {
+            letter.to_string()
+        } else {
+            String::new()
+        }
+    };
     way("a", t.accumulated.compared()) + &way("i", t.isolated.compared())
 }
 
 #[test]
 fn no_tensor_of_some_scenarios_is_judged_fewer_ways_than_is_kept() {
-    let kept = std::fs::read_to_string(Path::new(ROOT).join("tests/fixtures/ledgers.json")).unwrap();
+    let kept =
+        std::fs::read_to_string(Path::new(ROOT).join("tests/fixtures/ledgers.json")).unwrap();
     let kept: Value = serde_json::from_str(&kept).unwrap();
     for name in SOME {
         let scenario = format!("scenarios/{name}.toml");
         let before = &kept[&scenario];
-        assert!(before["tensors"].as_u64().is_some_and(|n| n > 0), "nothing is kept of {scenario}");
-        let run = Call::new(PARITY, Path::new(ROOT), &["run", &scenario, "--json"]).run().json();
-        assert!(run.tensors.len() as u64 >= before["tensors"].as_u64().unwrap(), "{scenario}: {} tensors", run.tensors.len());
+        assert!(
+            before["tensors"].as_u64().is_some_and(|n| n > 0),
+            "nothing is kept of {scenario}"
+        );
+        let run = Call::new(PARITY, Path::new(ROOT), &["run", &scenario, "--json"])
+            .run()
+            .json();
+        assert!(
+            run.tensors.len() as u64 >= before["tensors"].as_u64().unwrap(),
+            "{scenario}: {} tensors",
+            run.tensors.len()
+        );
         for t in &run.tensors {
             let was = before["fewer"][&t.name].as_str().unwrap_or("ai");
             let now = ways(t);
-            assert!(was.chars().all(|way| now.contains(way)), "{scenario}: '{}' was judged '{was}', is judged '{now}'", t.name);
+            assert!(
+                was.chars().all(|way| now.contains(way)),
+                "{scenario}: '{}' was judged '{was}', is judged '{now}'",
+                t.name
+            );
         }
     }
 }

@@ -8,14 +8,26 @@ use support::*;
 
 /// Every option of every command, as `--help` lists them: a new one is placed here, and in `REFUSED` where it can mean nothing.
 const ALL: &[(&str, &str)] = &[
-    ("run", "input against save only from until seed threads max-memory json all record extract"),
-    ("compare", "atol rtol ulp exact why rename report-only json all"),
-    ("bless", "golden scenario command framework threads seed model weights whole full accept reject all"),
+    (
+        "run",
+        "input against save only from until seed threads max-memory json all record extract",
+    ),
+    (
+        "compare",
+        "atol rtol ulp exact why rename report-only json all",
+    ),
+    (
+        "bless",
+        "golden scenario command framework threads seed model weights whole full accept reject all",
+    ),
     ("params", "rename json all"),
     ("map", "nodes"),
     ("list", ""),
     ("doctor", ""),
-    ("fuzz", "input cases time seed shard jobs finds candidate fault found forms"),
+    (
+        "fuzz",
+        "input cases time seed shard jobs finds candidate fault found forms",
+    ),
     ("time", "input runs threads"),
     ("selftest", "seeds"),
     ("conformance", "json every only limit"),
@@ -23,59 +35,225 @@ const ALL: &[(&str, &str)] = &[
 
 /// A command in which the named option means nothing, and what the refusal says of where it does.
 const REFUSED: &[(&[&str], &str, &str)] = &[
-    (&["run", "s.toml", "--input", "x=2x3"], "--input", "bare model"),
-    (&["run", "s.toml", "--against", "t.safetensors"], "--against", "bare model"),
-    (&["run", "s.toml", "--save", "f.toml"], "--save", "bare model"),
+    (
+        &["run", "s.toml", "--input", "x=2x3"],
+        "--input",
+        "bare model",
+    ),
+    (
+        &["run", "s.toml", "--against", "t.safetensors"],
+        "--against",
+        "bare model",
+    ),
+    (
+        &["run", "s.toml", "--save", "f.toml"],
+        "--save",
+        "bare model",
+    ),
     (&["run", "m.onnx", "--threads", "0"], "--threads", "1..="),
-    (&["run", "m.onnx", "--threads", "100000000"], "--threads", "1..="),
-    (&["run", "m.onnx", "--max-memory", "much"], "--max-memory", "2GiB"),
-    (&["run", "m.onnx", "--max-memory", "0"], "--max-memory", "2GiB"),
+    (
+        &["run", "m.onnx", "--threads", "100000000"],
+        "--threads",
+        "1..=",
+    ),
+    (
+        &["run", "m.onnx", "--max-memory", "much"],
+        "--max-memory",
+        "2GiB",
+    ),
+    (
+        &["run", "m.onnx", "--max-memory", "0"],
+        "--max-memory",
+        "2GiB",
+    ),
     (&["run", "find.toml", "--only", "y"], "--only", "[find]"),
     (&["run", "find.toml", "--from", "y"], "--from", "[find]"),
     (&["run", "find.toml", "--until", "y"], "--until", "[find]"),
     (&["run", "find.toml", "--seed", "1"], "--seed", "[find]"),
-    (&["run", "find.toml", "--threads", "1"], "--threads", "[find]"),
-    (&["run", "find.toml", "--max-memory", "1GiB"], "--max-memory", "[find]"),
+    (
+        &["run", "find.toml", "--threads", "1"],
+        "--threads",
+        "[find]",
+    ),
+    (
+        &["run", "find.toml", "--max-memory", "1GiB"],
+        "--max-memory",
+        "[find]",
+    ),
     (&["run", "find.toml", "--json"], "--json", "[find]"),
     (&["run", "find.toml", "--all"], "--all", "[find]"),
     (&["run", "find.toml", "--record", "r"], "--record", "[find]"),
-    (&["run", "find.toml", "--extract", "e"], "--extract", "[find]"),
-    (&["compare", "t.safetensors", "t.safetensors", "--why", "so"], "--why", "--atol"),
-    (&["compare", "t.safetensors", "t.safetensors", "--atol", "1"], "--rtol", "required"),
-    (&["compare", "t.safetensors", "t.safetensors", "--ulp", "1"], "--why", "required"),
-    (&["compare", "t.safetensors", "t.safetensors", "--exact", "--report-only"], "--exact", "judges nothing"),
-    (&["bless", "--golden", "g", "--command", "c"], "TRACES", "required"),
-    (&["bless", "--golden", "g", "--framework", "a=1"], "TRACES", "required"),
-    (&["bless", "--golden", "g", "--threads", "1"], "TRACES", "required"),
-    (&["bless", "--golden", "g", "--seed", "1"], "TRACES", "required"),
-    (&["bless", "--golden", "g", "--model", "m.onnx"], "TRACES", "required"),
-    (&["bless", "--golden", "g", "--weights", "w"], "TRACES", "required"),
-    (&["bless", "--golden", "g", "--whole", "y"], "TRACES", "required"),
-    (&["bless", "--golden", "g", "--full", "4"], "TRACES", "required"),
-    (&["bless", "t.safetensors", "--golden", "g", "--threads", "0"], "--threads", "1..="),
-    (&["bless", "t.safetensors", "--golden", "g", "--accept"], "--accept", "TRACES"),
-    (&["bless", "--golden", "g", "--accept", "--reject"], "--reject", "--accept"),
-    (&["bless", "--golden", "g", "--accept", "--all"], "--all", "--accept"),
-    (&["bless", "--golden", "g", "--reject", "--all"], "--all", "--reject"),
-    (&["bless", "--golden", "g", "--reject", "--scenario", "s"], "--scenario", "--reject"),
-    (&["fuzz", "giou_yolov6", "--input", "x=2x3"], "--input", "bare model"),
-    (&["fuzz", "all", "--input", "x=2x3"], "--input", "bare model"),
-    (&["fuzz", "all", "--fault", "bypass@/module/Clip"], "--fault", "name the kernel"),
-    (&["fuzz", "s.toml", "--input", "x=2x3"], "--input", "bare model"),
-    (&["fuzz", "m.onnx", "--candidate", "anything"], "--candidate", "kernel"),
-    (&["fuzz", "m.onnx", "--candidate", "libtorch"], "--candidate", "kernel"),
-    (&["fuzz", "s.toml", "--candidate", "onnxruntime"], "--candidate", "kernel"),
-    (&["fuzz", "m.onnx", "--forms", "/nonexistent"], "--forms", "kernel"),
+    (
+        &["run", "find.toml", "--extract", "e"],
+        "--extract",
+        "[find]",
+    ),
+    (
+        &["compare", "t.safetensors", "t.safetensors", "--why", "so"],
+        "--why",
+        "--atol",
+    ),
+    (
+        &["compare", "t.safetensors", "t.safetensors", "--atol", "1"],
+        "--rtol",
+        "required",
+    ),
+    (
+        &["compare", "t.safetensors", "t.safetensors", "--ulp", "1"],
+        "--why",
+        "required",
+    ),
+    (
+        &[
+            "compare",
+            "t.safetensors",
+            "t.safetensors",
+            "--exact",
+            "--report-only",
+        ],
+        "--exact",
+        "judges nothing",
+    ),
+    (
+        &["bless", "--golden", "g", "--command", "c"],
+        "TRACES",
+        "required",
+    ),
+    (
+        &["bless", "--golden", "g", "--framework", "a=1"],
+        "TRACES",
+        "required",
+    ),
+    (
+        &["bless", "--golden", "g", "--threads", "1"],
+        "TRACES",
+        "required",
+    ),
+    (
+        &["bless", "--golden", "g", "--seed", "1"],
+        "TRACES",
+        "required",
+    ),
+    (
+        &["bless", "--golden", "g", "--model", "m.onnx"],
+        "TRACES",
+        "required",
+    ),
+    (
+        &["bless", "--golden", "g", "--weights", "w"],
+        "TRACES",
+        "required",
+    ),
+    (
+        &["bless", "--golden", "g", "--whole", "y"],
+        "TRACES",
+        "required",
+    ),
+    (
+        &["bless", "--golden", "g", "--full", "4"],
+        "TRACES",
+        "required",
+    ),
+    (
+        &["bless", "t.safetensors", "--golden", "g", "--threads", "0"],
+        "--threads",
+        "1..=",
+    ),
+    (
+        &["bless", "t.safetensors", "--golden", "g", "--accept"],
+        "--accept",
+        "TRACES",
+    ),
+    (
+        &["bless", "--golden", "g", "--accept", "--reject"],
+        "--reject",
+        "--accept",
+    ),
+    (
+        &["bless", "--golden", "g", "--accept", "--all"],
+        "--all",
+        "--accept",
+    ),
+    (
+        &["bless", "--golden", "g", "--reject", "--all"],
+        "--all",
+        "--reject",
+    ),
+    (
+        &["bless", "--golden", "g", "--reject", "--scenario", "s"],
+        "--scenario",
+        "--reject",
+    ),
+    (
+        &["fuzz", "giou_yolov6", "--input", "x=2x3"],
+        "--input",
+        "bare model",
+    ),
+    (
+        &["fuzz", "all", "--input", "x=2x3"],
+        "--input",
+        "bare model",
+    ),
+    (
+        &["fuzz", "all", "--fault", "bypass@/module/Clip"],
+        "--fault",
+        "name the kernel",
+    ),
+    (
+        &["fuzz", "s.toml", "--input", "x=2x3"],
+        "--input",
+        "bare model",
+    ),
+    (
+        &["fuzz", "m.onnx", "--candidate", "anything"],
+        "--candidate",
+        "kernel",
+    ),
+    (
+        &["fuzz", "m.onnx", "--candidate", "libtorch"],
+        "--candidate",
+        "kernel",
+    ),
+    (
+        &["fuzz", "s.toml", "--candidate", "onnxruntime"],
+        "--candidate",
+        "kernel",
+    ),
+    (
+        &["fuzz", "m.onnx", "--forms", "/nonexistent"],
+        "--forms",
+        "kernel",
+    ),
     (&["fuzz", "s.toml", "--forms", "."], "--forms", "kernel"),
     (&["fuzz", "giou_yolov6", "--cases", "0"], "--cases", "1.."),
     (&["fuzz", "m.onnx", "--cases", "0"], "--cases", "1.."),
     (&["fuzz", "giou_yolov6", "--jobs", "0"], "--jobs", "1..="),
-    (&["fuzz", "giou_yolov6", "--jobs", "100000000"], "--jobs", "1..="),
+    (
+        &["fuzz", "giou_yolov6", "--jobs", "100000000"],
+        "--jobs",
+        "1..=",
+    ),
     (&["fuzz", "giou_yolov6", "--finds", "0"], "--finds", "1.."),
-    (&["fuzz", "giou_yolov6", "--time", "0s"], "--time", "no time"),
-    (&["fuzz", "giou_yolov6", "--shard", "3/2"], "--shard", "no shard"),
-    (&["fuzz", "giou_yolov6", "--coverage", "2"], "--coverage", "unexpected"),
-    (&["time", "s.toml", "--input", "x=2x3"], "--input", "bare model"),
+    (
+        &["fuzz", "giou_yolov6", "--time", "0s"],
+        "--time",
+        "no time",
+    ),
+    (
+        &["fuzz", "giou_yolov6", "--shard", "3/2"],
+        "--shard",
+        "no shard",
+    ),
+    (
+        &["fuzz", "giou_yolov6", "--coverage", "2"],
+        "--coverage",
+        "unexpected",
+    ),
+    (
+        &["time", "s.toml", "--input", "x=2x3"],
+        "--input",
+        "bare model",
+    ),
     (&["time", "m.onnx", "--threads", "0"], "--threads", "1..="),
     (&["time", "m.onnx", "--runs", "0"], "--runs", "1.."),
     (&["selftest", "s.toml", "--seeds", "0"], "--seeds", "1.."),
@@ -85,14 +263,24 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
 
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let write = |name: &str, body: &str| std::fs::write(dir.path().join(name), format!("format = 1\nmodel = \"m.onnx\"\n{body}")).unwrap();
+    let write = |name: &str, body: &str| {
+        std::fs::write(
+            dir.path().join(name),
+            format!("format = 1\nmodel = \"m.onnx\"\n{body}"),
+        )
+        .unwrap()
+    };
     write_model(dir.path(), "m.onnx", &small());
     write("s.toml", "[inputs.x]\nrandom = \"normal\"\n");
     write(
         "find.toml",
         "reference = { subject = \"kernel\", kernel = \"giou_yolov6\" }\nfind = { kernel = \"giou_yolov6\", what = \"w\", case = 1 }\n",
     );
-    write_trace(&dir.path().join("t.safetensors"), &[("y", &[2, 4], &[0.0; 8])], None);
+    write_trace(
+        &dir.path().join("t.safetensors"),
+        &[("y", &[2, 4], &[0.0; 8])],
+        None,
+    );
     dir
 }
 
@@ -112,14 +300,32 @@ fn an_option_that_means_nothing_is_refused_by_name_with_where_it_applies() {
 fn every_option_of_every_command_has_been_thought_of() {
     let dir = folder();
     for (command, options) in ALL {
-        let help = Call::new(PARITY, dir.path(), &[command, "--help"]).run().exits(0);
-        let listed: Vec<&str> =
-            help.out.lines().filter_map(|l| l.trim_start().strip_prefix("--")).filter_map(|l| l.split([' ', ',']).next()).collect();
-        assert_eq!(listed, options.split_terminator(' ').collect::<Vec<_>>(), "{command}");
+        let help = Call::new(PARITY, dir.path(), &[command, "--help"])
+            .run()
+            .exits(0);
+        let listed: Vec<&str> = help
+            .out
+            .lines()
+            .filter_map(|l| l.trim_start().strip_prefix("--"))
+            .filter_map(|l| l.split([' ', ',']).next())
+            .collect();
+        assert_eq!(
+            listed,
+            options.split_terminator(' ').collect::<Vec<_>>(),
+            "{command}"
+        );
     }
-    for (args, option, _) in REFUSED.iter().filter(|row| row.1.starts_with("--") && row.1 != "--coverage") {
+    for (args, option, _) in REFUSED
+        .iter()
+        .filter(|row| row.1.starts_with("--") && row.1 != "--coverage")
+    {
         let known = ALL.iter().find(|row| row.0 == args[0]).unwrap().1;
-        assert!(known.split(' ').any(|o| option.strip_prefix("--") == Some(o)), "{args:?} {option}");
+        assert!(
+            known
+                .split(' ')
+                .any(|o| option.strip_prefix("--") == Some(o)),
+            "{args:?} {option}"
+        );
     }
 }
 
@@ -136,13 +342,21 @@ mod fuzzed {
     /// `parity fuzz all`, once its first kernel is done; the line that said so.
     fn begun() -> (Child, BufReader<std::process::ChildStdout>) {
         let mut command = Command::new(PARITY);
-        command.current_dir(ROOT).args(["fuzz", "all", "--cases", "40", "--jobs", "2"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .current_dir(ROOT)
+            .args(["fuzz", "all", "--cases", "40", "--jobs", "2"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
         while !first.contains("ended after") {
             first.clear();
-            assert_ne!(out.read_line(&mut first).unwrap(), 0, "it ended before its first kernel");
+            assert_ne!(
+                out.read_line(&mut first).unwrap(),
+                0,
+                "it ended before its first kernel"
+            );
         }
         (child, out)
     }
@@ -174,9 +388,16 @@ mod fuzzed {
         let status = ended(&mut child);
         let mut text = String::new();
         out.read_to_string(&mut text).unwrap();
-        assert_eq!((status.code(), status.signal()), (Some(130), None), "{text}");
+        assert_eq!(
+            (status.code(), status.signal()),
+            (Some(130), None),
+            "{text}"
+        );
         let last = text.lines().last().unwrap();
-        assert!(last.starts_with("interrupted: ") && last.contains(" of 37 kernels"), "{text}");
+        assert!(
+            last.starts_with("interrupted: ") && last.contains(" of 37 kernels"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -187,27 +408,63 @@ mod fuzzed {
             std::thread::sleep(Duration::from_millis(pause));
             interrupt(&child);
             let status = ended(&mut child);
-            assert_eq!((status.code(), status.signal()), (Some(130), None), "pause {pause} ms");
+            assert_eq!(
+                (status.code(), status.signal()),
+                (Some(130), None),
+                "pause {pause} ms"
+            );
         }
     }
 
     #[test]
     fn a_run_says_what_ended_it() {
-        let fuzz = |args: &[&str]| Call::new(PARITY, Path::new(ROOT), &[&["fuzz", "giou_yolov6", "--jobs", "1"], args].concat()).run();
-        fuzz(&["--cases", "20"]).exits(0).says(&["ended after 20 of 20 cases: all cases were drawn"]);
-        fuzz(&["--time", "200ms"]).exits(0).says(&["cases: out of time (--time)"]);
+        let fuzz = |args: &[&str]| {
+            Call::new(
+                PARITY,
+                Path::new(ROOT),
+                &[&["fuzz", "giou_yolov6", "--jobs", "1"], args].concat(),
+            )
+            .run()
+        };
+        fuzz(&["--cases", "20"])
+            .exits(0)
+            .says(&["ended after 20 of 20 cases: all cases were drawn"]);
+        fuzz(&["--time", "200ms"])
+            .exits(0)
+            .says(&["cases: out of time (--time)"]);
         let fault = ["--fault", "max-for-min@/module/Max_2", "--finds", "1"];
-        fuzz(&[&fault[..], &["--cases", "5000"]].concat()).exits(1).says(&["of 5000 cases: enough finds (--finds)"]);
+        fuzz(&[&fault[..], &["--cases", "5000"]].concat())
+            .exits(1)
+            .says(&["of 5000 cases: enough finds (--finds)"]);
     }
 
     #[test]
     fn nothing_is_written_into_a_folder_of_the_users_unless_asked() {
         let dir = tempfile::tempdir().unwrap();
         let forms = Path::new(ROOT).join("golden/kernels");
-        let args = ["fuzz", "task_aligned_yolov6", "--candidate", "task_aligned_mmdet_3_3", "--forms", text(&forms), "--cases", "40"];
-        Call::new(PARITY, dir.path(), &args).run().exits(1).says(&["not kept: --found FOLDER"]);
+        let args = [
+            "fuzz",
+            "task_aligned_yolov6",
+            "--candidate",
+            "task_aligned_mmdet_3_3",
+            "--forms",
+            text(&forms),
+            "--cases",
+            "40",
+        ];
+        Call::new(PARITY, dir.path(), &args)
+            .run()
+            .exits(1)
+            .says(&["not kept: --found FOLDER"]);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-        Call::new(PARITY, dir.path(), &[&args[..], &["--found", "kept"]].concat()).run().exits(1).says(&["kept: kept/"]);
+        Call::new(
+            PARITY,
+            dir.path(),
+            &[&args[..], &["--found", "kept"]].concat(),
+        )
+        .run()
+        .exits(1)
+        .says(&["kept: kept/"]);
         assert!(dir.path().join("kept").is_dir() && !dir.path().join("scenarios").exists());
     }
 
@@ -217,15 +474,30 @@ mod fuzzed {
         let (kernel, fault) = ("giou_yolov6", "max-for-min@/module/Max_2");
         let found = text(dir.path());
         let fuzz = |args: &[&str]| {
-            Call::new(PARITY, Path::new(ROOT), &[&["fuzz", kernel, "--found", found, "--cases", "20"], args].concat()).run()
+            Call::new(
+                PARITY,
+                Path::new(ROOT),
+                &[&["fuzz", kernel, "--found", found, "--cases", "20"], args].concat(),
+            )
+            .run()
         };
         fuzz(&["--fault", fault, "--finds", "1"]).exits(1);
-        let path = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path()).find(|p| p.extension().unwrap() == "toml").unwrap();
+        let path = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .find(|p| p.extension().unwrap() == "toml")
+            .unwrap();
         // The reference refuses boxes of another number on either side.
         let text = std::fs::read_to_string(&path).unwrap();
         let (head, tail) = text.split_once("[inputs.b]").unwrap();
         let rest = tail.split_once("\n[").map_or("", |(_, rest)| rest);
-        std::fs::write(&path, format!("{head}[inputs.b]\nvalues = []\nshape = [0, 4]\n[{rest}")).unwrap();
-        fuzz(&[]).exits(4).says(&["could not be tried", "A KNOWN FIND COULD NOT BE TRIED"]);
+        std::fs::write(
+            &path,
+            format!("{head}[inputs.b]\nvalues = []\nshape = [0, 4]\n[{rest}"),
+        )
+        .unwrap();
+        fuzz(&[])
+            .exits(4)
+            .says(&["could not be tried", "A KNOWN FIND COULD NOT BE TRIED"]);
     }
 }

@@ -13,8 +13,13 @@ const DAMAGED: usize = 200;
 const EDGES: [u8; 5] = [0, 1, 0x7f, 0x80, 0xff];
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parsers/corpus").join(target);
-    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/parsers/corpus")
+        .join(target);
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .collect();
     files.sort();
     assert!(!files.is_empty(), "{} is empty", folder.display());
     files.iter().map(|f| std::fs::read(f).unwrap()).collect()
@@ -38,7 +43,11 @@ fn damaged(seed: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
 }
 
 fn survives(target: &str) {
-    let read = targets::ALL.iter().find(|(name, _)| *name == target).unwrap().1;
+    let read = targets::ALL
+        .iter()
+        .find(|(name, _)| *name == target)
+        .unwrap()
+        .1;
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     for seed in seeds(target) {
         read(&seed);
@@ -86,8 +95,14 @@ fn a_damaged_array_is_an_error() {
 #[test]
 fn every_reader_has_a_corpus_and_every_corpus_a_reader() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parsers/corpus");
-    let mut corpora: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
-    let mut readers: Vec<_> = targets::ALL.iter().map(|(name, _)| name.to_string()).collect();
+    let mut corpora: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|f| f.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let mut readers: Vec<_> = targets::ALL
+        .iter()
+        .map(|(name, _)| name.to_string())
+        .collect();
     corpora.sort();
     readers.sort();
     assert_eq!(corpora, readers);

@@ -9,14 +9,30 @@ use support::*;
 fn compare(folder: &Path, args: &[&str]) -> Ran {
     let empty = folder.join("nothing");
     let _ = std::fs::create_dir(&empty);
-    Call::new(PARITY, folder, &[&["compare"], args].concat()).without_libraries(&empty).run()
+    Call::new(PARITY, folder, &[&["compare"], args].concat())
+        .without_libraries(&empty)
+        .run()
 }
 
 /// Two files that parity did not write: `b` differs from `a` by 1e-3 in one element.
 fn foreign() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    write_trace(&dir.path().join("a.safetensors"), &[("u", &[2, 2], &[1.0, 2.0, 3.0, 4.0]), ("v", &[3], &[5.0, 6.0, 7.0])], None);
-    write_trace(&dir.path().join("b.safetensors"), &[("u", &[2, 2], &[1.0, 2.0, 3.001, 4.0]), ("v", &[3], &[5.0, 6.0, 7.0])], None);
+    write_trace(
+        &dir.path().join("a.safetensors"),
+        &[
+            ("u", &[2, 2], &[1.0, 2.0, 3.0, 4.0]),
+            ("v", &[3], &[5.0, 6.0, 7.0]),
+        ],
+        None,
+    );
+    write_trace(
+        &dir.path().join("b.safetensors"),
+        &[
+            ("u", &[2, 2], &[1.0, 2.0, 3.001, 4.0]),
+            ("v", &[3], &[5.0, 6.0, 7.0]),
+        ],
+        None,
+    );
     dir
 }
 
@@ -25,25 +41,57 @@ const PAIR: [&str; 2] = ["a.safetensors", "b.safetensors"];
 #[test]
 fn foreign_files_without_a_tolerance_are_refused_with_the_line_to_add() {
     let dir = foreign();
-    compare(dir.path(), &PAIR).refuses(2, &["neither trace carries floors", "next:", "--atol", "--rtol", "--why", "--report-only"]);
+    compare(dir.path(), &PAIR).refuses(
+        2,
+        &[
+            "neither trace carries floors",
+            "next:",
+            "--atol",
+            "--rtol",
+            "--why",
+            "--report-only",
+        ],
+    );
 }
 
 #[test]
 fn foreign_files_are_judged_by_the_tolerance_that_is_stated() {
     let dir = foreign();
     let cases: &[(&[&str], i32, &str)] = &[
-        (&["--atol", "1e-2", "--rtol", "0", "--why", "a test"], 0, "AGREE"),
-        (&["--atol", "0", "--rtol", "1e-2", "--why", "a test"], 0, "AGREE"),
-        (&["--atol", "1e-4", "--rtol", "1e-5", "--why", "a test"], 1, "DIVERGE: 1 of 2 tensors differ; which one is first is not known"),
+        (
+            &["--atol", "1e-2", "--rtol", "0", "--why", "a test"],
+            0,
+            "AGREE",
+        ),
+        (
+            &["--atol", "0", "--rtol", "1e-2", "--why", "a test"],
+            0,
+            "AGREE",
+        ),
+        (
+            &["--atol", "1e-4", "--rtol", "1e-5", "--why", "a test"],
+            1,
+            "DIVERGE: 1 of 2 tensors differ; which one is first is not known",
+        ),
         (&["--ulp", "100000", "--why", "a test"], 0, "AGREE"),
-        (&["--ulp", "10", "--why", "a test"], 1, "DIVERGE: 1 of 2 tensors differ; which one is first is not known"),
+        (
+            &["--ulp", "10", "--why", "a test"],
+            1,
+            "DIVERGE: 1 of 2 tensors differ; which one is first is not known",
+        ),
         (&["--exact"], 1, "which one is first is not known"),
     ];
     for (tolerance, code, words) in cases {
-        compare(dir.path(), &[&PAIR, *tolerance].concat()).exits(*code).says(&[words, "2 of 2"]);
+        compare(dir.path(), &[&PAIR, *tolerance].concat())
+            .exits(*code)
+            .says(&[words, "2 of 2"]);
     }
-    compare(dir.path(), &[&PAIR[..], &["--exact"]].concat()).exits(1).says(&["'u'", "[1, 0]"]);
-    compare(dir.path(), &[&PAIR[..], &["--exact", "--all"]].concat()).exits(1).says(&["not tested (recorded)"]);
+    compare(dir.path(), &[&PAIR[..], &["--exact"]].concat())
+        .exits(1)
+        .says(&["'u'", "[1, 0]"]);
+    compare(dir.path(), &[&PAIR[..], &["--exact", "--all"]].concat())
+        .exits(1)
+        .says(&["not tested (recorded)"]);
 }
 
 #[test]
@@ -70,9 +118,19 @@ fn half_a_tolerance_is_refused() {
 #[test]
 fn a_report_without_judgement_exits_4_and_says_neither_agree_nor_diverge() {
     let dir = foreign();
-    let ran = compare(dir.path(), &[&PAIR[..], &["--report-only"]].concat()).exits(4).says(&["nothing was judged"]);
-    assert!(!ran.out.contains("AGREE") && !ran.out.contains("DIVERGE"), "{ran}");
-    let run = compare(dir.path(), &[&PAIR[..], &["--report-only", "--json"]].concat()).exits(4).json();
+    let ran = compare(dir.path(), &[&PAIR[..], &["--report-only"]].concat())
+        .exits(4)
+        .says(&["nothing was judged"]);
+    assert!(
+        !ran.out.contains("AGREE") && !ran.out.contains("DIVERGE"),
+        "{ran}"
+    );
+    let run = compare(
+        dir.path(),
+        &[&PAIR[..], &["--report-only", "--json"]].concat(),
+    )
+    .exits(4)
+    .json();
     assert_eq!(run.verdict.outcome, Outcome::Nothing);
 }
 
@@ -82,61 +140,134 @@ fn pairs_are_by_exact_name_or_declared_and_what_is_left_over_is_listed() {
     let path = |name: &str| dir.path().join(name);
     write_trace(
         &path("c.safetensors"),
-        &[("u", &[2, 2], &[1.0, 2.0, 3.0, 4.0]), ("V", &[3], &[5.0, 6.0, 7.0]), ("extra", &[1], &[0.0])],
+        &[
+            ("u", &[2, 2], &[1.0, 2.0, 3.0, 4.0]),
+            ("V", &[3], &[5.0, 6.0, 7.0]),
+            ("extra", &[1], &[0.0]),
+        ],
         None,
     );
-    compare(dir.path(), &["a.safetensors", "c.safetensors", "--exact"]).exits(4).says(&[
-        "1 of 2",
-        "left over",
-        "V",
-        "extra",
-        "no tensor 'v'",
-        "not as expected",
-    ]);
-    compare(dir.path(), &["a.safetensors", "c.safetensors", "--exact", "--rename", "v=V"]).exits(0).says(&[
-        "2 of 2",
-        "left over   1",
-        "extra",
-    ]);
-    compare(dir.path(), &["a.safetensors", "c.safetensors", "--exact", "--rename", "v=V", "--rename", "v=u"])
-        .refuses(2, &["--rename", "v"]);
-    compare(dir.path(), &["a.safetensors", "c.safetensors", "--exact", "--rename", "v=u"])
-        .refuses(2, &["'u' is paired with both 'u' and 'v'"]);
-    write_trace(&path("d.safetensors"), &[("u", &[4], &[1.0, 2.0, 3.0, 4.0]), ("v", &[3], &[5.0, 6.0, 7.0])], None);
-    compare(dir.path(), &["a.safetensors", "d.safetensors", "--atol", "9", "--rtol", "9", "--why", "a shape is no matter of tolerance"])
-        .exits(1)
-        .says(&["'u'", "shape [2, 2] against [4]"]);
+    compare(dir.path(), &["a.safetensors", "c.safetensors", "--exact"])
+        .exits(4)
+        .says(&[
+            "1 of 2",
+            "left over",
+            "V",
+            "extra",
+            "no tensor 'v'",
+            "not as expected",
+        ]);
+    compare(
+        dir.path(),
+        &[
+            "a.safetensors",
+            "c.safetensors",
+            "--exact",
+            "--rename",
+            "v=V",
+        ],
+    )
+    .exits(0)
+    .says(&["2 of 2", "left over   1", "extra"]);
+    compare(
+        dir.path(),
+        &[
+            "a.safetensors",
+            "c.safetensors",
+            "--exact",
+            "--rename",
+            "v=V",
+            "--rename",
+            "v=u",
+        ],
+    )
+    .refuses(2, &["--rename", "v"]);
+    compare(
+        dir.path(),
+        &[
+            "a.safetensors",
+            "c.safetensors",
+            "--exact",
+            "--rename",
+            "v=u",
+        ],
+    )
+    .refuses(2, &["'u' is paired with both 'u' and 'v'"]);
+    write_trace(
+        &path("d.safetensors"),
+        &[
+            ("u", &[4], &[1.0, 2.0, 3.0, 4.0]),
+            ("v", &[3], &[5.0, 6.0, 7.0]),
+        ],
+        None,
+    );
+    compare(
+        dir.path(),
+        &[
+            "a.safetensors",
+            "d.safetensors",
+            "--atol",
+            "9",
+            "--rtol",
+            "9",
+            "--why",
+            "a shape is no matter of tolerance",
+        ],
+    )
+    .exits(1)
+    .says(&["'u'", "shape [2, 2] against [4]"]);
 }
 
 #[test]
 fn a_trace_in_shards_is_one_trace_and_a_truncated_shard_is_named() {
     let dir = foreign();
     let path = |name: &str| dir.path().join(name);
-    write_trace(&path("s-1.safetensors"), &[("u", &[2, 2], &[1.0, 2.0, 3.0, 4.0])], None);
-    write_trace(&path("s-2.safetensors"), &[("v", &[3], &[5.0, 6.0, 7.0])], None);
+    write_trace(
+        &path("s-1.safetensors"),
+        &[("u", &[2, 2], &[1.0, 2.0, 3.0, 4.0])],
+        None,
+    );
+    write_trace(
+        &path("s-2.safetensors"),
+        &[("v", &[3], &[5.0, 6.0, 7.0])],
+        None,
+    );
     let index = |text: &str| std::fs::write(path("s.safetensors.index.json"), text).unwrap();
-    index(r#"{"metadata":{"total_size":28},"weight_map":{"u":"s-1.safetensors","v":"s-2.safetensors"}}"#);
+    index(
+        r#"{"metadata":{"total_size":28},"weight_map":{"u":"s-1.safetensors","v":"s-2.safetensors"}}"#,
+    );
     for name in ["s.safetensors.index.json", "s.safetensors"] {
-        compare(dir.path(), &["a.safetensors", name, "--exact"]).exits(0).says(&["AGREE", "2 of 2"]);
+        compare(dir.path(), &["a.safetensors", name, "--exact"])
+            .exits(0)
+            .says(&["AGREE", "2 of 2"]);
     }
     let whole = std::fs::read(path("s-2.safetensors")).unwrap();
     for len in [0, 9, whole.len() - 1] {
         std::fs::write(path("s-2.safetensors"), &whole[..len]).unwrap();
-        let says = if len == 0 { "the file is empty" } else { "safetensors file" };
-        compare(dir.path(), &["a.safetensors", "s.safetensors", "--exact"]).refuses(2, &["s-2.safetensors", says]);
+        let says = if len == 0 {
+            "the file is empty"
+        } else {
+            "safetensors file"
+        };
+        compare(dir.path(), &["a.safetensors", "s.safetensors", "--exact"])
+            .refuses(2, &["s-2.safetensors", says]);
     }
     std::fs::remove_file(path("s-2.safetensors")).unwrap();
-    compare(dir.path(), &["a.safetensors", "s.safetensors", "--exact"]).refuses(2, &["s-2.safetensors", "No such file"]);
+    compare(dir.path(), &["a.safetensors", "s.safetensors", "--exact"])
+        .refuses(2, &["s-2.safetensors", "No such file"]);
     for (text, word) in [
         ("{", "shard index"),
         (r#"{"weight_map":{"u":"../a.safetensors"}}"#, "refused"),
         (r#"{"weight_map":{"zz":"s-1.safetensors"}}"#, "'zz'"),
     ] {
         index(text);
-        compare(dir.path(), &["a.safetensors", "s.safetensors", "--exact"]).refuses(2, &["s.safetensors", word]);
+        compare(dir.path(), &["a.safetensors", "s.safetensors", "--exact"])
+            .refuses(2, &["s.safetensors", word]);
     }
     index(r#"{"weight_map":{}}"#);
-    compare(dir.path(), &["a.safetensors", "s.safetensors", "--exact"]).exits(4).says(&["NOTHING COMPARED"]);
+    compare(dir.path(), &["a.safetensors", "s.safetensors", "--exact"])
+        .exits(4)
+        .says(&["NOTHING COMPARED"]);
 }
 
 #[cfg(feature = "torch")]
@@ -155,13 +286,19 @@ mod engines {
         static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
         let make = || {
             let (dir, magika) = (tempfile::tempdir().unwrap(), model("magika.onnx"));
-            let ran = Call::new(PARITY, dir.path(), &["run", text(&magika), "--input", BYTES, "--record", "rec"])
-                .run()
-                .exits(0)
-                .says(&["AGREE", "95 of 95"]);
+            let ran = Call::new(
+                PARITY,
+                dir.path(),
+                &["run", text(&magika), "--input", BYTES, "--record", "rec"],
+            )
+            .run()
+            .exits(0)
+            .says(&["AGREE", "95 of 95"]);
             assert!(ran.err.is_empty(), "{ran}");
-            let mut files: Vec<_> =
-                std::fs::read_dir(dir.path().join("rec")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            let mut files: Vec<_> = std::fs::read_dir(dir.path().join("rec"))
+                .unwrap()
+                .map(|e| e.unwrap().file_name().into_string().unwrap())
+                .collect();
             files.sort();
             assert_eq!(files, ["candidate.safetensors", "reference.safetensors"]);
             dir
@@ -174,11 +311,22 @@ mod engines {
         let bytes = std::fs::read(recording().join("rec").join(side)).unwrap();
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
         let views = SafeTensors::deserialize(&bytes).unwrap();
-        let mut data: Vec<_> = views.tensors().into_iter().map(|(n, v)| (n, v.dtype(), v.shape().to_vec(), v.data().to_vec())).collect();
+        let mut data: Vec<_> = views
+            .tensors()
+            .into_iter()
+            .map(|(n, v)| (n, v.dtype(), v.shape().to_vec(), v.data().to_vec()))
+            .collect();
         data.retain_mut(|(n, _, _, bytes)| edit(n, bytes));
         let dir = tempfile::tempdir().unwrap();
-        let views = data.iter().map(|(n, d, s, b)| (n.as_str(), TensorView::new(*d, s.clone(), b).unwrap()));
-        safetensors::serialize_to_file(views, metadata.metadata().clone(), &dir.path().join("edited.safetensors")).unwrap();
+        let views = data
+            .iter()
+            .map(|(n, d, s, b)| (n.as_str(), TensorView::new(*d, s.clone(), b).unwrap()));
+        safetensors::serialize_to_file(
+            views,
+            metadata.metadata().clone(),
+            &dir.path().join("edited.safetensors"),
+        )
+        .unwrap();
         dir
     }
 
@@ -192,17 +340,30 @@ mod engines {
 
     #[test]
     fn both_recorded_traces_agree_without_any_library() {
-        let ran = compare(recording(), &[&reference(), &candidate()]).exits(0).says(&["AGREE", "95 of 95", "onnxruntime", "libtorch"]);
+        let ran = compare(recording(), &[&reference(), &candidate()])
+            .exits(0)
+            .says(&["AGREE", "95 of 95", "onnxruntime", "libtorch"]);
         assert!(!ran.out.contains("not as expected"), "{ran}");
-        let run = compare(recording(), &[&reference(), &candidate(), "--json"]).exits(0).json();
-        assert_eq!((run.verdict.outcome, run.ledger.tensors, run.ledger.compared), (Outcome::Agree, 95, 95));
-        compare(recording(), &[&reference(), &candidate(), "--all"]).exits(0).says(&["not tested (recorded)"]);
+        let run = compare(recording(), &[&reference(), &candidate(), "--json"])
+            .exits(0)
+            .json();
+        assert_eq!(
+            (run.verdict.outcome, run.ledger.tensors, run.ledger.compared),
+            (Outcome::Agree, 95, 95)
+        );
+        compare(recording(), &[&reference(), &candidate(), "--all"])
+            .exits(0)
+            .says(&["not tested (recorded)"]);
     }
 
     #[test]
     fn a_trace_agrees_with_itself_bit_for_bit() {
-        compare(recording(), &[&reference(), &reference(), "--exact"]).exits(0).says(&["AGREE", "95 of 95"]);
-        compare(recording(), &[&candidate(), &candidate()]).exits(0).says(&["AGREE", "95 of 95"]);
+        compare(recording(), &[&reference(), &reference(), "--exact"])
+            .exits(0)
+            .says(&["AGREE", "95 of 95"]);
+        compare(recording(), &[&candidate(), &candidate()])
+            .exits(0)
+            .says(&["AGREE", "95 of 95"]);
     }
 
     #[test]
@@ -221,15 +382,22 @@ mod engines {
             "own fault not tested",
             "not tested (recorded)",
         ]);
-        let run = compare(dir.path(), &[&reference(), "edited.safetensors", "--json"]).exits(1).json();
+        let run = compare(dir.path(), &[&reference(), "edited.safetensors", "--json"])
+            .exits(1)
+            .json();
         assert_eq!(run.verdict.untested, [CONV]);
-        assert!(run.verdict.origins.is_empty(), "nothing is called a fault of its own that was not tested alone");
+        assert!(
+            run.verdict.origins.is_empty(),
+            "nothing is called a fault of its own that was not tested alone"
+        );
     }
 
     #[test]
     fn a_tensor_that_one_recording_lacks_is_no_agreement() {
         let dir = edited("candidate.safetensors", |name, _| name != CONV);
-        let missing = compare(dir.path(), &[&reference(), "edited.safetensors", "--json"]).exits(4).json();
+        let missing = compare(dir.path(), &[&reference(), "edited.safetensors", "--json"])
+            .exits(4)
+            .json();
         assert_eq!((missing.ledger.tensors, missing.ledger.compared), (95, 94));
         let extra = compare(dir.path(), &["edited.safetensors", &reference(), "--json"]).json();
         assert_eq!(extra.ledger.leftovers, [CONV]);
@@ -238,10 +406,28 @@ mod engines {
     #[test]
     fn a_model_agrees_with_its_own_recording_and_blames_the_inputs_where_they_differ() {
         let (dir, magika) = (tempfile::tempdir().unwrap(), model("magika.onnx"));
-        let against =
-            |input: &str| Call::new(PARITY, dir.path(), &["run", text(&magika), "--against", &reference(), "--input", input]).run();
-        against(BYTES).exits(0).says(&["AGREE", "95 of 95", "recorded"]);
-        against("bytes=1x2048:0..255").exits(1).says(&["DIVERGE at the inputs", "input 'bytes' is not the one that was recorded"]);
+        let against = |input: &str| {
+            Call::new(
+                PARITY,
+                dir.path(),
+                &[
+                    "run",
+                    text(&magika),
+                    "--against",
+                    &reference(),
+                    "--input",
+                    input,
+                ],
+            )
+            .run()
+        };
+        against(BYTES)
+            .exits(0)
+            .says(&["AGREE", "95 of 95", "recorded"]);
+        against("bytes=1x2048:0..255").exits(1).says(&[
+            "DIVERGE at the inputs",
+            "input 'bytes' is not the one that was recorded",
+        ]);
     }
 
     #[test]
@@ -249,12 +435,29 @@ mod engines {
         let dir = tempfile::tempdir().unwrap();
         write_model(dir.path(), "m.onnx", &small());
         std::fs::write(dir.path().join("taken"), "a file").unwrap();
-        Call::new(PARITY, dir.path(), &["run", "m.onnx", "--json", "--record", "taken"]).run().refuses(3, &["taken", "next:"]);
+        Call::new(
+            PARITY,
+            dir.path(),
+            &["run", "m.onnx", "--json", "--record", "taken"],
+        )
+        .run()
+        .refuses(3, &["taken", "next:"]);
         for seed in ["1", "2"] {
-            Call::new(PARITY, dir.path(), &["run", "m.onnx", "--seed", seed, "--record", "r"]).run().exits(0);
+            Call::new(
+                PARITY,
+                dir.path(),
+                &["run", "m.onnx", "--seed", seed, "--record", "r"],
+            )
+            .run()
+            .exits(0);
         }
         assert_eq!(std::fs::read_dir(dir.path().join("r")).unwrap().count(), 2);
-        compare(dir.path(), &["r/reference.safetensors", "r/candidate.safetensors"]).exits(0).says(&["3 of 3"]);
+        compare(
+            dir.path(),
+            &["r/reference.safetensors", "r/candidate.safetensors"],
+        )
+        .exits(0)
+        .says(&["3 of 3"]);
     }
 
     #[test]
@@ -262,10 +465,19 @@ mod engines {
         let dir = tempfile::tempdir().unwrap();
         write_model(dir.path(), "m.onnx", &small());
         for seed in ["1", "2"] {
-            Call::new(PARITY, dir.path(), &["run", "m.onnx", "--seed", seed, "--record", seed]).run().exits(0);
+            Call::new(
+                PARITY,
+                dir.path(),
+                &["run", "m.onnx", "--seed", seed, "--record", seed],
+            )
+            .run()
+            .exits(0);
         }
-        compare(dir.path(), &["1/reference.safetensors", "2/reference.safetensors"])
-            .exits(1)
-            .says(&["DIVERGE at the inputs", "input 'x' differs"]);
+        compare(
+            dir.path(),
+            &["1/reference.safetensors", "2/reference.safetensors"],
+        )
+        .exits(1)
+        .says(&["DIVERGE at the inputs", "input 'x' differs"]);
     }
 }

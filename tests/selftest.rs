@@ -9,7 +9,9 @@ use support::*;
 
 fn selftest(folder: &Path, candidate: &str) -> Ran {
     write_model(folder, "m.onnx", &small());
-    let scenario = format!("format = 1\nmodel = \"m.onnx\"\nthreads = 1\n[inputs.x]\nrandom = \"normal\"\n[candidate]\n{candidate}\n");
+    let scenario = format!(
+        "format = 1\nmodel = \"m.onnx\"\nthreads = 1\n[inputs.x]\nrandom = \"normal\"\n[candidate]\n{candidate}\n"
+    );
     std::fs::write(folder.join("s.toml"), scenario).expect("a writable folder");
     Call::new(PARITY, folder, &["selftest", "s.toml", "--seeds", "1"]).run()
 }
@@ -18,7 +20,10 @@ fn selftest(folder: &Path, candidate: &str) -> Ran {
 fn healthy_engines_pass_on_every_kind_of_input() {
     let dir = tempfile::tempdir().unwrap();
     let ran = selftest(dir.path(), "subject = \"libtorch\"").exits(0);
-    assert!(ran.out.contains("matmul") && ran.out.contains("accumulated error / spread"), "{ran}");
+    assert!(
+        ran.out.contains("matmul") && ran.out.contains("accumulated error / spread"),
+        "{ran}"
+    );
     assert!(!ran.out.contains("over their bound"), "{ran}");
 }
 
@@ -26,5 +31,9 @@ fn healthy_engines_pass_on_every_kind_of_input() {
 fn an_engine_that_is_over_its_bound_fails_the_test_and_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let faulty = "subject = \"faulty\"\nof = \"libtorch\"\nfault = \"one-nan\"\nnode = \"add\"";
-    selftest(dir.path(), faulty).exits(1).says(&["over their bound", "s.toml, seed 0, constant inputs", "'q' (Add), alone"]);
+    selftest(dir.path(), faulty).exits(1).says(&[
+        "over their bound",
+        "s.toml, seed 0, constant inputs",
+        "'q' (Add), alone",
+    ]);
 }

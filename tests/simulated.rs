@@ -32,12 +32,20 @@ fn run(graph: &str, rest: &str) -> Ran {
     let dir = tempfile::tempdir().unwrap();
     let model = Path::new(ROOT).join(format!("models/small/{graph}.onnx"));
     let input = if graph == "attention" { TOKENS } else { NORMAL };
-    std::fs::write(dir.path().join("s.toml"), format!("format = 1\nmodel = '{}'\n{input}{rest}", model.display())).unwrap();
+    std::fs::write(
+        dir.path().join("s.toml"),
+        format!("format = 1\nmodel = '{}'\n{input}{rest}", model.display()),
+    )
+    .unwrap();
     Call::new(PARITY, dir.path(), &["run", "s.toml"]).run()
 }
 
 fn seeds() -> u64 {
-    if std::env::var_os("PARITY_FULL").is_some() { 20 } else { 2 }
+    if std::env::var_os("PARITY_FULL").is_some() {
+        20
+    } else {
+        2
+    }
 }
 
 #[test]
@@ -45,7 +53,9 @@ fn it_agrees_with_either_engine_on_every_small_graph() {
     for graph in GRAPHS {
         for engine in ["onnxruntime", "libtorch"] {
             for seed in 0..seeds() {
-                let rest = format!("[reference]\nsubject = \"{engine}\"\n[candidate]\nsubject = \"simulated\"\nseed = {seed}\n");
+                let rest = format!(
+                    "[reference]\nsubject = \"{engine}\"\n[candidate]\nsubject = \"simulated\"\nseed = {seed}\n"
+                );
                 run(graph, &rest).exits(0).says(&["AGREE"]);
             }
         }
@@ -54,12 +64,20 @@ fn it_agrees_with_either_engine_on_every_small_graph() {
 
 #[test]
 fn a_fault_beside_it_is_found_at_its_node() {
-    for (graph, fault, node, amount) in
-        [("pooling", "scale-channel", "conv1", "amount = 1.01\n"), ("normalised", "other-eps", "norm1", "amount = 1e-2\n")]
-    {
+    for (graph, fault, node, amount) in [
+        ("pooling", "scale-channel", "conv1", "amount = 1.01\n"),
+        ("normalised", "other-eps", "norm1", "amount = 1e-2\n"),
+    ] {
         for engine in ["onnxruntime", "libtorch"] {
-            let faulty = format!("[reference]\nsubject = \"faulty\"\nof = \"{engine}\"\nfault = \"{fault}\"\nnode = \"{node}\"\n{amount}");
-            run(graph, &format!("{faulty}[candidate]\nsubject = \"simulated\"\n")).exits(1).says(&[&format!("'{node}'")]);
+            let faulty = format!(
+                "[reference]\nsubject = \"faulty\"\nof = \"{engine}\"\nfault = \"{fault}\"\nnode = \"{node}\"\n{amount}"
+            );
+            run(
+                graph,
+                &format!("{faulty}[candidate]\nsubject = \"simulated\"\n"),
+            )
+            .exits(1)
+            .says(&[&format!("'{node}'")]);
         }
     }
 }

@@ -20,9 +20,25 @@ fn beside(versions: &[&str]) -> (Option<String>, String) {
     write("live.toml", &text);
     parity(&["run", "live.toml", "--record", "traces"]);
     let stated: Vec<&str> = versions.iter().flat_map(|v| ["--framework", v]).collect();
-    parity(&[&["bless", "traces/reference.safetensors", "--golden", "golden/s", "--scenario", "s"], &stated[..]].concat());
+    parity(
+        &[
+            &[
+                "bless",
+                "traces/reference.safetensors",
+                "--golden",
+                "golden/s",
+                "--scenario",
+                "s",
+            ],
+            &stated[..],
+        ]
+        .concat(),
+    );
     parity(&["bless", "--golden", "golden/s", "--accept"]);
-    write("s.toml", &text.replacen("name", "golden = \"golden/s\"\nname", 1));
+    write(
+        "s.toml",
+        &text.replacen("name", "golden = \"golden/s\"\nname", 1),
+    );
     let run = parity(&["run", "s.toml", "--json"]).json();
     let golden = run.stages.golden.unwrap();
     assert!(golden.compared() > 0 && golden.tensors.iter().all(|t| !t.over()));
@@ -32,7 +48,12 @@ fn beside(versions: &[&str]) -> (Option<String>, String) {
 /// The version that the libtorch of this checkout states of itself.
 fn here() -> String {
     let library = parity::native::libtorch().path.unwrap();
-    let stated = library.parent().unwrap().parent().unwrap().join("build-version");
+    let stated = library
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("build-version");
     std::fs::read_to_string(stated).unwrap().trim().to_string()
 }
 
@@ -46,7 +67,11 @@ fn a_golden_recorded_by_another_version_of_the_framework_is_said_with_both_versi
 
 #[test]
 fn a_golden_of_the_version_that_runs_here_or_of_another_framework_says_nothing() {
-    for versions in [&[format!("torch={}", here())][..], &["jittor=1.3.11".to_string()], &[]] {
+    for versions in [
+        &[format!("torch={}", here())][..],
+        &["jittor=1.3.11".to_string()],
+        &[],
+    ] {
         let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
         let (other, report) = beside(&versions);
         assert_eq!(other, None, "{versions:?}");

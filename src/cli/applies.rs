@@ -11,11 +11,14 @@ pub fn not_to(form: &str, options: &[(&str, bool)], belongs: &str) -> Result<()>
     match given.as_slice() {
         [] => Ok(()),
         [one] => Err(Error::usage(format!("{one} does not apply to {form}")).next(belongs)),
-        several => Err(Error::usage(format!("{} do not apply to {form}", several.join(", "))).next(belongs)),
+        several => Err(
+            Error::usage(format!("{} do not apply to {form}", several.join(", "))).next(belongs),
+        ),
     }
 }
 
 /// --input beside a scenario.
 pub fn input() -> Error {
-    Error::usage("--input does not apply to a scenario, which states its inputs itself").next("it belongs to a bare model (.onnx)")
+    Error::usage("--input does not apply to a scenario, which states its inputs itself")
+        .next("it belongs to a bare model (.onnx)")
 }

@@ -55,13 +55,20 @@ fn at_least_one() -> impl TypedValueParser<Value = usize> {
 /// A size of memory, as the scenario takes it.
 fn size(text: &str) -> Result<String, String> {
     let known = memory::size(text).map(|_| text.to_string());
-    known.ok_or_else(|| "expected a number with B, KiB, MiB, GiB, kB, MB or GB, such as 2GiB".into())
+    known
+        .ok_or_else(|| "expected a number with B, KiB, MiB, GiB, kB, MB or GB, such as 2GiB".into())
 }
 
 /// A time in which something can be done.
 fn time(text: &str) -> Result<humantime::Duration, String> {
-    let time: humantime::Duration = text.parse().map_err(|e: humantime::DurationError| e.to_string())?;
-    if time.is_zero() { Err("nothing is drawn in no time".into()) } else { Ok(time) }
+    let time: humantime::Duration = text
+        .parse()
+        .map_err(|e: humantime::DurationError| e.to_string())?;
+    if time.is_zero() {
+        Err("nothing is drawn in no time".into())
+    } else {
+        Ok(time)
+    }
 }
 
 #[derive(clap::Args)]
@@ -171,7 +178,12 @@ pub struct Bless {
     #[arg(long, value_name = "FILE", requires = "traces")]
     pub model: Option<PathBuf>,
     /// Rule that generated the weights, in words, where no model file is
-    #[arg(long, value_name = "TEXT", requires = "traces", conflicts_with = "model")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "traces",
+        conflicts_with = "model"
+    )]
     pub weights: Option<String>,
     /// Keep these tensors whole, however large ('*' matches any text)
     #[arg(long, value_name = "TENSOR", requires = "traces")]

@@ -22,7 +22,10 @@ pub fn command(args: &args::Bless) -> Result<Exit> {
     by_hand_only()?;
     if args.reject {
         propose::reject(folder)?;
-        return done(&format!("rejected: golden {} stays as it is\n", folder.display()));
+        return done(&format!(
+            "rejected: golden {} stays as it is\n",
+            folder.display()
+        ));
     }
     if args.accept {
         return accept(args);
@@ -30,36 +33,53 @@ pub fn command(args: &args::Bless) -> Result<Exit> {
     let present = present(folder)?;
     let golden = golden(args, present.as_ref())?;
     // Shown before it is written: what waits to be accepted has been seen.
-    say(&report::golden(&difference::between(present.as_ref(), &golden)?, &folder.display().to_string(), args.all))?;
+    say(&report::golden(
+        &difference::between(present.as_ref(), &golden)?,
+        &folder.display().to_string(),
+        args.all,
+    ))?;
     propose::propose(folder, &golden)?;
     let name = folder.display();
-    done(&format!("\nproposed: parity bless --golden {name} --accept makes it the golden, --reject drops it\n"))
+    done(&format!(
+        "\nproposed: parity bless --golden {name} --accept makes it the golden, --reject drops it\n"
+    ))
 }
 
 /// Continuous integration compares with goldens, and never changes one.
 fn by_hand_only() -> Result<()> {
     match std::env::var("CI") {
-        Ok(ci) if !ci.is_empty() && ci != "false" && ci != "0" => {
-            Err(Error::usage(format!("CI={ci}: goldens are blessed by hand, nothing was written"))
-                .next("run parity bless on your own machine and commit the golden"))
-        }
+        Ok(ci) if !ci.is_empty() && ci != "false" && ci != "0" => Err(Error::usage(format!(
+            "CI={ci}: goldens are blessed by hand, nothing was written"
+        ))
+        .next("run parity bless on your own machine and commit the golden")),
         _ => Ok(()),
     }
 }
 
 fn present(folder: &Path) -> Result<Option<Golden>> {
-    store::manifest_digest(folder)?.map(|_| store::open(folder)).transpose()
+    store::manifest_digest(folder)?
+        .map(|_| store::open(folder))
+        .transpose()
 }
 
 fn show(args: &args::Bless) -> Result<Exit> {
     let folder = &args.golden;
     let Some(pending) = propose::pending(folder)? else {
-        let next = format!("parity bless TRACE --golden {} --scenario NAME proposes one", folder.display());
-        return Err(Error::usage(format!("golden {}: no proposal waits", folder.display())).next(next));
+        let next = format!(
+            "parity bless TRACE --golden {} --scenario NAME proposes one",
+            folder.display()
+        );
+        return Err(
+            Error::usage(format!("golden {}: no proposal waits", folder.display())).next(next),
+        );
     };
     belongs(args, &pending.golden)?;
     let difference = difference::between(present(folder)?.as_ref(), &pending.golden)?;
-    say(&report::golden(&difference, &folder.display().to_string(), args.all))?;
+    say(&report::golden(
+        &difference,
+        &folder.display().to_string(),
+        args.all,
+    ))?;
     Ok(Exit::Agree)
 }
 
@@ -77,18 +97,25 @@ fn accept(args: &args::Bless) -> Result<Exit> {
 }
 
 fn done(text: &str) -> Result<Exit> {
-    let lines: String = text.split_inclusive('\n').map(|l| crate::error::printable(l.trim_end_matches('\n')) + "\n").collect();
+    let lines: String = text
+        .split_inclusive('\n')
+        .map(|l| crate::error::printable(l.trim_end_matches('\n')) + "\n")
+        .collect();
     say(&lines).map(|()| Exit::Agree)
 }
 
 fn belongs(args: &args::Bless, golden: &Golden) -> Result<()> {
-    args.scenario.as_ref().map_or(Ok(()), |scenario| store::belongs(golden, &args.golden, scenario))
+    args.scenario.as_ref().map_or(Ok(()), |scenario| {
+        store::belongs(golden, &args.golden, scenario)
+    })
 }
 
 /// The golden of the traces on the command line.
 fn golden(args: &args::Bless, present: Option<&Golden>) -> Result<Golden> {
     let scenario = args.scenario.clone().filter(|s| !s.trim().is_empty());
-    let scenario = scenario.ok_or_else(|| Error::usage("--scenario NAME is missing").next("a golden belongs to one scenario: name it"))?;
+    let scenario = scenario.ok_or_else(|| {
+        Error::usage("--scenario NAME is missing").next("a golden belongs to one scenario: name it")
+    })?;
     if let Some(present) = present {
         store::belongs(present, &args.golden, &scenario)?;
     }
@@ -101,25 +128,47 @@ fn golden(args: &args::Bless, present: Option<&Golden>) -> Result<Golden> {
         model: model(args)?,
         ..Default::default()
     };
-    let traces = args.traces.iter().map(|path| Ok((path.display().to_string(), file::open(path)?))).collect::<Result<Vec<_>>>()?;
+    let traces = args
+        .traces
+        .iter()
+        .map(|path| Ok((path.display().to_string(), file::open(path)?)))
+        .collect::<Result<Vec<_>>>()?;
     // Another sketch of the same tensor could not be held against the present one.
     let settings = present.map_or(Settings::default(), |g| g.settings);
-    record::golden(&traces, facts, &Rule { full: args.full, whole: args.whole.iter().map(|p| WildMatch::new(p)).collect(), settings })
+    record::golden(
+        &traces,
+        facts,
+        &Rule {
+            full: args.full,
+            whole: args.whole.iter().map(|p| WildMatch::new(p)).collect(),
+            settings,
+        },
+    )
 }
 
 fn versions(stated: &[String]) -> Result<BTreeMap<String, String>> {
     let mut versions = BTreeMap::new();
     for text in stated {
-        let (name, version) = text.split_once('=').ok_or_else(|| Error::usage(format!("--framework {text}: expected NAME=VERSION")))?;
-        if versions.insert(name.to_string(), version.to_string()).is_some() {
-            return Err(Error::usage(format!("--framework {text}: '{name}' is stated twice")));
+        let (name, version) = text
+            .split_once('=')
+            .ok_or_else(|| Error::usage(format!("--framework {text}: expected NAME=VERSION")))?;
+        if versions
+            .insert(name.to_string(), version.to_string())
+            .is_some()
+        {
+            return Err(Error::usage(format!(
+                "--framework {text}: '{name}' is stated twice"
+            )));
         }
     }
     Ok(versions)
 }
 
 fn model(args: &args::Bless) -> Result<Option<Model>> {
-    let Some(path) = &args.model else { return Ok(args.weights.clone().map(Model::Weights)) };
-    let bytes = std::fs::read(path).map_err(|e| Error::usage(format!("model {}: {e}", path.display())))?;
+    let Some(path) = &args.model else {
+        return Ok(args.weights.clone().map(Model::Weights));
+    };
+    let bytes =
+        std::fs::read(path).map_err(|e| Error::usage(format!("model {}: {e}", path.display())))?;
     Ok(Some(Model::Sha256(digest::of_bytes(&bytes))))
 }

@@ -12,45 +12,86 @@ use std::collections::BTreeMap;
 pub fn command(args: &args::Compare) -> Result<Exit> {
     let tolerance = tolerance(args)?;
     let (reference, candidate) = (file::open(&args.reference)?, file::open(&args.candidate)?);
-    if tolerance.is_none() && !has_floors(&reference) && !has_floors(&candidate) && !args.report_only {
+    if tolerance.is_none()
+        && !has_floors(&reference)
+        && !has_floors(&candidate)
+        && !args.report_only
+    {
         return Err(Error::usage("neither trace carries floors, and no tolerance is named").next(
             "add --atol 1e-5 --rtol 1e-4 --why \"...\" (or --ulp N --why \"...\", or --exact), or record with `parity run ... --record FOLDER`; --report-only shows the metrics unjudged",
         ));
     }
-    let mode = if args.report_only { pairing::Mode::ReportOnly } else { tolerance.map_or(pairing::Mode::Floors, pairing::Mode::Stated) };
-    let names = (args.reference.display().to_string(), args.candidate.display().to_string());
-    let run = pairing::compare(&reference, &candidate, &names, &renames(&args.rename)?, mode)?;
-    say(&if args.json { report::json(&run)? } else { report::terminal(&run, args.all || args.report_only) })?;
+    let mode = if args.report_only {
+        pairing::Mode::ReportOnly
+    } else {
+        tolerance.map_or(pairing::Mode::Floors, pairing::Mode::Stated)
+    };
+    let names = (
+        args.reference.display().to_string(),
+        args.candidate.display().to_string(),
+    );
+    let run = pairing::compare(
+        &reference,
+        &candidate,
+        &names,
+        &renames(&args.rename)?,
+        mode,
+    )?;
+    say(&if args.json {
+        report::json(&run)?
+    } else {
+        report::terminal(&run, args.all || args.report_only)
+    })?;
     Ok(run.expectation.exit)
 }
 
 fn renames(args: &[String]) -> Result<BTreeMap<String, String>> {
     let mut renames = BTreeMap::new();
     for text in args {
-        let (ours, theirs) = text.split_once('=').ok_or_else(|| Error::usage(format!("--rename {text}: expected REFERENCE=CANDIDATE")))?;
-        if renames.insert(ours.to_string(), theirs.to_string()).is_some() {
-            return Err(Error::usage(format!("--rename {text}: '{ours}' is renamed twice")));
+        let (ours, theirs) = text.split_once('=').ok_or_else(|| {
+            Error::usage(format!("--rename {text}: expected REFERENCE=CANDIDATE"))
+        })?;
+        if renames
+            .insert(ours.to_string(), theirs.to_string())
+            .is_some()
+        {
+            return Err(Error::usage(format!(
+                "--rename {text}: '{ours}' is renamed twice"
+            )));
         }
     }
     Ok(renames)
 }
 
 fn has_floors(trace: &Opened) -> bool {
-    trace.header.as_ref().is_some_and(|h| h.tensors.values().any(|e| e.floor.is_some()))
+    trace
+        .header
+        .as_ref()
+        .is_some_and(|h| h.tensors.values().any(|e| e.floor.is_some()))
 }
 
 fn tolerance(args: &args::Compare) -> Result<Option<Tolerance>> {
     let named = args.atol.is_some() || args.ulp.is_some();
-    if args.why.as_ref().is_some_and(|why| !named || why.trim().is_empty()) {
-        return Err(Error::usage("--why says in words why --atol and --rtol, or --ulp, were chosen"));
+    if args
+        .why
+        .as_ref()
+        .is_some_and(|why| !named || why.trim().is_empty())
+    {
+        return Err(Error::usage(
+            "--why says in words why --atol and --rtol, or --ulp, were chosen",
+        ));
     }
     if args.report_only && (named || args.exact) {
-        return Err(Error::usage("--report-only judges nothing: it takes no --atol, --rtol, --ulp or --exact"));
+        return Err(Error::usage(
+            "--report-only judges nothing: it takes no --atol, --rtol, --ulp or --exact",
+        ));
     }
     let bad = |v: &f64| !(v.is_finite() && *v >= 0.0);
     Ok(match (args.atol, args.rtol, args.ulp, args.exact) {
         (Some(atol), Some(rtol), ..) if bad(&atol) || bad(&rtol) => {
-            return Err(Error::usage("--atol and --rtol must be finite and not negative"));
+            return Err(Error::usage(
+                "--atol and --rtol must be finite and not negative",
+            ));
         }
         (Some(atol), Some(rtol), ..) => Some(Tolerance::Flat { atol, rtol }),
         (_, _, Some(ulp), _) => Some(Tolerance::Ulp(ulp)),

@@ -31,42 +31,83 @@ pub fn command(args: &args::Conformance, engines: Engines) -> Result<Exit> {
         return work(&args.folder, engines);
     }
     let names = case::list(&args.folder)?;
-    let chosen: Vec<&String> =
-        names.iter().filter(|n| args.only.as_ref().is_none_or(|o| n.contains(o))).step_by(args.every.max(1)).collect();
-    let mut worker = Worker { folder: &args.folder, limit: Duration::from_secs(args.limit), live: None };
-    let results = chosen.iter().enumerate().map(|(i, n)| one(&mut worker, n, i % 10 == 0)).collect::<Result<Vec<_>>>()?;
+    let chosen: Vec<&String> = names
+        .iter()
+        .filter(|n| args.only.as_ref().is_none_or(|o| n.contains(o)))
+        .step_by(args.every.max(1))
+        .collect();
+    let mut worker = Worker {
+        folder: &args.folder,
+        limit: Duration::from_secs(args.limit),
+        live: None,
+    };
+    let results = chosen
+        .iter()
+        .enumerate()
+        .map(|(i, n)| one(&mut worker, n, i % 10 == 0))
+        .collect::<Result<Vec<_>>>()?;
     let controls = summary::controls(&results);
-    say(&if args.json { report::to_json(&results)? } else { summary::markdown(&results) })?;
+    say(&if args.json {
+        report::to_json(&results)?
+    } else {
+        summary::markdown(&results)
+    })?;
     if controls.missed > 0 {
         return Ok(Exit::Diverge);
     }
-    Ok(if results.is_empty() { Exit::Uncovered } else { Exit::Agree })
+    Ok(if results.is_empty() {
+        Exit::Uncovered
+    } else {
+        Exit::Agree
+    })
 }
 
 fn one(worker: &mut Worker, name: &str, control: bool) -> Result<CaseResult> {
     let (operator, common) = case::about(worker.folder, name)?;
     let controls = match control {
-        true => case::read(&worker.folder.join(name)).map_or(Controls::default(), |c| judge::controls(&c.sets[0].outputs, allowed(&c))),
+        true => case::read(&worker.folder.join(name)).map_or(Controls::default(), |c| {
+            judge::controls(&c.sets[0].outputs, allowed(&c))
+        }),
         false => Controls::default(),
     };
-    let mut ask = |engine| worker.ask(&Ask { engine, case: name.to_string() });
+    let mut ask = |engine| {
+        worker.ask(&Ask {
+            engine,
+            case: name.to_string(),
+        })
+    };
     let (libtorch, onnxruntime) = (ask(Engine::Libtorch)?, ask(Engine::Onnxruntime)?);
-    Ok(CaseResult { name: name.to_string(), operator, common, libtorch, onnxruntime, controls })
+    Ok(CaseResult {
+        name: name.to_string(),
+        operator,
+        common,
+        libtorch,
+        onnxruntime,
+        controls,
+    })
 }
 
 fn allowed(case: &case::Case) -> Allowed {
-    Allowed { rtol: case.rtol, atol: case.atol }
+    Allowed {
+        rtol: case.rtol,
+        atol: case.atol,
+    }
 }
 
 /// Answers until nothing more is asked.
 fn work(folder: &Path, engines: Engines) -> Result<Exit> {
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|e| Error::failed(format!("stdin: {e}")))?;
-        let ask: Ask = serde_json::from_str(&line).map_err(|e| Error::usage(format!("a worker was asked '{line}': {e}")))?;
-        let outcome = answer(&folder.join(&ask.case), ask.engine, engines).unwrap_or_else(|e| Outcome::Unsupported(e.message));
-        let text = serde_json::to_string(&outcome).map_err(|e| Error::failed(format!("JSON: {e}")))?;
+        let ask: Ask = serde_json::from_str(&line)
+            .map_err(|e| Error::usage(format!("a worker was asked '{line}': {e}")))?;
+        let outcome = answer(&folder.join(&ask.case), ask.engine, engines)
+            .unwrap_or_else(|e| Outcome::Unsupported(e.message));
+        let text =
+            serde_json::to_string(&outcome).map_err(|e| Error::failed(format!("JSON: {e}")))?;
         say(&(text + "\n"))?;
-        std::io::stdout().flush().map_err(|e| Error::failed(format!("stdout: {e}")))?;
+        std::io::stdout()
+            .flush()
+            .map_err(|e| Error::failed(format!("stdout: {e}")))?;
     }
     Ok(Exit::Agree)
 }
@@ -78,8 +119,13 @@ fn answer(folder: &Path, engine: Engine, engines: Engines) -> Result<Outcome> {
             Engine::Onnxruntime => subject::open::onnxruntime_values(&case.model, &set.inputs, 1)?,
             Engine::Libtorch => {
                 let graph = load::parse(case.model.clone().into(), None)?;
-                let options = Options { threads: 1, optimisation: Optimisation::Disable };
-                engines.torch()?.values(&graph, &set.inputs.iter().cloned().collect(), &options)?
+                let options = Options {
+                    threads: 1,
+                    optimisation: Optimisation::Disable,
+                };
+                engines
+                    .torch()?
+                    .values(&graph, &set.inputs.iter().cloned().collect(), &options)?
             }
         };
         match judge::outputs(&set.outputs, &have, allowed(&case)) {
@@ -113,7 +159,10 @@ impl Worker<'_> {
         let text = serde_json::to_string(ask).map_err(|e| Error::failed(format!("JSON: {e}")))?;
         let sent = writeln!(live.asks, "{text}").is_ok();
         let lost = match live.answers.recv_timeout(self.limit) {
-            Ok(line) if sent => return serde_json::from_str(&line).map_err(|e| Error::failed(format!("a worker answered '{line}': {e}"))),
+            Ok(line) if sent => {
+                return serde_json::from_str(&line)
+                    .map_err(|e| Error::failed(format!("a worker answered '{line}': {e}")));
+            }
             Ok(_) | Err(RecvTimeoutError::Disconnected) => "the process died".to_string(),
             Err(RecvTimeoutError::Timeout) => format!("no answer in {} s", self.limit.as_secs()),
         };
@@ -138,10 +187,27 @@ impl Drop for Worker<'_> {
 fn start(folder: &Path) -> Result<Live> {
     let fail = |e: std::io::Error| Error::failed(format!("a worker could not be started: {e}"));
     let mut command = Command::new(std::env::current_exe().map_err(fail)?);
-    command.arg("conformance").arg(folder).arg("--worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .arg("conformance")
+        .arg(folder)
+        .arg("--worker")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = command.spawn().map_err(fail)?;
-    let (Some(asks), Some(out)) = (child.stdin.take(), child.stdout.take()) else { return Err(Error::failed("a worker has no pipes")) };
+    let (Some(asks), Some(out)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(Error::failed("a worker has no pipes"));
+    };
     let (send, answers) = channel();
-    std::thread::spawn(move || BufReader::new(out).lines().map_while(|l| l.ok()).try_for_each(|l| send.send(l)));
-    Ok(Live { child, asks, answers })
+    std::thread::spawn(move || {
+        BufReader::new(out)
+            .lines()
+            .map_while(|l| l.ok())
+            .try_for_each(|l| send.send(l))
+    });
+    Ok(Live {
+        child,
+        asks,
+        answers,
+    })
 }

@@ -11,12 +11,24 @@ pub fn command() -> Result<Exit> {
     let (engine, torch, ort) = (native::engine(), native::libtorch(), native::onnxruntime());
     let version = open::onnxruntime_version();
     let rows = vec![
-        vec!["parity".into(), "found".into(), env!("CARGO_PKG_VERSION").into(), String::new()],
-        row("parity-engine", &engine, "", "cargo build --release (needs libtorch: scripts/setup)"),
+        vec![
+            "parity".into(),
+            "found".into(),
+            env!("CARGO_PKG_VERSION").into(),
+            String::new(),
+        ],
+        row(
+            "parity-engine",
+            &engine,
+            "",
+            "cargo build --release (needs libtorch: scripts/setup)",
+        ),
         row(
             "libtorch",
             &torch,
-            native::libtorch_version().as_deref().unwrap_or("not stated"),
+            native::libtorch_version()
+                .as_deref()
+                .unwrap_or("not stated"),
             "scripts/setup, or set LIBTORCH to a libtorch 2.13.0",
         ),
         row(
@@ -26,18 +38,30 @@ pub fn command() -> Result<Exit> {
             "scripts/setup, or set ORT_DYLIB_PATH to a libonnxruntime.so of version 1.31",
         ),
     ];
-    say(&table(&["part", "state", "version", "where / what to do"], &rows))?;
+    say(&table(
+        &["part", "state", "version", "where / what to do"],
+        &rows,
+    ))?;
     if let (Some(_), Err(e)) = (&ort.path, &version) {
         say(&format!("\n{e}\n"))?;
     }
     let complete = engine.path.is_some() && torch.path.is_some() && version.is_ok();
-    say(if complete { "\nready: parity run works\n" } else { "\nnot complete: list, map and compare work; run needs what is missing\n" })?;
+    say(if complete {
+        "\nready: parity run works\n"
+    } else {
+        "\nnot complete: list, map and compare work; run needs what is missing\n"
+    })?;
     Ok(if complete { Exit::Agree } else { Exit::Failed })
 }
 
 fn row(name: &str, found: &Found, version: &str, mend: &str) -> Vec<String> {
     match &found.path {
-        Some(path) => vec![name.into(), "found".into(), version.into(), printable(&path.display().to_string())],
+        Some(path) => vec![
+            name.into(),
+            "found".into(),
+            version.into(),
+            printable(&path.display().to_string()),
+        ],
         None => vec![
             name.into(),
             "missing".into(),
@@ -45,7 +69,12 @@ fn row(name: &str, found: &Found, version: &str, mend: &str) -> Vec<String> {
             printable(&format!(
                 "{mend} (looked in {}: {})",
                 found.by,
-                found.tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+                found
+                    .tried
+                    .iter()
+                    .map(|p| p.display().to_string())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             )),
         ],
     }

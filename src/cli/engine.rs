@@ -12,14 +12,24 @@ use std::process::Command;
 pub fn hand_over() -> Result<Exit> {
     let engine = native::engine();
     let Some(path) = engine.path else {
-        return Err(Error::failed("parity-engine is not beside this executable")
-            .next("cargo build --release (with default features); parity doctor says what is missing"));
+        return Err(
+            Error::failed("parity-engine is not beside this executable").next(
+                "cargo build --release (with default features); parity doctor says what is missing",
+            ),
+        );
     };
     let torch = native::libtorch();
     let Some(library) = torch.path else {
-        let tried = torch.tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-        return Err(Error::failed(format!("libtorch was not found ({}: {tried})", torch.by))
-            .next("run scripts/setup, or set LIBTORCH to your own libtorch 2.13.0"));
+        let tried = torch
+            .tried
+            .iter()
+            .map(|p| p.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
+        return Err(
+            Error::failed(format!("libtorch was not found ({}: {tried})", torch.by))
+                .next("run scripts/setup, or set LIBTORCH to your own libtorch 2.13.0"),
+        );
     };
     let mut command = Command::new(path);
     command.args(std::env::args_os().skip(1));
@@ -46,6 +56,8 @@ fn start(mut command: Command) -> Result<Exit> {
 
 #[cfg(not(unix))]
 fn start(mut command: Command) -> Result<Exit> {
-    let status = command.status().map_err(|e| Error::failed(format!("parity-engine: {e}")))?;
+    let status = command
+        .status()
+        .map_err(|e| Error::failed(format!("parity-engine: {e}")))?;
     std::process::exit(status.code().unwrap_or(Exit::Failed as i32))
 }

@@ -28,41 +28,98 @@ const REPLAY: &str = "replay.toml";
 pub fn command(scenario: &Scenario, run: &Run, folder: &Path, engines: Engines) -> Result<String> {
     let tensor = match extract::place(&run.verdict) {
         Ok(tensor) => tensor,
-        Err(why) => return Ok(format!("extract     nothing written to {}: {why}\n", folder.display())),
+        Err(why) => {
+            return Ok(format!(
+                "extract     nothing written to {}: {why}\n",
+                folder.display()
+            ));
+        }
     };
     let found = extract::run(scenario, engines, tensor)?;
     write(scenario, run, &found, folder)?;
     let path = folder.join(REPLAY);
     let again = pipeline::run(&scenarios::file(&path)?, engines, &mut Silent, None)?;
     let step = &found.graph.steps[found.step];
-    let same = |f: &str| f == step.name || run.verdict.first() == Some(f) || step.outputs.iter().any(|o| o == f);
+    let same = |f: &str| {
+        f == step.name || run.verdict.first() == Some(f) || step.outputs.iter().any(|o| o == f)
+    };
     let there = again.verdict.first().is_some_and(same);
-    let says = if there { "it diverges there again" } else { "alone, it does NOT diverge: the whole graph is needed" };
-    replace(&folder.join("README.md"), readme(run, &again, &found, says).as_bytes())?;
+    let says = if there {
+        "it diverges there again"
+    } else {
+        "alone, it does NOT diverge: the whole graph is needed"
+    };
+    replace(
+        &folder.join("README.md"),
+        readme(run, &again, &found, says).as_bytes(),
+    )?;
     let (node, shown) = (printable(&step.name), path.display());
-    Ok(format!("extract     node '{node}' with its inputs and both outputs; replayed: {says}; next: parity run {shown}\n"))
+    Ok(format!(
+        "extract     node '{node}' with its inputs and both outputs; replayed: {says}; next: parity run {shown}\n"
+    ))
 }
 
 fn write(scenario: &Scenario, run: &Run, found: &Extracted, folder: &Path) -> Result<()> {
     trace(found, &folder.join(INPUTS), "inputs", &found.inputs)?;
-    trace(found, &folder.join(REFERENCE), &run.environment.reference, &found.reference)?;
-    trace(found, &folder.join(CANDIDATE), &run.environment.candidate, &found.candidate)?;
-    let shown = |n: &str| found.inputs.get(n).or(found.reference.get(n)).map(|t| (t.dtype(), t.shape().to_vec()));
+    trace(
+        found,
+        &folder.join(REFERENCE),
+        &run.environment.reference,
+        &found.reference,
+    )?;
+    trace(
+        found,
+        &folder.join(CANDIDATE),
+        &run.environment.candidate,
+        &found.candidate,
+    )?;
+    let shown = |n: &str| {
+        found
+            .inputs
+            .get(n)
+            .or(found.reference.get(n))
+            .map(|t| (t.dtype(), t.shape().to_vec()))
+    };
     let model = cut::alone(&found.graph, found.step, &shown);
     replace(&folder.join(MODEL), &model)?;
-    let alone = Arc::new(observe::observed(load::parse(model.into(), None)?, &found.inputs, &open::onnxruntime_shapes)?);
+    let alone = Arc::new(observe::observed(
+        load::parse(model.into(), None)?,
+        &found.inputs,
+        &open::onnxruntime_shapes,
+    )?);
     let subject = |s: &Subject, file: &str| {
-        let carries = s.fault.is_none() || open::graph_of(s, &alone).is_ok_and(|g| g.steps[0].inputs.iter().all(|n| known(&alone, n)));
+        let carries = s.fault.is_none()
+            || open::graph_of(s, &alone)
+                .is_ok_and(|g| g.steps[0].inputs.iter().all(|n| known(&alone, n)));
         match s.engine() {
             "onnxruntime" | "libtorch" if carries => s.clone(),
-            _ => Subject { trace: Some(file.into()), ..Subject::named("recorded") },
+            _ => Subject {
+                trace: Some(file.into()),
+                ..Subject::named("recorded")
+            },
         }
     };
     let replay = Scenario {
-        name: Some(format!("{}, node {}", scenario.name.as_deref().unwrap_or("run"), found.graph.steps[found.step].name)),
+        name: Some(format!(
+            "{}, node {}",
+            scenario.name.as_deref().unwrap_or("run"),
+            found.graph.steps[found.step].name
+        )),
         model: MODEL.into(),
         stages: vec![Stage::Inputs, Stage::Activations],
-        inputs: found.inputs.keys().map(|n| (n.clone(), Input { file: Some(INPUTS.into()), ..Default::default() })).collect(),
+        inputs: found
+            .inputs
+            .keys()
+            .map(|n| {
+                (
+                    n.clone(),
+                    Input {
+                        file: Some(INPUTS.into()),
+                        ..Default::default()
+                    },
+                )
+            })
+            .collect(),
         reference: subject(&scenario.reference, REFERENCE),
         candidate: subject(&scenario.candidate, CANDIDATE),
         training: None,
@@ -80,13 +137,26 @@ fn known(graph: &crate::graph::Graph, name: &str) -> bool {
     graph.weights.contains_key(name) || graph.inputs.iter().any(|p| p.name == name)
 }
 
-fn trace(found: &Extracted, path: &Path, subject: &str, tensors: &IndexMap<String, Tensor>) -> Result<()> {
+fn trace(
+    found: &Extracted,
+    path: &Path,
+    subject: &str,
+    tensors: &IndexMap<String, Tensor>,
+) -> Result<()> {
     let step = &found.graph.steps[found.step];
     let entry = |n: &String| match step.outputs.contains(n) {
-        true => Entry { node: step.name.clone(), op: step.op().into(), inputs: step.inputs.clone(), floor: None },
+        true => Entry {
+            node: step.name.clone(),
+            op: step.op().into(),
+            inputs: step.inputs.clone(),
+            floor: None,
+        },
         false => Entry::default(),
     };
-    let digests: BTreeMap<_, _> = inputs::records(&found.inputs).into_iter().map(|r| (r.name, r.sha256)).collect();
+    let digests: BTreeMap<_, _> = inputs::records(&found.inputs)
+        .into_iter()
+        .map(|r| (r.name, r.sha256))
+        .collect();
     let header = Header {
         format: 1,
         subject: subject.into(),
@@ -104,11 +174,19 @@ fn readme(run: &Run, again: &Run, found: &Extracted, says: &str) -> String {
     let (e, step) = (&run.environment, &found.graph.steps[found.step]);
     let opset = found.graph.opset(&step.nodes[0].domain).unwrap_or(0);
     let shapes = |list: &IndexMap<String, Tensor>| {
-        let one = |(n, t): (&String, &Tensor)| format!("'{}' {} {:?}", printable(n), t.dtype(), t.shape());
+        let one = |(n, t): (&String, &Tensor)| {
+            format!("'{}' {} {:?}", printable(n), t.dtype(), t.shape())
+        };
         list.iter().map(one).collect::<Vec<_>>().join(", ")
     };
-    let ratio = run.tensors.iter().find(|t| t.step == found.step).and_then(|t| t.accumulated.ratio());
-    let ratio = ratio.map_or(String::new(), |r| format!("; in the whole graph {} x tolerance", number(r)));
+    let ratio = run
+        .tensors
+        .iter()
+        .find(|t| t.step == found.step)
+        .and_then(|t| t.accumulated.ratio());
+    let ratio = ratio.map_or(String::new(), |r| {
+        format!("; in the whole graph {} x tolerance", number(r))
+    });
     format!(
         "# Node '{}' ({} opset {opset}): two implementations differ\n\n\
          parity {}, reference {}, candidate {}, shadow {}, {} threads, {}, {}\n\n\

@@ -28,9 +28,20 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     if fuzz_graph::is_meant(&args.kernel) {
         return fuzz_graph::command(args, engines);
     }
-    applies::not_to("a kernel, whose inputs are drawn", &[("--input", !args.input.is_empty())], "it belongs to a bare model (.onnx)")?;
-    let kernels: Vec<_> = if args.kernel == "all" { all().collect() } else { vec![find(&args.kernel)?] };
-    let candidates = kernels.iter().map(|k| candidate(args, k, kernels.len())).collect::<Result<Vec<_>>>()?;
+    applies::not_to(
+        "a kernel, whose inputs are drawn",
+        &[("--input", !args.input.is_empty())],
+        "it belongs to a bare model (.onnx)",
+    )?;
+    let kernels: Vec<_> = if args.kernel == "all" {
+        all().collect()
+    } else {
+        vec![find(&args.kernel)?]
+    };
+    let candidates = kernels
+        .iter()
+        .map(|k| candidate(args, k, kernels.len()))
+        .collect::<Result<Vec<_>>>()?;
     if engines.torch.is_none() {
         return engine::hand_over();
     }
@@ -48,7 +59,9 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     if whole == all {
         return Ok(exit);
     }
-    say(&format!("interrupted: {whole} of {all} kernels were fuzzed to their end\n"))?;
+    say(&format!(
+        "interrupted: {whole} of {all} kernels were fuzzed to their end\n"
+    ))?;
     Ok(worse(exit, Exit::Interrupted))
 }
 
@@ -60,33 +73,65 @@ fn candidate(args: &args::Fuzz, kernel: &'static Kernel, kernels: usize) -> Resu
         return Ok(clean);
     }
     if kernels > 1 {
-        return Err(Error::usage("--fault names a node of one kernel's form").next("name the kernel instead of all"));
+        return Err(Error::usage("--fault names a node of one kernel's form")
+            .next("name the kernel instead of all"));
     }
     if clean.subject.kernel.is_some() {
-        return Err(Error::usage(format!("--fault changes a form, and candidate '{named}' is a reference"))
-            .next("name an engine as --candidate: libtorch, libtorch-f32 or onnxruntime"));
+        return Err(Error::usage(format!(
+            "--fault changes a form, and candidate '{named}' is a reference"
+        ))
+        .next("name an engine as --candidate: libtorch, libtorch-f32 or onnxruntime"));
     }
-    Ok(Candidate { subject: faulty(args, &clean.subject.subject)?, ..clean })
+    Ok(Candidate {
+        subject: faulty(args, &clean.subject.subject)?,
+        ..clean
+    })
 }
 
 /// `engine` with the fault that --fault names.
 pub fn faulty(args: &args::Fuzz, engine: &str) -> Result<Subject> {
     let text = args.fault.as_deref().unwrap_or_default();
-    let wrong = || Error::usage(format!("--fault {text}: expected NAME@NODE or NAME@NODE=AMOUNT")).next("parity list faults");
+    let wrong = || {
+        Error::usage(format!(
+            "--fault {text}: expected NAME@NODE or NAME@NODE=AMOUNT"
+        ))
+        .next("parity list faults")
+    };
     let (name, place) = text.split_once('@').ok_or_else(wrong)?;
     let (node, amount) = match place.rsplit_once('=') {
         Some((node, amount)) => (node, Some(amount.parse().map_err(|_| wrong())?)),
         None => (place, None),
     };
     let (fault, node) = (Some(name.to_string()), Some(node.to_string()));
-    Ok(Subject { of: Some(engine.into()), fault, node, amount, ..Subject::named("faulty") })
+    Ok(Subject {
+        of: Some(engine.into()),
+        fault,
+        node,
+        amount,
+        ..Subject::named("faulty")
+    })
 }
 
-fn one(kernel: &'static Kernel, candidate: &Candidate, args: &args::Fuzz, engines: Engines) -> Result<Report> {
-    let model = args.forms.as_deref().unwrap_or(Path::new(FORMS)).join(format!("{}.onnx", kernel.name));
+fn one(
+    kernel: &'static Kernel,
+    candidate: &Candidate,
+    args: &args::Fuzz,
+    engines: Engines,
+) -> Result<Report> {
+    let model = args
+        .forms
+        .as_deref()
+        .unwrap_or(Path::new(FORMS))
+        .join(format!("{}.onnx", kernel.name));
     let graph = form(&model)?;
     let subject = || candidate.open(&graph, engines);
-    let folder = found(args).map(|path| Folder { path, kernel, model, candidate: candidate.clone(), seed: args.seed });
+    let folder = found(args).map(|path| Folder {
+        path,
+        kernel,
+        model,
+        candidate: candidate.clone(),
+        seed: args.seed,
+    });
     let end = args.time.map(|t| Instant::now() + *t);
     let task = Task {
         kernel,
@@ -96,13 +141,19 @@ fn one(kernel: &'static Kernel, candidate: &Candidate, args: &args::Fuzz, engine
         stop: &|| stopped(end),
         hurry: &interrupt::asked,
     };
-    let bar = watch::Cases::new(kernel.name, (args.cases.is_some() || end.is_none()).then(|| task.options.drawn()));
+    let bar = watch::Cases::new(
+        kernel.name,
+        (args.cases.is_some() || end.is_none()).then(|| task.options.drawn()),
+    );
     fuzz::run(&task, &mut Progress { bar, folder }).at(kernel.name)
 }
 
 /// Why to draw no more.
 pub fn stopped(end: Option<Instant>) -> Option<End> {
-    let late = || end.is_some_and(|end| Instant::now() >= end).then_some(End::Time);
+    let late = || {
+        end.is_some_and(|end| Instant::now() >= end)
+            .then_some(End::Time)
+    };
     interrupt::asked().then_some(End::Interrupt).or_else(late)
 }
 
@@ -110,23 +161,34 @@ pub fn stopped(end: Option<Instant>) -> Option<End> {
 fn form(path: &Path) -> Result<Arc<Graph>> {
     let graph = load::file(path).map_err(|e| match e.next {
         Some(_) => e,
-        None => Error::usage(e.message).next("--forms names the folder of the kernels' ONNX forms (golden/kernels of this project)"),
+        None => Error::usage(e.message).next(
+            "--forms names the folder of the kernels' ONNX forms (golden/kernels of this project)",
+        ),
     })?;
     Ok(Arc::new(graph))
 }
 
 /// Where finds are kept: where the user says; in the checkout of parity itself, those of a planted fault excepted, beside the others.
 pub fn found(args: &args::Fuzz) -> Option<PathBuf> {
-    let own = || std::fs::read_to_string("Cargo.toml").is_ok_and(|text| text.contains(concat!("name = \"", env!("CARGO_PKG_NAME"), "\"")));
-    args.found.clone().or_else(|| (args.fault.is_none() && own()).then(|| FOUND.into()))
+    let own = || {
+        std::fs::read_to_string("Cargo.toml")
+            .is_ok_and(|text| text.contains(concat!("name = \"", env!("CARGO_PKG_NAME"), "\"")))
+    };
+    args.found
+        .clone()
+        .or_else(|| (args.fault.is_none() && own()).then(|| FOUND.into()))
 }
 
 pub fn options(args: &args::Fuzz) -> Options {
     Options {
-        cases: args.cases.unwrap_or(if args.time.is_some() { u64::MAX } else { CASES }),
+        cases: args
+            .cases
+            .unwrap_or(if args.time.is_some() { u64::MAX } else { CASES }),
         seed: args.seed,
         shard: args.shard.unwrap_or(Shard::ALL),
-        jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        jobs: args
+            .jobs
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         finds: args.finds,
     }
 }
@@ -151,14 +213,24 @@ impl Listener for Progress {
 pub fn replay(scenario: &Scenario, of: &crate::scenario::Find, engines: Engines) -> Result<Exit> {
     let kernel = find(&of.kernel).at("find.kernel")?;
     if scenario.reference.subject != "kernel" {
-        return Err(Error::usage("a find holds its candidate against reference.subject = \"kernel\"")
-            .next("without [find] the scenario runs like any other"));
+        return Err(Error::usage(
+            "a find holds its candidate against reference.subject = \"kernel\"",
+        )
+        .next("without [find] the scenario runs like any other"));
     }
     let graph = form(&scenario.model)?;
     let mut subject = keep::candidate(scenario, of).open(&graph, engines)?;
     let finding = fuzz::replay(kernel, &mut *subject, &keep::case(scenario, &graph)?)?;
-    say(&report::replay(scenario.name.as_deref().unwrap_or("find"), kernel.name, finding.as_ref()))?;
-    Ok(if finding.is_some() { Exit::Diverge } else { Exit::Agree })
+    say(&report::replay(
+        scenario.name.as_deref().unwrap_or("find"),
+        kernel.name,
+        finding.as_ref(),
+    ))?;
+    Ok(if finding.is_some() {
+        Exit::Diverge
+    } else {
+        Exit::Agree
+    })
 }
 
 /// What a run came to, wherever it ended.
@@ -173,5 +245,8 @@ pub fn verdict(diverges: bool, covers: bool) -> Exit {
 /// A find is worse than a run that was broken off, which is worse than nothing compared, which is worse than agreement.
 pub fn worse(a: Exit, b: Exit) -> Exit {
     let order = [Exit::Diverge, Exit::Interrupted, Exit::Uncovered];
-    order.into_iter().find(|e| [a, b].contains(e)).unwrap_or(Exit::Agree)
+    order
+        .into_iter()
+        .find(|e| [a, b].contains(e))
+        .unwrap_or(Exit::Agree)
 }

@@ -18,13 +18,17 @@ use std::time::Instant;
 
 /// Whether `target` is a scenario or a model, and no kernel.
 pub fn is_meant(target: &str) -> bool {
-    Path::new(target).extension().is_some_and(|e| e == "toml" || e == "onnx")
+    Path::new(target)
+        .extension()
+        .is_some_and(|e| e == "toml" || e == "onnx")
 }
 
 pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
-    let options = [("--candidate", args.candidate.is_some()), ("--forms", args.forms.is_some())];
-    let belongs =
-        "it belongs to a kernel (parity list kernels); a model's two sides are those of its scenario: [reference] and [candidate]";
+    let options = [
+        ("--candidate", args.candidate.is_some()),
+        ("--forms", args.forms.is_some()),
+    ];
+    let belongs = "it belongs to a kernel (parity list kernels); a model's two sides are those of its scenario: [reference] and [candidate]";
     applies::not_to("a model", &options, belongs)?;
     let scenario = scenario(args)?;
     scenarios::present(&scenario)?;
@@ -37,7 +41,11 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     open::graph_of(&scenario.candidate, &graph)?;
     let law = Law::of(&scenario, &graph)?;
     let name = scenario.name.clone().unwrap_or_else(|| "model".into());
-    let folder = kernels::found(args).map(|path| Folder { path, name: name.clone(), scenario: scenario.clone() });
+    let folder = kernels::found(args).map(|path| Folder {
+        path,
+        name: name.clone(),
+        scenario: scenario.clone(),
+    });
     let begin = Instant::now();
     let end = args.time.map(|t| begin + *t);
     let task = Task {
@@ -50,7 +58,10 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
         stop: &|| kernels::stopped(end),
         hurry: &interrupt::asked,
     };
-    let bar = watch::Cases::new(&name, (args.cases.is_some() || end.is_none()).then(|| task.options.drawn()));
+    let bar = watch::Cases::new(
+        &name,
+        (args.cases.is_some() || end.is_none()).then(|| task.options.drawn()),
+    );
     let account = run(&task, &mut Progress { bar, folder })?;
     say(&report::fuzz_graph(&name, &account))?;
     let seconds = begin.elapsed().as_secs_f64();
@@ -72,13 +83,19 @@ fn scenario(args: &args::Fuzz) -> Result<Scenario> {
         false => scenarios::file(target)?,
     };
     if scenario.find.is_some() {
-        return Err(Error::usage("this scenario is one case of a fuzzed kernel").next("parity run replays it"));
+        return Err(Error::usage("this scenario is one case of a fuzzed kernel")
+            .next("parity run replays it"));
     }
     if args.fault.is_some() {
         if scenario.candidate.fault.is_some() {
-            return Err(Error::usage("--fault: the scenario's candidate carries a fault already"));
+            return Err(Error::usage(
+                "--fault: the scenario's candidate carries a fault already",
+            ));
         }
-        let engine = Subject { optimisation: scenario.candidate.optimisation, ..kernels::faulty(args, scenario.candidate.engine())? };
+        let engine = Subject {
+            optimisation: scenario.candidate.optimisation,
+            ..kernels::faulty(args, scenario.candidate.engine())?
+        };
         scenario.candidate = engine;
     }
     let scenario = fuzzed(&scenario)?;
@@ -88,7 +105,11 @@ fn scenario(args: &args::Fuzz) -> Result<Scenario> {
 
 fn exit(account: &Account) -> Exit {
     let verdict = kernels::verdict(account.diverges(), account.covers());
-    if account.end == End::Interrupt { kernels::worse(verdict, Exit::Interrupted) } else { verdict }
+    if account.end == End::Interrupt {
+        kernels::worse(verdict, Exit::Interrupted)
+    } else {
+        verdict
+    }
 }
 
 /// Shows the progress and keeps what is found.

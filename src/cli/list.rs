@@ -16,7 +16,11 @@ use clap::ValueEnum;
 const OPERATORS: &str = include_str!("../../docs/OPERATORS.md");
 
 pub fn command(args: &args::List) -> Result<Exit> {
-    for which in Table::value_variants().iter().copied().filter(|t| args.table.is_none_or(|wanted| wanted == *t)) {
+    for which in Table::value_variants()
+        .iter()
+        .copied()
+        .filter(|t| args.table.is_none_or(|wanted| wanted == *t))
+    {
         say(&one(which))?;
     }
     Ok(Exit::Agree)
@@ -26,29 +30,83 @@ fn one(which: Table) -> String {
     let owned = |row: &[&str]| row.iter().map(|s| s.to_string()).collect::<Vec<_>>();
     match which {
         Table::Subjects => {
-            let rows: Vec<_> = subject::table::ALL.iter().map(|s| owned(&[s.name, s.summary, s.needs])).collect();
+            let rows: Vec<_> = subject::table::ALL
+                .iter()
+                .map(|s| owned(&[s.name, s.summary, s.needs]))
+                .collect();
             table(&["subject", "what it is", "needs"], &rows)
         }
         Table::Operators => OPERATORS.to_string(),
         Table::Faults => {
-            let amount = |f: &fault::Fault| f.amount.map_or(String::new(), |(what, default)| format!("{what}, {default}"));
-            let ops = |f: &fault::Fault| if f.ops.is_empty() { "any".to_string() } else { f.ops.join(" ") };
-            let rows: Vec<_> = fault::all().map(|f| vec![f.name.to_string(), f.summary.to_string(), ops(f), amount(f)]).collect();
-            table(&["fault", "what it does", "operators", "amount, default"], &rows)
+            let amount = |f: &fault::Fault| {
+                f.amount.map_or(String::new(), |(what, default)| {
+                    format!("{what}, {default}")
+                })
+            };
+            let ops = |f: &fault::Fault| {
+                if f.ops.is_empty() {
+                    "any".to_string()
+                } else {
+                    f.ops.join(" ")
+                }
+            };
+            let rows: Vec<_> = fault::all()
+                .map(|f| vec![f.name.to_string(), f.summary.to_string(), ops(f), amount(f)])
+                .collect();
+            table(
+                &["fault", "what it does", "operators", "amount, default"],
+                &rows,
+            )
         }
         Table::Kernels => {
-            let whole = subject::kernels::training::ALL.iter().map(|k| owned(&[k.name, k.summary]));
-            let parts: Vec<_> = kernel::ALL.iter().map(|k| owned(&[k.name, k.what, k.paper, k.kinks])).collect();
-            let named = table(&["[training] kernel", "what it is"], &whole.collect::<Vec<_>>());
-            let forms: Vec<_> =
-                subject::kernels::all().map(|k| vec![k.name.into(), k.of.into(), k.summary.into(), k.inputs.join(" ")]).collect();
-            let forms = table(&["subject = \"kernel\"", "of", "what it is", "inputs"], &forms);
-            named + &forms + &table(&["kernel", "what it computes", "paper", "no derivative, or a decision, at"], &parts)
+            let whole = subject::kernels::training::ALL
+                .iter()
+                .map(|k| owned(&[k.name, k.summary]));
+            let parts: Vec<_> = kernel::ALL
+                .iter()
+                .map(|k| owned(&[k.name, k.what, k.paper, k.kinks]))
+                .collect();
+            let named = table(
+                &["[training] kernel", "what it is"],
+                &whole.collect::<Vec<_>>(),
+            );
+            let forms: Vec<_> = subject::kernels::all()
+                .map(|k| {
+                    vec![
+                        k.name.into(),
+                        k.of.into(),
+                        k.summary.into(),
+                        k.inputs.join(" "),
+                    ]
+                })
+                .collect();
+            let forms = table(
+                &["subject = \"kernel\"", "of", "what it is", "inputs"],
+                &forms,
+            );
+            named
+                + &forms
+                + &table(
+                    &[
+                        "kernel",
+                        "what it computes",
+                        "paper",
+                        "no derivative, or a decision, at",
+                    ],
+                    &parts,
+                )
         }
         Table::Families => {
-            let rows: Vec<_> =
-                Family::ALL.iter().map(|(f, least, gamma)| vec![f.name().to_string(), least.to_string(), gamma.to_string()]).collect();
-            format!("isolated bound B = max(β, γ·√K)·u·S\n{}", table(&["family", "β", "γ"], &rows))
+            let rows: Vec<_> = Family::ALL
+                .iter()
+                .map(|(f, least, gamma)| {
+                    vec![f.name().to_string(), least.to_string(), gamma.to_string()]
+                })
+                .collect();
+            format!(
+                "isolated bound B = max(β, γ·√K)·u·S\n{}",
+                table(&["family", "β", "γ"], &rows)
+            )
         }
         Table::Distributions => {
             let rows = [
@@ -57,12 +115,19 @@ fn one(which: Table) -> String {
                 ["integers", "low ..= high, both required"],
                 ["constant", "value"],
             ];
-            let drawn: Vec<_> = Values::ALL.iter().map(|(_, name, values)| owned(&[name, values])).collect();
-            table(&["distribution", "values"], &rows.map(|r| owned(&r))) + &table(&["parity fuzz SCENARIO draws", "values"], &drawn)
+            let drawn: Vec<_> = Values::ALL
+                .iter()
+                .map(|(_, name, values)| owned(&[name, values]))
+                .collect();
+            table(&["distribution", "values"], &rows.map(|r| owned(&r)))
+                + &table(&["parity fuzz SCENARIO draws", "values"], &drawn)
         }
         Table::Goldens => goldens(),
         Table::Exits => {
-            let rows: Vec<_> = Exit::ALL.iter().map(|(e, what)| vec![(*e as u8).to_string(), what.to_string()]).collect();
+            let rows: Vec<_> = Exit::ALL
+                .iter()
+                .map(|(e, what)| vec![(*e as u8).to_string(), what.to_string()])
+                .collect();
             table(&["exit", "meaning"], &rows)
         }
     }
@@ -70,18 +135,60 @@ fn one(which: Table) -> String {
 
 /// The goldens of the folder `golden` here, or of the nearest folder above that has one.
 fn goldens() -> String {
-    let home = std::env::current_dir().ok().and_then(|here| find::home(&here));
+    let home = std::env::current_dir()
+        .ok()
+        .and_then(|here| find::home(&here));
     let found = home.as_deref().map_or(vec![], find::below);
-    let name = |f: &find::Found| f.folder.strip_prefix(home.as_deref().unwrap_or(&f.folder)).unwrap_or(&f.folder).display().to_string();
+    let name = |f: &find::Found| {
+        f.folder
+            .strip_prefix(home.as_deref().unwrap_or(&f.folder))
+            .unwrap_or(&f.folder)
+            .display()
+            .to_string()
+    };
     let row = |f: &find::Found| match &f.manifest {
         Ok(m) => {
-            let versions: Vec<String> = m.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-            let (tensors, size) = (m.tensors.len().to_string(), format!("{} kB", find::Found::size(m).div_ceil(1000)));
-            vec![name(f), m.scenario.clone(), m.command.clone(), versions.join(", "), tensors, size]
+            let versions: Vec<String> = m
+                .versions
+                .iter()
+                .map(|(name, version)| format!("{name} {version}"))
+                .collect();
+            let (tensors, size) = (
+                m.tensors.len().to_string(),
+                format!("{} kB", find::Found::size(m).div_ceil(1000)),
+            );
+            vec![
+                name(f),
+                m.scenario.clone(),
+                m.command.clone(),
+                versions.join(", "),
+                tensors,
+                size,
+            ]
         }
-        Err(e) => vec![name(f), "?".into(), format!("cannot be read: {}", e.message), String::new(), String::new(), String::new()],
+        Err(e) => vec![
+            name(f),
+            "?".into(),
+            format!("cannot be read: {}", e.message),
+            String::new(),
+            String::new(),
+            String::new(),
+        ],
     };
-    let rows: Vec<Vec<String>> = found.iter().map(|f| row(f).iter().map(|c| printable(c)).collect()).collect();
-    let none = if rows.is_empty() { "no golden in a folder 'golden' here or above: parity bless proposes one\n" } else { "" };
-    none.to_string() + &table(&["golden", "scenario", "made by", "versions", "tensors", "size"], &rows)
+    let rows: Vec<Vec<String>> = found
+        .iter()
+        .map(|f| row(f).iter().map(|c| printable(c)).collect())
+        .collect();
+    let none = if rows.is_empty() {
+        "no golden in a folder 'golden' here or above: parity bless proposes one\n"
+    } else {
+        ""
+    };
+    none.to_string()
+        + &table(
+            &[
+                "golden", "scenario", "made by", "versions", "tensors", "size",
+            ],
+            &rows,
+        )
 }

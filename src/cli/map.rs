@@ -16,7 +16,14 @@ pub fn command(args: &args::Map) -> Result<Exit> {
         let rows: Vec<_> = graph
             .steps
             .iter()
-            .map(|s| vec![s.name.clone(), s.op().into(), s.inputs.join(" "), s.outputs.join(" ")])
+            .map(|s| {
+                vec![
+                    s.name.clone(),
+                    s.op().into(),
+                    s.inputs.join(" "),
+                    s.outputs.join(" "),
+                ]
+            })
             .map(|r| r.iter().map(|c| printable(c)).collect())
             .collect();
         say(&table(&["node", "operator", "inputs", "outputs"], &rows))?;
@@ -25,9 +32,18 @@ pub fn command(args: &args::Map) -> Result<Exit> {
 }
 
 fn overview(graph: &Graph) -> String {
-    let opsets: Vec<String> = graph.opsets.iter().map(|(d, v)| format!("{} {v}", if d.is_empty() { "ai.onnx" } else { d })).collect();
+    let opsets: Vec<String> = graph
+        .opsets
+        .iter()
+        .map(|(d, v)| format!("{} {v}", if d.is_empty() { "ai.onnx" } else { d }))
+        .collect();
     let port = |p: &Port| {
-        format!("{} {}{}", printable(&p.name), p.dtype.map_or("?", |d| d.name()), p.shape.as_ref().map_or("[?]".into(), |s| input::show(s)))
+        format!(
+            "{} {}{}",
+            printable(&p.name),
+            p.dtype.map_or("?", |d| d.name()),
+            p.shape.as_ref().map_or("[?]".into(), |s| input::show(s))
+        )
     };
     let ports = |list: &[Port]| list.iter().map(port).collect::<Vec<_>>().join(", ");
     let mut ops: BTreeMap<&str, usize> = BTreeMap::new();
@@ -37,8 +53,10 @@ fn overview(graph: &Graph) -> String {
     let mut by_count: Vec<_> = ops.into_iter().collect();
     by_count.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     let ops: Vec<String> = by_count.iter().map(|(op, n)| format!("{op} {n}")).collect();
-    let modules: Vec<_> =
-        params::per_module(graph).into_iter().map(|(m, p)| vec![printable(&m), p.tensors.to_string(), p.elements.to_string()]).collect();
+    let modules: Vec<_> = params::per_module(graph)
+        .into_iter()
+        .map(|(m, p)| vec![printable(&m), p.tensors.to_string(), p.elements.to_string()])
+        .collect();
     format!(
         "opsets     {}\ninputs     {}\noutputs    {}\nnodes      {}: {}\nparameters {}\n{}",
         printable(&opsets.join(", ")),

@@ -36,7 +36,11 @@ pub fn main(torch: Option<&dyn Torch>) -> ExitCode {
         Err(e) if e.kind() == ErrorKind::InvalidUtf8 => return fail(&not_text()),
         Err(e) => {
             let _ = e.print();
-            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Agree.into() };
+            return if e.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Agree.into()
+            };
         }
     };
     match dispatch(args, Engines { torch }) {
@@ -63,9 +67,14 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
 
 /// The words of the command line that are not UTF-8, where text is meant.
 fn not_text() -> Error {
-    let odd = std::env::args_os().find(|a| a.to_str().is_none()).unwrap_or_default();
-    Error::usage(format!("\"{}\" is not UTF-8, and text is meant", odd.as_encoded_bytes().escape_ascii()))
-        .next("rename the file, or link to it by another name")
+    let odd = std::env::args_os()
+        .find(|a| a.to_str().is_none())
+        .unwrap_or_default();
+    Error::usage(format!(
+        "\"{}\" is not UTF-8, and text is meant",
+        odd.as_encoded_bytes().escape_ascii()
+    ))
+    .next("rename the file, or link to it by another name")
 }
 
 fn fail(e: &Error) -> ExitCode {

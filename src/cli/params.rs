@@ -7,13 +7,33 @@ use crate::params::{Rename, decompose, source};
 use crate::report;
 
 pub fn command(args: &args::Params) -> Result<Exit> {
-    let renames = args.rename.iter().map(|r| Rename::parse(r)).collect::<Result<Vec<_>>>()?;
-    let (reference, candidate) = (source::list(&args.reference)?, source::list(&args.candidate)?);
+    let renames = args
+        .rename
+        .iter()
+        .map(|r| Rename::parse(r))
+        .collect::<Result<Vec<_>>>()?;
+    let (reference, candidate) = (
+        source::list(&args.reference)?,
+        source::list(&args.candidate)?,
+    );
     if reference.is_empty() && candidate.is_empty() {
-        return Err(Error::uncovered("neither side has a parameter: nothing was compared"));
+        return Err(Error::uncovered(
+            "neither side has a parameter: nothing was compared",
+        ));
     }
     let difference = decompose::difference(&reference, &candidate, &renames)?;
-    let names = (args.reference.display().to_string(), args.candidate.display().to_string());
-    say(&if args.json { report::to_json(&difference)? } else { report::params(&difference, (&names.0, &names.1), args.all) })?;
-    Ok(if difference.equal() { Exit::Agree } else { Exit::Diverge })
+    let names = (
+        args.reference.display().to_string(),
+        args.candidate.display().to_string(),
+    );
+    say(&if args.json {
+        report::to_json(&difference)?
+    } else {
+        report::params(&difference, (&names.0, &names.1), args.all)
+    })?;
+    Ok(if difference.equal() {
+        Exit::Agree
+    } else {
+        Exit::Diverge
+    })
 }

@@ -18,30 +18,62 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
     if let Some(find) = &scenario.find {
         return replayed(args, &scenario, find, engines);
     }
-    let shown = if is_model(args) && !args.json { Some(built(&scenario)?) } else { None };
+    let shown = if is_model(args) && !args.json {
+        Some(built(&scenario)?)
+    } else {
+        None
+    };
     if let Some(path) = &args.save {
         let moved = load::seen_from(&scenario, path.parent().unwrap_or(Path::new("")));
         replace(path, load::text(&moved)?.as_bytes())?;
     }
-    let run = pipeline::run(&scenario, engines, &mut watch::Bar::behind(shown), args.record.as_deref())?;
-    let report = if args.json { report::json(&run)? } else { report::terminal(&run, args.all) };
+    let run = pipeline::run(
+        &scenario,
+        engines,
+        &mut watch::Bar::behind(shown),
+        args.record.as_deref(),
+    )?;
+    let report = if args.json {
+        report::json(&run)?
+    } else {
+        report::terminal(&run, args.all)
+    };
     say(&report)?;
     if let Some(folder) = &args.extract {
         let done = extract::command(&scenario, &run, folder, engines)?;
-        if args.json { eprint!("{done}") } else { say(&done)? }
+        if args.json {
+            eprint!("{done}")
+        } else {
+            say(&done)?
+        }
     }
     Ok(run.expectation.exit)
 }
 
 /// The scenario of a bare model, as it is shown in front of its report.
 fn built(scenario: &Scenario) -> Result<String> {
-    let ranged = scenario.inputs.values().any(|i| i.random == Some(Distribution::Integers));
-    let ranges = if ranged { "; low and high are both included" } else { "" };
-    Ok(format!("# the scenario that was built from the command line (--save FILE keeps it{ranges})\n{}\n", load::text(scenario)?))
+    let ranged = scenario
+        .inputs
+        .values()
+        .any(|i| i.random == Some(Distribution::Integers));
+    let ranges = if ranged {
+        "; low and high are both included"
+    } else {
+        ""
+    };
+    Ok(format!(
+        "# the scenario that was built from the command line (--save FILE keeps it{ranges})\n{}\n",
+        load::text(scenario)?
+    ))
 }
 
 /// A find is one case of a fuzz run, not a run of its own: nothing of it can be limited, seeded or recorded.
-fn replayed(args: &args::Run, scenario: &Scenario, find: &crate::scenario::Find, engines: Engines) -> Result<Exit> {
+fn replayed(
+    args: &args::Run,
+    scenario: &Scenario,
+    find: &crate::scenario::Find,
+    engines: Engines,
+) -> Result<Exit> {
     let options = [
         ("--only", !args.only.is_empty()),
         ("--from", args.from.is_some()),
@@ -55,7 +87,11 @@ fn replayed(args: &args::Run, scenario: &Scenario, find: &crate::scenario::Find,
         ("--extract", args.extract.is_some()),
     ];
     let belongs = "take [find] out of the scenario to run it like any other";
-    applies::not_to("a find, which is replayed as it was found", &options, belongs)?;
+    applies::not_to(
+        "a find, which is replayed as it was found",
+        &options,
+        belongs,
+    )?;
     super::fuzz::replay(scenario, find, engines)
 }
 
@@ -67,8 +103,16 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
     let mut scenario = if is_model(args) {
         build::from_model(&args.target, &args.input, args.against.as_deref())?
     } else {
-        let options = [("--input", !args.input.is_empty()), ("--against", args.against.is_some()), ("--save", args.save.is_some())];
-        applies::not_to("a scenario, which states it itself", &options, "it belongs to a bare model (.onnx)")?;
+        let options = [
+            ("--input", !args.input.is_empty()),
+            ("--against", args.against.is_some()),
+            ("--save", args.save.is_some()),
+        ];
+        applies::not_to(
+            "a scenario, which states it itself",
+            &options,
+            "it belongs to a bare model (.onnx)",
+        )?;
         load::file(&args.target)?
     };
     if !args.only.is_empty() {
@@ -86,5 +130,8 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
 
 /// libtorch computes a subject, or the shadow of the default tolerance.
 fn needs_torch(scenario: &Scenario) -> bool {
-    scenario.tolerance.is_floor() || [&scenario.reference, &scenario.candidate].iter().any(|s| s.computes_in_libtorch())
+    scenario.tolerance.is_floor()
+        || [&scenario.reference, &scenario.candidate]
+            .iter()
+            .any(|s| s.computes_in_libtorch())
 }

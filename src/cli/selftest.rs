@@ -56,7 +56,11 @@ struct Measured {
 }
 
 pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
-    let scenarios = args.scenarios.iter().map(|path| load::file(path)).collect::<Result<Vec<_>>>()?;
+    let scenarios = args
+        .scenarios
+        .iter()
+        .map(|path| load::file(path))
+        .collect::<Result<Vec<_>>>()?;
     scenarios.iter().try_for_each(load::present)?;
     if engines.torch.is_none() {
         return engine::hand_over();
@@ -64,7 +68,10 @@ pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
     let mut measured = Measured::default();
     for (path, base) in args.scenarios.iter().zip(&scenarios) {
         for seed in 0..args.seeds {
-            let scenario = Scenario { seed, ..base.clone() };
+            let scenario = Scenario {
+                seed,
+                ..base.clone()
+            };
             for (name, change) in INPUTS {
                 let run = on(&scenario, change, engines)?;
                 measured.add(&run, &format!("{}, seed {seed}, {name}", path.display()));
@@ -77,8 +84,10 @@ pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
 /// The scenario on inputs of which every float is changed.
 fn on(scenario: &Scenario, change: Change, engines: Engines) -> Result<Run> {
     let model = graph::file(&scenario.model)?;
-    let inputs: IndexMap<String, Tensor> =
-        input::make(scenario, &model)?.into_iter().map(|(name, t)| Ok((name, changed(&t, change)?))).collect::<Result<_>>()?;
+    let inputs: IndexMap<String, Tensor> = input::make(scenario, &model)?
+        .into_iter()
+        .map(|(name, t)| Ok((name, changed(&t, change)?)))
+        .collect::<Result<_>>()?;
     let ready = Arc::new(given::ready(model, &inputs)?);
     let given = Given::on(scenario, ready, inputs)?;
     pipeline::again(given, None, engines, &mut watch::Bar::new()).map(|(run, _)| run)
@@ -86,7 +95,11 @@ fn on(scenario: &Scenario, change: Change, engines: Engines) -> Result<Run> {
 
 fn changed(t: &Tensor, change: fn(f64) -> f64) -> Result<Tensor> {
     match t.dtype().is_float() {
-        true => Tensor::from_f64(t.dtype(), t.shape(), &t.to_f64().into_iter().map(change).collect::<Vec<_>>()),
+        true => Tensor::from_f64(
+            t.dtype(),
+            t.shape(),
+            &t.to_f64().into_iter().map(change).collect::<Vec<_>>(),
+        ),
         false => Ok(t.clone()),
     }
 }
@@ -94,10 +107,26 @@ fn changed(t: &Tensor, change: fn(f64) -> f64) -> Result<Tensor> {
 impl Measured {
     fn add(&mut self, run: &Run, place: &str) {
         for t in &run.tensors {
-            if let Isolated::Bounded { family, terms, bounded, .. } = &t.isolated {
-                self.families.entry(*family).or_default().add(t, *family, *terms, (bounded.reference, bounded.candidate));
+            if let Isolated::Bounded {
+                family,
+                terms,
+                bounded,
+                ..
+            } = &t.isolated
+            {
+                self.families.entry(*family).or_default().add(
+                    t,
+                    *family,
+                    *terms,
+                    (bounded.reference, bounded.candidate),
+                );
             }
-            if let Accumulated::Compared { ratio, by: ToleranceBy::Noise { .. }, .. } = &t.accumulated {
+            if let Accumulated::Compared {
+                ratio,
+                by: ToleranceBy::Noise { .. },
+                ..
+            } = &t.accumulated
+            {
                 self.noise.push(*ratio);
             }
             let how = match (t.isolated.over(), t.accumulated.over()) {
@@ -105,28 +134,64 @@ impl Measured {
                 (false, true) => "accumulated",
                 (false, false) => continue,
             };
-            self.over.push(format!("{}: '{}' ({}), {how}", place, t.name, t.op));
+            self.over
+                .push(format!("{}: '{}' ({}), {how}", place, t.name, t.op));
         }
     }
 
     fn say(mut self) -> Result<Exit> {
         let rows: Vec<_> = self.families.iter().map(|(f, s)| row(*f, s)).collect();
-        say(&table(&["family", "tensors", "worst in u·S", "reference / B", "candidate / B", "margin", "K there", "node there"], &rows))?;
+        say(&table(
+            &[
+                "family",
+                "tensors",
+                "worst in u·S",
+                "reference / B",
+                "candidate / B",
+                "margin",
+                "K there",
+                "node there",
+            ],
+            &rows,
+        ))?;
         self.noise.sort_by(f64::total_cmp);
         let (n, r) = (self.noise.len(), crate::floor::noise::R);
-        let at = |q: f64| self.noise.get(((n as f64 * q) as usize).min(n.saturating_sub(1))).copied().unwrap_or(0.0) * r;
-        let quantiles = format!("median {:.2}, p99 {:.2}, largest {:.2}", at(0.5), at(0.99), at(1.0));
-        say(&format!("accumulated error / spread (R = {r}): {n} tensors, {quantiles}\n"))?;
+        let at = |q: f64| {
+            self.noise
+                .get(((n as f64 * q) as usize).min(n.saturating_sub(1)))
+                .copied()
+                .unwrap_or(0.0)
+                * r
+        };
+        let quantiles = format!(
+            "median {:.2}, p99 {:.2}, largest {:.2}",
+            at(0.5),
+            at(0.99),
+            at(1.0)
+        );
+        say(&format!(
+            "accumulated error / spread (R = {r}): {n} tensors, {quantiles}\n"
+        ))?;
         if self.over.is_empty() {
             return Ok(Exit::Agree);
         }
-        say(&format!("{} tensors of healthy engines are over their bound:\n{}\n", self.over.len(), self.over.join("\n")))?;
+        say(&format!(
+            "{} tensors of healthy engines are over their bound:\n{}\n",
+            self.over.len(),
+            self.over.join("\n")
+        ))?;
         Ok(Exit::Diverge)
     }
 }
 
 impl Seen {
-    fn add(&mut self, t: &TensorResult, family: Family, terms: usize, (reference, candidate): (f64, f64)) {
+    fn add(
+        &mut self,
+        t: &TensorResult,
+        family: Family,
+        terms: usize,
+        (reference, candidate): (f64, f64),
+    ) {
         self.tensors += 1;
         let worst = reference.max(candidate);
         if worst > self.reference.max(self.candidate) {
@@ -147,7 +212,11 @@ fn row(family: Family, seen: &Seen) -> Vec<String> {
         number(seen.units),
         number(seen.reference),
         number(seen.candidate),
-        if worst > 0.0 { number(1.0 / worst) } else { "-".into() },
+        if worst > 0.0 {
+            number(1.0 / worst)
+        } else {
+            "-".into()
+        },
         seen.terms.to_string(),
         seen.node.clone(),
     ]

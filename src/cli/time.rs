@@ -24,12 +24,27 @@ pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
     let all = forward::run(&given, args.runs, engines)?;
     let first = all[0].median();
     let rows: Vec<_> = all.iter().map(|t| row(t, first)).collect();
-    let header = ["subject", "ms, median", "ms, least", &format!("times {}", all[0].subject)];
-    say(&format!("threads {}, {} passes of each in turn\n{}", given.threads, args.runs, table(&header, &rows)))?;
+    let header = [
+        "subject",
+        "ms, median",
+        "ms, least",
+        &format!("times {}", all[0].subject),
+    ];
+    say(&format!(
+        "threads {}, {} passes of each in turn\n{}",
+        given.threads,
+        args.runs,
+        table(&header, &rows)
+    ))?;
     Ok(Exit::Agree)
 }
 
 fn row(timed: &Timed, first: f64) -> Vec<String> {
     let least = timed.seconds.iter().copied().fold(f64::INFINITY, f64::min);
-    vec![timed.subject.clone(), number(timed.median() * 1e3), number(least * 1e3), format!("{:.2}", timed.median() / first)]
+    vec![
+        timed.subject.clone(),
+        number(timed.median() * 1e3),
+        number(least * 1e3),
+        format!("{:.2}", timed.median() / first),
+    ]
 }

@@ -18,7 +18,10 @@ impl Bar {
     }
 
     pub fn behind(first: Option<String>) -> Self {
-        Self { bar: ProgressBar::hidden(), first }
+        Self {
+            bar: ProgressBar::hidden(),
+            first,
+        }
     }
 }
 
@@ -30,7 +33,9 @@ impl Watch for Bar {
     fn phase(&mut self, name: &str, steps: usize) {
         self.bar.finish_and_clear();
         self.bar = ProgressBar::new(steps as u64).with_message(name.to_string());
-        if let Ok(style) = ProgressStyle::with_template("{msg:>8} [{bar:40}] {pos}/{len} nodes, {elapsed}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:>8} [{bar:40}] {pos}/{len} nodes, {elapsed}")
+        {
             self.bar.set_style(style);
         }
     }
@@ -54,17 +59,27 @@ impl Cases {
     /// Of `all` cases, where their number is known.
     pub fn new(name: &str, all: Option<u64>) -> Self {
         let bar = all.map_or_else(ProgressBar::no_length, ProgressBar::new);
-        let shown = if all.is_some() { "{msg} [{bar:30}] {pos}/{len} cases" } else { "{msg} {pos} cases" };
-        if let Ok(style) = ProgressStyle::with_template(&format!("{shown}, {{per_sec}}, {{elapsed}}")) {
+        let shown = if all.is_some() {
+            "{msg} [{bar:30}] {pos}/{len} cases"
+        } else {
+            "{msg} {pos} cases"
+        };
+        if let Ok(style) =
+            ProgressStyle::with_template(&format!("{shown}, {{per_sec}}, {{elapsed}}"))
+        {
             bar.set_style(style);
         }
         bar.set_message(name.to_string());
-        Self { bar, name: name.to_string() }
+        Self {
+            bar,
+            name: name.to_string(),
+        }
     }
 
     pub fn step(&mut self, drawn: u64, finds: usize) {
         if finds > 0 {
-            self.bar.set_message(format!("{}, {finds} finds", self.name));
+            self.bar
+                .set_message(format!("{}, {finds} finds", self.name));
         }
         self.bar.set_position(drawn);
     }

@@ -65,11 +65,17 @@ pub struct Measured {
 #[inline(always)]
 pub fn measure<T: Number>(reference: &Block<T>, candidate: &Block<T>, limit: f64) -> Measured {
     let zero: Lanes = [0.0; LANES];
-    let (mut abs, mut signed, mut square, mut dot, mut rr, mut cc) = (zero, zero, zero, zero, zero, zero);
+    let (mut abs, mut signed, mut square, mut dot, mut rr, mut cc) =
+        (zero, zero, zero, zero, zero, zero);
     let mut max = zero;
     // In lanes as well: one flag would be a chain through every iteration.
     let mut over = [0u64; LANES];
-    for (r, c) in reference.as_chunks::<LANES>().0.iter().zip(candidate.as_chunks::<LANES>().0) {
+    for (r, c) in reference
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(candidate.as_chunks::<LANES>().0)
+    {
         fetch_next_block(r);
         fetch_next_block(c);
         for l in 0..LANES {
@@ -87,15 +93,31 @@ pub fn measure<T: Number>(reference: &Block<T>, candidate: &Block<T>, limit: f64
             over[l] |= ((d.abs() > product) | coarse) as u64;
         }
     }
-    let sums = Sums { abs: sum(abs), signed: sum(signed), square: sum(square), dot: sum(dot), reference: sum(rr), candidate: sum(cc) };
-    Measured { sums, max_abs: largest(max), over: over.into_iter().fold(0, |any, lane| any | lane) != 0 }
+    let sums = Sums {
+        abs: sum(abs),
+        signed: sum(signed),
+        square: sum(square),
+        dot: sum(dot),
+        reference: sum(rr),
+        candidate: sum(cc),
+    };
+    Measured {
+        sums,
+        max_abs: largest(max),
+        over: over.into_iter().fold(0, |any, lane| any | lane) != 0,
+    }
 }
 
 /// Sum of squares of a block whose two sides have the same bits: all that it adds; as `measure` would add it.
 #[inline(always)]
 pub fn energy<T: Number>(reference: &Block<T>, candidate: &Block<T>) -> f64 {
     let mut squares = [0.0; LANES];
-    for (r, c) in reference.as_chunks::<LANES>().0.iter().zip(candidate.as_chunks::<LANES>().0) {
+    for (r, c) in reference
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(candidate.as_chunks::<LANES>().0)
+    {
         fetch_next_block(r);
         fetch_next_block(c);
         let wide = r.map(T::wide);
@@ -131,14 +153,23 @@ pub fn limit_of(max: f64) -> f64 {
 #[inline(always)]
 pub fn relative<T: Number>(reference: T, candidate: T) -> f64 {
     let d = candidate.minus(reference).abs();
-    if d == 0.0 { 0.0 } else { d / reference.wide().abs() }
+    if d == 0.0 {
+        0.0
+    } else {
+        d / reference.wide().abs()
+    }
 }
 
 /// The largest relative difference of a block.
 #[inline(always)]
 pub fn max_relative<T: Number>(reference: &Block<T>, candidate: &Block<T>) -> f64 {
     let mut max = [0.0; LANES];
-    for (r, c) in reference.as_chunks::<LANES>().0.iter().zip(candidate.as_chunks::<LANES>().0) {
+    for (r, c) in reference
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(candidate.as_chunks::<LANES>().0)
+    {
         for l in 0..LANES {
             max[l] = larger(max[l], relative(r[l], c[l]));
         }
@@ -150,7 +181,10 @@ pub fn max_relative<T: Number>(reference: &Block<T>, candidate: &Block<T>) -> f6
 #[inline(always)]
 pub fn spread<T: Number>(reference: &[T], candidate: &[T]) -> (f64, f64) {
     let (mut max, mut square) = ([0.0; LANES], [0.0; LANES]);
-    let ((rs, r_rest), (cs, c_rest)) = (reference.as_chunks::<LANES>(), candidate.as_chunks::<LANES>());
+    let ((rs, r_rest), (cs, c_rest)) = (
+        reference.as_chunks::<LANES>(),
+        candidate.as_chunks::<LANES>(),
+    );
     for (r, c) in rs.iter().zip(cs) {
         for l in 0..LANES {
             let d = c[l].minus(r[l]);
@@ -199,7 +233,12 @@ mod tests {
     fn check<T: Number>(reference: T, candidate: T) {
         let max = relative(reference, candidate);
         let over = |max: f64| measure(&[reference; BLOCK], &[candidate; BLOCK], limit_of(max)).over;
-        assert!(max == 0.0 || over(max.next_down()), "{} against {}", candidate.wide(), reference.wide());
+        assert!(
+            max == 0.0 || over(max.next_down()),
+            "{} against {}",
+            candidate.wide(),
+            reference.wide()
+        );
     }
 
     proptest! {
@@ -218,7 +257,10 @@ mod tests {
     fn a_doubled_negated_or_zeroed_tensor_is_not_looked_at_twice() {
         for factor in [2.0, -1.0, 0.0, 0.5f32] {
             let (r, c) = ([0.3f32; BLOCK], [0.3 * factor; BLOCK]);
-            assert!(!measure(&r, &c, limit_of(relative(r[0], c[0]))).over, "{factor}");
+            assert!(
+                !measure(&r, &c, limit_of(relative(r[0], c[0]))).over,
+                "{factor}"
+            );
         }
     }
 }

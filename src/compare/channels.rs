@@ -19,14 +19,30 @@ impl ChannelTally {
         let count = *shape.get(axis)?;
         let numel: usize = shape.iter().product();
         // With one channel the whole tensor is one run.
-        let inner = if count == 1 { numel } else { shape[axis + 1..].iter().product() };
+        let inner = if count == 1 {
+            numel
+        } else {
+            shape[axis + 1..].iter().product()
+        };
         let elements = numel.checked_div(count).unwrap_or(0) as u64;
-        Some(Self { axis, inner: inner.max(1), elements, max: vec![0.0; count], sum_sq: vec![0.0; count] })
+        Some(Self {
+            axis,
+            inner: inner.max(1),
+            elements,
+            max: vec![0.0; count],
+            sum_sq: vec![0.0; count],
+        })
     }
 
     /// Adds finite pairs that start at flat index `at`; `whole` is what `spread` gives for all of them together.
     #[inline(always)]
-    pub fn add<T: Number>(&mut self, at: usize, reference: &[T], candidate: &[T], whole: (f64, f64)) {
+    pub fn add<T: Number>(
+        &mut self,
+        at: usize,
+        reference: &[T],
+        candidate: &[T],
+        whole: (f64, f64),
+    ) {
         let (first, last) = (at / self.inner, (at + reference.len() - 1) / self.inner);
         if first == last {
             self.add_to(first % self.max.len(), whole);
@@ -50,7 +66,10 @@ impl ChannelTally {
         while from < reference.len() {
             let run = (at + from) / self.inner;
             let to = reference.len().min((run + 1) * self.inner - at);
-            self.add_to(run % self.max.len(), spread(&reference[from..to], &candidate[from..to]));
+            self.add_to(
+                run % self.max.len(),
+                spread(&reference[from..to], &candidate[from..to]),
+            );
             from = to;
         }
     }
@@ -64,12 +83,20 @@ impl ChannelTally {
             let (channel, left) = ((at + from) % count, reference.len() - from);
             if channel == 0 && left >= 2 * count {
                 let rows = from..from + 2 * count;
-                self.add_two_rows(reference[rows.clone()].split_at(count), candidate[rows].split_at(count));
+                self.add_two_rows(
+                    reference[rows.clone()].split_at(count),
+                    candidate[rows].split_at(count),
+                );
                 from += 2 * count;
             } else {
                 let len = left.min(count - channel);
-                let (maxes, squares) = (&mut self.max[channel..][..len], &mut self.sum_sq[channel..][..len]);
-                let pairs = reference[from..][..len].iter().zip(&candidate[from..][..len]);
+                let (maxes, squares) = (
+                    &mut self.max[channel..][..len],
+                    &mut self.sum_sq[channel..][..len],
+                );
+                let pairs = reference[from..][..len]
+                    .iter()
+                    .zip(&candidate[from..][..len]);
                 for ((r, c), (max, square)) in pairs.zip(maxes.iter_mut().zip(squares)) {
                     let d = c.minus(*r);
                     *max = larger_size(*max, d);
@@ -93,7 +120,12 @@ impl ChannelTally {
     }
 
     pub fn finish(self) -> Channels {
-        Channels { axis: self.axis, max: self.max, sum_sq: self.sum_sq, count: self.elements }
+        Channels {
+            axis: self.axis,
+            max: self.max,
+            sum_sq: self.sum_sq,
+            count: self.elements,
+        }
     }
 }
 

@@ -11,9 +11,19 @@ use super::simd::{Kernel, Level};
 use super::tally::Tally;
 
 /// Compares two slices of the same shape.
-pub fn metrics<T: Number>(level: Level, reference: &[T], candidate: &[T], shape: &[usize], axis: Option<usize>) -> Metrics {
+pub fn metrics<T: Number>(
+    level: Level,
+    reference: &[T],
+    candidate: &[T],
+    shape: &[usize],
+    axis: Option<usize>,
+) -> Metrics {
     let channels = axis.and_then(|axis| ChannelTally::new(shape, axis));
-    level.run(Pass { reference, candidate, channels })
+    level.run(Pass {
+        reference,
+        candidate,
+        channels,
+    })
 }
 
 struct Pass<'a, T> {
@@ -34,7 +44,12 @@ impl<T: Number> Kernel for Pass<'_, T> {
             tally.add(i * BLOCK, r, c, BLOCK);
         }
         if !r_rest.is_empty() {
-            tally.add(blocks.len() * BLOCK, &filled(r_rest), &filled(c_rest), r_rest.len());
+            tally.add(
+                blocks.len() * BLOCK,
+                &filled(r_rest),
+                &filled(c_rest),
+                r_rest.len(),
+            );
         }
         tally.finish(self.reference, self.candidate)
     }
@@ -58,7 +73,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn fused<T: Number>(reference: &[T], candidate: &[T]) -> Metrics {
-        metrics(Level::best(), reference, candidate, &[reference.len()], None)
+        metrics(
+            Level::best(),
+            reference,
+            candidate,
+            &[reference.len()],
+            None,
+        )
     }
 
     /// Sums may differ in their last digits, for the order of addition differs; all else must be the same.
@@ -66,7 +87,20 @@ mod tests {
         let decided = |m: &Metrics| {
             let m = m.clone();
             let channels = m.channels.map(|c| (c.axis, c.max, c.count));
-            format!("{:?}", (m.numel, m.finite, m.mismatches, m.specials, m.max_abs, m.max_rel, m.ulp_max, m.ulp_p99, channels))
+            format!(
+                "{:?}",
+                (
+                    m.numel,
+                    m.finite,
+                    m.mismatches,
+                    m.specials,
+                    m.max_abs,
+                    m.max_rel,
+                    m.ulp_max,
+                    m.ulp_p99,
+                    channels
+                )
+            )
         };
         assert_eq!(decided(fused), decided(naive));
         assert_relative_eq!(fused.mean_abs, naive.mean_abs, max_relative = 1e-11);
@@ -75,7 +109,11 @@ mod tests {
         assert_relative_eq!(fused.rel_l2, naive.rel_l2, max_relative = 1e-11);
         assert_relative_eq!(fused.cosine, naive.cosine, epsilon = 1e-11);
         if let (Some(a), Some(b)) = (&fused.channels, &naive.channels) {
-            assert_relative_eq!(a.sum_sq.as_slice(), b.sum_sq.as_slice(), max_relative = 1e-11);
+            assert_relative_eq!(
+                a.sum_sq.as_slice(),
+                b.sum_sq.as_slice(),
+                max_relative = 1e-11
+            );
         }
     }
 
@@ -83,8 +121,26 @@ mod tests {
     fn metrics_of_a_worked_example_are_as_computed_by_hand() {
         let m = fused(&[3f32, 4.0, 0.0, -2.0], &[3.0, 5.0, 0.5, -4.0]);
         assert_eq!((m.numel, m.finite, m.mismatches), (4, 4, 3));
-        assert_eq!(m.max_abs, Extreme { value: 2.0, index: 3, reference: -2.0, candidate: -4.0, exact: None });
-        assert_eq!(m.max_rel, Extreme { value: f64::INFINITY, index: 2, reference: 0.0, candidate: 0.5, exact: None });
+        assert_eq!(
+            m.max_abs,
+            Extreme {
+                value: 2.0,
+                index: 3,
+                reference: -2.0,
+                candidate: -4.0,
+                exact: None
+            }
+        );
+        assert_eq!(
+            m.max_rel,
+            Extreme {
+                value: f64::INFINITY,
+                index: 2,
+                reference: 0.0,
+                candidate: 0.5,
+                exact: None
+            }
+        );
         assert_relative_eq!(m.mean_abs, 3.5 / 4.0);
         assert_relative_eq!(m.mean, -0.5 / 4.0);
         assert_relative_eq!(m.rmse, (5.25f64 / 4.0).sqrt());
@@ -109,9 +165,16 @@ mod tests {
 
     #[test]
     fn nothing_to_compare_gives_zeros_and_not_nan() {
-        for (name, m) in [("empty", fused::<f32>(&[], &[])), ("only NaN", fused(&[f32::NAN; 3], &[f32::NAN; 3]))] {
+        for (name, m) in [
+            ("empty", fused::<f32>(&[], &[])),
+            ("only NaN", fused(&[f32::NAN; 3], &[f32::NAN; 3])),
+        ] {
             assert!(m.identical(), "{name}");
-            assert_eq!((m.finite, m.mean_abs, m.mean, m.rmse, m.rel_l2, m.cosine), (0, 0.0, 0.0, 0.0, 0.0, 1.0), "{name}");
+            assert_eq!(
+                (m.finite, m.mean_abs, m.mean, m.rmse, m.rel_l2, m.cosine),
+                (0, 0.0, 0.0, 0.0, 0.0, 1.0),
+                "{name}"
+            );
         }
     }
 
@@ -126,16 +189,36 @@ mod tests {
     #[test]
     fn extremes_of_f64_overflow_to_infinity_and_are_still_found() {
         let m = fused(&[1.0, f64::MAX], &[1.0, f64::MIN]);
-        assert_eq!((m.mismatches, m.max_abs.value, m.max_abs.index, m.mean_abs), (1, f64::INFINITY, 1, f64::INFINITY));
+        assert_eq!(
+            (m.mismatches, m.max_abs.value, m.max_abs.index, m.mean_abs),
+            (1, f64::INFINITY, 1, f64::INFINITY)
+        );
     }
 
     /// The bits of one element: every fourth time a value from the edges of the dtype.
     fn bits(dtype: DType, choice: u8, random: u64) -> u64 {
-        let float = |exponent: u64, sign: u64| [exponent | 1, exponent | sign | 3, exponent, exponent | sign, 0, sign, 1, exponent - 1];
+        let float = |exponent: u64, sign: u64| {
+            [
+                exponent | 1,
+                exponent | sign | 3,
+                exponent,
+                exponent | sign,
+                0,
+                sign,
+                1,
+                exponent - 1,
+            ]
+        };
         let width = 8 * dtype.size() as u32;
         let (max, min) = (u64::MAX >> (65 - width), 1 << (width - 1));
         let edges = match dtype {
-            DType::F64 => float(0x7ff << 52, min).map(|x| if x == (0x7ff << 52) - 1 { 1e150f64.to_bits() } else { x }),
+            DType::F64 => float(0x7ff << 52, min).map(|x| {
+                if x == (0x7ff << 52) - 1 {
+                    1e150f64.to_bits()
+                } else {
+                    x
+                }
+            }),
             DType::F32 => float(0xff << 23, min),
             DType::F16 => float(0x1f << 10, min),
             DType::BF16 => float(0xff << 7, min),
@@ -144,7 +227,9 @@ mod tests {
         match (choice % 4, dtype) {
             (0, _) => edges[choice as usize / 4 % 8],
             // Of f32's range, so that no sum of squares overflows.
-            (_, DType::F64) => (f32::from_bits(random as u32) as f64 * (1.0 + (random >> 40) as f64 * 1e-12)).to_bits(),
+            (_, DType::F64) => (f32::from_bits(random as u32) as f64
+                * (1.0 + (random >> 40) as f64 * 1e-12))
+                .to_bits(),
             _ => random,
         }
     }
@@ -181,7 +266,11 @@ mod tests {
 
     fn seeded() -> impl Strategy<Value = (Vec<usize>, Vec<Seed>)> {
         // Mostly plain values, or else every block would be one with special values.
-        let seed = (prop_oneof![1 => any::<u8>(), 60 => Just(1)], any::<u64>(), prop_oneof![3 => Just(0), 1 => any::<u8>()]);
+        let seed = (
+            prop_oneof![1 => any::<u8>(), 60 => Just(1)],
+            any::<u64>(),
+            prop_oneof![3 => Just(0), 1 => any::<u8>()],
+        );
         shapes().prop_flat_map(move |shape| {
             let numel = shape.iter().product::<usize>();
             (Just(shape), prop::collection::vec(seed.clone(), numel))
@@ -214,12 +303,24 @@ mod tests {
 
     #[test]
     fn metrics_come_back_from_json_without_loss() {
-        let m = metrics(Level::best(), &[1i64 << 53, 5], &[(1 << 53) + 1, 5], &[2, 1], Some(0));
-        assert_eq!((m.max_abs.value, m.max_abs.candidate_text().as_str()), (1.0, "9007199254740993"));
+        let m = metrics(
+            Level::best(),
+            &[1i64 << 53, 5],
+            &[(1 << 53) + 1, 5],
+            &[2, 1],
+            Some(0),
+        );
+        assert_eq!(
+            (m.max_abs.value, m.max_abs.candidate_text().as_str()),
+            (1.0, "9007199254740993")
+        );
         let text = serde_json::to_string(&m).unwrap();
         assert_eq!(serde_json::from_str::<Metrics>(&text).unwrap(), m, "{text}");
         let nan = fused(&[f32::NAN, 0.0], &[1.0, 0.1]);
         let text = serde_json::to_string(&nan).unwrap();
-        assert_eq!(serde_json::to_string(&serde_json::from_str::<Metrics>(&text).unwrap()).unwrap(), text);
+        assert_eq!(
+            serde_json::to_string(&serde_json::from_str::<Metrics>(&text).unwrap()).unwrap(),
+            text
+        );
     }
 }

@@ -18,7 +18,10 @@ pub struct Histogram {
 
 impl Histogram {
     pub fn new() -> Self {
-        Self { bins: [0; BINS], largest: 0 }
+        Self {
+            bins: [0; BINS],
+            largest: 0,
+        }
     }
 
     /// Counts `n` pairs without distance.
@@ -28,7 +31,12 @@ impl Histogram {
 
     /// Counts a block of finite pairs, of which `padding` are equal pairs that are not there; gives how many have a distance.
     #[inline(always)]
-    pub fn add<T: Number>(&mut self, reference: &Block<T>, candidate: &Block<T>, padding: usize) -> u64 {
+    pub fn add<T: Number>(
+        &mut self,
+        reference: &Block<T>,
+        candidate: &Block<T>,
+        padding: usize,
+    ) -> u64 {
         let (bits, largest) = gaps(reference, candidate);
         self.largest = self.largest.max(largest.into());
         let mut rest = BLOCK as u64;
@@ -58,7 +66,9 @@ impl Histogram {
             seen += n;
             seen >= rank
         });
-        let edge = u64::MAX.checked_shr(64 - k.unwrap_or(64) as u32).unwrap_or(0);
+        let edge = u64::MAX
+            .checked_shr(64 - k.unwrap_or(64) as u32)
+            .unwrap_or(0);
         edge.min(self.largest)
     }
 }
@@ -73,7 +83,10 @@ fn count(bytes: &[u8; BLOCK], k: u8) -> u64 {
             lanes[l] = lanes[l].wrapping_add((chunk[l] == k) as u8);
         }
     }
-    lanes.iter().fold(0u32, |sum, n| sum.wrapping_add(u32::from(*n))).into()
+    lanes
+        .iter()
+        .fold(0u32, |sum, n| sum.wrapping_add(u32::from(*n)))
+        .into()
 }
 
 /// The significant bits of each distance of a block, and the largest distance.
@@ -107,7 +120,11 @@ mod tests {
 
     fn check(name: &str, gaps: &[u64], p99: u64, largest: u64) {
         let histogram = of(gaps);
-        assert_eq!((histogram.percentile(99), histogram.largest()), (p99, largest), "{name}");
+        assert_eq!(
+            (histogram.percentile(99), histogram.largest()),
+            (p99, largest),
+            "{name}"
+        );
     }
 
     #[test]
@@ -115,9 +132,24 @@ mod tests {
         check("nothing", &[], 0, 0);
         check("one distance is its own percentile", &[5], 5, 5);
         check("equal pairs only", &[0; 3000], 0, 0);
-        check("one outlier in a hundred is beyond the percentile", &[[0u64; 99].as_slice(), &[1000]].concat(), 0, 1000);
-        check("two outliers in a hundred are not", &[[0u64; 98].as_slice(), &[1000, 4000]].concat(), 1023, 4000);
+        check(
+            "one outlier in a hundred is beyond the percentile",
+            &[[0u64; 99].as_slice(), &[1000]].concat(),
+            0,
+            1000,
+        );
+        check(
+            "two outliers in a hundred are not",
+            &[[0u64; 98].as_slice(), &[1000, 4000]].concat(),
+            1023,
+            4000,
+        );
         check("the widest distance", &[u64::MAX; 7], u64::MAX, u64::MAX);
-        check("distances of one bit are exact", &[[1u64; 2000].as_slice(), &[9]].concat(), 1, 9);
+        check(
+            "distances of one bit are exact",
+            &[[1u64; 2000].as_slice(), &[9]].concat(),
+            1,
+            9,
+        );
     }
 }

@@ -16,7 +16,11 @@ enum Float {
 impl From<f64> for Float {
     fn from(x: f64) -> Self {
         // Rust prints exactly these three words: NaN, inf, -inf.
-        if x.is_finite() { Float::Number(x) } else { Float::Word(x.to_string().to_lowercase()) }
+        if x.is_finite() {
+            Float::Number(x)
+        } else {
+            Float::Word(x.to_string().to_lowercase())
+        }
     }
 }
 
@@ -28,7 +32,9 @@ impl Float {
                 "nan" => Ok(f64::NAN),
                 "inf" => Ok(f64::INFINITY),
                 "-inf" => Ok(f64::NEG_INFINITY),
-                _ => Err(E::custom(format!("{word:?} is no number; \"nan\", \"inf\" and \"-inf\" are the only words"))),
+                _ => Err(E::custom(format!(
+                    "{word:?} is no number; \"nan\", \"inf\" and \"-inf\" are the only words"
+                ))),
             },
         }
     }
@@ -51,7 +57,10 @@ pub mod list {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
-        Vec::<Float>::deserialize(from)?.into_iter().map(|x| x.read::<D::Error>()).collect()
+        Vec::<Float>::deserialize(from)?
+            .into_iter()
+            .map(|x| x.read::<D::Error>())
+            .collect()
     }
 }
 
@@ -69,21 +78,37 @@ mod tests {
     }
 
     fn through_json(x: f64) -> (String, Held) {
-        let text = serde_json::to_string(&Held { one: x, many: vec![x, -0.0] }).unwrap();
+        let text = serde_json::to_string(&Held {
+            one: x,
+            many: vec![x, -0.0],
+        })
+        .unwrap();
         let held = serde_json::from_str(&text).unwrap();
         (text, held)
     }
 
     #[test]
     fn what_json_cannot_hold_becomes_a_word() {
-        assert_eq!(through_json(f64::NAN).0, r#"{"one":"nan","many":["nan",-0.0]}"#);
-        assert_eq!(through_json(f64::INFINITY).0, r#"{"one":"inf","many":["inf",-0.0]}"#);
-        assert_eq!(through_json(f64::NEG_INFINITY).0, r#"{"one":"-inf","many":["-inf",-0.0]}"#);
+        assert_eq!(
+            through_json(f64::NAN).0,
+            r#"{"one":"nan","many":["nan",-0.0]}"#
+        );
+        assert_eq!(
+            through_json(f64::INFINITY).0,
+            r#"{"one":"inf","many":["inf",-0.0]}"#
+        );
+        assert_eq!(
+            through_json(f64::NEG_INFINITY).0,
+            r#"{"one":"-inf","many":["-inf",-0.0]}"#
+        );
     }
 
     #[test]
     fn another_word_is_refused_and_named() {
-        let error = serde_json::from_str::<Held>(r#"{"one":"lots","many":[]}"#).err().unwrap().to_string();
+        let error = serde_json::from_str::<Held>(r#"{"one":"lots","many":[]}"#)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains("\"lots\" is no number"), "{error}");
     }
 

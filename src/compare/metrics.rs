@@ -138,11 +138,15 @@ impl Metrics {
 impl Extreme {
     /// The reference's element without loss.
     pub fn reference_text(&self) -> String {
-        self.exact.as_ref().map_or_else(|| self.reference.to_string(), |exact| exact.0.clone())
+        self.exact
+            .as_ref()
+            .map_or_else(|| self.reference.to_string(), |exact| exact.0.clone())
     }
 
     /// The candidate's element without loss.
     pub fn candidate_text(&self) -> String {
-        self.exact.as_ref().map_or_else(|| self.candidate.to_string(), |exact| exact.1.clone())
+        self.exact
+            .as_ref()
+            .map_or_else(|| self.candidate.to_string(), |exact| exact.1.clone())
     }
 }

@@ -34,7 +34,12 @@ pub fn compare(reference: View<'_>, candidate: View<'_>, axis: Option<usize>) ->
 }
 
 /// The same at a chosen instruction set; every level gives the same bits.
-pub fn compare_at(level: Level, reference: View<'_>, candidate: View<'_>, axis: Option<usize>) -> Comparison {
+pub fn compare_at(
+    level: Level,
+    reference: View<'_>,
+    candidate: View<'_>,
+    axis: Option<usize>,
+) -> Comparison {
     match differing(&reference, &candidate) {
         Some(attributes) => Comparison::Attributes(attributes),
         None => Comparison::Values(Box::new(with_element!(reference.dtype, T => {
@@ -46,12 +51,19 @@ pub fn compare_at(level: Level, reference: View<'_>, candidate: View<'_>, axis: 
 /// The attributes in which two tensors differ, if any.
 fn differing(reference: &View<'_>, candidate: &View<'_>) -> Option<Attributes> {
     let dtype = (reference.dtype != candidate.dtype).then_some((reference.dtype, candidate.dtype));
-    let shape = (reference.shape != candidate.shape).then(|| (reference.shape.to_vec(), candidate.shape.to_vec()));
+    let shape = (reference.shape != candidate.shape)
+        .then(|| (reference.shape.to_vec(), candidate.shape.to_vec()));
     (dtype.is_some() || shape.is_some()).then_some(Attributes { dtype, shape })
 }
 
 /// The elements as `T`, which is the view's own type, or u8 for booleans.
 fn elements<'a, T: Element>(view: &View<'a>) -> &'a [T] {
-    assert_eq!(view.bytes.len(), view.numel() * view.dtype.size(), "bytes of a {} view of shape {:?}", view.dtype, view.shape);
+    assert_eq!(
+        view.bytes.len(),
+        view.numel() * view.dtype.size(),
+        "bytes of a {} view of shape {:?}",
+        view.dtype,
+        view.shape
+    );
     view.elements()
 }

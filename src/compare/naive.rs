@@ -5,13 +5,31 @@ use super::number::Number;
 use super::special::{Cell, Class, class, judge};
 
 /// The metrics of two slices of the same shape.
-pub fn metrics<T: Number>(reference: &[T], candidate: &[T], shape: &[usize], axis: Option<usize>) -> Metrics {
+pub fn metrics<T: Number>(
+    reference: &[T],
+    candidate: &[T],
+    shape: &[usize],
+    axis: Option<usize>,
+) -> Metrics {
     let pairs = || reference.iter().copied().zip(candidate.iter().copied());
     let all: Vec<(usize, T, T)> = pairs().enumerate().map(|(i, (r, c))| (i, r, c)).collect();
-    let finite: Vec<_> = all.iter().copied().filter(|(_, r, c)| !r.is_special() && !c.is_special()).collect();
-    let sum = |of: &dyn Fn(f64, f64, f64) -> f64| -> f64 { finite.iter().map(|(_, r, c)| of(r.wide(), c.wide(), c.minus(*r))).sum() };
+    let finite: Vec<_> = all
+        .iter()
+        .copied()
+        .filter(|(_, r, c)| !r.is_special() && !c.is_special())
+        .collect();
+    let sum = |of: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
+        finite
+            .iter()
+            .map(|(_, r, c)| of(r.wide(), c.wide(), c.minus(*r)))
+            .sum()
+    };
     let n = finite.len().max(1) as f64;
-    let (dd, rr, cc) = (sum(&|_, _, d| d * d), sum(&|r, _, _| r * r), sum(&|_, c, _| c * c));
+    let (dd, rr, cc) = (
+        sum(&|_, _, d| d * d),
+        sum(&|r, _, _| r * r),
+        sum(&|_, c, _| c * c),
+    );
     let mut gaps: Vec<u64> = finite.iter().map(|(_, r, c)| r.gap(*c).into()).collect();
     gaps.sort_unstable();
     Metrics {
@@ -20,11 +38,21 @@ pub fn metrics<T: Number>(reference: &[T], candidate: &[T], shape: &[usize], axi
         mismatches: all.iter().filter(|(_, r, c)| differs(*r, *c)).count() as u64,
         specials: specials(&all),
         max_abs: extreme(&finite, |r, c| c.minus(r).abs()),
-        max_rel: extreme(&finite, |r, c| if r == c { 0.0 } else { c.minus(r).abs() / r.wide().abs() }),
+        max_rel: extreme(&finite, |r, c| {
+            if r == c {
+                0.0
+            } else {
+                c.minus(r).abs() / r.wide().abs()
+            }
+        }),
         mean_abs: sum(&|_, _, d| d.abs()) / n,
         mean: sum(&|_, _, d| d) / n,
         rmse: (dd / n).sqrt(),
-        rel_l2: if dd == 0.0 { 0.0 } else { dd.sqrt() / rr.sqrt() },
+        rel_l2: if dd == 0.0 {
+            0.0
+        } else {
+            dd.sqrt() / rr.sqrt()
+        },
         cosine: match (rr == 0.0, cc == 0.0) {
             (true, true) => 1.0,
             (false, false) => sum(&|r, c, _| r * c) / (rr.sqrt() * cc.sqrt()),
@@ -32,7 +60,9 @@ pub fn metrics<T: Number>(reference: &[T], candidate: &[T], shape: &[usize], axi
         },
         ulp_max: gaps.last().copied().unwrap_or(0),
         ulp_p99: p99_edge(&gaps),
-        channels: axis.filter(|axis| *axis < shape.len()).map(|axis| channels(&finite, shape, axis, all.len())),
+        channels: axis
+            .filter(|axis| *axis < shape.len())
+            .map(|axis| channels(&finite, shape, axis, all.len())),
     }
 }
 
@@ -45,7 +75,8 @@ fn differs<T: Number>(r: T, c: T) -> bool {
 }
 
 fn specials<T: Number>(all: &[(usize, T, T)]) -> Specials {
-    let count = |of: &dyn Fn(T, T) -> bool| all.iter().filter(|(_, r, c)| of(*r, *c)).count() as u64;
+    let count =
+        |of: &dyn Fn(T, T) -> bool| all.iter().filter(|(_, r, c)| of(*r, *c)).count() as u64;
     let infinite = |x| matches!(class(x), Class::PosInf | Class::NegInf);
     let conflict = |r, c| judge(r, c) == Cell::Conflict;
     Specials {
@@ -55,7 +86,10 @@ fn specials<T: Number>(all: &[(usize, T, T)]) -> Specials {
         inf_candidate: count(&|_, c| infinite(c)),
         signed_zero: count(&|r, c| judge(r, c) == Cell::SignedZero),
         conflicts: count(&conflict),
-        first_conflict: all.iter().find(|(_, r, c)| conflict(*r, *c)).map(|(i, r, c)| Extreme::of(f64::NAN, *i, *r, *c)),
+        first_conflict: all
+            .iter()
+            .find(|(_, r, c)| conflict(*r, *c))
+            .map(|(i, r, c)| Extreme::of(f64::NAN, *i, *r, *c)),
     }
 }
 
@@ -71,7 +105,11 @@ fn extreme<T: Number>(finite: &[(usize, T, T)], of: impl Fn(T, T) -> f64) -> Ext
 
 /// The upper edge of the bin of the exact percentile.
 fn p99_edge(sorted: &[u64]) -> u64 {
-    let Some(exact) = (sorted.len() * 99).div_ceil(100).checked_sub(1).map(|rank| sorted[rank]) else {
+    let Some(exact) = (sorted.len() * 99)
+        .div_ceil(100)
+        .checked_sub(1)
+        .map(|rank| sorted[rank])
+    else {
         return 0;
     };
     let mut edge = 0u64;
@@ -81,7 +119,12 @@ fn p99_edge(sorted: &[u64]) -> u64 {
     edge.min(sorted[sorted.len() - 1])
 }
 
-fn channels<T: Number>(finite: &[(usize, T, T)], shape: &[usize], axis: usize, numel: usize) -> Channels {
+fn channels<T: Number>(
+    finite: &[(usize, T, T)],
+    shape: &[usize],
+    axis: usize,
+    numel: usize,
+) -> Channels {
     let (mut max, mut sum_sq) = (vec![0f64; shape[axis]], vec![0f64; shape[axis]]);
     for (i, r, c) in finite {
         let channel = crate::tensor::index::unravel(*i, shape)[axis];
@@ -89,5 +132,10 @@ fn channels<T: Number>(finite: &[(usize, T, T)], shape: &[usize], axis: usize, n
         max[channel] = max[channel].max(d.abs());
         sum_sq[channel] += d * d;
     }
-    Channels { axis, max, sum_sq, count: numel.checked_div(shape[axis]).unwrap_or(0) as u64 }
+    Channels {
+        axis,
+        max,
+        sum_sq,
+        count: numel.checked_div(shape[axis]).unwrap_or(0) as u64,
+    }
 }

@@ -68,7 +68,11 @@ fn widen(x: f16) -> f32 {
     let magnitude = ((x.to_bits() & 0x7fff) as u32) << 13;
     // The exponent bias of f16 is 15, of f32 127; the product is exact, subnormals included.
     let finite = (f32::from_bits(magnitude) * f32::from_bits((127 + 112) << 23)).to_bits();
-    let value = if magnitude >= 0x0f80_0000 { magnitude | 0x7f80_0000 } else { finite };
+    let value = if magnitude >= 0x0f80_0000 {
+        magnitude | 0x7f80_0000
+    } else {
+        finite
+    };
     f32::from_bits(value | ((x.to_bits() & 0x8000) as u32) << 16)
 }
 
@@ -80,8 +84,14 @@ mod tests {
     fn every_half_precision_value_widens_as_the_half_crate_does() {
         for bits in 0..=u16::MAX {
             let (a, b) = (f16::from_bits(bits), bf16::from_bits(bits));
-            assert!(a.wide().to_bits() == a.to_f64().to_bits() || (a.is_nan() && a.wide().is_nan()), "f16 {bits:#x}");
-            assert!(b.wide().to_bits() == b.to_f64().to_bits() || (b.is_nan() && b.wide().is_nan()), "bf16 {bits:#x}");
+            assert!(
+                a.wide().to_bits() == a.to_f64().to_bits() || (a.is_nan() && a.wide().is_nan()),
+                "f16 {bits:#x}"
+            );
+            assert!(
+                b.wide().to_bits() == b.to_f64().to_bits() || (b.is_nan() && b.wide().is_nan()),
+                "bf16 {bits:#x}"
+            );
         }
     }
 
@@ -96,9 +106,16 @@ mod tests {
 
     #[test]
     fn only_an_integer_whose_f64_prints_otherwise_needs_its_digits() {
-        assert_eq!(((1i64 << 53) + 1).digits().as_deref(), Some("9007199254740993"));
+        assert_eq!(
+            ((1i64 << 53) + 1).digits().as_deref(),
+            Some("9007199254740993")
+        );
         assert_eq!(u64::MAX.digits().as_deref(), Some("18446744073709551615"));
-        assert_eq!((1i64 << 60).digits().as_deref(), Some("1152921504606846976"), "exact in f64, which prints fewer digits");
+        assert_eq!(
+            (1i64 << 60).digits().as_deref(),
+            Some("1152921504606846976"),
+            "exact in f64, which prints fewer digits"
+        );
         assert_eq!((1i64 << 53).digits(), None);
         assert_eq!(0.1f32.digits(), None);
     }

@@ -37,7 +37,10 @@ impl Level {
 
     /// The widest that this processor has.
     pub fn best() -> Self {
-        Self::ALL.into_iter().rfind(|level| level.supported()).unwrap_or(Level::Baseline)
+        Self::ALL
+            .into_iter()
+            .rfind(|level| level.supported())
+            .unwrap_or(Level::Baseline)
     }
 
     /// Runs `kernel` at this level, or at the baseline where the processor lacks it.
@@ -86,7 +89,16 @@ mod x86 {
             }
         };
     }
-    level!(has_avx2, avx2, "avx2,bmi1,bmi2,lzcnt,popcnt", "avx2", "bmi1", "bmi2", "lzcnt", "popcnt");
+    level!(
+        has_avx2,
+        avx2,
+        "avx2,bmi1,bmi2,lzcnt,popcnt",
+        "avx2",
+        "bmi1",
+        "bmi2",
+        "lzcnt",
+        "popcnt"
+    );
     level!(
         has_avx512,
         avx512,

@@ -81,13 +81,34 @@ mod tests {
 
     /// One value of each class, and what each makes of the seven candidates, in the same order.
     const CELLS: [(Class, &str); 7] = [
-        (NaN, "same conflict conflict conflict conflict conflict conflict"),
-        (PosInf, "conflict same conflict conflict conflict conflict conflict"),
-        (NegInf, "conflict conflict same conflict conflict conflict conflict"),
-        (PosZero, "conflict conflict conflict same signed-zero arithmetic arithmetic"),
-        (NegZero, "conflict conflict conflict signed-zero same arithmetic arithmetic"),
-        (Subnormal, "conflict conflict conflict arithmetic arithmetic arithmetic arithmetic"),
-        (Normal, "conflict conflict conflict arithmetic arithmetic arithmetic arithmetic"),
+        (
+            NaN,
+            "same conflict conflict conflict conflict conflict conflict",
+        ),
+        (
+            PosInf,
+            "conflict same conflict conflict conflict conflict conflict",
+        ),
+        (
+            NegInf,
+            "conflict conflict same conflict conflict conflict conflict",
+        ),
+        (
+            PosZero,
+            "conflict conflict conflict same signed-zero arithmetic arithmetic",
+        ),
+        (
+            NegZero,
+            "conflict conflict conflict signed-zero same arithmetic arithmetic",
+        ),
+        (
+            Subnormal,
+            "conflict conflict conflict arithmetic arithmetic arithmetic arithmetic",
+        ),
+        (
+            Normal,
+            "conflict conflict conflict arithmetic arithmetic arithmetic arithmetic",
+        ),
     ];
 
     fn check<T: Number>(values: [T; 7]) {
@@ -107,15 +128,34 @@ mod tests {
 
     #[test]
     fn every_cell_of_the_table_is_as_decided_in_every_float_type() {
-        check([f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, -f64::from_bits(1), 1.5]);
-        check([-f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, f32::from_bits(0x7f_ffff), f32::MIN_POSITIVE]);
+        check([
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            0.0,
+            -0.0,
+            -f64::from_bits(1),
+            1.5,
+        ]);
+        check([
+            -f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            0.0,
+            -0.0,
+            f32::from_bits(0x7f_ffff),
+            f32::MIN_POSITIVE,
+        ]);
         check([0x7e01, 0x7c00, 0xfc00, 0, 0x8000, 0x03ff, 0x0400].map(f16::from_bits));
         check([0xffc1, 0x7f80, 0xff80, 0, 0x8000, 0x807f, 0x8080].map(bf16::from_bits));
     }
 
     #[test]
     fn integers_have_numbers_and_one_zero() {
-        assert_eq!([i64::MIN, -1, 0, 1].map(class), [Normal, Normal, PosZero, Normal]);
+        assert_eq!(
+            [i64::MIN, -1, 0, 1].map(class),
+            [Normal, Normal, PosZero, Normal]
+        );
         assert_eq!([0u8, 255].map(class), [PosZero, Normal]);
     }
 }

@@ -50,7 +50,13 @@ impl Tally {
 
     /// Adds the block that starts at flat index `at`; what follows its first `len` pairs is zero on both sides.
     #[inline(always)]
-    pub fn add<T: Number>(&mut self, at: usize, reference: &Block<T>, candidate: &Block<T>, len: usize) {
+    pub fn add<T: Number>(
+        &mut self,
+        at: usize,
+        reference: &Block<T>,
+        candidate: &Block<T>,
+        len: usize,
+    ) {
         let glance = block::glance(reference, candidate);
         let (mut r, mut c) = (reference, candidate);
         let (decided, mut finite, mut changed);
@@ -75,8 +81,18 @@ impl Tally {
 
     /// Decides by the table every pair with a NaN or an infinity.
     #[inline(never)]
-    fn decide<T: Number>(&mut self, at: usize, reference: &Block<T>, candidate: &Block<T>) -> Decided<T> {
-        let mut rest = Decided { reference: *reference, candidate: *candidate, pairs: 0, changed: 0 };
+    fn decide<T: Number>(
+        &mut self,
+        at: usize,
+        reference: &Block<T>,
+        candidate: &Block<T>,
+    ) -> Decided<T> {
+        let mut rest = Decided {
+            reference: *reference,
+            candidate: *candidate,
+            pairs: 0,
+            changed: 0,
+        };
         for i in (0..BLOCK).filter(|i| reference[*i].is_special() | candidate[*i].is_special()) {
             self.specials.meet(at + i, reference[i], candidate[i]);
             (rest.reference[i], rest.candidate[i]) = (T::zeroed(), T::zeroed());
@@ -90,7 +106,12 @@ impl Tally {
     #[inline(always)]
     fn add_equal<T: Number>(&mut self, r: &Block<T>, c: &Block<T>, finite: usize) {
         let square = block::energy(r, c);
-        self.sums.add(Sums { dot: square, reference: square, candidate: square, ..Sums::default() });
+        self.sums.add(Sums {
+            dot: square,
+            reference: square,
+            candidate: square,
+            ..Sums::default()
+        });
         self.ulps.add_equal(finite);
     }
 
@@ -108,16 +129,33 @@ impl Tally {
             }
         }
         if let Some(channels) = &mut self.channels {
-            channels.add(at, &r[..len], &c[..len], (measured.max_abs, measured.sums.square));
+            channels.add(
+                at,
+                &r[..len],
+                &c[..len],
+                (measured.max_abs, measured.sums.square),
+            );
         }
     }
 
     pub fn finish<T: Number>(self, reference: &[T], candidate: &[T]) -> Metrics {
         let n = self.finite.max(1) as f64;
-        let Sums { abs, signed, square, dot, reference: rr, candidate: cc } = self.sums;
+        let Sums {
+            abs,
+            signed,
+            square,
+            dot,
+            reference: rr,
+            candidate: cc,
+        } = self.sums;
         let extreme = |peak: Peak| match peak.value {
             0.0 => Extreme::default(),
-            value => Extreme::of(value, peak.index, reference[peak.index], candidate[peak.index]),
+            value => Extreme::of(
+                value,
+                peak.index,
+                reference[peak.index],
+                candidate[peak.index],
+            ),
         };
         Metrics {
             numel: reference.len() as u64,
@@ -128,7 +166,11 @@ impl Tally {
             mean_abs: abs / n,
             mean: signed / n,
             rmse: (square / n).sqrt(),
-            rel_l2: if square == 0.0 { 0.0 } else { (square / rr).sqrt() },
+            rel_l2: if square == 0.0 {
+                0.0
+            } else {
+                (square / rr).sqrt()
+            },
             cosine: cosine(dot, rr, cc),
             ulp_max: self.ulps.largest(),
             ulp_p99: self.ulps.percentile(99),
@@ -151,9 +193,12 @@ impl Specials {
             Cell::Same => {}
             Cell::Conflict => {
                 self.conflicts += 1;
-                self.first_conflict.get_or_insert_with(|| Extreme::of(f64::NAN, index, reference, candidate));
+                self.first_conflict
+                    .get_or_insert_with(|| Extreme::of(f64::NAN, index, reference, candidate));
             }
-            Cell::SignedZero | Cell::Arithmetic => unreachable!("{r:?} against {c:?} has no NaN and no infinity"),
+            Cell::SignedZero | Cell::Arithmetic => {
+                unreachable!("{r:?} against {c:?} has no NaN and no infinity")
+            }
         }
     }
 }
@@ -162,17 +207,39 @@ impl Extreme {
     pub(super) fn of<T: Number>(value: f64, index: usize, reference: T, candidate: T) -> Self {
         let exact = match (reference.digits(), candidate.digits()) {
             (None, None) => None,
-            (r, c) => Some((r.unwrap_or_else(|| reference.wide().to_string()), c.unwrap_or_else(|| candidate.wide().to_string()))),
+            (r, c) => Some((
+                r.unwrap_or_else(|| reference.wide().to_string()),
+                c.unwrap_or_else(|| candidate.wide().to_string()),
+            )),
         };
-        Self { value, index, reference: reference.wide(), candidate: candidate.wide(), exact }
+        Self {
+            value,
+            index,
+            reference: reference.wide(),
+            candidate: candidate.wide(),
+            exact,
+        }
     }
 }
 
 /// The first pair of a block for which `of` is `value`.
 #[inline(never)]
-fn peak<T: Number>(at: usize, value: f64, r: &Block<T>, c: &Block<T>, of: impl Fn(T, T) -> f64) -> Peak {
-    let within = r.iter().zip(c).position(|(r, c)| of(*r, *c) == value).expect("the block holds its own maximum");
-    Peak { value, index: at + within }
+fn peak<T: Number>(
+    at: usize,
+    value: f64,
+    r: &Block<T>,
+    c: &Block<T>,
+    of: impl Fn(T, T) -> f64,
+) -> Peak {
+    let within = r
+        .iter()
+        .zip(c)
+        .position(|(r, c)| of(*r, *c) == value)
+        .expect("the block holds its own maximum");
+    Peak {
+        value,
+        index: at + within,
+    }
 }
 
 fn cosine(dot: f64, rr: f64, cc: f64) -> f64 {

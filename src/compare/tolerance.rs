@@ -58,7 +58,12 @@ impl Judged {
 pub fn judge(reference: View<'_>, candidate: View<'_>, tolerance: &Tolerance) -> Judged {
     if differing(&reference, &candidate).is_some() {
         let failing = reference.numel().max(candidate.numel()).max(1) as u64;
-        return Judged { failing, first: None, worst_ratio: f64::INFINITY, smallest_passing: None };
+        return Judged {
+            failing,
+            first: None,
+            worst_ratio: f64::INFINITY,
+            smallest_passing: None,
+        };
     }
     with_element!(reference.dtype, T => elements_against::<T>(elements(&reference), elements(&candidate), *tolerance))
 }
@@ -85,8 +90,17 @@ fn elements_against<T: Number>(reference: &[T], candidate: &[T], tolerance: Tole
             first.get_or_insert(i);
         }
     }
-    let smallest_passing = if failing == 0 || worst.conflict { None } else { worst.smallest(tolerance) };
-    Judged { failing, first, worst_ratio: worst.ratio, smallest_passing }
+    let smallest_passing = if failing == 0 || worst.conflict {
+        None
+    } else {
+        worst.smallest(tolerance)
+    };
+    Judged {
+        failing,
+        first,
+        worst_ratio: worst.ratio,
+        smallest_passing,
+    }
 }
 
 impl Worst {
@@ -125,9 +139,19 @@ impl Worst {
             Tolerance::Flat { atol, rtol } => {
                 // The ratio and the products below are rounded: a few parts in 2^53 more make sure that it passes.
                 let scale = self.ratio * (1.0 + 8.0 * f64::EPSILON);
-                let scaled = Tolerance::Flat { atol: atol * scale, rtol: rtol * scale };
-                let alone = Tolerance::Flat { atol: self.difference, rtol: 0.0 };
-                if scale.is_finite() { Some(scaled) } else { self.difference.is_finite().then_some(alone) }
+                let scaled = Tolerance::Flat {
+                    atol: atol * scale,
+                    rtol: rtol * scale,
+                };
+                let alone = Tolerance::Flat {
+                    atol: self.difference,
+                    rtol: 0.0,
+                };
+                if scale.is_finite() {
+                    Some(scaled)
+                } else {
+                    self.difference.is_finite().then_some(alone)
+                }
             }
         }
     }
@@ -141,35 +165,106 @@ mod tests {
     use proptest::prelude::*;
 
     fn judged<T: Element>(reference: &[T], candidate: &[T], tolerance: Tolerance) -> Judged {
-        let (r, c) = (Tensor::of(&[reference.len()], reference), Tensor::of(&[candidate.len()], candidate));
+        let (r, c) = (
+            Tensor::of(&[reference.len()], reference),
+            Tensor::of(&[candidate.len()], candidate),
+        );
         judge(r.view(), c.view(), &tolerance)
     }
 
     /// `want` is (failing, first, worst ratio, smallest tolerance that would have passed).
-    fn check<T: Element>(name: &str, r: &[T], c: &[T], tolerance: Tolerance, want: (u64, Option<usize>, f64, Option<Tolerance>)) {
+    fn check<T: Element>(
+        name: &str,
+        r: &[T],
+        c: &[T],
+        tolerance: Tolerance,
+        want: (u64, Option<usize>, f64, Option<Tolerance>),
+    ) {
         let got = judged(r, c, tolerance);
-        assert_eq!((got.failing, got.first, got.worst_ratio, got.smallest_passing), want, "{name}");
-        assert_eq!((got.passes(), got.ratio() <= 1.0), (want.0 == 0, want.0 == 0), "{name}: {}", got.ratio());
+        assert_eq!(
+            (
+                got.failing,
+                got.first,
+                got.worst_ratio,
+                got.smallest_passing
+            ),
+            want,
+            "{name}"
+        );
+        assert_eq!(
+            (got.passes(), got.ratio() <= 1.0),
+            (want.0 == 0, want.0 == 0),
+            "{name}: {}",
+            got.ratio()
+        );
         if let Some(smallest) = got.smallest_passing {
-            assert!(judged(r, c, smallest).passes(), "{name}: {smallest:?} does not pass");
+            assert!(
+                judged(r, c, smallest).passes(),
+                "{name}: {smallest:?} does not pass"
+            );
         }
     }
 
     #[test]
     fn tolerances_forgive_numbers_and_never_conflicts() {
         let (nan, inf) = (f32::NAN, f32::INFINITY);
-        let all = Flat { atol: f64::INFINITY, rtol: f64::INFINITY };
+        let all = Flat {
+            atol: f64::INFINITY,
+            rtol: f64::INFINITY,
+        };
         let pass = (0, None, 0.0, None);
         let conflict = (1, Some(0), f64::INFINITY, None);
         check("equal", &[1f32], &[1.0], Exact, pass);
-        check("zeros of two signs are equal", &[0f32], &[-0.0], Exact, pass);
+        check(
+            "zeros of two signs are equal",
+            &[0f32],
+            &[-0.0],
+            Exact,
+            pass,
+        );
         check("NaN agrees with NaN", &[nan], &[nan], Exact, pass);
-        check("an infinity agrees with itself", &[inf], &[inf], Ulp(0), pass);
-        check("NaN against a number, all allowed", &[nan], &[1.0], all, conflict);
-        check("a number against NaN, all allowed", &[1.0], &[nan], all, conflict);
-        check("1 against infinity, all allowed", &[1.0], &[inf], all, conflict);
-        check("-infinity against infinity, all allowed", &[-inf], &[inf], all, conflict);
-        check("infinity against the largest number in ulps", &[inf], &[f32::MAX], Ulp(u64::MAX), conflict);
+        check(
+            "an infinity agrees with itself",
+            &[inf],
+            &[inf],
+            Ulp(0),
+            pass,
+        );
+        check(
+            "NaN against a number, all allowed",
+            &[nan],
+            &[1.0],
+            all,
+            conflict,
+        );
+        check(
+            "a number against NaN, all allowed",
+            &[1.0],
+            &[nan],
+            all,
+            conflict,
+        );
+        check(
+            "1 against infinity, all allowed",
+            &[1.0],
+            &[inf],
+            all,
+            conflict,
+        );
+        check(
+            "-infinity against infinity, all allowed",
+            &[-inf],
+            &[inf],
+            all,
+            conflict,
+        );
+        check(
+            "infinity against the largest number in ulps",
+            &[inf],
+            &[f32::MAX],
+            Ulp(u64::MAX),
+            conflict,
+        );
     }
 
     #[test]
@@ -177,32 +272,102 @@ mod tests {
         let flat = |atol, rtol| Flat { atol, rtol };
         let inf = f64::INFINITY;
         let up = 1.0 + 8.0 * f64::EPSILON;
-        check("on the edge", &[1f64, 2.0], &[1.5, 2.0], flat(0.5, 0.0), (0, None, 1.0, None));
-        check("half allowed", &[1f64, 2.0], &[1.0, 3.0], flat(0.5, 0.0), (1, Some(1), 2.0, Some(flat(up, 0.0))));
-        check("relative to the reference", &[4f64], &[6.0], flat(0.0, 0.25), (1, Some(0), 2.0, Some(flat(0.0, 0.5 * up))));
-        check("nothing allowed at a zero", &[0f64, 1.0], &[0.5, 1.0], flat(0.0, 0.25), (1, Some(0), inf, Some(flat(0.5, 0.0))));
-        check("exactness asked", &[1f32, 1.0], &[1.0, 1f32.next_up()], Exact, (1, Some(1), inf, Some(Ulp(1))));
-        check("ulps asked", &[1f32, 1.0], &[1f32.next_up(), 1.0 + 6.0 * f32::EPSILON], Ulp(3), (1, Some(1), 2.0, Some(Ulp(6))));
-        check("integers beyond 2^53", &[1i64 << 53], &[(1 << 53) + 1], flat(0.5, 0.0), (1, Some(0), 2.0, Some(flat(up, 0.0))));
+        check(
+            "on the edge",
+            &[1f64, 2.0],
+            &[1.5, 2.0],
+            flat(0.5, 0.0),
+            (0, None, 1.0, None),
+        );
+        check(
+            "half allowed",
+            &[1f64, 2.0],
+            &[1.0, 3.0],
+            flat(0.5, 0.0),
+            (1, Some(1), 2.0, Some(flat(up, 0.0))),
+        );
+        check(
+            "relative to the reference",
+            &[4f64],
+            &[6.0],
+            flat(0.0, 0.25),
+            (1, Some(0), 2.0, Some(flat(0.0, 0.5 * up))),
+        );
+        check(
+            "nothing allowed at a zero",
+            &[0f64, 1.0],
+            &[0.5, 1.0],
+            flat(0.0, 0.25),
+            (1, Some(0), inf, Some(flat(0.5, 0.0))),
+        );
+        check(
+            "exactness asked",
+            &[1f32, 1.0],
+            &[1.0, 1f32.next_up()],
+            Exact,
+            (1, Some(1), inf, Some(Ulp(1))),
+        );
+        check(
+            "ulps asked",
+            &[1f32, 1.0],
+            &[1f32.next_up(), 1.0 + 6.0 * f32::EPSILON],
+            Ulp(3),
+            (1, Some(1), 2.0, Some(Ulp(6))),
+        );
+        check(
+            "integers beyond 2^53",
+            &[1i64 << 53],
+            &[(1 << 53) + 1],
+            flat(0.5, 0.0),
+            (1, Some(0), 2.0, Some(flat(up, 0.0))),
+        );
         let (near, far) = (f64::from_bits(1), f64::from_bits((1 << 53) + 2));
-        check("ulps that f64 rounds to what is allowed", &[near], &[far], Ulp(1 << 53), (1, Some(0), 1.0, Some(Ulp((1 << 53) + 1))));
-        check("integers in steps", &[3u8, 0], &[5, 255], Ulp(2), (1, Some(1), 127.5, Some(Ulp(255))));
-        check("booleans", &[0u8, 1], &[1, 1], Exact, (1, Some(0), inf, Some(Ulp(1))));
+        check(
+            "ulps that f64 rounds to what is allowed",
+            &[near],
+            &[far],
+            Ulp(1 << 53),
+            (1, Some(0), 1.0, Some(Ulp((1 << 53) + 1))),
+        );
+        check(
+            "integers in steps",
+            &[3u8, 0],
+            &[5, 255],
+            Ulp(2),
+            (1, Some(1), 127.5, Some(Ulp(255))),
+        );
+        check(
+            "booleans",
+            &[0u8, 1],
+            &[1, 1],
+            Exact,
+            (1, Some(0), inf, Some(Ulp(1))),
+        );
     }
 
     #[test]
     fn a_tolerance_that_is_no_number_forgives_nothing() {
         for (atol, rtol) in [(f64::NAN, 0.0), (-1.0, 0.0), (-0.0, -0.0)] {
             let got = judged(&[1f32, 1.0], &[1.0, 1.5], Flat { atol, rtol });
-            assert_eq!((got.passes(), got.worst_ratio), (false, f64::INFINITY), "{atol} {rtol}");
+            assert_eq!(
+                (got.passes(), got.worst_ratio),
+                (false, f64::INFINITY),
+                "{atol} {rtol}"
+            );
         }
     }
 
     #[test]
     fn other_attributes_fail_even_without_elements() {
-        let (a, b) = (Tensor::of::<f32>(&[0], &[]), Tensor::of::<f32>(&[0, 2], &[]));
+        let (a, b) = (
+            Tensor::of::<f32>(&[0], &[]),
+            Tensor::of::<f32>(&[0, 2], &[]),
+        );
         let got = judge(a.view(), b.view(), &Exact);
-        assert_eq!((got.failing, got.first, got.smallest_passing), (1, None, None));
+        assert_eq!(
+            (got.failing, got.first, got.smallest_passing),
+            (1, None, None)
+        );
     }
 
     proptest! {

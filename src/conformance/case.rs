@@ -2,7 +2,10 @@
 
 use super::subset;
 use crate::error::{Error, Place, Result};
-use crate::graph::proto::{GraphProto, ModelProto, OptionalProto, SequenceProto, TensorProto, TypeProto, TypeValue, ValueInfoProto};
+use crate::graph::proto::{
+    GraphProto, ModelProto, OptionalProto, SequenceProto, TensorProto, TypeProto, TypeValue,
+    ValueInfoProto,
+};
 use crate::graph::weights;
 use crate::tensor::Value;
 use prost::Message;
@@ -25,19 +28,27 @@ pub struct DataSet {
 /// Names of the cases in `folder`, in order.
 pub fn list(folder: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(folder).map_err(|e| {
-        Error::usage(format!("folder {}: {e}", folder.display())).next("scripts/conformance fetches the cases and runs them")
+        Error::usage(format!("folder {}: {e}", folder.display()))
+            .next("scripts/conformance fetches the cases and runs them")
     })?;
     let is_case = |p: &PathBuf| p.join("model.onnx").is_file();
-    let paths = entries.filter_map(|e| e.ok()).map(|e| e.path()).filter(is_case);
-    let mut names: Vec<String> = paths.filter_map(|p| p.file_name().map(|n| n.to_string_lossy().into_owned())).collect();
+    let paths = entries
+        .filter_map(|e| e.ok())
+        .map(|e| e.path())
+        .filter(is_case);
+    let mut names: Vec<String> = paths
+        .filter_map(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()))
+        .collect();
     names.sort();
     Ok(names)
 }
 
 fn model(folder: &Path) -> Result<(Vec<u8>, ModelProto)> {
     let path = folder.join("model.onnx");
-    let bytes = std::fs::read(&path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))?;
-    let decoded = ModelProto::decode(bytes.as_slice()).map_err(|e| Error::usage(format!("{}: {e}", path.display())))?;
+    let bytes =
+        std::fs::read(&path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))?;
+    let decoded = ModelProto::decode(bytes.as_slice())
+        .map_err(|e| Error::usage(format!("{}: {e}", path.display())))?;
     Ok((bytes, decoded))
 }
 
@@ -47,9 +58,21 @@ pub fn about(folder: &Path, name: &str) -> Result<(String, bool)> {
     let graph = whole.graph.unwrap_or_default();
     // A case that spells an operator out is named after the case that has the operator itself.
     let base = name.split("_expanded").next().unwrap_or(name);
-    let named = if base != name && folder.join(base).join("model.onnx").is_file() { model(&folder.join(base))?.1.graph } else { None };
-    let last = |g: &GraphProto| g.node.last().and_then(|n| n.op_type.clone()).unwrap_or_default();
-    Ok((named.as_ref().map_or_else(|| last(&graph), last), subset::is_common(&graph)))
+    let named = if base != name && folder.join(base).join("model.onnx").is_file() {
+        model(&folder.join(base))?.1.graph
+    } else {
+        None
+    };
+    let last = |g: &GraphProto| {
+        g.node
+            .last()
+            .and_then(|n| n.op_type.clone())
+            .unwrap_or_default()
+    };
+    Ok((
+        named.as_ref().map_or_else(|| last(&graph), last),
+        subset::is_common(&graph),
+    ))
 }
 
 /// Reads the case in `folder`.
@@ -63,13 +86,27 @@ pub fn read(folder: &Path) -> Result<Case> {
             break;
         }
         let inputs = values(&data, "input", &graph.input)?;
-        let names = graph.input.iter().map(|p| p.name.clone().unwrap_or_default());
-        sets.push(DataSet { inputs: names.zip(inputs).collect(), outputs: values(&data, "output", &graph.output)? });
+        let names = graph
+            .input
+            .iter()
+            .map(|p| p.name.clone().unwrap_or_default());
+        sets.push(DataSet {
+            inputs: names.zip(inputs).collect(),
+            outputs: values(&data, "output", &graph.output)?,
+        });
     }
     if sets.is_empty() {
-        return Err(Error::usage(format!("{}: has no test_data_set_0", folder.display())));
+        return Err(Error::usage(format!(
+            "{}: has no test_data_set_0",
+            folder.display()
+        )));
     }
-    Ok(Case { model: bytes, sets, rtol: 1e-3, atol: 1e-7 })
+    Ok(Case {
+        model: bytes,
+        sets,
+        rtol: 1e-3,
+        atol: 1e-7,
+    })
 }
 
 fn values(folder: &Path, what: &str, ports: &[ValueInfoProto]) -> Result<Vec<Value>> {
@@ -79,7 +116,8 @@ fn values(folder: &Path, what: &str, ports: &[ValueInfoProto]) -> Result<Vec<Val
         if !path.is_file() {
             break;
         }
-        let bytes = std::fs::read(&path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))?;
+        let bytes =
+            std::fs::read(&path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))?;
         all.push(value(&bytes, port.r#type.as_ref()).at(path.display())?);
     }
     Ok(all)
@@ -96,12 +134,23 @@ fn value(bytes: &[u8], declared: Option<&TypeProto>) -> Result<Value> {
 
 fn sequence(proto: &SequenceProto) -> Result<Value> {
     let tensors = proto.tensor_values.iter().map(weights::value);
-    let rest = proto.sequence_values.iter().map(sequence).chain(proto.optional_values.iter().map(optional));
-    tensors.chain(rest).collect::<Result<_>>().map(Value::Sequence)
+    let rest = proto
+        .sequence_values
+        .iter()
+        .map(sequence)
+        .chain(proto.optional_values.iter().map(optional));
+    tensors
+        .chain(rest)
+        .collect::<Result<_>>()
+        .map(Value::Sequence)
 }
 
 fn optional(proto: &OptionalProto) -> Result<Value> {
-    let held = match (&proto.tensor_value, &proto.sequence_value, &proto.optional_value) {
+    let held = match (
+        &proto.tensor_value,
+        &proto.sequence_value,
+        &proto.optional_value,
+    ) {
         (Some(t), _, _) => Some(weights::value(t)?),
         (_, Some(s), _) => Some(sequence(s)?),
         (_, _, Some(o)) => Some(optional(o)?),

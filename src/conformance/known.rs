@@ -2,8 +2,14 @@
 
 /// (part of the case's name, why)
 const NOTES: [(&str, &str); 4] = [
-    ("test_bernoulli", "the expected values are one draw of another random generator"),
-    ("test_training_dropout", "the expected values are one draw of another random generator"),
+    (
+        "test_bernoulli",
+        "the expected values are one draw of another random generator",
+    ),
+    (
+        "test_training_dropout",
+        "the expected values are one draw of another random generator",
+    ),
     (
         "test_resize_downsample_scales_",
         "the expected values take the fractional length 0.6·n or 0.8·n for the length after the resize, which the operator's text says is whole",
@@ -16,5 +22,8 @@ const NOTES: [(&str, &str); 4] = [
 
 /// Why case `name`, which did not pass, is not counted against the engine's arithmetic.
 pub fn note(name: &str) -> Option<&'static str> {
-    NOTES.iter().find(|(part, _)| name.starts_with(part)).map(|(_, why)| *why)
+    NOTES
+        .iter()
+        .find(|(part, _)| name.starts_with(part))
+        .map(|(_, why)| *why)
 }

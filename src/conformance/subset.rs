@@ -14,7 +14,16 @@ pub const OPERATORS: &str = "\
     Tanh Tile TopK Transpose Trilu Unsqueeze Where";
 
 /// The dtypes that are common.
-const DTYPES: [DType; 8] = [DType::F32, DType::F64, DType::F16, DType::I64, DType::I32, DType::U8, DType::I8, DType::Bool];
+const DTYPES: [DType; 8] = [
+    DType::F32,
+    DType::F64,
+    DType::F16,
+    DType::I64,
+    DType::I32,
+    DType::U8,
+    DType::I8,
+    DType::Bool,
+];
 
 /// Whether `graph`, a model of one case, uses these operators and dtypes only.
 pub fn is_common(graph: &GraphProto) -> bool {
@@ -22,8 +31,9 @@ pub fn is_common(graph: &GraphProto) -> bool {
 }
 
 fn nodes_are_common(graph: &GraphProto) -> bool {
-    let own =
-        |op: Option<&str>, domain: Option<&str>| OPERATORS.split_whitespace().any(|own| Some(own) == op) && domain.unwrap_or("").is_empty();
+    let own = |op: Option<&str>, domain: Option<&str>| {
+        OPERATORS.split_whitespace().any(|own| Some(own) == op) && domain.unwrap_or("").is_empty()
+    };
     graph.node.iter().all(|n| {
         let bodies = n.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs));
         own(n.op_type.as_deref(), n.domain.as_deref()) && bodies.into_iter().all(nodes_are_common)
@@ -32,7 +42,10 @@ fn nodes_are_common(graph: &GraphProto) -> bool {
 
 fn port_is_common(port: &ValueInfoProto) -> bool {
     match port.r#type.as_ref().and_then(|t| t.value.as_ref()) {
-        Some(TypeValue::Tensor(t)) => t.elem_type.and_then(DType::from_onnx).is_some_and(|d| DTYPES.contains(&d)),
+        Some(TypeValue::Tensor(t)) => t
+            .elem_type
+            .and_then(DType::from_onnx)
+            .is_some_and(|d| DTYPES.contains(&d)),
         _ => false,
     }
 }

@@ -15,21 +15,38 @@ pub struct Tally {
 impl Tally {
     pub fn of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
         outcomes.fold(Self::default(), |t, o| match o {
-            Outcome::Passed => Self { passed: t.passed + 1, ..t },
-            Outcome::Failed(_) => Self { failed: t.failed + 1, ..t },
-            Outcome::Unsupported(_) => Self { unsupported: t.unsupported + 1, ..t },
+            Outcome::Passed => Self {
+                passed: t.passed + 1,
+                ..t
+            },
+            Outcome::Failed(_) => Self {
+                failed: t.failed + 1,
+                ..t
+            },
+            Outcome::Unsupported(_) => Self {
+                unsupported: t.unsupported + 1,
+                ..t
+            },
         })
     }
 }
 
 /// All corrupted copies together.
 pub fn controls(results: &[CaseResult]) -> Controls {
-    results.iter().fold(Controls::default(), |c, r| Controls { made: c.made + r.controls.made, missed: c.missed + r.controls.missed })
+    results.iter().fold(Controls::default(), |c, r| Controls {
+        made: c.made + r.controls.made,
+        missed: c.missed + r.controls.missed,
+    })
 }
 
 /// The totals of one engine: all cases, or only the common ones.
 pub fn total(results: &[CaseResult], engine: Engine, common: bool) -> Tally {
-    Tally::of(results.iter().filter(|r| r.common || !common).map(|r| r.of(engine)))
+    Tally::of(
+        results
+            .iter()
+            .filter(|r| r.common || !common)
+            .map(|r| r.of(engine)),
+    )
 }
 
 /// The document.
@@ -42,11 +59,24 @@ pub fn markdown(results: &[CaseResult]) -> String {
          expected. Failed: another answer, or a crash. Unsupported: refused with a reason.\n\n",
         results.len()
     );
-    let _ = writeln!(text, "| engine | cases | of | passed | failed | unsupported |\n|---|---|---|---|---|---|");
-    for (what, only, n) in [("all", false, results.len()), ("common operators", true, common)] {
+    let _ = writeln!(
+        text,
+        "| engine | cases | of | passed | failed | unsupported |\n|---|---|---|---|---|---|"
+    );
+    for (what, only, n) in [
+        ("all", false, results.len()),
+        ("common operators", true, common),
+    ] {
         for engine in Engine::ALL {
             let t = total(results, engine, only);
-            let _ = writeln!(text, "| {} | {what} | {n} | {} | {} | {} |", engine.name(), t.passed, t.failed, t.unsupported);
+            let _ = writeln!(
+                text,
+                "| {} | {what} | {n} | {} | {} | {} |",
+                engine.name(),
+                t.passed,
+                t.failed,
+                t.unsupported
+            );
         }
     }
     let controls = controls(results);
@@ -65,16 +95,28 @@ pub fn markdown(results: &[CaseResult]) -> String {
 /// One row per operator.
 fn operators(results: &[CaseResult]) -> String {
     let mut rows: BTreeMap<&str, Vec<&CaseResult>> = BTreeMap::new();
-    results.iter().for_each(|r| rows.entry(&r.operator).or_default().push(r));
+    results
+        .iter()
+        .for_each(|r| rows.entry(&r.operator).or_default().push(r));
     let mut text = String::from(
         "## By operator\n\npassed / failed / unsupported\n\n| operator | cases | libtorch | onnxruntime |\n|---|---|---|---|\n",
     );
     for (operator, cases) in rows {
         let of = |e: Engine| {
             let t = Tally::of(cases.iter().map(|r| r.of(e)));
-            if t.passed == cases.len() { "all".to_string() } else { format!("{} / {} / {}", t.passed, t.failed, t.unsupported) }
+            if t.passed == cases.len() {
+                "all".to_string()
+            } else {
+                format!("{} / {} / {}", t.passed, t.failed, t.unsupported)
+            }
         };
-        let _ = writeln!(text, "| {operator} | {} | {} | {} |", cases.len(), of(Engine::Libtorch), of(Engine::Onnxruntime));
+        let _ = writeln!(
+            text,
+            "| {operator} | {} | {} | {} |",
+            cases.len(),
+            of(Engine::Libtorch),
+            of(Engine::Onnxruntime)
+        );
     }
     text
 }
@@ -83,7 +125,11 @@ fn operators(results: &[CaseResult]) -> String {
 fn reasons(results: &[CaseResult]) -> String {
     let mut text = String::new();
     for engine in Engine::ALL {
-        let _ = writeln!(text, "\n## {}: every case that did not pass\n\n| case | | reason |\n|---|---|---|", engine.name());
+        let _ = writeln!(
+            text,
+            "\n## {}: every case that did not pass\n\n| case | | reason |\n|---|---|---|",
+            engine.name()
+        );
         for r in results {
             let (what, why) = match r.of(engine) {
                 Outcome::Passed => continue,
@@ -118,9 +164,19 @@ mod tests {
             onnxruntime: Outcome::Passed,
             controls: Controls { made: 1, missed: 0 },
         };
-        let results =
-            [result("a", Outcome::Passed), result("b", Outcome::Failed("x | y".into())), result("c", Outcome::Unsupported("z".into()))];
-        assert_eq!(total(&results, Engine::Libtorch, false), Tally { passed: 1, failed: 1, unsupported: 1 });
+        let results = [
+            result("a", Outcome::Passed),
+            result("b", Outcome::Failed("x | y".into())),
+            result("c", Outcome::Unsupported("z".into())),
+        ];
+        assert_eq!(
+            total(&results, Engine::Libtorch, false),
+            Tally {
+                passed: 1,
+                failed: 1,
+                unsupported: 1
+            }
+        );
         let text = markdown(&results);
         for part in [
             "| Add | 3 | 1 / 1 / 1 | all |",

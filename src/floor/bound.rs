@@ -30,12 +30,22 @@ impl<'a> Bound<'a> {
     pub fn of(family: Family, terms: usize, scale: &'a Tensor, dtype: DType) -> Option<Self> {
         let factor = family::bound(family, terms, dtype.unit_roundoff());
         let summed = terms > 1 || !matches!(family, Family::Arithmetic | Family::Transcendental);
-        Some(Self { scale: scale.values::<f64>()?, factor, tiny: terms as f64 * dtype.tiny(), largest: dtype.largest(), summed })
+        Some(Self {
+            scale: scale.values::<f64>()?,
+            factor,
+            tiny: terms as f64 * dtype.tiny(),
+            largest: dtype.largest(),
+            summed,
+        })
     }
 
     /// Whether a correct engine may overflow at an element with this S, shadow and bound; a single rounding only next to the largest number.
     fn may_overflow(&self, scale: f64, shadow: f64, b: f64) -> bool {
-        let on_its_way = if self.summed { scale + b > self.largest } else { (shadow.abs() - self.largest).abs() <= b };
+        let on_its_way = if self.summed {
+            scale + b > self.largest
+        } else {
+            (shadow.abs() - self.largest).abs() <= b
+        };
         shadow.is_finite() && (on_its_way || !b.is_finite())
     }
 }
@@ -93,8 +103,16 @@ pub struct DetectionLimit {
 }
 
 /// Judges one output; `axis` is the channel axis for the detection limit. The shadow must be f64 and of the same shape.
-pub fn judge(reference: View, candidate: View, shadow: &Tensor, bound: Bound, axis: Option<usize>) -> Option<Bounded> {
-    let same = reference.dtype == candidate.dtype && reference.shape == candidate.shape && shadow.shape() == reference.shape;
+pub fn judge(
+    reference: View,
+    candidate: View,
+    shadow: &Tensor,
+    bound: Bound,
+    axis: Option<usize>,
+) -> Option<Bounded> {
+    let same = reference.dtype == candidate.dtype
+        && reference.shape == candidate.shape
+        && shadow.shape() == reference.shape;
     let shadow = shadow.values::<f64>().filter(|_| same)?;
     Some(with_element!(reference.dtype, T => {
         let sides = (reference.values::<T>().unwrap_or(&[]), candidate.values::<T>().unwrap_or(&[]));
@@ -106,8 +124,15 @@ pub fn judge(reference: View, candidate: View, shadow: &Tensor, bound: Bound, ax
 const BLOCK: usize = 4096;
 
 /// Largest |side − shadow| / B of both sides, without the element that it rests on; infinite where anything is not finite.
-pub fn largest_ratio(reference: View, candidate: View, shadow: &Tensor, bound: Bound) -> Option<f64> {
-    let same = reference.dtype == candidate.dtype && reference.shape == candidate.shape && shadow.shape() == reference.shape;
+pub fn largest_ratio(
+    reference: View,
+    candidate: View,
+    shadow: &Tensor,
+    bound: Bound,
+) -> Option<f64> {
+    let same = reference.dtype == candidate.dtype
+        && reference.shape == candidate.shape
+        && shadow.shape() == reference.shape;
     let shadow = shadow.values::<f64>().filter(|_| same)?;
     Some(with_element!(reference.dtype, T => {
         let sides = (reference.values::<T>().unwrap_or(&[]), candidate.values::<T>().unwrap_or(&[]));
@@ -126,8 +151,14 @@ struct Strides {
 impl Strides {
     fn of(shape: &[usize], axis: Option<usize>) -> Self {
         match axis {
-            Some(a) => Self { inner: shape[a + 1..].iter().product::<usize>().max(1), channels: shape[a].max(1) },
-            None => Self { inner: BLOCK, channels: 1 },
+            Some(a) => Self {
+                inner: shape[a + 1..].iter().product::<usize>().max(1),
+                channels: shape[a].max(1),
+            },
+            None => Self {
+                inner: BLOCK,
+                channels: 1,
+            },
         }
     }
 }
@@ -141,8 +172,13 @@ fn scan<T: Number>(r: &[T], c: &[T], shadow: &[f64], bound: Bound, strides: Stri
     let (mut calm_worst, mut calm_ratio) = (0..0, -1.0);
     for (k, start) in (0..r.len()).step_by(run).enumerate() {
         let range = start..(start + run).min(r.len());
-        let (ratio_r, ratio_c, inverse) =
-            fast(&r[range.clone()], &c[range.clone()], &shadow[range.clone()], &bound.scale[range.clone()], bound);
+        let (ratio_r, ratio_c, inverse) = fast(
+            &r[range.clone()],
+            &c[range.clone()],
+            &shadow[range.clone()],
+            &bound.scale[range.clone()],
+            bound,
+        );
         let channel = &mut limits[k % strides.channels];
         *channel = channel.min(2.0 / inverse);
         if ratio_r <= 1.0 && ratio_c <= 1.0 {
@@ -163,16 +199,31 @@ fn scan<T: Number>(r: &[T], c: &[T], shadow: &[f64], bound: Bound, strides: Stri
 }
 
 /// Largest ratio of each side and largest |value|/B of one run; NaN where anything, S included, is not finite, so that `scan` looks closer.
-#[multiversion::multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-fn fast<T: Number>(r: &[T], c: &[T], shadow: &[f64], scale: &[f64], bound: Bound) -> (f64, f64, f64) {
+#[multiversion::multiversion(targets(
+    "x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma",
+    "x86_64+avx2+fma",
+    "aarch64+neon"
+))]
+fn fast<T: Number>(
+    r: &[T],
+    c: &[T],
+    shadow: &[f64],
+    scale: &[f64],
+    bound: Bound,
+) -> (f64, f64, f64) {
     const LANES: usize = 8;
-    let (mut mr, mut mc, mut mi, mut poison) = ([0f64; LANES], [0f64; LANES], [0f64; LANES], [0f64; LANES]);
+    let (mut mr, mut mc, mut mi, mut poison) =
+        ([0f64; LANES], [0f64; LANES], [0f64; LANES], [0f64; LANES]);
     let n = r.len();
     let (c, shadow, scale) = (&c[..n], &shadow[..n], &scale[..n]);
     let mut lane = |i: usize, l: usize| {
         let (x, y, s) = (r[i].wide(), c[i].wide(), shadow[i]);
         let inverse = 1.0 / (bound.factor * scale[i] + bound.tiny);
-        let (er, ec, size) = ((x - s).abs() * inverse, (y - s).abs() * inverse, x.abs() * inverse);
+        let (er, ec, size) = (
+            (x - s).abs() * inverse,
+            (y - s).abs() * inverse,
+            x.abs() * inverse,
+        );
         mr[l] = if er > mr[l] { er } else { mr[l] };
         mc[l] = if ec > mc[l] { ec } else { mc[l] };
         mi[l] = if size > mi[l] { size } else { mi[l] };
@@ -195,13 +246,21 @@ fn fast<T: Number>(r: &[T], c: &[T], shadow: &[f64], scale: &[f64], bound: Bound
 impl Bounded {
     /// Two sides that were each held against a shadow of their own, as `candidate`: `self` is the reference's.
     pub fn beside(self, candidate: Bounded) -> Bounded {
-        let turned = Worst { reference: self.worst.candidate, candidate: self.worst.reference, ..self.worst };
+        let turned = Worst {
+            reference: self.worst.candidate,
+            candidate: self.worst.reference,
+            ..self.worst
+        };
         Bounded {
             reference: self.candidate,
             candidate: candidate.candidate,
             failing: self.failing + candidate.failing,
             overflowed: self.overflowed + candidate.overflowed,
-            worst: if turned.ratio > candidate.worst.ratio { turned } else { candidate.worst },
+            worst: if turned.ratio > candidate.worst.ratio {
+                turned
+            } else {
+                candidate.worst
+            },
             limit: candidate.limit,
         }
     }
@@ -213,14 +272,27 @@ impl Bounded {
         let (er, ec) = if x.is_finite() && y.is_finite() && shadow.is_finite() && b.is_finite() {
             ((x - shadow).abs() / b, (y - shadow).abs() / b)
         } else {
-            self.overflowed += u64::from(shadow.is_finite() && (bound.scale[i] + b > bound.largest || !b.is_finite()));
-            if bound.may_overflow(bound.scale[i], shadow, b) { (0.0, 0.0) } else { classes(x, y, T::DTYPE.round(shadow), b) }
+            self.overflowed += u64::from(
+                shadow.is_finite() && (bound.scale[i] + b > bound.largest || !b.is_finite()),
+            );
+            if bound.may_overflow(bound.scale[i], shadow, b) {
+                (0.0, 0.0)
+            } else {
+                classes(x, y, T::DTYPE.round(shadow), b)
+            }
         };
         if er > 1.0 || ec > 1.0 {
             self.failing += 1;
         }
         if er.max(ec) > self.worst.ratio || self.worst.bound == 0.0 {
-            self.worst = Worst { ratio: er.max(ec), index: i, reference: x, candidate: y, shadow, bound: b };
+            self.worst = Worst {
+                ratio: er.max(ec),
+                index: i,
+                reference: x,
+                candidate: y,
+                shadow,
+                bound: b,
+            };
         }
         self.reference = self.reference.max(er);
         self.candidate = self.candidate.max(ec);
@@ -237,7 +309,13 @@ fn classes(x: f64, y: f64, shadow: f64, b: f64) -> (f64, f64) {
     if both_finite && (x - y).abs() <= 2.0 * b {
         return (0.0, 0.0);
     }
-    let off = |side: f64| if same(side, shadow) || (side.is_finite() && shadow.is_finite()) { 0.0 } else { f64::INFINITY };
+    let off = |side: f64| {
+        if same(side, shadow) || (side.is_finite() && shadow.is_finite()) {
+            0.0
+        } else {
+            f64::INFINITY
+        }
+    };
     match (off(x), off(y)) {
         // The shadow tells the sides apart in nothing: both are suspect.
         (0.0, 0.0) => (f64::INFINITY, f64::INFINITY),
@@ -248,7 +326,11 @@ fn classes(x: f64, y: f64, shadow: f64, b: f64) -> (f64, f64) {
 fn detection(limits: Vec<f64>) -> Option<DetectionLimit> {
     let mut seen: Vec<f64> = limits.into_iter().filter(|l| l.is_finite()).collect();
     seen.sort_by(f64::total_cmp);
-    Some(DetectionLimit { best: *seen.first()?, median: seen[seen.len() / 2], worst: *seen.last()? })
+    Some(DetectionLimit {
+        best: *seen.first()?,
+        median: seen[seen.len() / 2],
+        worst: *seen.last()?,
+    })
 }
 
 #[cfg(test)]
@@ -261,8 +343,18 @@ mod tests {
 
     fn check(r: f32, c: f32, shadow: f64, want: (f64, f64)) {
         let scale = [1.0];
-        let bound = Bound { scale: &scale, factor: 0.5, tiny: 0.0, largest: f64::from(f32::MAX), summed: true };
-        let (r, c, s) = (Tensor::of(&[1], &[r]), Tensor::of(&[1], &[c]), Tensor::of(&[1], &[shadow]));
+        let bound = Bound {
+            scale: &scale,
+            factor: 0.5,
+            tiny: 0.0,
+            largest: f64::from(f32::MAX),
+            summed: true,
+        };
+        let (r, c, s) = (
+            Tensor::of(&[1], &[r]),
+            Tensor::of(&[1], &[c]),
+            Tensor::of(&[1], &[shadow]),
+        );
         let out = judge(r.view(), c.view(), &s, bound, None).unwrap();
         assert_eq!((out.reference, out.candidate), want, "{r:?} {c:?} {shadow}");
     }
@@ -285,23 +377,50 @@ mod tests {
     #[test]
     fn a_sum_may_overflow_on_its_way_and_a_single_rounding_may_not() {
         let max = f64::from(f32::MAX);
-        let check = |r: f32, c: f32, (shadow, scale): (f64, f64), summed: bool, want: (f64, u64)| {
-            let bound = Bound { scale: &[scale], factor: 1e-6, tiny: 0.0, largest: max, summed };
-            let (r, c, s) = (Tensor::of(&[1], &[r]), Tensor::of(&[1], &[c]), Tensor::of(&[1], &[shadow]));
-            let out = judge(r.view(), c.view(), &s, bound, None).unwrap();
-            assert_eq!((out.reference.max(out.candidate), out.overflowed), want, "{shadow} {scale} {summed}");
-        };
+        let check =
+            |r: f32, c: f32, (shadow, scale): (f64, f64), summed: bool, want: (f64, u64)| {
+                let bound = Bound {
+                    scale: &[scale],
+                    factor: 1e-6,
+                    tiny: 0.0,
+                    largest: max,
+                    summed,
+                };
+                let (r, c, s) = (
+                    Tensor::of(&[1], &[r]),
+                    Tensor::of(&[1], &[c]),
+                    Tensor::of(&[1], &[shadow]),
+                );
+                let out = judge(r.view(), c.view(), &s, bound, None).unwrap();
+                assert_eq!(
+                    (out.reference.max(out.candidate), out.overflowed),
+                    want,
+                    "{shadow} {scale} {summed}"
+                );
+            };
         let off = f64::INFINITY;
         // Partial sums of either order: inf, NaN or a number.
         check(INF, NAN, (1.0, 2.0 * max), true, (0.0, 1));
         check(INF, 1.0, (1.0, 2.0 * max), true, (0.0, 1));
         check(INF, 1.0, (1.0, 0.5 * max), true, (off, 0));
         // What is finite is judged as ever.
-        check(1.0, 1e38, (1.0, 2.0 * max), true, ((1e38f32 as f64 - 1.0) / (2e-6 * max), 0));
+        check(
+            1.0,
+            1e38,
+            (1.0, 2.0 * max),
+            true,
+            ((1e38f32 as f64 - 1.0) / (2e-6 * max), 0),
+        );
         // A product beyond the dtype is infinite everywhere; next to the largest number it may be either.
         check(INF, INF, (2.0 * max, 2.0 * max), false, (0.0, 1));
         check(INF, NAN, (2.0 * max, 2.0 * max), false, (off, 1));
-        check(INF, f32::MAX, (max * (1.0 + 1e-7), max * (1.0 + 1e-7)), false, (0.0, 1));
+        check(
+            INF,
+            f32::MAX,
+            (max * (1.0 + 1e-7), max * (1.0 + 1e-7)),
+            false,
+            (0.0, 1),
+        );
         // What came in infinite is no overflow.
         check(INF, NAN, (off, off), true, (off, 0));
         check(-INF, -INF, (-off, off), true, (0.0, 0));
@@ -310,13 +429,27 @@ mod tests {
     #[test]
     fn what_nothing_bounds_is_counted_and_hides_none_of_its_neighbours() {
         let check = |r: [f32; 2], c: [f32; 2], scale: f64, want: (f64, u64, u64)| {
-            let bound = Bound { scale: &[scale, 1.0], factor: 1e-6, tiny: 0.0, largest: f64::from(f32::MAX), summed: false };
+            let bound = Bound {
+                scale: &[scale, 1.0],
+                factor: 1e-6,
+                tiny: 0.0,
+                largest: f64::from(f32::MAX),
+                summed: false,
+            };
             let shadow = Tensor::of(&[2], &[1.0, 1.0]);
             let (r, c) = (Tensor::of(&[2], &r), Tensor::of(&[2], &c));
             let out = judge(r.view(), c.view(), &shadow, bound, None).unwrap();
-            assert_eq!((out.candidate, out.failing, out.overflowed), want, "{r:?} {c:?} {scale}");
+            assert_eq!(
+                (out.candidate, out.failing, out.overflowed),
+                want,
+                "{r:?} {c:?} {scale}"
+            );
             let ratio = largest_ratio(r.view(), c.view(), &shadow, bound).unwrap();
-            assert_eq!(ratio <= 1.0, scale.is_finite() && want.1 == 0, "no element that is not judged is within rounding: {ratio}");
+            assert_eq!(
+                ratio <= 1.0,
+                scale.is_finite() && want.1 == 0,
+                "no element that is not judged is within rounding: {ratio}"
+            );
         };
         for unbounded in [f64::INFINITY, f64::NAN] {
             check([1.0, 1.0], [1.0, 1.0], unbounded, (0.0, 0, 1));
@@ -333,14 +466,37 @@ mod tests {
     fn the_detection_limit_is_the_smallest_scaling_that_fails() {
         let values: Vec<f32> = (0..64).map(|i| if i < 32 { 1.0 } else { 0.01 }).collect();
         let scale = vec![1.0; 64];
-        let bound = Bound { scale: &scale, factor: 1e-3, tiny: 0.0, largest: f64::from(f32::MAX), summed: true };
-        let (r, s) = (Tensor::of(&[1, 2, 32], &values), Tensor::of(&[1, 2, 32], &values.iter().map(|v| *v as f64).collect::<Vec<_>>()));
+        let bound = Bound {
+            scale: &scale,
+            factor: 1e-3,
+            tiny: 0.0,
+            largest: f64::from(f32::MAX),
+            summed: true,
+        };
+        let (r, s) = (
+            Tensor::of(&[1, 2, 32], &values),
+            Tensor::of(
+                &[1, 2, 32],
+                &values.iter().map(|v| *v as f64).collect::<Vec<_>>(),
+            ),
+        );
         let out = judge(r.view(), r.view(), &s, bound, Some(1)).unwrap();
         let limit = out.limit.unwrap();
         assert_relative_eq!(limit.best, 2e-3, max_relative = 1e-6);
         assert_relative_eq!(limit.worst, 0.2, max_relative = 1e-6);
-        let scaled: Vec<f32> = values.iter().enumerate().map(|(i, v)| if i < 32 { v * 1.0021 } else { *v }).collect();
-        let out = judge(r.view(), Tensor::of(&[1, 2, 32], &scaled).view(), &s, bound, Some(1)).unwrap();
+        let scaled: Vec<f32> = values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| if i < 32 { v * 1.0021 } else { *v })
+            .collect();
+        let out = judge(
+            r.view(),
+            Tensor::of(&[1, 2, 32], &scaled).view(),
+            &s,
+            bound,
+            Some(1),
+        )
+        .unwrap();
         assert!(out.candidate > 1.0 && out.reference == 0.0);
         assert_eq!(out.failing, 32);
     }

@@ -60,7 +60,9 @@ impl Report {
     /// Adds a case and what came of it; true where its finding is the first of its kind.
     pub fn count(&mut self, edges: &BTreeSet<&'static str>, came: &Result<Judged, String>) -> bool {
         self.drawn += 1;
-        edges.iter().for_each(|e| *self.edges.entry(e).or_default() += 1);
+        edges
+            .iter()
+            .for_each(|e| *self.edges.entry(e).or_default() += 1);
         let judged = match came {
             Ok(judged) => judged,
             Err(refusal) => {
@@ -74,7 +76,9 @@ impl Report {
         self.kinks += judged.kinks as u64;
         self.beyond += judged.beyond as u64;
         self.relations += judged.relations as u64;
-        let Some(finding) = &judged.finding else { return false };
+        let Some(finding) = &judged.finding else {
+            return false;
+        };
         self.first.get_or_insert(self.drawn);
         let kind = kind(&finding.what);
         let known = self.kinds.contains_key(&kind) || self.known().any(|k| k == kind);
@@ -89,7 +93,9 @@ impl Report {
 
     /// Known finds that are still there.
     fn still(&self) -> impl Iterator<Item = &Finding> {
-        self.known.iter().filter_map(|k| k.came.as_ref().ok()?.as_ref())
+        self.known
+            .iter()
+            .filter_map(|k| k.came.as_ref().ok()?.as_ref())
     }
 
     /// Whether a subject disagreed with the reference, on a new case or on a known one.

@@ -22,28 +22,58 @@ pub fn drawn(strategy: &BoxedStrategy<Case>, seed: u64, number: u64) -> Tree {
     let mut bytes = [0u8; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&number.to_le_bytes());
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        TestRng::from_seed(RngAlgorithm::ChaCha, &bytes),
+    );
     // Nothing is filtered on the way, so nothing can be rejected.
-    strategy.new_tree(&mut runner).expect("strategies without filters always give a case")
+    strategy
+        .new_tree(&mut runner)
+        .expect("strategies without filters always give a case")
 }
 
 /// What came of a case and of these relations of it; Err says why the reference refuses it.
-pub fn asked(kernel: &Kernel, subject: &mut dyn Subject, case: &Case, relations: &[&Relation]) -> Result<Judged, String> {
+pub fn asked(
+    kernel: &Kernel,
+    subject: &mut dyn Subject,
+    case: &Case,
+    relations: &[&Relation],
+) -> Result<Judged, String> {
     asked_within(MOST_RUNS, kernel, subject, case, relations)
 }
 
 /// The same with at most so many runs with noise.
-pub fn asked_within(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, case: &Case, relations: &[&Relation]) -> Result<Judged, String> {
-    Ok(held(runs, kernel, subject, (case, &answered(kernel, case)?), relations))
+pub fn asked_within(
+    runs: u32,
+    kernel: &Kernel,
+    subject: &mut dyn Subject,
+    case: &Case,
+    relations: &[&Relation],
+) -> Result<Judged, String> {
+    Ok(held(
+        runs,
+        kernel,
+        subject,
+        (case, &answered(kernel, case)?),
+        relations,
+    ))
 }
 
 /// What the reference says; Err says why it refuses the case.
 pub fn answered(kernel: &Kernel, case: &Case) -> Result<Answer, String> {
-    kernel.evaluate(&|n| case.inputs.get(n).cloned()).map_err(|e| kind(&e.message))
+    kernel
+        .evaluate(&|n| case.inputs.get(n).cloned())
+        .map_err(|e| kind(&e.message))
 }
 
 /// What the subject says, held against what the reference does.
-pub fn held(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, (case, reference): (&Case, &Answer), relations: &[&Relation]) -> Judged {
+pub fn held(
+    runs: u32,
+    kernel: &Kernel,
+    subject: &mut dyn Subject,
+    (case, reference): (&Case, &Answer),
+    relations: &[&Relation],
+) -> Judged {
     let came = said(runs, kernel, subject, case, reference).and_then(|(first, mut judged)| {
         for relation in relations {
             // What a tie decided the other way holds no relation.
@@ -58,11 +88,20 @@ pub fn held(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, (case, refere
         }
         Ok(judged)
     });
-    came.unwrap_or_else(|e| Judged { finding: Some(refused(&e)), ..Judged::default() })
+    came.unwrap_or_else(|e| Judged {
+        finding: Some(refused(&e)),
+        ..Judged::default()
+    })
 }
 
 /// What the subject says, judged; rounding is measured only where something exceeds what f64 allows, and only as long as it does.
-fn said(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, case: &Case, reference: &Answer) -> crate::error::Result<(Said, Judged)> {
+fn said(
+    runs: u32,
+    kernel: &Kernel,
+    subject: &mut dyn Subject,
+    case: &Case,
+    reference: &Answer,
+) -> crate::error::Result<(Said, Judged)> {
     let opinion = subject.opinion(kernel, case, reference)?;
     let mut spread = subject.spread();
     let mut judged = oracle::judge(case, reference, &opinion, &spread);
@@ -70,7 +109,9 @@ fn said(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, case: &Case, refe
         if judged.finding.is_none() {
             break;
         }
-        let Some(noisy) = subject.rounded(kernel, case, reference, run)? else { break };
+        let Some(noisy) = subject.rounded(kernel, case, reference, run)? else {
+            break;
+        };
         spread.add(noisy);
         judged = oracle::judge(case, reference, &opinion, &spread);
     }
@@ -78,16 +119,27 @@ fn said(runs: u32, kernel: &Kernel, subject: &mut dyn Subject, case: &Case, refe
 }
 
 fn refused(e: &Error) -> Finding {
-    Finding { what: format!("refused: {}", e.message), index: 0, reference: 0.0, candidate: f64::NAN }
+    Finding {
+        what: format!("refused: {}", e.message),
+        index: 0,
+        reference: 0.0,
+        candidate: f64::NAN,
+    }
 }
 
 /// The relation that is tried on case `number`: one after the other, as each costs another answer; on every [`SELDOM`]-th case where
 /// cases do not share a walk.
 pub fn due(kernel: &Kernel, number: u64) -> Vec<&'static Relation> {
     let all: Vec<_> = relations::of(kernel).collect();
-    let every = if relations::is_by_row(kernel) { 1 } else { SELDOM };
+    let every = if relations::is_by_row(kernel) {
+        1
+    } else {
+        SELDOM
+    };
     let turn = number.is_multiple_of(every).then_some(number / every);
-    let which = turn.and_then(|turn| turn.checked_rem(all.len() as u64)).map(|i| all[i as usize]);
+    let which = turn
+        .and_then(|turn| turn.checked_rem(all.len() as u64))
+        .map(|i| all[i as usize]);
     which.into_iter().collect()
 }
 
@@ -95,9 +147,18 @@ pub fn due(kernel: &Kernel, number: u64) -> Vec<&'static Relation> {
 ///
 /// # Errors
 /// A case that the reference refuses.
-pub fn replay(kernel: &Kernel, subject: &mut dyn Subject, case: &Case) -> crate::error::Result<Option<Finding>> {
-    let judged = asked(kernel, subject, case, &relations::of(kernel).collect::<Vec<_>>())
-        .map_err(|e| Error::usage(format!("kernel '{}' refuses the inputs: {e}", kernel.name)))?;
+pub fn replay(
+    kernel: &Kernel,
+    subject: &mut dyn Subject,
+    case: &Case,
+) -> crate::error::Result<Option<Finding>> {
+    let judged = asked(
+        kernel,
+        subject,
+        case,
+        &relations::of(kernel).collect::<Vec<_>>(),
+    )
+    .map_err(|e| Error::usage(format!("kernel '{}' refuses the inputs: {e}", kernel.name)))?;
     Ok(judged.finding)
 }
 
@@ -110,7 +171,12 @@ mod tests {
     #[test]
     fn the_same_seed_draws_the_same_cases_and_another_seed_others() {
         let strategy = cases(find("siou_mmdet").unwrap());
-        let text = |seed, n| format!("{:?}", drawn(&strategy, seed, n).current().inputs["a"].to_f64());
+        let text = |seed, n| {
+            format!(
+                "{:?}",
+                drawn(&strategy, seed, n).current().inputs["a"].to_f64()
+            )
+        };
         assert_eq!(text(1, 5), text(1, 5));
         assert_ne!(text(1, 5), text(2, 5));
         assert_ne!(text(1, 5), text(1, 6));

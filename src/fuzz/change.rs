@@ -6,7 +6,14 @@ use crate::tensor::{DType, Tensor};
 
 /// `case` with every tensor changed.
 pub fn changed(case: &Case, change: impl Fn(&str, &Tensor) -> Tensor) -> Case {
-    Case { inputs: case.inputs.iter().map(|(n, t)| (n.clone(), change(n, t))).collect(), edges: case.edges.clone() }
+    Case {
+        inputs: case
+            .inputs
+            .iter()
+            .map(|(n, t)| (n.clone(), change(n, t)))
+            .collect(),
+        edges: case.edges.clone(),
+    }
 }
 
 /// A tensor of other numbers.
@@ -14,7 +21,11 @@ pub fn floats(t: &Tensor, change: impl Fn(usize, f64) -> f64) -> Tensor {
     if !t.dtype().is_float() {
         return t.clone();
     }
-    let values = t.to_f64().into_iter().enumerate().map(|(i, v)| change(i, v));
+    let values = t
+        .to_f64()
+        .into_iter()
+        .enumerate()
+        .map(|(i, v)| change(i, v));
     match t.dtype() {
         DType::F64 => Tensor::from_vec(t.shape(), values.collect::<Vec<f64>>()),
         _ => Tensor::from_vec(t.shape(), values.map(|v| v as f32).collect::<Vec<f32>>()),
@@ -23,11 +34,23 @@ pub fn floats(t: &Tensor, change: impl Fn(usize, f64) -> f64) -> Tensor {
 
 /// These slices of a tensor along an axis, bytes as they are; as it is where it has no such axis.
 pub fn along(t: &Tensor, axis: usize, picks: impl Iterator<Item = usize>) -> Tensor {
-    let Some(&all) = t.shape().get(axis) else { return t.clone() };
+    let Some(&all) = t.shape().get(axis) else {
+        return t.clone();
+    };
     let picks: Vec<usize> = picks.collect();
     let inner = t.shape()[axis + 1..].iter().product::<usize>() * t.dtype().size();
-    let of = |chunk: &[u8]| picks.iter().flat_map(|p| &chunk[p * inner..(p + 1) * inner]).copied().collect::<Vec<u8>>();
-    let bytes: Vec<u8> = t.bytes().chunks((all * inner).max(1)).flat_map(of).collect();
+    let of = |chunk: &[u8]| {
+        picks
+            .iter()
+            .flat_map(|p| &chunk[p * inner..(p + 1) * inner])
+            .copied()
+            .collect::<Vec<u8>>()
+    };
+    let bytes: Vec<u8> = t
+        .bytes()
+        .chunks((all * inner).max(1))
+        .flat_map(of)
+        .collect();
     let mut shape = t.shape().to_vec();
     shape[axis] = picks.len();
     Tensor::from_bytes(t.dtype(), shape, &bytes).unwrap_or_else(|_| t.clone())
@@ -45,7 +68,11 @@ pub fn cropped(t: &Tensor, axis: usize, to: usize) -> Tensor {
 
 /// The slices along an axis, the last first.
 pub fn reversed(t: &Tensor, axis: usize) -> Tensor {
-    along(t, axis, (0..t.shape().get(axis).copied().unwrap_or(0)).rev())
+    along(
+        t,
+        axis,
+        (0..t.shape().get(axis).copied().unwrap_or(0)).rev(),
+    )
 }
 
 pub fn turned(t: &Tensor) -> Tensor {
@@ -82,7 +109,11 @@ pub fn each(first: &Said, change: impl Fn(&Tensor) -> Tensor) -> Said {
 }
 
 /// A case of these rows alone, changed; None where there are none.
-pub fn of_rows(case: &Case, rows: &[usize], change: impl Fn(&str, &Tensor) -> Tensor) -> Option<Case> {
+pub fn of_rows(
+    case: &Case,
+    rows: &[usize],
+    change: impl Fn(&str, &Tensor) -> Tensor,
+) -> Option<Case> {
     (!rows.is_empty()).then(|| changed(case, |n, t| change(n, &picked(t, rows.iter().copied()))))
 }
 
@@ -90,12 +121,23 @@ pub fn of_rows(case: &Case, rows: &[usize], change: impl Fn(&str, &Tensor) -> Te
 /// holds it beside them: without it mmdet's CIoU divides 0 by 0 on equal boxes.
 pub fn roomy(case: &Case) -> Vec<usize> {
     let boxes: Vec<Vec<f64>> = case.inputs.values().map(Tensor::to_f64).collect();
-    let fits = |b: &[f64]| [b[2] - b[0], b[3] - b[1]].iter().all(|side| (1.0..=1024.0).contains(side));
-    (0..count(case)).filter(|i| boxes.iter().all(|b| fits(&b[4 * i..4 * i + 4]))).collect()
+    let fits = |b: &[f64]| {
+        [b[2] - b[0], b[3] - b[1]]
+            .iter()
+            .all(|side| (1.0..=1024.0).contains(side))
+    };
+    (0..count(case))
+        .filter(|i| boxes.iter().all(|b| fits(&b[4 * i..4 * i + 4])))
+        .collect()
 }
 
 /// Rows whose label is exactly 0 or 1.
 pub fn hard(case: &Case) -> Vec<usize> {
-    let label = ["target", "positive"].into_iter().find_map(|n| case.inputs.get(n)).map_or(vec![], Tensor::to_f64);
-    (0..label.len()).filter(|i| label[*i] == 0.0 || label[*i] == 1.0).collect()
+    let label = ["target", "positive"]
+        .into_iter()
+        .find_map(|n| case.inputs.get(n))
+        .map_or(vec![], Tensor::to_f64);
+    (0..label.len())
+        .filter(|i| label[*i] == 0.0 || label[*i] == 1.0)
+        .collect()
 }

@@ -30,8 +30,16 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, index, reference, candidate } = self;
-        write!(f, "{what} [{index}] is {candidate:e}, the reference says {reference:e}")
+        let Self {
+            what,
+            index,
+            reference,
+            candidate,
+        } = self;
+        write!(
+            f,
+            "{what} [{index}] is {candidate:e}, the reference says {reference:e}"
+        )
     }
 }
 
@@ -44,5 +52,8 @@ impl Finding {
 
 /// A message without its numbers, so that equal reasons are counted as one.
 pub fn kind(message: &str) -> String {
-    message.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect()
+    message
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '#' } else { c })
+        .collect()
 }

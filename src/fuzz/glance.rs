@@ -34,39 +34,73 @@ impl Drawn {
 }
 
 /// What came of each case; Err says why the reference refuses it.
-pub fn all(kernel: &Kernel, subject: &mut dyn Subject, drawn: &[Drawn]) -> Vec<std::result::Result<Judged, String>> {
+pub fn all(
+    kernel: &Kernel,
+    subject: &mut dyn Subject,
+    drawn: &[Drawn],
+) -> Vec<std::result::Result<Judged, String>> {
     let answers: Vec<_> = drawn.iter().map(|d| answered(kernel, &d.case)).collect();
-    let looked: Vec<(&Drawn, &Answer)> =
-        drawn.iter().zip(&answers).filter(|(d, _)| !d.is_alone()).filter_map(|(d, a)| Some((d, a.as_ref().ok()?))).collect();
+    let looked: Vec<(&Drawn, &Answer)> = drawn
+        .iter()
+        .zip(&answers)
+        .filter(|(d, _)| !d.is_alone())
+        .filter_map(|(d, a)| Some((d, a.as_ref().ok()?)))
+        .collect();
     let agreed = plain(kernel, subject, &looked).unwrap_or_default();
-    let mut plain: HashMap<u64, Judged> = looked.iter().zip(agreed).filter_map(|((d, _), judged)| Some((d.number, judged?))).collect();
+    let mut plain: HashMap<u64, Judged> = looked
+        .iter()
+        .zip(agreed)
+        .filter_map(|((d, _), judged)| Some((d.number, judged?)))
+        .collect();
     let one = |(d, answer): (&Drawn, &std::result::Result<Answer, String>)| {
         let answer = answer.as_ref().map_err(String::clone)?;
-        Ok(plain.remove(&d.number).unwrap_or_else(|| held(MOST_RUNS, kernel, subject, (&d.case, answer), &d.relations)))
+        Ok(plain
+            .remove(&d.number)
+            .unwrap_or_else(|| held(MOST_RUNS, kernel, subject, (&d.case, answer), &d.relations)))
     };
     drawn.iter().zip(&answers).map(one).collect()
 }
 
 /// The accounts of the cases that agree plainly, each at its place; Err where the subject cannot be asked so.
-fn plain(kernel: &Kernel, subject: &mut dyn Subject, looked: &[(&Drawn, &Answer)]) -> Result<Vec<Option<Judged>>> {
+fn plain(
+    kernel: &Kernel,
+    subject: &mut dyn Subject,
+    looked: &[(&Drawn, &Answer)],
+) -> Result<Vec<Option<Judged>>> {
     let cases: Vec<&Case> = looked.iter().map(|l| &l.0.case).collect();
-    let Some((_, any)) = looked.first() else { return Ok(vec![]) };
+    let Some((_, any)) = looked.first() else {
+        return Ok(vec![]);
+    };
     let opinions = subject.glance(kernel, &cases, any)?;
-    let judge = |(l, o): (&(&Drawn, &Answer), &Opinion)| Some(oracle::glance(&l.0.case, l.1, o)).filter(|j| j.finding.is_none());
+    let judge = |(l, o): (&(&Drawn, &Answer), &Opinion)| {
+        Some(oracle::glance(&l.0.case, l.1, o)).filter(|j| j.finding.is_none())
+    };
     let mut judged: Vec<Option<Judged>> = looked.iter().zip(&opinions).map(judge).collect();
     let others: Vec<(usize, &Relation, Case)> = (0..looked.len())
         .filter(|i| judged[*i].as_ref().is_some_and(|j| j.flips == 0))
-        .flat_map(|i| looked[i].0.relations.iter().filter_map(move |r| Some((i, *r, r.other(&looked[i].0.case)?))))
+        .flat_map(|i| {
+            looked[i]
+                .0
+                .relations
+                .iter()
+                .filter_map(move |r| Some((i, *r, r.other(&looked[i].0.case)?)))
+        })
         .collect();
     let cases: Vec<&Case> = others.iter().map(|o| &o.2).collect();
     let seconds = subject.glance(kernel, &cases, &Answer::default())?;
     for ((i, relation, other), second) in others.iter().zip(seconds) {
-        let tried = relation.plainly([&looked[*i].0.case, other], [&opinions[*i].tensors, &second.tensors]);
-        judged[*i] = judged[*i].take().filter(|_| tried.finding.is_none()).map(|j| Judged {
-            compared: j.compared + tried.compared,
-            relations: j.relations + 1,
-            ..j
-        });
+        let tried = relation.plainly(
+            [&looked[*i].0.case, other],
+            [&opinions[*i].tensors, &second.tensors],
+        );
+        judged[*i] = judged[*i]
+            .take()
+            .filter(|_| tried.finding.is_none())
+            .map(|j| Judged {
+                compared: j.compared + tried.compared,
+                relations: j.relations + 1,
+                ..j
+            });
     }
     Ok(judged)
 }
@@ -76,9 +110,17 @@ pub fn groups(kernel: &Kernel, cases: &[&Case]) -> Vec<Vec<usize>> {
     if !relations::is_by_row(kernel) {
         return (0..cases.len()).map(|i| vec![i]).collect();
     }
-    let behind = |c: &Case| c.inputs.values().map(|t| t.shape().get(1..).unwrap_or(&[]).to_vec()).collect::<Vec<_>>();
+    let behind = |c: &Case| {
+        c.inputs
+            .values()
+            .map(|t| t.shape().get(1..).unwrap_or(&[]).to_vec())
+            .collect::<Vec<_>>()
+    };
     let mut groups: indexmap::IndexMap<_, Vec<usize>> = indexmap::IndexMap::new();
-    cases.iter().enumerate().for_each(|(i, case)| groups.entry(behind(case)).or_default().push(i));
+    cases
+        .iter()
+        .enumerate()
+        .for_each(|(i, case)| groups.entry(behind(case)).or_default().push(i));
     groups.into_values().collect()
 }
 
@@ -87,18 +129,33 @@ pub fn groups(kernel: &Kernel, cases: &[&Case]) -> Vec<Vec<usize>> {
 /// # Errors
 /// Inputs that do not fit each other.
 pub fn joined(cases: &[&Case]) -> Result<Case> {
-    let [first, rest @ ..] = cases else { return Ok(Case::default()) };
+    let [first, rest @ ..] = cases else {
+        return Ok(Case::default());
+    };
     if rest.is_empty() {
         return Ok((*first).clone());
     }
     let below = |(name, top): (&String, &Tensor)| {
-        let parts = cases.iter().map(|c| c.inputs.get(name)).collect::<Option<Vec<_>>>();
+        let parts = cases
+            .iter()
+            .map(|c| c.inputs.get(name))
+            .collect::<Option<Vec<_>>>();
         let parts = parts.ok_or_else(|| Error::failed(format!("a case without '{name}'")))?;
         let rows = parts.iter().map(|t| rows(t)).sum();
         let shape = [&[rows], top.shape().get(1..).unwrap_or(&[])].concat();
-        Ok((name.clone(), Tensor::from_bytes(top.dtype(), shape, &parts.iter().map(|t| t.bytes()).collect::<Vec<_>>().concat())?))
+        Ok((
+            name.clone(),
+            Tensor::from_bytes(
+                top.dtype(),
+                shape,
+                &parts.iter().map(|t| t.bytes()).collect::<Vec<_>>().concat(),
+            )?,
+        ))
     };
-    Ok(Case { inputs: first.inputs.iter().map(below).collect::<Result<_>>()?, ..Case::default() })
+    Ok(Case {
+        inputs: first.inputs.iter().map(below).collect::<Result<_>>()?,
+        ..Case::default()
+    })
 }
 
 /// An opinion on joined cases as one on each.
@@ -122,7 +179,9 @@ pub fn split(opinion: Opinion, cases: &[&Case]) -> Result<Vec<Opinion>> {
             None => vec![None; counts.len()],
         };
         for (one, part) in out.iter_mut().zip(parts) {
-            one.gradients.get_or_insert_default().insert(pair.clone(), part);
+            one.gradients
+                .get_or_insert_default()
+                .insert(pair.clone(), part);
         }
     }
     Ok(out)
@@ -131,7 +190,10 @@ pub fn split(opinion: Opinion, cases: &[&Case]) -> Result<Vec<Opinion>> {
 fn parts(t: &Tensor, counts: &[usize]) -> Result<Vec<Tensor>> {
     let all = counts.iter().sum::<usize>();
     if t.shape().first() != Some(&all) {
-        return Err(Error::failed(format!("an output of shape {:?} for {all} rows", t.shape())));
+        return Err(Error::failed(format!(
+            "an output of shape {:?} for {all} rows",
+            t.shape()
+        )));
     }
     let width = t.bytes().len() / all.max(1);
     let mut begin = 0;
@@ -159,12 +221,32 @@ mod tests {
     }
 
     impl Says {
-        fn said(&self, kernel: &Kernel, case: &Case, of: Option<&str>, more: f64) -> Result<Opinion> {
+        fn said(
+            &self,
+            kernel: &Kernel,
+            case: &Case,
+            of: Option<&str>,
+            more: f64,
+        ) -> Result<Opinion> {
             let answer = kernel.evaluate(&|n| case.inputs.get(n).cloned())?;
-            let moved = |t: &Tensor| Tensor::from_vec(t.shape(), t.to_f64().iter().map(|v| v + more).collect::<Vec<f64>>());
-            let slope = |g: &crate::subject::kernels::Gradient| ((of.unwrap_or(g.of).to_string(), g.by.to_string()), Some(g.value.clone()));
+            let moved = |t: &Tensor| {
+                Tensor::from_vec(
+                    t.shape(),
+                    t.to_f64().iter().map(|v| v + more).collect::<Vec<f64>>(),
+                )
+            };
+            let slope = |g: &crate::subject::kernels::Gradient| {
+                (
+                    (of.unwrap_or(g.of).to_string(), g.by.to_string()),
+                    Some(g.value.clone()),
+                )
+            };
             Ok(Opinion {
-                tensors: answer.tensors.iter().map(|(n, t)| (n.to_string(), moved(t))).collect(),
+                tensors: answer
+                    .tensors
+                    .iter()
+                    .map(|(n, t)| (n.to_string(), moved(t)))
+                    .collect(),
                 gradients: Some(answer.gradients.iter().map(slope).collect()),
             })
         }
@@ -178,17 +260,36 @@ mod tests {
 
         fn glance(&mut self, kernel: &Kernel, cases: &[&Case], _: &Answer) -> Result<Vec<Opinion>> {
             let joined = joined(cases)?;
-            split(self.said(kernel, &joined, Some(oracle::SUM), self.at_a_glance)?, cases)
+            split(
+                self.said(kernel, &joined, Some(oracle::SUM), self.at_a_glance)?,
+                cases,
+            )
         }
     }
 
     /// Findings among cases 0 to 255, and how often the subject was asked alone.
     fn came(name: &str, at_a_glance: f64, alone: f64) -> (usize, usize) {
-        let (kernel, mut subject) = (find(name).unwrap(), Says { at_a_glance, alone, asked: 0 });
+        let (kernel, mut subject) = (
+            find(name).unwrap(),
+            Says {
+                at_a_glance,
+                alone,
+                asked: 0,
+            },
+        );
         let strategy = cases(kernel);
-        let one = |number| Drawn { number, case: drawn(&strategy, 3, number).current(), relations: due(kernel, number) };
+        let one = |number| Drawn {
+            number,
+            case: drawn(&strategy, 3, number).current(),
+            relations: due(kernel, number),
+        };
         let all = all(kernel, &mut subject, &(0..256).map(one).collect::<Vec<_>>());
-        (all.iter().filter(|c| c.as_ref().is_ok_and(|j| j.finding.is_some())).count(), subject.asked)
+        (
+            all.iter()
+                .filter(|c| c.as_ref().is_ok_and(|j| j.finding.is_some()))
+                .count(),
+            subject.asked,
+        )
     }
 
     #[test]
@@ -197,18 +298,28 @@ mod tests {
         for name in ["giou_yolov6", "focal"] {
             let (found, asked) = came(name, 0.0, 0.0);
             // Once for the case and once for its relation, where it has one.
-            assert!(found == 0 && (alone..=2 * alone).contains(&asked), "{name}: {found} found, {asked} asked");
+            assert!(
+                found == 0 && (alone..=2 * alone).contains(&asked),
+                "{name}: {found} found, {asked} asked"
+            );
         }
     }
 
     #[test]
     fn a_glance_never_finds_anything_itself_and_hides_nothing_from_a_question() {
         let (found, asked) = came("bce", 1e-3, 0.0);
-        assert!(found == 0 && asked >= 256, "what does not agree is asked alone and found right: {found} of {asked}");
+        assert!(
+            found == 0 && asked >= 256,
+            "what does not agree is asked alone and found right: {found} of {asked}"
+        );
         let (found, _) = came("bce", 1e-3, 1e-3);
         assert_eq!(found, 256);
         let (found, _) = came("bce", 0.0, 1e-3);
-        assert_eq!(found, FIRST as usize + (256 - FIRST as usize) / OFTEN as usize, "those that are asked alone whatever they are");
+        assert_eq!(
+            found,
+            FIRST as usize + (256 - FIRST as usize) / OFTEN as usize,
+            "those that are asked alone whatever they are"
+        );
     }
 
     #[test]
@@ -218,20 +329,47 @@ mod tests {
         let drawn: Vec<Case> = (0..40).map(|n| drawn(&strategy, 1, n).current()).collect();
         let cases: Vec<&Case> = drawn.iter().collect();
         let groups = groups(kernel, &cases);
-        assert!(groups.len() > 3 && groups.iter().any(|g| g.len() > 1), "keys of several widths: {groups:?}");
+        assert!(
+            groups.len() > 3 && groups.iter().any(|g| g.len() > 1),
+            "keys of several widths: {groups:?}"
+        );
         assert_eq!(groups.concat().len(), 40);
         for group in groups {
             let group: Vec<&Case> = group.into_iter().map(|i| cases[i]).collect();
             let whole = joined(&group).unwrap();
-            let tensors = |c: &Case| c.inputs.iter().map(|(n, t)| (n.clone(), t.clone())).collect();
-            let apart = split(Opinion { tensors: tensors(&whole), gradients: None }, &group).unwrap();
+            let tensors = |c: &Case| {
+                c.inputs
+                    .iter()
+                    .map(|(n, t)| (n.clone(), t.clone()))
+                    .collect()
+            };
+            let apart = split(
+                Opinion {
+                    tensors: tensors(&whole),
+                    gradients: None,
+                },
+                &group,
+            )
+            .unwrap();
             for (case, own) in group.iter().zip(&apart) {
                 for (name, t) in &case.inputs {
-                    assert_eq!((t.shape(), t.bytes()), (own.tensors[name].shape(), own.tensors[name].bytes()), "{name}");
+                    assert_eq!(
+                        (t.shape(), t.bytes()),
+                        (own.tensors[name].shape(), own.tensors[name].bytes()),
+                        "{name}"
+                    );
                 }
             }
         }
-        let scalar = Opinion { tensors: [("loss".to_string(), Tensor::from_vec(&[], vec![1.0]))].into(), gradients: None };
-        assert!(split(scalar, &cases[..2]).unwrap_err().message.contains("shape [] for"));
+        let scalar = Opinion {
+            tensors: [("loss".to_string(), Tensor::from_vec(&[], vec![1.0]))].into(),
+            gradients: None,
+        };
+        assert!(
+            split(scalar, &cases[..2])
+                .unwrap_err()
+                .message
+                .contains("shape [] for")
+        );
     }
 }

@@ -32,7 +32,12 @@ pub trait Subject {
     ///
     /// # Errors
     /// What the subject refuses; a subject that is to be asked one by one.
-    fn glance(&mut self, _kernel: &Kernel, _cases: &[&Case], _reference: &Answer) -> Result<Vec<Opinion>> {
+    fn glance(
+        &mut self,
+        _kernel: &Kernel,
+        _cases: &[&Case],
+        _reference: &Answer,
+    ) -> Result<Vec<Opinion>> {
         Err(Error::failed("this subject is asked one by one"))
     }
 
@@ -41,7 +46,13 @@ pub trait Subject {
     ///
     /// # Errors
     /// What the form refuses.
-    fn rounded(&mut self, _kernel: &Kernel, _case: &Case, _reference: &Answer, _run: u32) -> Result<Option<Opinion>> {
+    fn rounded(
+        &mut self,
+        _kernel: &Kernel,
+        _case: &Case,
+        _reference: &Answer,
+        _run: u32,
+    ) -> Result<Option<Opinion>> {
         Ok(None)
     }
 

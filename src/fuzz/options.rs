@@ -45,10 +45,14 @@ impl FromStr for Shard {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse::<u64>().ok()?, n.parse::<u64>().ok()?)));
+        let parts = text
+            .split_once('/')
+            .and_then(|(i, n)| Some((i.parse::<u64>().ok()?, n.parse::<u64>().ok()?)));
         match parts {
             Some((this, of)) if (1..=of).contains(&this) => Ok(Self { this, of }),
-            _ => Err(Error::usage(format!("'{text}' is no shard")).next("the second of four is 2/4")),
+            _ => {
+                Err(Error::usage(format!("'{text}' is no shard")).next("the second of four is 2/4"))
+            }
         }
     }
 }
@@ -72,10 +76,22 @@ mod tests {
     #[test]
     fn shards_share_every_case_out_exactly_once() {
         for (cases, of) in [(0, 1), (1, 3), (7, 3), (9, 3), (10, 4)] {
-            let shard = |this| Options { cases, seed: 0, shard: Shard { this, of }, jobs: 1, finds: 1 };
-            let mut all: Vec<u64> = (1..=of).flat_map(|i| (0..shard(i).drawn()).map(move |k| shard(i).number(k))).collect();
+            let shard = |this| Options {
+                cases,
+                seed: 0,
+                shard: Shard { this, of },
+                jobs: 1,
+                finds: 1,
+            };
+            let mut all: Vec<u64> = (1..=of)
+                .flat_map(|i| (0..shard(i).drawn()).map(move |k| shard(i).number(k)))
+                .collect();
             all.sort_unstable();
-            assert_eq!(all, (0..cases).collect::<Vec<_>>(), "{cases} cases in {of} shards");
+            assert_eq!(
+                all,
+                (0..cases).collect::<Vec<_>>(),
+                "{cases} cases in {of} shards"
+            );
         }
     }
 
@@ -83,7 +99,13 @@ mod tests {
     fn what_is_no_share_is_refused() {
         assert_eq!("2/4".parse::<Shard>().unwrap(), Shard { this: 2, of: 4 });
         for bad in ["", "2", "0/4", "5/4", "1/0", "a/b", "-1/2"] {
-            assert!(bad.parse::<Shard>().unwrap_err().message.contains("is no shard"), "{bad}");
+            assert!(
+                bad.parse::<Shard>()
+                    .unwrap_err()
+                    .message
+                    .contains("is no shard"),
+                "{bad}"
+            );
         }
     }
 }

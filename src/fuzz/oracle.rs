@@ -29,23 +29,57 @@ pub const SUM: &str = "all outputs";
 
 /// Holds an opinion in f64 with the gradients of [`SUM`] against the reference.
 pub fn glance(case: &Case, reference: &Answer, opinion: &Opinion) -> Judged {
-    judged(case, reference, &summed(&reference.gradients), opinion, &Spread::default(), Among::Ordered)
+    judged(
+        case,
+        reference,
+        &summed(&reference.gradients),
+        opinion,
+        &Spread::default(),
+        Among::Ordered,
+    )
 }
 
 /// By each input, of all outputs.
 fn summed(gradients: &[Gradient]) -> Vec<Gradient> {
     let mut by: IndexMap<&'static str, Vec<&Gradient>> = IndexMap::new();
-    gradients.iter().for_each(|g| by.entry(g.by).or_default().push(g));
+    gradients
+        .iter()
+        .for_each(|g| by.entry(g.by).or_default().push(g));
     let one = |(by, all): (&'static str, Vec<&Gradient>)| match all[..] {
-        [only] => Gradient { of: SUM, ..only.clone() },
+        [only] => Gradient {
+            of: SUM,
+            ..only.clone()
+        },
         _ => {
             let mut sum = vec![0.0; all[0].value.numel()];
-            all.iter().for_each(|g| sum.iter_mut().zip(floats(&g.value).iter()).for_each(|(s, v)| *s += v));
+            all.iter().for_each(|g| {
+                sum.iter_mut()
+                    .zip(floats(&g.value).iter())
+                    .for_each(|(s, v)| *s += v)
+            });
             // Beside a kink of one the others have their own slope.
-            let own = |g: &Gradient, i: usize| g.beside.get(&i).copied().unwrap_or_else(|| Some([floats(&g.value)[i]; 2]));
-            let both = |i: usize| all.iter().try_fold([0.0; 2], |s, g| own(g, i).map(|[least, most]| [s[0] + least, s[1] + most]));
-            let beside = all.iter().flat_map(|g| g.beside.keys()).map(|i| (*i, both(*i))).collect();
-            Gradient { of: SUM, by, value: Tensor::from_vec(all[0].value.shape(), sum), beside }
+            let own = |g: &Gradient, i: usize| {
+                g.beside
+                    .get(&i)
+                    .copied()
+                    .unwrap_or_else(|| Some([floats(&g.value)[i]; 2]))
+            };
+            let both = |i: usize| {
+                all.iter().try_fold([0.0; 2], |s, g| {
+                    own(g, i).map(|[least, most]| [s[0] + least, s[1] + most])
+                })
+            };
+            let beside = all
+                .iter()
+                .flat_map(|g| g.beside.keys())
+                .map(|i| (*i, both(*i)))
+                .collect();
+            Gradient {
+                of: SUM,
+                by,
+                value: Tensor::from_vec(all[0].value.shape(), sum),
+                beside,
+            }
         }
     };
     by.into_iter().map(one).collect()
@@ -53,12 +87,26 @@ fn summed(gradients: &[Gradient]) -> Vec<Gradient> {
 
 /// Holds an opinion on `case` against the reference; `spread` says what rounding may do beyond that of f64.
 pub fn judge(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread) -> Judged {
-    judged(case, reference, &reference.gradients, opinion, spread, Among::Ordered)
+    judged(
+        case,
+        reference,
+        &reference.gradients,
+        opinion,
+        spread,
+        Among::Ordered,
+    )
 }
 
 /// Whether an answer to a case whose rows or anchors were put into another order gives anchors elsewhere than the reference, at ties alone.
 pub fn is_tied(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread) -> bool {
-    let judged = judged(case, reference, &reference.gradients, opinion, spread, Among::Any);
+    let judged = judged(
+        case,
+        reference,
+        &reference.gradients,
+        opinion,
+        spread,
+        Among::Any,
+    );
     judged.flips > 0 && judged.finding.is_none()
 }
 
@@ -71,22 +119,47 @@ enum Among {
     Any,
 }
 
-fn judged(case: &Case, reference: &Answer, slopes: &[Gradient], opinion: &Opinion, spread: &Spread, among: Among) -> Judged {
+fn judged(
+    case: &Case,
+    reference: &Answer,
+    slopes: &[Gradient],
+    opinion: &Opinion,
+    spread: &Spread,
+    among: Among,
+) -> Judged {
     let mut out = Judged::default();
     if let Some(finding) = owners(reference, opinion, spread, among, &mut out) {
-        return Judged { finding: Some(finding), ..out };
+        return Judged {
+            finding: Some(finding),
+            ..out
+        };
     }
     if out.flips > 0 {
         return out;
     }
-    let values = reference.tensors.iter().find_map(|(name, expected)| match opinion.tensors.get(*name) {
-        Some(found) => {
-            let (unit, rows) = (unit(name), rows(case, reference, expected));
-            let bound = Bound { unit: &|_| unit, rows, allowed: spread.allowed(Of::Value(name), expected), excuses: &|_, _, _| false };
-            tensor(&format!("value '{name}'"), expected, found, &bound, &mut out)
-        }
-        None => Some(missing(format!("value '{name}'"))),
-    });
+    let values =
+        reference
+            .tensors
+            .iter()
+            .find_map(|(name, expected)| match opinion.tensors.get(*name) {
+                Some(found) => {
+                    let (unit, rows) = (unit(name), rows(case, reference, expected));
+                    let bound = Bound {
+                        unit: &|_| unit,
+                        rows,
+                        allowed: spread.allowed(Of::Value(name), expected),
+                        excuses: &|_, _, _| false,
+                    };
+                    tensor(
+                        &format!("value '{name}'"),
+                        expected,
+                        found,
+                        &bound,
+                        &mut out,
+                    )
+                }
+                None => Some(missing(format!("value '{name}'"))),
+            });
     out.finding = values.or_else(|| gradients(case, reference, slopes, opinion, spread, &mut out));
     out
 }
@@ -98,11 +171,22 @@ fn unit(output: &str) -> f64 {
 }
 
 fn missing(what: String) -> Finding {
-    Finding { what: format!("{what} is not there"), index: 0, reference: 0.0, candidate: f64::NAN }
+    Finding {
+        what: format!("{what} is not there"),
+        index: 0,
+        reference: 0.0,
+        candidate: f64::NAN,
+    }
 }
 
 /// The first anchor that went to another object; None where the kernel assigns nothing.
-fn owners(reference: &Answer, opinion: &Opinion, spread: &Spread, among: Among, out: &mut Judged) -> Option<Finding> {
+fn owners(
+    reference: &Answer,
+    opinion: &Opinion,
+    spread: &Spread,
+    among: Among,
+    out: &mut Judged,
+) -> Option<Finding> {
     let found = spread::owners(opinion)?;
     let anchors = reference.assignments.first()?.owner.len();
     let own = Numbers::of(opinion).filter(|_| among == Among::Ordered);
@@ -113,37 +197,73 @@ fn owners(reference: &Answer, opinion: &Opinion, spread: &Spread, among: Among, 
                 out.compared += 1;
                 continue;
             };
-            let moved = Limit::Margin { gap: margin.gap, bound: movable(spread, assignment, b, &margin) };
-            if margin.relative() <= TIE || !against(&Flipped, moved).over() || spread.gave(b * anchors + a, theirs) {
+            let moved = Limit::Margin {
+                gap: margin.gap,
+                bound: movable(spread, assignment, b, &margin),
+            };
+            if margin.relative() <= TIE
+                || !against(&Flipped, moved).over()
+                || spread.gave(b * anchors + a, theirs)
+            {
                 out.flips += 1;
                 continue;
             }
             let number = |o: Option<usize>| o.map_or(-1.0, |g| g as f64);
             let what = format!("owner in image {b} of anchor");
-            return Some(Finding { what, index: a, reference: number(assignment.owner[a]), candidate: number(theirs) });
+            return Some(Finding {
+                what,
+                index: a,
+                reference: number(assignment.owner[a]),
+                candidate: number(theirs),
+            });
         }
     }
     None
 }
 
 /// By how much anchor `a` of image `b` is not `theirs`; None where it is. `own` are the numbers that the opinion decided by.
-fn margin(assignment: &Assignment, b: usize, a: usize, theirs: Option<usize>, own: Option<&Numbers>) -> Option<Margin> {
-    let never = Margin { decision: Decision::Valid, gap: f64::INFINITY, scale: 1.0 };
+fn margin(
+    assignment: &Assignment,
+    b: usize,
+    a: usize,
+    theirs: Option<usize>,
+    own: Option<&Numbers>,
+) -> Option<Margin> {
+    let never = Margin {
+        decision: Decision::Valid,
+        gap: f64::INFINITY,
+        scale: 1.0,
+    };
     match (theirs, own) {
-        (Some(g), _) if g >= assignment.trails.len() || excluded(&assignment.trails[g], a) => Some(never),
+        (Some(g), _) if g >= assignment.trails.len() || excluded(&assignment.trails[g], a) => {
+            Some(never)
+        }
         (_, None) => assignment.distance(a, theirs),
         (_, Some(own)) => {
-            let zeros = |g: usize| own.metric(b, g).is_some_and(|m| same_zeros(m, &assignment.trails[g]));
+            let zeros = |g: usize| {
+                own.metric(b, g)
+                    .is_some_and(|m| same_zeros(m, &assignment.trails[g]))
+            };
             let at = |g: usize| own.overlap(b, g).map(|o| o[a]);
             let overlaps = |g: usize, h: usize| at(g).is_some() && at(g) == at(h);
-            assignment.distance_beside(a, theirs, &Alike { zeros: &zeros, overlaps: &overlaps })
+            assignment.distance_beside(
+                a,
+                theirs,
+                &Alike {
+                    zeros: &zeros,
+                    overlaps: &overlaps,
+                },
+            )
         }
     }
 }
 
 /// Whether the metric of a row is 0 at the same anchors: both sides start from the same bits, and a product with 0 is 0.
 fn same_zeros(metric: &[f64], trail: &Trail) -> bool {
-    metric.iter().zip(&trail.metric).all(|(own, expected)| (*own == 0.0) == (*expected == 0.0))
+    metric
+        .iter()
+        .zip(&trail.metric)
+        .all(|(own, expected)| (*own == 0.0) == (*expected == 0.0))
 }
 
 /// What an opinion says that it decided by, `[B, G, A]`.
@@ -157,14 +277,25 @@ struct Numbers {
 impl Numbers {
     /// None where it says nothing of the kind.
     fn of(opinion: &Opinion) -> Option<Self> {
-        let (metric, overlap) = (named(&opinion.tensors, "metric")?, named(&opinion.tensors, "overlap")?);
-        let [_, rows, anchors] = *metric.shape() else { return None };
-        (metric.shape() == overlap.shape()).then(|| Self { rows, anchors, metric: metric.to_f64(), overlap: overlap.to_f64() })
+        let (metric, overlap) = (
+            named(&opinion.tensors, "metric")?,
+            named(&opinion.tensors, "overlap")?,
+        );
+        let [_, rows, anchors] = *metric.shape() else {
+            return None;
+        };
+        (metric.shape() == overlap.shape()).then(|| Self {
+            rows,
+            anchors,
+            metric: metric.to_f64(),
+            overlap: overlap.to_f64(),
+        })
     }
 
     fn row<'a>(&self, of: &'a [f64], b: usize, g: usize) -> Option<&'a [f64]> {
         let begin = (b * self.rows + g) * self.anchors;
-        of.get(begin..begin + self.anchors).filter(|_| g < self.rows)
+        of.get(begin..begin + self.anchors)
+            .filter(|_| g < self.rows)
     }
 
     fn metric(&self, b: usize, g: usize) -> Option<&[f64]> {
@@ -214,16 +345,32 @@ fn gradients(
                 let off = more + RELATIVE * least.abs().max(most.abs());
                 (least - off..=most + off).contains(&found)
             };
-            g.beside.get(&i).is_some_and(|slopes| slopes.as_ref().is_none_or(within))
+            g.beside
+                .get(&i)
+                .is_some_and(|slopes| slopes.as_ref().is_none_or(within))
         };
         // A gradient is a unit of the output per unit of the input.
         let rows = rows(case, reference, &g.value);
-        let sizes = case.inputs.get(g.by).map_or_else(|| vec![1.0; rows], |t| largest(t, rows));
+        let sizes = case
+            .inputs
+            .get(g.by)
+            .map_or_else(|| vec![1.0; rows], |t| largest(t, rows));
         let unit = |row: usize| unit(g.of) / sizes[row].max(f64::MIN_POSITIVE);
-        let bound = Bound { unit: &unit, rows, allowed: spread.allowed(Of::Gradient(g.of, g.by), &g.value), excuses: &excuses };
+        let bound = Bound {
+            unit: &unit,
+            rows,
+            allowed: spread.allowed(Of::Gradient(g.of, g.by), &g.value),
+            excuses: &excuses,
+        };
         match offered.get(&(g.of.to_string(), g.by.to_string())) {
             Some(Some(found)) => tensor(&what, &g.value, found, &bound, out),
-            Some(None) => tensor(&what, &g.value, &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]), &bound, out),
+            Some(None) => tensor(
+                &what,
+                &g.value,
+                &Tensor::from_vec(g.value.shape(), vec![0.0; g.value.numel()]),
+                &bound,
+                out,
+            ),
             None => Some(missing(what)),
         }
     })
@@ -242,38 +389,78 @@ pub(super) struct Bound<'a> {
 }
 
 /// The first element that differs among those that count.
-pub(super) fn tensor(what: &str, expected: &Tensor, found: &Tensor, bound: &Bound, out: &mut Judged) -> Option<Finding> {
+pub(super) fn tensor(
+    what: &str,
+    expected: &Tensor,
+    found: &Tensor,
+    bound: &Bound,
+    out: &mut Judged,
+) -> Option<Finding> {
     if expected.shape() != found.shape() {
-        let what = format!("{what} has shape {:?}, expected {:?}", found.shape(), expected.shape());
-        return Some(Finding { what, index: 0, reference: expected.numel() as f64, candidate: found.numel() as f64 });
+        let what = format!(
+            "{what} has shape {:?}, expected {:?}",
+            found.shape(),
+            expected.shape()
+        );
+        return Some(Finding {
+            what,
+            index: 0,
+            reference: expected.numel() as f64,
+            candidate: found.numel() as f64,
+        });
     }
     let (e, f) = (floats(expected), floats(found));
     let width = (e.len() / bound.rows).max(1);
     let cancelled = |(row, largest): (usize, f64)| CANCELLED * largest.max((bound.unit)(row));
-    let shares: Vec<f64> = largest(expected, bound.rows).into_iter().enumerate().map(cancelled).collect();
-    let share = |i: usize| if expected.dtype().is_float() { [RELATIVE, shares[i / width]] } else { [0.0; 2] };
+    let shares: Vec<f64> = largest(expected, bound.rows)
+        .into_iter()
+        .enumerate()
+        .map(cancelled)
+        .collect();
+    let share = |i: usize| {
+        if expected.dtype().is_float() {
+            [RELATIVE, shares[i / width]]
+        } else {
+            [0.0; 2]
+        }
+    };
     let allowed = |i: usize| bound.allowed.get(i).copied().unwrap_or(0.0);
     let differs = |i: &usize| {
         let [relative, cancelled] = share(*i);
-        against(&Pair(e[*i], f[*i]), Limit::Bound(relative * e[*i].abs() + cancelled + allowed(*i))).over()
+        against(
+            &Pair(e[*i], f[*i]),
+            Limit::Bound(relative * e[*i].abs() + cancelled + allowed(*i)),
+        )
+        .over()
     };
     let beyond = bound.allowed.iter().filter(|a| !a.is_finite()).count();
     out.compared += e.len() - beyond;
     out.beyond += beyond;
-    let index =
-        (0..e.len()).filter(differs).find(|i| allowed(*i).is_finite() && !(bound.excuses)(*i, f[*i], share(*i)[1] + allowed(*i)))?;
-    Some(Finding { what: what.into(), index, reference: e[index], candidate: f[index] })
+    let index = (0..e.len()).filter(differs).find(|i| {
+        allowed(*i).is_finite() && !(bound.excuses)(*i, f[*i], share(*i)[1] + allowed(*i))
+    })?;
+    Some(Finding {
+        what: what.into(),
+        index,
+        reference: e[index],
+        candidate: f[index],
+    })
 }
 
 /// The numbers of a tensor, as they lie where they are f64.
 fn floats(t: &Tensor) -> Cow<'_, [f64]> {
-    t.values().map_or_else(|| Cow::Owned(t.to_f64()), Cow::Borrowed)
+    t.values()
+        .map_or_else(|| Cow::Owned(t.to_f64()), Cow::Borrowed)
 }
 
 /// The largest finite magnitude of each of so many rows.
 fn largest(t: &Tensor, rows: usize) -> Vec<f64> {
     let width = (t.numel() / rows).max(1);
-    let of = |row: &[f64]| row.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
+    let of = |row: &[f64]| {
+        row.iter()
+            .filter(|v| v.is_finite())
+            .fold(0.0, |m: f64, v| m.max(v.abs()))
+    };
     let mut all: Vec<f64> = floats(t).chunks(width).map(of).collect();
     all.resize(rows, 0.0);
     all
@@ -283,8 +470,13 @@ fn largest(t: &Tensor, rows: usize) -> Vec<f64> {
 /// is assigned. One huge row lets no other be off.
 fn rows(case: &Case, reference: &Answer, t: &Tensor) -> usize {
     let first = |t: &Tensor| t.shape().first().copied();
-    let all = || reference.assignments.is_empty() && case.inputs.values().all(|input| first(input) == first(t));
-    first(t).filter(|n| *n > 0 && !case.inputs.is_empty() && all()).unwrap_or(1)
+    let all = || {
+        reference.assignments.is_empty()
+            && case.inputs.values().all(|input| first(input) == first(t))
+    };
+    first(t)
+        .filter(|n| *n > 0 && !case.inputs.is_empty() && all())
+        .unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -301,61 +493,136 @@ mod tests {
     }
 
     /// The same with slopes beside a kink of some rows.
-    fn beside(value: &[f64], gradient: Option<&[f64]>, beside: &BTreeMap<usize, Option<[f64; 2]>>) -> Judged {
+    fn beside(
+        value: &[f64],
+        gradient: Option<&[f64]>,
+        beside: &BTreeMap<usize, Option<[f64; 2]>>,
+    ) -> Judged {
         let reference = Answer {
             tensors: [("loss", real(&[1.0, 2.0]))].into(),
-            gradients: vec![Gradient { beside: beside.clone(), ..Gradient::smooth("loss", "x", real(&[0.5, 0.0])) }],
-            kinks: (0..2).map(|i| if beside.contains_key(&i) { 0.0 } else { 1.0 }).collect(),
+            gradients: vec![Gradient {
+                beside: beside.clone(),
+                ..Gradient::smooth("loss", "x", real(&[0.5, 0.0]))
+            }],
+            kinks: (0..2)
+                .map(|i| if beside.contains_key(&i) { 0.0 } else { 1.0 })
+                .collect(),
             assignments: vec![],
         };
         let gradients = Some([(("loss".to_string(), "x".to_string()), gradient.map(real))].into());
-        judge(&Case::default(), &reference, &Opinion { tensors: [("loss".to_string(), real(value))].into(), gradients }, &Spread::default())
+        judge(
+            &Case::default(),
+            &reference,
+            &Opinion {
+                tensors: [("loss".to_string(), real(value))].into(),
+                gradients,
+            },
+            &Spread::default(),
+        )
     }
 
     #[test]
     fn equal_opinions_find_nothing_and_count_every_number() {
         let judged = pair(&[1.0, 2.0], Some(&[0.5, 0.0]));
-        assert_eq!(judged, Judged { compared: 4, ..Judged::default() });
+        assert_eq!(
+            judged,
+            Judged {
+                compared: 4,
+                ..Judged::default()
+            }
+        );
     }
 
     #[test]
     fn a_value_a_gradient_a_shape_and_a_nan_are_found_where_they_are() {
         let what = |j: Judged| j.finding.map(|f| (f.what, f.index)).unwrap();
-        assert_eq!(what(pair(&[1.0, 2.00001], Some(&[0.5, 0.0]))), ("value 'loss'".into(), 1));
-        assert_eq!(what(pair(&[1.0, f64::NAN], Some(&[0.5, 0.0]))), ("value 'loss'".into(), 1));
-        assert_eq!(what(pair(&[1.0, 2.0], Some(&[0.5, 0.1]))), ("gradient of 'loss' by 'x'".into(), 1));
-        assert_eq!(what(pair(&[1.0, 2.0], None)), ("gradient of 'loss' by 'x'".into(), 0));
-        assert!(what(pair(&[1.0], Some(&[0.5, 0.0]))).0.contains("shape [1], expected [2]"));
+        assert_eq!(
+            what(pair(&[1.0, 2.00001], Some(&[0.5, 0.0]))),
+            ("value 'loss'".into(), 1)
+        );
+        assert_eq!(
+            what(pair(&[1.0, f64::NAN], Some(&[0.5, 0.0]))),
+            ("value 'loss'".into(), 1)
+        );
+        assert_eq!(
+            what(pair(&[1.0, 2.0], Some(&[0.5, 0.1]))),
+            ("gradient of 'loss' by 'x'".into(), 1)
+        );
+        assert_eq!(
+            what(pair(&[1.0, 2.0], None)),
+            ("gradient of 'loss' by 'x'".into(), 0)
+        );
+        assert!(
+            what(pair(&[1.0], Some(&[0.5, 0.0])))
+                .0
+                .contains("shape [1], expected [2]")
+        );
     }
 
     #[test]
     fn a_huge_row_lets_no_other_be_off() {
         let found = |rows: bool, value: &[f64]| {
-            let inputs = [("x".to_string(), real(&if rows { vec![1e12, 1.0] } else { vec![1e12] }))].into_iter().collect();
-            let case = Case { inputs, ..Case::default() };
-            let reference = Answer { tensors: [("loss", real(&[1e12, 2.0]))].into(), ..Answer::default() };
-            let opinion = Opinion { tensors: [("loss".to_string(), real(value))].into(), gradients: None };
-            judge(&case, &reference, &opinion, &Spread::default()).finding.map(|f| f.index)
+            let inputs = [(
+                "x".to_string(),
+                real(&if rows { vec![1e12, 1.0] } else { vec![1e12] }),
+            )]
+            .into_iter()
+            .collect();
+            let case = Case {
+                inputs,
+                ..Case::default()
+            };
+            let reference = Answer {
+                tensors: [("loss", real(&[1e12, 2.0]))].into(),
+                ..Answer::default()
+            };
+            let opinion = Opinion {
+                tensors: [("loss".to_string(), real(value))].into(),
+                gradients: None,
+            };
+            judge(&case, &reference, &opinion, &Spread::default())
+                .finding
+                .map(|f| f.index)
         };
         assert_eq!(found(true, &[1e12, 2.0 + 1e-4]), Some(1));
         assert_eq!(found(true, &[1e12 + 1.0, 2.0 + 1e-13]), None);
-        assert_eq!(found(false, &[1e12, 2.0 + 1e-4]), None, "a sum of both may cancel");
+        assert_eq!(
+            found(false, &[1e12, 2.0 + 1e-4]),
+            None,
+            "a sum of both may cancel"
+        );
     }
 
     #[test]
     fn a_gradient_on_a_kink_may_be_any_slope_beside_it_and_no_other() {
         let slopes = BTreeMap::from([(0, Some([-1.0, 0.5]))]);
-        for (found, is_fine) in [(0.5, true), (-1.0, true), (0.0, true), (0.51, false), (-1.01, false), (f64::NAN, false)] {
+        for (found, is_fine) in [
+            (0.5, true),
+            (-1.0, true),
+            (0.0, true),
+            (0.51, false),
+            (-1.01, false),
+            (f64::NAN, false),
+        ] {
             let judged = beside(&[1.0, 2.0], Some(&[found, 0.0]), &slopes);
-            assert_eq!((judged.kinks, judged.finding.is_none()), (1, is_fine), "{found}");
+            assert_eq!(
+                (judged.kinks, judged.finding.is_none()),
+                (1, is_fine),
+                "{found}"
+            );
         }
     }
 
     #[test]
-    fn a_gradient_on_a_kink_without_finite_slopes_is_counted_apart_and_its_neighbour_is_still_compared() {
+    fn a_gradient_on_a_kink_without_finite_slopes_is_counted_apart_and_its_neighbour_is_still_compared()
+     {
         let slopes = BTreeMap::from([(0, None)]);
         let judged = beside(&[1.0, 2.0], Some(&[9.0, 0.0]), &slopes);
         assert_eq!((judged.kinks, judged.finding), (1, None));
-        assert!(beside(&[1.0, 2.0], Some(&[9.0, 0.1]), &slopes).finding.is_some());
+        assert!(
+            beside(&[1.0, 2.0], Some(&[9.0, 0.1]), &slopes)
+                .finding
+                .is_some()
+        );
     }
 }

@@ -50,15 +50,23 @@ impl<T: Send> Pool<'_, T> {
         let all = self.options.drawn();
         while !halt.load(Ordering::Relaxed) && (self.stop)().is_none() {
             let chunk = next.fetch_add(1, Ordering::Relaxed);
-            let Some(begin) = chunk.checked_mul(self.chunk).filter(|begin| *begin < all) else { return };
-            let numbers: Vec<u64> = (begin..all.min(begin + self.chunk)).map(|i| self.options.number(i)).collect();
+            let Some(begin) = chunk.checked_mul(self.chunk).filter(|begin| *begin < all) else {
+                return;
+            };
+            let numbers: Vec<u64> = (begin..all.min(begin + self.chunk))
+                .map(|i| self.options.number(i))
+                .collect();
             if send.send(Ok((chunk, worker(&numbers)))).is_err() {
                 return;
             }
         }
     }
 
-    fn collect(&self, receive: &Receiver<Result<(u64, Vec<T>)>>, take: &mut dyn FnMut(u64, T) -> Result<ControlFlow<()>>) -> Result<End> {
+    fn collect(
+        &self,
+        receive: &Receiver<Result<(u64, Vec<T>)>>,
+        take: &mut dyn FnMut(u64, T) -> Result<ControlFlow<()>>,
+    ) -> Result<End> {
         let (mut early, mut next, mut taken) = (BTreeMap::new(), 0, 0);
         while let Ok(chunk) = receive.recv() {
             let (number, came) = chunk?;

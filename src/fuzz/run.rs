@@ -54,15 +54,35 @@ type Came = (BTreeSet<&'static str>, std::result::Result<Judged, String>);
 /// A subject that cannot be opened; a find that cannot be kept.
 pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Report> {
     let mut own = (task.open)()?;
-    let mut report = Report { asked: task.options.drawn(), known: again(task, &mut *own), ..Report::default() };
-    let pool = Pool { options: task.options, chunk: chunk(task.options.drawn()), stop: task.stop, open: &|| worker(task) };
+    let mut report = Report {
+        asked: task.options.drawn(),
+        known: again(task, &mut *own),
+        ..Report::default()
+    };
+    let pool = Pool {
+        options: task.options,
+        chunk: chunk(task.options.drawn()),
+        stop: task.stop,
+        open: &|| worker(task),
+    };
     report.end = pool.run(&mut |case, (edges, came): Came| {
         if report.count(&edges, &came)
             && let Some(finding) = came.ok().and_then(|judged| judged.finding)
         {
             let tree = drawn(&cases(task.kernel), task.options.seed, case);
-            let (shrunk, finding) = shrunk(task.kernel, &mut *own, (tree, finding), &due(task.kernel, case), task.hurry);
-            let mut find = Find { case, finding, shrunk, kept: None };
+            let (shrunk, finding) = shrunk(
+                task.kernel,
+                &mut *own,
+                (tree, finding),
+                &due(task.kernel, case),
+                task.hurry,
+            );
+            let mut find = Find {
+                case,
+                finding,
+                shrunk,
+                kept: None,
+            };
             find.kept = listener.keep(&find)?;
             report.finds.push(find);
             if report.finds.len() >= task.options.finds {
@@ -77,8 +97,10 @@ pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Report> {
 
 /// The finds of earlier runs, first of all.
 fn again(task: &Task, subject: &mut dyn Subject) -> Vec<Known> {
-    let one =
-        |(path, case): &(PathBuf, Case)| Known { path: path.clone(), came: replay(task.kernel, subject, case).map_err(|e| e.message) };
+    let one = |(path, case): &(PathBuf, Case)| Known {
+        path: path.clone(),
+        came: replay(task.kernel, subject, case).map_err(|e| e.message),
+    };
     task.known.iter().map(one).collect()
 }
 
@@ -121,9 +143,17 @@ mod tests {
                 return Ok(Opinion::default());
             }
             let mut out = Opinion {
-                tensors: reference.tensors.iter().map(|(n, t)| (n.to_string(), t.clone())).collect(),
+                tensors: reference
+                    .tensors
+                    .iter()
+                    .map(|(n, t)| (n.to_string(), t.clone()))
+                    .collect(),
                 gradients: Some(
-                    reference.gradients.iter().map(|g| ((g.of.to_string(), g.by.to_string()), Some(g.value.clone()))).collect(),
+                    reference
+                        .gradients
+                        .iter()
+                        .map(|g| ((g.of.to_string(), g.by.to_string()), Some(g.value.clone())))
+                        .collect(),
                 ),
             };
             (self.0)(case, &mut out);
@@ -141,49 +171,122 @@ mod tests {
         }
     }
 
-    const OPTIONS: Options = Options { cases: 60, seed: 7, shard: Shard::ALL, jobs: 1, finds: 5 };
+    const OPTIONS: Options = Options {
+        cases: 60,
+        seed: 7,
+        shard: Shard::ALL,
+        jobs: 1,
+        finds: 5,
+    };
 
-    fn fuzz_on(name: &str, options: Options, known: Vec<Case>, change: fn(&Case, &mut Opinion)) -> Report {
+    fn fuzz_on(
+        name: &str,
+        options: Options,
+        known: Vec<Case>,
+        change: fn(&Case, &mut Opinion),
+    ) -> Report {
         let open = || Ok(Box::new(Echo(change)) as Box<dyn Subject>);
-        let known = known.into_iter().map(|case| (PathBuf::from("known.toml"), case)).collect();
-        let task = Task { kernel: find(name).unwrap(), open: &open, options, known, stop: &|| None, hurry: &|| false };
+        let known = known
+            .into_iter()
+            .map(|case| (PathBuf::from("known.toml"), case))
+            .collect();
+        let task = Task {
+            kernel: find(name).unwrap(),
+            open: &open,
+            options,
+            known,
+            stop: &|| None,
+            hurry: &|| false,
+        };
         run(&task, &mut Quiet).unwrap()
     }
 
     /// Adds a half to the similarity of boxes that touch.
     fn touching(case: &Case, o: &mut Opinion) {
-        let touches = |i: usize| case.inputs["a"].to_f64()[4 * i + 2] == case.inputs["b"].to_f64()[4 * i];
+        let touches =
+            |i: usize| case.inputs["a"].to_f64()[4 * i + 2] == case.inputs["b"].to_f64()[4 * i];
         let values = o.tensors["similarity"].to_f64();
-        let bent = values.iter().enumerate().map(|(i, v)| if touches(i) { v + 0.5 } else { *v }).collect::<Vec<f64>>();
-        o.tensors.insert("similarity".into(), Tensor::from_vec(&[bent.len()], bent));
+        let bent = values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| if touches(i) { v + 0.5 } else { *v })
+            .collect::<Vec<f64>>();
+        o.tensors
+            .insert("similarity".into(), Tensor::from_vec(&[bent.len()], bent));
     }
 
     #[test]
     fn an_echo_of_the_reference_is_never_found_at_fault_and_every_case_is_accounted_for() {
         for name in ["giou_yolov6", "focal", "task_aligned_yolov6"] {
             let report = fuzz_on(name, OPTIONS, vec![], |_, _| ());
-            assert!(!report.diverges() && report.finds.is_empty(), "{name}: {:?}", report.finds);
+            assert!(
+                !report.diverges() && report.finds.is_empty(),
+                "{name}: {:?}",
+                report.finds
+            );
             assert_eq!((report.drawn, report.asked), (60, 60), "{name}");
-            assert_eq!(report.drawn, report.compared + report.refused.values().sum::<u64>(), "{name}");
-            assert!(report.compared > 50 && report.numbers > 200, "{name}: {report:?}");
+            assert_eq!(
+                report.drawn,
+                report.compared + report.refused.values().sum::<u64>(),
+                "{name}"
+            );
+            assert!(
+                report.compared > 50 && report.numbers > 200,
+                "{name}: {report:?}"
+            );
         }
     }
 
     #[test]
     fn a_fault_on_one_edge_is_found_and_shrunk_to_that_edge_alone() {
-        let report = fuzz_on("giou_yolov6", Options { cases: 500, ..OPTIONS }, vec![], touching);
+        let report = fuzz_on(
+            "giou_yolov6",
+            Options {
+                cases: 500,
+                ..OPTIONS
+            },
+            vec![],
+            touching,
+        );
         let find = &report.finds[0];
         assert_eq!(find.finding.what, "value 'similarity'");
         assert_eq!(find.shrunk.inputs["a"].shape(), [1, 4], "{:?}", find.shrunk);
-        assert_eq!((report.finds.len(), report.end), (1, End::Cases), "cases of one kind are one find");
-        let one = fuzz_on("giou_yolov6", Options { cases: 500, finds: 1, ..OPTIONS }, vec![], touching);
+        assert_eq!(
+            (report.finds.len(), report.end),
+            (1, End::Cases),
+            "cases of one kind are one find"
+        );
+        let one = fuzz_on(
+            "giou_yolov6",
+            Options {
+                cases: 500,
+                finds: 1,
+                ..OPTIONS
+            },
+            vec![],
+            touching,
+        );
         assert_eq!(one.end, End::Finds);
         assert!(report.kinds["value 'similarity'"] > 1, "{:?}", report.kinds);
     }
 
     #[test]
     fn the_report_is_the_same_however_many_threads_there_are() {
-        let on = |jobs| format!("{:?}", fuzz_on("giou_yolov6", Options { cases: 203, jobs, ..OPTIONS }, vec![], touching));
+        let on = |jobs| {
+            format!(
+                "{:?}",
+                fuzz_on(
+                    "giou_yolov6",
+                    Options {
+                        cases: 203,
+                        jobs,
+                        ..OPTIONS
+                    },
+                    vec![],
+                    touching
+                )
+            )
+        };
         let one = on(1);
         assert!(one.contains("value 'similarity'"), "{one}");
         for jobs in [2, 5] {
@@ -194,26 +297,43 @@ mod tests {
     #[test]
     fn the_shards_together_are_the_whole_run() {
         let on = |shard: &str| {
-            let options = Options { cases: 100, shard: shard.parse().unwrap(), ..OPTIONS };
+            let options = Options {
+                cases: 100,
+                shard: shard.parse().unwrap(),
+                ..OPTIONS
+            };
             fuzz_on("task_aligned_yolov6", options, vec![], |_, _| ())
         };
         let (whole, parts) = (on("1/1"), ["1/3", "2/3", "3/3"].map(on));
         let sum = |of: &dyn Fn(&Report) -> u64| parts.iter().map(of).sum::<u64>();
-        let facts: [&dyn Fn(&Report) -> u64; 4] = [&|r| r.drawn, &|r| r.compared, &|r| r.numbers, &|r| r.flips];
+        let facts: [&dyn Fn(&Report) -> u64; 4] =
+            [&|r| r.drawn, &|r| r.compared, &|r| r.numbers, &|r| r.flips];
         for (i, fact) in facts.into_iter().enumerate() {
             assert_eq!(sum(fact), fact(&whole), "fact {i}");
         }
         for (edge, n) in &whole.edges {
-            assert_eq!(sum(&|r| r.edges.get(edge).copied().unwrap_or(0)), *n, "{edge}");
+            assert_eq!(
+                sum(&|r| r.edges.get(edge).copied().unwrap_or(0)),
+                *n,
+                "{edge}"
+            );
         }
     }
 
     #[test]
     fn a_known_find_is_tried_first_and_its_kind_is_counted_not_found_again() {
-        let options = Options { cases: 300, ..OPTIONS };
-        let case = fuzz_on("giou_yolov6", options, vec![], touching).finds[0].shrunk.clone();
+        let options = Options {
+            cases: 300,
+            ..OPTIONS
+        };
+        let case = fuzz_on("giou_yolov6", options, vec![], touching).finds[0]
+            .shrunk
+            .clone();
         let report = fuzz_on("giou_yolov6", options, vec![case.clone()], touching);
-        assert!(report.finds.is_empty() && report.kinds["value 'similarity'"] > 0, "{report:?}");
+        assert!(
+            report.finds.is_empty() && report.kinds["value 'similarity'"] > 0,
+            "{report:?}"
+        );
         assert!(report.diverges() && matches!(report.known[0].came, Ok(Some(_))));
         let mended = fuzz_on("giou_yolov6", options, vec![case], |_, _| ());
         assert!(!mended.diverges() && mended.covers() && matches!(mended.known[0].came, Ok(None)));
@@ -221,9 +341,15 @@ mod tests {
 
     #[test]
     fn a_known_find_that_cannot_be_tried_is_neither_mended_nor_passed() {
-        let options = Options { cases: 300, ..OPTIONS };
-        let mut case = fuzz_on("giou_yolov6", options, vec![], touching).finds[0].shrunk.clone();
-        case.inputs.insert("b".into(), Tensor::from_vec(&[1, 3], vec![0f32; 3]));
+        let options = Options {
+            cases: 300,
+            ..OPTIONS
+        };
+        let mut case = fuzz_on("giou_yolov6", options, vec![], touching).finds[0]
+            .shrunk
+            .clone();
+        case.inputs
+            .insert("b".into(), Tensor::from_vec(&[1, 3], vec![0f32; 3]));
         let report = fuzz_on("giou_yolov6", options, vec![case], |_, _| ());
         assert!(!report.diverges() && !report.covers(), "{report:?}");
         let why = report.known[0].came.as_ref().unwrap_err();
@@ -234,11 +360,32 @@ mod tests {
     fn a_run_that_is_stopped_reports_what_it_counted() {
         let open = || Ok(Box::new(Echo(|_: &Case, _: &mut Opinion| ())) as Box<dyn Subject>);
         let left = AtomicU64::new(3);
-        let stop = || (left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_err()).then_some(End::Interrupt);
-        let options = Options { cases: 1000, ..OPTIONS };
-        let task = Task { kernel: find("dfl").unwrap(), open: &open, options, known: vec![], stop: &stop, hurry: &|| false };
+        let stop = || {
+            (left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                .is_err())
+            .then_some(End::Interrupt)
+        };
+        let options = Options {
+            cases: 1000,
+            ..OPTIONS
+        };
+        let task = Task {
+            kernel: find("dfl").unwrap(),
+            open: &open,
+            options,
+            known: vec![],
+            stop: &stop,
+            hurry: &|| false,
+        };
         let report = run(&task, &mut Quiet).unwrap();
-        assert_eq!((report.drawn, report.asked, report.end), (3 * chunk(1000), 1000, End::Interrupt));
-        assert_eq!(report.drawn, report.compared + report.refused.values().sum::<u64>());
+        assert_eq!(
+            (report.drawn, report.asked, report.end),
+            (3 * chunk(1000), 1000, End::Interrupt)
+        );
+        assert_eq!(
+            report.drawn,
+            report.compared + report.refused.values().sum::<u64>()
+        );
     }
 }

@@ -37,7 +37,10 @@ impl Search<'_> {
         self.read += case.inputs.values().map(Tensor::numel).sum::<usize>();
         // A few runs with noise are enough on the way; the last word has as many as the first.
         let judged = asked_within(RUNS, self.kernel, self.subject, &case, self.relations);
-        let found = judged.ok().and_then(|j| j.finding).filter(|f| f.is_like(&self.best.1));
+        let found = judged
+            .ok()
+            .and_then(|j| j.finding)
+            .filter(|f| f.is_like(&self.best.1));
         let is = found.is_some();
         if let Some(finding) = found {
             self.best = (case, finding);
@@ -48,7 +51,11 @@ impl Search<'_> {
     fn down(&mut self, mut tree: Tree) {
         let mut going = tree.simplify();
         while going && !self.is_over() {
-            going = if self.try_it(tree.current()) { tree.simplify() } else { tree.complicate() };
+            going = if self.try_it(tree.current()) {
+                tree.simplify()
+            } else {
+                tree.complicate()
+            };
         }
     }
 
@@ -77,11 +84,23 @@ pub fn shrunk(
     hurry: &dyn Fn() -> bool,
 ) -> (Case, Finding) {
     let origin = (tree.current(), first);
-    let mut search = Search { kernel, subject, relations, hurry, best: origin.clone(), steps: 0, read: 0 };
+    let mut search = Search {
+        kernel,
+        subject,
+        relations,
+        hurry,
+        best: origin.clone(),
+        steps: 0,
+        read: 0,
+    };
     search.down(tree);
     search.fewer();
     let best = search.best;
-    match asked(kernel, subject, &best.0, relations).ok().and_then(|j| j.finding).filter(|f| f.is_like(&origin.1)) {
+    match asked(kernel, subject, &best.0, relations)
+        .ok()
+        .and_then(|j| j.finding)
+        .filter(|f| f.is_like(&origin.1))
+    {
         Some(finding) => (best.0, finding),
         None => origin,
     }
@@ -103,10 +122,27 @@ fn without_one_of_images(case: &Case, counts: &[i64], at: usize) -> Option<Case>
     let counts: Vec<usize> = counts.iter().map(|n| *n as usize).collect();
     let (images, rows) = (counts.len(), *case.inputs.get("gt_labels")?.shape().get(1)?);
     let spare = usize::from(rows > counts.iter().copied().max().unwrap_or(0).max(1));
-    let objects = || counts.iter().enumerate().flat_map(|(b, n)| (0..*n).map(move |g| b * rows + g));
+    let objects = || {
+        counts
+            .iter()
+            .enumerate()
+            .flat_map(|(b, n)| (0..*n).map(move |g| b * rows + g))
+    };
     match at.checked_sub(if images > 1 { images } else { 0 }) {
-        None => Some(changed(case, |n, t| if is_of_images(n) { picked(t, (0..images).filter(|b| *b != at)) } else { t.clone() })),
-        Some(0) if spare == 1 => Some(changed(case, |n, t| if is_of_rows(n) { cropped(t, 1, rows - 1) } else { t.clone() })),
+        None => Some(changed(case, |n, t| {
+            if is_of_images(n) {
+                picked(t, (0..images).filter(|b| *b != at))
+            } else {
+                t.clone()
+            }
+        })),
+        Some(0) if spare == 1 => Some(changed(case, |n, t| {
+            if is_of_rows(n) {
+                cropped(t, 1, rows - 1)
+            } else {
+                t.clone()
+            }
+        })),
         Some(behind) => {
             let gone = objects().nth(behind - spare)?;
             Some(changed(case, |n, t| match n {
@@ -154,10 +190,20 @@ mod tests {
     impl Subject for Wrong {
         fn opinion(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Opinion> {
             if (self.0)(case) {
-                return Err(crate::error::Error::failed(format!("{} objects", case.size().0)));
+                return Err(crate::error::Error::failed(format!(
+                    "{} objects",
+                    case.size().0
+                )));
             }
             let answer = kernel.evaluate(&|n| case.inputs.get(n).cloned())?;
-            Ok(Opinion { tensors: answer.tensors.iter().map(|(n, t)| (n.to_string(), t.clone())).collect(), gradients: None })
+            Ok(Opinion {
+                tensors: answer
+                    .tensors
+                    .iter()
+                    .map(|(n, t)| (n.to_string(), t.clone()))
+                    .collect(),
+                gradients: None,
+            })
         }
     }
 
@@ -167,19 +213,36 @@ mod tests {
 
     #[test]
     fn rows_that_are_not_needed_go() {
-        let case = Case { inputs: [("x".into(), Tensor::from_vec(&[3], vec![1f32, 2.0, 3.0]))].into_iter().collect(), ..Case::default() };
-        let left: Vec<Vec<f64>> = (0..).map_while(|at| without(&case, at)).map(|c| c.inputs["x"].to_f64()).collect();
+        let case = Case {
+            inputs: [("x".into(), Tensor::from_vec(&[3], vec![1f32, 2.0, 3.0]))]
+                .into_iter()
+                .collect(),
+            ..Case::default()
+        };
+        let left: Vec<Vec<f64>> = (0..)
+            .map_while(|at| without(&case, at))
+            .map(|c| c.inputs["x"].to_f64())
+            .collect();
         assert_eq!(left, [[2.0, 3.0], [1.0, 3.0], [1.0, 2.0]]);
-        assert!(without(&without(&without(&case, 0).unwrap(), 0).unwrap(), 0).is_none(), "one row stays");
+        assert!(
+            without(&without(&without(&case, 0).unwrap(), 0).unwrap(), 0).is_none(),
+            "one row stays"
+        );
     }
 
     /// The counts of objects of the first case that is wrong, as drawn and shrunk.
     fn ends(is_wrong: fn(&Case) -> bool) -> (Vec<i64>, Vec<i64>) {
         let kernel = find("task_aligned_yolov6").unwrap();
         let strategy = cases(kernel);
-        let tree = (0..2000).map(|n| drawn(&strategy, 7, n)).find(|t| is_wrong(&t.current())).unwrap();
+        let tree = (0..2000)
+            .map(|n| drawn(&strategy, 7, n))
+            .find(|t| is_wrong(&t.current()))
+            .unwrap();
         let (mut subject, first) = (Wrong(is_wrong), tree.current());
-        let finding = asked(kernel, &mut subject, &first, &[]).unwrap().finding.unwrap();
+        let finding = asked(kernel, &mut subject, &first, &[])
+            .unwrap()
+            .finding
+            .unwrap();
         let (case, finding) = shrunk(kernel, &mut subject, (tree, finding), &[], &|| false);
         assert!(is_wrong(&case) && finding.what.starts_with("refused"));
         (counts(&first), counts(&case))
@@ -188,7 +251,10 @@ mod tests {
     #[test]
     fn a_crowd_shrinks_to_the_objects_that_it_takes() {
         let (first, last) = ends(|c| counts(c).iter().any(|n| *n >= 100));
-        assert!(first.iter().any(|n| *n >= 100) && last == [100], "{first:?} to {last:?}");
+        assert!(
+            first.iter().any(|n| *n >= 100) && last == [100],
+            "{first:?} to {last:?}"
+        );
         let (_, last) = ends(|c| counts(c).iter().any(|n| *n >= 2));
         assert_eq!(last, [2]);
     }
@@ -198,7 +264,11 @@ mod tests {
         // Three objects unless one is a point: no object can go before a box has become one.
         let (_, last) = ends(|c| {
             let (n, boxes) = (counts(c)[0], c.inputs["gt_boxes"].to_f64());
-            n >= 3 || n >= 1 && boxes[..4 * n as usize].chunks(4).any(|b| b[2] - b[0] <= 0.25 && b[3] - b[1] <= 0.25)
+            n >= 3
+                || n >= 1
+                    && boxes[..4 * n as usize]
+                        .chunks(4)
+                        .any(|b| b[2] - b[0] <= 0.25 && b[3] - b[1] <= 0.25)
         });
         assert_eq!(last, [1]);
     }
@@ -212,9 +282,13 @@ mod tests {
             let smaller: Vec<Case> = (0..).map_while(|at| without(&case, at)).collect();
             let images = if before.len() > 1 { before.len() } else { 0 };
             let padded = rows as i64 > before.iter().copied().max().unwrap().max(1);
-            assert_eq!(smaller.len(), images + usize::from(padded) + before.iter().sum::<i64>() as usize);
+            assert_eq!(
+                smaller.len(),
+                images + usize::from(padded) + before.iter().sum::<i64>() as usize
+            );
             for (at, small) in smaller.iter().enumerate() {
-                let [now, then] = [small, &case].map(|c| c.inputs.values().map(Tensor::numel).sum::<usize>());
+                let [now, then] =
+                    [small, &case].map(|c| c.inputs.values().map(Tensor::numel).sum::<usize>());
                 let lost = before.iter().sum::<i64>() - counts(small).iter().sum::<i64>();
                 assert!(now < then || lost == 1, "{at}");
                 assert_eq!(small.inputs["pred_scores"].shape()[0], counts(small).len());

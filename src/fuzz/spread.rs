@@ -33,7 +33,10 @@ pub enum Of<'a> {
 impl Spread {
     /// Of a subject in f32.
     pub fn single() -> Self {
-        Self { single: true, ..Self::default() }
+        Self {
+            single: true,
+            ..Self::default()
+        }
     }
 
     pub fn is_single(&self) -> bool {
@@ -47,12 +50,27 @@ impl Spread {
             return;
         };
         for (name, noisy) in &run.tensors {
-            let Some(value) = exact.tensors.get(name) else { continue };
-            widen(self.values.entry(name.clone()).or_insert_with(|| zeros(value)), value, noisy);
+            let Some(value) = exact.tensors.get(name) else {
+                continue;
+            };
+            widen(
+                self.values
+                    .entry(name.clone())
+                    .or_insert_with(|| zeros(value)),
+                value,
+                noisy,
+            );
         }
         for (pair, noisy) in run.gradients.iter().flatten() {
-            let Some(Some(value)) = exact.gradients.as_ref().and_then(|g| g.get(pair)) else { continue };
-            let (spread, nothing) = (self.gradients.entry(pair.clone()).or_insert_with(|| Some(zeros(value))), zeros(value));
+            let Some(Some(value)) = exact.gradients.as_ref().and_then(|g| g.get(pair)) else {
+                continue;
+            };
+            let (spread, nothing) = (
+                self.gradients
+                    .entry(pair.clone())
+                    .or_insert_with(|| Some(zeros(value))),
+                zeros(value),
+            );
             if let Some(spread) = spread {
                 widen(spread, value, noisy.as_ref().unwrap_or(&nothing));
             }
@@ -70,19 +88,40 @@ impl Spread {
     pub fn allowed(&self, of: Of, expected: &Tensor) -> Vec<f64> {
         let spread = match of {
             Of::Value(name) => self.values.get(name),
-            Of::Gradient(of, by) => self.gradients.get(&(of.to_string(), by.to_string())).and_then(Option::as_ref),
+            Of::Gradient(of, by) => self
+                .gradients
+                .get(&(of.to_string(), by.to_string()))
+                .and_then(Option::as_ref),
         };
-        let Some(spread) = spread.filter(|s| s.shape() == expected.shape()) else { return vec![] };
+        let Some(spread) = spread.filter(|s| s.shape() == expected.shape()) else {
+            return vec![];
+        };
         let float = self.single && expected.dtype().is_float();
-        let held = |e: f64| if float && e.is_finite() { (f64::from(e as f32) - e).abs() + f64::from(f32::MIN_POSITIVE) } else { 0.0 };
-        spread.to_f64().iter().zip(expected.to_f64()).map(|(s, e)| R * s + held(e)).collect()
+        let held = |e: f64| {
+            if float && e.is_finite() {
+                (f64::from(e as f32) - e).abs() + f64::from(f32::MIN_POSITIVE)
+            } else {
+                0.0
+            }
+        };
+        spread
+            .to_f64()
+            .iter()
+            .zip(expected.to_f64())
+            .map(|(s, e)| R * s + held(e))
+            .collect()
     }
 
     /// Whether rounding gave anchor `a` (over all images) to `owner`, where the undisturbed run gives it to another: what the form does by itself
     /// is no rounding.
     pub fn gave(&self, a: usize, owner: Option<usize>) -> bool {
-        let undisturbed = self.exact.as_ref().and_then(owners).and_then(|run| run.get(a).copied());
-        undisturbed.is_some_and(|own| own != owner) && self.owners.iter().any(|run| run.get(a) == Some(&owner))
+        let undisturbed = self
+            .exact
+            .as_ref()
+            .and_then(owners)
+            .and_then(|run| run.get(a).copied());
+        undisturbed.is_some_and(|own| own != owner)
+            && self.owners.iter().any(|run| run.get(a) == Some(&owner))
     }
 
     /// How far rounding moves what decides between numbers of magnitude `scale`: the numbers `part` of an output.
@@ -90,11 +129,28 @@ impl Spread {
     /// The largest deviation bounds them all, and so does the largest relative one times their magnitude; what f32 holds as nothing ties.
     pub fn decides(&self, output: &str, part: std::ops::Range<usize>, scale: f64) -> f64 {
         let find = |of: &BTreeMap<String, Tensor>| named(of, output).map(Tensor::to_f64);
-        let (Some(exact), Some(spread)) = (self.exact.as_ref().and_then(|e| find(&e.tensors)), find(&self.values)) else { return 0.0 };
-        let (Some(exact), Some(spread)) = (exact.get(part.clone()), spread.get(part)) else { return 0.0 };
+        let (Some(exact), Some(spread)) = (
+            self.exact.as_ref().and_then(|e| find(&e.tensors)),
+            find(&self.values),
+        ) else {
+            return 0.0;
+        };
+        let (Some(exact), Some(spread)) = (exact.get(part.clone()), spread.get(part)) else {
+            return 0.0;
+        };
         let most = spread.iter().copied().fold(0.0, f64::max);
-        let relative = spread.iter().zip(exact).filter(|(_, e)| **e != 0.0).map(|(s, e)| s / e.abs()).fold(0.0, f64::max);
-        let zero = spread.iter().zip(exact).filter(|(_, e)| **e == 0.0).map(|(s, _)| *s).fold(0.0, f64::max);
+        let relative = spread
+            .iter()
+            .zip(exact)
+            .filter(|(_, e)| **e != 0.0)
+            .map(|(s, e)| s / e.abs())
+            .fold(0.0, f64::max);
+        let zero = spread
+            .iter()
+            .zip(exact)
+            .filter(|(_, e)| **e == 0.0)
+            .map(|(s, _)| *s)
+            .fold(0.0, f64::max);
         R * most.min((relative * scale).max(zero)) + f64::from(f32::MIN_POSITIVE)
     }
 }
@@ -106,8 +162,17 @@ pub fn named<'a>(of: &'a BTreeMap<String, Tensor>, name: &str) -> Option<&'a Ten
 
 /// Who owns each anchor, over all images; None where nothing is assigned.
 pub fn owners(opinion: &Opinion) -> Option<Vec<Option<usize>>> {
-    let (mask, index) = (named(&opinion.tensors, "fg_mask")?, named(&opinion.tensors, "gt_index")?.to_i64()?);
-    Some(mask.bytes().iter().zip(index).map(|(m, g)| (*m != 0).then_some(g as usize)).collect())
+    let (mask, index) = (
+        named(&opinion.tensors, "fg_mask")?,
+        named(&opinion.tensors, "gt_index")?.to_i64()?,
+    );
+    Some(
+        mask.bytes()
+            .iter()
+            .zip(index)
+            .map(|(m, g)| (*m != 0).then_some(g as usize))
+            .collect(),
+    )
 }
 
 fn zeros(like: &Tensor) -> Tensor {
@@ -122,8 +187,20 @@ fn widen(spread: &mut Tensor, exact: &Tensor, noisy: &Tensor) {
         _ => f64::INFINITY,
     };
     let same = exact.shape() == noisy.shape();
-    let wider = spread.to_f64().into_iter().zip(exact.to_f64()).zip(noisy.to_f64()).map(one);
-    *spread = Tensor::from_vec(exact.shape(), if same { wider.collect() } else { vec![f64::INFINITY; exact.numel()] });
+    let wider = spread
+        .to_f64()
+        .into_iter()
+        .zip(exact.to_f64())
+        .zip(noisy.to_f64())
+        .map(one);
+    *spread = Tensor::from_vec(
+        exact.shape(),
+        if same {
+            wider.collect()
+        } else {
+            vec![f64::INFINITY; exact.numel()]
+        },
+    );
 }
 
 #[cfg(test)]
@@ -134,9 +211,17 @@ mod tests {
     /// An answer that gives the one anchor to this row, and says this number.
     fn run(owner: i64, number: f64) -> Opinion {
         let mask = Tensor::from_bytes(DType::Bool, vec![1, 1], &[1]).unwrap();
-        let (index, value) = (Tensor::from_vec(&[1, 1], vec![owner]), Tensor::from_vec(&[1], vec![number]));
-        let tensors = [("fg_mask", mask), ("gt_index", index), ("loss", value)].map(|(n, t)| (n.to_string(), t)).into();
-        Opinion { tensors, gradients: None }
+        let (index, value) = (
+            Tensor::from_vec(&[1, 1], vec![owner]),
+            Tensor::from_vec(&[1], vec![number]),
+        );
+        let tensors = [("fg_mask", mask), ("gt_index", index), ("loss", value)]
+            .map(|(n, t)| (n.to_string(), t))
+            .into();
+        Opinion {
+            tensors,
+            gradients: None,
+        }
     }
 
     fn spread(of: Spread, runs: &[(i64, f64)]) -> Spread {
@@ -156,7 +241,10 @@ mod tests {
 
     #[test]
     fn what_f32_holds_of_a_number_is_allowed_only_where_f32_computes() {
-        let (expected, runs) = (Tensor::from_vec(&[1], vec![0.1]), [(0, 0.1), (0, 0.1 + 1e-12)]);
+        let (expected, runs) = (
+            Tensor::from_vec(&[1], vec![0.1]),
+            [(0, 0.1), (0, 0.1 + 1e-12)],
+        );
         let allowed = |of: Spread| spread(of, &runs).allowed(Of::Value("loss"), &expected)[0];
         assert!(allowed(Spread::single()) > 1e-9 && allowed(Spread::default()) < 1e-11);
     }

@@ -52,30 +52,57 @@ pub fn between(present: Option<&Golden>, new: &Golden) -> Result<Difference> {
     };
     let mut rows = Vec::new();
     for (name, held) in &new.tensors {
-        let status = before(name).map_or(Ok(Status::New), |old| one(old, held)).at(format!("tensor '{name}'"))?;
+        let status = before(name)
+            .map_or(Ok(Status::New), |old| one(old, held))
+            .at(format!("tensor '{name}'"))?;
         rows.push(row(name, held, status));
     }
-    let gone = present.into_iter().flat_map(|g| &g.tensors).filter(|(name, _)| !new.tensors.contains_key(*name));
+    let gone = present
+        .into_iter()
+        .flat_map(|g| &g.tensors)
+        .filter(|(name, _)| !new.tensors.contains_key(*name));
     rows.extend(gone.map(|(name, held)| row(name, held, Status::Gone)));
     let parameters = match (present.and_then(|g| g.parameters.as_ref()), &new.parameters) {
         (Some(a), Some(b)) => Some(decompose::difference(a, b, &[])?),
         _ => None,
     };
-    Ok(Difference { facts: present.map_or(vec![], |old| facts(old, new)), rows, parameters })
+    Ok(Difference {
+        facts: present.map_or(vec![], |old| facts(old, new)),
+        rows,
+        parameters,
+    })
 }
 
 /// Holds a tensor against what a golden keeps of it.
 pub fn against(held: &Held, tensor: &Tensor, settings: super::sketch::Settings) -> Result<Status> {
-    one(held, &super::record::held("", tensor.clone(), None, &super::record::Rule { full: usize::MAX, whole: vec![], settings }))
+    one(
+        held,
+        &super::record::held(
+            "",
+            tensor.clone(),
+            None,
+            &super::record::Rule {
+                full: usize::MAX,
+                whole: vec![],
+                settings,
+            },
+        ),
+    )
 }
 
 fn one(old: &Held, new: &Held) -> Result<Status> {
-    let same = (old.value.dtype(), old.value.shape(), &old.sha256) == (new.value.dtype(), new.value.shape(), &new.sha256);
+    let same = (old.value.dtype(), old.value.shape(), &old.sha256)
+        == (new.value.dtype(), new.value.shape(), &new.sha256);
     Ok(match (&old.value, &new.value) {
         _ if same => Status::Same,
         (Value::Full(a), Value::Full(b)) => Status::Differs(compare(a.view(), b.view(), None)),
-        (Value::Sketch(a), Value::Full(b)) => Status::DiffersBySketch(estimate::against(a, b.view())),
-        (Value::Full(a), Value::Sketch(b)) => Status::DiffersBySketch(estimate::between(&super::sketch::of(a.view(), b.settings), b)?),
+        (Value::Sketch(a), Value::Full(b)) => {
+            Status::DiffersBySketch(estimate::against(a, b.view()))
+        }
+        (Value::Full(a), Value::Sketch(b)) => Status::DiffersBySketch(estimate::between(
+            &super::sketch::of(a.view(), b.settings),
+            b,
+        )?),
         (Value::Sketch(a), Value::Sketch(b)) => Status::DiffersBySketch(estimate::between(a, b)?),
     })
 }
@@ -95,11 +122,18 @@ fn facts(old: &Golden, new: &Golden) -> Vec<(String, String, String)> {
         ("model", shown(&a.model), shown(&b.model)),
         ("sketch", shown(&old.settings), shown(&new.settings)),
     ];
-    let listed = |g: &Golden| g.parameters.as_ref().map_or("not listed".to_string(), |p| format!("{} listed", p.len()));
+    let listed = |g: &Golden| {
+        g.parameters
+            .as_ref()
+            .map_or("not listed".to_string(), |p| format!("{} listed", p.len()))
+    };
     if old.parameters.is_some() != new.parameters.is_some() {
         rows.push(("parameters", listed(old), listed(new)));
     }
-    rows.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| (what.to_string(), a, b)).collect()
+    rows.into_iter()
+        .filter(|(_, a, b)| a != b)
+        .map(|(what, a, b)| (what.to_string(), a, b))
+        .collect()
 }
 
 impl Difference {

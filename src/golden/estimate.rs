@@ -61,8 +61,11 @@ pub fn against(reference: &Sketch, candidate: View<'_>) -> Seen {
 /// They were made with different settings.
 pub fn between(reference: &Sketch, candidate: &Sketch) -> Result<Seen> {
     if reference.settings != candidate.settings {
-        return Err(Error::usage(format!("sketches of {:?} and of {:?} cannot be compared", reference.settings, candidate.settings))
-            .next("sketch both with the same seed, buckets and samples"));
+        return Err(Error::usage(format!(
+            "sketches of {:?} and of {:?} cannot be compared",
+            reference.settings, candidate.settings
+        ))
+        .next("sketch both with the same seed, buckets and samples"));
     }
     Ok(seen(reference, candidate))
 }
@@ -74,7 +77,10 @@ fn seen(a: &Sketch, b: &Sketch) -> Seen {
         return Seen::Attributes(Attributes { dtype, shape });
     }
     if a.not_finite != b.not_finite {
-        return Seen::NotFinite { reference: a.not_finite, candidate: b.not_finite };
+        return Seen::NotFinite {
+            reference: a.not_finite,
+            candidate: b.not_finite,
+        };
     }
     let sampled = compare(a.sample.view(), b.sample.view(), None);
     match sampled.metrics() {
@@ -86,20 +92,39 @@ fn seen(a: &Sketch, b: &Sketch) -> Seen {
 
 fn values(a: &Sketch, b: &Sketch, sample: Metrics) -> Estimate {
     let distance = distance(&a.projection, &b.projection);
-    let (quantile, channel) = (moved(&a.quantiles, &b.quantiles), moved(&a.channels, &b.channels));
-    let worst = sample.specials.first_conflict.as_ref().unwrap_or(&sample.max_abs);
+    let (quantile, channel) = (
+        moved(&a.quantiles, &b.quantiles),
+        moved(&a.channels, &b.channels),
+    );
+    let worst = sample
+        .specials
+        .first_conflict
+        .as_ref()
+        .unwrap_or(&sample.max_abs);
     let buckets = a.settings.buckets as f64;
     let per_bucket = a.shape.iter().product::<usize>() as f64 / buckets;
     Estimate {
-        differs: bits(&a.projection) != bits(&b.projection) || quantile.is_some() || channel.is_some() || !sample.identical(),
+        differs: bits(&a.projection) != bits(&b.projection)
+            || quantile.is_some()
+            || channel.is_some()
+            || !sample.identical(),
         distance,
         error: (2.0 / buckets).sqrt(),
-        relative: if distance == 0.0 { 0.0 } else { distance / a.norm },
+        relative: if distance == 0.0 {
+            0.0
+        } else {
+            distance / a.norm
+        },
         // Each of m sums of n/m terms is off by about √(n/m)·u of its size; together √(n/m)·u·‖x‖, and 4 of it for safety.
         resolution: 4.0 * per_bucket.sqrt() * (f64::EPSILON / 2.0) * (a.norm + b.norm),
-        sample_at: (!sample.identical()).then(|| a.sample_at.get(worst.index).copied()).flatten(),
+        sample_at: (!sample.identical())
+            .then(|| a.sample_at.get(worst.index).copied())
+            .flatten(),
         sample,
-        quantile: quantile.map(|m| Moved { index: PERCENT[m.index as usize], ..m }),
+        quantile: quantile.map(|m| Moved {
+            index: PERCENT[m.index as usize],
+            ..m
+        }),
         channel,
     }
 }
@@ -115,14 +140,31 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
         return f64::NAN;
     }
     let scale = differences().fold(0.0, |most: f64, d| most.max(d.abs()));
-    if scale == 0.0 { 0.0 } else { scale * differences().map(|d| (d / scale) * (d / scale)).sum::<f64>().sqrt() }
+    if scale == 0.0 {
+        0.0
+    } else {
+        scale
+            * differences()
+                .map(|d| (d / scale) * (d / scale))
+                .sum::<f64>()
+                .sqrt()
+    }
 }
 
 /// The statistic that moved most, by bits first: −0 and +0 are two values.
 fn moved(a: &[f64], b: &[f64]) -> Option<Moved> {
-    let all = a.iter().zip(b).enumerate().filter(|(_, (x, y))| x.to_bits() != y.to_bits());
+    let all = a
+        .iter()
+        .zip(b)
+        .enumerate()
+        .filter(|(_, (x, y))| x.to_bits() != y.to_bits());
     let size = |m: &Moved| (m.candidate - m.reference).abs();
-    all.map(|(i, (x, y))| Moved { index: i as u64, reference: *x, candidate: *y }).max_by(|m, n| size(m).total_cmp(&size(n)))
+    all.map(|(i, (x, y))| Moved {
+        index: i as u64,
+        reference: *x,
+        candidate: *y,
+    })
+    .max_by(|m, n| size(m).total_cmp(&size(n)))
 }
 
 #[cfg(test)]
@@ -148,7 +190,10 @@ mod tests {
     }
 
     fn held(values: &[f32], against_values: &[f32]) -> Seen {
-        against(&sketch::of(Tensor::of(&SHAPE, values).view(), Settings::default()), Tensor::of(&SHAPE, against_values).view())
+        against(
+            &sketch::of(Tensor::of(&SHAPE, values).view(), Settings::default()),
+            Tensor::of(&SHAPE, against_values).view(),
+        )
     }
 
     fn estimate(candidate: &[f32]) -> Estimate {
@@ -159,7 +204,11 @@ mod tests {
     }
 
     fn true_distance(a: &[f32], b: &[f32]) -> f64 {
-        a.iter().zip(b).map(|(x, y)| (*y as f64 - *x as f64).powi(2)).sum::<f64>().sqrt()
+        a.iter()
+            .zip(b)
+            .map(|(x, y)| (*y as f64 - *x as f64).powi(2))
+            .sum::<f64>()
+            .sqrt()
     }
 
     /// The change is seen, and its size is told within six standard errors.
@@ -167,7 +216,12 @@ mod tests {
         let (e, truth) = (estimate(candidate), true_distance(&base(), candidate));
         assert!(e.differs, "{name}");
         let off = (e.distance / truth).powi(2) - 1.0;
-        assert!(off.abs() < 6.0 * e.error, "{name}: estimated {}, true {truth}: {off} with standard error {}", e.distance, e.error);
+        assert!(
+            off.abs() < 6.0 * e.error,
+            "{name}: estimated {}, true {truth}: {off} with standard error {}",
+            e.distance,
+            e.error
+        );
         e
     }
 
@@ -175,20 +229,50 @@ mod tests {
     fn the_clean_control_is_told_apart_from_nothing() {
         let e = estimate(&base());
         assert!(!e.differs && e.sample.identical());
-        assert_eq!((e.distance, e.relative, e.quantile, e.channel, e.sample_at), (0.0, 0.0, None, None, None));
+        assert_eq!(
+            (e.distance, e.relative, e.quantile, e.channel, e.sample_at),
+            (0.0, 0.0, None, None, None)
+        );
     }
 
     #[test]
     fn one_nan_or_infinity_is_found_before_any_distance() {
         for (wrong, want) in [
-            (f32::NAN, NotFinite { nan: 1, ..Default::default() }),
-            (f32::INFINITY, NotFinite { positive: 1, ..Default::default() }),
-            (f32::NEG_INFINITY, NotFinite { negative: 1, ..Default::default() }),
+            (
+                f32::NAN,
+                NotFinite {
+                    nan: 1,
+                    ..Default::default()
+                },
+            ),
+            (
+                f32::INFINITY,
+                NotFinite {
+                    positive: 1,
+                    ..Default::default()
+                },
+            ),
+            (
+                f32::NEG_INFINITY,
+                NotFinite {
+                    negative: 1,
+                    ..Default::default()
+                },
+            ),
         ] {
             let mut values = base();
             values[12_345] = wrong;
-            assert_eq!(held(&base(), &values), Seen::NotFinite { reference: NotFinite::default(), candidate: want });
-            assert!(matches!(held(&values, &values), Seen::Values(e) if !e.differs), "equal on both sides is no difference");
+            assert_eq!(
+                held(&base(), &values),
+                Seen::NotFinite {
+                    reference: NotFinite::default(),
+                    candidate: want
+                }
+            );
+            assert!(
+                matches!(held(&values, &values), Seen::Values(e) if !e.differs),
+                "equal on both sides is no difference"
+            );
         }
     }
 
@@ -197,7 +281,14 @@ mod tests {
         let scaled: Vec<f32> = base().iter().map(|x| x * 1.01).collect();
         let e = check("scaled", &scaled);
         assert!((0.007..0.013).contains(&e.relative), "{}", e.relative);
-        assert_eq!(e.quantile.map(|q| q.index), Some(if e.quantile.unwrap().reference < 0.0 { 0 } else { 100 }));
+        assert_eq!(
+            e.quantile.map(|q| q.index),
+            Some(if e.quantile.unwrap().reference < 0.0 {
+                0
+            } else {
+                100
+            })
+        );
         assert_eq!(e.sample.mismatches, 64);
     }
 
@@ -206,7 +297,12 @@ mod tests {
         let mut values = base();
         values[30_001] = f32::from_bits(values[30_001].to_bits() + 1);
         let e = check("one ulp", &values);
-        assert!(e.distance > e.resolution, "{} is above the resolution {}", e.distance, e.resolution);
+        assert!(
+            e.distance > e.resolution,
+            "{} is above the resolution {}",
+            e.distance,
+            e.resolution
+        );
         assert_eq!(e.channel.map(|c| c.index), Some((30_001 / 1024) % 16));
     }
 
@@ -230,30 +326,61 @@ mod tests {
         }
         let e = check("swapped", &swapped);
         assert_eq!(e.quantile, None);
-        assert!(matches!(e.channel, Some(m) if m.index == 2 || m.index == 5), "{:?}", e.channel);
+        assert!(
+            matches!(e.channel, Some(m) if m.index == 2 || m.index == 5),
+            "{:?}",
+            e.channel
+        );
     }
 
     #[test]
     fn another_dtype_or_shape_is_the_whole_answer() {
         let s = sketch::of(Tensor::of(&[2, 3], &[1f32; 6]).view(), Settings::default());
         let shape = against(&s, Tensor::of(&[3, 2], &[1f32; 6]).view());
-        assert!(matches!(shape, Seen::Attributes(Attributes { dtype: None, shape: Some(_) })));
+        assert!(matches!(
+            shape,
+            Seen::Attributes(Attributes {
+                dtype: None,
+                shape: Some(_)
+            })
+        ));
         let dtype = against(&s, Tensor::of(&[2, 3], &[1f64; 6]).view());
-        assert!(matches!(dtype, Seen::Attributes(Attributes { dtype: Some(_), shape: None })));
+        assert!(matches!(
+            dtype,
+            Seen::Attributes(Attributes {
+                dtype: Some(_),
+                shape: None
+            })
+        ));
     }
 
     #[test]
     fn sketches_of_other_settings_are_not_held_against_each_other() {
-        let make = |seed| sketch::of(Tensor::of(&[2], &[1f32, 2.0]).view(), Settings { seed, ..Default::default() });
+        let make = |seed| {
+            sketch::of(
+                Tensor::of(&[2], &[1f32, 2.0]).view(),
+                Settings {
+                    seed,
+                    ..Default::default()
+                },
+            )
+        };
         assert!(between(&make(0), &make(0)).is_ok());
-        assert!(between(&make(0), &make(1)).unwrap_err().message.contains("seed: 1"));
+        assert!(
+            between(&make(0), &make(1))
+                .unwrap_err()
+                .message
+                .contains("seed: 1")
+        );
     }
 
     #[test]
     fn values_beyond_the_range_of_f64_are_never_called_equal() {
         let make = |x: f64| Tensor::of(&[1000], &[x; 1000]);
         let s = sketch::of(make(f64::MAX).view(), Settings::default());
-        let Seen::Values(e) = against(&s, make(f64::MAX / 2.0).view()) else { panic!() };
+        let Seen::Values(e) = against(&s, make(f64::MAX / 2.0).view()) else {
+            panic!()
+        };
         assert!(e.differs && e.distance.is_nan());
     }
 
@@ -262,7 +389,13 @@ mod tests {
         let shapes: [(&str, Draw); 3] = [
             ("dense", |rng, _| StandardNormal.sample(rng)),
             ("one sign", |rng, _| rng.random::<f64>() + 0.5),
-            ("sparse and strided", |rng, i| if i % 64 == 0 { rng.random::<f64>() + 0.1 } else { 0.0 }),
+            ("sparse and strided", |rng, i| {
+                if i % 64 == 0 {
+                    rng.random::<f64>() + 0.1
+                } else {
+                    0.0
+                }
+            }),
         ];
         for (name, draw) in shapes {
             for buckets in [64, 256] {
@@ -271,7 +404,14 @@ mod tests {
                         let mut rng = ChaCha8Rng::seed_from_u64(seed);
                         let d: Vec<f64> = (0..3000).map(|i| draw(&mut rng, i)).collect();
                         let truth: f64 = d.iter().map(|x| x * x).sum();
-                        let s = sketch::of(Tensor::of(&[3000], &d).view(), Settings { seed, buckets, samples: 0 });
+                        let s = sketch::of(
+                            Tensor::of(&[3000], &d).view(),
+                            Settings {
+                                seed,
+                                buckets,
+                                samples: 0,
+                            },
+                        );
                         s.projection.iter().map(|x| x * x).sum::<f64>() / truth - 1.0
                     })
                     .collect();
@@ -279,9 +419,18 @@ mod tests {
                 let rms = (errors.iter().map(|e| e * e).sum::<f64>() / 300.0).sqrt();
                 let mean = errors.iter().sum::<f64>() / 300.0;
                 // A little over for the 300 draws: their rms is itself known to about 4 %.
-                assert!(rms < 1.15 * stated && rms > 0.7 * stated, "{name}, {buckets}: rms {rms}, stated {stated}");
-                assert!(mean.abs() < 4.0 * stated / 300f64.sqrt(), "{name}, {buckets}: unbiased, but mean {mean}");
-                assert!(errors.iter().all(|e| e.abs() < 6.0 * stated), "{name}, {buckets}");
+                assert!(
+                    rms < 1.15 * stated && rms > 0.7 * stated,
+                    "{name}, {buckets}: rms {rms}, stated {stated}"
+                );
+                assert!(
+                    mean.abs() < 4.0 * stated / 300f64.sqrt(),
+                    "{name}, {buckets}: unbiased, but mean {mean}"
+                );
+                assert!(
+                    errors.iter().all(|e| e.abs() < 6.0 * stated),
+                    "{name}, {buckets}"
+                );
             }
         }
     }

@@ -24,7 +24,9 @@ impl Found {
 
 /// The folder `golden` of `from`, or of the nearest folder above that has one.
 pub fn home(from: &Path) -> Option<PathBuf> {
-    from.ancestors().map(|folder| folder.join("golden")).find(|golden| golden.is_dir())
+    from.ancestors()
+        .map(|folder| folder.join("golden"))
+        .find(|golden| golden.is_dir())
 }
 
 /// Goldens in `folder` and below, by name; links are not followed.
@@ -37,14 +39,22 @@ pub fn below(folder: &Path) -> Vec<Found> {
 
 fn look(folder: &Path, depth: usize, found: &mut Vec<Found>) {
     if folder.join(MANIFEST).is_file() {
-        found.push(Found { folder: folder.to_path_buf(), manifest: read(folder) });
+        found.push(Found {
+            folder: folder.to_path_buf(),
+            manifest: read(folder),
+        });
     }
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().filter(|_| depth > 0);
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|_| depth > 0);
     let folders = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
     folders.for_each(|e| look(&e.path(), depth - 1, found));
 }
 
 fn read(folder: &Path) -> Result<Manifest> {
-    let text = std::fs::read_to_string(folder.join(MANIFEST)).map_err(|e| Error::usage(e.to_string()));
+    let text =
+        std::fs::read_to_string(folder.join(MANIFEST)).map_err(|e| Error::usage(e.to_string()));
     text.and_then(|t| manifest::read(&t)).at(MANIFEST)
 }

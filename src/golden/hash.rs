@@ -25,7 +25,14 @@ mod tests {
     #[test]
     fn the_generator_is_the_published_one() {
         // The first three values of SplitMix64 from state 1234567.
-        assert_eq!([0, 1, 2].map(|i| bits(1234567, i)), [6457827717110365317, 3203168211198807973, 9817491932198370423]);
+        assert_eq!(
+            [0, 1, 2].map(|i| bits(1234567, i)),
+            [
+                6457827717110365317,
+                3203168211198807973,
+                9817491932198370423
+            ]
+        );
     }
 
     #[test]
@@ -34,7 +41,10 @@ mod tests {
             let draws: Vec<u64> = (0..4096).map(|i| bits(key(seed, 0), i)).collect();
             for bit in 0..64 {
                 let ones = draws.iter().filter(|d| **d >> bit & 1 == 1).count();
-                assert!((1840..2256).contains(&ones), "seed {seed}, bit {bit}: {ones} of 4096");
+                assert!(
+                    (1840..2256).contains(&ones),
+                    "seed {seed}, bit {bit}: {ones} of 4096"
+                );
             }
             assert!((0..4096).all(|i| bits(key(seed + 1, 0), i) != draws[i as usize]));
         }

@@ -83,8 +83,10 @@ pub fn read(text: &str) -> Result<Manifest> {
     let version: Version = serde_json::from_str(text).map_err(|e| explain(&e))?;
     match version.format {
         1 => serde_json::from_str(text).map_err(|e| explain(&e)),
-        other => Err(Error::usage(format!("golden format {other} is not known; this parity reads format 1"))
-            .next("a newer parity wrote it: use that one, or bless again")),
+        other => Err(Error::usage(format!(
+            "golden format {other} is not known; this parity reads format 1"
+        ))
+        .next("a newer parity wrote it: use that one, or bless again")),
     }
 }
 
@@ -124,7 +126,11 @@ impl Manifest {
             model: f.model,
             sketch: golden.settings,
             files,
-            tensors: golden.tensors.iter().map(|(name, held)| (name.clone(), line(held))).collect(),
+            tensors: golden
+                .tensors
+                .iter()
+                .map(|(name, held)| (name.clone(), line(held)))
+                .collect(),
             parameters: golden.parameters.clone(),
         }
     }
@@ -144,7 +150,9 @@ impl Manifest {
 
     /// As it is written: equal goldens give equal bytes.
     pub fn text(&self) -> Result<String> {
-        serde_json::to_string_pretty(self).map(|s| s + "\n").map_err(|e| Error::failed(format!("manifest: {e}")))
+        serde_json::to_string_pretty(self)
+            .map(|s| s + "\n")
+            .map_err(|e| Error::failed(format!("manifest: {e}")))
     }
 }
 
@@ -165,9 +173,13 @@ mod tests {
 
     #[test]
     fn what_it_does_not_know_is_refused_by_name() {
-        let unknown = read(&LEAST.replace("\"seed\":null", "\"seed\":null,\"comand\":\"\"")).unwrap_err();
-        assert!(unknown.message.contains("`comand`") && unknown.next.unwrap().contains("'command'"));
-        let newer = read(&LEAST.replace("\"format\":1", "\"format\":7,\"anything\":[]")).unwrap_err();
+        let unknown =
+            read(&LEAST.replace("\"seed\":null", "\"seed\":null,\"comand\":\"\"")).unwrap_err();
+        assert!(
+            unknown.message.contains("`comand`") && unknown.next.unwrap().contains("'command'")
+        );
+        let newer =
+            read(&LEAST.replace("\"format\":1", "\"format\":7,\"anything\":[]")).unwrap_err();
         assert!(newer.message.contains("format 7") && newer.message.contains("format 1"));
         for text in ["", "{", "[]", "{\"format\":\"one\"}", "{\"format\":1}"] {
             assert!(read(text).is_err(), "{text}");

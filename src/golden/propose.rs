@@ -30,16 +30,27 @@ pub struct Pending {
 /// Where the proposal for the golden in `folder` lies.
 pub fn beside(folder: &Path) -> Result<PathBuf> {
     match folder.file_name().and_then(|n| n.to_str()) {
-        Some(name) if !name.ends_with(".proposed") => Ok(folder.with_file_name(format!("{name}.proposed"))),
-        _ => Err(Error::usage(format!("golden {}: not a golden's folder", folder.display())).next("name it golden/NAME")),
+        Some(name) if !name.ends_with(".proposed") => {
+            Ok(folder.with_file_name(format!("{name}.proposed")))
+        }
+        _ => Err(Error::usage(format!(
+            "golden {}: not a golden's folder",
+            folder.display()
+        ))
+        .next("name it golden/NAME")),
     }
 }
 
 /// Writes `golden` as the proposal for `folder`, in place of one that waits there.
 pub fn propose(folder: &Path, golden: &Golden) -> Result<()> {
     let packed = Packed::of(golden)?;
-    let proposal = Proposal { format: 1, against: store::manifest_digest(folder)?, manifest: packed.manifest.clone() };
-    let text = serde_json::to_string_pretty(&proposal).map_err(|e| Error::failed(format!("proposal: {e}")))?;
+    let proposal = Proposal {
+        format: 1,
+        against: store::manifest_digest(folder)?,
+        manifest: packed.manifest.clone(),
+    };
+    let text = serde_json::to_string_pretty(&proposal)
+        .map_err(|e| Error::failed(format!("proposal: {e}")))?;
     packed.write(&beside(folder)?, PROPOSAL, &(text + "\n"))
 }
 
@@ -49,26 +60,47 @@ pub fn pending(folder: &Path) -> Result<Option<Pending>> {
     let text = match std::fs::read_to_string(proposed.join(PROPOSAL)) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::failed(format!("proposal {}: {e}", proposed.display()))),
+        Err(e) => {
+            return Err(Error::failed(format!(
+                "proposal {}: {e}",
+                proposed.display()
+            )));
+        }
     };
     let read = || {
-        let proposal: Proposal = serde_json::from_str(&text).map_err(|e| explain(&e)).at(PROPOSAL)?;
+        let proposal: Proposal = serde_json::from_str(&text)
+            .map_err(|e| explain(&e))
+            .at(PROPOSAL)?;
         if (proposal.format, proposal.manifest.format) != (1, 1) {
-            return Err(Error::usage(format!("{PROPOSAL}: format {} is not known; this parity reads format 1", proposal.format)));
+            return Err(Error::usage(format!(
+                "{PROPOSAL}: format {} is not known; this parity reads format 1",
+                proposal.format
+            )));
         }
-        Ok(Pending { golden: store::load(&proposed, &proposal.manifest)?, against: proposal.against })
+        Ok(Pending {
+            golden: store::load(&proposed, &proposal.manifest)?,
+            against: proposal.against,
+        })
     };
-    read().at(format!("proposal {}", proposed.display())).map(Some)
+    read()
+        .at(format!("proposal {}", proposed.display()))
+        .map(Some)
 }
 
 /// Makes the proposal the golden. Killed at any moment it leaves the old golden or the new one, and accepting again completes it.
 pub fn accept(folder: &Path) -> Result<Golden> {
     let pending = pending(folder)?.ok_or_else(|| none(folder))?;
-    let (present, new) = (store::manifest_digest(folder)?, Packed::of(&pending.golden)?.manifest.text()?);
+    let (present, new) = (
+        store::manifest_digest(folder)?,
+        Packed::of(&pending.golden)?.manifest.text()?,
+    );
     let completed = present.as_deref() == Some(&digest::of_bytes(new.as_bytes()));
     if present != pending.against && !completed {
-        return Err(Error::usage(format!("golden {}: {MANIFEST} has changed since the proposal was shown", folder.display()))
-            .next("propose it again, and look at the difference again"));
+        return Err(Error::usage(format!(
+            "golden {}: {MANIFEST} has changed since the proposal was shown",
+            folder.display()
+        ))
+        .next("propose it again, and look at the difference again"));
     }
     store::put(folder, &pending.golden)?;
     remove(folder)?;
@@ -84,13 +116,16 @@ pub fn reject(folder: &Path) -> Result<()> {
 }
 
 fn none(folder: &Path) -> Error {
-    Error::usage(format!("golden {}: no proposal waits", folder.display()))
-        .next(format!("parity bless TRACE --golden {} --scenario NAME proposes one", folder.display()))
+    Error::usage(format!("golden {}: no proposal waits", folder.display())).next(format!(
+        "parity bless TRACE --golden {} --scenario NAME proposes one",
+        folder.display()
+    ))
 }
 
 fn remove(folder: &Path) -> Result<()> {
     let proposed = beside(folder)?;
-    std::fs::remove_file(proposed.join(PROPOSAL)).map_err(|e| Error::failed(format!("proposal {}: {e}", proposed.display())))?;
+    std::fs::remove_file(proposed.join(PROPOSAL))
+        .map_err(|e| Error::failed(format!("proposal {}: {e}", proposed.display())))?;
     store::sweep(&proposed, &[]);
     // What a person put there stays.
     let _ = std::fs::remove_dir(&proposed);

@@ -33,7 +33,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 0, buckets: 256, samples: 64 }
+        Self {
+            seed: 0,
+            buckets: 256,
+            samples: 64,
+        }
     }
 }
 
@@ -41,7 +45,12 @@ impl Settings {
     /// What no sketch can be made with, in words.
     pub fn fault(&self) -> Option<String> {
         let fits = self.buckets.is_power_of_two() && (2..=MOST_BUCKETS).contains(&self.buckets);
-        (!fits).then(|| format!("a sketch of {} buckets: a power of two from 2 to {MOST_BUCKETS} is needed", self.buckets))
+        (!fits).then(|| {
+            format!(
+                "a sketch of {} buckets: a power of two from 2 to {MOST_BUCKETS} is needed",
+                self.buckets
+            )
+        })
     }
 }
 
@@ -80,10 +89,17 @@ pub struct Sketch {
 /// Where the settings have a [`Settings::fault`] (a programming error: what is read from a file is checked there).
 pub fn of(tensor: View<'_>, settings: Settings) -> Sketch {
     assert!(settings.fault().is_none(), "{settings:?}");
-    let mut values = if tensor.bytes.is_empty() { vec![] } else { tensor.to_f64() };
+    let mut values = if tensor.bytes.is_empty() {
+        vec![]
+    } else {
+        tensor.to_f64()
+    };
     let (not_finite, sample_at) = (classes(&values), places(values.len() as u64, settings));
     let finite: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
-    values.iter_mut().filter(|x| !x.is_finite()).for_each(|x| *x = 0.0);
+    values
+        .iter_mut()
+        .filter(|x| !x.is_finite())
+        .for_each(|x| *x = 0.0);
     Sketch {
         settings,
         dtype: tensor.dtype,
@@ -100,7 +116,11 @@ pub fn of(tensor: View<'_>, settings: Settings) -> Sketch {
 
 fn classes(values: &[f64]) -> NotFinite {
     let count = |is: fn(&f64) -> bool| values.iter().filter(|x| is(x)).count() as u64;
-    NotFinite { nan: count(|x| x.is_nan()), positive: count(|x| *x == f64::INFINITY), negative: count(|x| *x == f64::NEG_INFINITY) }
+    NotFinite {
+        nan: count(|x| x.is_nan()),
+        positive: count(|x| *x == f64::INFINITY),
+        negative: count(|x| *x == f64::NEG_INFINITY),
+    }
 }
 
 /// One place out of each of `samples` equal strides, or every place of a tensor that has no more.
@@ -108,13 +128,19 @@ fn places(numel: u64, settings: Settings) -> Vec<u64> {
     let samples = (settings.samples as u64).min(numel);
     let key = hash::key(settings.seed, 1);
     let edge = |j: u64| (numel as u128 * j as u128 / samples as u128) as u64;
-    (0..samples).map(|j| edge(j) + hash::bits(key, j) % (edge(j + 1) - edge(j))).collect()
+    (0..samples)
+        .map(|j| edge(j) + hash::bits(key, j) % (edge(j + 1) - edge(j)))
+        .collect()
 }
 
 /// The elements at `places`, bit for bit.
 fn pick(tensor: View<'_>, places: &[u64]) -> Tensor {
     let size = tensor.dtype.size();
-    let bytes: Vec<u8> = places.iter().flat_map(|at| &tensor.bytes[*at as usize * size..][..size]).copied().collect();
+    let bytes: Vec<u8> = places
+        .iter()
+        .flat_map(|at| &tensor.bytes[*at as usize * size..][..size])
+        .copied()
+        .collect();
     Tensor::from_bytes(tensor.dtype, vec![places.len()], &bytes).expect("as many bytes as places")
 }
 
@@ -134,7 +160,13 @@ fn project(values: &[f64], settings: Settings) -> Vec<f64> {
 }
 
 fn channel_sums(values: &[f64], shape: &[usize]) -> Vec<f64> {
-    let Some(channels) = shape.get(1).copied().filter(|c| (2..=CHANNELS).contains(c) && !values.is_empty()) else { return vec![] };
+    let Some(channels) = shape
+        .get(1)
+        .copied()
+        .filter(|c| (2..=CHANNELS).contains(c) && !values.is_empty())
+    else {
+        return vec![];
+    };
     let inner: usize = shape[2..].iter().product();
     let mut sums = vec![0.0; channels];
     for (slice, part) in values.chunks_exact(inner).enumerate() {
@@ -150,7 +182,9 @@ fn sum(values: impl Iterator<Item = f64>) -> f64 {
 
 /// The elements of `values`, all finite, at the ranks of [`PERCENT`].
 fn quantiles(mut values: Vec<f64>) -> Vec<f64> {
-    let Some(last) = values.len().checked_sub(1) else { return vec![] };
+    let Some(last) = values.len().checked_sub(1) else {
+        return vec![];
+    };
     let ranks = PERCENT.map(|percent| (last as u128 * percent as u128 / 100) as usize);
     settle(&mut values, 0, &ranks);
     ranks.map(|rank| values[rank]).to_vec()
@@ -158,10 +192,16 @@ fn quantiles(mut values: Vec<f64>) -> Vec<f64> {
 
 /// Puts into place what a sort would put at `ranks`; `values` starts at rank `start`.
 fn settle(values: &mut [f64], start: usize, ranks: &[usize]) {
-    let Some(rank) = ranks.get(ranks.len() / 2).copied() else { return };
+    let Some(rank) = ranks.get(ranks.len() / 2).copied() else {
+        return;
+    };
     let (below, _, above) = values.select_nth_unstable_by(rank - start, f64::total_cmp);
     settle(below, start, &ranks[..ranks.partition_point(|r| *r < rank)]);
-    settle(above, rank + 1, &ranks[ranks.partition_point(|r| *r <= rank)..]);
+    settle(
+        above,
+        rank + 1,
+        &ranks[ranks.partition_point(|r| *r <= rank)..],
+    );
 }
 
 #[cfg(test)]
@@ -175,12 +215,29 @@ mod tests {
 
     #[test]
     fn a_worked_example_is_as_computed_by_hand() {
-        let t = Tensor::of(&[1, 2, 3], &[3f32, f32::NAN, -4.0, f32::INFINITY, 0.0, f32::NEG_INFINITY]);
+        let t = Tensor::of(
+            &[1, 2, 3],
+            &[3f32, f32::NAN, -4.0, f32::INFINITY, 0.0, f32::NEG_INFINITY],
+        );
         let s = of(t.view(), Settings::default());
-        assert_eq!(s.not_finite, NotFinite { nan: 1, positive: 1, negative: 1 });
+        assert_eq!(
+            s.not_finite,
+            NotFinite {
+                nan: 1,
+                positive: 1,
+                negative: 1
+            }
+        );
         assert_eq!((s.norm, s.channels.as_slice()), (5.0, &[-1.0, 0.0][..]));
-        assert_eq!(s.quantiles, [-4.0, -4.0, -4.0, -4.0, 0.0, 0.0, 0.0, 0.0, 3.0]);
-        assert_eq!(s.sample_at, [0, 1, 2, 3, 4, 5], "a tensor with fewer elements than samples is sampled whole");
+        assert_eq!(
+            s.quantiles,
+            [-4.0, -4.0, -4.0, -4.0, 0.0, 0.0, 0.0, 0.0, 3.0]
+        );
+        assert_eq!(
+            s.sample_at,
+            [0, 1, 2, 3, 4, 5],
+            "a tensor with fewer elements than samples is sampled whole"
+        );
         assert_eq!(s.sample.bytes(), t.bytes());
     }
 
@@ -191,19 +248,37 @@ mod tests {
                 let bytes = vec![0u8; shape.iter().product::<usize>() * dtype.size()];
                 let t = Tensor::from_bytes(dtype, shape.clone(), &bytes).unwrap();
                 let s = of(t.view(), Settings::default());
-                assert_eq!((s.dtype, s.sample.numel(), s.norm), (dtype, t.numel(), 0.0), "{dtype} {shape:?}");
+                assert_eq!(
+                    (s.dtype, s.sample.numel(), s.norm),
+                    (dtype, t.numel(), 0.0),
+                    "{dtype} {shape:?}"
+                );
             }
         }
     }
 
     #[test]
     fn the_bits_of_a_sketch_are_the_same_on_every_machine() {
-        let values: Vec<f32> = (0..10_000).map(|i| (i as f32 * 0.37 - 1800.0) * 1.0e-3).collect();
-        let s = of(Tensor::of(&[10, 20, 50], &values).view(), Settings { seed: 5, ..Default::default() });
-        let bytes: Vec<u8> =
-            [&s.projection, &s.channels, &s.quantiles, &vec![s.norm]].iter().flat_map(|v| v.iter()).flat_map(|x| x.to_le_bytes()).collect();
+        let values: Vec<f32> = (0..10_000)
+            .map(|i| (i as f32 * 0.37 - 1800.0) * 1.0e-3)
+            .collect();
+        let s = of(
+            Tensor::of(&[10, 20, 50], &values).view(),
+            Settings {
+                seed: 5,
+                ..Default::default()
+            },
+        );
+        let bytes: Vec<u8> = [&s.projection, &s.channels, &s.quantiles, &vec![s.norm]]
+            .iter()
+            .flat_map(|v| v.iter())
+            .flat_map(|x| x.to_le_bytes())
+            .collect();
         // Computed by another program from the description above. Another value means that stored goldens no longer compare.
-        assert_eq!(crate::digest::of_bytes(&bytes), "67305a074a3121c810433c5cf2df03c3de052d885ef1d80143f79d87926555c3");
+        assert_eq!(
+            crate::digest::of_bytes(&bytes),
+            "67305a074a3121c810433c5cf2df03c3de052d885ef1d80143f79d87926555c3"
+        );
     }
 
     proptest! {

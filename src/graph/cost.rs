@@ -23,15 +23,42 @@ mod tests {
     use super::*;
 
     fn node(op: &str) -> Node {
-        Node { name: op.into(), op: op.into(), domain: String::new(), inputs: vec![], outputs: vec![], attributes: Default::default() }
+        Node {
+            name: op.into(),
+            op: op.into(),
+            domain: String::new(),
+            inputs: vec![],
+            outputs: vec![],
+            attributes: Default::default(),
+        }
     }
 
     #[test]
     fn a_grouped_convolution_counts_the_channels_of_one_group() {
-        assert_eq!(macs(&node("Conv"), &[Some(&[1, 8, 4, 4]), Some(&[16, 2, 3, 3])], &[1, 16, 4, 4]), Some(16 * 16 * 2 * 9));
-        assert_eq!(macs(&node("MatMul"), &[Some(&[2, 3, 5]), Some(&[5, 7])], &[2, 3, 7]), Some(2 * 3 * 7 * 5));
-        assert_eq!(macs(&node("Gemm"), &[Some(&[3, 5]), Some(&[5, 7])], &[3, 7]), Some(105));
+        assert_eq!(
+            macs(
+                &node("Conv"),
+                &[Some(&[1, 8, 4, 4]), Some(&[16, 2, 3, 3])],
+                &[1, 16, 4, 4]
+            ),
+            Some(16 * 16 * 2 * 9)
+        );
+        assert_eq!(
+            macs(
+                &node("MatMul"),
+                &[Some(&[2, 3, 5]), Some(&[5, 7])],
+                &[2, 3, 7]
+            ),
+            Some(2 * 3 * 7 * 5)
+        );
+        assert_eq!(
+            macs(&node("Gemm"), &[Some(&[3, 5]), Some(&[5, 7])], &[3, 7]),
+            Some(105)
+        );
         assert_eq!(macs(&node("Relu"), &[Some(&[3])], &[3]), Some(0));
-        assert_eq!(macs(&node("Conv"), &[Some(&[1, 8, 4, 4]), None], &[1, 16, 4, 4]), None);
+        assert_eq!(
+            macs(&node("Conv"), &[Some(&[1, 8, 4, 4]), None], &[1, 16, 4, 4]),
+            None
+        );
     }
 }

@@ -1,7 +1,10 @@
 //! cut: some steps as an ONNX model of its own: connected (inputs at the rim) or with every step cut loose.
 
 use super::infer::{Expected, is_small};
-use super::proto::{self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, attribute_type as kind};
+use super::proto::{
+    self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    attribute_type as kind,
+};
 use super::{Attribute, Graph, Node, hoist, observe, weights};
 use crate::error::{Error, Result};
 use crate::tensor::DType;
@@ -34,9 +37,22 @@ fn fed_name(tensor: &str) -> String {
 }
 
 /// Cuts `steps` out of `graph`, observing every step output; `dtype` tells the dtype of a fed tensor.
-pub fn cut(graph: &Graph, steps: &[usize], link: Link, dtype: &dyn Fn(&str) -> Option<DType>) -> Cut {
-    let Body { graph: body, inputs, outputs } = body(graph, steps, link, dtype);
-    Cut { model: model(graph, body), inputs, outputs }
+pub fn cut(
+    graph: &Graph,
+    steps: &[usize],
+    link: Link,
+    dtype: &dyn Fn(&str) -> Option<DType>,
+) -> Cut {
+    let Body {
+        graph: body,
+        inputs,
+        outputs,
+    } = body(graph, steps, link, dtype);
+    Cut {
+        model: model(graph, body),
+        inputs,
+        outputs,
+    }
 }
 
 /// What a node calls an output that the cut gives, and lets other nodes see, through an Identity.
@@ -50,11 +66,21 @@ fn raw_name(tensor: &str) -> String {
 /// optimises nothing: the second would be fed what nobody observes. An Identity whose own output is observed keeps them.
 fn kept_half(mut node: NodeProto, taken: &HashSet<&str>) -> Vec<NodeProto> {
     let mut behind = Vec::new();
-    for name in node.output.iter_mut().filter(|n| taken.contains(n.as_str())) {
+    for name in node
+        .output
+        .iter_mut()
+        .filter(|n| taken.contains(n.as_str()))
+    {
         let raw = raw_name(name);
         let seen = std::mem::replace(name, raw.clone());
         let own = Some(format!("parity/seen/{seen}"));
-        behind.push(NodeProto { op_type: Some("Identity".into()), name: own, input: vec![raw], output: vec![seen], ..Default::default() });
+        behind.push(NodeProto {
+            op_type: Some("Identity".into()),
+            name: own,
+            input: vec![raw],
+            output: vec![seen],
+            ..Default::default()
+        });
     }
     behind.insert(0, node);
     behind
@@ -63,12 +89,25 @@ fn kept_half(mut node: NodeProto, taken: &HashSet<&str>) -> Vec<NodeProto> {
 /// Whether the graph holds half precision anywhere.
 fn is_half(graph: &Graph) -> bool {
     let half = |d: DType| matches!(d, DType::F16 | DType::BF16);
-    let code = |code: i64| i32::try_from(code).ok().and_then(DType::from_onnx).is_some_and(half);
+    let code = |code: i64| {
+        i32::try_from(code)
+            .ok()
+            .and_then(DType::from_onnx)
+            .is_some_and(half)
+    };
     let made = |n: &Node| {
         n.attributes.iter().any(|(name, value)| match value {
             Attribute::Int(to) => ["to", "dtype"].contains(&name.as_str()) && code(*to),
-            Attribute::Other(a) => a.t.as_ref().and_then(|t| t.data_type).is_some_and(|d| code(d.into())),
-            Attribute::Float(_) | Attribute::Str(_) | Attribute::Ints(_) | Attribute::Floats(_) | Attribute::Strs(_) => false,
+            Attribute::Other(a) => {
+                a.t.as_ref()
+                    .and_then(|t| t.data_type)
+                    .is_some_and(|d| code(d.into()))
+            }
+            Attribute::Float(_)
+            | Attribute::Str(_)
+            | Attribute::Ints(_)
+            | Attribute::Floats(_)
+            | Attribute::Strs(_) => false,
         })
     };
     graph.weights.values().any(|t| half(t.dtype()))
@@ -87,32 +126,83 @@ fn body(graph: &Graph, steps: &[usize], link: Link, dtype: &dyn Fn(&str) -> Opti
     let steps: Vec<&super::Step> = steps.iter().map(|i| &graph.steps[*i]).collect();
     let outputs: Vec<String> = steps.iter().flat_map(|s| s.outputs.clone()).collect();
     let inside: HashSet<&str> = outputs.iter().map(String::as_str).collect();
-    let fed = |name: &str| !graph.weights.contains_key(name) && (link == Link::Isolated || !inside.contains(name));
-    let mut inputs: Vec<String> = steps.iter().flat_map(|s| &s.inputs).filter(|n| fed(n)).cloned().collect();
+    let fed = |name: &str| {
+        !graph.weights.contains_key(name) && (link == Link::Isolated || !inside.contains(name))
+    };
+    let mut inputs: Vec<String> = steps
+        .iter()
+        .flat_map(|s| &s.inputs)
+        .filter(|n| fed(n))
+        .cloned()
+        .collect();
     let mut seen = HashSet::new();
     inputs.retain(|n| seen.insert(n.clone()));
-    let needed: HashSet<&str> = steps.iter().flat_map(|s| &s.inputs).map(String::as_str).collect();
-    let rename = |name: &str| if link == Link::Isolated && seen.contains(name) { fed_name(name) } else { name.to_string() };
+    let needed: HashSet<&str> = steps
+        .iter()
+        .flat_map(|s| &s.inputs)
+        .map(String::as_str)
+        .collect();
+    let rename = |name: &str| {
+        if link == Link::Isolated && seen.contains(name) {
+            fed_name(name)
+        } else {
+            name.to_string()
+        }
+    };
     let mut nodes: Vec<NodeProto> = Vec::new();
     let keeps = link == Link::Connected && steps.len() > 1 && is_half(graph);
     for step in &steps {
-        let own: HashSet<&str> = step.nodes.iter().flat_map(|n| &n.outputs).map(String::as_str).collect();
-        let rename = |name: &str| if own.contains(name) { name.to_string() } else { rename(name) };
+        let own: HashSet<&str> = step
+            .nodes
+            .iter()
+            .flat_map(|n| &n.outputs)
+            .map(String::as_str)
+            .collect();
+        let rename = |name: &str| {
+            if own.contains(name) {
+                name.to_string()
+            } else {
+                rename(name)
+            }
+        };
         // What only tensors pass through; a sequence may have no Identity.
-        let tensors = !hoist::has_body(&step.nodes[0]) && !["Sequence", "Optional"].iter().any(|kind| step.op().contains(kind));
+        let tensors = !hoist::has_body(&step.nodes[0])
+            && !["Sequence", "Optional"]
+                .iter()
+                .any(|kind| step.op().contains(kind));
         let taken = |n: &str| step.outputs.iter().any(|o| o == n) && needed.contains(n);
-        let taken: HashSet<&str> = needed.iter().copied().filter(|n| keeps && tensors && taken(n)).collect();
-        nodes.extend(step.nodes.iter().flat_map(|n| kept_half(encode_node(n, &rename), &taken)));
+        let taken: HashSet<&str> = needed
+            .iter()
+            .copied()
+            .filter(|n| keeps && tensors && taken(n))
+            .collect();
+        nodes.extend(
+            step.nodes
+                .iter()
+                .flat_map(|n| kept_half(encode_node(n, &rename), &taken)),
+        );
     }
     let graph_proto = GraphProto {
         name: Some("cut".into()),
         node: nodes,
-        initializer: graph.weights.iter().filter(|(n, _)| needed.contains(n.as_str())).map(|(n, t)| weights::encode(n, t)).collect(),
-        input: inputs.iter().map(|n| declare(&rename(n), dtype(n))).collect(),
+        initializer: graph
+            .weights
+            .iter()
+            .filter(|(n, _)| needed.contains(n.as_str()))
+            .map(|(n, t)| weights::encode(n, t))
+            .collect(),
+        input: inputs
+            .iter()
+            .map(|n| declare(&rename(n), dtype(n)))
+            .collect(),
         output: outputs.iter().map(|n| declare(n, None)).collect(),
         ..Default::default()
     };
-    Body { graph: graph_proto, inputs, outputs }
+    Body {
+        graph: graph_proto,
+        inputs,
+        outputs,
+    }
 }
 
 /// Dtype and shape of a tensor, where they are known.
@@ -129,11 +219,17 @@ pub fn part(graph: &Graph, steps: &[usize], shown: Shown) -> Vec<u8> {
     for i in steps {
         graph.steps[*i] = observe::original(&graph.steps[*i]);
     }
-    let mut body = body(&graph, steps, Link::Connected, &|n| shown(n).map(|(d, _)| d)).graph;
+    let mut body = body(&graph, steps, Link::Connected, &|n| {
+        shown(n).map(|(d, _)| d)
+    })
+    .graph;
     let taken: HashSet<&String> = steps.iter().flat_map(|i| &graph.steps[*i].inputs).collect();
-    body.output.retain(|port| port.name.as_ref().is_none_or(|n| !taken.contains(n)));
+    body.output
+        .retain(|port| port.name.as_ref().is_none_or(|n| !taken.contains(n)));
     for port in body.input.iter_mut().chain(&mut body.output) {
-        if let Some((name, (dtype, shape))) = port.name.as_deref().and_then(|n| Some((n, shown(n)?))) {
+        if let Some((name, (dtype, shape))) =
+            port.name.as_deref().and_then(|n| Some((n, shown(n)?)))
+        {
             *port = declare_shaped(name, dtype, &shape);
         }
     }
@@ -147,10 +243,25 @@ pub fn whole(graph: &Graph, also: &[String]) -> Vec<u8> {
     let asked = |name: &str| also.iter().any(|a| a == name);
     let graph_proto = GraphProto {
         name: Some(graph.name.clone()),
-        node: graph.steps.iter().flat_map(|s| &s.nodes).map(|n| encode_node(&observe::undone(n, &asked), &same)).collect(),
-        initializer: graph.weights.iter().map(|(n, t)| weights::encode(n, t)).collect(),
+        node: graph
+            .steps
+            .iter()
+            .flat_map(|s| &s.nodes)
+            .map(|n| encode_node(&observe::undone(n, &asked), &same))
+            .collect(),
+        initializer: graph
+            .weights
+            .iter()
+            .map(|(n, t)| weights::encode(n, t))
+            .collect(),
         input: graph.inputs.iter().map(port).collect(),
-        output: graph.outputs.iter().map(|p| &p.name).chain(also).map(|n| declare(n, None)).collect(),
+        output: graph
+            .outputs
+            .iter()
+            .map(|p| &p.name)
+            .chain(also)
+            .map(|n| declare(n, None))
+            .collect(),
         ..Default::default()
     };
     model(graph, graph_proto)
@@ -161,10 +272,27 @@ pub fn whole(graph: &Graph, also: &[String]) -> Vec<u8> {
 /// Nothing is encoded anew: what is appended to a protobuf message is merged into it.
 pub fn observing(file: Vec<u8>, also: &[String]) -> Result<Vec<u8>> {
     let file = Bytes::from(file);
-    let model = ModelProto::decode(file.clone()).map_err(|e| Error::usage(format!("not a readable ONNX model: {e}")))?;
-    let given: HashSet<&str> = model.graph.iter().flat_map(|g| &g.node).flat_map(|n| &n.output).map(String::as_str).collect();
-    let output = also.iter().filter(|n| given.contains(n.as_str())).map(|n| declare(n, None)).collect();
-    let more = ModelProto { graph: Some(GraphProto { output, ..Default::default() }), ..Default::default() };
+    let model = ModelProto::decode(file.clone())
+        .map_err(|e| Error::usage(format!("not a readable ONNX model: {e}")))?;
+    let given: HashSet<&str> = model
+        .graph
+        .iter()
+        .flat_map(|g| &g.node)
+        .flat_map(|n| &n.output)
+        .map(String::as_str)
+        .collect();
+    let output = also
+        .iter()
+        .filter(|n| given.contains(n.as_str()))
+        .map(|n| declare(n, None))
+        .collect();
+    let more = ModelProto {
+        graph: Some(GraphProto {
+            output,
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
     Ok([&file[..], &more.encode_to_vec()].concat())
 }
 
@@ -185,12 +313,24 @@ pub fn skeleton(graph: &Graph, inputs: &IndexMap<String, Expected>, ranked: &[St
         Some(shape) => declare_shaped(n, e.dtype, shape),
         None => declare(n, Some(e.dtype)),
     };
-    let outputs = graph.steps.iter().flat_map(|s| &s.outputs).cloned().chain(ranked.iter().map(|n| rank_name(n)));
+    let outputs = graph
+        .steps
+        .iter()
+        .flat_map(|s| &s.outputs)
+        .cloned()
+        .chain(ranked.iter().map(|n| rank_name(n)));
     let body = GraphProto {
         name: Some("skeleton".into()),
-        node: steps().map(|n| encode_node(n, &same)).chain(ranked.iter().map(shape_of)).collect(),
+        node: steps()
+            .map(|n| encode_node(n, &same))
+            .chain(ranked.iter().map(shape_of))
+            .collect(),
         initializer: kept.iter().map(|(n, t)| weights::encode(n, t)).collect(),
-        input: left.iter().map(|(n, t)| declare_shaped(n, t.dtype(), t.shape())).chain(inputs.iter().map(expected)).collect(),
+        input: left
+            .iter()
+            .map(|(n, t)| declare_shaped(n, t.dtype(), t.shape()))
+            .chain(inputs.iter().map(expected))
+            .collect(),
         output: outputs.map(|n| declare(&n, None)).collect(),
         ..Default::default()
     };
@@ -215,7 +355,14 @@ fn model(graph: &Graph, body: GraphProto) -> Vec<u8> {
         ir_version: Some(graph.ir_version),
         producer_name: Some("parity".into()),
         graph: Some(body),
-        opset_import: graph.opsets.iter().map(|(d, v)| OperatorSetIdProto { domain: Some(d.clone()), version: Some(*v) }).collect(),
+        opset_import: graph
+            .opsets
+            .iter()
+            .map(|(d, v)| OperatorSetIdProto {
+                domain: Some(d.clone()),
+                version: Some(*v),
+            })
+            .collect(),
         functions: graph.functions.clone(),
         ..Default::default()
     }
@@ -223,24 +370,56 @@ fn model(graph: &Graph, body: GraphProto) -> Vec<u8> {
 }
 
 fn declare(name: &str, dtype: Option<DType>) -> proto::ValueInfoProto {
-    let tensor = |d: DType| proto::TypeValue::Tensor(proto::TensorType { elem_type: Some(d.onnx()), shape: None });
-    proto::ValueInfoProto { name: Some(name.into()), r#type: dtype.map(|d| proto::TypeProto { value: Some(tensor(d)) }) }
+    let tensor = |d: DType| {
+        proto::TypeValue::Tensor(proto::TensorType {
+            elem_type: Some(d.onnx()),
+            shape: None,
+        })
+    };
+    proto::ValueInfoProto {
+        name: Some(name.into()),
+        r#type: dtype.map(|d| proto::TypeProto {
+            value: Some(tensor(d)),
+        }),
+    }
 }
 
 /// A declared tensor of this dtype and shape.
 pub fn declare_shaped(name: &str, dtype: DType, shape: &[usize]) -> proto::ValueInfoProto {
-    let dim = |d: &usize| proto::Dimension { value: Some(proto::DimensionValue::Value(*d as i64)) };
-    let shape = proto::TensorShapeProto { dim: shape.iter().map(dim).collect() };
-    let tensor = proto::TensorType { elem_type: Some(dtype.onnx()), shape: Some(shape) };
-    proto::ValueInfoProto { name: Some(name.into()), r#type: Some(proto::TypeProto { value: Some(proto::TypeValue::Tensor(tensor)) }) }
+    let dim = |d: &usize| proto::Dimension {
+        value: Some(proto::DimensionValue::Value(*d as i64)),
+    };
+    let shape = proto::TensorShapeProto {
+        dim: shape.iter().map(dim).collect(),
+    };
+    let tensor = proto::TensorType {
+        elem_type: Some(dtype.onnx()),
+        shape: Some(shape),
+    };
+    proto::ValueInfoProto {
+        name: Some(name.into()),
+        r#type: Some(proto::TypeProto {
+            value: Some(proto::TypeValue::Tensor(tensor)),
+        }),
+    }
 }
 
 /// `graph` in the place of the body `like`, whose inputs and outputs it keeps; weights that are not its `own` lie around it.
 pub fn as_body(graph: &Graph, like: &GraphProto, own: &dyn Fn(&str) -> bool) -> GraphProto {
     let same = |name: &str| name.to_string();
     GraphProto {
-        node: graph.steps.iter().flat_map(|s| &s.nodes).map(|n| encode_node(n, &same)).collect(),
-        initializer: graph.weights.iter().filter(|(n, _)| own(n)).map(|(n, t)| weights::encode(n, t)).collect(),
+        node: graph
+            .steps
+            .iter()
+            .flat_map(|s| &s.nodes)
+            .map(|n| encode_node(n, &same))
+            .collect(),
+        initializer: graph
+            .weights
+            .iter()
+            .filter(|(n, _)| own(n))
+            .map(|(n, t)| weights::encode(n, t))
+            .collect(),
         ..like.clone()
     }
 }
@@ -257,10 +436,19 @@ fn encode_node(node: &Node, rename: &dyn Fn(&str) -> String) -> NodeProto {
     }
 }
 
-fn encode_attributes(attributes: &BTreeMap<String, Attribute>, rename: &dyn Fn(&str) -> String) -> Vec<AttributeProto> {
+fn encode_attributes(
+    attributes: &BTreeMap<String, Attribute>,
+    rename: &dyn Fn(&str) -> String,
+) -> Vec<AttributeProto> {
     let bytes = |s: &String| Bytes::copy_from_slice(s.as_bytes());
     let one = |(name, value): (&String, &Attribute)| {
-        let (mut a, code) = (AttributeProto { name: Some(name.clone()), ..Default::default() }, value);
+        let (mut a, code) = (
+            AttributeProto {
+                name: Some(name.clone()),
+                ..Default::default()
+            },
+            value,
+        );
         a.r#type = Some(match code {
             Attribute::Int(v) => (a.i = Some(*v), kind::INT).1,
             Attribute::Float(v) => (a.f = Some(*v), kind::FLOAT).1,
@@ -276,11 +464,20 @@ fn encode_attributes(attributes: &BTreeMap<String, Attribute>, rename: &dyn Fn(&
 }
 
 /// A sub-graph sees the names of the graph around it; those that are renamed there are renamed inside as well.
-pub fn with_renamed_bodies(attribute: &AttributeProto, rename: &dyn Fn(&str) -> String) -> AttributeProto {
+pub fn with_renamed_bodies(
+    attribute: &AttributeProto,
+    rename: &dyn Fn(&str) -> String,
+) -> AttributeProto {
     let mut a = attribute.clone();
     for body in a.g.iter_mut().chain(&mut a.graphs) {
         let outer: HashSet<String> = free_names(body).into_iter().collect();
-        rename_body(body, &|n| if outer.contains(n) { rename(n) } else { n.to_string() });
+        rename_body(body, &|n| {
+            if outer.contains(n) {
+                rename(n)
+            } else {
+                n.to_string()
+            }
+        });
     }
     a
 }
@@ -290,7 +487,11 @@ fn rename_body(body: &mut GraphProto, rename: &dyn Fn(&str) -> String) {
         for input in &mut node.input {
             *input = rename(input);
         }
-        for inner in node.attribute.iter_mut().flat_map(|a| a.g.iter_mut().chain(&mut a.graphs)) {
+        for inner in node
+            .attribute
+            .iter_mut()
+            .flat_map(|a| a.g.iter_mut().chain(&mut a.graphs))
+        {
             rename_body(inner, rename);
         }
     }
@@ -310,14 +511,33 @@ pub fn outer_names(node: &Node) -> Vec<String> {
 
 /// Names that `body` takes from the graph around it.
 pub fn free_names(body: &GraphProto) -> Vec<String> {
-    let mut bound: HashSet<&str> = body.input.iter().filter_map(|i| i.name.as_deref()).collect();
+    let mut bound: HashSet<&str> = body
+        .input
+        .iter()
+        .filter_map(|i| i.name.as_deref())
+        .collect();
     bound.extend(body.initializer.iter().filter_map(|t| t.name.as_deref()));
     let mut free = Vec::new();
     for node in &body.node {
-        let inner = node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs)).flat_map(free_names);
-        free.extend(node.input.iter().cloned().chain(inner).filter(|n| !n.is_empty() && !bound.contains(n.as_str())));
+        let inner = node
+            .attribute
+            .iter()
+            .flat_map(|a| a.g.iter().chain(&a.graphs))
+            .flat_map(free_names);
+        free.extend(
+            node.input
+                .iter()
+                .cloned()
+                .chain(inner)
+                .filter(|n| !n.is_empty() && !bound.contains(n.as_str())),
+        );
         bound.extend(node.output.iter().map(String::as_str));
     }
-    free.extend(body.output.iter().filter_map(|o| o.name.clone()).filter(|n| !bound.contains(n.as_str())));
+    free.extend(
+        body.output
+            .iter()
+            .filter_map(|o| o.name.clone())
+            .filter(|n| !bound.contains(n.as_str())),
+    );
     free
 }

@@ -1,6 +1,8 @@
 //! load: from an ONNX file to a `Graph`, refusing what cannot be executed.
 
-use super::proto::{self, AttributeProto, ModelProto, NodeProto, TypeValue, ValueInfoProto, attribute_type as kind};
+use super::proto::{
+    self, AttributeProto, ModelProto, NodeProto, TypeValue, ValueInfoProto, attribute_type as kind,
+};
 use super::weights::Folders;
 use super::{Attribute, Dim, Graph, Node, Port, Step, cut, inline, order, seeded, weights};
 use crate::digest;
@@ -18,7 +20,9 @@ pub fn file(path: &Path) -> Result<Graph> {
     let place = format!("model {}", path.display());
     let bytes = file::read(path).at(&place)?;
     let read = parse(bytes.into(), Some(&Folders::of(path)));
-    let graph = read.map_err(|e| file::unreadable(e, path, Kind::Model)).at(place)?;
+    let graph = read
+        .map_err(|e| file::unreadable(e, path, Kind::Model))
+        .at(place)?;
     let file = (graph.drawn.is_empty() && path.is_file()).then(|| Arc::from(path));
     Ok(Graph { file, ..graph })
 }
@@ -27,24 +31,48 @@ pub fn file(path: &Path) -> Result<Graph> {
 pub fn parse(bytes: bytes::Bytes, folders: Option<&Folders>) -> Result<Graph> {
     let digest = digest::of_bytes(&bytes);
     let model = ModelProto::decode(bytes).map_err(|e| {
-        Error::usage(format!("not a readable ONNX model: {e}")).next("check that the file is complete and not a Git LFS pointer")
+        Error::usage(format!("not a readable ONNX model: {e}"))
+            .next("check that the file is complete and not a Git LFS pointer")
     })?;
     from_proto(model, digest, folders)
 }
 
 fn from_proto(model: ModelProto, digest: String, folders: Option<&Folders>) -> Result<Graph> {
-    let graph = model.graph.ok_or_else(|| Error::usage("not an ONNX model: it has no graph"))?;
+    let graph = model
+        .graph
+        .ok_or_else(|| Error::usage("not an ONNX model: it has no graph"))?;
     if !graph.sparse_initializer.is_empty() {
         return Err(Error::usage("sparse weights are not supported"));
     }
-    let opsets: BTreeMap<_, _> =
-        model.opset_import.iter().map(|o| (canonical(o.domain.as_deref().unwrap_or("")), o.version.unwrap_or(0))).collect();
+    let opsets: BTreeMap<_, _> = model
+        .opset_import
+        .iter()
+        .map(|o| {
+            (
+                canonical(o.domain.as_deref().unwrap_or("")),
+                o.version.unwrap_or(0),
+            )
+        })
+        .collect();
     if opsets.is_empty() {
-        return Err(Error::usage("not an ONNX model: it imports no operator set"));
+        return Err(Error::usage(
+            "not an ONNX model: it imports no operator set",
+        ));
     }
-    let metadata: BTreeMap<String, String> =
-        model.metadata_props.iter().map(|p| (p.key.clone().unwrap_or_default(), p.value.clone().unwrap_or_default())).collect();
-    let seed = metadata.get(seeded::KEY).map(|text| seeded::seed(text)).transpose()?;
+    let metadata: BTreeMap<String, String> = model
+        .metadata_props
+        .iter()
+        .map(|p| {
+            (
+                p.key.clone().unwrap_or_default(),
+                p.value.clone().unwrap_or_default(),
+            )
+        })
+        .collect();
+    let seed = metadata
+        .get(seeded::KEY)
+        .map(|text| seeded::seed(text))
+        .transpose()?;
     let (mut stored, mut left) = (IndexMap::new(), HashSet::new());
     for tensor in &graph.initializer {
         let name = tensor.name.clone().unwrap_or_default();
@@ -60,16 +88,31 @@ fn from_proto(model: ModelProto, digest: String, folders: Option<&Folders>) -> R
         }
     }
     // Before IR version 4 weights had to be listed among the inputs as well.
-    let inputs: Vec<_> = graph.input.iter().map(port).filter(|p| !stored.contains_key(&p.name)).collect();
+    let inputs: Vec<_> = graph
+        .input
+        .iter()
+        .map(port)
+        .filter(|p| !stored.contains_key(&p.name))
+        .collect();
     let nodes = inline::inlined(graph.node, &model.functions, &opsets)?;
     let steps = named(nodes.iter().map(node).collect::<Result<Vec<_>>>()?);
-    let given: HashSet<&str> = inputs.iter().map(|p| p.name.as_str()).chain(stored.keys().map(String::as_str)).collect();
+    let given: HashSet<&str> = inputs
+        .iter()
+        .map(|p| p.name.as_str())
+        .chain(stored.keys().map(String::as_str))
+        .collect();
     let steps = order::executable(steps, &given)?;
     let loaded = Graph {
         digest,
         file: None,
         name: graph.name.unwrap_or_default(),
-        producer: format!("{} {}", model.producer_name.unwrap_or_default(), model.producer_version.unwrap_or_default()).trim().to_string(),
+        producer: format!(
+            "{} {}",
+            model.producer_name.unwrap_or_default(),
+            model.producer_version.unwrap_or_default()
+        )
+        .trim()
+        .to_string(),
         ir_version: model.ir_version.unwrap_or(0),
         opsets,
         outputs: graph.output.iter().map(port).collect(),
@@ -90,14 +133,26 @@ fn from_proto(model: ModelProto, digest: String, folders: Option<&Folders>) -> R
 pub fn body(proto: &proto::GraphProto, outer: &Graph) -> Result<Graph> {
     let mut stored = IndexMap::new();
     for tensor in &proto.initializer {
-        stored.insert(tensor.name.clone().unwrap_or_default(), weights::decode(tensor, None)?);
+        stored.insert(
+            tensor.name.clone().unwrap_or_default(),
+            weights::decode(tensor, None)?,
+        );
     }
-    let inputs: Vec<_> = proto.input.iter().map(port).filter(|p| !stored.contains_key(&p.name)).collect();
+    let inputs: Vec<_> = proto
+        .input
+        .iter()
+        .map(port)
+        .filter(|p| !stored.contains_key(&p.name))
+        .collect();
     let nodes = inline::inlined(proto.node.clone(), &outer.functions, &outer.opsets)?;
     let steps = named(nodes.iter().map(node).collect::<Result<Vec<_>>>()?);
     let free = cut::free_names(proto);
-    let given: HashSet<&str> =
-        inputs.iter().map(|p| p.name.as_str()).chain(stored.keys().map(String::as_str)).chain(free.iter().map(String::as_str)).collect();
+    let given: HashSet<&str> = inputs
+        .iter()
+        .map(|p| p.name.as_str())
+        .chain(stored.keys().map(String::as_str))
+        .chain(free.iter().map(String::as_str))
+        .collect();
     let steps = order::executable(steps, &given)?;
     Ok(Graph {
         digest: String::new(),
@@ -120,16 +175,28 @@ pub fn body(proto: &proto::GraphProto, outer: &Graph) -> Result<Graph> {
 /// A weight that the file leaves to the rule.
 fn drawn(proto: &proto::TensorProto, seed: u64) -> Result<crate::tensor::Tensor> {
     let name = proto.name.as_deref().unwrap_or("");
-    let shape = proto.dims.iter().map(|d| usize::try_from(*d).map_err(|_| Error::usage(format!("negative dimension in {:?}", proto.dims))));
-    let shape = shape.collect::<Result<Vec<_>>>().at(format!("weight '{name}'"))?;
+    let shape = proto.dims.iter().map(|d| {
+        usize::try_from(*d)
+            .map_err(|_| Error::usage(format!("negative dimension in {:?}", proto.dims)))
+    });
+    let shape = shape
+        .collect::<Result<Vec<_>>>()
+        .at(format!("weight '{name}'"))?;
     if proto.data_type != Some(seeded::dtype(name).onnx()) {
-        return Err(Error::usage(format!("weight '{name}' has no data, and the rule draws {}", seeded::dtype(name))));
+        return Err(Error::usage(format!(
+            "weight '{name}' has no data, and the rule draws {}",
+            seeded::dtype(name)
+        )));
     }
     seeded::draw(name, &shape, seed)
 }
 
 fn canonical(domain: &str) -> String {
-    if domain == "ai.onnx" { String::new() } else { domain.to_string() }
+    if domain == "ai.onnx" {
+        String::new()
+    } else {
+        domain.to_string()
+    }
 }
 
 /// Declared outputs must exist; every node's domain must be imported.
@@ -140,7 +207,10 @@ fn check(graph: &Graph) -> Result<()> {
             || graph.weights.contains_key(&out.name)
             || graph.inputs.iter().any(|i| i.name == out.name);
         if !known {
-            return Err(Error::usage(format!("declared output '{}' is produced by no node", out.name)));
+            return Err(Error::usage(format!(
+                "declared output '{}' is produced by no node",
+                out.name
+            )));
         }
     }
     for node in graph.steps.iter().flat_map(|s| &s.nodes) {
@@ -162,10 +232,19 @@ fn named(nodes: Vec<Node>) -> Vec<Step> {
         *seen.entry(node.name.clone()).or_default() += 1;
     }
     let is_own = |n: &Node| !n.name.is_empty() && seen[&n.name] == 1;
-    let mut taken: HashSet<String> = nodes.iter().filter(|n| is_own(n)).map(|n| n.name.clone()).collect();
+    let mut taken: HashSet<String> = nodes
+        .iter()
+        .filter(|n| is_own(n))
+        .map(|n| n.name.clone())
+        .collect();
     let named = |mut n: Node| {
         if !is_own(&n) {
-            n.name = n.outputs.iter().find(|o| !o.is_empty()).cloned().unwrap_or_else(|| n.op.clone());
+            n.name = n
+                .outputs
+                .iter()
+                .find(|o| !o.is_empty())
+                .cloned()
+                .unwrap_or_else(|| n.op.clone());
             while !taken.insert(n.name.clone()) {
                 n.name = format!("{}/{}", n.name, n.op);
             }
@@ -200,7 +279,12 @@ fn node(proto: &NodeProto) -> Result<Node> {
 /// The value of an attribute; a model that omits the type (IR version 1) states exactly one value.
 fn attribute(a: &AttributeProto) -> Result<Attribute> {
     let text = |b: &bytes::Bytes| {
-        String::from_utf8(b.to_vec()).map_err(|_| Error::usage(format!("attribute '{}' is no UTF-8", a.name.as_deref().unwrap_or(""))))
+        String::from_utf8(b.to_vec()).map_err(|_| {
+            Error::usage(format!(
+                "attribute '{}' is no UTF-8",
+                a.name.as_deref().unwrap_or("")
+            ))
+        })
     };
     Ok(match a.r#type.unwrap_or(0) {
         kind::FLOAT => Attribute::Float(a.f.unwrap_or(0.0)),
@@ -221,13 +305,17 @@ fn port(info: &ValueInfoProto) -> Port {
     Port {
         name: info.name.clone().unwrap_or_default(),
         dtype: tensor.and_then(|t| t.elem_type).and_then(DType::from_onnx),
-        shape: tensor.and_then(|t| t.shape.as_ref()).map(|s| s.dim.iter().map(dim).collect()),
+        shape: tensor
+            .and_then(|t| t.shape.as_ref())
+            .map(|s| s.dim.iter().map(dim).collect()),
     }
 }
 
 fn dim(d: &proto::Dimension) -> Dim {
     match &d.value {
-        Some(proto::DimensionValue::Value(v)) => usize::try_from(*v).map_or(Dim::Unknown, Dim::Known),
+        Some(proto::DimensionValue::Value(v)) => {
+            usize::try_from(*v).map_or(Dim::Unknown, Dim::Known)
+        }
         Some(proto::DimensionValue::Param(p)) => Dim::Named(p.clone()),
         None => Dim::Unknown,
     }

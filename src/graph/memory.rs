@@ -60,14 +60,37 @@ impl<'a> Sizes<'a> {
     /// What nobody can tell is as large as the largest input of its node, or nothing.
     fn of(graph: &'a Graph, known: &HashMap<String, Known>, assume: bool) -> Self {
         let size = |dtype: DType, shape: &[usize]| {
-            let (numel, (own, wide)) = (shape.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64)), sizes(dtype));
+            let (numel, (own, wide)) = (
+                shape.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64)),
+                sizes(dtype),
+            );
             (numel.saturating_mul(own), numel.saturating_mul(wide))
         };
-        let mut sizes = Self { of: HashMap::new(), assumed: 0 };
-        sizes.of.extend(graph.weights.iter().map(|(n, t)| (n.as_str(), size(t.dtype(), t.shape()))));
-        sizes.of.extend(graph.inputs.iter().filter_map(|p| Some((p.name.as_str(), known.get(&p.name).map(|k| size(k.dtype, &k.shape))?))));
+        let mut sizes = Self {
+            of: HashMap::new(),
+            assumed: 0,
+        };
+        sizes.of.extend(
+            graph
+                .weights
+                .iter()
+                .map(|(n, t)| (n.as_str(), size(t.dtype(), t.shape()))),
+        );
+        sizes.of.extend(graph.inputs.iter().filter_map(|p| {
+            Some((
+                p.name.as_str(),
+                known.get(&p.name).map(|k| size(k.dtype, &k.shape))?,
+            ))
+        }));
         for step in &graph.steps {
-            let largest = step.inputs.iter().filter_map(|n| sizes.of.get(n.as_str())).max().copied().filter(|_| assume).unwrap_or((0, 0));
+            let largest = step
+                .inputs
+                .iter()
+                .filter_map(|n| sizes.of.get(n.as_str()))
+                .max()
+                .copied()
+                .filter(|_| assume)
+                .unwrap_or((0, 0));
             for name in &step.outputs {
                 let found = known.get(name).map(|k| size(k.dtype, &k.shape));
                 sizes.assumed += usize::from(found.is_none());
@@ -82,16 +105,39 @@ impl<'a> Sizes<'a> {
         names
             .into_iter()
             .filter_map(|n| self.of.get(n.as_str()))
-            .fold((0u64, 0u64), |(a, b), (x, y)| (a.saturating_add(*x), b.saturating_add(*y)))
+            .fold((0u64, 0u64), |(a, b), (x, y)| {
+                (a.saturating_add(*x), b.saturating_add(*y))
+            })
     }
 }
 
 /// What a run of `graph` in these `pieces` needs at most; `known` are the shapes of inputs and tensors, as far as they can be told.
-pub fn estimate(graph: &Graph, pieces: &[Vec<usize>], known: &HashMap<String, Known>, engines: Engines) -> Estimate {
+pub fn estimate(
+    graph: &Graph,
+    pieces: &[Vec<usize>],
+    known: &HashMap<String, Known>,
+    engines: Engines,
+) -> Estimate {
     let (peak, weights, phase, assumed) = phases(graph, pieces, known, engines, true);
-    let (sure, ..) = phases(graph, pieces, known, Engines { sets: engines.least, ..engines }, false);
+    let (sure, ..) = phases(
+        graph,
+        pieces,
+        known,
+        Engines {
+            sets: engines.least,
+            ..engines
+        },
+        false,
+    );
     let tensors = graph.steps.iter().map(|s| s.outputs.len()).sum();
-    Estimate { peak, sure, weights, phase, assumed, tensors }
+    Estimate {
+        peak,
+        sure,
+        weights,
+        phase,
+        assumed,
+        tensors,
+    }
 }
 
 /// The peak, the weights, the phase that decides the peak, and how many shapes nobody could tell.
@@ -109,14 +155,40 @@ fn phases(
     // The whole model for the un-observed run: its bytes, ONNX Runtime's copy of them, its weights, and the weights packed for its kernels.
     let whole = if engines.onnxruntime > 0 { 4 * own } else { 0 };
     let most = |f: &dyn Fn(usize) -> u64| (0..graph.steps.len()).map(f).max().unwrap_or(0);
-    let unobserved = whole + if engines.onnxruntime > 0 { most(&|i| sizes.sum(alive.at(i)).0) } else { 0 };
-    let shadow = |i: usize| if engines.shadow { judged(graph, i, &sizes, known) } else { 0 };
-    let layers =
-        pieces.iter().map(|piece| walked(graph, piece, &alive, &sizes, engines) + piece.iter().map(|i| shadow(*i)).max().unwrap_or(0));
-    let noise = if engines.shadow { most(&|i| sizes.sum(alive.at(i)).1.saturating_mul(engines.sets) + shadow(i)) } else { 0 };
-    let phases = [("the walk over the layers", layers.max().unwrap_or(0)), ("the un-observed run", unobserved), ("the noise walk", noise)];
+    let unobserved = whole
+        + if engines.onnxruntime > 0 {
+            most(&|i| sizes.sum(alive.at(i)).0)
+        } else {
+            0
+        };
+    let shadow = |i: usize| {
+        if engines.shadow {
+            judged(graph, i, &sizes, known)
+        } else {
+            0
+        }
+    };
+    let layers = pieces.iter().map(|piece| {
+        walked(graph, piece, &alive, &sizes, engines)
+            + piece.iter().map(|i| shadow(*i)).max().unwrap_or(0)
+    });
+    let noise = if engines.shadow {
+        most(&|i| sizes.sum(alive.at(i)).1.saturating_mul(engines.sets) + shadow(i))
+    } else {
+        0
+    };
+    let phases = [
+        ("the walk over the layers", layers.max().unwrap_or(0)),
+        ("the un-observed run", unobserved),
+        ("the noise walk", noise),
+    ];
     let (phase, rest) = phases.into_iter().max_by_key(|p| p.1).unwrap_or_default();
-    (LIBRARIES.saturating_add(weights).saturating_add(rest), weights, phase, sizes.assumed)
+    (
+        LIBRARIES.saturating_add(weights).saturating_add(rest),
+        weights,
+        phase,
+        sizes.assumed,
+    )
 }
 
 /// A piece: what both sides have alive before it, its outputs on both sides, again as proof, and the candidate's alone; ONNX Runtime's sessions.
@@ -124,14 +196,26 @@ fn walked(graph: &Graph, piece: &[usize], alive: &Alive, sizes: &Sizes, engines:
     let steps = || piece.iter().map(|i| &graph.steps[*i]);
     let before = piece.first().map_or(0, |i| sizes.sum(alive.before(*i)).0);
     let outputs: u64 = steps().map(|s| sizes.sum(&s.outputs).0).sum();
-    let weights = sizes.sum(steps().flat_map(|s| &s.inputs).filter(|n| graph.weights.contains_key(*n))).0;
+    let weights = sizes
+        .sum(
+            steps()
+                .flat_map(|s| &s.inputs)
+                .filter(|n| graph.weights.contains_key(*n)),
+        )
+        .0;
     2 * before + 4 * outputs + engines.onnxruntime * 3 * weights
 }
 
 /// The f64 shadow of one step: its inputs widened, its output, the same of absolute values for the bound, and the columns of a convolution.
 fn judged(graph: &Graph, i: usize, sizes: &Sizes, known: &HashMap<String, Known>) -> u64 {
     let step = &graph.steps[i];
-    let fed = sizes.sum(step.inputs.iter().filter(|n| !graph.weights.contains_key(*n))).1;
+    let fed = sizes
+        .sum(
+            step.inputs
+                .iter()
+                .filter(|n| !graph.weights.contains_key(*n)),
+        )
+        .1;
     2 * fed + 3 * sizes.sum(&step.outputs).1 + 8 * columns(graph, step, known).unwrap_or(0)
 }
 
@@ -139,9 +223,15 @@ fn judged(graph: &Graph, i: usize, sizes: &Sizes, known: &HashMap<String, Known>
 fn columns(graph: &Graph, step: &Step, known: &HashMap<String, Known>) -> Option<u64> {
     let node = step.nodes.iter().find(|n| n.op == "Conv")?;
     let weight = |n: &String| graph.weights.get(n).map(Tensor::shape);
-    let shapes: Vec<Option<&[usize]>> = node.inputs.iter().map(|n| weight(n).or(known.get(n).map(|k| k.shape.as_slice()))).collect();
+    let shapes: Vec<Option<&[usize]>> = node
+        .inputs
+        .iter()
+        .map(|n| weight(n).or(known.get(n).map(|k| k.shape.as_slice())))
+        .collect();
     let output = &known.get(node.outputs.first()?)?.shape;
-    let channels = (*output.first()? as u64).saturating_mul(*output.get(1)? as u64).max(1);
+    let channels = (*output.first()? as u64)
+        .saturating_mul(*output.get(1)? as u64)
+        .max(1);
     Some(cost::macs(node, &shapes, output)? / channels)
 }
 
@@ -157,7 +247,11 @@ impl<'a> Alive<'a> {
         let mut spans: HashMap<&String, (usize, usize)> = HashMap::new();
         for (i, step) in graph.steps.iter().enumerate() {
             spans.extend(step.outputs.iter().map(|o| (o, (i, i))));
-            for name in step.inputs.iter().filter(|n| !graph.weights.contains_key(*n)) {
+            for name in step
+                .inputs
+                .iter()
+                .filter(|n| !graph.weights.contains_key(*n))
+            {
                 spans.entry(name).or_insert((0, i)).1 = i;
             }
         }
@@ -165,13 +259,19 @@ impl<'a> Alive<'a> {
     }
 
     fn at(&self, step: usize) -> impl Iterator<Item = &'a String> {
-        self.spans.iter().filter(move |(_, (from, to))| *from <= step && step <= *to).map(|(n, _)| *n)
+        self.spans
+            .iter()
+            .filter(move |(_, (from, to))| *from <= step && step <= *to)
+            .map(|(n, _)| *n)
     }
 
     /// Those that an earlier step gave, and the graph's inputs.
     fn before(&self, step: usize) -> impl Iterator<Item = &'a String> {
         let given = |n: &String| self.graph.inputs.iter().any(|p| p.name == *n);
-        self.spans.iter().filter(move |(n, (from, to))| step <= *to && (*from < step || given(n))).map(|(n, _)| *n)
+        self.spans
+            .iter()
+            .filter(move |(n, (from, to))| step <= *to && (*from < step || given(n)))
+            .map(|(n, _)| *n)
     }
 }
 
@@ -189,15 +289,30 @@ pub fn size(text: &str) -> Option<u64> {
         ("B", 1),
     ];
     let text = text.trim();
-    let (number, unit) = UNITS.into_iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit))).unwrap_or((text, 1));
-    let bytes = number.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0)? * unit as f64;
+    let (number, unit) = UNITS
+        .into_iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
+        .unwrap_or((text, 1));
+    let bytes = number
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .filter(|v| v.is_finite() && *v > 0.0)?
+        * unit as f64;
     (bytes < 1e18).then_some(bytes as u64)
 }
 
 /// Bytes as a person reads them.
 pub fn shown(bytes: u64) -> String {
-    let (mib, gib) = (bytes as f64 / (1u64 << 20) as f64, bytes as f64 / (1u64 << 30) as f64);
-    if gib >= 1.0 { format!("{gib:.1} GiB") } else { format!("{mib:.0} MiB") }
+    let (mib, gib) = (
+        bytes as f64 / (1u64 << 20) as f64,
+        bytes as f64 / (1u64 << 30) as f64,
+    );
+    if gib >= 1.0 {
+        format!("{gib:.1} GiB")
+    } else {
+        format!("{mib:.0} MiB")
+    }
 }
 
 #[cfg(test)]
@@ -223,16 +338,32 @@ mod tests {
             producer: String::new(),
             ir_version: 8,
             opsets: Default::default(),
-            inputs: vec![Port { name: name(0), dtype: None, shape: None }],
+            inputs: vec![Port {
+                name: name(0),
+                dtype: None,
+                shape: None,
+            }],
             outputs: vec![],
-            weights: [("w".to_string(), Tensor::from_vec(&[w], vec![0f32; w]))].into_iter().collect(),
+            weights: [("w".to_string(), Tensor::from_vec(&[w], vec![0f32; w]))]
+                .into_iter()
+                .collect(),
             steps: (0..steps).map(|i| Step::of(node(i))).collect(),
             functions: vec![],
             drawn: Default::default(),
             metadata: Default::default(),
             bodies: Default::default(),
         };
-        let known = (0..=steps).map(|i| (name(i), Known { dtype: DType::F32, shape: vec![n] })).collect();
+        let known = (0..=steps)
+            .map(|i| {
+                (
+                    name(i),
+                    Known {
+                        dtype: DType::F32,
+                        shape: vec![n],
+                    },
+                )
+            })
+            .collect();
         (graph, known)
     }
 
@@ -244,16 +375,32 @@ mod tests {
 
     #[test]
     fn weights_count_once_per_engine_and_precision_and_tensors_by_how_long_they_live() {
-        let both = Engines { onnxruntime: 1, libtorch: 1, shadow: true, sets: 5, least: 2 };
+        let both = Engines {
+            onnxruntime: 1,
+            libtorch: 1,
+            shadow: true,
+            sets: 5,
+            least: 2,
+        };
         let e = peak(3, 10, 1000, both);
-        assert_eq!((e.weights, e.phase), (4000 + 4000 + 8000, "the un-observed run"));
+        assert_eq!(
+            (e.weights, e.phase),
+            (4000 + 4000 + 8000, "the un-observed run")
+        );
         assert_eq!(e.peak, LIBRARIES + 16000 + 16000 + 2 * 40);
         // What is dead does not count: a longer chain needs no more.
         assert_eq!(peak(30, 10, 1000, both).peak, e.peak);
         let noisy = peak(3, 1_000_000, 1, both);
-        assert_eq!((noisy.phase, noisy.assumed, noisy.tensors), ("the noise walk", 0, 3));
+        assert_eq!(
+            (noisy.phase, noisy.assumed, noisy.tensors),
+            ("the noise walk", 0, 3)
+        );
         assert!(noisy.peak > LIBRARIES + 5 * 2 * 8_000_000);
-        assert_eq!(noisy.peak - noisy.sure, 3 * 2 * 8_000_000, "the sets that are not always walked");
+        assert_eq!(
+            noisy.peak - noisy.sure,
+            3 * 2 * 8_000_000,
+            "the sets that are not always walked"
+        );
     }
 
     #[test]
@@ -265,15 +412,33 @@ mod tests {
         assert_eq!((e.peak, e.assumed), (full.peak, 1));
         known.remove("t1");
         let e = estimate(&graph, &[vec![0], vec![1]], &known, Engines::default());
-        assert!(e.sure < e.peak && full.sure == full.peak, "what is only assumed refuses nothing");
+        assert!(
+            e.sure < e.peak && full.sure == full.peak,
+            "what is only assumed refuses nothing"
+        );
     }
 
     #[test]
     fn a_size_is_read_with_its_unit() {
-        let cases = [("2GiB", Some(2 << 30)), ("1.5 MiB", Some(3 << 19)), ("500 MB", Some(500_000_000)), ("77", Some(77)), ("1B", Some(1))];
-        for (text, bytes) in cases.into_iter().chain([("", None), ("-1GiB", None), ("GiB", None), ("1e30GiB", None), ("two", None)]) {
+        let cases = [
+            ("2GiB", Some(2 << 30)),
+            ("1.5 MiB", Some(3 << 19)),
+            ("500 MB", Some(500_000_000)),
+            ("77", Some(77)),
+            ("1B", Some(1)),
+        ];
+        for (text, bytes) in cases.into_iter().chain([
+            ("", None),
+            ("-1GiB", None),
+            ("GiB", None),
+            ("1e30GiB", None),
+            ("two", None),
+        ]) {
             assert_eq!(size(text), bytes, "{text}");
         }
-        assert_eq!((shown(3 << 29), shown(5 << 20)), ("1.5 GiB".to_string(), "5 MiB".to_string()));
+        assert_eq!(
+            (shown(3 << 29), shown(5 << 20)),
+            ("1.5 GiB".to_string(), "5 MiB".to_string())
+        );
     }
 }

@@ -80,12 +80,23 @@ impl Step {
     }
 
     pub fn of(node: Node) -> Self {
-        let present = |names: &[String]| names.iter().filter(|n| !n.is_empty()).cloned().collect::<Vec<_>>();
+        let present = |names: &[String]| {
+            names
+                .iter()
+                .filter(|n| !n.is_empty())
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         let mut inputs = present(&node.inputs);
         inputs.extend(cut::outer_names(&node));
         inputs.sort_by_key(|n| node.inputs.iter().position(|i| i == n));
         inputs.dedup();
-        Self { name: node.name.clone(), inputs, outputs: present(&node.outputs), nodes: vec![node] }
+        Self {
+            name: node.name.clone(),
+            inputs,
+            outputs: present(&node.outputs),
+            nodes: vec![node],
+        }
     }
 }
 
@@ -136,18 +147,32 @@ pub struct Graph {
 impl Graph {
     /// Which step produces each tensor.
     pub fn producers(&self) -> HashMap<&str, usize> {
-        self.steps.iter().enumerate().flat_map(|(i, s)| s.outputs.iter().map(move |o| (o.as_str(), i))).collect()
+        self.steps
+            .iter()
+            .enumerate()
+            .flat_map(|(i, s)| s.outputs.iter().map(move |o| (o.as_str(), i)))
+            .collect()
     }
 
     /// What every node takes, those inside bodies that are observed too.
     pub fn taken(&self) -> BTreeMap<String, Vec<String>> {
-        let inner = self.bodies.seen.values().map(|i| (i.node.clone(), i.inputs.clone()));
-        self.steps.iter().map(|s| (s.name.clone(), s.inputs.clone())).chain(inner).collect()
+        let inner = self
+            .bodies
+            .seen
+            .values()
+            .map(|i| (i.node.clone(), i.inputs.clone()));
+        self.steps
+            .iter()
+            .map(|s| (s.name.clone(), s.inputs.clone()))
+            .chain(inner)
+            .collect()
     }
 
     /// The operator-set version that a node of `domain` is to be read by.
     pub fn opset(&self, domain: &str) -> Option<i64> {
-        self.opsets.get(if domain == "ai.onnx" { "" } else { domain }).copied()
+        self.opsets
+            .get(if domain == "ai.onnx" { "" } else { domain })
+            .copied()
     }
 
     /// Indices of the steps that `tensors` depend on.
@@ -159,11 +184,18 @@ impl Graph {
         let mut found = HashSet::new();
         let mut open: Vec<&str> = tensors.iter().map(String::as_str).collect();
         if let Some(name) = open.iter().find(|n| !producers.contains_key(**n)) {
-            return Err(Error::usage(format!("the graph has no tensor '{name}'")).next(hint(name, producers.keys().copied())));
+            return Err(Error::usage(format!("the graph has no tensor '{name}'"))
+                .next(hint(name, producers.keys().copied())));
         }
         while let Some(step) = open.pop().and_then(|n| producers.get(n)) {
             if found.insert(*step) {
-                open.extend(self.steps[*step].inputs.iter().map(String::as_str).filter(|n| producers.contains_key(n)));
+                open.extend(
+                    self.steps[*step]
+                        .inputs
+                        .iter()
+                        .map(String::as_str)
+                        .filter(|n| producers.contains_key(n)),
+                );
             }
         }
         Ok(found)

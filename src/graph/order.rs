@@ -20,7 +20,10 @@ pub fn executable(steps: Vec<Step>, given: &HashSet<&str>) -> Result<Vec<Step>> 
             consumers[from].push(i);
         }
     }
-    let mut ready: BinaryHeap<_> = (0..steps.len()).filter(|i| waiting[*i] == 0).map(Reverse).collect();
+    let mut ready: BinaryHeap<_> = (0..steps.len())
+        .filter(|i| waiting[*i] == 0)
+        .map(Reverse)
+        .collect();
     let mut order = Vec::with_capacity(steps.len());
     while let Some(Reverse(i)) = ready.pop() {
         order.push(i);
@@ -43,7 +46,11 @@ fn producers(steps: &[Step], given: &HashSet<&str>) -> Result<HashMap<String, us
     for (i, step) in steps.iter().enumerate() {
         for out in &step.outputs {
             if producer.insert(out.clone(), i).is_some() || given.contains(out.as_str()) {
-                return Err(Error::usage(format!("node '{}' ({}): tensor '{out}' is produced twice", step.name, step.op())));
+                return Err(Error::usage(format!(
+                    "node '{}' ({}): tensor '{out}' is produced twice",
+                    step.name,
+                    step.op()
+                )));
             }
         }
     }
@@ -62,17 +69,27 @@ fn dangling(step: &Step, input: &str) -> Error {
 /// Names one cycle: from a stuck step, walk through stuck consumers until a step comes back.
 fn cycle(steps: &[Step], waiting: &[usize], consumers: &[Vec<usize>], start: usize) -> Error {
     // A stuck step may only lie behind the cycle; walking backwards through stuck producers must enter it.
-    let behind = |i: usize| (0..steps.len()).find(|p| waiting[*p] > 0 && consumers[*p].contains(&i));
+    let behind =
+        |i: usize| (0..steps.len()).find(|p| waiting[*p] > 0 && consumers[*p].contains(&i));
     let mut path = vec![start];
     let first = loop {
-        let Some(next) = behind(path[path.len() - 1]) else { break 0 };
+        let Some(next) = behind(path[path.len() - 1]) else {
+            break 0;
+        };
         if let Some(at) = path.iter().position(|p| *p == next) {
             break at;
         }
         path.push(next);
     };
-    let names: Vec<_> = path[first..].iter().rev().map(|i| format!("'{}'", steps[*i].name)).collect();
-    Error::usage(format!("the graph has a cycle through {}", names.join(" -> ")))
+    let names: Vec<_> = path[first..]
+        .iter()
+        .rev()
+        .map(|i| format!("'{}'", steps[*i].name))
+        .collect();
+    Error::usage(format!(
+        "the graph has a cycle through {}",
+        names.join(" -> ")
+    ))
 }
 
 #[cfg(test)]
@@ -93,31 +110,59 @@ mod tests {
     }
 
     fn order(steps: Vec<Step>) -> Result<Vec<String>> {
-        Ok(executable(steps, &HashSet::from(["x"]))?.into_iter().map(|s| s.name).collect())
+        Ok(executable(steps, &HashSet::from(["x"]))?
+            .into_iter()
+            .map(|s| s.name)
+            .collect())
     }
 
     #[test]
     fn the_files_order_is_kept_where_it_is_executable() {
-        let steps = vec![step("a", &["x"], &["p"]), step("b", &["x"], &["q"]), step("c", &["p"], &["r"])];
+        let steps = vec![
+            step("a", &["x"], &["p"]),
+            step("b", &["x"], &["q"]),
+            step("c", &["p"], &["r"]),
+        ];
         assert_eq!(order(steps).unwrap(), ["a", "b", "c"]);
     }
 
     #[test]
     fn an_unsorted_file_runs_smallest_index_first() {
-        let steps = vec![step("late", &["p"], &["z"]), step("b", &["x"], &["q"]), step("a", &["x"], &["p"])];
+        let steps = vec![
+            step("late", &["p"], &["z"]),
+            step("b", &["x"], &["q"]),
+            step("a", &["x"], &["p"]),
+        ];
         assert_eq!(order(steps).unwrap(), ["b", "a", "late"]);
     }
 
     #[test]
     fn a_cycle_is_named_without_what_lies_behind_it() {
-        let steps = vec![step("tail", &["q"], &["z"]), step("a", &["q"], &["p"]), step("b", &["p"], &["q"])];
+        let steps = vec![
+            step("tail", &["q"], &["z"]),
+            step("a", &["q"], &["p"]),
+            step("b", &["p"], &["q"]),
+        ];
         let message = order(steps).unwrap_err().message;
-        assert!(message.contains("'a'") && message.contains("'b'") && !message.contains("'tail'"), "{message}");
+        assert!(
+            message.contains("'a'") && message.contains("'b'") && !message.contains("'tail'"),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_dangling_input_and_a_second_producer_are_named() {
-        assert!(order(vec![step("a", &["nowhere"], &["p"])]).unwrap_err().message.contains("'nowhere'"));
-        assert!(order(vec![step("a", &["x"], &["p"]), step("b", &["x"], &["p"])]).unwrap_err().message.contains("'p' is produced twice"));
+        assert!(
+            order(vec![step("a", &["nowhere"], &["p"])])
+                .unwrap_err()
+                .message
+                .contains("'nowhere'")
+        );
+        assert!(
+            order(vec![step("a", &["x"], &["p"]), step("b", &["x"], &["p"])])
+                .unwrap_err()
+                .message
+                .contains("'p' is produced twice")
+        );
     }
 }

@@ -27,8 +27,11 @@ pub fn per_module(graph: &Graph) -> IndexMap<String, ModuleParams> {
         entry.elements += tensor.numel();
     }
     for step in graph.steps.iter().filter(|s| s.op() == "Constant") {
-        if let Some(Ok(t)) =
-            step.nodes[0].attributes.get("value").and_then(|a| a.tensor()).filter(|t| t.as_ref().is_ok_and(|t| t.dtype().is_float()))
+        if let Some(Ok(t)) = step.nodes[0]
+            .attributes
+            .get("value")
+            .and_then(|a| a.tensor())
+            .filter(|t| t.as_ref().is_ok_and(|t| t.dtype().is_float()))
         {
             let entry = modules.entry("(constants)".to_string()).or_default();
             entry.tensors += 1;
@@ -46,12 +49,25 @@ pub fn total(graph: &Graph) -> usize {
 /// Weights that a BatchNormalization takes as mean or variance, as they are or through other nodes.
 fn statistics(graph: &Graph) -> HashSet<&str> {
     let producers = graph.producers();
-    let norms = graph.steps.iter().flat_map(|s| &s.nodes).filter(|n| n.op == "BatchNormalization");
-    let mut open: Vec<&str> = norms.flat_map(|n| n.inputs.iter().skip(3).take(2)).map(String::as_str).collect();
+    let norms = graph
+        .steps
+        .iter()
+        .flat_map(|s| &s.nodes)
+        .filter(|n| n.op == "BatchNormalization");
+    let mut open: Vec<&str> = norms
+        .flat_map(|n| n.inputs.iter().skip(3).take(2))
+        .map(String::as_str)
+        .collect();
     let mut seen = HashSet::new();
     while let Some(name) = open.pop() {
         if seen.insert(name) {
-            open.extend(producers.get(name).iter().flat_map(|step| &graph.steps[**step].inputs).map(String::as_str));
+            open.extend(
+                producers
+                    .get(name)
+                    .iter()
+                    .flat_map(|step| &graph.steps[**step].inputs)
+                    .map(String::as_str),
+            );
         }
     }
     seen
@@ -61,11 +77,27 @@ fn statistics(graph: &Graph) -> HashSet<&str> {
 /// not say what was trained, unless its metadata name what is frozen; where it leaves its parameters to a rule, no other weight is one.
 pub fn list(graph: &Graph) -> Vec<Param> {
     let statistics = statistics(graph);
-    let kind = |name: &str| if statistics.contains(name) { Kind::Buffer } else { Kind::Parameter };
-    let frozen: Option<HashSet<&str>> = graph.metadata.get(FROZEN).map(|names| names.split(' ').collect());
-    let trains = |name: &str| frozen.as_ref().map(|f| kind(name) == Kind::Parameter && !f.contains(name));
+    let kind = |name: &str| {
+        if statistics.contains(name) {
+            Kind::Buffer
+        } else {
+            Kind::Parameter
+        }
+    };
+    let frozen: Option<HashSet<&str>> = graph
+        .metadata
+        .get(FROZEN)
+        .map(|names| names.split(' ').collect());
+    let trains = |name: &str| {
+        frozen
+            .as_ref()
+            .map(|f| kind(name) == Kind::Parameter && !f.contains(name))
+    };
     let own = |name: &String| graph.drawn.is_empty() || graph.drawn.contains(name);
-    let floats = graph.weights.iter().filter(|(name, t)| t.dtype().is_float() && own(name));
+    let floats = graph
+        .weights
+        .iter()
+        .filter(|(name, t)| t.dtype().is_float() && own(name));
     let param = |(name, t): (&String, &Tensor)| Param {
         name: name.clone(),
         shape: t.shape().to_vec(),
@@ -86,12 +118,22 @@ mod tests {
     #[test]
     fn gold_yolo_has_the_parameters_of_the_fact_sheet_and_statistics_are_none_of_them() {
         for form in ["train", "eval"] {
-            let graph = load::file(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/gold_yolo/{form}.onnx"))).unwrap();
+            let graph = load::file(
+                &Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join(format!("golden/gold_yolo/{form}.onnx")),
+            )
+            .unwrap();
             let list = list(&graph);
-            let count = |of: &dyn Fn(&&Param) -> bool| list.iter().filter(of).map(Param::elements).sum::<u64>();
+            let count = |of: &dyn Fn(&&Param) -> bool| {
+                list.iter().filter(of).map(Param::elements).sum::<u64>()
+            };
             assert_eq!(count(&|p| p.kind == Kind::Parameter), 5_617_930, "{form}");
             assert_eq!(count(&|p| p.kind == Kind::Buffer), 17_888, "{form}");
-            assert_eq!(count(&|p| p.kind == Kind::Parameter && p.trainable == Some(false)), 34, "{form}");
+            assert_eq!(
+                count(&|p| p.kind == Kind::Parameter && p.trainable == Some(false)),
+                34,
+                "{form}"
+            );
         }
     }
 }

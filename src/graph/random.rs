@@ -6,7 +6,14 @@ use super::seeded::key;
 use super::{Attribute, Graph, Node, Step};
 
 /// Operators whose output is always drawn; Dropout draws where it trains.
-pub const DRAWN: [&str; 6] = ["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"];
+pub const DRAWN: [&str; 6] = [
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Multinomial",
+    "Bernoulli",
+];
 
 /// Whether the step draws random numbers, in a body too.
 pub fn is_random(graph: &Graph, step: &Step) -> bool {
@@ -18,36 +25,63 @@ pub fn draws(graph: &Graph, node: &Node) -> bool {
     match node.op.as_str() {
         op if DRAWN.contains(&op) => true,
         "Dropout" => trains(graph, node),
-        _ => node.attributes.values().any(|a| matches!(a, Attribute::Other(a) if a.g.iter().chain(&a.graphs).any(draws_inside))),
+        _ => node.attributes.values().any(
+            |a| matches!(a, Attribute::Other(a) if a.g.iter().chain(&a.graphs).any(draws_inside)),
+        ),
     }
 }
 
 /// Whether a Dropout trains with a ratio above 0; an input that the graph does not state may say either.
 fn trains(graph: &Graph, node: &Node) -> bool {
     let input = |i: usize| node.inputs.get(i).filter(|n| !n.is_empty());
-    let stated = |i: usize| input(i).and_then(|n| constant(graph, n)).and_then(|t| t.to_f64().first().copied());
+    let stated = |i: usize| {
+        input(i)
+            .and_then(|n| constant(graph, n))
+            .and_then(|t| t.to_f64().first().copied())
+    };
     input(2).is_some() && stated(2) != Some(0.0) && stated(1) != Some(0.0)
 }
 
 fn draws_inside(body: &GraphProto) -> bool {
     body.node.iter().any(|n| {
-        let trains = || n.op_type() == "Dropout" && n.input.get(2).is_some_and(|name| !name.is_empty());
-        DRAWN.contains(&n.op_type()) || trains() || n.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs)).any(draws_inside)
+        let trains =
+            || n.op_type() == "Dropout" && n.input.get(2).is_some_and(|name| !name.is_empty());
+        DRAWN.contains(&n.op_type())
+            || trains()
+            || n.attribute
+                .iter()
+                .flat_map(|a| a.g.iter().chain(&a.graphs))
+                .any(draws_inside)
     })
 }
 
 /// The graph with a seed for every node that draws and states none, from this one and the node's name; None where nothing is to be stated.
 pub fn seeded(graph: &Graph, seed: u64) -> Option<Graph> {
-    let draws = |n: &Node| (DRAWN.contains(&n.op.as_str()) || n.op == "Dropout" && trains(graph, n)) && !n.attributes.contains_key("seed");
+    let draws = |n: &Node| {
+        (DRAWN.contains(&n.op.as_str()) || n.op == "Dropout" && trains(graph, n))
+            && !n.attributes.contains_key("seed")
+    };
     if !graph.steps.iter().flat_map(|s| &s.nodes).any(draws) {
         return None;
     }
     // The file draws otherwise.
-    let mut out = Graph { file: None, ..graph.clone() };
-    for node in out.steps.iter_mut().flat_map(|s| &mut s.nodes).filter(|n| draws(n)) {
+    let mut out = Graph {
+        file: None,
+        ..graph.clone()
+    };
+    for node in out
+        .steps
+        .iter_mut()
+        .flat_map(|s| &mut s.nodes)
+        .filter(|n| draws(n))
+    {
         // A whole number that f32 holds.
         let own = (key(&node.name, seed) & 0xFF_FFFF) as i64;
-        let stated = if node.op == "Dropout" { Attribute::Int(own) } else { Attribute::Float(own as f32) };
+        let stated = if node.op == "Dropout" {
+            Attribute::Int(own)
+        } else {
+            Attribute::Float(own as f32)
+        };
         node.attributes.insert("seed".into(), stated);
     }
     Some(out)
@@ -72,7 +106,9 @@ mod tests {
     }
 
     fn graph(node: Node, weights: &[(&str, f64, DType)]) -> Graph {
-        let weight = |(n, v, d): &(&str, f64, DType)| (n.to_string(), Tensor::from_f64(*d, &[], &[*v]).unwrap());
+        let weight = |(n, v, d): &(&str, f64, DType)| {
+            (n.to_string(), Tensor::from_f64(*d, &[], &[*v]).unwrap())
+        };
         Graph {
             file: None,
             digest: String::new(),
@@ -96,9 +132,21 @@ mod tests {
         let (yes, no) = (("t", 1.0, DType::Bool), ("t", 0.0, DType::Bool));
         let nothing = ("r", 0.0, DType::F32);
         let mut loops = node("Loop", &["n"]);
-        let inner = NodeProto { op_type: Some("RandomNormal".into()), ..Default::default() };
-        let body = GraphProto { node: vec![inner], ..Default::default() };
-        loops.attributes.insert("body".into(), Attribute::Other(Box::new(AttributeProto { g: Some(body), ..Default::default() })));
+        let inner = NodeProto {
+            op_type: Some("RandomNormal".into()),
+            ..Default::default()
+        };
+        let body = GraphProto {
+            node: vec![inner],
+            ..Default::default()
+        };
+        loops.attributes.insert(
+            "body".into(),
+            Attribute::Other(Box::new(AttributeProto {
+                g: Some(body),
+                ..Default::default()
+            })),
+        );
         let cases = [
             (graph(node("RandomNormal", &[]), &[]), true),
             (graph(node("Multinomial", &["x"]), &[]), true),
@@ -109,11 +157,19 @@ mod tests {
             (graph(node("Dropout", &["x", "", "t"]), &[yes]), true),
             (graph(node("Dropout", &["x", "", "t"]), &[]), true),
             (graph(node("Dropout", &["x", "", "t"]), &[no]), false),
-            (graph(node("Dropout", &["x", "r", "t"]), &[yes, nothing]), false),
+            (
+                graph(node("Dropout", &["x", "r", "t"]), &[yes, nothing]),
+                false,
+            ),
             (graph(loops, &[]), true),
         ];
         for (graph, want) in cases {
-            assert_eq!(is_random(&graph, &graph.steps[0]), want, "{:?}", graph.steps[0]);
+            assert_eq!(
+                is_random(&graph, &graph.steps[0]),
+                want,
+                "{:?}",
+                graph.steps[0]
+            );
         }
     }
 
@@ -126,7 +182,10 @@ mod tests {
         let again = seeded(&plain, 7).unwrap();
         assert!(seeded(&again, 8).is_none(), "what is stated stays");
         let drop = graph(node("Dropout", &["x", "", "t"]), &[("t", 1.0, DType::Bool)]);
-        assert!(matches!(of(&seeded(&drop, 7).unwrap()), Some(Attribute::Int(_))));
+        assert!(matches!(
+            of(&seeded(&drop, 7).unwrap()),
+            Some(Attribute::Int(_))
+        ));
         assert!(seeded(&graph(node("Dropout", &["x"]), &[]), 7).is_none());
     }
 }

@@ -23,10 +23,21 @@ pub fn value(proto: &TensorProto) -> Result<Value> {
 const STRING: i32 = 8;
 
 fn strings(proto: &TensorProto) -> Result<Value> {
-    let text = |b: &Bytes| String::from_utf8(b.to_vec()).map_err(|_| Error::usage("a string is no UTF-8"));
-    let (shape, all) = (shape(proto)?, proto.string_data.iter().map(text).collect::<Result<Vec<_>>>()?);
+    let text =
+        |b: &Bytes| String::from_utf8(b.to_vec()).map_err(|_| Error::usage("a string is no UTF-8"));
+    let (shape, all) = (
+        shape(proto)?,
+        proto
+            .string_data
+            .iter()
+            .map(text)
+            .collect::<Result<Vec<_>>>()?,
+    );
     if checked_numel(&shape)? != all.len() {
-        return Err(Error::usage(format!("{} strings do not fill {shape:?}", all.len())));
+        return Err(Error::usage(format!(
+            "{} strings do not fill {shape:?}",
+            all.len()
+        )));
     }
     Ok(Value::Strings(shape, all))
 }
@@ -37,7 +48,11 @@ fn narrow(proto: &TensorProto, dtype: Narrow) -> Result<Value> {
     let (numel, each) = (checked_numel(&shape)?, 8 / dtype.bits() as usize);
     let bytes: Vec<u8> = match &proto.raw_data {
         Some(raw) => raw.to_vec(),
-        None => proto.int32_data.iter().map(|v| v.to_le_bytes()[0]).collect(),
+        None => proto
+            .int32_data
+            .iter()
+            .map(|v| v.to_le_bytes()[0])
+            .collect(),
     };
     if bytes.len() != numel.div_ceil(each) {
         return Err(Error::usage(format!(
@@ -48,11 +63,17 @@ fn narrow(proto: &TensorProto, dtype: Narrow) -> Result<Value> {
         )));
     }
     let at = |i: usize| dtype.decode(bytes[i / each] >> (i % each * dtype.bits() as usize));
-    Ok(Value::Narrow(dtype, Tensor::from_vec(&shape, (0..numel).map(at).collect::<Vec<f32>>())))
+    Ok(Value::Narrow(
+        dtype,
+        Tensor::from_vec(&shape, (0..numel).map(at).collect::<Vec<f32>>()),
+    ))
 }
 
 fn shape(proto: &TensorProto) -> Result<Vec<usize>> {
-    let one = |d: &i64| usize::try_from(*d).map_err(|_| Error::usage(format!("negative dimension in {:?}", proto.dims)));
+    let one = |d: &i64| {
+        usize::try_from(*d)
+            .map_err(|_| Error::usage(format!("negative dimension in {:?}", proto.dims)))
+    };
     proto.dims.iter().map(one).collect()
 }
 
@@ -62,9 +83,20 @@ pub struct Folders(Vec<PathBuf>);
 impl Folders {
     pub fn of(model: &Path) -> Self {
         // The parent of a bare name is empty, and stands for the working directory.
-        let parent = |p: &Path| Some(p.parent()?.to_path_buf()).map(|f| if f.as_os_str().is_empty() { PathBuf::from(".") } else { f });
+        let parent = |p: &Path| {
+            Some(p.parent()?.to_path_buf()).map(|f| {
+                if f.as_os_str().is_empty() {
+                    PathBuf::from(".")
+                } else {
+                    f
+                }
+            })
+        };
         let real = model.canonicalize().ok();
-        let mut all: Vec<PathBuf> = [parent(model), real.as_deref().and_then(parent)].into_iter().flatten().collect();
+        let mut all: Vec<PathBuf> = [parent(model), real.as_deref().and_then(parent)]
+            .into_iter()
+            .flatten()
+            .collect();
         all.dedup_by_key(|f| f.canonicalize().unwrap_or_else(|_| f.clone()));
         Self(all)
     }
@@ -72,19 +104,32 @@ impl Folders {
     /// The file at `location`, in the first folder that has it, or why it is not read.
     fn file(&self, location: &str) -> Result<PathBuf> {
         let relative = Path::new(location);
-        if relative.components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir)) {
-            return Err(Error::usage(format!("external data location '{location}' leaves the model's folder: refused")));
+        if relative
+            .components()
+            .any(|c| !matches!(c, Component::Normal(_) | Component::CurDir))
+        {
+            return Err(Error::usage(format!(
+                "external data location '{location}' leaves the model's folder: refused"
+            )));
         }
         let mut paths = self.0.iter().map(|f| f.join(relative));
-        let Some(path) = paths.find(|p| p.exists()).or_else(|| Some(self.0.first()?.join(relative))) else {
+        let Some(path) = paths
+            .find(|p| p.exists())
+            .or_else(|| Some(self.0.first()?.join(relative)))
+        else {
             return Err(Error::usage("external data in a model that has no folder"));
         };
         let real = path.canonicalize();
-        let inside = |real: &Path| self.0.iter().filter_map(|f| f.canonicalize().ok()).any(|f| real.starts_with(f));
+        let inside = |real: &Path| {
+            self.0
+                .iter()
+                .filter_map(|f| f.canonicalize().ok())
+                .any(|f| real.starts_with(f))
+        };
         match real {
-            Ok(real) if !inside(&real) => {
-                Err(Error::usage(format!("external data location '{location}' leads out of the model's folder through a link: refused")))
-            }
+            Ok(real) if !inside(&real) => Err(Error::usage(format!(
+                "external data location '{location}' leads out of the model's folder through a link: refused"
+            ))),
             Ok(_) | Err(_) => Ok(path),
         }
     }
@@ -98,7 +143,8 @@ pub fn decode(proto: &TensorProto, folders: Option<&Folders>) -> Result<Tensor> 
 
 fn decode_unnamed(proto: &TensorProto, folders: Option<&Folders>) -> Result<Tensor> {
     let code = proto.data_type.unwrap_or(0);
-    let dtype = DType::from_onnx(code).ok_or_else(|| Error::usage(format!("data type {code} is not supported")))?;
+    let dtype = DType::from_onnx(code)
+        .ok_or_else(|| Error::usage(format!("data type {code} is not supported")))?;
     let shape = shape(proto)?;
     let bytes = checked_numel(&shape)? * dtype.size();
     if proto.data_location == Some(1) {
@@ -112,31 +158,62 @@ fn decode_unnamed(proto: &TensorProto, folders: Option<&Folders>) -> Result<Tens
 
 /// Values from the typed fields of TensorProto; small integers and halves lie in `int32_data`.
 fn typed(proto: &TensorProto, dtype: DType, shape: Vec<usize>) -> Result<Tensor> {
-    let narrow = |size: usize| proto.int32_data.iter().flat_map(|v| v.to_le_bytes()[..size].to_vec()).collect::<Vec<u8>>();
+    let narrow = |size: usize| {
+        proto
+            .int32_data
+            .iter()
+            .flat_map(|v| v.to_le_bytes()[..size].to_vec())
+            .collect::<Vec<u8>>()
+    };
     let bytes = match dtype {
         DType::F32 => bytemuck::cast_slice(&proto.float_data).to_vec(),
         DType::F64 => bytemuck::cast_slice(&proto.double_data).to_vec(),
         DType::I64 => bytemuck::cast_slice(&proto.int64_data).to_vec(),
         DType::U64 => bytemuck::cast_slice(&proto.uint64_data).to_vec(),
-        DType::U32 => proto.uint64_data.iter().flat_map(|v| (*v as u32).to_le_bytes()).collect(),
-        DType::I32 | DType::I16 | DType::I8 | DType::U16 | DType::U8 | DType::Bool | DType::F16 | DType::BF16 => narrow(dtype.size()),
+        DType::U32 => proto
+            .uint64_data
+            .iter()
+            .flat_map(|v| (*v as u32).to_le_bytes())
+            .collect(),
+        DType::I32
+        | DType::I16
+        | DType::I8
+        | DType::U16
+        | DType::U8
+        | DType::Bool
+        | DType::F16
+        | DType::BF16 => narrow(dtype.size()),
     };
     Tensor::from_bytes(dtype, shape, &bytes)
 }
 
 /// Reads `len` bytes of an external-data file that must lie below one of `folders`.
 fn external(proto: &TensorProto, folders: Option<&Folders>, len: usize) -> Result<Vec<u8>> {
-    let entry = |key: &str| proto.external_data.iter().find(|e| e.key.as_deref() == Some(key)).and_then(|e| e.value.as_deref());
-    let location = entry("location").ok_or_else(|| Error::usage("external data without a location"))?;
+    let entry = |key: &str| {
+        proto
+            .external_data
+            .iter()
+            .find(|e| e.key.as_deref() == Some(key))
+            .and_then(|e| e.value.as_deref())
+    };
+    let location =
+        entry("location").ok_or_else(|| Error::usage("external data without a location"))?;
     let number = |key: &str| match entry(key) {
         None => Ok(None),
-        Some(v) => v.parse::<u64>().map(Some).map_err(|_| Error::usage(format!("external data {key} '{v}' is no number"))),
+        Some(v) => v
+            .parse::<u64>()
+            .map(Some)
+            .map_err(|_| Error::usage(format!("external data {key} '{v}' is no number"))),
     };
     let (offset, stated) = (number("offset")?.unwrap_or(0), number("length")?);
     if stated.is_some_and(|s| s != len as u64) {
-        return Err(Error::usage(format!("external data is stated as {} bytes, its shape needs {len}", stated.unwrap_or(0))));
+        return Err(Error::usage(format!(
+            "external data is stated as {} bytes, its shape needs {len}",
+            stated.unwrap_or(0)
+        )));
     }
-    let folders = folders.ok_or_else(|| Error::usage("external data in a model that is not a file"))?;
+    let folders =
+        folders.ok_or_else(|| Error::usage("external data in a model that is not a file"))?;
     read_range(&folders.file(location)?, offset, len)
 }
 
@@ -145,7 +222,10 @@ fn read_range(path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
     let mut file = std::fs::File::open(path).map_err(fail)?;
     let have = file.metadata().map_err(fail)?.len();
     if offset.checked_add(len as u64).is_none_or(|end| end > have) {
-        return Err(Error::usage(format!("external data {} has {have} bytes, {len} at {offset} are needed", path.display())));
+        return Err(Error::usage(format!(
+            "external data {} has {have} bytes, {len} at {offset} are needed",
+            path.display()
+        )));
     }
     file.seek(SeekFrom::Start(offset)).map_err(fail)?;
     let mut bytes = vec![0; len];
@@ -170,8 +250,15 @@ mod tests {
     use super::*;
 
     fn outside(location: &str, folder: &Path) -> TensorProto {
-        let entry = |k: &str, v: &str| StringStringEntryProto { key: Some(k.into()), value: Some(v.into()) };
-        std::fs::write(folder.join("w.bin"), bytemuck::cast_slice(&[9f32, 1.5, -2.0])).unwrap();
+        let entry = |k: &str, v: &str| StringStringEntryProto {
+            key: Some(k.into()),
+            value: Some(v.into()),
+        };
+        std::fs::write(
+            folder.join("w.bin"),
+            bytemuck::cast_slice(&[9f32, 1.5, -2.0]),
+        )
+        .unwrap();
         TensorProto {
             name: Some("w".into()),
             dims: vec![2],
@@ -212,16 +299,45 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut proto = outside("w.bin", dir.path());
         proto.dims = vec![5];
-        assert!(decode(&proto, Some(&beside(dir.path()))).unwrap_err().message.contains("20 at 4 are needed"));
-        let raw = TensorProto { dims: vec![3], data_type: Some(1), raw_data: Some(Bytes::from_static(&[0; 8])), ..Default::default() };
-        assert!(decode(&raw, None).unwrap_err().message.contains("needs 12 bytes, has 8"));
-        let huge = TensorProto { dims: vec![i64::MAX, i64::MAX], data_type: Some(1), ..Default::default() };
-        assert!(decode(&huge, None).unwrap_err().message.contains("more elements"));
+        assert!(
+            decode(&proto, Some(&beside(dir.path())))
+                .unwrap_err()
+                .message
+                .contains("20 at 4 are needed")
+        );
+        let raw = TensorProto {
+            dims: vec![3],
+            data_type: Some(1),
+            raw_data: Some(Bytes::from_static(&[0; 8])),
+            ..Default::default()
+        };
+        assert!(
+            decode(&raw, None)
+                .unwrap_err()
+                .message
+                .contains("needs 12 bytes, has 8")
+        );
+        let huge = TensorProto {
+            dims: vec![i64::MAX, i64::MAX],
+            data_type: Some(1),
+            ..Default::default()
+        };
+        assert!(
+            decode(&huge, None)
+                .unwrap_err()
+                .message
+                .contains("more elements")
+        );
     }
 
     #[test]
     fn typed_and_raw_data_give_the_same_tensor() {
-        let half = TensorProto { dims: vec![2], data_type: Some(10), int32_data: vec![0x3c00, 0xc000], ..Default::default() };
+        let half = TensorProto {
+            dims: vec![2],
+            data_type: Some(10),
+            int32_data: vec![0x3c00, 0xc000],
+            ..Default::default()
+        };
         assert_eq!(decode(&half, None).unwrap().to_f64(), [1.0, -2.0]);
         let again = encode("h", &decode(&half, None).unwrap());
         assert_eq!(decode(&again, None).unwrap().to_f64(), [1.0, -2.0]);

@@ -17,9 +17,13 @@ pub fn load(path: &Path, name: &str) -> Result<Tensor> {
                 Error::usage(format!("{} holds no tensor '{name}'", path.display())).next(next)
             })
         }
-        Some("npz") => {
-            Err(Error::usage(format!("{}: .npz is a folder of arrays", path.display())).next("save the one array by numpy.save"))
-        }
-        _ => Err(Error::usage(format!("{}: neither .npy nor .safetensors", path.display()))),
+        Some("npz") => Err(
+            Error::usage(format!("{}: .npz is a folder of arrays", path.display()))
+                .next("save the one array by numpy.save"),
+        ),
+        _ => Err(Error::usage(format!(
+            "{}: neither .npy nor .safetensors",
+            path.display()
+        ))),
     }
 }

@@ -28,12 +28,22 @@ pub fn make(scenario: &Scenario, graph: &Graph) -> Result<IndexMap<String, Tenso
         }
     }
     let recorded = Recorded::of(scenario)?;
-    let sources = graph.inputs.iter().map(|port| Ok((port, recorded.tensor(scenario, port)?))).collect::<Result<Vec<_>>>()?;
-    let lacks: Vec<_> = sources.iter().filter(|s| s.1.is_none()).filter_map(|(port, _)| lack(scenario, graph, port)).collect();
+    let sources = graph
+        .inputs
+        .iter()
+        .map(|port| Ok((port, recorded.tensor(scenario, port)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let lacks: Vec<_> = sources
+        .iter()
+        .filter(|s| s.1.is_none())
+        .filter_map(|(port, _)| lack(scenario, graph, port))
+        .collect();
     if !lacks.is_empty() {
         return Err(open(&lacks));
     }
-    let make = |(i, (port, fed)): (usize, (&Port, Option<Tensor>))| Ok((port.name.clone(), one(scenario, port, i, fed)?));
+    let make = |(i, (port, fed)): (usize, (&Port, Option<Tensor>))| {
+        Ok((port.name.clone(), one(scenario, port, i, fed)?))
+    };
     sources.into_iter().enumerate().map(make).collect()
 }
 
@@ -44,7 +54,11 @@ impl Recorded {
     fn of(scenario: &Scenario) -> Result<Self> {
         let subjects = [&scenario.reference, &scenario.candidate].into_iter();
         let traces = subjects.filter_map(|s| Some((s.trace.as_ref()?, &s.rename)));
-        Ok(Self(traces.map(|(path, rename)| Ok((trace::file::open(path)?, rename.clone()))).collect::<Result<_>>()?))
+        Ok(Self(
+            traces
+                .map(|(path, rename)| Ok((trace::file::open(path)?, rename.clone())))
+                .collect::<Result<_>>()?,
+        ))
     }
 
     /// The recorded tensor of an input for which the scenario states no source.
@@ -52,8 +66,11 @@ impl Recorded {
         if scenario.inputs.contains_key(&port.name) {
             return Ok(None);
         }
-        let of =
-            |(trace, rename): &(Opened, BTreeMap<String, String>)| trace.tensor(rename.get(&port.name).unwrap_or(&port.name)).transpose();
+        let of = |(trace, rename): &(Opened, BTreeMap<String, String>)| {
+            trace
+                .tensor(rename.get(&port.name).unwrap_or(&port.name))
+                .transpose()
+        };
         self.0.iter().find_map(of).transpose()
     }
 }
@@ -70,15 +87,29 @@ fn lack(scenario: &Scenario, graph: &Graph, port: &Port) -> Option<Lack> {
 /// All that is open, at once, in the words of the command line.
 fn open(lacks: &[Lack]) -> Error {
     let what: Vec<&str> = lacks.iter().map(|l| l.what.as_str()).collect();
-    let words: Vec<String> = lacks.iter().map(|l| format!("--input {}", l.example)).collect();
+    let words: Vec<String> = lacks
+        .iter()
+        .map(|l| format!("--input {}", l.example))
+        .collect();
     let whys: Vec<&str> = lacks.iter().filter_map(|l| l.why.as_deref()).collect();
     let ranged = lacks.iter().any(|l| l.example.contains(".."));
-    let mut notes = vec!["numbers for N"; usize::from(lacks.iter().any(|l| l.example.contains('N')))];
-    notes.extend(if ranged { Some("both ends of a range are included") } else { None });
+    let mut notes =
+        vec!["numbers for N"; usize::from(lacks.iter().any(|l| l.example.contains('N')))];
+    notes.extend(if ranged {
+        Some("both ends of a range are included")
+    } else {
+        None
+    });
     notes.extend(whys);
-    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
-    Error::usage(format!("the model leaves open: {}", what.join("; ")))
-        .next(format!("state it: {}{notes}; or shape, low and high under [inputs.NAME] of a scenario", words.join(" ")))
+    let notes = if notes.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", notes.join("; "))
+    };
+    Error::usage(format!("the model leaves open: {}", what.join("; "))).next(format!(
+        "state it: {}{notes}; or shape, low and high under [inputs.NAME] of a scenario",
+        words.join(" ")
+    ))
 }
 
 fn one(scenario: &Scenario, port: &Port, index: usize, fed: Option<Tensor>) -> Result<Tensor> {
@@ -105,13 +136,25 @@ fn one(scenario: &Scenario, port: &Port, index: usize, fed: Option<Tensor>) -> R
 fn fits(tensor: &Tensor, port: &Port) -> Result<()> {
     if let Some(dtype) = port.dtype.filter(|d| *d != tensor.dtype()) {
         // A cast would be a change of the inputs that nobody asked for.
-        return Err(Error::usage(format!("the model takes {dtype}, the source gives {}", tensor.dtype()))
-            .next(format!("nothing is cast: save it as {dtype}, in numpy x.astype({})", numpy(dtype))));
+        return Err(Error::usage(format!(
+            "the model takes {dtype}, the source gives {}",
+            tensor.dtype()
+        ))
+        .next(format!(
+            "nothing is cast: save it as {dtype}, in numpy x.astype({})",
+            numpy(dtype)
+        )));
     }
-    let Some(shape) = &port.shape else { return Ok(()) };
+    let Some(shape) = &port.shape else {
+        return Ok(());
+    };
     let agrees = |(want, have): (&Dim, &usize)| !matches!(want, Dim::Known(n) if n != have);
     if shape.len() != tensor.shape().len() || !shape.iter().zip(tensor.shape()).all(agrees) {
-        return Err(Error::usage(format!("the model takes shape {}, the source gives {:?}", show(shape), tensor.shape())));
+        return Err(Error::usage(format!(
+            "the model takes shape {}, the source gives {:?}",
+            show(shape),
+            tensor.shape()
+        )));
     }
     Ok(())
 }

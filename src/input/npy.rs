@@ -24,7 +24,9 @@ const DTYPES: [(&str, DType); 13] = [
 /// The array in the file at `path`, in the dtype of the file.
 pub fn load(path: &Path) -> Result<Tensor> {
     let place = path.display();
-    let bytes = std::fs::read(path).map_err(|e| Error::usage(e.to_string())).at(&place)?;
+    let bytes = std::fs::read(path)
+        .map_err(|e| Error::usage(e.to_string()))
+        .at(&place)?;
     array(&bytes).at(place)
 }
 
@@ -33,9 +35,16 @@ fn array(bytes: &[u8]) -> Result<Tensor> {
     let (dtype, shape) = (dtype(&header.descr)?, header.shape);
     let need = checked_numel(&shape)? * dtype.size();
     if data.len() != need {
-        return Err(Error::usage(format!("{dtype} {shape:?} takes {need} bytes behind the header, the file has {}", data.len())));
+        return Err(Error::usage(format!(
+            "{dtype} {shape:?} takes {need} bytes behind the header, the file has {}",
+            data.len()
+        )));
     }
-    let mut own = if header.fortran && shape.len() > 1 { row_major(data, &shape, dtype.size()) } else { data.to_vec() };
+    let mut own = if header.fortran && shape.len() > 1 {
+        row_major(data, &shape, dtype.size())
+    } else {
+        data.to_vec()
+    };
     if header.descr.starts_with('>') {
         own.chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);
     }
@@ -56,14 +65,27 @@ struct Header {
 impl Header {
     /// The header, and what lies behind it.
     fn read(bytes: &[u8]) -> Result<(Self, &[u8])> {
-        let Some((version, rest)) = bytes.strip_prefix(b"\x93NUMPY").and_then(|b| b.split_first_chunk::<2>()) else {
-            return Err(Error::usage(format!("no .npy file: its {} bytes do not begin as one", bytes.len())).next("write it by numpy.save"));
+        let Some((version, rest)) = bytes
+            .strip_prefix(b"\x93NUMPY")
+            .and_then(|b| b.split_first_chunk::<2>())
+        else {
+            return Err(Error::usage(format!(
+                "no .npy file: its {} bytes do not begin as one",
+                bytes.len()
+            ))
+            .next("write it by numpy.save"));
         };
         let (len, rest) = match version {
-            [1, _] => rest.split_first_chunk().map(|(n, rest)| (usize::from(u16::from_le_bytes(*n)), rest)),
-            [2 | 3, _] => rest.split_first_chunk().map(|(n, rest)| (u32::from_le_bytes(*n) as usize, rest)),
+            [1, _] => rest
+                .split_first_chunk()
+                .map(|(n, rest)| (usize::from(u16::from_le_bytes(*n)), rest)),
+            [2 | 3, _] => rest
+                .split_first_chunk()
+                .map(|(n, rest)| (u32::from_le_bytes(*n) as usize, rest)),
             [major, minor] => {
-                return Err(Error::usage(format!("version {major}.{minor} of the format is not known: 1.0, 2.0 and 3.0 are")));
+                return Err(Error::usage(format!(
+                    "version {major}.{minor} of the format is not known: 1.0, 2.0 and 3.0 are"
+                )));
             }
         }
         .filter(|(len, rest)| *len <= rest.len())
@@ -75,15 +97,30 @@ impl Header {
 
     fn parse(text: &str) -> Result<Self> {
         let value = |key: &str| {
-            let behind = text.split_once(&format!("'{key}':")).map(|(_, v)| v.trim_start());
+            let behind = text
+                .split_once(&format!("'{key}':"))
+                .map(|(_, v)| v.trim_start());
             behind.ok_or_else(|| Error::usage(format!("the header states no {key}")))
         };
-        let descr = value("descr")?.strip_prefix('\'').and_then(|v| v.split_once('\'')).map(|(v, _)| v.to_string());
-        let descr = descr.ok_or_else(|| Error::usage("a structured dtype").next("save one array of plain numbers"))?;
-        let dims = value("shape")?.strip_prefix('(').and_then(|v| v.split_once(')')).map(|(v, _)| v.trim().split_terminator(','));
+        let descr = value("descr")?
+            .strip_prefix('\'')
+            .and_then(|v| v.split_once('\''))
+            .map(|(v, _)| v.to_string());
+        let descr = descr.ok_or_else(|| {
+            Error::usage("a structured dtype").next("save one array of plain numbers")
+        })?;
+        let dims = value("shape")?
+            .strip_prefix('(')
+            .and_then(|v| v.split_once(')'))
+            .map(|(v, _)| v.trim().split_terminator(','));
         let shape = dims.and_then(|all| all.map(|d| d.trim().parse().ok()).collect());
-        let shape = shape.ok_or_else(|| Error::usage("the header states no shape that can be read"))?;
-        Ok(Self { descr, fortran: value("fortran_order")?.starts_with("True"), shape })
+        let shape =
+            shape.ok_or_else(|| Error::usage("the header states no shape that can be read"))?;
+        Ok(Self {
+            descr,
+            fortran: value("fortran_order")?.starts_with("True"),
+            shape,
+        })
     }
 }
 
@@ -111,7 +148,11 @@ fn row_major(bytes: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
     let mut index = vec![0; shape.len()];
     for _ in 0..bytes.len() / size {
         // The first index runs fastest in the file: 1, d0, d0 · d1, … elements apart.
-        let at = index.iter().zip(shape).rev().fold(0, |at, (i, d)| at * d + i);
+        let at = index
+            .iter()
+            .zip(shape)
+            .rev()
+            .fold(0, |at, (i, d)| at * d + i);
         out.extend_from_slice(&bytes[at * size..][..size]);
         for (i, d) in index.iter_mut().zip(shape).rev() {
             *i += 1;
@@ -132,9 +173,19 @@ mod tests {
     fn npy(version: u8, descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
         let text = format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}");
         let before = if version == 1 { 10 } else { 12 };
-        let text = format!("{text:<width$}\n", width = (before + text.len() + 1).div_ceil(64) * 64 - before - 1);
+        let text = format!(
+            "{text:<width$}\n",
+            width = (before + text.len() + 1).div_ceil(64) * 64 - before - 1
+        );
         let len = (text.len() as u32).to_le_bytes();
-        [&b"\x93NUMPY"[..], &[version, 0], &len[..before - 8], text.as_bytes(), data].concat()
+        [
+            &b"\x93NUMPY"[..],
+            &[version, 0],
+            &len[..before - 8],
+            text.as_bytes(),
+            data,
+        ]
+        .concat()
     }
 
     fn values(bytes: &[u8]) -> (DType, Vec<usize>, Vec<f64>) {
@@ -145,26 +196,71 @@ mod tests {
     #[test]
     fn every_dtype_is_read_in_either_byte_order() {
         for (name, dtype) in DTYPES {
-            let want = if dtype == DType::Bool { vec![1.0, 0.0] } else { vec![3.0, 100.0] };
-            let little = Tensor::from_f64(dtype, &[2], &want).unwrap().bytes().to_vec();
-            let big: Vec<u8> = little.chunks(dtype.size()).flat_map(|b| b.iter().rev().copied()).collect();
-            let orders = if dtype.size() == 1 { vec![("|", &little)] } else { vec![("<", &little), (">", &big)] };
+            let want = if dtype == DType::Bool {
+                vec![1.0, 0.0]
+            } else {
+                vec![3.0, 100.0]
+            };
+            let little = Tensor::from_f64(dtype, &[2], &want)
+                .unwrap()
+                .bytes()
+                .to_vec();
+            let big: Vec<u8> = little
+                .chunks(dtype.size())
+                .flat_map(|b| b.iter().rev().copied())
+                .collect();
+            let orders = if dtype.size() == 1 {
+                vec![("|", &little)]
+            } else {
+                vec![("<", &little), (">", &big)]
+            };
             for (order, data) in orders {
                 let read = values(&npy(1, &format!("'{order}{name}'"), "False", "(2,)", data));
                 assert_eq!(read, (dtype, vec![2], want.clone()), "{order}{name}");
             }
         }
-        assert_eq!(DTYPES.map(|row| row.1), DType::ALL, "a dtype that no file can hold");
+        assert_eq!(
+            DTYPES.map(|row| row.1),
+            DType::ALL,
+            "a dtype that no file can hold"
+        );
     }
 
     #[test]
     fn every_version_of_the_header_and_every_shape_is_read() {
-        let data: Vec<u8> = [0f32, 1.0, 2.0, 3.0, 4.0, 5.0].iter().flat_map(|v| v.to_be_bytes()).collect();
-        type Row = (&'static str, &'static str, usize, &'static [usize], &'static [f64]);
+        let data: Vec<u8> = [0f32, 1.0, 2.0, 3.0, 4.0, 5.0]
+            .iter()
+            .flat_map(|v| v.to_be_bytes())
+            .collect();
+        type Row = (
+            &'static str,
+            &'static str,
+            usize,
+            &'static [usize],
+            &'static [f64],
+        );
         let cases: [Row; 6] = [
-            ("(2, 3)", "False", 24, &[2, 3], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]),
-            ("(2, 3)", "True", 24, &[2, 3], &[0.0, 2.0, 4.0, 1.0, 3.0, 5.0]),
-            ("(1, 2, 3)", "True", 24, &[1, 2, 3], &[0.0, 2.0, 4.0, 1.0, 3.0, 5.0]),
+            (
+                "(2, 3)",
+                "False",
+                24,
+                &[2, 3],
+                &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0],
+            ),
+            (
+                "(2, 3)",
+                "True",
+                24,
+                &[2, 3],
+                &[0.0, 2.0, 4.0, 1.0, 3.0, 5.0],
+            ),
+            (
+                "(1, 2, 3)",
+                "True",
+                24,
+                &[1, 2, 3],
+                &[0.0, 2.0, 4.0, 1.0, 3.0, 5.0],
+            ),
             ("(6,)", "True", 24, &[6], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]),
             ("()", "False", 4, &[], &[0.0]),
             ("(0, 3)", "True", 0, &[0, 3], &[]),
@@ -172,7 +268,11 @@ mod tests {
         for version in [1, 2, 3] {
             for (shape, fortran, bytes, dims, want) in cases {
                 let read = values(&npy(version, "'>f4'", fortran, shape, &data[..bytes]));
-                assert_eq!(read, (DType::F32, dims.to_vec(), want.to_vec()), "version {version}, {shape}, fortran {fortran}");
+                assert_eq!(
+                    read,
+                    (DType::F32, dims.to_vec(), want.to_vec()),
+                    "version {version}, {shape}, fortran {fortran}"
+                );
             }
         }
     }
@@ -181,17 +281,35 @@ mod tests {
     fn what_no_model_takes_is_refused_in_words() {
         let cases = [
             (npy(1, "'<c8'", "False", "(1,)", &[0; 8]), "complex"),
-            (npy(1, "'<f16'", "False", "(1,)", &[0; 16]), "no model takes"),
+            (
+                npy(1, "'<f16'", "False", "(1,)", &[0; 16]),
+                "no model takes",
+            ),
             (npy(1, "'<M8[ns]'", "False", "(1,)", &[0; 8]), "time"),
             (npy(1, "'<U3'", "False", "(1,)", &[0; 12]), "text"),
             (npy(1, "'|S3'", "False", "(1,)", &[0; 3]), "text"),
             (npy(1, "'|O'", "False", "(1,)", &[0; 8]), "Python objects"),
-            (npy(1, "'<V1'", "False", "(1,)", &[0; 1]), "without a meaning"),
-            (npy(1, "[('a', '<f4')]", "False", "(1,)", &[0; 4]), "structured"),
+            (
+                npy(1, "'<V1'", "False", "(1,)", &[0; 1]),
+                "without a meaning",
+            ),
+            (
+                npy(1, "[('a', '<f4')]", "False", "(1,)", &[0; 4]),
+                "structured",
+            ),
             (npy(4, "'<f4'", "False", "(1,)", &[0; 4]), "version"),
-            (npy(1, "'<f4'", "False", "(2,)", &[0; 4]), "takes 8 bytes behind the header, the file has 4"),
-            (npy(1, "'<f4'", "False", "(1,)", &[0; 8]), "takes 4 bytes behind the header, the file has 8"),
-            (npy(1, "'<f4'", "False", "(4294967296, 4294967296)", &[]), "more elements"),
+            (
+                npy(1, "'<f4'", "False", "(2,)", &[0; 4]),
+                "takes 8 bytes behind the header, the file has 4",
+            ),
+            (
+                npy(1, "'<f4'", "False", "(1,)", &[0; 8]),
+                "takes 4 bytes behind the header, the file has 8",
+            ),
+            (
+                npy(1, "'<f4'", "False", "(4294967296, 4294967296)", &[]),
+                "more elements",
+            ),
             (vec![], "0 bytes"),
             (b"PK\x03\x04".to_vec(), "numpy.save"),
         ];
@@ -208,7 +326,11 @@ mod tests {
             assert!(array(&whole[..len]).is_err(), "{len} bytes");
         }
         let nested = npy(1, &"[".repeat(60), "False", "(1,)", &[0; 4]);
-        for bytes in [nested, npy(1, "'<f4'", "False", "((1,),)", &[0; 4]), npy(1, "'<f4'", "False", "(-1,)", &[0; 4])] {
+        for bytes in [
+            nested,
+            npy(1, "'<f4'", "False", "((1,),)", &[0; 4]),
+            npy(1, "'<f4'", "False", "(-1,)", &[0; 4]),
+        ] {
             assert!(array(&bytes).is_err());
         }
     }

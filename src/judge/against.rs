@@ -67,9 +67,20 @@ pub fn against(difference: &impl Differs, limit: Limit) -> Judgement {
             None => Judgement::NotJudged(Why::OpenFloor),
         },
         (Row::Finite, Limit::Unknown(why)) => Judgement::NotJudged(Why::NoFloor(why.to_string())),
-        (Row::Finite, Limit::Bound(bound)) if !bound.is_finite() => Judgement::NotJudged(Why::OpenFloor),
-        (Row::Finite, Limit::Bound(bound)) => Judgement::of_ratio(if bound > 0.0 { difference.size() / bound } else { f64::INFINITY }),
-        (Row::Finite | Row::NotFinite, Limit::Exact { proved: Some(flips) }) => Judgement::Tie(flips),
+        (Row::Finite, Limit::Bound(bound)) if !bound.is_finite() => {
+            Judgement::NotJudged(Why::OpenFloor)
+        }
+        (Row::Finite, Limit::Bound(bound)) => Judgement::of_ratio(if bound > 0.0 {
+            difference.size() / bound
+        } else {
+            f64::INFINITY
+        }),
+        (
+            Row::Finite | Row::NotFinite,
+            Limit::Exact {
+                proved: Some(flips),
+            },
+        ) => Judgement::Tie(flips),
         (Row::Finite | Row::NotFinite, Limit::Exact { proved: None }) => nothing,
         (Row::Finite | Row::NotFinite, Limit::Margin { gap, bound }) => match gap <= bound {
             true if gap == 0.0 || bound.is_finite() => Judgement::Tie(1),
@@ -123,7 +134,12 @@ impl Differs for Pair {
 
     fn ratio(&self, floor: &Floor) -> Option<f64> {
         let off = self.size();
-        floor.ratio(&Channels { axis: 0, max: vec![off], sum_sq: vec![off * off], count: 1 })
+        floor.ratio(&Channels {
+            axis: 0,
+            max: vec![off],
+            sum_sq: vec![off * off],
+            count: 1,
+        })
     }
 
     fn size(&self) -> f64 {
@@ -154,14 +170,27 @@ mod tests {
     const INF: f64 = f64::INFINITY;
 
     fn floor(spread: [f64; 2]) -> Floor {
-        let mut floor = Floor { axis: Some(0), ..Default::default() };
-        floor.add(&Channels { axis: 0, max: spread.to_vec(), sum_sq: spread.map(|s| 32.0 * s * s).to_vec(), count: 32 });
+        let mut floor = Floor {
+            axis: Some(0),
+            ..Default::default()
+        };
+        floor.add(&Channels {
+            axis: 0,
+            max: spread.to_vec(),
+            sum_sq: spread.map(|s| 32.0 * s * s).to_vec(),
+            count: 32,
+        });
         floor
     }
 
     /// Two channels of 32 elements that differ by so much from ones.
     fn differs(by: [f32; 2]) -> Comparison {
-        let of = |by: [f32; 2]| Tensor::of(&[2, 32], &by.iter().flat_map(|b| [1.0 + b; 32]).collect::<Vec<f32>>());
+        let of = |by: [f32; 2]| {
+            Tensor::of(
+                &[2, 32],
+                &by.iter().flat_map(|b| [1.0 + b; 32]).collect::<Vec<f32>>(),
+            )
+        };
         compare(of([0.0; 2]).view(), of(by).view(), Some(0))
     }
 
@@ -175,49 +204,119 @@ mod tests {
         let finite = differs([0.0, 0.5]);
         let special = differs([0.0, f32::NAN]);
         let infinite = differs([f32::INFINITY, 0.0]);
-        let attributes = compare(Tensor::of(&[1], &[1f32]).view(), Tensor::of(&[1], &[1f64]).view(), None);
+        let attributes = compare(
+            Tensor::of(&[1], &[1f32]).view(),
+            Tensor::of(&[1], &[1f64]).view(),
+            None,
+        );
         let (wide, narrow, open) = (floor([1.0; 2]), floor([1e-3; 2]), floor([INF; 2]));
         let unknown = Limit::Unknown("nothing was recorded");
         let no_floor = || not_judged(Why::NoFloor("nothing was recorded".into()));
         let exact = |proved| Limit::Exact { proved };
         let rows = [
-            (&equal, "equal", Limit::Spread(&wide), Judgement::Within(0.0)),
+            (
+                &equal,
+                "equal",
+                Limit::Spread(&wide),
+                Judgement::Within(0.0),
+            ),
             (&equal, "equal", unknown, Judgement::Within(0.0)),
-            (&equal, "equal", Limit::Spread(&open), Judgement::Within(0.0)),
+            (
+                &equal,
+                "equal",
+                Limit::Spread(&open),
+                Judgement::Within(0.0),
+            ),
             (&equal, "equal", exact(None), Judgement::Within(0.0)),
             (&equal, "equal", exact(Some(1)), Judgement::Within(0.0)),
-            (&finite, "finite", Limit::Spread(&wide), Judgement::Within(0.125)),
-            (&finite, "finite", Limit::Spread(&narrow), Judgement::Over(125.0)),
+            (
+                &finite,
+                "finite",
+                Limit::Spread(&wide),
+                Judgement::Within(0.125),
+            ),
+            (
+                &finite,
+                "finite",
+                Limit::Spread(&narrow),
+                Judgement::Over(125.0),
+            ),
             (&finite, "finite", unknown, no_floor()),
-            (&finite, "finite", Limit::Spread(&open), not_judged(Why::OpenFloor)),
+            (
+                &finite,
+                "finite",
+                Limit::Spread(&open),
+                not_judged(Why::OpenFloor),
+            ),
             (&finite, "finite", exact(None), Judgement::Over(INF)),
             (&finite, "finite", exact(Some(3)), Judgement::Tie(3)),
             (&special, "NaN", Limit::Spread(&wide), Judgement::Over(INF)),
             (&special, "NaN", unknown, Judgement::Over(INF)),
             (&special, "NaN", Limit::Spread(&open), Judgement::Over(INF)),
             (&special, "NaN", exact(None), Judgement::Over(INF)),
-            (&infinite, "infinite", Limit::Spread(&wide), Judgement::Over(INF)),
+            (
+                &infinite,
+                "infinite",
+                Limit::Spread(&wide),
+                Judgement::Over(INF),
+            ),
             (&infinite, "infinite", unknown, Judgement::Over(INF)),
-            (&infinite, "infinite", Limit::Spread(&open), Judgement::Over(INF)),
+            (
+                &infinite,
+                "infinite",
+                Limit::Spread(&open),
+                Judgement::Over(INF),
+            ),
             (&infinite, "infinite", exact(None), Judgement::Over(INF)),
             (&infinite, "infinite", exact(Some(3)), Judgement::Tie(3)),
-            (&attributes, "attributes", Limit::Spread(&wide), Judgement::Over(INF)),
+            (
+                &attributes,
+                "attributes",
+                Limit::Spread(&wide),
+                Judgement::Over(INF),
+            ),
             (&attributes, "attributes", unknown, Judgement::Over(INF)),
-            (&attributes, "attributes", Limit::Spread(&open), Judgement::Over(INF)),
+            (
+                &attributes,
+                "attributes",
+                Limit::Spread(&open),
+                Judgement::Over(INF),
+            ),
             (&attributes, "attributes", exact(None), Judgement::Over(INF)),
-            (&attributes, "attributes", exact(Some(1)), Judgement::Over(INF)),
-            (&finite, "finite", Limit::Bound(2.0), Judgement::Within(0.25)),
+            (
+                &attributes,
+                "attributes",
+                exact(Some(1)),
+                Judgement::Over(INF),
+            ),
+            (
+                &finite,
+                "finite",
+                Limit::Bound(2.0),
+                Judgement::Within(0.25),
+            ),
             (&finite, "finite", Limit::Bound(0.125), Judgement::Over(4.0)),
             (&finite, "finite", Limit::Bound(-0.0), Judgement::Over(INF)),
             (&finite, "finite", Limit::Bound(-1.0), Judgement::Over(INF)),
-            (&finite, "finite", Limit::Bound(INF), not_judged(Why::OpenFloor)),
+            (
+                &finite,
+                "finite",
+                Limit::Bound(INF),
+                not_judged(Why::OpenFloor),
+            ),
             (&special, "NaN", Limit::Bound(INF), Judgement::Over(INF)),
-            (&attributes, "attributes", Limit::Bound(INF), Judgement::Over(INF)),
+            (
+                &attributes,
+                "attributes",
+                Limit::Bound(INF),
+                Judgement::Over(INF),
+            ),
         ];
         for (difference, name, limit, want) in rows {
             let got = against(difference, limit);
             let near = match (&got, &want) {
-                (Judgement::Within(a), Judgement::Within(b)) | (Judgement::Over(a), Judgement::Over(b)) => {
+                (Judgement::Within(a), Judgement::Within(b))
+                | (Judgement::Over(a), Judgement::Over(b)) => {
                     a == b || (a - b).abs() <= 1e-6 * b.abs()
                 }
                 (a, b) => a == b,
@@ -244,7 +343,11 @@ mod tests {
             (Pair(INF, 1.0), 9.0, Judgement::Over(INF)),
         ];
         for (pair, bound, want) in bounded {
-            assert_eq!(against(&pair, Limit::Bound(bound)), want, "{pair:?} against {bound}");
+            assert_eq!(
+                against(&pair, Limit::Bound(bound)),
+                want,
+                "{pair:?} against {bound}"
+            );
         }
         let flips = [
             (0.0, 0.0, Judgement::Tie(1)),
@@ -259,26 +362,56 @@ mod tests {
             (nan, INF, Judgement::Over(INF)),
         ];
         for (gap, bound, want) in flips {
-            assert_eq!(against(&Flipped, Limit::Margin { gap, bound }), want, "{gap} within {bound}");
+            assert_eq!(
+                against(&Flipped, Limit::Margin { gap, bound }),
+                want,
+                "{gap} within {bound}"
+            );
         }
-        let floor = Floor { axis: None, max: vec![0.5], rms: vec![0.25], runs: 16 };
-        assert_eq!(against(&Flipped, Limit::Spread(&floor)), not_judged(Why::OpenFloor), "a flip has no size");
+        let floor = Floor {
+            axis: None,
+            max: vec![0.5],
+            rms: vec![0.25],
+            runs: 16,
+        };
+        assert_eq!(
+            against(&Flipped, Limit::Spread(&floor)),
+            not_judged(Why::OpenFloor),
+            "a flip has no size"
+        );
         assert_eq!(against(&Flipped, Limit::Bound(1.0)), Judgement::Over(INF));
-        assert_eq!(against(&Pair(1.0, 1.5), Limit::Spread(&floor)), Judgement::Within(0.5));
+        assert_eq!(
+            against(&Pair(1.0, 1.5), Limit::Spread(&floor)),
+            Judgement::Within(0.5)
+        );
     }
 
     #[test]
     fn an_open_channel_hides_no_other_and_no_channel_passes_for_it() {
         let open = floor([INF, 1e-3]);
-        assert!(against(&differs([0.0, 0.5]), Limit::Spread(&open)).over(), "the channel that has an end is over it");
+        assert!(
+            against(&differs([0.0, 0.5]), Limit::Spread(&open)).over(),
+            "the channel that has an end is over it"
+        );
         assert!(against(&differs([0.5, 0.5]), Limit::Spread(&open)).over());
-        assert_eq!(against(&differs([0.5, 0.0]), Limit::Spread(&open)), not_judged(Why::OpenFloor));
+        assert_eq!(
+            against(&differs([0.5, 0.0]), Limit::Spread(&open)),
+            not_judged(Why::OpenFloor)
+        );
         assert!(!against(&differs([0.0, 1e-6]), Limit::Spread(&open)).over());
     }
 
     #[test]
     fn a_floor_of_other_channels_judges_nothing() {
-        let single = Floor { axis: None, max: vec![1.0], rms: vec![1.0], runs: 4 };
-        assert_eq!(against(&differs([0.5, 0.5]), Limit::Spread(&single)), not_judged(Why::OpenFloor));
+        let single = Floor {
+            axis: None,
+            max: vec![1.0],
+            rms: vec![1.0],
+            runs: 4,
+        };
+        assert_eq!(
+            against(&differs([0.5, 0.5]), Limit::Spread(&single)),
+            not_judged(Why::OpenFloor)
+        );
     }
 }

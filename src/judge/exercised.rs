@@ -40,10 +40,22 @@ pub struct Shown {
 }
 
 /// What `step` shows on these inputs, whose output, the first, `decides` or not.
-pub fn shown(step: &Step, decides: bool, input: &dyn Fn(usize) -> Option<Tensor>, output: &Tensor) -> Shown {
-    let [node] = step.nodes.as_slice() else { return Shown::default() };
+pub fn shown(
+    step: &Step,
+    decides: bool,
+    input: &dyn Fn(usize) -> Option<Tensor>,
+    output: &Tensor,
+) -> Shown {
+    let [node] = step.nodes.as_slice() else {
+        return Shown::default();
+    };
     let zero = |i: usize| input(i).is_some_and(|t| t.numel() > 0 && all(&t, |v| v == 0.0));
-    let other = |factors: [usize; 2]| factors.into_iter().filter(|i| zero(factors[0] + factors[1] - i)).collect();
+    let other = |factors: [usize; 2]| {
+        factors
+            .into_iter()
+            .filter(|i| zero(factors[0] + factors[1] - i))
+            .collect()
+    };
     let first = |is: bool| if is { vec![0] } else { vec![] };
     let filled = output.numel() > 0;
     let deaf: Vec<usize> = match node.op.as_str() {
@@ -54,22 +66,41 @@ pub fn shown(step: &Step, decides: bool, input: &dyn Fn(usize) -> Option<Tensor>
         "Clip" => first(filled && input(0).is_some_and(|x| apart(&x, output))),
         "HardSigmoid" => first(filled && all(output, |v| v == 0.0 || v == 1.0)),
         "HardSwish" | "ThresholdedRelu" => first(filled && all(output, |v| v == 0.0)),
-        "Where" => input(0).map_or(vec![], |mask| match (all(&mask, |v| v != 0.0), all(&mask, |v| v == 0.0)) {
-            (true, false) => vec![2],
-            (false, true) => vec![1],
-            (true, true) | (false, false) => vec![],
+        "Where" => input(0).map_or(vec![], |mask| {
+            match (all(&mask, |v| v != 0.0), all(&mask, |v| v == 0.0)) {
+                (true, false) => vec![2],
+                (false, true) => vec![1],
+                (true, true) | (false, false) => vec![],
+            }
         }),
         _ => vec![],
     };
     let cuts = ["Relu", "Clip"].contains(&node.op.as_str());
-    let idle = cuts && filled && input(0).is_some_and(|x| x.dtype() == output.dtype() && x.bytes() == output.bytes());
+    let idle = cuts
+        && filled
+        && input(0).is_some_and(|x| x.dtype() == output.dtype() && x.bytes() == output.bytes());
     let size = output.dtype().size();
-    let constant = decides && output.numel() > 1 && output.bytes().chunks(size).all(|element| element == &output.bytes()[..size]);
-    Shown { deaf, idle, constant }
+    let constant = decides
+        && output.numel() > 1
+        && output
+            .bytes()
+            .chunks(size)
+            .all(|element| element == &output.bytes()[..size]);
+    Shown {
+        deaf,
+        idle,
+        constant,
+    }
 }
 
 /// What is not exercised of `weights` and steps that have shown this much, on the way to `outputs`; `known` are the steps that no input decides.
-pub fn unexercised(steps: &[Step], outputs: &[&str], weights: &[&str], shown: &[Shown], known: &HashSet<usize>) -> Unexercised {
+pub fn unexercised(
+    steps: &[Step],
+    outputs: &[&str],
+    weights: &[&str],
+    shown: &[Shown],
+    known: &HashSet<usize>,
+) -> Unexercised {
     let mut live: HashSet<&str> = outputs.iter().copied().collect();
     for (step, shown) in steps.iter().zip(shown).rev() {
         if step.outputs.iter().any(|o| live.contains(o.as_str())) {
@@ -77,18 +108,35 @@ pub fn unexercised(steps: &[Step], outputs: &[&str], weights: &[&str], shown: &[
                 live.extend(step.inputs.iter().map(String::as_str));
                 continue;
             };
-            let heard = node.inputs.iter().enumerate().filter(|(i, _)| !shown.deaf.contains(i)).map(|(_, n)| n.as_str());
+            let heard = node
+                .inputs
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| !shown.deaf.contains(i))
+                .map(|(_, n)| n.as_str());
             // What a body takes from around its node is not among the node's inputs.
-            let around = step.inputs.iter().filter(|n| !node.inputs.contains(n)).map(String::as_str);
+            let around = step
+                .inputs
+                .iter()
+                .filter(|n| !node.inputs.contains(n))
+                .map(String::as_str);
             live.extend(heard.chain(around));
         }
     }
     let named = |is: fn(&Shown) -> bool| {
-        let found = steps.iter().zip(shown).enumerate().filter(|(i, (_, s))| is(s) && !known.contains(i));
+        let found = steps
+            .iter()
+            .zip(shown)
+            .enumerate()
+            .filter(|(i, (_, s))| is(s) && !known.contains(i));
         found.map(|(_, (step, _))| step.name.clone()).collect()
     };
     Unexercised {
-        weights: weights.iter().filter(|n| !live.contains(*n)).map(|n| n.to_string()).collect(),
+        weights: weights
+            .iter()
+            .filter(|n| !live.contains(*n))
+            .map(|n| n.to_string())
+            .collect(),
         cuts: named(|s| s.idle),
         decisions: named(|s| s.constant),
     }
@@ -106,7 +154,12 @@ fn all(t: &Tensor, test: impl Fn(f64) -> bool) -> bool {
 /// Whether the two are of one size and differ in every element.
 fn apart(a: &Tensor, b: &Tensor) -> bool {
     let size = a.dtype().size();
-    a.shape() == b.shape() && a.dtype() == b.dtype() && a.bytes().chunks(size).zip(b.bytes().chunks(size)).all(|(a, b)| a != b)
+    a.shape() == b.shape()
+        && a.dtype() == b.dtype()
+        && a.bytes()
+            .chunks(size)
+            .zip(b.bytes().chunks(size))
+            .all(|(a, b)| a != b)
 }
 
 #[cfg(test)]
@@ -128,11 +181,17 @@ mod tests {
     fn of(op: &str, inputs: &[&[f32]], output: &[f32]) -> Shown {
         let inputs: Vec<Tensor> = inputs.iter().map(|v| Tensor::of(&[v.len()], v)).collect();
         let names = ["a", "b", "c"];
-        shown(&step(op, &names[..inputs.len()], "y"), false, &|i| inputs.get(i).cloned(), &Tensor::of(&[output.len()], output))
+        shown(
+            &step(op, &names[..inputs.len()], "y"),
+            false,
+            &|i| inputs.get(i).cloned(),
+            &Tensor::of(&[output.len()], output),
+        )
     }
 
     #[test]
-    fn what_an_output_does_not_depend_on_is_told_from_the_values_and_one_element_that_does_is_enough() {
+    fn what_an_output_does_not_depend_on_is_told_from_the_values_and_one_element_that_does_is_enough()
+     {
         // The operator, its inputs, its output, and the inputs that it is deaf to.
         type Row<'a> = (&'a str, &'a [&'a [f32]], &'a [f32], &'a [usize]);
         let table: [Row; 24] = [
@@ -157,9 +216,24 @@ mod tests {
             ("Clip", &[&[-1.0, 3.0]], &[0.0, 3.0], &[]),
             ("HardSigmoid", &[&[-9.0, 9.0]], &[0.0, 1.0], &[0]),
             ("HardSwish", &[&[-9.0, -4.0]], &[0.0, 0.0], &[0]),
-            ("Where", &[&[1.0, 1.0], &[1.0, 2.0], &[3.0, 4.0]], &[1.0, 2.0], &[2]),
-            ("Where", &[&[0.0, 0.0], &[1.0, 2.0], &[3.0, 4.0]], &[3.0, 4.0], &[1]),
-            ("Where", &[&[0.0, 1.0], &[1.0, 2.0], &[3.0, 4.0]], &[3.0, 2.0], &[]),
+            (
+                "Where",
+                &[&[1.0, 1.0], &[1.0, 2.0], &[3.0, 4.0]],
+                &[1.0, 2.0],
+                &[2],
+            ),
+            (
+                "Where",
+                &[&[0.0, 0.0], &[1.0, 2.0], &[3.0, 4.0]],
+                &[3.0, 4.0],
+                &[1],
+            ),
+            (
+                "Where",
+                &[&[0.0, 1.0], &[1.0, 2.0], &[3.0, 4.0]],
+                &[3.0, 2.0],
+                &[],
+            ),
         ];
         for (op, inputs, output, deaf) in table {
             assert_eq!(of(op, inputs, output).deaf, deaf, "{op} of {inputs:?}");
@@ -179,11 +253,24 @@ mod tests {
         }
         assert!(!of("Relu", &[&[]], &[]).idle, "there was nothing to cut");
         let x = Tensor::of(&[3], &[1f32, 2.0, 3.0]);
-        for (decides, y, constant) in
-            [(true, vec![1i64, 1, 1], true), (true, vec![1, 0, 1], false), (false, vec![1, 1, 1], false), (true, vec![1], false)]
-        {
+        for (decides, y, constant) in [
+            (true, vec![1i64, 1, 1], true),
+            (true, vec![1, 0, 1], false),
+            (false, vec![1, 1, 1], false),
+            (true, vec![1], false),
+        ] {
             let y = Tensor::of(&[y.len()], &y);
-            assert_eq!(shown(&step("Greater", &["a"], "y"), decides, &|_| Some(x.clone()), &y).constant, constant, "{y:?}");
+            assert_eq!(
+                shown(
+                    &step("Greater", &["a"], "y"),
+                    decides,
+                    &|_| Some(x.clone()),
+                    &y
+                )
+                .constant,
+                constant,
+                "{y:?}"
+            );
         }
     }
 
@@ -198,29 +285,78 @@ mod tests {
             step("Add", &["r", "s"], "y"),
         ];
         let of = |deaf: [Vec<usize>; 5]| {
-            let shown: Vec<Shown> = deaf.into_iter().map(|deaf| Shown { deaf, ..Default::default() }).collect();
-            unexercised(&steps, &["y"], &["shut", "behind", "open", "unused"], &shown, &HashSet::new()).weights
+            let shown: Vec<Shown> = deaf
+                .into_iter()
+                .map(|deaf| Shown {
+                    deaf,
+                    ..Default::default()
+                })
+                .collect();
+            unexercised(
+                &steps,
+                &["y"],
+                &["shut", "behind", "open", "unused"],
+                &shown,
+                &HashSet::new(),
+            )
+            .weights
         };
         assert_eq!(of(Default::default()), ["unused"]);
-        assert_eq!(of([vec![], vec![0], vec![1], vec![], vec![]]), ["shut", "behind", "unused"]);
-        assert_eq!(of([vec![], vec![0], vec![], vec![], vec![]]), ["shut", "unused"]);
+        assert_eq!(
+            of([vec![], vec![0], vec![1], vec![], vec![]]),
+            ["shut", "behind", "unused"]
+        );
+        assert_eq!(
+            of([vec![], vec![0], vec![], vec![], vec![]]),
+            ["shut", "unused"]
+        );
     }
 
     #[test]
     fn cuts_and_decisions_are_named_unless_no_input_decides_them() {
         let steps = ["a", "b", "c", "d"].map(|name| step("Clip", &["x"], name));
-        let (idle, constant) = (Shown { idle: true, ..Default::default() }, Shown { constant: true, ..Default::default() });
+        let (idle, constant) = (
+            Shown {
+                idle: true,
+                ..Default::default()
+            },
+            Shown {
+                constant: true,
+                ..Default::default()
+            },
+        );
         let shown = [idle.clone(), constant.clone(), idle, constant];
         let found = unexercised(&steps, &[], &[], &shown, &HashSet::from([2, 3]));
-        assert_eq!((found.cuts, found.decisions), (vec!["a".to_string()], vec!["b".to_string()]));
+        assert_eq!(
+            (found.cuts, found.decisions),
+            (vec!["a".to_string()], vec!["b".to_string()])
+        );
     }
 
     #[test]
     fn all_was_exercised_only_where_nothing_is_named() {
         let named = || vec!["n".to_string()];
         assert!(Unexercised::default().is_empty());
-        assert!(!Unexercised { weights: named(), ..Default::default() }.is_empty());
-        assert!(!Unexercised { cuts: named(), ..Default::default() }.is_empty());
-        assert!(!Unexercised { decisions: named(), ..Default::default() }.is_empty());
+        assert!(
+            !Unexercised {
+                weights: named(),
+                ..Default::default()
+            }
+            .is_empty()
+        );
+        assert!(
+            !Unexercised {
+                cuts: named(),
+                ..Default::default()
+            }
+            .is_empty()
+        );
+        assert!(
+            !Unexercised {
+                decisions: named(),
+                ..Default::default()
+            }
+            .is_empty()
+        );
     }
 }

@@ -27,19 +27,43 @@ pub struct Anchors {
 impl Anchors {
     /// The anchors of `grids`; refused where a grid is empty or a stride is not positive.
     pub fn new(grids: &[Grid]) -> Result<Self> {
-        if let Some((i, g)) = grids.iter().enumerate().find(|(_, g)| g.height * g.width == 0 || !(g.stride > 0.0 && g.stride.is_finite())) {
-            let fact = format!("grid {i}: {} x {} cells of stride {}", g.height, g.width, g.stride);
-            return Err(Error::usage(fact).next("give every level at least one cell and a positive stride"));
+        if let Some((i, g)) = grids
+            .iter()
+            .enumerate()
+            .find(|(_, g)| g.height * g.width == 0 || !(g.stride > 0.0 && g.stride.is_finite()))
+        {
+            let fact = format!(
+                "grid {i}: {} x {} cells of stride {}",
+                g.height, g.width, g.stride
+            );
+            return Err(
+                Error::usage(fact).next("give every level at least one cell and a positive stride")
+            );
         }
-        let cells = |g: &Grid| (0..g.height * g.width).map(|i| [(i % g.width) as f64 + 0.5, (i / g.width) as f64 + 0.5]).collect();
+        let cells = |g: &Grid| {
+            (0..g.height * g.width)
+                .map(|i| [(i % g.width) as f64 + 0.5, (i / g.width) as f64 + 0.5])
+                .collect()
+        };
         let points: Vec<Vec<[f64; 2]>> = grids.iter().map(cells).collect();
-        let strides = grids.iter().flat_map(|g| vec![g.stride; g.height * g.width]).collect();
-        Ok(Self { grids: grids.to_vec(), points: points.concat(), strides })
+        let strides = grids
+            .iter()
+            .flat_map(|g| vec![g.stride; g.height * g.width])
+            .collect();
+        Ok(Self {
+            grids: grids.to_vec(),
+            points: points.concat(),
+            strides,
+        })
     }
 
     /// The anchors of an image of `height` x `width` pixels: a level has ⌈size / stride⌉ cells.
     pub fn of_image(height: usize, width: usize, strides: &[usize]) -> Result<Self> {
-        let grid = |&s: &usize| Grid { height: height.div_ceil(s.max(1)), width: width.div_ceil(s.max(1)), stride: s as f64 };
+        let grid = |&s: &usize| Grid {
+            height: height.div_ceil(s.max(1)),
+            width: width.div_ceil(s.max(1)),
+            stride: s as f64,
+        };
         Self::new(&strides.iter().map(grid).collect::<Vec<_>>())
     }
 
@@ -60,12 +84,20 @@ impl Anchors {
 
     /// `[A]` the level of each anchor, from 0.
     pub fn level(&self) -> Vec<i64> {
-        self.levels().into_iter().enumerate().flat_map(|(l, n)| vec![l as i64; n]).collect()
+        self.levels()
+            .into_iter()
+            .enumerate()
+            .flat_map(|(l, n)| vec![l as i64; n])
+            .collect()
     }
 
     /// `[A]` points in pixels.
     pub fn pixels(&self) -> Vec<[f64; 2]> {
-        self.points.iter().zip(&self.strides).map(|(p, s)| p.map(|v| v * s)).collect()
+        self.points
+            .iter()
+            .zip(&self.strides)
+            .map(|(p, s)| p.map(|v| v * s))
+            .collect()
     }
 
     /// `[A]` squares of side `size`·stride in pixels, centred `offset` of a cell into it: YOLOv6 5 and 0.5; mmdet 8 and 0.
@@ -85,7 +117,11 @@ mod tests {
     #[test]
     fn the_known_image_sizes_have_their_known_numbers_of_anchors() {
         for (size, want) in [(500, 5249), (640, 8400), (416, 3549), (128, 336)] {
-            assert_eq!(Anchors::of_image(size, size, &[8, 16, 32]).unwrap().len(), want, "{size}");
+            assert_eq!(
+                Anchors::of_image(size, size, &[8, 16, 32]).unwrap().len(),
+                want,
+                "{size}"
+            );
         }
     }
 
@@ -94,7 +130,10 @@ mod tests {
         let a = Anchors::of_image(16, 24, &[8, 16]).unwrap();
         assert_eq!(a.levels(), [6, 2]);
         assert_eq!(a.level(), [0, 0, 0, 0, 0, 0, 1, 1]);
-        assert_eq!(a.points[..4], [[0.5, 0.5], [1.5, 0.5], [2.5, 0.5], [0.5, 1.5]]);
+        assert_eq!(
+            a.points[..4],
+            [[0.5, 0.5], [1.5, 0.5], [2.5, 0.5], [0.5, 1.5]]
+        );
         assert_eq!(a.pixels()[5..], [[20.0, 12.0], [8.0, 8.0], [24.0, 8.0]]);
         assert_eq!(a.strides, [8.0, 8.0, 8.0, 8.0, 8.0, 8.0, 16.0, 16.0]);
     }
@@ -108,9 +147,29 @@ mod tests {
 
     #[test]
     fn an_empty_level_and_a_stride_of_zero_are_refused_by_number() {
-        let e = Anchors::new(&[Grid { height: 2, width: 2, stride: 8.0 }, Grid { height: 0, width: 2, stride: 16.0 }]).unwrap_err();
-        assert!(e.message.contains("grid 1: 0 x 2 cells of stride 16"), "{e}");
-        assert!(Anchors::of_image(64, 64, &[0]).unwrap_err().message.contains("stride 0"));
+        let e = Anchors::new(&[
+            Grid {
+                height: 2,
+                width: 2,
+                stride: 8.0,
+            },
+            Grid {
+                height: 0,
+                width: 2,
+                stride: 16.0,
+            },
+        ])
+        .unwrap_err();
+        assert!(
+            e.message.contains("grid 1: 0 x 2 cells of stride 16"),
+            "{e}"
+        );
+        assert!(
+            Anchors::of_image(64, 64, &[0])
+                .unwrap_err()
+                .message
+                .contains("stride 0")
+        );
         assert!(Anchors::new(&[]).unwrap().is_empty());
     }
 }

@@ -38,13 +38,19 @@ pub fn area<D: Number>([x1, y1, x2, y2]: [D; 4]) -> D {
 
 /// Smallest distance of `point` to a side; positive strictly inside, 0 on the border.
 pub fn depth(point: [f64; 2], b: [f64; 4]) -> f64 {
-    distances(point, b).into_iter().fold(f64::INFINITY, f64::min)
+    distances(point, b)
+        .into_iter()
+        .fold(f64::INFINITY, f64::min)
 }
 
 /// The box with each side that is shorter than `side` enlarged to it around the centre.
 pub fn enlarged(b: [f64; 4], side: f64) -> [f64; 4] {
     let [cx, cy, w, h] = centred(b);
-    if w >= side && h >= side { b } else { corners([cx, cy, w.max(side), h.max(side)]) }
+    if w >= side && h >= side {
+        b
+    } else {
+        corners([cx, cy, w.max(side), h.max(side)])
+    }
 }
 
 #[cfg(test)]
@@ -63,13 +69,26 @@ mod tests {
     #[test]
     fn a_point_on_the_border_has_depth_zero_and_one_outside_a_negative_depth() {
         let b = [0.0, 0.0, 10.0, 4.0];
-        assert_eq!([depth([5.0, 2.0], b), depth([0.0, 2.0], b), depth([11.0, 2.0], b)], [2.0, 0.0, -1.0]);
+        assert_eq!(
+            [
+                depth([5.0, 2.0], b),
+                depth([0.0, 2.0], b),
+                depth([11.0, 2.0], b)
+            ],
+            [2.0, 0.0, -1.0]
+        );
     }
 
     #[test]
     fn only_a_short_side_is_enlarged() {
-        assert_eq!(enlarged([10.0, 10.0, 12.0, 40.0], 16.0), [3.0, 10.0, 19.0, 40.0]);
-        assert_eq!(enlarged([0.1, 0.2, 30.3, 40.4], 16.0), [0.1, 0.2, 30.3, 40.4]);
+        assert_eq!(
+            enlarged([10.0, 10.0, 12.0, 40.0], 16.0),
+            [3.0, 10.0, 19.0, 40.0]
+        );
+        assert_eq!(
+            enlarged([0.1, 0.2, 30.3, 40.4], 16.0),
+            [0.1, 0.2, 30.3, 40.4]
+        );
     }
 
     proptest! {

@@ -53,7 +53,11 @@ pub struct Overlap {
 impl Overlap {
     /// The paper's formula with eps where `eps` says.
     pub const fn paper(kind: Kind, eps: Eps) -> Self {
-        Self { kind, eps, form: Form::Paper }
+        Self {
+            kind,
+            eps,
+            form: Form::Paper,
+        }
     }
 
     /// The IoU by which YOLOv6 and Gold-YOLO assign.
@@ -76,8 +80,16 @@ impl Overlap {
         match kind {
             Kind::Iou | Kind::Giou => Self::paper(kind, Eps::Floor(1e-6)),
             Kind::Diou => Self::paper(kind, Eps::Apart(1e-6)),
-            Kind::Ciou => Self { kind, eps: Eps::Apart(1e-6), form: Form::Limited },
-            Kind::Siou => Self { kind, eps: Eps::Apart(1e-6), form: Form::Turned },
+            Kind::Ciou => Self {
+                kind,
+                eps: Eps::Apart(1e-6),
+                form: Form::Limited,
+            },
+            Kind::Siou => Self {
+                kind,
+                eps: Eps::Apart(1e-6),
+                form: Form::Turned,
+            },
         }
     }
 
@@ -96,10 +108,17 @@ impl Overlap {
                 iou - (c - pair.union) / c
             }
             Kind::Diou => iou - pair.offset_share(self.eps),
-            Kind::Ciou => iou - pair.offset_share(self.eps) - pair.aspect() * alpha.unwrap_or_else(|| self.alpha(&pair)),
+            Kind::Ciou => {
+                iou - pair.offset_share(self.eps)
+                    - pair.aspect() * alpha.unwrap_or_else(|| self.alpha(&pair))
+            }
             Kind::Siou => iou - (pair.distance_cost(self.form) + pair.shape_cost(self.form)) * 0.5,
         };
-        if self.limited() { at_most(at_least(similarity, -1.0), 1.0) } else { similarity }
+        if self.limited() {
+            at_most(at_least(similarity, -1.0), 1.0)
+        } else {
+            similarity
+        }
     }
 
     fn limited(&self) -> bool {
@@ -176,11 +195,19 @@ impl<D: Number> Pair<D> {
         let eps = overlap.eps;
         let sizes = [eps.size(a), eps.size(b)];
         let common = |i: usize| at_least(min(a[i + 2], b[i + 2]) - max(a[i], b[i]), 0.0);
-        let around = |i: usize| eps.enclosing(overlap.kind, max(a[i + 2], b[i + 2]) - min(a[i], b[i]));
+        let around =
+            |i: usize| eps.enclosing(overlap.kind, max(a[i + 2], b[i + 2]) - min(a[i], b[i]));
         let inter = common(0) * common(1);
         let union = eps.guard(eps.area(a) + eps.area(b) - inter);
         let offset = [0, 1].map(|i| (b[i] + b[i + 2] - a[i] - a[i + 2]) * 0.5);
-        Self { sizes, inter, union, enclosure: [around(0), around(1)], offset, eps: eps.value() }
+        Self {
+            sizes,
+            inter,
+            union,
+            enclosure: [around(0), around(1)],
+            offset,
+            eps: eps.value(),
+        }
     }
 
     /// Squared distance of the centres over the squared diagonal of the enclosure.
@@ -231,13 +258,21 @@ pub struct Similarity {
 impl Similarity {
     /// The similarity to `target`.
     pub fn to(target: [f64; 4], overlap: Overlap) -> Self {
-        Self { overlap, target, alpha: None }
+        Self {
+            overlap,
+            target,
+            alpha: None,
+        }
     }
 }
 
 impl Function for Similarity {
     fn at<D: Number>(&self, x: &[D]) -> D {
-        self.overlap.with([x[0], x[1], x[2], x[3]], self.target.map(D::from), self.alpha)
+        self.overlap.with(
+            [x[0], x[1], x[2], x[3]],
+            self.target.map(D::from),
+            self.alpha,
+        )
     }
 
     /// Kinks: equal coordinates, touching boxes, an empty prediction, a union at its floor; SIoU also equal sizes, aligned centres and
@@ -246,16 +281,31 @@ impl Function for Similarity {
         let (a, b) = ([x[0], x[1], x[2], x[3]], self.target);
         let pair = Pair::new(&self.overlap, a, b);
         let touching = [0, 1].map(|i| a[i + 2].min(b[i + 2]) - a[i].max(b[i]));
-        let near = nearest((0..4).map(|i| a[i] - b[i]).chain(touching).chain([a[2] - a[0], a[3] - a[1]]));
+        let near = nearest(
+            (0..4)
+                .map(|i| a[i] - b[i])
+                .chain(touching)
+                .chain([a[2] - a[0], a[3] - a[1]]),
+        );
         let floor = match self.overlap.eps {
-            Eps::Floor(e) => nearest([area(a) + area(b) - pair.inter - e, pair.enclosure[0] * pair.enclosure[1] - e]),
+            Eps::Floor(e) => nearest([
+                area(a) + area(b) - pair.inter - e,
+                pair.enclosure[0] * pair.enclosure[1] - e,
+            ]),
             Eps::Added(_) | Eps::Union(_) | Eps::Apart(_) => f64::INFINITY,
         };
-        let limit = if self.overlap.limited() { nearest([1.0, -1.0].map(|l| self.overlap.of(a, b) - l)) } else { f64::INFINITY };
+        let limit = if self.overlap.limited() {
+            nearest([1.0, -1.0].map(|l| self.overlap.of(a, b) - l))
+        } else {
+            f64::INFINITY
+        };
         let shape = match self.overlap.kind {
             Kind::Siou => {
                 let [p, q] = pair.sizes;
-                let unequal = [0, 1].map(|i| p[i] - q[i]).into_iter().chain([0, 1].map(|i| p[i].max(q[i])));
+                let unequal = [0, 1]
+                    .map(|i| p[i] - q[i])
+                    .into_iter()
+                    .chain([0, 1].map(|i| p[i].max(q[i])));
                 nearest(pair.offset.map(|v| v + pair.eps).into_iter().chain(unequal))
             }
             Kind::Iou | Kind::Giou | Kind::Diou | Kind::Ciou => f64::INFINITY,
@@ -265,7 +315,10 @@ impl Function for Similarity {
 
     fn held(&self, x: &[f64]) -> Self {
         let pair = Pair::new(&self.overlap, [x[0], x[1], x[2], x[3]], self.target);
-        Self { alpha: Some(self.alpha.unwrap_or_else(|| self.overlap.alpha(&pair))), ..*self }
+        Self {
+            alpha: Some(self.alpha.unwrap_or_else(|| self.overlap.alpha(&pair))),
+            ..*self
+        }
     }
 }
 
@@ -279,8 +332,17 @@ mod tests {
     const KINDS: [Kind; 5] = [Kind::Iou, Kind::Giou, Kind::Diou, Kind::Ciou, Kind::Siou];
 
     fn conventions() -> impl Iterator<Item = Overlap> {
-        let eps = [Eps::Added(1e-10), Eps::Added(1e-7), Eps::Union(1e-9), Eps::Floor(1e-6)];
-        KINDS.into_iter().flat_map(move |kind| eps.map(|eps| Overlap::paper(kind, eps)).into_iter().chain([Overlap::mmdet(kind)]))
+        let eps = [
+            Eps::Added(1e-10),
+            Eps::Added(1e-7),
+            Eps::Union(1e-9),
+            Eps::Floor(1e-6),
+        ];
+        KINDS.into_iter().flat_map(move |kind| {
+            eps.map(|eps| Overlap::paper(kind, eps))
+                .into_iter()
+                .chain([Overlap::mmdet(kind)])
+        })
     }
 
     fn boxes() -> impl Strategy<Value = [f64; 4]> {
@@ -301,7 +363,11 @@ mod tests {
         let f = Similarity::to([6.0, 4.0, 6.0, 12.0], Overlap::mmdet(Kind::Siou));
         let x = [8.0, 4.0, 4.0, 12.0];
         assert_abs_diff_eq!(1.0 - f.value(&x), 0.6408590857704697, epsilon = 1e-12);
-        assert!(f.gradient(&x).iter().all(|g| g.is_finite()), "{:?}", f.gradient(&x));
+        assert!(
+            f.gradient(&x).iter().all(|g| g.is_finite()),
+            "{:?}",
+            f.gradient(&x)
+        );
     }
 
     #[test]
@@ -311,10 +377,22 @@ mod tests {
         let of = |kind, a, b| Overlap::paper(kind, Eps::Added(0.0)).of(a, b);
         assert_abs_diff_eq!(of(Kind::Iou, a, b), 1.0 / 7.0, epsilon = 1e-15);
         assert_abs_diff_eq!(of(Kind::Giou, a, b), 1.0 / 7.0 - 2.0 / 9.0, epsilon = 1e-15);
-        assert_abs_diff_eq!(of(Kind::Diou, a, b), 1.0 / 7.0 - 2.0 / 18.0, epsilon = 1e-15);
-        assert_abs_diff_eq!(of(Kind::Ciou, a, b), 1.0 / 7.0 - 2.0 / 18.0, epsilon = 1e-15);
+        assert_abs_diff_eq!(
+            of(Kind::Diou, a, b),
+            1.0 / 7.0 - 2.0 / 18.0,
+            epsilon = 1e-15
+        );
+        assert_abs_diff_eq!(
+            of(Kind::Ciou, a, b),
+            1.0 / 7.0 - 2.0 / 18.0,
+            epsilon = 1e-15
+        );
         // sin α = √½, so Λ = 1, γ = 1, ρ = (1/3)² on both axes; the shapes are equal.
-        assert_abs_diff_eq!(of(Kind::Siou, a, b), 1.0 / 7.0 - (1.0 - (-1.0f64 / 9.0).exp()), epsilon = 1e-15);
+        assert_abs_diff_eq!(
+            of(Kind::Siou, a, b),
+            1.0 / 7.0 - (1.0 - (-1.0f64 / 9.0).exp()),
+            epsilon = 1e-15
+        );
         assert_eq!(of(Kind::Iou, a, far), 0.0);
         assert_abs_diff_eq!(of(Kind::Giou, a, far), -136.0 / 144.0, epsilon = 1e-15);
     }
@@ -352,7 +430,11 @@ mod tests {
     #[test]
     fn the_conventions_differ_where_boxes_are_small() {
         let b = [0.0, 0.0, 1e-3, 1e-3];
-        assert_abs_diff_eq!(Overlap::paper(Kind::Iou, Eps::Union(1e-9)).of(b, b), 1e-6 / (1e-6 + 1e-9), epsilon = 1e-12);
+        assert_abs_diff_eq!(
+            Overlap::paper(Kind::Iou, Eps::Union(1e-9)).of(b, b),
+            1e-6 / (1e-6 + 1e-9),
+            epsilon = 1e-12
+        );
         assert_abs_diff_eq!(Overlap::mmdet(Kind::Iou).of(b, b), 1.0, epsilon = 1e-12);
         let added = Overlap::paper(Kind::Iou, Eps::Added(1e-7)).of(b, b);
         assert_abs_diff_eq!(added, 1e-6 / (1e-6 + 2e-10 + 1e-7), epsilon = 1e-12);
@@ -360,20 +442,38 @@ mod tests {
 
     #[test]
     fn mmdet_gives_aspect_no_weight_up_to_an_overlap_of_one_half_and_stops_at_minus_one() {
-        let (a, wide, far) = ([0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 30.0, 5.0], [1e3, 1e3, 1001.0, 1030.0]);
+        let (a, wide, far) = (
+            [0.0, 0.0, 10.0, 10.0],
+            [0.0, 0.0, 30.0, 5.0],
+            [1e3, 1e3, 1001.0, 1030.0],
+        );
         let of = |kind, b| Overlap::mmdet(kind).of(a, b);
         assert_eq!(of(Kind::Ciou, wide), of(Kind::Diou, wide));
         assert!(of(Kind::Ciou, [0.0, 0.0, 14.0, 10.0]) < of(Kind::Diou, [0.0, 0.0, 14.0, 10.0]));
-        assert!(Overlap { form: Form::Limited, ..Overlap::mmdet(Kind::Siou) }.of(a, far) >= -1.0);
+        assert!(
+            Overlap {
+                form: Form::Limited,
+                ..Overlap::mmdet(Kind::Siou)
+            }
+            .of(a, far)
+                >= -1.0
+        );
         assert!(Overlap::ultralytics().of([0.0, 0.0, 100.0, 1.0], far) < -1.0);
     }
 
     #[test]
     fn the_turned_siou_rewards_distance_and_the_papers_does_not() {
-        let (a, near, far) = ([0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 10.0], [25.0, 0.0, 35.0, 10.0]);
+        let (a, near, far) = (
+            [0.0, 0.0, 10.0, 10.0],
+            [20.0, 0.0, 30.0, 10.0],
+            [25.0, 0.0, 35.0, 10.0],
+        );
         let turned = Overlap::mmdet(Kind::Siou);
         assert!(turned.of(a, far) > turned.of(a, near));
-        let straight = Overlap { form: Form::Limited, ..turned };
+        let straight = Overlap {
+            form: Form::Limited,
+            ..turned
+        };
         assert!(straight.of(a, far) < straight.of(a, near));
     }
 
@@ -382,7 +482,10 @@ mod tests {
         let f = Similarity::to([3.0, 2.0, 30.0, 11.0], Overlap::ultralytics());
         let x = [1.0, 1.5, 12.0, 29.0];
         let free = check::difference(|y| f.value(y), &x, 2, 1e-4);
-        assert!((f.gradient(&x)[2] - free).abs() > 1e-4, "the detached factor made no difference");
+        assert!(
+            (f.gradient(&x)[2] - free).abs() > 1e-4,
+            "the detached factor made no difference"
+        );
         check::gradient(&f, &x);
     }
 

@@ -137,7 +137,11 @@ pub fn sigmoid<D: Number>(x: D) -> D {
 
 /// ln(1 + e^x), without overflow.
 pub fn softplus<D: Number>(x: D) -> D {
-    if x.re() > 0.0 { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() }
+    if x.re() > 0.0 {
+        x + (-x).exp().ln_1p()
+    } else {
+        x.exp().ln_1p()
+    }
 }
 
 /// ln Σ e^x, without overflow; −∞ over nothing.
@@ -149,7 +153,10 @@ pub fn log_sum_exp<D: Number>(x: &[D]) -> D {
 
 /// The smallest absolute value of `distances`: infinite over nothing, 0 where one is NaN.
 pub fn nearest(distances: impl IntoIterator<Item = f64>) -> f64 {
-    distances.into_iter().map(|d| if d.is_nan() { 0.0 } else { d.abs() }).fold(f64::INFINITY, f64::min)
+    distances
+        .into_iter()
+        .map(|d| if d.is_nan() { 0.0 } else { d.abs() })
+        .fold(f64::INFINITY, f64::min)
 }
 
 #[cfg(test)]
@@ -171,11 +178,18 @@ pub(crate) mod check {
         let h = 1e-4;
         assert!(f.kink(x) > 3.0 * h, "{x:?} lies on a kink");
         let (gradient, held) = (f.gradient(x), f.held(x));
-        assert_eq!(held.value(x).to_bits(), f.value(x).to_bits(), "holding changed the value at {x:?}");
+        assert_eq!(
+            held.value(x).to_bits(),
+            f.value(x).to_bits(),
+            "holding changed the value at {x:?}"
+        );
         for (i, &exact) in gradient.iter().enumerate() {
             let numeric = difference(|y| held.value(y), x, i, h);
             let scale = exact.abs().max(f.value(x).abs()).max(1e-3);
-            assert!((exact - numeric).abs() <= 1e-6 * scale, "partial {i} at {x:?}: {exact} but differences say {numeric}");
+            assert!(
+                (exact - numeric).abs() <= 1e-6 * scale,
+                "partial {i} at {x:?}: {exact} but differences say {numeric}"
+            );
         }
     }
 }
@@ -221,7 +235,16 @@ mod tests {
     #[test]
     fn nan_passes_through_every_choice() {
         let n = f64::NAN;
-        for v in [max(n, 1.0), max(1.0, n), min(n, 1.0), min(1.0, n), at_least(n, 0.0), at_most(n, 0.0), absolute(n), sigmoid(n)] {
+        for v in [
+            max(n, 1.0),
+            max(1.0, n),
+            min(n, 1.0),
+            min(1.0, n),
+            at_least(n, 0.0),
+            at_most(n, 0.0),
+            absolute(n),
+            sigmoid(n),
+        ] {
             assert!(v.is_nan());
         }
     }

@@ -47,7 +47,10 @@ impl Cause {
     ];
 
     pub fn say(self) -> &'static str {
-        Self::ALL.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+        Self::ALL
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or("", |row| row.1)
     }
 }
 
@@ -101,11 +104,20 @@ pub struct Difference {
 }
 
 /// Takes the difference of the two lists apart.
-pub fn difference(reference: &[Param], candidate: &[Param], renames: &[Rename]) -> Result<Difference> {
+pub fn difference(
+    reference: &[Param],
+    candidate: &[Param],
+    renames: &[Rename],
+) -> Result<Difference> {
     let pairs = pair(reference, candidate, renames)?;
-    let stated = reference.iter().chain(candidate).all(|p| p.kind == Kind::Buffer || p.trainable.is_some());
+    let stated = reference
+        .iter()
+        .chain(candidate)
+        .all(|p| p.kind == Kind::Buffer || p.trainable.is_some());
     let renamed = |p: &Paired| match p {
-        Paired::Both(a, b, how) if *how != How::Name => Some((a.name.clone(), b.name.clone(), *how)),
+        Paired::Both(a, b, how) if *how != How::Name => {
+            Some((a.name.clone(), b.name.clone(), *how))
+        }
         _ => None,
     };
     Ok(Difference {
@@ -130,15 +142,26 @@ impl Decomposition {
         for pair in pairs {
             let (cause, reference, candidate) = attribute(pair, count);
             let name = match pair {
-                Paired::Both(p, ..) | Paired::OnlyReference(p) | Paired::OnlyCandidate(p) => &p.name,
+                Paired::Both(p, ..) | Paired::OnlyReference(p) | Paired::OnlyCandidate(p) => {
+                    &p.name
+                }
             };
-            let empty = || Group { module: module(name).into(), cause, names: vec![], reference: 0, candidate: 0 };
+            let empty = || Group {
+                module: module(name).into(),
+                cause,
+                names: vec![],
+                reference: 0,
+                candidate: 0,
+            };
             let group = groups.entry((module(name), cause)).or_insert_with(empty);
             group.names.push(name.clone());
             group.reference += reference;
             group.candidate += candidate;
         }
-        Self { count, groups: groups.into_values().collect() }
+        Self {
+            count,
+            groups: groups.into_values().collect(),
+        }
     }
 
     pub fn count(&self) -> Count {
@@ -169,10 +192,22 @@ impl Decomposition {
         let one = |cause: Cause| {
             let all = || self.groups.iter().filter(|g| g.cause == cause);
             let names: Vec<String> = all().flat_map(|g| g.names.clone()).collect();
-            let (reference, candidate) = (all().map(|g| g.reference).sum(), all().map(|g| g.candidate).sum());
-            (!names.is_empty()).then_some(Group { module: String::new(), cause, names, reference, candidate })
+            let (reference, candidate) = (
+                all().map(|g| g.reference).sum(),
+                all().map(|g| g.candidate).sum(),
+            );
+            (!names.is_empty()).then_some(Group {
+                module: String::new(),
+                cause,
+                names,
+                reference,
+                candidate,
+            })
         };
-        Cause::ALL.iter().filter_map(|(cause, _)| one(*cause)).collect()
+        Cause::ALL
+            .iter()
+            .filter_map(|(cause, _)| one(*cause))
+            .collect()
     }
 }
 
@@ -207,7 +242,13 @@ fn differing(a: &Param, b: &Param, count: Count) -> Cause {
 
 impl From<Decomposition> for Written {
     fn from(d: Decomposition) -> Self {
-        Written { count: d.count, reference: d.reference(), candidate: d.candidate(), difference: d.difference(), groups: d.groups }
+        Written {
+            count: d.count,
+            reference: d.reference(),
+            candidate: d.candidate(),
+            difference: d.difference(),
+            groups: d.groups,
+        }
     }
 }
 
@@ -216,12 +257,33 @@ impl TryFrom<Written> for Decomposition {
 
     fn try_from(w: Written) -> std::result::Result<Self, String> {
         let fits = |g: &Group| g.reference < 1 << 62 && g.candidate < 1 << 62;
-        let total = |side: fn(&Group) -> u64| w.groups.iter().try_fold(0u64, |n, g| n.checked_add(side(g)).filter(|n| *n < 1 << 62));
-        if !w.groups.iter().all(fits) || (total(|g| g.reference), total(|g| g.candidate)) != (Some(w.reference), Some(w.candidate)) {
-            return Err(format!("the groups do not add up to {} and {}", w.reference, w.candidate));
+        let total = |side: fn(&Group) -> u64| {
+            w.groups
+                .iter()
+                .try_fold(0u64, |n, g| n.checked_add(side(g)).filter(|n| *n < 1 << 62))
+        };
+        if !w.groups.iter().all(fits)
+            || (total(|g| g.reference), total(|g| g.candidate))
+                != (Some(w.reference), Some(w.candidate))
+        {
+            return Err(format!(
+                "the groups do not add up to {} and {}",
+                w.reference, w.candidate
+            ));
         }
-        let d = Decomposition { count: w.count, groups: w.groups };
-        if d.difference() == w.difference { Ok(d) } else { Err(format!("the difference is {}, not {}", d.difference(), w.difference)) }
+        let d = Decomposition {
+            count: w.count,
+            groups: w.groups,
+        };
+        if d.difference() == w.difference {
+            Ok(d)
+        } else {
+            Err(format!(
+                "the difference is {}, not {}",
+                d.difference(),
+                w.difference
+            ))
+        }
     }
 }
 
@@ -233,12 +295,20 @@ mod tests {
 
     fn param(name: &str, shape: &[usize], kind: Kind, trainable: bool) -> Param {
         let trainable = (kind == Kind::Parameter).then_some(trainable);
-        Param { name: name.into(), shape: shape.to_vec(), dtype: DType::F32, kind, trainable }
+        Param {
+            name: name.into(),
+            shape: shape.to_vec(),
+            dtype: DType::F32,
+            kind,
+            trainable,
+        }
     }
 
     fn norm(module: &str, n: usize, statistics: Kind) -> Vec<Param> {
-        let trained = ["weight", "bias"].map(|leaf| param(&format!("{module}.{leaf}"), &[n], Kind::Parameter, true));
-        let kept = ["running_mean", "running_var"].map(|leaf| param(&format!("{module}.{leaf}"), &[n], statistics, false));
+        let trained = ["weight", "bias"]
+            .map(|leaf| param(&format!("{module}.{leaf}"), &[n], Kind::Parameter, true));
+        let kept = ["running_mean", "running_var"]
+            .map(|leaf| param(&format!("{module}.{leaf}"), &[n], statistics, false));
         trained.into_iter().chain(kept).collect()
     }
 
@@ -247,31 +317,68 @@ mod tests {
     type Causes<'a> = &'a [(Cause, i64)];
 
     fn causes(d: &Decomposition) -> Vec<(Cause, i64)> {
-        d.by_cause().iter().map(|g| (g.cause, g.difference())).filter(|(c, _)| *c != Cause::Same).collect()
+        d.by_cause()
+            .iter()
+            .map(|g| (g.cause, g.difference()))
+            .filter(|(c, _)| *c != Cause::Same)
+            .collect()
     }
 
     #[test]
     fn each_cause_is_found_and_the_clean_control_has_none() {
-        let base = [norm("a.bn", 8, Kind::Buffer), vec![param("a.conv.weight", &[8, 4, 3, 3], Kind::Parameter, true)]].concat();
+        let base = [
+            norm("a.bn", 8, Kind::Buffer),
+            vec![param("a.conv.weight", &[8, 4, 3, 3], Kind::Parameter, true)],
+        ]
+        .concat();
         let clean = difference(&base, &base, &[]).unwrap();
-        assert!(clean.equal() && clean.parameters.difference() == 0 && clean.parameters.reference() == 304);
+        assert!(
+            clean.equal()
+                && clean.parameters.difference() == 0
+                && clean.parameters.reference() == 304
+        );
         let edit = |change: &dyn Fn(&mut Vec<Param>)| {
             let mut other = base.clone();
             change(&mut other);
             difference(&base, &other, &[]).unwrap()
         };
         let cases: [Case; 6] = [
-            ("missing", &|l| drop(l.pop()), &[(Cause::OnlyReference, -288)], &[(Cause::OnlyReference, -288)]),
-            ("added", &|l| l.push(param("a.x", &[5], Kind::Parameter, true)), &[(Cause::OnlyCandidate, 5)], &[(Cause::OnlyCandidate, 5)]),
-            ("shape", &|l| l[4].shape = vec![8, 5, 3, 3], &[(Cause::Shape, 72)], &[(Cause::Shape, 72)]),
+            (
+                "missing",
+                &|l| drop(l.pop()),
+                &[(Cause::OnlyReference, -288)],
+                &[(Cause::OnlyReference, -288)],
+            ),
+            (
+                "added",
+                &|l| l.push(param("a.x", &[5], Kind::Parameter, true)),
+                &[(Cause::OnlyCandidate, 5)],
+                &[(Cause::OnlyCandidate, 5)],
+            ),
+            (
+                "shape",
+                &|l| l[4].shape = vec![8, 5, 3, 3],
+                &[(Cause::Shape, 72)],
+                &[(Cause::Shape, 72)],
+            ),
             (
                 "statistics as parameters",
                 &|l| *l = [norm("a.bn", 8, Kind::Parameter), l.split_off(4)].concat(),
                 &[(Cause::Buffer, 16)],
                 &[(Cause::Buffer, 0)],
             ),
-            ("frozen", &|l| l[4].trainable = Some(false), &[], &[(Cause::Frozen, -288)]),
-            ("narrowed", &|l| l[4].dtype = DType::F16, &[(Cause::DType, 0)], &[(Cause::DType, 0)]),
+            (
+                "frozen",
+                &|l| l[4].trainable = Some(false),
+                &[],
+                &[(Cause::Frozen, -288)],
+            ),
+            (
+                "narrowed",
+                &|l| l[4].dtype = DType::F16,
+                &[(Cause::DType, 0)],
+                &[(Cause::DType, 0)],
+            ),
         ];
         for (name, change, all, trained) in cases {
             let d = edit(change);
@@ -283,9 +390,15 @@ mod tests {
 
     #[test]
     fn an_equal_count_of_another_shape_is_still_a_difference() {
-        let (a, b) = (param("w", &[2, 3], Kind::Parameter, true), param("w", &[3, 2], Kind::Parameter, true));
+        let (a, b) = (
+            param("w", &[2, 3], Kind::Parameter, true),
+            param("w", &[3, 2], Kind::Parameter, true),
+        );
         let d = difference(&[a], &[b], &[]).unwrap();
-        assert_eq!((d.parameters.difference(), causes(&d.parameters)), (0, vec![(Cause::Shape, 0)]));
+        assert_eq!(
+            (d.parameters.difference(), causes(&d.parameters)),
+            (0, vec![(Cause::Shape, 0)])
+        );
         assert!(!d.equal());
     }
 
@@ -293,27 +406,57 @@ mod tests {
     fn what_a_source_does_not_state_is_not_compared() {
         let mut a = param("w", &[2], Kind::Parameter, true);
         a.trainable = None;
-        assert_eq!(difference(&[a], &[param("w", &[2], Kind::Parameter, false)], &[]).unwrap().trainable, None);
+        assert_eq!(
+            difference(&[a], &[param("w", &[2], Kind::Parameter, false)], &[])
+                .unwrap()
+                .trainable,
+            None
+        );
     }
 
     #[test]
     fn json_whose_parts_do_not_add_up_is_refused() {
-        let d = difference(&norm("n", 4, Kind::Buffer), &norm("n", 5, Kind::Parameter), &[]).unwrap();
+        let d = difference(
+            &norm("n", 4, Kind::Buffer),
+            &norm("n", 5, Kind::Parameter),
+            &[],
+        )
+        .unwrap();
         let text = serde_json::to_string(&d).unwrap();
         assert_eq!(serde_json::from_str::<Difference>(&text).unwrap(), d);
         let forged = text.replacen("\"difference\":12", "\"difference\":11", 1);
         assert_ne!(forged, text);
-        assert!(serde_json::from_str::<Difference>(&forged).unwrap_err().to_string().contains("12"));
+        assert!(
+            serde_json::from_str::<Difference>(&forged)
+                .unwrap_err()
+                .to_string()
+                .contains("12")
+        );
     }
 
     fn lists() -> impl Strategy<Value = Vec<Param>> {
-        let one = ("[ab]\\.[cd]\\.[efgh]", prop::collection::vec(0usize..5, 0..3), any::<bool>(), any::<bool>(), any::<bool>());
+        let one = (
+            "[ab]\\.[cd]\\.[efgh]",
+            prop::collection::vec(0usize..5, 0..3),
+            any::<bool>(),
+            any::<bool>(),
+            any::<bool>(),
+        );
         prop::collection::vec(one, 0..20).prop_map(|all| {
             let mut list: Vec<Param> = all
                 .into_iter()
                 .map(|(name, shape, buffer, trainable, narrow)| Param {
                     dtype: if narrow { DType::F16 } else { DType::F32 },
-                    ..param(&name, &shape, if buffer { Kind::Buffer } else { Kind::Parameter }, trainable)
+                    ..param(
+                        &name,
+                        &shape,
+                        if buffer {
+                            Kind::Buffer
+                        } else {
+                            Kind::Parameter
+                        },
+                        trainable,
+                    )
                 })
                 .collect();
             list.sort_by(|a, b| a.name.cmp(&b.name));

@@ -45,14 +45,22 @@ pub fn check(list: &[Param]) -> Result<()> {
     let mut total = 0u64;
     for param in list {
         if !seen.insert(&param.name) {
-            return Err(Error::usage(format!("parameter '{}' is listed twice", param.name)));
+            return Err(Error::usage(format!(
+                "parameter '{}' is listed twice",
+                param.name
+            )));
         }
         // 2^62: both sides of a difference fit an i64.
         total = checked_numel(&param.shape)
             .ok()
             .and_then(|n| total.checked_add(n as u64))
             .filter(|n| *n < 1 << 62)
-            .ok_or_else(|| Error::usage(format!("parameter '{}' {:?}: too many elements to count", param.name, param.shape)))?;
+            .ok_or_else(|| {
+                Error::usage(format!(
+                    "parameter '{}' {:?}: too many elements to count",
+                    param.name, param.shape
+                ))
+            })?;
     }
     Ok(())
 }

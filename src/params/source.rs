@@ -13,12 +13,16 @@ use std::path::Path;
 /// A file that cannot be read, or one that lists no parameters.
 pub fn list(path: &Path) -> Result<Vec<Param>> {
     if path.is_dir() {
-        return store::open(path)?.parameters.ok_or_else(|| unlisted("golden", path));
+        return store::open(path)?
+            .parameters
+            .ok_or_else(|| unlisted("golden", path));
     }
     match path.extension().and_then(|e| e.to_str()) {
         Some("onnx") => Ok(graph::params::list(&load::file(path)?)),
         Some("json") => json(path).at(format!("parameters {}", path.display())),
-        _ => file::open(path)?.parameters.ok_or_else(|| unlisted("trace", path)),
+        _ => file::open(path)?
+            .parameters
+            .ok_or_else(|| unlisted("trace", path)),
     }
 }
 

@@ -62,12 +62,21 @@ pub struct Opened {
 
 impl Opened {
     fn open(given: &Given, engines: Engines) -> Result<Self> {
-        let Given { scenario, graph, threads, .. } = given;
+        let Given {
+            scenario,
+            graph,
+            threads,
+            ..
+        } = given;
         Ok(Self {
             graph: graph.clone(),
             reference: open(&scenario.reference, graph, *threads, engines).at("reference")?,
             candidate: open(&scenario.candidate, graph, *threads, engines).at("candidate")?,
-            judge: if stated(&scenario.tolerance).is_none() { Some(shadow(given, engines)?) } else { None },
+            judge: if stated(&scenario.tolerance).is_none() {
+                Some(shadow(given, engines)?)
+            } else {
+                None
+            },
             controls: controls(scenario, graph, *threads, engines)?,
             faulty: faulty(scenario, graph)?,
         })
@@ -75,14 +84,24 @@ impl Opened {
 
     /// What is opened from here on for a piece or the whole stays open, because other inputs will be asked of it.
     pub fn keep(&mut self) {
-        [&mut self.reference, &mut self.candidate].into_iter().for_each(|s| s.keep());
+        [&mut self.reference, &mut self.candidate]
+            .into_iter()
+            .for_each(|s| s.keep());
     }
 }
 
 impl<'a> Bench<'a> {
     /// Opens everything that the scenario names, unless `opened` has it for the same graph; `record` is the folder that receives both traces.
-    pub fn open(given: &'a Given, lacking: Lacking, opened: Option<Opened>, engines: Engines, record: Option<&Path>) -> Result<Self> {
-        let Given { scenario, graph, .. } = given;
+    pub fn open(
+        given: &'a Given,
+        lacking: Lacking,
+        opened: Option<Opened>,
+        engines: Engines,
+        record: Option<&Path>,
+    ) -> Result<Self> {
+        let Given {
+            scenario, graph, ..
+        } = given;
         let opened = match opened.filter(|o| Arc::ptr_eq(&o.graph, graph)) {
             Some(opened) => opened,
             None => Opened::open(given, engines)?,
@@ -94,7 +113,10 @@ impl<'a> Bench<'a> {
             candidate: opened.candidate,
             judge: opened.judge,
             stated: stated(&scenario.tolerance),
-            kinship: Kinship { reference: scenario.reference.computes_in_libtorch(), candidate: scenario.candidate.computes_in_libtorch() },
+            kinship: Kinship {
+                reference: scenario.reference.computes_in_libtorch(),
+                candidate: scenario.candidate.computes_in_libtorch(),
+            },
             controls: opened.controls,
             faulty: opened.faulty,
             golden: given.golden.as_ref(),
@@ -107,8 +129,23 @@ impl<'a> Bench<'a> {
 
     /// What can be used again on other inputs.
     pub fn close(self) -> Opened {
-        let Self { graph, reference, candidate, judge, controls, faulty, .. } = self;
-        Opened { graph: graph.clone(), reference, candidate, judge, controls, faulty }
+        let Self {
+            graph,
+            reference,
+            candidate,
+            judge,
+            controls,
+            faulty,
+            ..
+        } = self;
+        Opened {
+            graph: graph.clone(),
+            reference,
+            candidate,
+            judge,
+            controls,
+            faulty,
+        }
     }
 
     /// Whether both sides compute: nothing of them is recorded.
@@ -126,16 +163,24 @@ fn stated(t: &scenario::Tolerance) -> Option<Tolerance> {
     match t.kind.unwrap_or(ToleranceKind::Floor) {
         ToleranceKind::Floor => None,
         ToleranceKind::Exact => Some(Tolerance::Exact),
-        ToleranceKind::Flat => Some(Tolerance::Flat { atol: t.atol.unwrap_or(0.0), rtol: t.rtol.unwrap_or(0.0) }),
+        ToleranceKind::Flat => Some(Tolerance::Flat {
+            atol: t.atol.unwrap_or(0.0),
+            rtol: t.rtol.unwrap_or(0.0),
+        }),
         ToleranceKind::Ulp => Some(Tolerance::Ulp(t.ulp.unwrap_or(0))),
     }
 }
 
 /// The f64 shadow; it carries the injected fault only where the scenario says so, to try the judge itself.
 fn shadow(given: &Given, engines: Engines) -> Result<Box<dyn Judge>> {
-    let sick = [&given.scenario.reference, &given.scenario.candidate].into_iter().find(|s| s.and_shadow);
+    let sick = [&given.scenario.reference, &given.scenario.candidate]
+        .into_iter()
+        .find(|s| s.and_shadow);
     let graph = sick.map_or(Ok(given.graph.clone()), |s| open::graph_of(s, &given.graph))?;
-    let options = Options { threads: given.threads, optimisation: Default::default() };
+    let options = Options {
+        threads: given.threads,
+        optimisation: Default::default(),
+    };
     engines.torch()?.judge(graph, &options).at("f64 shadow").map_err(|e| match e.next {
         Some(_) => e,
         None => e.next("or state a tolerance of your own: tolerance = { kind = \"flat\", atol = ..., rtol = ..., why = \"...\" }"),
@@ -143,19 +188,39 @@ fn shadow(given: &Given, engines: Engines) -> Result<Box<dyn Judge>> {
 }
 
 fn faulty(scenario: &Scenario, graph: &Arc<Graph>) -> Result<Vec<Arc<Graph>>> {
-    let sides = [&scenario.reference, &scenario.candidate].into_iter().filter(|s| s.fault.is_some());
+    let sides = [&scenario.reference, &scenario.candidate]
+        .into_iter()
+        .filter(|s| s.fault.is_some());
     sides.map(|s| open::graph_of(s, graph)).collect()
 }
 
 /// For every injected fault of outputs the same engine without it.
-fn controls(scenario: &Scenario, graph: &Arc<Graph>, threads: usize, engines: Engines) -> Result<Vec<Control>> {
-    let sides = [(&scenario.reference, Faulty::Reference), (&scenario.candidate, Faulty::Candidate)];
+fn controls(
+    scenario: &Scenario,
+    graph: &Arc<Graph>,
+    threads: usize,
+    engines: Engines,
+) -> Result<Vec<Control>> {
+    let sides = [
+        (&scenario.reference, Faulty::Reference),
+        (&scenario.candidate, Faulty::Candidate),
+    ];
     let of_outputs = |s: &&Subject| !s.fault.as_deref().is_some_and(fault::only_gradients);
-    let faulty = sides.into_iter().filter(|(s, _)| of_outputs(s)).filter_map(|(s, side)| s.node.as_ref().map(|n| (s, n, side)));
+    let faulty = sides
+        .into_iter()
+        .filter(|(s, _)| of_outputs(s))
+        .filter_map(|(s, side)| s.node.as_ref().map(|n| (s, n, side)));
     faulty
         .map(|(s, node, side)| {
-            let clean = Subject { optimisation: s.optimisation, ..Subject::named(s.engine()) };
-            Ok((fault::find(graph, node)?, open(&clean, graph, threads, engines)?, side))
+            let clean = Subject {
+                optimisation: s.optimisation,
+                ..Subject::named(s.engine())
+            };
+            Ok((
+                fault::find(graph, node)?,
+                open(&clean, graph, threads, engines)?,
+                side,
+            ))
         })
         .collect()
 }

@@ -17,15 +17,36 @@ const SINGLY: usize = 32;
 pub type Outputs = Vec<(String, Tensor)>;
 
 /// Why the un-observed run of `session` is off, or refused; None where it cannot be asked, or where asking again shows nothing.
-pub fn run(session: &mut dyn Session, graph: &Graph, feed: Feed, off: &dyn Fn(&Result<Outputs>) -> bool) -> Result<Option<Cause>> {
+pub fn run(
+    session: &mut dyn Session,
+    graph: &Graph,
+    feed: Feed,
+    off: &dyn Fn(&Result<Outputs>) -> bool,
+) -> Result<Option<Cause>> {
     // The last first: where leaving out either of two is enough, a fusion is named, and not the clean-up that led to it.
     let all: Vec<&str> = session.optimisers().iter().rev().copied().collect();
     let mut ask = |level: Optimisation, without: &[&str], observed: &[String]| {
-        session.deployed(feed, &Deployed { level, without, observed }).transpose()
+        session
+            .deployed(
+                feed,
+                &Deployed {
+                    level,
+                    without,
+                    observed,
+                },
+            )
+            .transpose()
     };
     let mut found = None;
-    for level in [Optimisation::Disable, Optimisation::Basic, Optimisation::Extended, Optimisation::All] {
-        let Some(outputs) = ask(level, &[], &[]) else { return Ok(None) };
+    for level in [
+        Optimisation::Disable,
+        Optimisation::Basic,
+        Optimisation::Extended,
+        Optimisation::All,
+    ] {
+        let Some(outputs) = ask(level, &[], &[]) else {
+            return Ok(None);
+        };
         if off(&outputs) {
             found = Some(level);
             break;
@@ -33,20 +54,31 @@ pub fn run(session: &mut dyn Session, graph: &Graph, feed: Feed, off: &dyn Fn(&R
     }
     let Some(level) = found else { return Ok(None) };
     // What refuses is not well, though it may not be what is looked for.
-    let mut well = |without: &[&str], observed: &[String]| Ok(ask(level, without, observed).is_some_and(|o| o.is_ok() && !off(&o)));
+    let mut well = |without: &[&str], observed: &[String]| {
+        Ok(ask(level, without, observed).is_some_and(|o| o.is_ok() && !off(&o)))
+    };
     let optimisers = fewest(all.len(), &mut |chosen| {
         let without: Vec<&str> = chosen.iter().map(|i| all[*i]).collect();
         well(&without, &[])
     })?;
     let region = region(graph, &mut |observed| well(&[], observed))?;
-    let optimisers = optimisers.unwrap_or_default().into_iter().map(|i| all[i].to_string()).collect();
-    Ok(Some(Cause { level, optimisers, ..region.unwrap_or_default() }))
+    let optimisers = optimisers
+        .unwrap_or_default()
+        .into_iter()
+        .map(|i| all[i].to_string())
+        .collect();
+    Ok(Some(Cause {
+        level,
+        optimisers,
+        ..region.unwrap_or_default()
+    }))
 }
 
 /// A smallest set of 0..n for which `holds`, in which none can be spared; None where not even all of them do.
 fn fewest(n: usize, holds: &mut dyn FnMut(&[usize]) -> Result<bool>) -> Result<Option<Vec<usize>>> {
     let mut kept: Vec<usize> = Vec::new();
-    let with = |kept: &[usize], first: usize| kept.iter().copied().chain(0..first).collect::<Vec<_>>();
+    let with =
+        |kept: &[usize], first: usize| kept.iter().copied().chain(0..first).collect::<Vec<_>>();
     let mut most = n;
     if !holds(&with(&kept, most))? {
         return Ok(None);
@@ -54,7 +86,9 @@ fn fewest(n: usize, holds: &mut dyn FnMut(&[usize]) -> Result<bool>) -> Result<O
     while !holds(&kept)? {
         // The last of the first that are needed is needed itself.
         let first = least(most, &mut |k| holds(&with(&kept, k)))?;
-        let Some(last) = first.checked_sub(1) else { break };
+        let Some(last) = first.checked_sub(1) else {
+            break;
+        };
         kept.push(last);
         most = last;
     }
@@ -66,15 +100,28 @@ fn least(n: usize, holds: &mut dyn FnMut(usize) -> Result<bool>) -> Result<usize
     let (mut below, mut at) = (0, n);
     while below < at {
         let middle = below + (at - below) / 2;
-        if holds(middle)? { at = middle } else { below = middle + 1 }
+        if holds(middle)? {
+            at = middle
+        } else {
+            below = middle + 1
+        }
     }
     Ok(at)
 }
 
 /// The nodes across whose tensors something is fused: observing one of these tensors is enough to end the difference.
-fn region(graph: &Graph, agrees: &mut dyn FnMut(&[String]) -> Result<bool>) -> Result<Option<Cause>> {
+fn region(
+    graph: &Graph,
+    agrees: &mut dyn FnMut(&[String]) -> Result<bool>,
+) -> Result<Option<Cause>> {
     let declared: HashSet<&str> = graph.outputs.iter().map(|p| p.name.as_str()).collect();
-    let tensors: Vec<String> = graph.steps.iter().flat_map(|s| &s.outputs).filter(|n| !declared.contains(n.as_str())).cloned().collect();
+    let tensors: Vec<String> = graph
+        .steps
+        .iter()
+        .flat_map(|s| &s.outputs)
+        .filter(|n| !declared.contains(n.as_str()))
+        .cloned()
+        .collect();
     let n = tensors.len();
     if n == 0 || !agrees(&tensors)? {
         return Ok(None);
@@ -96,14 +143,33 @@ fn region(graph: &Graph, agrees: &mut dyn FnMut(&[String]) -> Result<bool>) -> R
 
 /// The nodes that give or take the tensors `inside`, and what lies before and behind them.
 fn around(graph: &Graph, inside: &[&String]) -> Cause {
-    let touches = |s: &&crate::graph::Step| s.inputs.iter().chain(&s.outputs).any(|n| inside.contains(&n));
+    let touches = |s: &&crate::graph::Step| {
+        s.inputs
+            .iter()
+            .chain(&s.outputs)
+            .any(|n| inside.contains(&n))
+    };
     let steps: Vec<_> = graph.steps.iter().filter(touches).collect();
     let given = |n: &&String| steps.iter().any(|s| s.outputs.contains(n));
-    let mut from: Vec<String> =
-        steps.iter().flat_map(|s| &s.inputs).filter(|n| !given(n) && !graph.weights.contains_key(*n)).cloned().collect();
+    let mut from: Vec<String> = steps
+        .iter()
+        .flat_map(|s| &s.inputs)
+        .filter(|n| !given(n) && !graph.weights.contains_key(*n))
+        .cloned()
+        .collect();
     from.dedup();
-    let to = steps.iter().flat_map(|s| &s.outputs).filter(|n| !inside.contains(n)).cloned().collect();
-    Cause { nodes: steps.iter().map(|s| s.name.clone()).collect(), from, to, ..Default::default() }
+    let to = steps
+        .iter()
+        .flat_map(|s| &s.outputs)
+        .filter(|n| !inside.contains(n))
+        .cloned()
+        .collect();
+    Cause {
+        nodes: steps.iter().map(|s| s.name.clone()).collect(),
+        from,
+        to,
+        ..Default::default()
+    }
 }
 
 #[cfg(test)]

@@ -36,15 +36,29 @@ pub struct Computed {
 /// its outputs are the other side's. Whatever a recording says, and memory that runs out.
 pub fn both(bench: &mut Bench, piece: &[usize], own: [&Values; 2]) -> Result<Computed> {
     let lacks = bench.lacking.lent(piece);
-    let drawn = piece.iter().any(|i| is_random(bench.graph, &bench.graph.steps[*i]));
-    let reference = if lacks && bench.lacking.reference { None } else { asked(bench, 0, piece, own[0], drawn)? };
+    let drawn = piece
+        .iter()
+        .any(|i| is_random(bench.graph, &bench.graph.steps[*i]));
+    let reference = if lacks && bench.lacking.reference {
+        None
+    } else {
+        asked(bench, 0, piece, own[0], drawn)?
+    };
     // A live candidate goes on with the reference's draw, where that was recorded; a recording has gone on with its own.
-    let whole = reference.as_ref().is_some_and(|(r, _)| r.iter().flatten().all(Output::is_ok));
+    let whole = reference
+        .as_ref()
+        .is_some_and(|(r, _)| r.iter().flatten().all(Output::is_ok));
     let shares = drawn && bench.candidate.can_isolate() && whole;
     let lends = lacks && !bench.lacking.reference;
-    let candidate = if lends || shares { None } else { asked(bench, 1, piece, own[1], drawn)? };
+    let candidate = if lends || shares {
+        None
+    } else {
+        asked(bench, 1, piece, own[1], drawn)?
+    };
     let lent = lacks || piece.iter().any(|i| bench.lacking.refused(*i));
-    let noise = |side: usize, of: &Option<Asked>| Some(format!("{}: {}", SIDES[side], of.as_ref()?.1.as_ref()?));
+    let noise = |side: usize, of: &Option<Asked>| {
+        Some(format!("{}: {}", SIDES[side], of.as_ref()?.1.as_ref()?))
+    };
     let repeat = noise(0, &reference).or(noise(1, &candidate));
     let taken = reference.is_none() || candidate.is_none();
     let (reference, candidate) = match (reference.map(|r| r.0), candidate.map(|c| c.0)) {
@@ -52,7 +66,14 @@ pub fn both(bench: &mut Bench, piece: &[usize], own: [&Values; 2]) -> Result<Com
         (Some(one), None) | (None, Some(one)) => (one.clone(), one),
         (None, None) => (nobody(bench, piece), nobody(bench, piece)),
     };
-    Ok(Computed { reference, candidate, drawn, lent, taken, repeat })
+    Ok(Computed {
+        reference,
+        candidate,
+        drawn,
+        lent,
+        taken,
+        repeat,
+    })
 }
 
 /// A piece that neither side computes.
@@ -69,15 +90,28 @@ fn nobody(bench: &Bench, piece: &[usize]) -> Piece {
 }
 
 /// What the reference (0) or the candidate (1) makes of a piece, and what of it did not repeat; None where it refuses the one step that it is.
-fn asked(bench: &mut Bench, side: usize, piece: &[usize], own: &Values, drawn: bool) -> Result<Option<Asked>> {
+fn asked(
+    bench: &mut Bench,
+    side: usize,
+    piece: &[usize],
+    own: &Values,
+    drawn: bool,
+) -> Result<Option<Asked>> {
     let graph = bench.graph.clone();
-    let session = if side == 0 { &mut *bench.reference } else { &mut *bench.candidate };
+    let session = if side == 0 {
+        &mut *bench.reference
+    } else {
+        &mut *bench.candidate
+    };
     let live = session.can_isolate();
     if let (true, [step]) = (live, piece)
         && let Some(lost) = missing(&graph, &graph.steps[*step], own)
     {
         let says = format!("it lies behind '{lost}', which neither side computes");
-        return Ok(Some((vec![vec![Err(says); graph.steps[*step].outputs.len()]], None)));
+        return Ok(Some((
+            vec![vec![Err(says); graph.steps[*step].outputs.len()]],
+            None,
+        )));
     }
     match (proved(session, piece, own, drawn), piece) {
         (Ok(outputs), _) => Ok(Some(outputs)),
@@ -96,16 +130,24 @@ fn proved(session: &mut dyn Session, piece: &[usize], own: &Values, drawn: bool)
         return Ok((first, None));
     }
     let second = session.eval(piece, Link::Connected, &|n| own.get(n))?;
-    let differ = first.iter().flatten().zip(second.iter().flatten()).filter(|(a, b)| match (a, b) {
-        (Ok(a), Ok(b)) => a.bytes() != b.bytes(),
-        (a, b) => a.is_ok() != b.is_ok(),
-    });
+    let differ = first
+        .iter()
+        .flatten()
+        .zip(second.iter().flatten())
+        .filter(|(a, b)| match (a, b) {
+            (Ok(a), Ok(b)) => a.bytes() != b.bytes(),
+            (a, b) => a.is_ok() != b.is_ok(),
+        });
     let count = differ.count();
-    let noise = (count > 0).then(|| format!("{count} tensors of this piece did not repeat their bits"));
+    let noise =
+        (count > 0).then(|| format!("{count} tensors of this piece did not repeat their bits"));
     Ok((first, noise))
 }
 
 /// An input of the step that is not at hand.
 pub fn missing<'g>(graph: &Graph, step: &'g Step, own: &Values) -> Option<&'g str> {
-    step.inputs.iter().map(String::as_str).find(|n| !own.has(n) && !graph.weights.contains_key(*n))
+    step.inputs
+        .iter()
+        .map(String::as_str)
+        .find(|n| !own.has(n) && !graph.weights.contains_key(*n))
 }

@@ -46,28 +46,62 @@ impl Limits<'_> {
             };
             Some((ratio, metrics.max_abs.value))
         };
-        names.iter().map(one).try_fold((0.0, 0.0), |most: (f64, f64), this| this.map(|t| (most.0.max(t.0), most.1.max(t.1))))
+        names
+            .iter()
+            .map(one)
+            .try_fold((0.0, 0.0), |most: (f64, f64), this| {
+                this.map(|t| (most.0.max(t.0), most.1.max(t.1)))
+            })
     }
 }
 
 /// What the model was not given that the script has, and what to do; nothing where that is not what they disagree by.
-pub fn missing(given: &Given, layers: &Layers, limits: &Limits, engines: Engines) -> Result<Vec<String>> {
+pub fn missing(
+    given: &Given,
+    layers: &Layers,
+    limits: &Limits,
+    engines: Engines,
+) -> Result<Vec<String>> {
     let sides = [&given.scenario.reference, &given.scenario.candidate];
-    let (Some(script), Some(model)) =
-        (sides.iter().find(|s| s.engine() == "torchscript"), sides.iter().find(|s| matches!(s.engine(), "onnxruntime" | "libtorch")))
-    else {
+    let (Some(script), Some(model)) = (
+        sides.iter().find(|s| s.engine() == "torchscript"),
+        sides
+            .iter()
+            .find(|s| matches!(s.engine(), "onnxruntime" | "libtorch")),
+    ) else {
         return Ok(vec![]);
     };
-    let over = layers.results.iter().filter(|t| t.accumulated.over()).map(|t| t.name.as_str());
-    let names: Vec<&str> = over.filter(|n| layers.reference_outputs.contains_key(*n)).collect();
+    let over = layers
+        .results
+        .iter()
+        .filter(|t| t.accumulated.over())
+        .map(|t| t.name.as_str());
+    let names: Vec<&str> = over
+        .filter(|n| layers.reference_outputs.contains_key(*n))
+        .collect();
     if names.is_empty() {
         return Ok(vec![]);
     }
     // Other lengths may take other branches: the graph is the file's.
     let graph = Arc::new(load::file(&given.scenario.model)?);
-    let own = Subject { optimisation: Some(Optimisation::Disable), ..Subject::named(model.engine()) };
-    let mut trial = Trial { model: open(&own, &graph, given.threads, engines)?, script, given, graph, limits, names, engines };
-    for (name, x) in given.inputs.iter().filter(|(n, x)| is_row(x) && whole(script, n)) {
+    let own = Subject {
+        optimisation: Some(Optimisation::Disable),
+        ..Subject::named(model.engine())
+    };
+    let mut trial = Trial {
+        model: open(&own, &graph, given.threads, engines)?,
+        script,
+        given,
+        graph,
+        limits,
+        names,
+        engines,
+    };
+    for (name, x) in given
+        .inputs
+        .iter()
+        .filter(|(n, x)| is_row(x) && whole(script, n))
+    {
         if let Some(found) = trial.of(name, x)? {
             return Ok(found);
         }
@@ -82,7 +116,10 @@ fn is_row(x: &Tensor) -> bool {
 
 /// Whether the script is given all of the input.
 fn whole(script: &Subject, name: &str) -> bool {
-    script.takes.as_ref().is_none_or(|t| t.iter().any(|a| a == name))
+    script
+        .takes
+        .as_ref()
+        .is_none_or(|t| t.iter().any(|a| a == name))
 }
 
 struct Trial<'a> {
@@ -97,25 +134,40 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     fn of(&mut self, name: &str, x: &Tensor) -> Result<Option<Vec<String>>> {
-        let Some(length) = x.shape().last().copied() else { return Ok(None) };
-        let said = self.script_on(&self.given.inputs)?;
-        let Some((_, before)) = self.model_on(name, x, 0).and_then(|own| self.limits.worst(&own, &said, &self.names)) else {
+        let Some(length) = x.shape().last().copied() else {
             return Ok(None);
         };
-        let Some((zeros, after)) = tried(length).into_iter().find_map(|n| Some((n, self.agrees(name, x, n, &said)?))) else {
+        let said = self.script_on(&self.given.inputs)?;
+        let Some((_, before)) = self
+            .model_on(name, x, 0)
+            .and_then(|own| self.limits.worst(&own, &said, &self.names))
+        else {
+            return Ok(None);
+        };
+        let Some((zeros, after)) = tried(length)
+            .into_iter()
+            .find_map(|n| Some((n, self.agrees(name, x, n, &said)?)))
+        else {
             return Ok(None);
         };
         let back = reversed(x);
         let mut inputs = self.given.inputs.clone();
         inputs.insert(name.to_string(), back.clone());
-        let Ok(again) = self.script_on(&inputs) else { return Ok(None) };
-        Ok(self.agrees(name, &back, zeros, &again).map(|_| self.says(name, x, zeros, (before, after))))
+        let Ok(again) = self.script_on(&inputs) else {
+            return Ok(None);
+        };
+        Ok(self
+            .agrees(name, &back, zeros, &again)
+            .map(|_| self.says(name, x, zeros, (before, after))))
     }
 
     /// The largest difference, where the model with so many zeros before `x` gives what the script said.
     fn agrees(&mut self, name: &str, x: &Tensor, zeros: usize, said: &Outputs) -> Option<f64> {
         let own = self.model_on(name, x, zeros)?;
-        self.limits.worst(&own, said, &self.names).filter(|(ratio, _)| *ratio <= 1.0).map(|(_, difference)| difference)
+        self.limits
+            .worst(&own, said, &self.names)
+            .filter(|(ratio, _)| *ratio <= 1.0)
+            .map(|(_, difference)| difference)
     }
 
     /// What the model gives; None where it refuses that length.
@@ -123,7 +175,11 @@ impl Trial<'_> {
         let mut inputs = self.given.inputs.clone();
         inputs.insert(name.to_string(), padded(x, zeros)?);
         let feed = |n: &str| inputs.get(n).cloned();
-        let whole = Deployed { level: Optimisation::Disable, without: &[], observed: &[] };
+        let whole = Deployed {
+            level: Optimisation::Disable,
+            without: &[],
+            observed: &[],
+        };
         match self.model.deployed(&feed, &whole) {
             Ok(Some(all)) => Some(all.into_iter().collect()),
             // The file may declare the length.
@@ -137,13 +193,36 @@ impl Trial<'_> {
         outputs(&mut *script, &self.graph, inputs)
     }
 
-    fn says(&self, name: &str, x: &Tensor, zeros: usize, (before, after): (f64, f64)) -> Vec<String> {
+    fn says(
+        &self,
+        name: &str,
+        x: &Tensor,
+        zeros: usize,
+        (before, after): (f64, f64),
+    ) -> Vec<String> {
         let (shape, length) = (x.shape(), x.shape().last().copied().unwrap_or(0));
         let mut wanted = shape.to_vec();
-        wanted.iter_mut().last().into_iter().for_each(|d| *d += zeros);
+        wanted
+            .iter_mut()
+            .last()
+            .into_iter()
+            .for_each(|d| *d += zeros);
         let all: Vec<String> = self.given.inputs.keys().cloned().collect();
-        let part = |t: &String| if t == name { format!("\"{t}[{zeros}:]\"") } else { format!("\"{t}\"") };
-        let takes: Vec<String> = self.script.takes.as_ref().unwrap_or(&all).iter().map(part).collect();
+        let part = |t: &String| {
+            if t == name {
+                format!("\"{t}[{zeros}:]\"")
+            } else {
+                format!("\"{t}\"")
+            }
+        };
+        let takes: Vec<String> = self
+            .script
+            .takes
+            .as_ref()
+            .unwrap_or(&all)
+            .iter()
+            .map(part)
+            .collect();
         let fact = format!(
             "input '{name}': both sides were given the {length} values of {shape:?}, and the script sees {zeros} of its own before them that the model \
              lacks: with {zeros} zeros before them the model gives what the script gives (|difference| {} without, {} with; so it does on the \
@@ -151,15 +230,22 @@ impl Trial<'_> {
             number(before),
             number(after),
         );
-        let next = format!("next: feed the model {wanted:?}, {zeros} zeros first, and the script its part: takes = [{}]", takes.join(", "));
+        let next = format!(
+            "next: feed the model {wanted:?}, {zeros} zeros first, and the script its part: takes = [{}]",
+            takes.join(", ")
+        );
         vec![fact, next]
     }
 }
 
 /// Numbers of zeros in the order in which they are tried.
 fn tried(length: usize) -> Vec<usize> {
-    let powers = (0..).map(|i| 1usize << i).take_while(|n| *n <= length.min(MOST));
-    let steps = (1..=length.min(MOST) / 16).map(|i| 16 * i).filter(|n| !n.is_power_of_two());
+    let powers = (0..)
+        .map(|i| 1usize << i)
+        .take_while(|n| *n <= length.min(MOST));
+    let steps = (1..=length.min(MOST) / 16)
+        .map(|i| 16 * i)
+        .filter(|n| !n.is_power_of_two());
     powers.chain(steps).collect()
 }
 
@@ -168,8 +254,12 @@ fn outputs(session: &mut dyn Session, graph: &Graph, inputs: &Inputs) -> Result<
     let all: Vec<usize> = (0..graph.steps.len()).collect();
     let values = session.eval(&all, Link::Connected, &feed)?;
     let names = graph.steps.iter().flat_map(|s| &s.outputs);
-    let given = names.zip(values.into_iter().flatten()).filter_map(|(n, v)| Some((n.clone(), v.ok()?)));
-    Ok(given.filter(|(n, _)| graph.outputs.iter().any(|p| p.name == *n)).collect())
+    let given = names
+        .zip(values.into_iter().flatten())
+        .filter_map(|(n, v)| Some((n.clone(), v.ok()?)));
+    Ok(given
+        .filter(|(n, _)| graph.outputs.iter().any(|p| p.name == *n))
+        .collect())
 }
 
 /// `x` with zeros before its last axis.
@@ -178,14 +268,27 @@ fn padded(x: &Tensor, zeros: usize) -> Option<Tensor> {
     let row = *shape.last()? * x.dtype().size();
     *shape.last_mut()? += zeros;
     let gap = vec![0u8; zeros * x.dtype().size()];
-    let bytes: Vec<u8> = x.bytes().chunks(row.max(1)).flat_map(|r| gap.iter().chain(r)).copied().collect();
+    let bytes: Vec<u8> = x
+        .bytes()
+        .chunks(row.max(1))
+        .flat_map(|r| gap.iter().chain(r))
+        .copied()
+        .collect();
     Tensor::from_bytes(x.dtype(), shape, &bytes).ok()
 }
 
 /// `x` with its last axis turned round.
 fn reversed(x: &Tensor) -> Tensor {
-    let (size, row) = (x.dtype().size(), x.shape().last().copied().unwrap_or(1) * x.dtype().size());
-    let bytes: Vec<u8> = x.bytes().chunks(row.max(1)).flat_map(|r| r.chunks(size).rev().flatten()).copied().collect();
+    let (size, row) = (
+        x.dtype().size(),
+        x.shape().last().copied().unwrap_or(1) * x.dtype().size(),
+    );
+    let bytes: Vec<u8> = x
+        .bytes()
+        .chunks(row.max(1))
+        .flat_map(|r| r.chunks(size).rev().flatten())
+        .copied()
+        .collect();
     Tensor::from_bytes(x.dtype(), x.shape().to_vec(), &bytes).expect("as many bytes as before")
 }
 
@@ -197,7 +300,10 @@ mod tests {
     fn zeros_go_before_every_row_and_a_row_is_turned_round_by_itself() {
         let x = Tensor::of(&[2, 2], &[1f32, 2.0, 3.0, 4.0]);
         let wide = padded(&x, 1).unwrap();
-        assert_eq!((wide.shape(), wide.to_f64()), (&[2, 3][..], vec![0.0, 1.0, 2.0, 0.0, 3.0, 4.0]));
+        assert_eq!(
+            (wide.shape(), wide.to_f64()),
+            (&[2, 3][..], vec![0.0, 1.0, 2.0, 0.0, 3.0, 4.0])
+        );
         assert_eq!(reversed(&x).to_f64(), [2.0, 1.0, 4.0, 3.0]);
         assert_eq!(padded(&x, 0).unwrap().bytes(), x.bytes());
     }

@@ -20,9 +20,17 @@ pub struct Evidence {
 
 /// Whether `value`, which a side has for output `index` of a step, is what the node gives on that side's inputs `feed`. An error where the node
 /// refuses them.
-pub fn is_own(judge: &mut dyn Judge, step: usize, index: usize, value: &Tensor, feed: Feed) -> Result<bool> {
+pub fn is_own(
+    judge: &mut dyn Judge,
+    step: usize,
+    index: usize,
+    value: &Tensor,
+    feed: Feed,
+) -> Result<bool> {
     let shadow = judge.eval(step, feed)?;
-    let Some(alone) = decides(&judge.rounding(step, feed, &shadow)?[index]) else { return Ok(same(value, &shadow[index])) };
+    let Some(alone) = decides(&judge.rounding(step, feed, &shadow)?[index]) else {
+        return Ok(same(value, &shadow[index]));
+    };
     if same(value, &shadow[index]) {
         return Ok(true);
     }
@@ -33,7 +41,14 @@ pub fn is_own(judge: &mut dyn Judge, step: usize, index: usize, value: &Tensor, 
 }
 
 /// Whether the border is nearer than what the node itself rounds.
-fn near(judge: &mut dyn Judge, step: usize, index: usize, value: &Tensor, shadow: &Tensor, feed: Feed) -> Result<bool> {
+fn near(
+    judge: &mut dyn Judge,
+    step: usize,
+    index: usize,
+    value: &Tensor,
+    shadow: &Tensor,
+    feed: Feed,
+) -> Result<bool> {
     if value.shape() != shadow.shape() {
         return Ok(false);
     }
@@ -45,7 +60,11 @@ fn near(judge: &mut dyn Judge, step: usize, index: usize, value: &Tensor, shadow
 
 /// The shadow in the dtype of a side.
 pub fn narrowed(shadow: &Tensor, dtype: DType) -> Result<Tensor> {
-    if shadow.dtype() == dtype { Ok(shadow.clone()) } else { Tensor::from_f64(dtype, shadow.shape(), &shadow.to_f64()) }
+    if shadow.dtype() == dtype {
+        Ok(shadow.clone())
+    } else {
+        Tensor::from_f64(dtype, shadow.shape(), &shadow.to_f64())
+    }
 }
 
 /// How an output decides; None where it rounds or moves data.
@@ -80,26 +99,117 @@ mod tests {
         let both: Vec<String> = both.map(str::to_string).into();
         let wide = |v: &[f64]| Tensor::from_vec(&[v.len()], v.to_vec());
         for (says, nodes, index, x, value, want) in [
-            ("what it gives", of("Round"), 0, floats(&[0.6, 2.0]), integers(&[1, 2]), true),
-            ("in another integer", of("Round"), 0, floats(&[0.6, 2.0]), Tensor::of(&[2], &[1i32, 2]), true),
-            ("another one, however near the border", of("Round"), 0, floats(&[0.5, 2.0]), integers(&[0, 2]), false),
-            ("near what it rounds before", of("Blurred"), 0, floats(&[0.495, 2.0]), integers(&[1, 2]), true),
-            ("near, in another integer", of("Blurred"), 0, floats(&[0.495, 2.0]), Tensor::of(&[2], &[1i32, 2]), true),
-            ("too far for that", of("Blurred"), 0, floats(&[0.4, 2.0]), integers(&[1, 2]), false),
-            ("near, of another shape", of("Blurred"), 0, floats(&[0.495, 2.0]), integers(&[1]), false),
-            ("an order whose border nobody can tell", of("NonMaxSuppression"), 0, floats(&[0.5]), integers(&[0]), false),
-            ("the second output", both.clone(), 1, floats(&[0.6]), integers(&[1]), true),
-            ("another second output", both.clone(), 1, floats(&[0.6]), integers(&[0]), false),
-            ("what does not decide, the same", of("Double"), 0, floats(&[1.5]), wide(&[3.0]), true),
-            ("what does not decide, another", of("Double"), 0, floats(&[1.5]), wide(&[3.5]), false),
+            (
+                "what it gives",
+                of("Round"),
+                0,
+                floats(&[0.6, 2.0]),
+                integers(&[1, 2]),
+                true,
+            ),
+            (
+                "in another integer",
+                of("Round"),
+                0,
+                floats(&[0.6, 2.0]),
+                Tensor::of(&[2], &[1i32, 2]),
+                true,
+            ),
+            (
+                "another one, however near the border",
+                of("Round"),
+                0,
+                floats(&[0.5, 2.0]),
+                integers(&[0, 2]),
+                false,
+            ),
+            (
+                "near what it rounds before",
+                of("Blurred"),
+                0,
+                floats(&[0.495, 2.0]),
+                integers(&[1, 2]),
+                true,
+            ),
+            (
+                "near, in another integer",
+                of("Blurred"),
+                0,
+                floats(&[0.495, 2.0]),
+                Tensor::of(&[2], &[1i32, 2]),
+                true,
+            ),
+            (
+                "too far for that",
+                of("Blurred"),
+                0,
+                floats(&[0.4, 2.0]),
+                integers(&[1, 2]),
+                false,
+            ),
+            (
+                "near, of another shape",
+                of("Blurred"),
+                0,
+                floats(&[0.495, 2.0]),
+                integers(&[1]),
+                false,
+            ),
+            (
+                "an order whose border nobody can tell",
+                of("NonMaxSuppression"),
+                0,
+                floats(&[0.5]),
+                integers(&[0]),
+                false,
+            ),
+            (
+                "the second output",
+                both.clone(),
+                1,
+                floats(&[0.6]),
+                integers(&[1]),
+                true,
+            ),
+            (
+                "another second output",
+                both.clone(),
+                1,
+                floats(&[0.6]),
+                integers(&[0]),
+                false,
+            ),
+            (
+                "what does not decide, the same",
+                of("Double"),
+                0,
+                floats(&[1.5]),
+                wide(&[3.0]),
+                true,
+            ),
+            (
+                "what does not decide, another",
+                of("Double"),
+                0,
+                floats(&[1.5]),
+                wide(&[3.5]),
+                false,
+            ),
         ] {
             let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
             let mut judge = Paper(paper::graph(&["x"], &nodes, &[]));
             let feed = |n: &str| (n == "x").then(|| x.clone());
-            assert_eq!(is_own(&mut judge, 0, index, &value, &feed).unwrap(), want, "{says}");
+            assert_eq!(
+                is_own(&mut judge, 0, index, &value, &feed).unwrap(),
+                want,
+                "{says}"
+            );
         }
         let mut judge = Paper(paper::graph(&["x"], &["n: Refuses x -> y"], &[]));
-        assert!(is_own(&mut judge, 0, 0, &integers(&[1]), &|_| Some(floats(&[0.6]))).is_err(), "a node that refuses the inputs");
+        assert!(
+            is_own(&mut judge, 0, 0, &integers(&[1]), &|_| Some(floats(&[0.6]))).is_err(),
+            "a node that refuses the inputs"
+        );
     }
 
     #[test]
@@ -122,7 +232,13 @@ mod tests {
             (Tensor::of(&[1], &[7i32]), integers(&[7]), true),
             (Tensor::of(&[1], &[7i32]), integers(&[8]), false),
         ] {
-            assert_eq!(same(&side, &shadow), want, "{side:?} {:?}, {shadow:?} {:?}", side.to_f64(), shadow.to_f64());
+            assert_eq!(
+                same(&side, &shadow),
+                want,
+                "{side:?} {:?}, {shadow:?} {:?}",
+                side.to_f64(),
+                shadow.to_f64()
+            );
         }
     }
 
@@ -136,7 +252,11 @@ mod tests {
 
     #[test]
     fn decisions_and_selections_decide_and_nothing_else_does() {
-        let within = Rounding::Within { family: crate::floor::Family::Arithmetic, scale: floats(&[1.0]), terms: 1 };
+        let within = Rounding::Within {
+            family: crate::floor::Family::Arithmetic,
+            scale: floats(&[1.0]),
+            terms: 1,
+        };
         for (rounding, want) in [
             (Rounding::Decision(Alone::Rounds), Some(Alone::Rounds)),
             (Rounding::Selection(Alone::Order), Some(Alone::Order)),

@@ -30,7 +30,9 @@ pub fn place(verdict: &Verdict) -> std::result::Result<&str, &'static str> {
     match origin.or(verdict.untested.first().map(String::as_str)) {
         Some(tensor) => Ok(tensor),
         None if verdict.first().is_none() => Err("nothing diverges"),
-        None if verdict.drift.is_some() => Err("no node is at fault alone: what drifts needs the whole network"),
+        None if verdict.drift.is_some() => {
+            Err("no node is at fault alone: what drifts needs the whole network")
+        }
         None if !verdict.only_unobserved.is_empty() => {
             Err("observed, every node agrees: it diverges only when several are optimised together")
         }
@@ -45,21 +47,52 @@ pub fn place(verdict: &Verdict) -> std::result::Result<&str, &'static str> {
 pub fn run(scenario: &Scenario, engines: Engines, tensor: &str) -> Result<Extracted> {
     let given = Given::read(scenario)?;
     let graph = given.graph.clone();
-    let step = graph.producers().get(tensor).copied().ok_or_else(|| Error::failed(format!("the graph has no tensor '{tensor}'")))?;
-    let (mut reference, mut candidate) =
-        (open(&scenario.reference, &graph, given.threads, engines)?, open(&scenario.candidate, &graph, given.threads, engines)?);
+    let step = graph
+        .producers()
+        .get(tensor)
+        .copied()
+        .ok_or_else(|| Error::failed(format!("the graph has no tensor '{tensor}'")))?;
+    let (mut reference, mut candidate) = (
+        open(&scenario.reference, &graph, given.threads, engines)?,
+        open(&scenario.candidate, &graph, given.threads, engines)?,
+    );
     let (own, outputs) = walked(&given, &mut *reference, step).at("reference")?;
-    let taken = graph.steps[step].inputs.iter().filter(|n| !graph.weights.contains_key(*n));
-    let inputs = taken.map(|n| own.get(n).map(|t| (n.clone(), t)).ok_or_else(|| lacking(&graph, step, n))).collect::<Result<_>>()?;
-    let link = if candidate.can_isolate() { Link::Isolated } else { Link::Connected };
-    let theirs = candidate.eval(&[step], link, &|n| own.get(n)).at("candidate")?.remove(0);
+    let taken = graph.steps[step]
+        .inputs
+        .iter()
+        .filter(|n| !graph.weights.contains_key(*n));
+    let inputs = taken
+        .map(|n| {
+            own.get(n)
+                .map(|t| (n.clone(), t))
+                .ok_or_else(|| lacking(&graph, step, n))
+        })
+        .collect::<Result<_>>()?;
+    let link = if candidate.can_isolate() {
+        Link::Isolated
+    } else {
+        Link::Connected
+    };
+    let theirs = candidate
+        .eval(&[step], link, &|n| own.get(n))
+        .at("candidate")?
+        .remove(0);
     let (reference, candidate) = (named(&graph, step, outputs), named(&graph, step, theirs));
-    Ok(Extracted { graph, step, inputs, reference, candidate })
+    Ok(Extracted {
+        graph,
+        step,
+        inputs,
+        reference,
+        candidate,
+    })
 }
 
 fn lacking(graph: &Graph, step: usize, name: &str) -> Error {
-    Error::failed(format!("node '{}': the reference's recording lacks its input '{name}'", graph.steps[step].name))
-        .next("record that tensor as well: a node alone needs all that it takes")
+    Error::failed(format!(
+        "node '{}': the reference's recording lacks its input '{name}'",
+        graph.steps[step].name
+    ))
+    .next("record that tensor as well: a node alone needs all that it takes")
 }
 
 /// The reference's values that are alive at `step`, and what it makes of them; in the pieces of the run itself, for the same bits.
@@ -78,24 +111,53 @@ fn walked(given: &Given, session: &mut dyn Session, step: usize) -> Result<(Valu
         }
         piece.iter().for_each(|i| own.drop_after(*i, &release));
     }
-    Err(Error::failed(format!("node '{}' is not among those that run", given.graph.steps[step].name)))
+    Err(Error::failed(format!(
+        "node '{}' is not among those that run",
+        given.graph.steps[step].name
+    )))
 }
 
 /// The reference's values up to and including `step`, all of them.
 ///
 /// # Errors
 /// Whatever the engine refuses.
-pub fn recorded(given: &Given, session: &mut dyn Session, step: usize) -> Result<HashMap<String, Tensor>> {
-    let mut own: HashMap<String, Tensor> = given.inputs.iter().map(|(n, t)| (n.clone(), t.clone())).collect();
-    for piece in given.plan.pieces.iter().take_while(|p| p.first().is_some_and(|i| *i <= step)) {
+pub fn recorded(
+    given: &Given,
+    session: &mut dyn Session,
+    step: usize,
+) -> Result<HashMap<String, Tensor>> {
+    let mut own: HashMap<String, Tensor> = given
+        .inputs
+        .iter()
+        .map(|(n, t)| (n.clone(), t.clone()))
+        .collect();
+    for piece in given
+        .plan
+        .pieces
+        .iter()
+        .take_while(|p| p.first().is_some_and(|i| *i <= step))
+    {
         let outputs = session.eval(piece, Link::Connected, &|n| own.get(n).cloned())?;
         for (i, values) in piece.iter().zip(outputs) {
-            own.extend(given.graph.steps[*i].outputs.iter().cloned().zip(values).filter_map(|(n, v)| Some((n, v.ok()?))));
+            own.extend(
+                given.graph.steps[*i]
+                    .outputs
+                    .iter()
+                    .cloned()
+                    .zip(values)
+                    .filter_map(|(n, v)| Some((n, v.ok()?))),
+            );
         }
     }
     Ok(own)
 }
 
 fn named(graph: &Graph, step: usize, outputs: Vec<Output>) -> IndexMap<String, Tensor> {
-    graph.steps[step].outputs.iter().cloned().zip(outputs).filter_map(|(n, v)| Some((n, v.ok()?))).collect()
+    graph.steps[step]
+        .outputs
+        .iter()
+        .cloned()
+        .zip(outputs)
+        .filter_map(|(n, v)| Some((n, v.ok()?)))
+        .collect()
 }

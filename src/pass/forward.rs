@@ -31,8 +31,17 @@ impl Timed {
 pub fn run(given: &Given, runs: usize, engines: Engines) -> Result<Vec<Timed>> {
     let feed = |name: &str| given.inputs.get(name).cloned();
     let subjects = subjects(given.scenario);
-    let opened = subjects.iter().map(|s| open(s, &given.graph, given.threads, engines)).collect::<Result<Vec<_>>>();
-    let mut all: Vec<Timed> = subjects.iter().map(|s| Timed { subject: s.subject.clone(), seconds: Vec::with_capacity(runs) }).collect();
+    let opened = subjects
+        .iter()
+        .map(|s| open(s, &given.graph, given.threads, engines))
+        .collect::<Result<Vec<_>>>();
+    let mut all: Vec<Timed> = subjects
+        .iter()
+        .map(|s| Timed {
+            subject: s.subject.clone(),
+            seconds: Vec::with_capacity(runs),
+        })
+        .collect();
     let mut sessions = opened?;
     for run in 0..=runs {
         for (session, timed) in sessions.iter_mut().zip(&mut all) {
@@ -47,13 +56,20 @@ pub fn run(given: &Given, runs: usize, engines: Engines) -> Result<Vec<Timed>> {
 }
 
 fn pass(session: &mut dyn Session, feed: Feed) -> Result<()> {
-    let nothing = || Error::usage("it computes nothing that could be timed").next("name engines as reference and candidate");
+    let nothing = || {
+        Error::usage("it computes nothing that could be timed")
+            .next("name engines as reference and candidate")
+    };
     session.forward(feed)?.ok_or_else(nothing).map(drop)
 }
 
 /// Who is timed, each once.
 fn subjects(scenario: &Scenario) -> Vec<Subject> {
-    let mut all = vec![scenario.reference.clone(), scenario.candidate.clone(), Subject::named("libtorch")];
+    let mut all = vec![
+        scenario.reference.clone(),
+        scenario.candidate.clone(),
+        Subject::named("libtorch"),
+    ];
     let mut seen = HashSet::new();
     all.retain(|s| seen.insert(s.subject.clone()));
     all
@@ -65,7 +81,13 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_of_passes_lies_between_the_two_in_the_middle() {
-        let of = |seconds: &[f64]| Timed { subject: String::new(), seconds: seconds.to_vec() }.median();
+        let of = |seconds: &[f64]| {
+            Timed {
+                subject: String::new(),
+                seconds: seconds.to_vec(),
+            }
+            .median()
+        };
         assert_eq!(of(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(of(&[4.0, 1.0, 2.0, 9.0]), 3.0);
     }

@@ -18,13 +18,45 @@ pub fn floors(
     watch: &mut dyn Watch,
 ) -> Result<HashMap<String, Floor>> {
     let (graph, dtypes, known) = (bench.graph, layers.dtypes(), plan::known(bench.graph));
-    let sizes: HashMap<&str, usize> = layers.results.iter().map(|r| (r.name.as_str(), r.shape.iter().product())).collect();
-    let moved = steps.iter().filter_map(|i| graph.steps[*i].inputs.first()).filter(|n| !known.contains(n.as_str()));
-    let moved: HashMap<String, usize> = moved.map(|n| (n.clone(), sizes.get(n.as_str()).copied().unwrap_or(usize::MAX))).collect();
-    let Some(judge) = bench.judge.as_mut().filter(|_| !moved.is_empty()) else { return Ok(HashMap::new()) };
+    let sizes: HashMap<&str, usize> = layers
+        .results
+        .iter()
+        .map(|r| (r.name.as_str(), r.shape.iter().product()))
+        .collect();
+    let moved = steps
+        .iter()
+        .filter_map(|i| graph.steps[*i].inputs.first())
+        .filter(|n| !known.contains(n.as_str()));
+    let moved: HashMap<String, usize> = moved
+        .map(|n| {
+            (
+                n.clone(),
+                sizes.get(n.as_str()).copied().unwrap_or(usize::MAX),
+            )
+        })
+        .collect();
+    let Some(judge) = bench.judge.as_mut().filter(|_| !moved.is_empty()) else {
+        return Ok(HashMap::new());
+    };
     let (inputs, replay, by_row) = (bench.inputs, &layers.replay, &HashSet::new());
-    let mut task = noise::Task { graph, inputs, replay, wanted: &moved, by_row, dtypes: &dtypes, seed, times: 1.0, free: None };
+    let mut task = noise::Task {
+        graph,
+        inputs,
+        replay,
+        wanted: &moved,
+        by_row,
+        dtypes: &dtypes,
+        seed,
+        times: 1.0,
+        free: None,
+    };
     let spreads = noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)?;
-    (task.wanted, task.free) = (wanted, Some(Free { steps, spreads: &spreads }));
+    (task.wanted, task.free) = (
+        wanted,
+        Some(Free {
+            steps,
+            spreads: &spreads,
+        }),
+    );
     noise::run(&task, 1..=MOST_RUNS, &mut **judge, watch)
 }

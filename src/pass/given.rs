@@ -36,7 +36,10 @@ impl<'a> Given<'a> {
     /// Whatever a scenario, its model, its inputs or its golden lack.
     pub fn read(scenario: &'a Scenario) -> Result<Self> {
         let graph = load::file(&scenario.model)?;
-        scenario.training.iter().try_for_each(|t| preflight::tensors(&graph, t))?;
+        scenario
+            .training
+            .iter()
+            .try_for_each(|t| preflight::tensors(&graph, t))?;
         preflight::faults(scenario)?;
         let inputs = input::make(scenario, &graph)?;
         let graph = Arc::new(ready(graph, &inputs)?);
@@ -47,31 +50,78 @@ impl<'a> Given<'a> {
     ///
     /// # Errors
     /// Whatever the scenario, the graph or its golden lack.
-    pub fn on(scenario: &'a Scenario, graph: Arc<Graph>, inputs: IndexMap<String, Tensor>) -> Result<Self> {
+    pub fn on(
+        scenario: &'a Scenario,
+        graph: Arc<Graph>,
+        inputs: IndexMap<String, Tensor>,
+    ) -> Result<Self> {
         let graph = random::seeded(&graph, scenario.seed).map_or(graph, Arc::new);
         let plan = Plan::of(&graph, scenario)?;
         let name = scenario.name.as_deref().unwrap_or("");
-        let golden = scenario.golden.as_deref().map(|folder| store::open_for(folder, name)).transpose()?;
-        let params = scenario.runs(Stage::Params).then(|| params::run(scenario, &graph, golden.as_ref())).transpose()?;
-        let fed = scenario.training.as_ref().map(|t| preflight::inputs(&graph, t, &inputs)).transpose()?.flatten();
-        let threads = scenario.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let golden = scenario
+            .golden
+            .as_deref()
+            .map(|folder| store::open_for(folder, name))
+            .transpose()?;
+        let params = scenario
+            .runs(Stage::Params)
+            .then(|| params::run(scenario, &graph, golden.as_ref()))
+            .transpose()?;
+        let fed = scenario
+            .training
+            .as_ref()
+            .map(|t| preflight::inputs(&graph, t, &inputs))
+            .transpose()?
+            .flatten();
+        let threads = scenario
+            .threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let records = super::inputs::records(&inputs);
-        Ok(Self { scenario, graph, plan, inputs, records, golden, params, fed: fed.map(Rc::new), threads })
+        Ok(Self {
+            scenario,
+            graph,
+            plan,
+            inputs,
+            records,
+            golden,
+            params,
+            fed: fed.map(Rc::new),
+            threads,
+        })
     }
 
     /// Names of the nodes and tensors in front of a node or tensor.
     pub fn above(&self, place: &str) -> HashSet<String> {
         let steps = &self.graph.steps;
-        let named = steps.iter().filter(|s| s.name == place).flat_map(|s| s.outputs.iter().take(1).cloned());
-        let inner = self.graph.bodies.seen.iter().filter(|(_, i)| i.node == place).map(|(name, _)| name.clone());
-        let tensor = named.chain(inner).next().unwrap_or_else(|| place.to_string());
+        let named = steps
+            .iter()
+            .filter(|s| s.name == place)
+            .flat_map(|s| s.outputs.iter().take(1).cloned());
+        let inner = self
+            .graph
+            .bodies
+            .seen
+            .iter()
+            .filter(|(_, i)| i.node == place)
+            .map(|(name, _)| name.clone());
+        let tensor = named
+            .chain(inner)
+            .next()
+            .unwrap_or_else(|| place.to_string());
         let found = self.graph.ancestors(&[tensor]).unwrap_or_default();
-        found.into_iter().flat_map(|i| std::iter::once(&steps[i].name).chain(&steps[i].outputs)).cloned().collect()
+        found
+            .into_iter()
+            .flat_map(|i| std::iter::once(&steps[i].name).chain(&steps[i].outputs))
+            .cloned()
+            .collect()
     }
 
     /// Which stage every node belongs to.
     pub fn regions(&self) -> Result<Regions> {
-        self.scenario.training.as_ref().map_or(Ok(Regions::default()), |t| Regions::of(&self.graph, t))
+        self.scenario
+            .training
+            .as_ref()
+            .map_or(Ok(Regions::default()), |t| Regions::of(&self.graph, t))
     }
 }
 

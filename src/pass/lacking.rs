@@ -27,7 +27,8 @@ impl Lacking {
     /// each refuses the node itself.
     pub fn of(given: &mut Given, engines: Engines) -> Result<Self> {
         let scenario = given.scenario;
-        let [reference, candidate] = [&scenario.reference, &scenario.candidate].map(|s| ["libtorch", "simulated"].contains(&s.engine()));
+        let [reference, candidate] = [&scenario.reference, &scenario.candidate]
+            .map(|s| ["libtorch", "simulated"].contains(&s.engine()));
         let shadow = scenario.tolerance.is_floor();
         if given.plan.pieces.is_empty() || !(reference || candidate || shadow) {
             return Ok(Self::default());
@@ -36,7 +37,12 @@ impl Lacking {
         if !steps.is_empty() {
             given.plan.apart(&given.graph, &steps);
         }
-        Ok(Self { steps, reference: reference && !candidate, candidate: candidate && !reference, ..Self::default() })
+        Ok(Self {
+            steps,
+            reference: reference && !candidate,
+            candidate: candidate && !reference,
+            ..Self::default()
+        })
     }
 
     /// Whether an output of this piece is taken from the other side because libtorch has no such operator.
@@ -56,27 +62,43 @@ impl Lacking {
 
     /// What the reference (0) or the candidate (1) refuses first.
     pub fn first_refused(&self, side: usize) -> Option<Why> {
-        self.refused[side].values().next().map(|says| of(side, says))
+        self.refused[side]
+            .values()
+            .next()
+            .map(|says| of(side, says))
     }
 
     /// What the first side that refuses this step says.
     pub fn first_refusal(&self, step: usize) -> Option<&str> {
-        self.refused.iter().find_map(|of| of.get(&step)).map(|says| says.message.as_str())
+        self.refused
+            .iter()
+            .find_map(|of| of.get(&step))
+            .map(|says| says.message.as_str())
     }
 
     /// Why an output of the step, which is of operator `op`, is nobody's own, where it is not.
     pub fn why(&self, step: usize, op: &str) -> Option<Why> {
         let says = |side: usize| self.refused[side].get(&step).map(|says| of(side, says));
-        says(0).or_else(|| says(1)).or_else(|| self.lent(&[step]).then(|| Why::Borrowed { op: op.to_string() }))
+        says(0).or_else(|| says(1)).or_else(|| {
+            self.lent(&[step])
+                .then(|| Why::Borrowed { op: op.to_string() })
+        })
     }
 
     /// What a side says that refuses all of `steps` steps: it ran nothing.
     pub fn ran_nothing(&mut self, steps: usize) -> Option<Error> {
-        let (side, all) = self.refused.iter_mut().enumerate().find(|(_, of)| steps > 0 && of.len() == steps)?;
+        let (side, all) = self
+            .refused
+            .iter_mut()
+            .enumerate()
+            .find(|(_, of)| steps > 0 && of.len() == steps)?;
         all.pop_first().map(|(_, says)| says.at(SIDES[side]))
     }
 }
 
 fn of(side: usize, says: &Error) -> Why {
-    Why::Refused { side: [Side::Reference, Side::Candidate][side], says: says.message.clone() }
+    Why::Refused {
+        side: [Side::Reference, Side::Candidate][side],
+        says: says.message.clone(),
+    }
 }

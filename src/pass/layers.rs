@@ -52,7 +52,10 @@ impl Layers {
 
     /// The dtype that each tensor was computed in.
     pub fn dtypes(&self) -> HashMap<String, DType> {
-        self.results.iter().filter_map(|r| Some((r.name.clone(), r.dtype?))).collect()
+        self.results
+            .iter()
+            .filter_map(|r| Some((r.name.clone(), r.dtype?)))
+            .collect()
     }
 }
 
@@ -61,7 +64,9 @@ impl Layers {
 /// # Errors
 /// What a side says that ran nothing, or whatever a recording says.
 pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Layers> {
-    let graphs: Vec<&Graph> = std::iter::once(&**bench.graph).chain(bench.faulty.iter().map(|g| &**g)).collect();
+    let graphs: Vec<&Graph> = std::iter::once(&**bench.graph)
+        .chain(bench.faulty.iter().map(|g| &**g))
+        .collect();
     let mut walk = Walk {
         release: Release::of(&graphs),
         keepers: Keepers::of(bench.graph),
@@ -75,7 +80,10 @@ pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Laye
         walk.piece(bench, plan, piece)?;
         watch.step(piece.last().map_or(0, |i| i + 1));
     }
-    bench.lacking.ran_nothing(plan.steps()).map_or(Ok(walk.layers), Err)
+    bench
+        .lacking
+        .ran_nothing(plan.steps())
+        .map_or(Ok(walk.layers), Err)
 }
 
 /// The walk, and what is alive at one moment of it.
@@ -93,14 +101,36 @@ impl Walk<'_> {
     /// Computes and judges a piece; step by step where a side refuses it.
     fn piece(&mut self, bench: &mut Bench, plan: &Plan, piece: &[usize]) -> Result<()> {
         match computed::both(bench, piece, [&self.own_r, &self.own_c]) {
-            Err(_) if piece.len() > 1 => piece.iter().try_for_each(|step| self.piece(bench, plan, &[*step])),
+            Err(_) if piece.len() > 1 => piece
+                .iter()
+                .try_for_each(|step| self.piece(bench, plan, &[*step])),
             computed => self.judged(bench, plan, piece, computed?),
         }
     }
 
-    fn judged(&mut self, bench: &mut Bench, plan: &Plan, piece: &[usize], computed: Computed) -> Result<()> {
-        let Walk { release, keepers, decisive, own_r, own_c, layers } = self;
-        let Computed { reference, mut candidate, drawn, lent, taken, repeat } = computed;
+    fn judged(
+        &mut self,
+        bench: &mut Bench,
+        plan: &Plan,
+        piece: &[usize],
+        computed: Computed,
+    ) -> Result<()> {
+        let Walk {
+            release,
+            keepers,
+            decisive,
+            own_r,
+            own_c,
+            layers,
+        } = self;
+        let Computed {
+            reference,
+            mut candidate,
+            drawn,
+            lent,
+            taken,
+            repeat,
+        } = computed;
         put(bench.graph, piece, &reference, own_r);
         if drawn && !same(&reference, &candidate) {
             layers.unshared.extend(piece);
@@ -108,9 +138,24 @@ impl Walk<'_> {
         put(bench.graph, piece, &candidate, own_c);
         put_known(bench, plan, piece, [&reference, &candidate], [own_r, own_c]);
         check_controls(bench, piece, own_r)?;
-        let alone = if drawn || lent { vec![None; piece.len()] } else { isolated_outputs(bench, piece, own_r)? };
+        let alone = if drawn || lent {
+            vec![None; piece.len()]
+        } else {
+            isolated_outputs(bench, piece, own_r)?
+        };
         if !taken && bench.candidate.can_isolate() {
-            go_on(bench, piece, &Sides { reference: &reference, alone: &alone, own_r }, &mut candidate, own_c, layers)?;
+            go_on(
+                bench,
+                piece,
+                &Sides {
+                    reference: &reference,
+                    alone: &alone,
+                    own_r,
+                },
+                &mut candidate,
+                own_c,
+                layers,
+            )?;
         }
         for (k, &step) in piece.iter().enumerate() {
             record(bench, step, &reference[k], &candidate[k])?;
@@ -126,11 +171,22 @@ impl Walk<'_> {
             judged::step(bench, plan, &walked, layers)?;
             layers.shown.push(shown(bench, step, &reference[k], own_r));
             let lacks = lent || bench.lacking.steps.contains(&step);
-            keepers.keep(&bench.graph.steps[step], lacks, &reference[k], &candidate[k], layers);
+            keepers.keep(
+                &bench.graph.steps[step],
+                lacks,
+                &reference[k],
+                &candidate[k],
+                layers,
+            );
         }
         for step in piece.iter().filter(|i| decisive.contains(i)) {
             for (kept, own) in layers.decisive.iter_mut().zip([&*own_r, &*own_c]) {
-                kept.extend(bench.graph.steps[*step].inputs.iter().filter_map(|n| Some((n.clone(), own.get(n)?))));
+                kept.extend(
+                    bench.graph.steps[*step]
+                        .inputs
+                        .iter()
+                        .filter_map(|n| Some((n.clone(), own.get(n)?))),
+                );
             }
         }
         for &step in piece {
@@ -143,9 +199,12 @@ impl Walk<'_> {
 
 /// What a step shows of its inputs on the reference's values.
 fn shown(bench: &Bench, step: usize, outputs: &[Output], own: &Values) -> Shown {
-    let (graph, Some(Ok(output))) = (bench.graph, outputs.first()) else { return Shown::default() };
+    let (graph, Some(Ok(output))) = (bench.graph, outputs.first()) else {
+        return Shown::default();
+    };
     let the_step = &graph.steps[step];
-    let decides = bench.judge.as_ref().is_some_and(|j| j.decides(step)) && !output.dtype().is_float();
+    let decides =
+        bench.judge.as_ref().is_some_and(|j| j.decides(step)) && !output.dtype().is_float();
     let input = |i: usize| {
         let name = the_step.nodes[0].inputs.get(i)?;
         graph.weights.get(name).cloned().or_else(|| own.get(name))
@@ -155,7 +214,11 @@ fn shown(bench: &Bench, step: usize, outputs: &[Output], own: &Values) -> Shown 
 
 /// Whether both sides have these values, bit for bit.
 fn same(reference: &Piece, candidate: &Piece) -> bool {
-    reference.iter().flatten().zip(candidate.iter().flatten()).all(|(r, c)| matches!((r, c), (Ok(r), Ok(c)) if r.bytes() == c.bytes()))
+    reference
+        .iter()
+        .flatten()
+        .zip(candidate.iter().flatten())
+        .all(|(r, c)| matches!((r, c), (Ok(r), Ok(c)) if r.bytes() == c.bytes()))
 }
 
 fn put(graph: &Graph, piece: &[usize], outputs: &Piece, own: &mut Values) {
@@ -169,14 +232,22 @@ fn put(graph: &Graph, piece: &[usize], outputs: &Piece, own: &mut Values) {
 }
 
 /// The candidate's steps on the reference's values; None for a step that cannot be run alone.
-fn isolated_outputs(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Result<Vec<Option<Vec<Output>>>> {
+fn isolated_outputs(
+    bench: &mut Bench,
+    piece: &[usize],
+    own_r: &Values,
+) -> Result<Vec<Option<Vec<Output>>>> {
     if !bench.candidate.can_isolate() {
         return Ok(vec![None; piece.len()]);
     }
     let graph = bench.graph;
     let ready = |i: &&usize| missing(graph, &graph.steps[**i], own_r).is_none();
     let runnable: Vec<usize> = piece.iter().filter(ready).copied().collect();
-    let mut done = if runnable.is_empty() { vec![] } else { alone_on(bench, &runnable, own_r)? };
+    let mut done = if runnable.is_empty() {
+        vec![]
+    } else {
+        alone_on(bench, &runnable, own_r)?
+    };
     let mut outputs = vec![None; piece.len()];
     for (step, values) in runnable.iter().zip(done.drain(..)) {
         if let Some(k) = piece.iter().position(|i| i == step) {
@@ -189,7 +260,11 @@ fn isolated_outputs(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Resul
 /// The candidate's steps on the reference's values. A node may refuse what its own values it takes: then it is not tested, and the others are.
 fn alone_on(bench: &mut Bench, steps: &[usize], own_r: &Values) -> Result<Vec<Vec<Output>>> {
     let graph = bench.graph;
-    let mut eval = |steps: &[usize]| bench.candidate.eval(steps, Link::Isolated, &|n| own_r.get(n));
+    let mut eval = |steps: &[usize]| {
+        bench
+            .candidate
+            .eval(steps, Link::Isolated, &|n| own_r.get(n))
+    };
     match eval(steps) {
         Ok(outputs) => Ok(outputs),
         Err(e) if e.ran_out() => Err(e).at("candidate, node by node"),
@@ -198,7 +273,10 @@ fn alone_on(bench: &mut Bench, steps: &[usize], own_r: &Values) -> Result<Vec<Ve
                 Ok(mut outputs) => Ok(outputs.remove(0)),
                 Err(e) if e.ran_out() => Err(e).at("candidate, node by node"),
                 Err(e) => {
-                    let says = format!("own fault not tested: the node refuses the reference's inputs: {}", e.message);
+                    let says = format!(
+                        "own fault not tested: the node refuses the reference's inputs: {}",
+                        e.message
+                    );
                     Ok(vec![Err(says); graph.steps[*step].outputs.len()])
                 }
             };
@@ -208,13 +286,27 @@ fn alone_on(bench: &mut Bench, steps: &[usize], own_r: &Values) -> Result<Vec<Ve
 }
 
 /// A constant that a recording does not hold is the other side's.
-fn put_known(bench: &Bench, plan: &Plan, piece: &[usize], outputs: [&Piece; 2], own: [&mut Values; 2]) {
+fn put_known(
+    bench: &Bench,
+    plan: &Plan,
+    piece: &[usize],
+    outputs: [&Piece; 2],
+    own: [&mut Values; 2],
+) {
     if bench.both_live() {
         return;
     }
     let [own_r, own_c] = own;
-    for (k, step) in piece.iter().enumerate().filter(|(_, step)| plan.constants.contains(step)) {
-        for (name, (r, c)) in bench.graph.steps[*step].outputs.iter().zip(outputs[0][k].iter().zip(&outputs[1][k])) {
+    for (k, step) in piece
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| plan.constants.contains(step))
+    {
+        for (name, (r, c)) in bench.graph.steps[*step]
+            .outputs
+            .iter()
+            .zip(outputs[0][k].iter().zip(&outputs[1][k]))
+        {
             match (r, c) {
                 (Ok(value), Err(_)) => own_c.put(name, value.clone()),
                 (Err(_), Ok(value)) => own_r.put(name, value.clone()),
@@ -233,12 +325,21 @@ struct Sides<'a> {
 }
 
 /// Where the candidate decides otherwise by its own right, it goes on with the reference's decision, so that what lies behind stays judged.
-fn go_on(bench: &mut Bench, piece: &[usize], sides: &Sides, candidate: &mut Piece, own_c: &mut Values, layers: &mut Layers) -> Result<()> {
+fn go_on(
+    bench: &mut Bench,
+    piece: &[usize],
+    sides: &Sides,
+    candidate: &mut Piece,
+    own_c: &mut Values,
+    layers: &mut Layers,
+) -> Result<()> {
     for (k, &step) in piece.iter().enumerate() {
         let outputs = &bench.graph.steps[step].outputs;
         let mut flipped = vec![];
         for (o, name) in outputs.iter().enumerate() {
-            let (Ok(r), Ok(c)) = (&sides.reference[k][o], &candidate[k][o]) else { continue };
+            let (Ok(r), Ok(c)) = (&sides.reference[k][o], &candidate[k][o]) else {
+                continue;
+            };
             if r.dtype() != c.dtype() || r.shape() != c.shape() || r.bytes() == c.bytes() {
                 continue;
             }
@@ -250,18 +351,26 @@ fn go_on(bench: &mut Bench, piece: &[usize], sides: &Sides, candidate: &mut Piec
         }
         let rest = &piece[k + 1..];
         if !flipped.is_empty() && !rest.is_empty() {
-            match unless_refused(bench.candidate.eval(rest, Link::Connected, &|n| own_c.get(n)))? {
+            match unless_refused(
+                bench
+                    .candidate
+                    .eval(rest, Link::Connected, &|n| own_c.get(n)),
+            )? {
                 Some(again) => {
                     put(bench.graph, rest, &again, own_c);
                     candidate.splice(k + 1.., again);
                 }
                 // What lies behind refuses the reference's decision: it stays with the candidate's own, and is behind a tie.
                 None => {
-                    flipped.drain(..).for_each(|(name, own)| own_c.put(name, own));
+                    flipped
+                        .drain(..)
+                        .for_each(|(name, own)| own_c.put(name, own));
                 }
             }
         }
-        layers.gone_on.extend(flipped.into_iter().map(|(name, _)| name.clone()));
+        layers
+            .gone_on
+            .extend(flipped.into_iter().map(|(name, _)| name.clone()));
     }
     Ok(())
 }
@@ -276,12 +385,18 @@ fn flips(
     own_c: &Values,
 ) -> Result<bool> {
     let lacks = bench.lacking.steps.contains(&step);
-    let Some(judge) = bench.judge.as_mut().filter(|_| !lacks) else { return Ok(false) };
+    let Some(judge) = bench.judge.as_mut().filter(|_| !lacks) else {
+        return Ok(false);
+    };
     if !reference.dtype().is_float() {
         return decision::is_own(&mut **judge, step, index, own, &|n| own_c.get(n));
     }
-    match alone.filter(|a| judge.selects(step) && a.shape() == reference.shape() && a.bytes() != reference.bytes()) {
-        Some(alone) => Ok(judge.margin(step, &|n| own_r.get(n), index, reference, alone)? == Some(0.0)),
+    match alone.filter(|a| {
+        judge.selects(step) && a.shape() == reference.shape() && a.bytes() != reference.bytes()
+    }) {
+        Some(alone) => {
+            Ok(judge.margin(step, &|n| own_r.get(n), index, reference, alone)? == Some(0.0))
+        }
         None => Ok(false),
     }
 }
@@ -294,23 +409,43 @@ fn check_controls(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Result<
             Faulty::Reference => &mut *bench.reference,
             Faulty::Candidate => &mut *bench.candidate,
         };
-        let (a, b) = (clean.eval(&[*step], Link::Isolated, &feed)?, faulty.eval(&[*step], Link::Isolated, &feed)?);
-        let same = a.iter().flatten().zip(b.iter().flatten()).all(|(a, b)| match (a, b) {
-            (Ok(a), Ok(b)) => a.shape() == b.shape() && a.bytes() == b.bytes(),
-            _ => false,
-        });
+        let (a, b) = (
+            clean.eval(&[*step], Link::Isolated, &feed)?,
+            faulty.eval(&[*step], Link::Isolated, &feed)?,
+        );
+        let same = a
+            .iter()
+            .flatten()
+            .zip(b.iter().flatten())
+            .all(|(a, b)| match (a, b) {
+                (Ok(a), Ok(b)) => a.shape() == b.shape() && a.bytes() == b.bytes(),
+                _ => false,
+            });
         if same {
             let node = &graph.steps[*step].name;
-            return Err(Error::usage(format!("the injected fault changes no output bit of node '{node}' on these inputs"))
-                .next("choose another node, amount or input"));
+            return Err(Error::usage(format!(
+                "the injected fault changes no output bit of node '{node}' on these inputs"
+            ))
+            .next("choose another node, amount or input"));
         }
     }
     Ok(())
 }
 
-fn record(bench: &mut Bench, step: usize, reference: &[Output], candidate: &[Output]) -> Result<()> {
-    let Some(traces) = &mut bench.record else { return Ok(()) };
-    for (name, (r, c)) in bench.graph.steps[step].outputs.iter().zip(reference.iter().zip(candidate)) {
+fn record(
+    bench: &mut Bench,
+    step: usize,
+    reference: &[Output],
+    candidate: &[Output],
+) -> Result<()> {
+    let Some(traces) = &mut bench.record else {
+        return Ok(());
+    };
+    for (name, (r, c)) in bench.graph.steps[step]
+        .outputs
+        .iter()
+        .zip(reference.iter().zip(candidate))
+    {
         r.iter().try_for_each(|t| traces.reference.add(name, t))?;
         c.iter().try_for_each(|t| traces.candidate.add(name, t))?;
     }
@@ -326,10 +461,21 @@ struct Keepers<'a> {
 
 impl<'a> Keepers<'a> {
     fn of(graph: &'a Graph) -> Self {
-        Self { graph, declared: graph.outputs.iter().map(|p| p.name.as_str()).collect(), shaping: shaping(graph) }
+        Self {
+            graph,
+            declared: graph.outputs.iter().map(|p| p.name.as_str()).collect(),
+            shaping: shaping(graph),
+        }
     }
 
-    fn keep(&self, step: &Step, lacks: bool, reference: &[Output], candidate: &[Output], layers: &mut Layers) {
+    fn keep(
+        &self,
+        step: &Step,
+        lacks: bool,
+        reference: &[Output],
+        candidate: &[Output],
+        layers: &mut Layers,
+    ) {
         for (name, (r, c)) in step.outputs.iter().zip(reference.iter().zip(candidate)) {
             let declared = self.declared.contains(name.as_str());
             if let (Ok(r), true) = (r, declared) {
@@ -339,7 +485,10 @@ impl<'a> Keepers<'a> {
                 layers.candidate_outputs.insert(name.clone(), c.clone());
             }
             let stays = |r: &Tensor| {
-                lacks || !r.dtype().is_float() || is_random(self.graph, step) || r.numel() <= 8 && self.shaping.contains(name.as_str())
+                lacks
+                    || !r.dtype().is_float()
+                    || is_random(self.graph, step)
+                    || r.numel() <= 8 && self.shaping.contains(name.as_str())
             };
             if let Some(r) = r.as_ref().ok().filter(|r| stays(r)) {
                 layers.replay.insert(name.clone(), r.clone());
@@ -352,5 +501,11 @@ impl<'a> Keepers<'a> {
 pub fn wanted(layers: &Layers, all: bool) -> HashSet<String> {
     let waits = |p: &Pending| matches!(p, Pending::Noise(_));
     let float = |r: &TensorResult| r.dtype.is_some_and(|d| d.is_float());
-    layers.results.iter().zip(&layers.pending).filter(|(r, p)| waits(p) || all && float(r)).map(|(r, _)| r.name.clone()).collect()
+    layers
+        .results
+        .iter()
+        .zip(&layers.pending)
+        .filter(|(r, p)| waits(p) || all && float(r))
+        .map(|(r, _)| r.name.clone())
+        .collect()
 }

@@ -23,22 +23,43 @@ pub fn check(given: &Given, record: bool, watch: &mut dyn Watch) -> Result<()> {
     let limit = scenario.limit.memory.as_deref().and_then(size);
     let subjects = [&scenario.reference, &scenario.candidate];
     // Shapes are ONNX Runtime's to tell; a run without it does not load it for that unless there is a limit.
-    if given.plan.pieces.is_empty() || limit.is_none() && subjects.iter().all(|s| s.engine() != "onnxruntime") {
+    if given.plan.pieces.is_empty()
+        || limit.is_none() && subjects.iter().all(|s| s.engine() != "onnxruntime")
+    {
         return Ok(());
     }
     let known = infer::known(&given.graph, &given.inputs, &open::onnxruntime_shapes);
-    let found = estimate(&given.graph, &given.plan.pieces, &known, engines(given, record));
+    let found = estimate(
+        &given.graph,
+        &given.plan.pieces,
+        &known,
+        engines(given, record),
+    );
     let machine = machine::memory();
     match (limit, machine) {
-        (Some(most), _) if found.peak > most => return Err(refused(&found, &format!("the limit is {}", shown(most)), &known, given)),
+        (Some(most), _) if found.peak > most => {
+            return Err(refused(
+                &found,
+                &format!("the limit is {}", shown(most)),
+                &known,
+                given,
+            ));
+        }
         (None, Some(m)) if found.sure > m.total => {
-            return Err(refused(&found, &format!("there are {} for this process", shown(m.total)), &known, given));
+            return Err(refused(
+                &found,
+                &format!("there are {} for this process", shown(m.total)),
+                &known,
+                given,
+            ));
         }
         (Some(_), _) | (None, _) => {}
     }
     let short = machine.filter(|m| found.peak > m.free);
     if found.peak >= LARGE || short.is_some() {
-        let free = short.map_or(String::new(), |m| format!("; only {} of {} are free", shown(m.free), shown(m.total)));
+        let free = short.map_or(String::new(), |m| {
+            format!("; only {} of {} are free", shown(m.free), shown(m.total))
+        });
         watch.note(&format!("memory: {}{free}", says(&found)));
     }
     Ok(())
@@ -51,7 +72,11 @@ fn engines(given: &Given, record: bool) -> Engines {
         of(&scenario.reference) + of(&scenario.candidate)
     };
     let shadow = scenario.tolerance.is_floor();
-    let runs = if record { MOST_RUNS } else { RUNS.max(MOST_RUNS - RUNS) };
+    let runs = if record {
+        MOST_RUNS
+    } else {
+        RUNS.max(MOST_RUNS - RUNS)
+    };
     Engines {
         onnxruntime: count("onnxruntime"),
         libtorch: count("libtorch"),
@@ -66,13 +91,33 @@ fn says(e: &Estimate) -> String {
         0 => String::new(),
         n => format!("; {n} of {} shapes are not known beforehand", e.tensors),
     };
-    format!("about {} at the peak, in {} (weights {}{assumed})", shown(e.peak), e.phase, shown(e.weights))
+    format!(
+        "about {} at the peak, in {} (weights {}{assumed})",
+        shown(e.peak),
+        e.phase,
+        shown(e.weights)
+    )
 }
 
 fn refused(e: &Estimate, beyond: &str, known: &HashMap<String, Known>, given: &Given) -> Error {
-    let largest =
-        given.graph.steps.iter().flat_map(|s| &s.outputs).max_by_key(|n| known.get(*n).map_or(0, |k| k.shape.iter().product::<usize>()));
-    let largest = largest.and_then(|n| Some(format!("; the largest tensor is '{n}' {:?}", known.get(n)?.shape))).unwrap_or_default();
+    let largest = given
+        .graph
+        .steps
+        .iter()
+        .flat_map(|s| &s.outputs)
+        .max_by_key(|n| {
+            known
+                .get(*n)
+                .map_or(0, |k| k.shape.iter().product::<usize>())
+        });
+    let largest = largest
+        .and_then(|n| {
+            Some(format!(
+                "; the largest tensor is '{n}' {:?}",
+                known.get(n)?.shape
+            ))
+        })
+        .unwrap_or_default();
     Error::usage(format!("this run needs {}; {beyond}{largest}", says(e))).next(
         "feed smaller inputs, or state a tolerance of your own: without the f64 shadow a run needs far less; --max-memory SIZE is your own limit, \
          and above the estimate it lets the run go on",

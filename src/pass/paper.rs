@@ -17,7 +17,16 @@ use std::sync::Arc;
 
 /// A graph of nodes such as "n: Add a b -> c", whose declared inputs are `inputs` and outputs `outputs`.
 pub fn graph(inputs: &[&str], nodes: &[&str], outputs: &[&str]) -> Arc<Graph> {
-    let ports = |names: &[&str]| names.iter().map(|n| Port { name: n.to_string(), dtype: None, shape: None }).collect();
+    let ports = |names: &[&str]| {
+        names
+            .iter()
+            .map(|n| Port {
+                name: n.to_string(),
+                dtype: None,
+                shape: None,
+            })
+            .collect()
+    };
     Arc::new(Graph {
         digest: String::new(),
         file: None,
@@ -42,8 +51,18 @@ pub fn step(node: &str, perm: Option<Vec<i64>>) -> Step {
     let (from, to) = rest.split_once(" -> ").expect("name: Op inputs -> outputs");
     let names = |text: &str| text.split(' ').map(str::to_string).collect::<Vec<String>>();
     let (mut inputs, outputs) = (names(from), names(to));
-    let attributes = perm.map(|p| ("perm".to_string(), Attribute::Ints(p))).into_iter().collect();
-    Step::of(Node { name: name.into(), op: inputs.remove(0), domain: String::new(), inputs, outputs, attributes })
+    let attributes = perm
+        .map(|p| ("perm".to_string(), Attribute::Ints(p)))
+        .into_iter()
+        .collect();
+    Step::of(Node {
+        name: name.into(),
+        op: inputs.remove(0),
+        domain: String::new(),
+        inputs,
+        outputs,
+        attributes,
+    })
 }
 
 /// One f32 for each number.
@@ -58,7 +77,9 @@ pub fn integers(values: &[i64]) -> Tensor {
 /// Tensors by name.
 pub fn values(named: &[(&str, Tensor)]) -> Values {
     let mut values = Values::default();
-    named.iter().for_each(|(name, tensor)| values.put(name, tensor.clone()));
+    named
+        .iter()
+        .for_each(|(name, tensor)| values.put(name, tensor.clone()));
     values
 }
 
@@ -67,7 +88,11 @@ pub struct Paper(pub Arc<Graph>);
 
 impl Paper {
     fn taken(&self, step: usize, feed: Feed) -> Result<Vec<Tensor>> {
-        let at = |n: &String| feed(n).or_else(|| self.0.weights.get(n).cloned()).ok_or_else(|| Error::failed(format!("'{n}' is not fed")));
+        let at = |n: &String| {
+            feed(n)
+                .or_else(|| self.0.weights.get(n).cloned())
+                .ok_or_else(|| Error::failed(format!("'{n}' is not fed")))
+        };
         self.0.steps[step].inputs.iter().map(at).collect()
     }
 }
@@ -78,25 +103,51 @@ fn give(op: &str, inputs: &[Tensor]) -> Result<Vec<(Tensor, Rounding)>> {
     let shape = inputs.first().map_or(&[1][..], Tensor::shape);
     let sum = |terms: Vec<f64>| {
         let scale = Tensor::from_vec(shape, terms.iter().map(|v| v.abs()).collect());
-        (Tensor::from_vec(shape, terms), Rounding::Within { family: Family::Arithmetic, scale, terms: 1 })
+        (
+            Tensor::from_vec(shape, terms),
+            Rounding::Within {
+                family: Family::Arithmetic,
+                scale,
+                terms: 1,
+            },
+        )
     };
-    let whole = |alone| (Tensor::from_vec(shape, x.iter().map(|v| v.round() as i64).collect()), Rounding::Decision(alone));
+    let whole = |alone| {
+        (
+            Tensor::from_vec(shape, x.iter().map(|v| v.round() as i64).collect()),
+            Rounding::Decision(alone),
+        )
+    };
     let moved = || inputs.first().map_or_else(|| floats(&[0.0]), wide);
     Ok(match op {
         "Double" => vec![sum(x.iter().map(|v| 2.0 * v).collect())],
-        "Add" => vec![sum((0..x.len()).map(|i| inputs.iter().map(|t| t.to_f64()[i]).sum()).collect())],
+        "Add" => vec![sum((0..x.len())
+            .map(|i| inputs.iter().map(|t| t.to_f64()[i]).sum())
+            .collect())],
         "Round" | "QuantizeLinear" => vec![whole(Alone::Function)],
         "Blurred" => vec![whole(Alone::Rounds)],
         "NonMaxSuppression" => vec![whole(Alone::Order)],
-        "Both" => vec![sum(x.iter().map(|v| 2.0 * v).collect()), whole(Alone::Function)],
-        "Largest" => vec![(Tensor::from_vec(&[1], vec![x.iter().copied().fold(f64::MIN, f64::max)]), Rounding::Selection(Alone::Rounds))],
-        "Identity" | "Reshape" | "Transpose" | "Cast" | "Window" => vec![(moved(), Rounding::Exact)],
+        "Both" => vec![
+            sum(x.iter().map(|v| 2.0 * v).collect()),
+            whole(Alone::Function),
+        ],
+        "Largest" => vec![(
+            Tensor::from_vec(&[1], vec![x.iter().copied().fold(f64::MIN, f64::max)]),
+            Rounding::Selection(Alone::Rounds),
+        )],
+        "Identity" | "Reshape" | "Transpose" | "Cast" | "Window" => {
+            vec![(moved(), Rounding::Exact)]
+        }
         _ => return Err(Error::failed(format!("no operator {op}"))),
     })
 }
 
 fn wide(t: &Tensor) -> Tensor {
-    if t.dtype().is_float() { Tensor::from_vec(t.shape(), t.to_f64()) } else { t.clone() }
+    if t.dtype().is_float() {
+        Tensor::from_vec(t.shape(), t.to_f64())
+    } else {
+        t.clone()
+    }
 }
 
 impl Judge for Paper {
@@ -110,7 +161,15 @@ impl Judge for Paper {
     }
 
     fn decides(&self, step: usize) -> bool {
-        ["Round", "QuantizeLinear", "Blurred", "NonMaxSuppression", "Both", "Refuses"].contains(&self.0.steps[step].op())
+        [
+            "Round",
+            "QuantizeLinear",
+            "Blurred",
+            "NonMaxSuppression",
+            "Both",
+            "Refuses",
+        ]
+        .contains(&self.0.steps[step].op())
     }
 
     fn selects(&self, step: usize) -> bool {
@@ -123,7 +182,14 @@ impl Judge for Paper {
     }
 
     /// The distance of the first input from the half that lies between two whole numbers; "Window" leaves open what it makes of NaN.
-    fn margin(&mut self, step: usize, feed: Feed, index: usize, reference: &Tensor, candidate: &Tensor) -> Result<Option<f64>> {
+    fn margin(
+        &mut self,
+        step: usize,
+        feed: Feed,
+        index: usize,
+        reference: &Tensor,
+        candidate: &Tensor,
+    ) -> Result<Option<f64>> {
         let x = self.taken(step, feed)?.remove(0).to_f64();
         let blur = match (self.0.steps[step].op(), index) {
             ("Round" | "QuantizeLinear", 0) | ("Both", 1) => 0.0,
@@ -134,9 +200,18 @@ impl Judge for Paper {
         };
         let sides = reference.to_f64().into_iter().zip(candidate.to_f64());
         let border = |v: f64| ((v - v.floor() - 0.5).abs() - blur).max(0.0);
-        let differing: Vec<f64> = x.into_iter().zip(sides).filter(|(_, (r, c))| r != c).map(|(v, _)| v).collect();
+        let differing: Vec<f64> = x
+            .into_iter()
+            .zip(sides)
+            .filter(|(_, (r, c))| r != c)
+            .map(|(v, _)| v)
+            .collect();
         let told = !differing.iter().any(|v| v.is_nan());
-        Ok(Some(if told { differing.into_iter().map(border).fold(0.0, f64::max) } else { f64::NAN }))
+        Ok(Some(if told {
+            differing.into_iter().map(border).fold(0.0, f64::max)
+        } else {
+            f64::NAN
+        }))
     }
 }
 
@@ -166,8 +241,18 @@ impl Session for Side {
 }
 
 /// Both sides on paper, live or recorded, with the f64 judge.
-pub fn bench<'a>(graph: &'a Arc<Graph>, inputs: &'a IndexMap<String, Tensor>, live: [bool; 2]) -> Bench<'a> {
-    let [reference, candidate] = live.map(|live| Box::new(Side { live, recorded: BTreeMap::new(), leftovers: vec![] }) as Box<dyn Session>);
+pub fn bench<'a>(
+    graph: &'a Arc<Graph>,
+    inputs: &'a IndexMap<String, Tensor>,
+    live: [bool; 2],
+) -> Bench<'a> {
+    let [reference, candidate] = live.map(|live| {
+        Box::new(Side {
+            live,
+            recorded: BTreeMap::new(),
+            leftovers: vec![],
+        }) as Box<dyn Session>
+    });
     Bench {
         graph,
         inputs,

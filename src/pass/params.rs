@@ -12,14 +12,22 @@ use crate::scenario::Scenario;
 /// A list that cannot be read; a golden that lists no parameters where it is to be one side.
 pub fn run(scenario: &Scenario, graph: &Graph, golden: Option<&Golden>) -> Result<Difference> {
     let stated = scenario.parameters.clone().unwrap_or_default();
-    let renames = stated.rename.iter().map(|r| Rename::parse(r)).collect::<Result<Vec<_>>>()?;
+    let renames = stated
+        .rename
+        .iter()
+        .map(|r| Rename::parse(r))
+        .collect::<Result<Vec<_>>>()?;
     let reference = match (&stated.reference, golden) {
         (Some(path), _) => source::list(path)?,
         (None, Some(golden)) => golden.parameters.clone().ok_or_else(|| {
-            Error::usage("the golden lists no parameters").next("state parameters.reference, or stages without \"params\"")
+            Error::usage("the golden lists no parameters")
+                .next("state parameters.reference, or stages without \"params\"")
         })?,
         (None, None) => graph::params::list(graph),
     };
-    let candidate = stated.candidate.as_ref().map_or_else(|| Ok(graph::params::list(graph)), |path| source::list(path))?;
+    let candidate = stated
+        .candidate
+        .as_ref()
+        .map_or_else(|| Ok(graph::params::list(graph)), |path| source::list(path))?;
     decompose::difference(&reference, &candidate, &renames)
 }

@@ -31,7 +31,12 @@ pub fn constant_steps(graph: &Graph) -> HashSet<usize> {
     const SHAPES: [&str; 2] = ["Shape", "Size"];
     let mut known: HashSet<&str> = graph.weights.keys().map(String::as_str).collect();
     let mut steps = HashSet::new();
-    for (i, step) in graph.steps.iter().enumerate().filter(|(_, step)| !is_random(graph, step)) {
+    for (i, step) in graph
+        .steps
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| !is_random(graph, step))
+    {
         if SHAPES.contains(&step.op()) || step.inputs.iter().all(|n| known.contains(n.as_str())) {
             known.extend(step.outputs.iter().map(String::as_str));
             steps.insert(i);
@@ -42,8 +47,14 @@ pub fn constant_steps(graph: &Graph) -> HashSet<usize> {
 
 /// Names of the tensors that are equal on both sides by construction: inputs, weights, and what [`constant_steps`] give.
 pub fn known(graph: &Graph) -> HashSet<&str> {
-    let given = graph.inputs.iter().map(|p| p.name.as_str()).chain(graph.weights.keys().map(String::as_str));
-    let constant = constant_steps(graph).into_iter().flat_map(|i| graph.steps[i].outputs.iter().map(String::as_str));
+    let given = graph
+        .inputs
+        .iter()
+        .map(|p| p.name.as_str())
+        .chain(graph.weights.keys().map(String::as_str));
+    let constant = constant_steps(graph)
+        .into_iter()
+        .flat_map(|i| graph.steps[i].outputs.iter().map(String::as_str));
     given.chain(constant).collect()
 }
 
@@ -52,22 +63,46 @@ impl Plan {
     /// A limit or pattern that matches no tensor.
     pub fn of(graph: &Graph, scenario: &Scenario) -> Result<Self> {
         let limit = &scenario.limit;
-        let end = limit.until.as_ref().map_or(Ok(graph.steps.len()), |n| Ok(step_of(graph, n)? + 1))?;
+        let end = limit
+            .until
+            .as_ref()
+            .map_or(Ok(graph.steps.len()), |n| Ok(step_of(graph, n)? + 1))?;
         let start = limit.from.as_ref().map_or(Ok(0), |n| step_of(graph, n))?;
-        let outputs: Vec<&String> = graph.steps[..end].iter().skip(start).flat_map(|s| &s.outputs).collect();
+        let outputs: Vec<&String> = graph.steps[..end]
+            .iter()
+            .skip(start)
+            .flat_map(|s| &s.outputs)
+            .collect();
         let only = patterns("limit.only", &limit.only, &outputs)?;
         let hidden = observe::hidden(graph);
-        let all: Vec<&String> = graph.steps.iter().flat_map(|s| &s.outputs).chain(hidden.iter().map(|(n, _)| n)).collect();
+        let all: Vec<&String> = graph
+            .steps
+            .iter()
+            .flat_map(|s| &s.outputs)
+            .chain(hidden.iter().map(|(n, _)| n))
+            .collect();
         let excused = patterns("expect.abstain", &scenario.expect.abstain, &all)?;
         let wanted = |n: &str| only.is_empty() || only.iter().any(|p| p.matches(n));
         let judged = outputs.into_iter().filter(|n| wanted(n)).cloned().collect();
         let runs = scenario.runs(Stage::Activations);
-        let pieces = if runs { pieces(graph, end, &|_| false) } else { vec![] };
+        let pieces = if runs {
+            pieces(graph, end, &|_| false)
+        } else {
+            vec![]
+        };
         let whole = runs && limit.only.is_empty() && limit.from.is_none() && limit.until.is_none();
         let declared: Vec<&String> = graph.outputs.iter().map(|p| &p.name).collect();
         let dead = patterns("expect.dead", &scenario.expect.dead, &declared)?;
         let constants = constant_steps(graph);
-        Ok(Self { pieces, judged, whole, constants, excused, dead, hidden: if whole { hidden } else { vec![] } })
+        Ok(Self {
+            pieces,
+            judged,
+            whole,
+            constants,
+            excused,
+            dead,
+            hidden: if whole { hidden } else { vec![] },
+        })
     }
 
     /// Puts each of `steps` into a piece of its own.
@@ -107,7 +142,10 @@ fn pieces(graph: &Graph, end: usize, apart: &dyn Fn(usize) -> bool) -> Vec<Vec<u
 
 fn step_of(graph: &Graph, tensor: &str) -> Result<usize> {
     let producers = graph.producers();
-    let unknown = || Error::usage(format!("the graph has no tensor '{tensor}'")).next(hint(tensor, producers.keys().copied()));
+    let unknown = || {
+        Error::usage(format!("the graph has no tensor '{tensor}'"))
+            .next(hint(tensor, producers.keys().copied()))
+    };
     producers.get(tensor).copied().ok_or_else(unknown)
 }
 
@@ -116,7 +154,8 @@ fn patterns(key: &str, list: &[String], names: &[&String]) -> Result<Vec<WildMat
         let pattern = WildMatch::new(p);
         match names.iter().any(|n| pattern.matches(n)) {
             true => Ok(pattern),
-            false => Err(Error::usage(format!("{key}: '{p}' matches no tensor")).next(hint(p, names.iter().map(|n| n.as_str())))),
+            false => Err(Error::usage(format!("{key}: '{p}' matches no tensor"))
+                .next(hint(p, names.iter().map(|n| n.as_str())))),
         }
     };
     list.iter().map(compile).collect()

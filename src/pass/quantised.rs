@@ -26,9 +26,19 @@ fn quantises(op: &str) -> bool {
 }
 
 /// Quantisers, and what moves or sums the integers that they give.
-fn free(graph: &Graph, judge: &dyn Judge, dtypes: &HashMap<String, DType>, lacking: &HashSet<usize>) -> HashSet<usize> {
+fn free(
+    graph: &Graph,
+    judge: &dyn Judge,
+    dtypes: &HashMap<String, DType>,
+    lacking: &HashSet<usize>,
+) -> HashSet<usize> {
     let (mut steps, mut integers): (HashSet<usize>, HashSet<&str>) = Default::default();
-    for (i, step) in graph.steps.iter().enumerate().filter(|(i, _)| !lacking.contains(i)) {
+    for (i, step) in graph
+        .steps
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !lacking.contains(i))
+    {
         let along = step.inputs.iter().any(|n| integers.contains(n.as_str())) && !judge.decides(i);
         if quantises(step.op()) || along {
             steps.insert(i);
@@ -40,8 +50,16 @@ fn free(graph: &Graph, judge: &dyn Judge, dtypes: &HashMap<String, DType>, lacki
 }
 
 /// The floors of `wanted` (with sizes), which are over those that hold the quantisers; nothing where none lies in front.
-pub fn stepped(bench: &mut Bench, layers: &Layers, wanted: &HashMap<String, usize>, seed: u64, watch: &mut dyn Watch) -> Result<Stepped> {
-    let Some(judge) = bench.judge.as_ref().filter(|_| !wanted.is_empty()) else { return Ok(Stepped::default()) };
+pub fn stepped(
+    bench: &mut Bench,
+    layers: &Layers,
+    wanted: &HashMap<String, usize>,
+    seed: u64,
+    watch: &mut dyn Watch,
+) -> Result<Stepped> {
+    let Some(judge) = bench.judge.as_ref().filter(|_| !wanted.is_empty()) else {
+        return Ok(Stepped::default());
+    };
     let (graph, dtypes) = (bench.graph, layers.dtypes());
     let names: Vec<String> = wanted.keys().cloned().collect();
     let front = graph.ancestors(&names).unwrap_or_default();
@@ -65,7 +83,14 @@ mod tests {
 
     #[test]
     fn what_quantises_is_known_by_its_operator() {
-        let ops = ["QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "DequantizeLinear", "Round", "MatMulInteger"];
+        let ops = [
+            "QuantizeLinear",
+            "DynamicQuantizeLinear",
+            "QLinearConv",
+            "DequantizeLinear",
+            "Round",
+            "MatMulInteger",
+        ];
         assert_eq!(ops.map(quantises), [true, true, true, false, false, false]);
     }
 
@@ -83,27 +108,60 @@ mod tests {
             "beside: Round x -> s",
         ];
         let graph = paper::graph(&["x"], &nodes, &["y"]);
-        let of = |name: &str| if ["a", "f", "y"].contains(&name) { DType::F32 } else { DType::I8 };
-        let dtypes = graph.steps.iter().map(|s| (s.outputs[0].clone(), of(&s.outputs[0]))).collect();
-        assert_eq!(free(&graph, &Paper(graph.clone()), &dtypes, &HashSet::from([7])), HashSet::from([1, 2, 3, 5]));
+        let of = |name: &str| {
+            if ["a", "f", "y"].contains(&name) {
+                DType::F32
+            } else {
+                DType::I8
+            }
+        };
+        let dtypes = graph
+            .steps
+            .iter()
+            .map(|s| (s.outputs[0].clone(), of(&s.outputs[0])))
+            .collect();
+        assert_eq!(
+            free(&graph, &Paper(graph.clone()), &dtypes, &HashSet::from([7])),
+            HashSet::from([1, 2, 3, 5])
+        );
     }
 
     /// The floors of `wanted` behind the nodes, and the steps that were free; the input holds 0.499 and 3, f32.
     fn floors(nodes: &[&str], wanted: &[&str]) -> (Vec<(String, f64)>, Vec<usize>) {
         let graph = paper::graph(&["x"], nodes, &[]);
         let inputs = IndexMap::from([("x".to_string(), floats(&[0.4999999, 3.0]))]);
-        let dtype = |step: &crate::graph::Step| if step.op() == "QuantizeLinear" { DType::I64 } else { DType::F32 };
+        let dtype = |step: &crate::graph::Step| {
+            if step.op() == "QuantizeLinear" {
+                DType::I64
+            } else {
+                DType::F32
+            }
+        };
         let result = |(i, s): (usize, &crate::graph::Step)| TensorResult {
             name: s.outputs[0].clone(),
             dtype: Some(dtype(s)),
             shape: vec![2],
             ..sample::tensor(i)
         };
-        let mut layers = Layers { results: graph.steps.iter().enumerate().map(result).collect(), ..Default::default() };
+        let mut layers = Layers {
+            results: graph.steps.iter().enumerate().map(result).collect(),
+            ..Default::default()
+        };
         layers.replay.extend([("q".to_string(), integers(&[0, 3]))]);
         let wanted = wanted.iter().map(|n| (n.to_string(), 2)).collect();
-        let found = stepped(&mut paper::bench(&graph, &inputs, [true; 2]), &layers, &wanted, 1, &mut Silent).unwrap();
-        let mut spreads: Vec<(String, f64)> = found.floors.iter().map(|(n, f)| (n.clone(), f.max[0])).collect();
+        let found = stepped(
+            &mut paper::bench(&graph, &inputs, [true; 2]),
+            &layers,
+            &wanted,
+            1,
+            &mut Silent,
+        )
+        .unwrap();
+        let mut spreads: Vec<(String, f64)> = found
+            .floors
+            .iter()
+            .map(|(n, f)| (n.clone(), f.max[0]))
+            .collect();
         spreads.sort_by(|a, b| a.0.cmp(&b.0));
         let mut steps: Vec<usize> = found.steps.into_iter().collect();
         steps.sort();
@@ -112,13 +170,34 @@ mod tests {
 
     #[test]
     fn a_number_near_a_border_moves_what_lies_behind_the_quantiser_by_a_step() {
-        let nodes = ["same: Add x -> a", "quantise: QuantizeLinear a -> q", "twice: Double q -> y", "beside: QuantizeLinear a -> other"];
+        let nodes = [
+            "same: Add x -> a",
+            "quantise: QuantizeLinear a -> q",
+            "twice: Double q -> y",
+            "beside: QuantizeLinear a -> other",
+        ];
         let (spreads, steps) = floors(&nodes, &["y"]);
-        assert_eq!((spreads.len(), spreads[0].0.as_str(), steps), (1, "y", vec![1, 2]), "the quantiser, and what sums its integers");
-        assert!((spreads[0].1 - 2.0).abs() < 1e-3, "one step, doubled: {}", spreads[0].1);
+        assert_eq!(
+            (spreads.len(), spreads[0].0.as_str(), steps),
+            (1, "y", vec![1, 2]),
+            "the quantiser, and what sums its integers"
+        );
+        assert!(
+            (spreads[0].1 - 2.0).abs() < 1e-3,
+            "one step, doubled: {}",
+            spreads[0].1
+        );
         assert_eq!(floors(&nodes, &[]), (vec![], vec![]), "nothing is wanted");
-        assert_eq!(floors(&["same: Add x -> a", "twice: Double a -> y"], &["y"]), (vec![], vec![]), "nothing quantises");
-        assert_eq!(floors(&["quantise: QuantizeLinear x -> q"], &["q"]), (vec![], vec![]), "what is fed does not move");
+        assert_eq!(
+            floors(&["same: Add x -> a", "twice: Double a -> y"], &["y"]),
+            (vec![], vec![]),
+            "nothing quantises"
+        );
+        assert_eq!(
+            floors(&["quantise: QuantizeLinear x -> q"], &["q"]),
+            (vec![], vec![]),
+            "what is fed does not move"
+        );
     }
 
     #[test]
@@ -128,6 +207,11 @@ mod tests {
         let mut bench: bench::Bench = paper::bench(&graph, &inputs, [true; 2]);
         bench.judge = None;
         let wanted = HashMap::from([("q".to_string(), 2)]);
-        assert!(stepped(&mut bench, &Layers::default(), &wanted, 1, &mut Silent).unwrap().floors.is_empty());
+        assert!(
+            stepped(&mut bench, &Layers::default(), &wanted, 1, &mut Silent)
+                .unwrap()
+                .floors
+                .is_empty()
+        );
     }
 }

@@ -17,7 +17,12 @@ pub enum Third {
 
 /// `found` of output `output` of a step, the shadow at fault or not: where ONNX Runtime gives what f64 gives on the inputs `own` of the recording,
 /// three opinions stand against the recording.
-pub fn settled(bench: &mut Bench, (step, output): (usize, usize), own: &Own, found: Isolated) -> Isolated {
+pub fn settled(
+    bench: &mut Bench,
+    (step, output): (usize, usize),
+    own: &Own,
+    found: Isolated,
+) -> Isolated {
     let alone = match found.side() {
         Some(Side::ReferenceOrShadow) if !bench.reference.can_isolate() => Side::Reference,
         Some(Side::CandidateOrShadow) if !bench.candidate.can_isolate() => Side::Candidate,
@@ -33,11 +38,25 @@ pub fn settled(bench: &mut Bench, (step, output): (usize, usize), own: &Own, fou
 fn agrees(bench: &mut Bench, (step, output): (usize, usize), own: &Own) -> Option<bool> {
     if let Third::Unasked = bench.third {
         let subject = crate::scenario::Subject::named("onnxruntime");
-        bench.third = open(&subject, bench.graph, bench.threads, Engines { torch: None }).map_or(Third::Nobody, Third::Open);
+        bench.third = open(
+            &subject,
+            bench.graph,
+            bench.threads,
+            Engines { torch: None },
+        )
+        .map_or(Third::Nobody, Third::Open);
     }
-    let Third::Open(engine) = &mut bench.third else { return None };
+    let Third::Open(engine) = &mut bench.third else {
+        return None;
+    };
     let outputs = engine.eval(&[step], Link::Isolated, own.feed).ok()?;
     let value = outputs.first()?.get(output)?.as_ref().ok()?;
-    let judged = isolated::of_own(step, output, &Own { value, ..*own }, &mut **bench.judge.as_mut()?).ok()?;
+    let judged = isolated::of_own(
+        step,
+        output,
+        &Own { value, ..*own },
+        &mut **bench.judge.as_mut()?,
+    )
+    .ok()?;
     judged.compared().then(|| !judged.over())
 }

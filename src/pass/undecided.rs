@@ -9,22 +9,62 @@ use crate::verdict::{Accumulated, TensorResult, ToleranceBy, Why};
 use std::collections::{HashMap, HashSet};
 
 /// Takes back what is over and what flips of unrecorded decisions explain: it is not judged, and which decision to record is said.
-pub fn settle(bench: &mut Bench, plan: &Plan, layers: &mut Layers, seed: u64, watch: &mut dyn Watch) -> Result<()> {
-    let over =
-        |r: &&TensorResult| r.accumulated.over() && matches!(r.accumulated, Accumulated::Compared { by: ToleranceBy::Noise { .. }, .. });
-    let wanted: HashMap<String, usize> = layers.results.iter().filter(over).map(|r| (r.name.clone(), r.shape.iter().product())).collect();
+pub fn settle(
+    bench: &mut Bench,
+    plan: &Plan,
+    layers: &mut Layers,
+    seed: u64,
+    watch: &mut dyn Watch,
+) -> Result<()> {
+    let over = |r: &&TensorResult| {
+        r.accumulated.over()
+            && matches!(
+                r.accumulated,
+                Accumulated::Compared {
+                    by: ToleranceBy::Noise { .. },
+                    ..
+                }
+            )
+    };
+    let wanted: HashMap<String, usize> = layers
+        .results
+        .iter()
+        .filter(over)
+        .map(|r| (r.name.clone(), r.shape.iter().product()))
+        .collect();
     let unseen = unseen(layers, plan);
     if bench.both_live() || wanted.is_empty() || unseen.is_empty() {
         return Ok(());
     }
-    let floors = freed::floors(bench, layers, (&unseen.keys().copied().collect(), &wanted), seed, watch)?;
+    let floors = freed::floors(
+        bench,
+        layers,
+        (&unseen.keys().copied().collect(), &wanted),
+        seed,
+        watch,
+    )?;
     let graph = bench.graph;
     for result in &mut layers.results {
-        let (Accumulated::Compared { comparison, .. }, Some(floor)) = (&result.accumulated, floors.get(&result.name)) else { continue };
-        let in_front: HashSet<usize> = graph.ancestors(std::slice::from_ref(&result.name)).unwrap_or_default().into_iter().collect();
-        let first = unseen.iter().filter(|(step, _)| in_front.contains(step)).min();
+        let (Accumulated::Compared { comparison, .. }, Some(floor)) =
+            (&result.accumulated, floors.get(&result.name))
+        else {
+            continue;
+        };
+        let in_front: HashSet<usize> = graph
+            .ancestors(std::slice::from_ref(&result.name))
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
+        let first = unseen
+            .iter()
+            .filter(|(step, _)| in_front.contains(step))
+            .min();
         match first.filter(|_| !against(comparison, Limit::Spread(floor)).over()) {
-            Some((step, tensor)) => result.accumulated = Accumulated::NotJudged { why: undecided(&graph.steps[*step].name, tensor) },
+            Some((step, tensor)) => {
+                result.accumulated = Accumulated::NotJudged {
+                    why: undecided(&graph.steps[*step].name, tensor),
+                }
+            }
             None => continue,
         }
     }
@@ -33,13 +73,30 @@ pub fn settle(bench: &mut Bench, plan: &Plan, layers: &mut Layers, seed: u64, wa
 
 /// Steps that give integers or truth values which a side has not recorded, with the first of these.
 fn unseen(layers: &Layers, plan: &Plan) -> HashMap<usize, String> {
-    let missing = |r: &&TensorResult| matches!(r.accumulated, Accumulated::NotJudged { why: Why::Missing(_) });
-    let discrete = |r: &&TensorResult| r.dtype.is_some_and(|d| !d.is_float()) && !plan.constants.contains(&r.step);
-    layers.results.iter().filter(missing).filter(discrete).map(|r| (r.step, r.name.clone())).collect()
+    let missing = |r: &&TensorResult| {
+        matches!(
+            r.accumulated,
+            Accumulated::NotJudged {
+                why: Why::Missing(_)
+            }
+        )
+    };
+    let discrete = |r: &&TensorResult| {
+        r.dtype.is_some_and(|d| !d.is_float()) && !plan.constants.contains(&r.step)
+    };
+    layers
+        .results
+        .iter()
+        .filter(missing)
+        .filter(discrete)
+        .map(|r| (r.step, r.name.clone()))
+        .collect()
 }
 
 fn undecided(node: &str, tensor: &str) -> Why {
-    Why::Undecided(format!("behind the decision at '{node}', which rounding can flip and a side did not record; record '{tensor}'"))
+    Why::Undecided(format!(
+        "behind the decision at '{node}', which rounding can flip and a side did not record; record '{tensor}'"
+    ))
 }
 
 #[cfg(test)]
@@ -74,40 +131,83 @@ mod tests {
     }
 
     fn missing() -> Accumulated {
-        Accumulated::NotJudged { why: Why::Missing("the trace holds none".into()) }
+        Accumulated::NotJudged {
+            why: Why::Missing("the trace holds none".into()),
+        }
     }
 
     /// Both sides' values that are apart by so much, at a ratio of their floor.
     fn noise(by: f32, ratio: f64) -> Accumulated {
         let [r, c] = [floats(&[0.0, 1.0]), floats(&[by, 1.0])];
         let comparison = crate::compare::compare(r.view(), c.view(), None);
-        Accumulated::Compared { comparison, ratio, by: ToleranceBy::Noise { runs: 4 } }
+        Accumulated::Compared {
+            comparison,
+            ratio,
+            by: ToleranceBy::Noise { runs: 4 },
+        }
     }
 
     /// What is left of what was found of these tensors, and how many walks it took; what is not stated agrees. 'p' lies next to a border.
-    fn settled(live: [bool; 2], found: &[(&str, Accumulated)]) -> (Vec<(String, Accumulated)>, usize) {
+    fn settled(
+        live: [bool; 2],
+        found: &[(&str, Accumulated)],
+    ) -> (Vec<(String, Accumulated)>, usize) {
         let mut graph = paper::graph(&["x"], &NODES, &[]);
-        Arc::make_mut(&mut graph).weights.insert("w".into(), floats(&[1.0, 3.0]));
+        Arc::make_mut(&mut graph)
+            .weights
+            .insert("w".into(), floats(&[1.0, 3.0]));
         let inputs = IndexMap::from([("x".to_string(), floats(&[0.4999999, 3.0]))]);
         let plan = Plan::of(&graph, &parse("format = 1\nmodel = \"m.onnx\"").unwrap()).unwrap();
         let results = graph.steps.iter().enumerate().map(|(i, s)| TensorResult {
             name: s.outputs[0].clone(),
-            dtype: Some(if s.op() == "Round" { DType::I64 } else { DType::F32 }),
+            dtype: Some(if s.op() == "Round" {
+                DType::I64
+            } else {
+                DType::F32
+            }),
             shape: vec![2],
-            accumulated: found.iter().find(|(n, _)| *n == s.outputs[0]).map_or_else(|| sample::own(0.0), |(_, a)| a.clone()),
+            accumulated: found
+                .iter()
+                .find(|(n, _)| *n == s.outputs[0])
+                .map_or_else(|| sample::own(0.0), |(_, a)| a.clone()),
             ..sample::tensor(i)
         });
-        let mut layers = Layers { results: results.collect(), ..Default::default() };
+        let mut layers = Layers {
+            results: results.collect(),
+            ..Default::default()
+        };
         let mut walks = Walks::default();
-        settle(&mut paper::bench(&graph, &inputs, live), &plan, &mut layers, 1, &mut walks).unwrap();
+        settle(
+            &mut paper::bench(&graph, &inputs, live),
+            &plan,
+            &mut layers,
+            1,
+            &mut walks,
+        )
+        .unwrap();
         let named = |r: TensorResult| (r.name, r.accumulated);
-        (layers.results.into_iter().map(named).filter(|(n, _)| found.iter().any(|(f, _)| f == n)).collect(), walks.0)
+        (
+            layers
+                .results
+                .into_iter()
+                .map(named)
+                .filter(|(n, _)| found.iter().any(|(f, _)| f == n))
+                .collect(),
+            walks.0,
+        )
     }
 
     /// The same as it was found.
     fn as_found(live: [bool; 2], found: &[(&str, Accumulated)], walks: usize, says: &str) {
-        let mut want: Vec<(String, Accumulated)> = found.iter().map(|(n, a)| (n.to_string(), a.clone())).collect();
-        want.sort_by_key(|(n, _)| NODES.iter().position(|node| node.ends_with(&format!("-> {n}"))));
+        let mut want: Vec<(String, Accumulated)> = found
+            .iter()
+            .map(|(n, a)| (n.to_string(), a.clone()))
+            .collect();
+        want.sort_by_key(|(n, _)| {
+            NODES
+                .iter()
+                .position(|node| node.ends_with(&format!("-> {n}")))
+        });
         assert_eq!(settled(live, found), (want, walks), "{says}");
     }
 
@@ -115,21 +215,88 @@ mod tests {
     fn what_a_flip_of_an_unrecorded_decision_explains_is_undecided_and_the_decision_is_named() {
         let found = [("c", missing()), ("q", missing()), ("y", noise(1.0, 9.0))];
         let (left, _) = settled([true, false], &found);
-        assert_eq!(left[2].1, Accumulated::NotJudged { why: undecided("round", "q") }, "a constant decides nothing");
+        assert_eq!(
+            left[2].1,
+            Accumulated::NotJudged {
+                why: undecided("round", "q")
+            },
+            "a constant decides nothing"
+        );
     }
 
     #[test]
     fn what_no_unrecorded_decision_explains_is_left_as_it_was_found() {
         let recorded = [true, false];
-        let exact = |ratio| Accumulated::Compared { comparison: sample::comparison(false), ratio, by: ToleranceBy::Exact };
-        as_found(recorded, &[("q", missing()), ("y", noise(90.0, 9.0))], 2, "further than a flip");
-        as_found(recorded, &[("q", missing()), ("z", noise(1.0, 9.0)), ("y", noise(90.0, 9.0))], 2, "not behind it");
-        as_found(recorded, &[("q", missing()), ("y", noise(90.0, 9.0)), ("held", noise(1.0, 0.5))], 2, "within its floor");
-        as_found(recorded, &[("q", missing()), ("y", noise(90.0, 9.0)), ("held", exact(9.0))], 2, "held against bits");
-        as_found(recorded, &[("q", missing()), ("y", noise(0.5, 0.5))], 0, "nothing is over");
-        as_found(recorded, &[("y", noise(1.0, 9.0))], 0, "the decision is recorded");
-        as_found(recorded, &[("c", missing()), ("y", noise(1.0, 9.0))], 0, "a constant alone");
-        as_found(recorded, &[("p", missing()), ("cut", noise(1.0, 9.0))], 0, "a float decides nothing");
-        as_found([true, true], &[("q", missing()), ("y", noise(1.0, 9.0))], 0, "both sides compute");
+        let exact = |ratio| Accumulated::Compared {
+            comparison: sample::comparison(false),
+            ratio,
+            by: ToleranceBy::Exact,
+        };
+        as_found(
+            recorded,
+            &[("q", missing()), ("y", noise(90.0, 9.0))],
+            2,
+            "further than a flip",
+        );
+        as_found(
+            recorded,
+            &[
+                ("q", missing()),
+                ("z", noise(1.0, 9.0)),
+                ("y", noise(90.0, 9.0)),
+            ],
+            2,
+            "not behind it",
+        );
+        as_found(
+            recorded,
+            &[
+                ("q", missing()),
+                ("y", noise(90.0, 9.0)),
+                ("held", noise(1.0, 0.5)),
+            ],
+            2,
+            "within its floor",
+        );
+        as_found(
+            recorded,
+            &[
+                ("q", missing()),
+                ("y", noise(90.0, 9.0)),
+                ("held", exact(9.0)),
+            ],
+            2,
+            "held against bits",
+        );
+        as_found(
+            recorded,
+            &[("q", missing()), ("y", noise(0.5, 0.5))],
+            0,
+            "nothing is over",
+        );
+        as_found(
+            recorded,
+            &[("y", noise(1.0, 9.0))],
+            0,
+            "the decision is recorded",
+        );
+        as_found(
+            recorded,
+            &[("c", missing()), ("y", noise(1.0, 9.0))],
+            0,
+            "a constant alone",
+        );
+        as_found(
+            recorded,
+            &[("p", missing()), ("cut", noise(1.0, 9.0))],
+            0,
+            "a float decides nothing",
+        );
+        as_found(
+            [true, true],
+            &[("q", missing()), ("y", noise(1.0, 9.0))],
+            0,
+            "both sides compute",
+        );
     }
 }

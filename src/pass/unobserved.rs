@@ -54,16 +54,28 @@ pub fn run(bench: &mut Bench, layers: &Layers) -> Result<Wholes> {
     let inputs = bench.inputs;
     let whole = |s: &mut dyn Session| s.unobserved(&|n| inputs.get(n).cloned());
     let runs = [whole(&mut *bench.reference), whole(&mut *bench.candidate)];
-    let mut deciders = Deciders { graph: bench.graph, judge: bench.judge.as_deref_mut(), lacking: &bench.lacking.steps };
+    let mut deciders = Deciders {
+        graph: bench.graph,
+        judge: bench.judge.as_deref_mut(),
+        lacking: &bench.lacking.steps,
+    };
     let mut wholes = Wholes::default();
     for (side, run) in runs.into_iter().enumerate() {
         wholes.0[side] = match run {
             Ok(None) => Whole::Same,
-            Ok(Some(outputs)) => Whole::Gave(outputs.into_iter().map(|o| deciders.given(layers, side, o)).collect::<Result<_>>()?),
+            Ok(Some(outputs)) => Whole::Gave(
+                outputs
+                    .into_iter()
+                    .map(|o| deciders.given(layers, side, o))
+                    .collect::<Result<_>>()?,
+            ),
             Err(says) if says.ran_out() => return Err(says),
             Err(says) => {
                 let known = bench.lacking.first_refused(side);
-                Whole::Refused(says.message, known.map_or(Judgement::Over(f64::INFINITY), Judgement::NotJudged))
+                Whole::Refused(
+                    says.message,
+                    known.map_or(Judgement::Over(f64::INFINITY), Judgement::NotJudged),
+                )
             }
         };
     }
@@ -78,16 +90,36 @@ struct Deciders<'a> {
 }
 
 impl Deciders<'_> {
-    fn given(&mut self, layers: &Layers, side: usize, (name, tensor): (String, Tensor)) -> Result<Given> {
-        let moved = layers.outputs(side).get(&name).filter(|own| own.shape() == tensor.shape() && own.bytes() != tensor.bytes());
+    fn given(
+        &mut self,
+        layers: &Layers,
+        side: usize,
+        (name, tensor): (String, Tensor),
+    ) -> Result<Given> {
+        let moved = layers
+            .outputs(side)
+            .get(&name)
+            .filter(|own| own.shape() == tensor.shape() && own.bytes() != tensor.bytes());
         let decided = match (moved, self.judge.as_deref_mut()) {
             (Some(observed), Some(judge)) => {
                 let (graph, took, lacking) = (self.graph, &layers.decisive[side], self.lacking);
-                Asked { graph, name: &name, observed, deployed: &tensor, took, lacking }.decided(judge)?
+                Asked {
+                    graph,
+                    name: &name,
+                    observed,
+                    deployed: &tensor,
+                    took,
+                    lacking,
+                }
+                .decided(judge)?
             }
             (_, _) => None,
         };
-        Ok(Given { name, tensor, decided })
+        Ok(Given {
+            name,
+            tensor,
+            decided,
+        })
     }
 }
 
@@ -96,8 +128,15 @@ impl Wholes {
     pub fn wanted(&self, layers: &Layers) -> HashMap<String, usize> {
         let mut wanted = HashMap::new();
         for (side, whole) in self.0.iter().enumerate() {
-            let Whole::Gave(outputs) = whole else { continue };
-            let moved = |g: &&Given| layers.outputs(side).get(&g.name).is_some_and(|own| own.bytes() != g.tensor.bytes());
+            let Whole::Gave(outputs) = whole else {
+                continue;
+            };
+            let moved = |g: &&Given| {
+                layers
+                    .outputs(side)
+                    .get(&g.name)
+                    .is_some_and(|own| own.bytes() != g.tensor.bytes())
+            };
             for given in outputs.iter().filter(moved) {
                 wanted.extend(given.needs(&layers.decisive[side]));
             }
@@ -107,11 +146,19 @@ impl Wholes {
 
     /// Tensors whose floor decides on outputs that are neither within it nor a tie, with their size.
     pub fn unsettled(&self, on: &Against) -> HashMap<String, usize> {
-        let open = |side: usize, g: &Given| on.output("", side, g).is_some_and(|u| u.judgement.over() || u.judgement.why().is_some());
+        let open = |side: usize, g: &Given| {
+            on.output("", side, g)
+                .is_some_and(|u| u.judgement.over() || u.judgement.why().is_some())
+        };
         let mut all = HashMap::new();
         for (side, whole) in self.0.iter().enumerate() {
-            let Whole::Gave(outputs) = whole else { continue };
-            for given in outputs.iter().filter(|g| on.asked(&g.name) && open(side, g)) {
+            let Whole::Gave(outputs) = whole else {
+                continue;
+            };
+            for given in outputs
+                .iter()
+                .filter(|g| on.asked(&g.name) && open(side, g))
+            {
                 all.extend(given.needs(&on.layers.decisive[side]));
             }
         }
@@ -120,13 +167,25 @@ impl Wholes {
 
     /// Judges both subjects, which are called by `names`.
     pub fn judge(&self, names: [&str; 2], on: &Against) -> Vec<Unobserved> {
-        (0..2).flat_map(|side| on.judged(names[side], side, &self.0[side])).collect()
+        (0..2)
+            .flat_map(|side| on.judged(names[side], side, &self.0[side]))
+            .collect()
     }
 
     /// The same; of the first output that is off, or the first subject that is refused, with what in the optimised session makes it so.
-    pub fn explained(&self, names: [&str; 2], bench: &mut Bench, on: &Against) -> Result<Vec<Unobserved>> {
-        let mut found: Vec<(usize, Unobserved)> =
-            (0..2).flat_map(|side| on.judged(names[side], side, &self.0[side]).into_iter().map(move |u| (side, u))).collect();
+    pub fn explained(
+        &self,
+        names: [&str; 2],
+        bench: &mut Bench,
+        on: &Against,
+    ) -> Result<Vec<Unobserved>> {
+        let mut found: Vec<(usize, Unobserved)> = (0..2)
+            .flat_map(|side| {
+                on.judged(names[side], side, &self.0[side])
+                    .into_iter()
+                    .map(move |u| (side, u))
+            })
+            .collect();
         if let Some((side, first)) = found.iter_mut().find(|(_, u)| u.judgement.over()) {
             first.cause = on.cause(bench, *side, first)?;
         }
@@ -138,9 +197,14 @@ impl Given {
     /// Tensors by whose floor it is judged: its own, or those of the floats that lie in front of its decision.
     fn needs(&self, took: &HashMap<String, Tensor>) -> Vec<(String, usize)> {
         match &self.decided {
-            Some(Decided::By { parents, .. }) => parents.iter().filter_map(|n| Some((n.clone(), took.get(n)?.numel()))).collect(),
+            Some(Decided::By { parents, .. }) => parents
+                .iter()
+                .filter_map(|n| Some((n.clone(), took.get(n)?.numel())))
+                .collect(),
             Some(Decided::Unseen { .. }) => vec![],
-            None if self.tensor.dtype().is_float() => vec![(self.name.clone(), self.tensor.numel())],
+            None if self.tensor.dtype().is_float() => {
+                vec![(self.name.clone(), self.tensor.numel())]
+            }
             None => vec![],
         }
     }
@@ -150,10 +214,17 @@ impl Against<'_> {
     fn judged(&self, subject: &str, side: usize, whole: &Whole) -> Vec<Unobserved> {
         match whole {
             Whole::Same => vec![],
-            Whole::Gave(outputs) => outputs.iter().filter(|g| self.asked(&g.name)).filter_map(|g| self.output(subject, side, g)).collect(),
+            Whole::Gave(outputs) => outputs
+                .iter()
+                .filter(|g| self.asked(&g.name))
+                .filter_map(|g| self.output(subject, side, g))
+                .collect(),
             Whole::Refused(says, judgement) => {
                 let first = self.graph.outputs.iter().find(|p| self.asked(&p.name));
-                first.map(|p| refused(subject, &p.name, says, judgement)).into_iter().collect()
+                first
+                    .map(|p| refused(subject, &p.name, says, judgement))
+                    .into_iter()
+                    .collect()
             }
         }
     }
@@ -166,23 +237,47 @@ impl Against<'_> {
     /// One output against `own`, the same subject's observed value.
     fn output(&self, subject: &str, side: usize, given: &Given) -> Option<Unobserved> {
         let observed = self.layers.outputs(side).get(&given.name)?;
-        let comparison = compare(observed.view(), given.tensor.view(), axis_for(observed.shape()));
+        let comparison = compare(
+            observed.view(),
+            given.tensor.view(),
+            axis_for(observed.shape()),
+        );
         let judgement = match (self.stated, &given.decided) {
-            (Some(tolerance), _) => Judgement::of_ratio(judge_stated(observed.view(), given.tensor.view(), tolerance).ratio()),
+            (Some(tolerance), _) => Judgement::of_ratio(
+                judge_stated(observed.view(), given.tensor.view(), tolerance).ratio(),
+            ),
             (None, Some(decided)) => decided.judged(&comparison, &|n| self.floor(n)),
-            (None, None) => against(&comparison, limit(observed.dtype().is_float(), self.floor(&given.name))),
+            (None, None) => against(
+                &comparison,
+                limit(observed.dtype().is_float(), self.floor(&given.name)),
+            ),
         };
         let excusable = self.stated.is_none() && comparison.metrics().is_some();
         let judgement = match judgement {
-            Judgement::Over(_) | Judgement::NotJudged(_) if excusable => self.in_front(given).map_or(judgement, Judgement::NotJudged),
-            judged @ (Judgement::Over(_) | Judgement::NotJudged(_) | Judgement::Within(_) | Judgement::Tie(_)) => judged,
+            Judgement::Over(_) | Judgement::NotJudged(_) if excusable => {
+                self.in_front(given).map_or(judgement, Judgement::NotJudged)
+            }
+            judged @ (Judgement::Over(_)
+            | Judgement::NotJudged(_)
+            | Judgement::Within(_)
+            | Judgement::Tie(_)) => judged,
         };
         let (subject, name) = (subject.to_string(), given.name.clone());
-        Some(Unobserved { subject, name, comparison: Some(comparison), judgement, refused: None, cause: None })
+        Some(Unobserved {
+            subject,
+            name,
+            comparison: Some(comparison),
+            judgement,
+            refused: None,
+            cause: None,
+        })
     }
 
     fn floor(&self, name: &str) -> Option<&Floor> {
-        self.stepped.floors.get(name).or_else(|| self.floors.get(name))
+        self.stepped
+            .floors
+            .get(name)
+            .or_else(|| self.floors.get(name))
     }
 
     /// What the observed runs have shown in front of an output that lets an optimiser take it another way round: a decision that ties, numbers
@@ -193,34 +288,73 @@ impl Against<'_> {
             Some(Decided::Unseen { .. }) | None => vec![given.name.clone()],
         };
         let producers = self.graph.producers();
-        let from: Vec<String> = from.into_iter().filter(|n| producers.contains_key(n.as_str())).collect();
+        let from: Vec<String> = from
+            .into_iter()
+            .filter(|n| producers.contains_key(n.as_str()))
+            .collect();
         let steps = self.graph.ancestors(&from).unwrap_or_default();
-        let mut before = self.layers.results.iter().filter(|r| steps.contains(&r.step));
+        let mut before = self
+            .layers
+            .results
+            .iter()
+            .filter(|r| steps.contains(&r.step));
         let counted = |step: usize| self.stepped.steps.contains(&step);
         let flips = |r: &&TensorResult| {
-            !counted(r.step) && (matches!(r.accumulated, Accumulated::TieFlip { .. }) || matches!(r.isolated, Isolated::TieFlip { .. }))
+            !counted(r.step)
+                && (matches!(r.accumulated, Accumulated::TieFlip { .. })
+                    || matches!(r.isolated, Isolated::TieFlip { .. }))
         };
         let node = |r: &TensorResult| r.node.clone();
-        let flip = before.clone().find(flips).map(|r| Why::BehindFlip { node: node(r) });
-        let draw = || self.graph.steps.iter().enumerate().find(|(i, s)| steps.contains(i) && is_random(self.graph, s));
-        flip.or_else(|| before.find(|r| r.isolated.overflows()).map(|r| Why::BehindOverflow { node: node(r) }))
-            .or_else(|| draw().map(|(_, s)| Why::BehindDraw { node: s.name.clone() }))
+        let flip = before
+            .clone()
+            .find(flips)
+            .map(|r| Why::BehindFlip { node: node(r) });
+        let draw = || {
+            self.graph
+                .steps
+                .iter()
+                .enumerate()
+                .find(|(i, s)| steps.contains(i) && is_random(self.graph, s))
+        };
+        flip.or_else(|| {
+            before
+                .find(|r| r.isolated.overflows())
+                .map(|r| Why::BehindOverflow { node: node(r) })
+        })
+        .or_else(|| {
+            draw().map(|(_, s)| Why::BehindDraw {
+                node: s.name.clone(),
+            })
+        })
     }
 
     /// What in the optimised session of a side makes `first` what it is.
     fn cause(&self, bench: &mut Bench, side: usize, first: &Unobserved) -> Result<Option<Cause>> {
         let (inputs, graph, refused) = (bench.inputs, bench.graph, first.refused.is_some());
-        let deciders = RefCell::new(Deciders { graph, judge: bench.judge.as_deref_mut(), lacking: &bench.lacking.steps });
+        let deciders = RefCell::new(Deciders {
+            graph,
+            judge: bench.judge.as_deref_mut(),
+            lacking: &bench.lacking.steps,
+        });
         let off = |outputs: &Result<Outputs>| match outputs {
             Err(_) => refused,
             Ok(_) if refused => false,
             Ok(outputs) => outputs.iter().filter(|o| o.0 == first.name).any(|output| {
                 // What cannot be told is not well.
-                let given = deciders.borrow_mut().given(self.layers, side, output.clone());
-                given.map_or(true, |given| self.output("", side, &given).is_some_and(|u| u.judgement.over()))
+                let given = deciders
+                    .borrow_mut()
+                    .given(self.layers, side, output.clone());
+                given.map_or(true, |given| {
+                    self.output("", side, &given)
+                        .is_some_and(|u| u.judgement.over())
+                })
             }),
         };
-        let session = if side == 0 { &mut bench.reference } else { &mut bench.candidate };
+        let session = if side == 0 {
+            &mut bench.reference
+        } else {
+            &mut bench.candidate
+        };
         bisect::run(&mut **session, graph, &|n| inputs.get(n).cloned(), &off)
     }
 }
@@ -245,32 +379,87 @@ mod tests {
     use crate::verdict::{ToleranceBy, sample};
 
     /// y = n(x), z = m(y): a result of node 'n' and what an output that changes when nothing is observed comes to.
-    fn moved(before: Accumulated, floor: Option<f64>, stated: Option<&Tolerance>, output: Tensor) -> Judgement {
+    fn moved(
+        before: Accumulated,
+        floor: Option<f64>,
+        stated: Option<&Tolerance>,
+        output: Tensor,
+    ) -> Judgement {
         held((before, sample::untested()), 0, floor, stated, output)
     }
 
-    fn held(before: (Accumulated, Isolated), side: usize, floor: Option<f64>, stated: Option<&Tolerance>, output: Tensor) -> Judgement {
-        let graph = paper::graph(&["x"], &["n: Op x -> y", "m: Op y -> z", "elsewhere: Op x -> w"], &["z"]);
-        let found = [("y", "n", before), ("z", "m", (compared(), sample::untested())), ("w", "elsewhere", (tie(), overflow()))];
-        let results = found.into_iter().enumerate().map(|(step, (name, node, (accumulated, isolated)))| TensorResult {
-            name: name.into(),
-            node: node.into(),
-            shape: vec![2],
-            accumulated,
-            isolated,
-            ..sample::tensor(step)
-        });
-        let own = HashMap::from([("z".to_string(), Tensor::from_f64(output.dtype(), &[2], &[1.0, 2.0]).unwrap())]);
-        let layers = Layers { results: results.collect(), reference_outputs: own.clone(), candidate_outputs: own, ..Default::default() };
-        let floors: HashMap<String, Floor> =
-            floor.map(|f| ("z".to_string(), Floor { axis: None, max: vec![f], rms: vec![f], runs: 4 })).into_iter().collect();
-        let given = Given { name: "z".into(), tensor: output, decided: None };
+    fn held(
+        before: (Accumulated, Isolated),
+        side: usize,
+        floor: Option<f64>,
+        stated: Option<&Tolerance>,
+        output: Tensor,
+    ) -> Judgement {
+        let graph = paper::graph(
+            &["x"],
+            &["n: Op x -> y", "m: Op y -> z", "elsewhere: Op x -> w"],
+            &["z"],
+        );
+        let found = [
+            ("y", "n", before),
+            ("z", "m", (compared(), sample::untested())),
+            ("w", "elsewhere", (tie(), overflow())),
+        ];
+        let results =
+            found
+                .into_iter()
+                .enumerate()
+                .map(
+                    |(step, (name, node, (accumulated, isolated)))| TensorResult {
+                        name: name.into(),
+                        node: node.into(),
+                        shape: vec![2],
+                        accumulated,
+                        isolated,
+                        ..sample::tensor(step)
+                    },
+                );
+        let own = HashMap::from([(
+            "z".to_string(),
+            Tensor::from_f64(output.dtype(), &[2], &[1.0, 2.0]).unwrap(),
+        )]);
+        let layers = Layers {
+            results: results.collect(),
+            reference_outputs: own.clone(),
+            candidate_outputs: own,
+            ..Default::default()
+        };
+        let floors: HashMap<String, Floor> = floor
+            .map(|f| {
+                (
+                    "z".to_string(),
+                    Floor {
+                        axis: None,
+                        max: vec![f],
+                        rms: vec![f],
+                        runs: 4,
+                    },
+                )
+            })
+            .into_iter()
+            .collect();
+        let given = Given {
+            name: "z".into(),
+            tensor: output,
+            decided: None,
+        };
         let mut wholes = Wholes::default();
         wholes.0[side] = Whole::Gave(vec![given]);
         wholes
             .judge(
                 ["onnxruntime", "libtorch"],
-                &Against { layers: &layers, graph: &graph, floors: &floors, stepped: &Default::default(), stated },
+                &Against {
+                    layers: &layers,
+                    graph: &graph,
+                    floors: &floors,
+                    stepped: &Default::default(),
+                    stated,
+                },
             )
             .remove(0)
             .judgement
@@ -278,16 +467,32 @@ mod tests {
 
     fn compared() -> Accumulated {
         let t = Tensor::of(&[2], &[1f32, 2.0]);
-        Accumulated::Compared { comparison: compare(t.view(), t.view(), None), ratio: 0.0, by: ToleranceBy::Exact }
+        Accumulated::Compared {
+            comparison: compare(t.view(), t.view(), None),
+            ratio: 0.0,
+            by: ToleranceBy::Exact,
+        }
     }
 
     fn overflow() -> Isolated {
-        let bounded = Bounded { overflowed: 1, ..Default::default() };
-        Isolated::Bounded { family: Family::Reduction, terms: 2, bounded, side: None }
+        let bounded = Bounded {
+            overflowed: 1,
+            ..Default::default()
+        };
+        Isolated::Bounded {
+            family: Family::Reduction,
+            terms: 2,
+            bounded,
+            side: None,
+        }
     }
 
     fn tie() -> Accumulated {
-        Accumulated::TieFlip { flips: 1, of: 2, margin: 0.0 }
+        Accumulated::TieFlip {
+            flips: 1,
+            of: 2,
+            margin: 0.0,
+        }
     }
 
     fn floats() -> Tensor {
@@ -296,9 +501,22 @@ mod tests {
 
     #[test]
     fn an_excuse_holds_for_what_lies_behind_it_on_either_side_in_every_dtype() {
-        let outputs = || [floats(), Tensor::of(&[2], &[1i64, 3]), Tensor::of(&[2], &[1u8, 3])];
-        let (flip, over) = (Why::BehindFlip { node: "n".into() }, Why::BehindOverflow { node: "n".into() });
-        let alone = || Isolated::TieFlip { flips: 1, of: 2, margin: 0.0 };
+        let outputs = || {
+            [
+                floats(),
+                Tensor::of(&[2], &[1i64, 3]),
+                Tensor::of(&[2], &[1u8, 3]),
+            ]
+        };
+        let (flip, over) = (
+            Why::BehindFlip { node: "n".into() },
+            Why::BehindOverflow { node: "n".into() },
+        );
+        let alone = || Isolated::TieFlip {
+            flips: 1,
+            of: 2,
+            margin: 0.0,
+        };
         let rows = [
             ((tie(), sample::untested()), Some(&flip)),
             ((compared(), alone()), Some(&flip)),
@@ -309,7 +527,11 @@ mod tests {
         for (before, why) in rows {
             for (side, output) in (0..2).flat_map(|side| outputs().map(|o| (side, o))) {
                 let judged = held(before.clone(), side, Some(1e-6), None, output.clone());
-                assert_eq!((judged.why(), judged.over()), (why, why.is_none()), "{before:?} {side} {output:?}");
+                assert_eq!(
+                    (judged.why(), judged.over()),
+                    (why, why.is_none()),
+                    "{before:?} {side} {output:?}"
+                );
             }
         }
     }
@@ -319,22 +541,55 @@ mod tests {
         let behind = || Judgement::NotJudged(Why::BehindFlip { node: "n".into() });
         assert_eq!(moved(tie(), Some(1e-6), None, floats()), behind());
         assert_eq!(moved(tie(), None, None, floats()), behind());
-        assert!(matches!(moved(tie(), Some(1.0), None, floats()), Judgement::Within(_)), "what its floor holds is judged all the same");
-        assert!(moved(compared(), Some(1e-6), None, floats()).over(), "a tie elsewhere excuses nothing");
-        assert_eq!(moved(compared(), None, None, floats()), Judgement::NotJudged(Why::NoFloor("no noise floor".into())));
-        assert_eq!(moved(compared(), Some(f64::INFINITY), None, floats()), Judgement::NotJudged(Why::OpenFloor));
+        assert!(
+            matches!(
+                moved(tie(), Some(1.0), None, floats()),
+                Judgement::Within(_)
+            ),
+            "what its floor holds is judged all the same"
+        );
+        assert!(
+            moved(compared(), Some(1e-6), None, floats()).over(),
+            "a tie elsewhere excuses nothing"
+        );
+        assert_eq!(
+            moved(compared(), None, None, floats()),
+            Judgement::NotJudged(Why::NoFloor("no noise floor".into()))
+        );
+        assert_eq!(
+            moved(compared(), Some(f64::INFINITY), None, floats()),
+            Judgement::NotJudged(Why::OpenFloor)
+        );
     }
 
     #[test]
     fn an_integer_output_that_moves_without_a_tie_in_front_is_off() {
-        for output in [Tensor::of(&[2], &[1i64, 3]), Tensor::of(&[2], &[1u8, 3]), Tensor::of(&[2], &[1i32, 3])] {
-            assert!(moved(compared(), None, None, output.clone()).over(), "{output:?}");
+        for output in [
+            Tensor::of(&[2], &[1i64, 3]),
+            Tensor::of(&[2], &[1u8, 3]),
+            Tensor::of(&[2], &[1i32, 3]),
+        ] {
+            assert!(
+                moved(compared(), None, None, output.clone()).over(),
+                "{output:?}"
+            );
             assert!(!moved(tie(), None, None, output).over());
         }
     }
 
     #[test]
     fn a_tolerance_of_the_users_own_judges_behind_ties_as_well() {
-        assert!(moved(tie(), None, Some(&Tolerance::Flat { atol: 0.5, rtol: 0.0 }), floats()).over());
+        assert!(
+            moved(
+                tie(),
+                None,
+                Some(&Tolerance::Flat {
+                    atol: 0.5,
+                    rtol: 0.0
+                }),
+                floats()
+            )
+            .over()
+        );
     }
 }

@@ -42,7 +42,9 @@ impl Release {
     pub fn of(graphs: &[&Graph]) -> Self {
         let mut last: HashMap<&str, usize> = HashMap::new();
         for (name, step) in graphs.iter().flat_map(|g| g.last_uses()) {
-            last.entry(name).and_modify(|l| *l = step.max(*l)).or_insert(step);
+            last.entry(name)
+                .and_modify(|l| *l = step.max(*l))
+                .or_insert(step);
         }
         let mut after = vec![Vec::new(); graphs.iter().map(|g| g.steps.len()).max().unwrap_or(0)];
         for (name, step) in last {

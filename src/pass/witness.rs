@@ -38,7 +38,13 @@ enum Looked {
 pub fn look(golden: &Golden, name: &str, step: usize, reference: &Tensor) -> Option<Waiting> {
     let held = golden.tensors.get(name)?;
     let seen = looked(held, reference);
-    Some(Waiting { name: name.into(), step, numel: reference.numel(), stored: held.value.stored(), seen })
+    Some(Waiting {
+        name: name.into(),
+        step,
+        numel: reference.numel(),
+        stored: held.value.stored(),
+        seen,
+    })
 }
 
 fn looked(held: &Held, reference: &Tensor) -> Looked {
@@ -51,14 +57,19 @@ fn looked(held: &Held, reference: &Tensor) -> Looked {
         }
     }
     match &held.value {
-        Value::Full(golden) => match compare(reference.view(), golden.view(), axis_for(reference.shape())) {
-            Comparison::Attributes(a) => Looked::Unlike(format!("{a:?}")),
-            comparison => Looked::Full(comparison),
-        },
+        Value::Full(golden) => {
+            match compare(reference.view(), golden.view(), axis_for(reference.shape())) {
+                Comparison::Attributes(a) => Looked::Unlike(format!("{a:?}")),
+                comparison => Looked::Full(comparison),
+            }
+        }
         Value::Sketch(sketch) => match estimate::against(sketch, reference.view()) {
             seen @ Seen::Values(_) => Looked::Sketch(seen),
             Seen::Attributes(a) => Looked::Unlike(format!("{a:?}")),
-            Seen::NotFinite { reference: golden, candidate: ours } => Looked::Unlike(format!("golden {golden:?}, reference {ours:?}")),
+            Seen::NotFinite {
+                reference: golden,
+                candidate: ours,
+            } => Looked::Unlike(format!("golden {golden:?}, reference {ours:?}")),
         },
     }
 }
@@ -66,7 +77,10 @@ fn looked(held: &Held, reference: &Tensor) -> Looked {
 /// Names and sizes of the tensors that wait for a floor.
 pub fn wanted(waiting: &[Waiting]) -> impl Iterator<Item = (String, usize)> + '_ {
     let open = |w: &&Waiting| matches!(w.seen, Looked::Full(_) | Looked::Sketch(_));
-    waiting.iter().filter(open).map(|w| (w.name.clone(), w.numel))
+    waiting
+        .iter()
+        .filter(open)
+        .map(|w| (w.name.clone(), w.numel))
 }
 
 /// Holds what waited against the floors.
@@ -76,20 +90,60 @@ pub fn settle(waiting: Vec<Waiting>, floors: &HashMap<String, Floor>) -> Vec<Wit
 
 /// Holds one tensor against its floor.
 pub fn held(w: &Waiting, floors: &HashMap<String, Floor>) -> Witnessed {
-    let limit = floors.get(&w.name).map_or(Limit::Unknown("no noise floor"), Limit::Spread);
+    let limit = floors
+        .get(&w.name)
+        .map_or(Limit::Unknown("no noise floor"), Limit::Spread);
     let (judgement, distance, note) = match &w.seen {
         Looked::Same => (Judgement::Within(0.0), 0.0, None),
-        Looked::Unlike(what) => (Judgement::Over(f64::INFINITY), f64::INFINITY, Some(what.clone())),
-        Looked::Decision => (Judgement::Over(f64::INFINITY), f64::INFINITY, Some("decisions differ".into())),
+        Looked::Unlike(what) => (
+            Judgement::Over(f64::INFINITY),
+            f64::INFINITY,
+            Some(what.clone()),
+        ),
+        Looked::Decision => (
+            Judgement::Over(f64::INFINITY),
+            f64::INFINITY,
+            Some("decisions differ".into()),
+        ),
         Looked::Full(comparison) => {
-            let conflicts = comparison.metrics().is_none_or(|m| m.specials.conflicts > 0);
-            let distance = comparison.metrics().filter(|_| !conflicts).map_or(f64::INFINITY, |m| m.rel_l2);
-            (against(comparison, limit), distance, conflicts.then(|| "not finite on one side".to_string()))
+            let conflicts = comparison
+                .metrics()
+                .is_none_or(|m| m.specials.conflicts > 0);
+            let distance = comparison
+                .metrics()
+                .filter(|_| !conflicts)
+                .map_or(f64::INFINITY, |m| m.rel_l2);
+            (
+                against(comparison, limit),
+                distance,
+                conflicts.then(|| "not finite on one side".to_string()),
+            )
         }
         Looked::Sketch(seen) => {
-            let relative = if let Seen::Values(e) = seen { e.relative } else { f64::INFINITY };
-            (against(&Sketched { seen, numel: w.numel }, limit), relative, Some("estimated from a sketch".into()))
+            let relative = if let Seen::Values(e) = seen {
+                e.relative
+            } else {
+                f64::INFINITY
+            };
+            (
+                against(
+                    &Sketched {
+                        seen,
+                        numel: w.numel,
+                    },
+                    limit,
+                ),
+                relative,
+                Some("estimated from a sketch".into()),
+            )
         }
     };
-    Witnessed { name: w.name.clone(), step: w.step, stored: w.stored.into(), judgement, distance, note }
+    Witnessed {
+        name: w.name.clone(),
+        step: w.step,
+        stored: w.stored.into(),
+        judgement,
+        distance,
+        note,
+    }
 }

@@ -11,12 +11,27 @@ use crate::tensor::index::unravel;
 pub fn golden(d: &Difference, name: &str, all: bool) -> String {
     let mut out = headline(d, name);
     if !d.facts.is_empty() {
-        let rows: Vec<_> = d.facts.iter().map(|(what, a, b)| vec![what.clone(), printable(a), printable(b)]).collect();
+        let rows: Vec<_> = d
+            .facts
+            .iter()
+            .map(|(what, a, b)| vec![what.clone(), printable(a), printable(b)])
+            .collect();
         out += &format!("\n{}", table(&["fact", "present", "proposed"], &rows));
     }
-    let rows: Vec<_> = d.rows.iter().filter(|r| all || !matches!(r.status, Status::Same)).map(row).collect();
+    let rows: Vec<_> = d
+        .rows
+        .iter()
+        .filter(|r| all || !matches!(r.status, Status::Same))
+        .map(row)
+        .collect();
     if !rows.is_empty() {
-        out += &format!("\n{}", table(&["tensor", "dtype, shape", "stored", "status", "difference"], &rows));
+        out += &format!(
+            "\n{}",
+            table(
+                &["tensor", "dtype, shape", "stored", "status", "difference"],
+                &rows
+            )
+        );
     }
     match &d.parameters {
         Some(p) if !p.equal() => out + "\n" + &params(p, ("present golden", "proposal"), all),
@@ -26,11 +41,17 @@ pub fn golden(d: &Difference, name: &str, all: bool) -> String {
 
 fn headline(d: &Difference, name: &str) -> String {
     let count = |is: fn(&Status) -> bool| d.rows.iter().filter(|r| is(&r.status)).count();
-    let (new, gone) = (count(|s| matches!(s, Status::New)), count(|s| matches!(s, Status::Gone)));
+    let (new, gone) = (
+        count(|s| matches!(s, Status::New)),
+        count(|s| matches!(s, Status::Gone)),
+    );
     let same = count(|s| matches!(s, Status::Same));
     let differ = d.rows.len() - new - gone - same;
     let verdict = if d.is_empty() { "UNCHANGED" } else { "CHANGES" };
-    let tensors = format!("{} tensors: {same} same bits, {differ} differ, {new} new, {gone} gone", d.rows.len());
+    let tensors = format!(
+        "{} tensors: {same} same bits, {differ} differ, {new} new, {gone} gone",
+        d.rows.len()
+    );
     printable(&format!("{verdict}: golden {name}, {tensors}")) + "\n"
 }
 
@@ -42,7 +63,13 @@ fn row(r: &Row) -> Vec<String> {
         Status::Differs(c) => ("differs", compared(c, &r.shape)),
         Status::DiffersBySketch(seen) => ("differs", sketched(seen, &r.shape)),
     };
-    let cells = [r.name.clone(), format!("{} {:?}", r.dtype, r.shape), r.stored.into(), status.into(), difference];
+    let cells = [
+        r.name.clone(),
+        format!("{} {:?}", r.dtype, r.shape),
+        r.stored.into(),
+        status.into(),
+        difference,
+    ];
     cells.iter().map(|c| printable(c)).collect()
 }
 
@@ -52,11 +79,22 @@ fn compared(comparison: &Comparison, shape: &[usize]) -> String {
         Comparison::Values(m) if m.specials.conflicts > 0 => {
             let at = m.specials.first_conflict.as_ref();
             let sides = |e: &crate::compare::Extreme| {
-                format!(", first at {:?}: {} against {}", unravel(e.index, shape), e.reference_text(), e.candidate_text())
+                format!(
+                    ", first at {:?}: {} against {}",
+                    unravel(e.index, shape),
+                    e.reference_text(),
+                    e.candidate_text()
+                )
             };
-            format!("{} not finite on one side{}", m.specials.conflicts, at.map_or(String::new(), sides))
+            format!(
+                "{} not finite on one side{}",
+                m.specials.conflicts,
+                at.map_or(String::new(), sides)
+            )
         }
-        Comparison::Values(m) if m.identical() => "only in the sign of zeros or the bits of NaN".into(),
+        Comparison::Values(m) if m.identical() => {
+            "only in the sign of zeros or the bits of NaN".into()
+        }
         Comparison::Values(m) => format!(
             "max |d| {} at {:?}, relative L2 {}, {} ulp, {} of {} elements",
             number(m.max_abs.value),
@@ -71,24 +109,43 @@ fn compared(comparison: &Comparison, shape: &[usize]) -> String {
 
 fn attributes(a: &Attributes) -> String {
     let dtype = a.dtype.map(|(r, c)| format!("dtype {r} against {c}"));
-    let shape = a.shape.as_ref().map(|(r, c)| format!("shape {r:?} against {c:?}"));
-    [dtype, shape].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let shape = a
+        .shape
+        .as_ref()
+        .map(|(r, c)| format!("shape {r:?} against {c:?}"));
+    [dtype, shape]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn sketched(seen: &Seen, shape: &[usize]) -> String {
     match seen {
         Seen::Attributes(a) => attributes(a),
-        Seen::NotFinite { reference: r, candidate: c } => format!(
+        Seen::NotFinite {
+            reference: r,
+            candidate: c,
+        } => format!(
             "NaN {} against {}, inf {} against {}, -inf {} against {} (sketch)",
             r.nan, c.nan, r.positive, c.positive, r.negative, c.negative
         ),
-        Seen::Values(e) if !e.differs => "another SHA-256, but the sketch sees no difference".into(),
+        Seen::Values(e) if !e.differs => {
+            "another SHA-256, but the sketch sees no difference".into()
+        }
         Seen::Values(e) => estimated(e, shape),
     }
 }
 
 fn estimated(e: &Estimate, shape: &[usize]) -> String {
-    let moved = |m: &Moved, what: &str| format!("{what} {}: {} against {}", m.index, number(m.reference), number(m.candidate));
+    let moved = |m: &Moved, what: &str| {
+        format!(
+            "{what} {}: {} against {}",
+            m.index,
+            number(m.reference),
+            number(m.candidate)
+        )
+    };
     let mut parts = vec![format!(
         "relative L2 about {} ± {:.0} % (sketch), {} of {} sampled elements",
         number(e.relative),
@@ -96,7 +153,10 @@ fn estimated(e: &Estimate, shape: &[usize]) -> String {
         e.sample.mismatches,
         e.sample.numel
     )];
-    parts.extend(e.sample_at.map(|at| format!("largest at {:?}", unravel(at as usize, shape))));
+    parts.extend(
+        e.sample_at
+            .map(|at| format!("largest at {:?}", unravel(at as usize, shape))),
+    );
     parts.extend(e.channel.as_ref().map(|m| moved(m, "sum of channel")));
     parts.extend(e.quantile.as_ref().map(|m| moved(m, "percentile")));
     parts.join(", ")

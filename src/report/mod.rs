@@ -29,19 +29,34 @@ pub fn json(run: &Run) -> Result<String> {
 
 /// Any value as JSON that is safe to print.
 pub fn to_json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string_pretty(value).map(|s| escaped(&s) + "\n").map_err(|e| Error::failed(format!("JSON: {e}")))
+    serde_json::to_string_pretty(value)
+        .map(|s| escaped(&s) + "\n")
+        .map_err(|e| Error::failed(format!("JSON: {e}")))
 }
 
 /// JSON in which control and direction-changing characters are written as escapes: the same value, and nothing that steers a terminal.
 fn escaped(json: &str) -> String {
-    let hostile = |c: char| c != '\n' && crate::error::printable(c.encode_utf8(&mut [0; 4])).len() != c.len_utf8();
-    json.chars().flat_map(|c| if hostile(c) { format!("\\u{:04x}", c as u32).chars().collect() } else { vec![c] }).collect()
+    let hostile = |c: char| {
+        c != '\n' && crate::error::printable(c.encode_utf8(&mut [0; 4])).len() != c.len_utf8()
+    };
+    json.chars()
+        .flat_map(|c| {
+            if hostile(c) {
+                format!("\\u{:04x}", c as u32).chars().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 /// A plain table, readable without colour.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
+    table
+        .load_style(ASCII_MARKDOWN)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header.to_vec());
     rows.iter().for_each(|r| {
         table.add_row(r.clone());
     });
@@ -52,7 +67,11 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 pub fn number(x: f64) -> String {
     let size = x.abs();
     if x == 0.0 || !x.is_finite() || (1e-3..1e5).contains(&size) {
-        let digits = if size > 0.0 && size.is_finite() { (3 - size.log10().floor() as i32).clamp(0, 6) as usize } else { 0 };
+        let digits = if size > 0.0 && size.is_finite() {
+            (3 - size.log10().floor() as i32).clamp(0, 6) as usize
+        } else {
+            0
+        };
         format!("{x:.digits$}")
     } else {
         format!("{x:.3e}")

@@ -9,7 +9,8 @@ use crate::verdict::Outcome;
 
 /// One line per stage, then the ledger; nothing where the graph has no training side.
 pub fn stages(run: &Run) -> String {
-    let training = |s: &Stage| matches!(s, Stage::Params | Stage::Assign | Stage::Loss | Stage::Grad);
+    let training =
+        |s: &Stage| matches!(s, Stage::Params | Stage::Assign | Stage::Loss | Stage::Grad);
     if !run.verdict.stages.iter().any(|s| training(&s.stage)) {
         return String::new();
     }
@@ -17,10 +18,21 @@ pub fn stages(run: &Run) -> String {
         .verdict
         .stages
         .iter()
-        .map(|s| vec![s.stage.name().into(), outcome(s.outcome).into(), s.says.first().cloned().unwrap_or_default()])
+        .map(|s| {
+            vec![
+                s.stage.name().into(),
+                outcome(s.outcome).into(),
+                s.says.first().cloned().unwrap_or_default(),
+            ]
+        })
         .map(|r| r.iter().map(|c| printable(c)).collect())
         .collect();
-    format!("\n{}{}{}", table(&["stage", "verdict", "found"], &rows), ledger(run), warnings(run))
+    format!(
+        "\n{}{}{}",
+        table(&["stage", "verdict", "found"], &rows),
+        ledger(run),
+        warnings(run)
+    )
 }
 
 fn outcome(outcome: Outcome) -> &'static str {
@@ -33,27 +45,60 @@ fn outcome(outcome: Outcome) -> &'static str {
 
 /// Value, weight, contribution and gradient of every term, by opinion.
 fn ledger(run: &Run) -> String {
-    let Some(loss) = &run.stages.loss else { return String::new() };
+    let Some(loss) = &run.stages.loss else {
+        return String::new();
+    };
     let mut rows = Vec::new();
     for term in &loss.terms {
         let norm = |who: &str, tensor: &str| {
-            let found = term.into.iter().find(|i| i.who == who && i.tensor == tensor);
+            let found = term
+                .into
+                .iter()
+                .find(|i| i.who == who && i.tensor == tensor);
             found.map_or("-".into(), |i| i.norm.map_or("none".into(), number))
         };
         let mut row = |who: &str, [value, normaliser, contribution]: [Option<f64>; 3]| {
             let or_dash = |v: Option<f64>| v.map_or("-".to_string(), number);
-            let cells = [term.name.clone(), who.into(), or_dash(value), number(term.weight), or_dash(normaliser), or_dash(contribution)];
-            rows.push(cells.into_iter().chain(PREDICTIONS.map(|t| norm(who, t))).map(|c| printable(&c)).collect());
+            let cells = [
+                term.name.clone(),
+                who.into(),
+                or_dash(value),
+                number(term.weight),
+                or_dash(normaliser),
+                or_dash(contribution),
+            ];
+            rows.push(
+                cells
+                    .into_iter()
+                    .chain(PREDICTIONS.map(|t| norm(who, t)))
+                    .map(|c| printable(&c))
+                    .collect(),
+            );
         };
-        term.opinions.iter().for_each(|v| row(&v.who, [Some(v.value), v.normaliser, Some(v.contribution)]));
+        term.opinions
+            .iter()
+            .for_each(|v| row(&v.who, [Some(v.value), v.normaliser, Some(v.contribution)]));
         // Who gives gradients and no value: the f64 graph.
-        let mut others: Vec<&str> =
-            term.into.iter().map(|i| i.who.as_str()).filter(|w| !term.opinions.iter().any(|v| v.who == *w)).collect();
+        let mut others: Vec<&str> = term
+            .into
+            .iter()
+            .map(|i| i.who.as_str())
+            .filter(|w| !term.opinions.iter().any(|v| v.who == *w))
+            .collect();
         others.sort_unstable();
         others.dedup();
         others.into_iter().for_each(|who| row(who, [None; 3]));
     }
-    let head = ["term", "opinion", "value", "weight", "normaliser", "contribution", "|gradient| scores", "|gradient| distances"];
+    let head = [
+        "term",
+        "opinion",
+        "value",
+        "weight",
+        "normaliser",
+        "contribution",
+        "|gradient| scores",
+        "|gradient| distances",
+    ];
     format!("\n{}", table(&head, &rows))
 }
 
@@ -62,15 +107,29 @@ fn warnings(run: &Run) -> String {
     let counts = run.stages.assign.iter().flat_map(|a| &a.counts);
     let degenerate = counts.filter_map(|c| {
         let what = match c.degenerate? {
-            crate::stage::assign::Degenerate::Nothing => "nothing is positive although there is ground truth",
-            crate::stage::assign::Degenerate::Everything => "every anchor is positive: no assignment at all",
+            crate::stage::assign::Degenerate::Nothing => {
+                "nothing is positive although there is ground truth"
+            }
+            crate::stage::assign::Degenerate::Everything => {
+                "every anchor is positive: no assignment at all"
+            }
             crate::stage::assign::Degenerate::OneTakesAll => "one ground truth owns every positive",
         };
-        Some(format!("degenerate  {}: {what} ({} of {}; counted: {})", c.who, c.positives, c.anchors, c.counted))
+        Some(format!(
+            "degenerate  {}: {what} ({} of {}; counted: {})",
+            c.who, c.positives, c.anchors, c.counted
+        ))
     });
     let flags = run.stages.loss.iter().flat_map(|l| &l.flags).map(|f| {
-        let kind = if f.expected { "as the reference: no fault" } else { "FAULT" };
+        let kind = if f.expected {
+            "as the reference: no fault"
+        } else {
+            "FAULT"
+        };
         format!("term        {} ({kind})", f.says)
     });
-    degenerate.chain(flags).map(|l| printable(&l) + "\n").collect()
+    degenerate
+        .chain(flags)
+        .map(|l| printable(&l) + "\n")
+        .collect()
 }

@@ -25,7 +25,11 @@ pub fn terminal(run: &Run, all: bool) -> String {
     if all {
         out += &tensors(run);
     }
-    out + "\n" + &footer(run).iter().map(|l| printable(l) + "\n").collect::<String>()
+    out + "\n"
+        + &footer(run)
+            .iter()
+            .map(|l| printable(l) + "\n")
+            .collect::<String>()
 }
 
 fn origins(run: &Run) -> String {
@@ -46,23 +50,57 @@ fn origins(run: &Run) -> String {
         .map(|r| r.iter().map(|c| printable(c)).collect())
         .collect();
     let rest = origins.len().saturating_sub(ORIGINS);
-    let more = if rest > 0 { format!("... and {rest} more origins (--json lists all)\n") } else { String::new() };
-    format!("\n{}{more}", table(&["origin", "operator", "isolated", "independent", "off"], &rows))
+    let more = if rest > 0 {
+        format!("... and {rest} more origins (--json lists all)\n")
+    } else {
+        String::new()
+    };
+    format!(
+        "\n{}{more}",
+        table(
+            &["origin", "operator", "isolated", "independent", "off"],
+            &rows
+        )
+    )
 }
 
 fn tensors(run: &Run) -> String {
     let rows: Vec<_> = run
         .tensors
         .iter()
-        .map(|t| vec![t.name.clone(), t.op.clone(), isolated(t), accumulated(t), limit(t)])
+        .map(|t| {
+            vec![
+                t.name.clone(),
+                t.op.clone(),
+                isolated(t),
+                accumulated(t),
+                limit(t),
+            ]
+        })
         .map(|r| r.iter().map(|c| printable(c)).collect())
         .collect();
-    format!("\n{}", table(&["tensor", "operator", "isolated", "accumulated", "detection limit"], &rows))
+    format!(
+        "\n{}",
+        table(
+            &[
+                "tensor",
+                "operator",
+                "isolated",
+                "accumulated",
+                "detection limit"
+            ],
+            &rows
+        )
+    )
 }
 
 fn isolated(t: &TensorResult) -> String {
     match &t.isolated {
-        Isolated::Bounded { bounded, .. } => format!("{} / {} x bound", number(bounded.reference), number(bounded.candidate)),
+        Isolated::Bounded { bounded, .. } => format!(
+            "{} / {} x bound",
+            number(bounded.reference),
+            number(bounded.candidate)
+        ),
         Isolated::Exact { comparison, .. } => {
             if comparison.identical() {
                 "identical".into()
@@ -72,23 +110,35 @@ fn isolated(t: &TensorResult) -> String {
         }
         Isolated::Stated { ratio, .. } => format!("{} x tolerance", number(*ratio)),
         Isolated::TieFlip { flips, .. } => format!("{flips} tie flips"),
-        Isolated::RuleDifference { margin, .. } => format!("rule difference, margin {}", number(*margin)),
+        Isolated::RuleDifference { margin, .. } => {
+            format!("rule difference, margin {}", number(*margin))
+        }
         Isolated::NotJudged { why } => why.to_string(),
     }
 }
 
 fn accumulated(t: &TensorResult) -> String {
     match &t.accumulated {
-        Accumulated::Compared { comparison, by: ToleranceBy::Unjudged, .. } => metrics(comparison),
-        Accumulated::Compared { ratio, by, .. } => format!("{} x ({})", number(*ratio), provenance(by)),
-        Accumulated::TieFlip { flips, margin, .. } => format!("{flips} tie flips, margin {}", number(*margin)),
+        Accumulated::Compared {
+            comparison,
+            by: ToleranceBy::Unjudged,
+            ..
+        } => metrics(comparison),
+        Accumulated::Compared { ratio, by, .. } => {
+            format!("{} x ({})", number(*ratio), provenance(by))
+        }
+        Accumulated::TieFlip { flips, margin, .. } => {
+            format!("{flips} tie flips, margin {}", number(*margin))
+        }
         Accumulated::NotJudged { why } => why.to_string(),
     }
 }
 
 fn limit(t: &TensorResult) -> String {
     let shown = |x: f64| if x < 1.0 { number(x) } else { "none".into() };
-    t.isolated.limit().map_or(String::new(), |l| format!("{} (median {})", shown(l.worst), shown(l.median)))
+    t.isolated.limit().map_or(String::new(), |l| {
+        format!("{} (median {})", shown(l.worst), shown(l.median))
+    })
 }
 
 /// The metrics of a tensor that nothing judged.
@@ -117,7 +167,10 @@ fn footer(run: &Run) -> Vec<String> {
         100.0 * l.compared as f64 / l.tensors.max(1) as f64,
         l.both_ways
     );
-    coverage.extend(reasons(l.abstained.iter().map(|(r, n)| (r, *n as u64)), |n, why| format!("; {n} not compared: {why}")));
+    coverage.extend(reasons(
+        l.abstained.iter().map(|(r, n)| (r, *n as u64)),
+        |n, why| format!("; {n} not compared: {why}"),
+    ));
     if l.known > 0 {
         coverage += &format!("; {} constants known, not compared", l.known);
     }
@@ -129,12 +182,26 @@ fn footer(run: &Run) -> Vec<String> {
         lines.push(format!(
             "left over   {} recorded tensors pair with nothing: {}",
             l.leftovers.len(),
-            l.leftovers.iter().take(5).cloned().collect::<Vec<_>>().join(", ")
+            l.leftovers
+                .iter()
+                .take(5)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ")
         ));
     }
     lines.extend(run.stages.golden.as_ref().map(|g| {
-        let other = g.other_versions.as_ref().map_or(String::new(), |o| format!("; {o}"));
-        format!("golden      {} of {} tensors compared with {} ({}){other}", g.compared(), g.tensors.len(), g.folder, g.subject)
+        let other = g
+            .other_versions
+            .as_ref()
+            .map_or(String::new(), |o| format!("; {o}"));
+        format!(
+            "golden      {} of {} tensors compared with {} ({}){other}",
+            g.compared(),
+            g.tensors.len(),
+            g.folder,
+            g.subject
+        )
     }));
     lines.extend(run.verdict.born.iter().map(born));
     if run.verdict.outcome == Outcome::Agree {
@@ -149,12 +216,24 @@ fn footer(run: &Run) -> Vec<String> {
         e.threads
     ));
     if let Some(noisy) = run.tensors.iter().find(|t| t.repeat_noise.is_some()) {
-        lines.push(format!("repeat      {} (from '{}' on)", noisy.repeat_noise.as_deref().unwrap_or(""), noisy.node));
+        lines.push(format!(
+            "repeat      {} (from '{}' on)",
+            noisy.repeat_noise.as_deref().unwrap_or(""),
+            noisy.node
+        ));
     }
     if !run.timings.is_empty() {
-        lines.push(format!("time        {:.1} s", run.timings.values().sum::<f64>()));
+        lines.push(format!(
+            "time        {:.1} s",
+            run.timings.values().sum::<f64>()
+        ));
     }
-    lines.extend(run.expectation.unmet.iter().map(|u| format!("not as expected: {u}")));
+    lines.extend(
+        run.expectation
+            .unmet
+            .iter()
+            .map(|u| format!("not as expected: {u}")),
+    );
     lines
 }
 
@@ -162,12 +241,30 @@ fn footer(run: &Run) -> Vec<String> {
 fn untried(of: &Unexercised) -> Option<String> {
     let line = |names: &[String], one: &str, many: &str| {
         let what = if names.len() == 1 { one } else { many };
-        (!names.is_empty()).then(|| format!("{} {what} ({})", names.len(), few(names.iter().map(String::as_str), NAMED)))
+        (!names.is_empty()).then(|| {
+            format!(
+                "{} {what} ({})",
+                names.len(),
+                few(names.iter().map(String::as_str), NAMED)
+            )
+        })
     };
     let parts = [
-        line(&of.weights, "weight moves no output", "weights move no output"),
-        line(&of.cuts, "node that cuts off cuts nothing", "nodes that cut off cut nothing"),
-        line(&of.decisions, "decision is the same everywhere", "decisions are the same everywhere"),
+        line(
+            &of.weights,
+            "weight moves no output",
+            "weights move no output",
+        ),
+        line(
+            &of.cuts,
+            "node that cuts off cuts nothing",
+            "nodes that cut off cut nothing",
+        ),
+        line(
+            &of.decisions,
+            "decision is the same everywhere",
+            "decisions are the same everywhere",
+        ),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| format!("not tried   on these inputs {}", parts.join("; ")))
@@ -185,16 +282,30 @@ fn born(b: &Born) -> String {
         (true, false) => format!("in the reference ({r} elements)"),
         (false, _) => format!("in the candidate ({c} elements)"),
     };
-    format!("not finite  the first {what} is made by node '{}' ({}) {who}", b.node, b.op)
+    format!(
+        "not finite  the first {what} is made by node '{}' ({}) {who}",
+        b.node, b.op
+    )
 }
 
 /// The middle of the tensors' detection limits, and the tensor that sees least.
 fn detection(run: &Run) -> Option<String> {
-    let mut limits: Vec<(f64, &str)> = run.tensors.iter().filter_map(|t| t.isolated.limit().map(|l| (l.median, t.name.as_str()))).collect();
+    let mut limits: Vec<(f64, &str)> = run
+        .tensors
+        .iter()
+        .filter_map(|t| t.isolated.limit().map(|l| (l.median, t.name.as_str())))
+        .collect();
     limits.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (middle, blind) = (limits.get(limits.len() / 2)?, limits.iter().filter(|l| l.0 >= 1.0).count());
+    let (middle, blind) = (
+        limits.get(limits.len() / 2)?,
+        limits.iter().filter(|l| l.0 >= 1.0).count(),
+    );
     let worst = limits.iter().rev().find(|l| l.0 < 1.0)?;
-    let blind = if blind > 0 { format!("; {blind} tensors too close to zero to see any change") } else { String::new() };
+    let blind = if blind > 0 {
+        format!("; {blind} tensors too close to zero to see any change")
+    } else {
+        String::new()
+    };
     Some(format!(
         "a change of {} in one channel of the median tensor fails; least sensitive: '{}' ({}){blind}",
         number(middle.0),

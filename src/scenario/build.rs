@@ -7,18 +7,29 @@ use std::path::{Path, PathBuf};
 
 /// The scenario that compares `model` on `inputs`; against a recorded trace where one is named.
 pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Result<Scenario> {
-    let mut scenario = load::parse(&format!("format = 1\nmodel = {}", toml::Value::from(file::as_text(model)?)))?;
+    let mut scenario = load::parse(&format!(
+        "format = 1\nmodel = {}",
+        toml::Value::from(file::as_text(model)?)
+    ))?;
     scenario.name = model.file_stem().map(|s| s.to_string_lossy().into_owned());
     for text in inputs {
-        let (name, value) =
-            text.split_once('=').ok_or_else(|| Error::usage(format!("--input {text}: expected NAME=SHAPE or NAME=FILE")))?;
-        if scenario.inputs.insert(name.to_string(), input(value)?).is_some() {
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            Error::usage(format!("--input {text}: expected NAME=SHAPE or NAME=FILE"))
+        })?;
+        if scenario
+            .inputs
+            .insert(name.to_string(), input(value)?)
+            .is_some()
+        {
             return Err(Error::usage(format!("--input: '{name}' is stated twice")));
         }
     }
     if let Some(trace) = against {
         file::as_text(trace)?;
-        scenario.reference = Subject { trace: Some(trace.to_path_buf()), ..Subject::named("recorded") };
+        scenario.reference = Subject {
+            trace: Some(trace.to_path_buf()),
+            ..Subject::named("recorded")
+        };
         // Not the engine that shares code with the f64 shadow: two that agree against a recording say that it is the recording.
         scenario.candidate = Subject::named("onnxruntime");
     }
@@ -29,28 +40,59 @@ pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Re
 /// `1x3x224x224` (uniform in [0, 1)), `1x128:0..30521` (integers), or a file.
 fn input(value: &str) -> Result<Input> {
     let (dims, range) = value.split_once(':').unwrap_or((value, ""));
-    let shape: Option<Vec<usize>> = dims.split(['x', ',']).map(|d| d.trim().parse().ok()).collect();
-    let extension = Path::new(value).extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+    let shape: Option<Vec<usize>> = dims
+        .split(['x', ','])
+        .map(|d| d.trim().parse().ok())
+        .collect();
+    let extension = Path::new(value)
+        .extension()
+        .and_then(|e| e.to_str())
+        .map(str::to_lowercase);
     match (shape, extension.as_deref()) {
         (Some(shape), _) => {
             let (low, high) = range_of(dims.len() < value.len(), range)?;
-            let random = if low.is_some() { Distribution::Integers } else { Distribution::Uniform };
-            Ok(Input { random: Some(random), shape: Some(shape), low, high, ..Default::default() })
+            let random = if low.is_some() {
+                Distribution::Integers
+            } else {
+                Distribution::Uniform
+            };
+            Ok(Input {
+                random: Some(random),
+                shape: Some(shape),
+                low,
+                high,
+                ..Default::default()
+            })
         }
-        (None, Some("npy" | "safetensors")) => Ok(Input { file: Some(PathBuf::from(value)), ..Default::default() }),
-        (None, Some("png" | "jpg" | "jpeg")) => Ok(Input { image: Some(PathBuf::from(value)), ..Default::default() }),
-        (None, Some("npz")) => Err(Error::usage(format!("'{value}': .npz is a folder of arrays")).next("save the one array by numpy.save")),
-        _ => Err(Error::usage(format!("'{value}' is neither a shape like 1x3x224x224 nor a .npy, .safetensors, .png or .jpg file"))),
+        (None, Some("npy" | "safetensors")) => Ok(Input {
+            file: Some(PathBuf::from(value)),
+            ..Default::default()
+        }),
+        (None, Some("png" | "jpg" | "jpeg")) => Ok(Input {
+            image: Some(PathBuf::from(value)),
+            ..Default::default()
+        }),
+        (None, Some("npz")) => Err(
+            Error::usage(format!("'{value}': .npz is a folder of arrays"))
+                .next("save the one array by numpy.save"),
+        ),
+        _ => Err(Error::usage(format!(
+            "'{value}' is neither a shape like 1x3x224x224 nor a .npy, .safetensors, .png or .jpg file"
+        ))),
     }
 }
 
 /// Both ends of `LOW..HIGH`, or neither where no range is stated.
 fn range_of(stated: bool, range: &str) -> Result<(Option<f64>, Option<f64>)> {
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|v| v.is_finite());
-    match range.split_once("..").map(|(low, high)| (number(low), number(high))) {
+    match range
+        .split_once("..")
+        .map(|(low, high)| (number(low), number(high)))
+    {
         Some((Some(low), Some(high))) => Ok((Some(low), Some(high))),
         None if !stated => Ok((None, None)),
-        _ => Err(Error::usage(format!("'{range}' is no range")).next("a range is LOW..HIGH, both included: 0..99 is 100 integers")),
+        _ => Err(Error::usage(format!("'{range}' is no range"))
+            .next("a range is LOW..HIGH, both included: 0..99 is 100 integers")),
     }
 }
 
@@ -61,12 +103,25 @@ mod tests {
     #[test]
     fn an_input_is_a_shape_a_range_or_a_file() {
         let i = input("1x3x8x8").unwrap();
-        assert_eq!((i.shape, i.random), (Some(vec![1, 3, 8, 8]), Some(Distribution::Uniform)));
+        assert_eq!(
+            (i.shape, i.random),
+            (Some(vec![1, 3, 8, 8]), Some(Distribution::Uniform))
+        );
         let i = input("1x16:0..99").unwrap();
-        assert_eq!((i.low, i.high, i.random), (Some(0.0), Some(99.0), Some(Distribution::Integers)));
+        assert_eq!(
+            (i.low, i.high, i.random),
+            (Some(0.0), Some(99.0), Some(Distribution::Integers))
+        );
         assert!(input("x.npy").unwrap().file.is_some());
         assert!(input("a.png").unwrap().image.is_some());
-        for bad in ["whatever", "1x2:", "1x2:0", "1x2:a..5", "1x2:0..b", "1x2:0..inf"] {
+        for bad in [
+            "whatever",
+            "1x2:",
+            "1x2:0",
+            "1x2:a..5",
+            "1x2:0..b",
+            "1x2:0..inf",
+        ] {
             assert!(input(bad).is_err(), "{bad}");
         }
     }

@@ -18,10 +18,14 @@ pub fn file(path: &Path) -> Result<Scenario> {
     if let Some(other) = file::mistaken(path, Kind::Scenario) {
         return Err(other).at(path.display());
     }
-    let text = std::fs::read_to_string(path).map_err(|e| Error::usage(e.to_string())).at(&place)?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::usage(e.to_string()))
+        .at(&place)?;
     let mut scenario = parse(&text).at(&place)?;
     rebase(&mut scenario, path.parent().unwrap_or(Path::new("")));
-    scenario.name = scenario.name.or(path.file_stem().map(|s| s.to_string_lossy().into_owned()));
+    scenario.name = scenario
+        .name
+        .or(path.file_stem().map(|s| s.to_string_lossy().into_owned()));
     Ok(scenario)
 }
 
@@ -62,7 +66,9 @@ fn rebase(scenario: &mut Scenario, folder: &Path) {
 pub fn seen_from(scenario: &Scenario, folder: &Path) -> Scenario {
     let mut seen = scenario.clone();
     if !folder.as_os_str().is_empty() {
-        files(&mut seen, &|p| *p = std::path::absolute(&*p).unwrap_or_else(|_| p.clone()));
+        files(&mut seen, &|p| {
+            *p = std::path::absolute(&*p).unwrap_or_else(|_| p.clone())
+        });
     }
     seen
 }
@@ -71,14 +77,25 @@ pub fn seen_from(scenario: &Scenario, folder: &Path) -> Scenario {
 fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
     change(&mut scenario.model);
     for input in scenario.inputs.values_mut() {
-        input.image.iter_mut().chain(&mut input.file).for_each(change);
+        input
+            .image
+            .iter_mut()
+            .chain(&mut input.file)
+            .for_each(change);
     }
     scenario.golden.iter_mut().for_each(change);
     if let Some(p) = &mut scenario.parameters {
-        p.reference.iter_mut().chain(&mut p.candidate).for_each(change);
+        p.reference
+            .iter_mut()
+            .chain(&mut p.candidate)
+            .for_each(change);
     }
     for subject in [&mut scenario.reference, &mut scenario.candidate] {
-        subject.trace.iter_mut().chain(&mut subject.script).for_each(change);
+        subject
+            .trace
+            .iter_mut()
+            .chain(&mut subject.script)
+            .for_each(change);
     }
 }
 
@@ -91,13 +108,23 @@ pub fn present(scenario: &Scenario) -> Result<()> {
     for (name, input) in &scenario.inputs {
         for path in input.image.iter().chain(&input.file) {
             // A file of tensors may be an index of shards.
-            let there = if input.file.is_some() { trace::file::is_there(path) } else { file::is_there(path) };
+            let there = if input.file.is_some() {
+                trace::file::is_there(path)
+            } else {
+                file::is_there(path)
+            };
             there.at(path.display()).at(format!("input '{name}'"))?;
         }
     }
     for subject in [&scenario.reference, &scenario.candidate] {
-        subject.trace.iter().try_for_each(|p| trace::file::is_there(p).at(format!("trace {}", p.display())))?;
-        subject.script.iter().try_for_each(|p| file::is_there(p).at(format!("script {}", p.display())))?;
+        subject
+            .trace
+            .iter()
+            .try_for_each(|p| trace::file::is_there(p).at(format!("trace {}", p.display())))?;
+        subject
+            .script
+            .iter()
+            .try_for_each(|p| file::is_there(p).at(format!("script {}", p.display())))?;
     }
     Ok(())
 }
@@ -105,20 +132,33 @@ pub fn present(scenario: &Scenario) -> Result<()> {
 /// What types cannot say.
 pub fn check(scenario: &Scenario) -> Result<()> {
     if scenario.format != 1 {
-        return Err(Error::usage(format!("format {} is not known; this parity reads format 1", scenario.format)));
+        return Err(Error::usage(format!(
+            "format {} is not known; this parity reads format 1",
+            scenario.format
+        )));
     }
     if scenario.stages.is_empty() {
-        return Err(Error::usage("stages = []: nothing would be compared").next("stages = [\"inputs\", \"activations\"]"));
+        return Err(Error::usage("stages = []: nothing would be compared")
+            .next("stages = [\"inputs\", \"activations\"]"));
     }
     if scenario.threads == Some(0) {
         return Err(Error::usage("threads = 0: at least 1 is needed"));
     }
     if let Some(threads) = scenario.threads.filter(|t| *t > MAX_THREADS) {
-        return Err(Error::usage(format!("threads = {threads}: at most {MAX_THREADS} are started")));
+        return Err(Error::usage(format!(
+            "threads = {threads}: at most {MAX_THREADS} are started"
+        )));
     }
-    if let Some(text) = scenario.limit.memory.as_deref().filter(|t| crate::graph::memory::size(t).is_none()) {
-        return Err(Error::usage(format!("limit.memory = \"{text}\" is no size"))
-            .next("a number with B, KiB, MiB, GiB, kB, MB or GB, such as 2GiB"));
+    if let Some(text) = scenario
+        .limit
+        .memory
+        .as_deref()
+        .filter(|t| crate::graph::memory::size(t).is_none())
+    {
+        return Err(
+            Error::usage(format!("limit.memory = \"{text}\" is no size"))
+                .next("a number with B, KiB, MiB, GiB, kB, MB or GB, such as 2GiB"),
+        );
     }
     check_tolerance(&scenario.tolerance)?;
     for (name, input) in &scenario.inputs {
@@ -127,17 +167,27 @@ pub fn check(scenario: &Scenario) -> Result<()> {
     check_subject(&scenario.reference).at("reference")?;
     check_subject(&scenario.candidate).at("candidate")?;
     if !(0.0..=1.0).contains(&scenario.expect.coverage) {
-        return Err(Error::usage(format!("expect.coverage = {} is not between 0 and 1", scenario.expect.coverage)));
+        return Err(Error::usage(format!(
+            "expect.coverage = {} is not between 0 and 1",
+            scenario.expect.coverage
+        )));
     }
     let needs = [Stage::Assign, Stage::Loss, Stage::Grad];
-    if scenario.training.is_none() && scenario.stages != Stage::ALL && needs.iter().any(|s| scenario.stages.contains(s)) {
-        return Err(Error::usage("stages: assign, loss and grad need to know the training side")
-            .next("add [training] kernel = \"...\": parity list kernels"));
+    if scenario.training.is_none()
+        && scenario.stages != Stage::ALL
+        && needs.iter().any(|s| scenario.stages.contains(s))
+    {
+        return Err(
+            Error::usage("stages: assign, loss and grad need to know the training side")
+                .next("add [training] kernel = \"...\": parity list kernels"),
+        );
     }
     let e = &scenario.expect;
     let there = e.first.is_some() || e.side.is_some() || e.stage.is_some() || e.term.is_some();
     if there && scenario.expect.verdict == Expected::Agree {
-        return Err(Error::usage("expect.first, side, stage and term need expect.verdict = \"diverge\""));
+        return Err(Error::usage(
+            "expect.first, side, stage and term need expect.verdict = \"diverge\"",
+        ));
     }
     Ok(())
 }
@@ -155,32 +205,65 @@ pub fn check_tolerance(t: &Tolerance) -> Result<()> {
         return Err(Error::usage("tolerance is incomplete or mixed")
             .next("kind = \"floor\" or \"exact\" takes no number, \"flat\" takes atol and rtol, \"ulp\" takes ulp"));
     }
-    if t.atol.into_iter().chain(t.rtol).any(|v| !(v >= 0.0 && v.is_finite())) {
-        return Err(Error::usage("tolerance: atol and rtol must be finite and not negative"));
+    if t.atol
+        .into_iter()
+        .chain(t.rtol)
+        .any(|v| !(v >= 0.0 && v.is_finite()))
+    {
+        return Err(Error::usage(
+            "tolerance: atol and rtol must be finite and not negative",
+        ));
     }
     if kind != ToleranceKind::Floor && t.why.as_deref().unwrap_or("").trim().is_empty() {
-        return Err(Error::usage("tolerance: a tolerance chosen by hand needs a reason").next("add why = \"...\""));
+        return Err(
+            Error::usage("tolerance: a tolerance chosen by hand needs a reason")
+                .next("add why = \"...\""),
+        );
     }
     Ok(())
 }
 
 fn check_input(input: &Input) -> Result<()> {
-    let sources =
-        [input.image.is_some(), input.file.is_some(), input.random.is_some(), input.values.is_some()].iter().filter(|b| **b).count();
+    let sources = [
+        input.image.is_some(),
+        input.file.is_some(),
+        input.random.is_some(),
+        input.values.is_some(),
+    ]
+    .iter()
+    .filter(|b| **b)
+    .count();
     if sources != 1 {
-        return Err(Error::usage(format!("{sources} sources stated")).next("state exactly one of image, file, random, values"));
+        return Err(Error::usage(format!("{sources} sources stated"))
+            .next("state exactly one of image, file, random, values"));
     }
-    let image_only = input.resize.is_some() || input.fit.is_some() || input.fill.is_some() || input.color.is_some();
-    let image_only = image_only || input.scale.is_some() || input.mean.is_some() || input.std.is_some() || input.layout.is_some();
+    let image_only = input.resize.is_some()
+        || input.fit.is_some()
+        || input.fill.is_some()
+        || input.color.is_some();
+    let image_only = image_only
+        || input.scale.is_some()
+        || input.mean.is_some()
+        || input.std.is_some()
+        || input.layout.is_some();
     if input.image.is_none() && image_only {
-        return Err(Error::usage("resize, fit, fill, color, scale, mean, std and layout belong to an image"));
+        return Err(Error::usage(
+            "resize, fit, fill, color, scale, mean, std and layout belong to an image",
+        ));
     }
-    let random_only = input.low.is_some() || input.high.is_some() || input.value.is_some() || !input.dims.is_empty();
+    let random_only = input.low.is_some()
+        || input.high.is_some()
+        || input.value.is_some()
+        || !input.dims.is_empty();
     if input.random.is_none() && random_only {
-        return Err(Error::usage("low, high, value and dims belong to a random input"));
+        return Err(Error::usage(
+            "low, high, value and dims belong to a random input",
+        ));
     }
     if input.random.is_none() && input.values.is_none() && input.shape.is_some() {
-        return Err(Error::usage("shape belongs to a random input or to stated values"));
+        return Err(Error::usage(
+            "shape belongs to a random input or to stated values",
+        ));
     }
     if input.file.is_none() && input.tensor.is_some() {
         return Err(Error::usage("tensor belongs to a file"));
@@ -192,32 +275,52 @@ fn check_subject(s: &Subject) -> Result<()> {
     let known = || table::ALL.iter().map(|row| row.name);
     for name in std::iter::once(&s.subject).chain(&s.of) {
         if !known().any(|k| k == name) {
-            let next = format!("{}known: {}", hint(name, known()), known().collect::<Vec<_>>().join(", "));
+            let next = format!(
+                "{}known: {}",
+                hint(name, known()),
+                known().collect::<Vec<_>>().join(", ")
+            );
             return Err(Error::usage(format!("unknown subject '{name}'")).next(next));
         }
     }
     let faulty = s.subject == "faulty";
-    let faulty_keys = s.of.is_some() || s.fault.is_some() || s.node.is_some() || s.amount.is_some() || s.and_shadow;
-    if faulty != (s.of.is_some() && s.fault.is_some() && s.node.is_some()) || (!faulty && faulty_keys) {
+    let faulty_keys = s.of.is_some()
+        || s.fault.is_some()
+        || s.node.is_some()
+        || s.amount.is_some()
+        || s.and_shadow;
+    if faulty != (s.of.is_some() && s.fault.is_some() && s.node.is_some())
+        || (!faulty && faulty_keys)
+    {
         return Err(Error::usage(
             "subject = \"faulty\" takes of, fault and node (and amount, and_shadow); other subjects take none of them",
         ));
     }
-    if s.of.as_deref().is_some_and(|of| ["faulty", "recorded", "kernel", "torchscript", "simulated"].contains(&of)) {
-        return Err(Error::usage("faulty wraps an engine: of = \"onnxruntime\" or \"libtorch\""));
+    if s.of.as_deref().is_some_and(|of| {
+        ["faulty", "recorded", "kernel", "torchscript", "simulated"].contains(&of)
+    }) {
+        return Err(Error::usage(
+            "faulty wraps an engine: of = \"onnxruntime\" or \"libtorch\"",
+        ));
     }
     if (s.subject == "recorded") != s.trace.is_some() {
-        return Err(Error::usage("subject = \"recorded\" takes trace, and no other subject does"));
+        return Err(Error::usage(
+            "subject = \"recorded\" takes trace, and no other subject does",
+        ));
     }
     let script = s.subject == "torchscript";
     if script != s.script.is_some() || s.takes.is_some() && !script {
-        return Err(Error::usage("subject = \"torchscript\" takes script (and takes), and no other subject does"));
+        return Err(Error::usage(
+            "subject = \"torchscript\" takes script (and takes), and no other subject does",
+        ));
     }
     if s.kernel.is_some() && s.subject != "kernel" {
         return Err(Error::usage("kernel belongs to subject = \"kernel\""));
     }
     if s.seed.is_some() && s.subject != "simulated" {
-        return Err(Error::usage("seed belongs to subject = \"simulated\": the scenario's own seed stands beside model"));
+        return Err(Error::usage(
+            "seed belongs to subject = \"simulated\": the scenario's own seed stands beside model",
+        ));
     }
     if s.optimisation.is_some() && s.engine() != "onnxruntime" {
         return Err(Error::usage("optimisation belongs to onnxruntime"));
@@ -233,15 +336,23 @@ mod tests {
     use super::*;
 
     fn error(body: &str) -> String {
-        parse(&format!("format = 1\nmodel = \"m.onnx\"\n{body}")).unwrap_err().to_string()
+        parse(&format!("format = 1\nmodel = \"m.onnx\"\n{body}"))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn an_unknown_key_is_refused_with_its_place_and_the_probable_word() {
         let e = error("[expct]\nverdict = \"agree\"\n");
-        assert!(e.contains("line 3, column 2") && e.contains("did you mean 'expect'"), "{e}");
+        assert!(
+            e.contains("line 3, column 2") && e.contains("did you mean 'expect'"),
+            "{e}"
+        );
         let e = error("[expect]\nverdict = \"agre\"\n");
-        assert!(e.contains("line 4") && e.contains("did you mean 'agree'"), "{e}");
+        assert!(
+            e.contains("line 4") && e.contains("did you mean 'agree'"),
+            "{e}"
+        );
     }
 
     #[test]
@@ -254,29 +365,48 @@ mod tests {
             assert!(error(body).contains("incomplete"), "{body}");
         }
         assert!(error("tolerance = { kind = \"exact\" }").contains("needs a reason"));
-        assert!(error("tolerance = { kind = \"flat\", atol = nan, rtol = 0.0, why = \"x\" }").contains("finite"));
+        assert!(
+            error("tolerance = { kind = \"flat\", atol = nan, rtol = 0.0, why = \"x\" }")
+                .contains("finite")
+        );
     }
 
     #[test]
     fn an_input_has_exactly_one_source_and_only_its_own_keys() {
         assert!(error("[inputs.x]\nimage = \"a.png\"\nrandom = \"normal\"").contains("2 sources"));
         assert!(error("[inputs.x]\nresize = [1, 2]").contains("0 sources"));
-        assert!(error("[inputs.x]\nrandom = \"normal\"\nmean = [1.0]").contains("belong to an image"));
-        assert!(error("[inputs.x]\nfile = \"a.npy\"\nlow = 1").contains("belong to a random input"));
+        assert!(
+            error("[inputs.x]\nrandom = \"normal\"\nmean = [1.0]").contains("belong to an image")
+        );
+        assert!(
+            error("[inputs.x]\nfile = \"a.npy\"\nlow = 1").contains("belong to a random input")
+        );
     }
 
     #[test]
     fn a_subject_is_known_and_complete() {
         assert!(error("[candidate]\nsubject = \"libtroch\"").contains("did you mean 'libtorch'"));
-        assert!(error("[candidate]\nsubject = \"faulty\"\nof = \"libtorch\"").contains("takes of, fault and node"));
+        assert!(
+            error("[candidate]\nsubject = \"faulty\"\nof = \"libtorch\"")
+                .contains("takes of, fault and node")
+        );
         assert!(error("[candidate]\nsubject = \"recorded\"").contains("takes trace"));
-        assert!(error("[candidate]\nsubject = \"libtorch\"\noptimisation = \"all\"").contains("belongs to onnxruntime"));
+        assert!(
+            error("[candidate]\nsubject = \"libtorch\"\noptimisation = \"all\"")
+                .contains("belongs to onnxruntime")
+        );
     }
 
     #[test]
     fn a_minimal_scenario_is_complete() {
         let s = parse("format = 1\nmodel = \"m.onnx\"\n").unwrap();
-        assert_eq!((s.reference.subject.as_str(), s.candidate.subject.as_str()), ("onnxruntime", "libtorch"));
-        assert_eq!(toml::from_str::<Scenario>(&toml::to_string(&s).unwrap()).unwrap(), s);
+        assert_eq!(
+            (s.reference.subject.as_str(), s.candidate.subject.as_str()),
+            ("onnxruntime", "libtorch")
+        );
+        assert_eq!(
+            toml::from_str::<Scenario>(&toml::to_string(&s).unwrap()).unwrap(),
+            s
+        );
     }
 }

@@ -110,7 +110,14 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Stage; 6] = [Stage::Inputs, Stage::Params, Stage::Activations, Stage::Assign, Stage::Loss, Stage::Grad];
+    pub const ALL: [Stage; 6] = [
+        Stage::Inputs,
+        Stage::Params,
+        Stage::Activations,
+        Stage::Assign,
+        Stage::Loss,
+        Stage::Grad,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {

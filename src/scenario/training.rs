@@ -25,7 +25,14 @@ pub const ASSIGNED: [&str; 7] = [
 ];
 
 /// What the loss gives: raw terms, weighted terms in the order in which they are reported, their sum, what the terms were divided by.
-pub const LOSSES: [&str; 6] = ["loss.iou", "loss.dfl", "loss.cls", "loss.items", "loss.total", "loss.normaliser"];
+pub const LOSSES: [&str; 6] = [
+    "loss.iou",
+    "loss.dfl",
+    "loss.cls",
+    "loss.items",
+    "loss.total",
+    "loss.normaliser",
+];
 
 /// The terms, in the order of `loss.items`.
 pub const TERMS: [&str; 3] = ["iou", "dfl", "cls"];
@@ -59,6 +66,10 @@ impl Training {
 
     /// Every standard name.
     pub fn standard() -> impl Iterator<Item = &'static str> {
-        PREDICTIONS.into_iter().chain(TRUTH).chain(ASSIGNED).chain(LOSSES)
+        PREDICTIONS
+            .into_iter()
+            .chain(TRUTH)
+            .chain(ASSIGNED)
+            .chain(LOSSES)
     }
 }

@@ -173,12 +173,30 @@ impl Assigned {
     pub fn read(get: &dyn Fn(&str) -> Option<Tensor>) -> Result<Self, String> {
         let need = |name: &str| get(name).ok_or_else(|| format!("'{name}' is missing"));
         let (mask, index) = (need("assign.fg_mask")?, need("assign.gt_index")?);
-        let [images, anchors] = *mask.shape() else { return Err(format!("'assign.fg_mask' has shape {:?}, not [B, A]", mask.shape())) };
+        let [images, anchors] = *mask.shape() else {
+            return Err(format!(
+                "'assign.fg_mask' has shape {:?}, not [B, A]",
+                mask.shape()
+            ));
+        };
         let rows = index.to_i64().filter(|i| i.len() == mask.numel());
-        let rows = rows.ok_or_else(|| format!("'assign.gt_index' is {} {:?}, not integers like the mask", index.dtype(), index.shape()))?;
-        let owner = mask.to_f64().iter().zip(&rows).map(|(m, g)| (*m != 0.0).then_some(*g as usize)).collect();
-        let target = |name: &str, width: usize| get(name).filter(|t| t.numel() == width * mask.numel());
-        let scores = get("assign.target_scores").filter(|t| t.shape().len() == 3 && t.shape()[..2] == [images, anchors]);
+        let rows = rows.ok_or_else(|| {
+            format!(
+                "'assign.gt_index' is {} {:?}, not integers like the mask",
+                index.dtype(),
+                index.shape()
+            )
+        })?;
+        let owner = mask
+            .to_f64()
+            .iter()
+            .zip(&rows)
+            .map(|(m, g)| (*m != 0.0).then_some(*g as usize))
+            .collect();
+        let target =
+            |name: &str, width: usize| get(name).filter(|t| t.numel() == width * mask.numel());
+        let scores = get("assign.target_scores")
+            .filter(|t| t.shape().len() == 3 && t.shape()[..2] == [images, anchors]);
         let boxes = target("assign.target_boxes", 4);
         Ok(Self {
             images,
@@ -198,7 +216,10 @@ impl Assigned {
             ("assign.target_boxes", self.boxes.is_none()),
             ("assign.target_scores", self.scores.is_none()),
         ];
-        all.into_iter().filter(|(_, lacks)| *lacks).map(|(name, _)| name).collect()
+        all.into_iter()
+            .filter(|(_, lacks)| *lacks)
+            .map(|(name, _)| name)
+            .collect()
     }
 
     /// The same from the f64 reference.
@@ -220,7 +241,9 @@ impl Assigned {
         let mut positives = 0;
         for (i, owner) in self.owner.iter().enumerate() {
             positives += usize::from(owner.is_some());
-            if let Some(cell) = owner.and_then(|g| per_truth.get_mut(i / self.anchors.max(1))?.get_mut(g)) {
+            if let Some(cell) =
+                owner.and_then(|g| per_truth.get_mut(i / self.anchors.max(1))?.get_mut(g))
+            {
                 *cell += 1;
             }
         }
@@ -233,13 +256,31 @@ impl Assigned {
             _ => None,
         };
         let counted = "elements of assign.fg_mask that are true".into();
-        Count { who: who.into(), positives, anchors: self.owner.len(), per_truth, degenerate, counted }
+        Count {
+            who: who.into(),
+            positives,
+            anchors: self.owner.len(),
+            per_truth,
+            degenerate,
+            counted,
+        }
     }
 }
 
 /// `ours` against `theirs`, with the margins of the f64 reference.
-pub fn difference(who: &str, against: &str, ours: &Assigned, theirs: &Assigned, judge: &[Assignment], ties: &Ties) -> Difference {
-    let mut d = Difference { who: who.into(), against: against.into(), ..Default::default() };
+pub fn difference(
+    who: &str,
+    against: &str,
+    ours: &Assigned,
+    theirs: &Assigned,
+    judge: &[Assignment],
+    ties: &Ties,
+) -> Difference {
+    let mut d = Difference {
+        who: who.into(),
+        against: against.into(),
+        ..Default::default()
+    };
     d.unlike = unlike(ours, theirs, judge);
     if d.unlike.is_some() {
         return d;
@@ -256,7 +297,9 @@ pub fn difference(who: &str, against: &str, ours: &Assigned, theirs: &Assigned, 
         match flip(&judge[image], image, anchor, [a, b], ties) {
             (Judgement::Tie(_), _) => d.tie_flips += 1,
             (Judgement::NotJudged(_), _) => d.unjudged += 1,
-            (Judgement::Within(_) | Judgement::Over(_), first) => d.first = d.first.take().or(Some(first)),
+            (Judgement::Within(_) | Judgement::Over(_), first) => {
+                d.first = d.first.take().or(Some(first))
+            }
         }
     }
     targets(&mut d, ours, theirs, ties);
@@ -267,8 +310,12 @@ pub fn difference(who: &str, against: &str, ours: &Assigned, theirs: &Assigned, 
 fn unlike(ours: &Assigned, theirs: &Assigned, judge: &[Assignment]) -> Option<String> {
     let size = |a: &Assigned| (a.images, a.anchors);
     let (own, expected) = (size(ours), size(theirs));
-    (own != expected || judge.len() != ours.images)
-        .then(|| format!("{} images of {} anchors, expected {} of {}", own.0, own.1, expected.0, expected.1))
+    (own != expected || judge.len() != ours.images).then(|| {
+        format!(
+            "{} images of {} anchors, expected {} of {}",
+            own.0, own.1, expected.0, expected.1
+        )
+    })
 }
 
 /// Compares the targets where the owners agree.
@@ -276,17 +323,32 @@ fn targets(d: &mut Difference, ours: &Assigned, theirs: &Assigned, ties: &Ties) 
     // Soft targets are shares of the best of all anchors of an object: one that flips moves them all.
     let moved: HashSet<(usize, usize)> = (0..ours.owner.len())
         .filter(|i| ours.owner[*i] != theirs.owner[*i])
-        .flat_map(|i| [ours.owner[i], theirs.owner[i]].into_iter().flatten().map(move |g| (i / ours.anchors, g)))
+        .flat_map(|i| {
+            [ours.owner[i], theirs.owner[i]]
+                .into_iter()
+                .flatten()
+                .map(move |g| (i / ours.anchors, g))
+        })
         .collect();
     let allowed = shares(ours, ties);
     for i in (0..ours.owner.len()).filter(|i| ours.owner[*i] == theirs.owner[*i]) {
-        let label = ours.labels.as_ref().zip(theirs.labels.as_ref()).is_some_and(|(a, b)| a[i] != b[i]);
-        let corners = ours.boxes.as_ref().zip(theirs.boxes.as_ref()).map(|(a, b)| (&a[4 * i..4 * i + 4], &b[4 * i..4 * i + 4]));
+        let label = ours
+            .labels
+            .as_ref()
+            .zip(theirs.labels.as_ref())
+            .is_some_and(|(a, b)| a[i] != b[i]);
+        let corners = ours
+            .boxes
+            .as_ref()
+            .zip(theirs.boxes.as_ref())
+            .map(|(a, b)| (&a[4 * i..4 * i + 4], &b[4 * i..4 * i + 4]));
         match ours.owner[i] {
             None => d.background += usize::from(label || corners.is_some_and(|(a, b)| a != b)),
             Some(_) => {
                 d.labels += usize::from(label);
-                corners.into_iter().for_each(|(a, b)| boxes(d, a, b, ours.unit.max(theirs.unit)));
+                corners
+                    .into_iter()
+                    .for_each(|(a, b)| boxes(d, a, b, ours.unit.max(theirs.unit)));
             }
         }
         if !ours.owner[i].is_some_and(|g| moved.contains(&(i / ours.anchors, g))) {
@@ -297,23 +359,49 @@ fn targets(d: &mut Difference, ours: &Assigned, theirs: &Assigned, ties: &Ties) 
 
 /// A box is a copy of a ground truth, or one that was divided by its stride and multiplied again: a rounding each.
 fn boxes(d: &mut Difference, a: &[f64], b: &[f64], unit: f64) {
-    d.largest_box = a.iter().zip(b).map(|(a, b)| apart(*a, *b)).fold(d.largest_box, f64::max);
+    d.largest_box = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| apart(*a, *b))
+        .fold(d.largest_box, f64::max);
     let bound = |b: f64| Limit::Bound(Family::Arithmetic.allowed(1) * unit * b.abs());
-    d.boxes += usize::from(a.iter().zip(b).any(|(a, b)| against(&Pair(*a, *b), bound(*b)).over()));
+    d.boxes += usize::from(
+        a.iter()
+            .zip(b)
+            .any(|(a, b)| against(&Pair(*a, *b), bound(*b)).over()),
+    );
 }
 
 /// Soft targets of anchor `i`: None where they are not judged, and what each may be off by, where it is known.
-fn scores(d: &mut Difference, ours: &Assigned, theirs: &Assigned, i: usize, allowed: Option<Option<f64>>) {
-    let Some((a, b)) = ours.scores.as_ref().zip(theirs.scores.as_ref()) else { return };
+fn scores(
+    d: &mut Difference,
+    ours: &Assigned,
+    theirs: &Assigned,
+    i: usize,
+    allowed: Option<Option<f64>>,
+) {
+    let Some((a, b)) = ours.scores.as_ref().zip(theirs.scores.as_ref()) else {
+        return;
+    };
     let classes = [a.len(), b.len()].map(|n| n / ours.owner.len());
     if classes[0] != classes[1] {
-        d.unlike = Some(format!("soft targets of {} classes, expected {}", classes[0], classes[1]));
+        d.unlike = Some(format!(
+            "soft targets of {} classes, expected {}",
+            classes[0], classes[1]
+        ));
         return;
     }
     let row = i * classes[0]..(i + 1) * classes[0];
-    let off = a[row.clone()].iter().zip(&b[row]).map(|(a, b)| apart(*a, *b)).fold(0.0, f64::max);
+    let off = a[row.clone()]
+        .iter()
+        .zip(&b[row])
+        .map(|(a, b)| apart(*a, *b))
+        .fold(0.0, f64::max);
     d.largest_score = d.largest_score.max(off);
-    let limit = allowed.map_or(Limit::Unknown("the predictions are not the same"), |known| Limit::Bound(known.unwrap_or(f64::INFINITY)));
+    let limit = allowed.map_or(
+        Limit::Unknown("the predictions are not the same"),
+        |known| Limit::Bound(known.unwrap_or(f64::INFINITY)),
+    );
     match against(&Pair(off, 0.0), limit) {
         Judgement::Over(_) => d.scores += 1,
         // Of other predictions they are said alone.
@@ -328,9 +416,16 @@ fn shares(ours: &Assigned, ties: &Ties) -> Option<Vec<Option<f64>>> {
     let mut largest = std::collections::HashMap::new();
     let key = |i: usize| (i / ours.anchors, ours.owner[i]);
     for (i, s) in spread.iter().enumerate().take(ours.owner.len()) {
-        largest.entry(key(i)).and_modify(|m: &mut f64| *m = m.max(*s)).or_insert(*s);
+        largest
+            .entry(key(i))
+            .and_modify(|m: &mut f64| *m = m.max(*s))
+            .or_insert(*s);
     }
-    Some((0..ours.owner.len()).map(|i| largest.get(&key(i)).copied()).collect())
+    Some(
+        (0..ours.owner.len())
+            .map(|i| largest.get(&key(i)).copied())
+            .collect(),
+    )
 }
 
 /// How far two numbers are apart; infinite where only one of them is a number.
@@ -343,28 +438,63 @@ fn apart(a: f64, b: f64) -> f64 {
 }
 
 /// What a differing owner is, and where rounding does not explain it the decision that would have to be another.
-fn flip(judge: &Assignment, image: usize, anchor: usize, [owner, expected]: [Option<usize>; 2], ties: &Ties) -> (Judgement, First) {
+fn flip(
+    judge: &Assignment,
+    image: usize,
+    anchor: usize,
+    [owner, expected]: [Option<usize>; 2],
+    ties: &Ties,
+) -> (Judgement, First) {
     // The reference sides with one of the two; the other is what would have had to be decided.
-    let other = if judge.owner[anchor] == owner { expected } else { owner };
+    let other = if judge.owner[anchor] == owner {
+        expected
+    } else {
+        owner
+    };
     let known = other.is_none_or(|g| g < judge.trails.len());
     let margin = known.then(|| judge.distance(anchor, other)).flatten();
     let row = owner.or(expected).unwrap_or(0);
-    let at = |of: &[f64]| of.get(image * judge.trails.len() + row).copied().unwrap_or(0.0);
+    let at = |of: &[f64]| {
+        of.get(image * judge.trails.len() + row)
+            .copied()
+            .unwrap_or(0.0)
+    };
     let bound = |m: &Margin| match m.decision {
         Decision::TopK | Decision::Positive => at(&ties.metric),
         Decision::Threshold | Decision::Largest => at(&ties.overlap),
         // A depth is a difference of two coordinates: one rounding each, and one of the difference.
         Decision::Inside | Decision::Valid => 4.0 * m.scale * 2f64.powi(-24),
     };
-    let (gap, limit) = margin.as_ref().map_or((f64::INFINITY, 0.0), |m| (m.gap, bound(m)));
+    let (gap, limit) = margin
+        .as_ref()
+        .map_or((f64::INFINITY, 0.0), |m| (m.gap, bound(m)));
     let judgement = against(&Flipped, Limit::Margin { gap, bound: limit });
     let trail = judge.trails.get(row);
     let shown = trail.map_or(vec![], |t| {
-        let of = |a: &usize| Candidate { anchor: *a, metric: t.metric[*a], overlap: t.overlap[*a], inside: t.inside(*a) };
+        let of = |a: &usize| Candidate {
+            anchor: *a,
+            metric: t.metric[*a],
+            overlap: t.overlap[*a],
+            inside: t.inside(*a),
+        };
         t.candidates.iter().take(SHOWN).map(of).collect()
     });
-    let decision = margin.map_or("none".into(), |m| format!("{:?}", m.decision).to_lowercase());
-    (judgement, First { image, anchor, owner, expected, decision, gap, bound: limit, candidates: shown })
+    let decision = margin.map_or("none".into(), |m| {
+        format!("{:?}", m.decision).to_lowercase()
+    });
+    (
+        judgement,
+        First {
+            image,
+            anchor,
+            owner,
+            expected,
+            decision,
+            gap,
+            bound: limit,
+            candidates: shown,
+        },
+    )
 }
 
 #[cfg(test)]
@@ -377,21 +507,58 @@ mod tests {
     fn judge() -> Assignment {
         let anchors = Anchors::of_image(64, 64, &[8, 16, 32]).unwrap();
         let points = anchors.pixels();
-        let boxes: Vec<[f64; 4]> =
-            points.iter().enumerate().map(|(i, p)| [p[0] - 9.0, p[1] - 9.0 + i as f64 * 0.01, p[0] + 9.0, p[1] + 9.0]).collect();
-        let scores: Vec<f64> = (0..2 * points.len()).map(|i| 0.2 + 0.001 * i as f64).collect();
-        let truth = Truth { labels: &[1, 0], boxes: &[[4.0, 4.0, 40.0, 44.0], [30.0, 30.0, 60.0, 60.0]], count: 2 };
-        TaskAligned::yolov6().assign(&points, &Predictions { scores: &scores, classes: 2, boxes: &boxes }, &truth).unwrap()
+        let boxes: Vec<[f64; 4]> = points
+            .iter()
+            .enumerate()
+            .map(|(i, p)| {
+                [
+                    p[0] - 9.0,
+                    p[1] - 9.0 + i as f64 * 0.01,
+                    p[0] + 9.0,
+                    p[1] + 9.0,
+                ]
+            })
+            .collect();
+        let scores: Vec<f64> = (0..2 * points.len())
+            .map(|i| 0.2 + 0.001 * i as f64)
+            .collect();
+        let truth = Truth {
+            labels: &[1, 0],
+            boxes: &[[4.0, 4.0, 40.0, 44.0], [30.0, 30.0, 60.0, 60.0]],
+            count: 2,
+        };
+        TaskAligned::yolov6()
+            .assign(
+                &points,
+                &Predictions {
+                    scores: &scores,
+                    classes: 2,
+                    boxes: &boxes,
+                },
+                &truth,
+            )
+            .unwrap()
     }
 
     fn of(who: &Assigned, judge: &Assignment, ties: &Ties) -> Difference {
-        difference("candidate", "reference", who, &Assigned::of(std::slice::from_ref(judge)), std::slice::from_ref(judge), ties)
+        difference(
+            "candidate",
+            "reference",
+            who,
+            &Assigned::of(std::slice::from_ref(judge)),
+            std::slice::from_ref(judge),
+            ties,
+        )
     }
 
     #[test]
     fn the_same_assignment_has_no_difference() {
         let j = judge();
-        let d = of(&Assigned::of(std::slice::from_ref(&j)), &j, &Ties::default());
+        let d = of(
+            &Assigned::of(std::slice::from_ref(&j)),
+            &j,
+            &Ties::default(),
+        );
         assert!(!d.over() && d.extra + d.missing + d.moved == 0);
     }
 
@@ -399,16 +566,26 @@ mod tests {
     fn a_lost_positive_is_a_difference_of_rules_unless_its_margin_is_below_rounding() {
         let j = judge();
         // One that its ground truth would lose by the top-k first.
-        let by_top_k = |a: &usize| j.distance(*a, None).is_some_and(|m| m.decision == Decision::TopK && m.gap < 1.0);
+        let by_top_k = |a: &usize| {
+            j.distance(*a, None)
+                .is_some_and(|m| m.decision == Decision::TopK && m.gap < 1.0)
+        };
         let lost = (0..j.owner.len()).find(by_top_k).unwrap();
         let mut other = Assigned::of(std::slice::from_ref(&j));
         other.owner[lost] = None;
         let d = of(&other, &j, &Ties::default());
         assert_eq!((d.missing, d.rules(), d.tie_flips), (1, 1, 0));
         let first = d.first.unwrap();
-        assert_eq!((first.anchor, first.owner, first.expected), (lost, None, j.owner[lost]));
+        assert_eq!(
+            (first.anchor, first.owner, first.expected),
+            (lost, None, j.owner[lost])
+        );
         assert!(first.gap > 0.0 && !first.candidates.is_empty());
-        let wide = Ties { metric: vec![1.0; 2], overlap: vec![1.0; 2], scores: None };
+        let wide = Ties {
+            metric: vec![1.0; 2],
+            overlap: vec![1.0; 2],
+            scores: None,
+        };
         let d = of(&other, &j, &wide);
         assert_eq!((d.rules(), d.tie_flips, d.over()), (0, 1, false));
     }
@@ -417,20 +594,50 @@ mod tests {
     fn retargeted(positive: bool, change: impl Fn(&mut i64, &mut [f64], &mut [f64])) -> Difference {
         let j = judge();
         let mut other = Assigned::of(std::slice::from_ref(&j));
-        let i = j.owner.iter().position(|o| o.is_some() == positive).unwrap();
-        let Assigned { labels: Some(labels), boxes: Some(boxes), scores: Some(scores), .. } = &mut other else { panic!() };
-        change(&mut labels[i], &mut boxes[4 * i..4 * i + 4], &mut scores[2 * i..2 * i + 2]);
+        let i = j
+            .owner
+            .iter()
+            .position(|o| o.is_some() == positive)
+            .unwrap();
+        let Assigned {
+            labels: Some(labels),
+            boxes: Some(boxes),
+            scores: Some(scores),
+            ..
+        } = &mut other
+        else {
+            panic!()
+        };
+        change(
+            &mut labels[i],
+            &mut boxes[4 * i..4 * i + 4],
+            &mut scores[2 * i..2 * i + 2],
+        );
         other.unit = 2f64.powi(-24);
-        of(&other, &j, &Ties { scores: Some(vec![1e-6; j.owner.len()]), ..Ties::default() })
+        of(
+            &other,
+            &j,
+            &Ties {
+                scores: Some(vec![1e-6; j.owner.len()]),
+                ..Ties::default()
+            },
+        )
     }
 
     #[test]
     fn what_background_holds_is_said_and_never_judged_and_what_a_positive_holds_is() {
         for label in [-1, 2, 7, i64::MIN] {
             let d = retargeted(false, |l, b, _| (*l, b[2]) = (label, -1.0));
-            assert_eq!((d.background, d.labels, d.boxes, d.over()), (1, 0, 0, false), "{label}");
+            assert_eq!(
+                (d.background, d.labels, d.boxes, d.over()),
+                (1, 0, 0, false),
+                "{label}"
+            );
         }
-        assert!(retargeted(false, |_, _, s| s[0] = 0.1).over(), "a soft target on background enters the loss");
+        assert!(
+            retargeted(false, |_, _, s| s[0] = 0.1).over(),
+            "a soft target on background enters the loss"
+        );
         assert_eq!(retargeted(true, |l, _, _| *l += 1).labels, 1);
         assert_eq!(retargeted(true, |_, b, _| b[2] += 1.0).boxes, 1);
         assert_eq!(retargeted(true, |_, b, _| b[2] = f64::NAN).boxes, 1);
@@ -440,15 +647,23 @@ mod tests {
 
     #[test]
     fn boxes_and_soft_targets_that_are_off_by_rounding_agree_and_the_largest_difference_is_said() {
-        let d = retargeted(true, |_, b, s| (b[2], s[1]) = (b[2] * (1.0 + 2f64.powi(-24)), s[1] + 5e-7));
-        assert!(!d.over() && d.largest_box > 0.0 && (d.largest_score - 5e-7).abs() < 1e-12, "{d:?}");
+        let d = retargeted(true, |_, b, s| {
+            (b[2], s[1]) = (b[2] * (1.0 + 2f64.powi(-24)), s[1] + 5e-7)
+        });
+        assert!(
+            !d.over() && d.largest_box > 0.0 && (d.largest_score - 5e-7).abs() < 1e-12,
+            "{d:?}"
+        );
     }
 
     #[test]
     fn ties_are_looked_up_by_image_and_row() {
         let j = judge();
         let batch = [j.clone(), j.clone(), j.clone()];
-        let by_top_k = |a: &usize| j.distance(*a, None).is_some_and(|m| m.decision == Decision::TopK && m.gap < 1.0);
+        let by_top_k = |a: &usize| {
+            j.distance(*a, None)
+                .is_some_and(|m| m.decision == Decision::TopK && m.gap < 1.0)
+        };
         let lost = (0..j.owner.len()).find(by_top_k).unwrap();
         let row = j.owner[lost].unwrap();
         for image in 0..3 {
@@ -457,10 +672,24 @@ mod tests {
             let found = |wide: usize| {
                 let mut metric = vec![0.0; 6];
                 metric[wide] = 1.0;
-                difference("candidate", "reference", &other, &Assigned::of(&batch), &batch, &Ties { metric, ..Ties::default() })
+                difference(
+                    "candidate",
+                    "reference",
+                    &other,
+                    &Assigned::of(&batch),
+                    &batch,
+                    &Ties {
+                        metric,
+                        ..Ties::default()
+                    },
+                )
             };
             for wide in 0..6 {
-                assert_eq!(found(wide).over(), wide != 2 * image + row, "image {image}, wide at {wide}");
+                assert_eq!(
+                    found(wide).over(),
+                    wide != 2 * image + row,
+                    "image {image}, wide at {wide}"
+                );
             }
         }
     }
@@ -468,13 +697,22 @@ mod tests {
     #[test]
     fn where_nothing_is_known_of_rounding_a_difference_is_neither_a_tie_nor_a_rule() {
         let j = judge();
-        let by_top_k = |a: &usize| j.distance(*a, None).is_some_and(|m| m.decision == Decision::TopK && m.gap > 0.0);
+        let by_top_k = |a: &usize| {
+            j.distance(*a, None)
+                .is_some_and(|m| m.decision == Decision::TopK && m.gap > 0.0)
+        };
         let lost = (0..j.owner.len()).find(by_top_k).unwrap();
         let mut other = Assigned::of(std::slice::from_ref(&j));
         other.owner[lost] = None;
-        let open = Ties { metric: vec![f64::INFINITY; 2], ..Ties::default() };
+        let open = Ties {
+            metric: vec![f64::INFINITY; 2],
+            ..Ties::default()
+        };
         let d = of(&other, &j, &open);
-        assert_eq!((d.missing, d.tie_flips, d.unjudged, d.over()), (1, 0, 1, false));
+        assert_eq!(
+            (d.missing, d.tie_flips, d.unjudged, d.over()),
+            (1, 0, 1, false)
+        );
         // An owner that is no row of ground truth is no tie of anything.
         other.owner[lost] = Some(usize::MAX);
         assert!(of(&other, &j, &open).over());
@@ -487,7 +725,12 @@ mod tests {
         other.owner.truncate(64);
         other.anchors = 64;
         let d = of(&other, &j, &Ties::default());
-        assert!(d.over() && d.unlike.unwrap().contains("1 images of 64 anchors, expected 1 of 84"));
+        assert!(
+            d.over()
+                && d.unlike
+                    .unwrap()
+                    .contains("1 images of 64 anchors, expected 1 of 84")
+        );
     }
 
     #[test]
@@ -496,14 +739,35 @@ mod tests {
         let has = |names: &'static [&'static str]| {
             let mask = mask.clone();
             move |n: &str| {
-                let t = if n == "assign.fg_mask" { mask.clone() } else { Tensor::from_vec(&[1, 2], vec![0i64, 0]) };
+                let t = if n == "assign.fg_mask" {
+                    mask.clone()
+                } else {
+                    Tensor::from_vec(&[1, 2], vec![0i64, 0])
+                };
                 names.contains(&n).then_some(t)
             }
         };
-        assert_eq!(Assigned::read(&has(&[])).unwrap_err(), "'assign.fg_mask' is missing");
-        assert_eq!(Assigned::read(&has(&["assign.fg_mask"])).unwrap_err(), "'assign.gt_index' is missing");
-        let read = Assigned::read(&has(&["assign.fg_mask", "assign.gt_index", "assign.target_labels"])).unwrap();
-        assert_eq!((read.owner.clone(), read.lacks()), (vec![Some(0), None], vec!["assign.target_boxes", "assign.target_scores"]));
+        assert_eq!(
+            Assigned::read(&has(&[])).unwrap_err(),
+            "'assign.fg_mask' is missing"
+        );
+        assert_eq!(
+            Assigned::read(&has(&["assign.fg_mask"])).unwrap_err(),
+            "'assign.gt_index' is missing"
+        );
+        let read = Assigned::read(&has(&[
+            "assign.fg_mask",
+            "assign.gt_index",
+            "assign.target_labels",
+        ]))
+        .unwrap();
+        assert_eq!(
+            (read.owner.clone(), read.lacks()),
+            (
+                vec![Some(0), None],
+                vec!["assign.target_boxes", "assign.target_scores"]
+            )
+        );
     }
 
     #[test]
@@ -511,10 +775,20 @@ mod tests {
         let j = judge();
         let mut other = Assigned::of(std::slice::from_ref(&j));
         assert_eq!(other.count("x", &[2]).degenerate, None);
-        other.owner.iter_mut().filter(|o| o.is_some()).for_each(|o| *o = Some(1));
-        assert_eq!(other.count("x", &[2]).degenerate, Some(Degenerate::OneTakesAll));
+        other
+            .owner
+            .iter_mut()
+            .filter(|o| o.is_some())
+            .for_each(|o| *o = Some(1));
+        assert_eq!(
+            other.count("x", &[2]).degenerate,
+            Some(Degenerate::OneTakesAll)
+        );
         other.owner.fill(Some(0));
-        assert_eq!(other.count("x", &[2]).degenerate, Some(Degenerate::Everything));
+        assert_eq!(
+            other.count("x", &[2]).degenerate,
+            Some(Degenerate::Everything)
+        );
         other.owner.fill(None);
         assert_eq!(other.count("x", &[2]).degenerate, Some(Degenerate::Nothing));
         assert_eq!(other.count("x", &[0]).degenerate, None);

@@ -47,7 +47,10 @@ impl Witnessed {
 impl Report {
     /// How many tensors were judged.
     pub fn compared(&self) -> usize {
-        self.tensors.iter().filter(|t| t.judgement.why().is_none()).count()
+        self.tensors
+            .iter()
+            .filter(|t| t.judgement.why().is_none())
+            .count()
     }
 }
 
@@ -71,15 +74,25 @@ impl Differs for Sketched<'_> {
     /// The larger of the smallest distance that the estimate allows (three standard errors) over the spread's norm, and the largest sampled
     /// error over the largest spread.
     fn ratio(&self, floor: &Floor) -> Option<f64> {
-        let Seen::Values(e) = self.seen else { return None };
+        let Seen::Values(e) = self.seen else {
+            return None;
+        };
         if floor.max.iter().chain(&floor.rms).any(|f| !f.is_finite()) {
             return None;
         }
         let per_channel = self.numel as f64 / floor.rms.len().max(1) as f64;
-        let spread = floor.rms.iter().map(|r| r * r * per_channel).sum::<f64>().sqrt();
+        let spread = floor
+            .rms
+            .iter()
+            .map(|r| r * r * per_channel)
+            .sum::<f64>()
+            .sqrt();
         let least = (e.distance - e.resolution).max(0.0) / (1.0 + 1.5 * e.error);
         let over = |error: f64, floor: f64| if error == 0.0 { 0.0 } else { error / floor };
-        let sampled = over(e.sample.max_abs.value, floor.max.iter().copied().fold(0.0, f64::max));
+        let sampled = over(
+            e.sample.max_abs.value,
+            floor.max.iter().copied().fold(0.0, f64::max),
+        );
         match e.distance.is_nan() {
             // The projections left the range of f64: the samples alone can say that it is over.
             true => Some(sampled).filter(|s| *s > R),

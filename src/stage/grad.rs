@@ -75,7 +75,9 @@ impl State {
             State::LostHere => "is lost here",
             State::OnlyHere => "is there, the reference has none",
             State::OtherShape => "has another shape",
-            State::NotJudged => "is not judged: a noisy run of the f64 graph left the domain of an operator",
+            State::NotJudged => {
+                "is not judged: a noisy run of the f64 graph left the domain of an operator"
+            }
         }
     }
 
@@ -95,28 +97,51 @@ impl State {
 impl Report {
     /// The first gradient that differs: in the order of the terms, each in backward order.
     pub fn first(&self) -> Option<(&str, &Gradient)> {
-        self.terms.iter().find_map(|t| t.gradients.iter().find(|g| g.state.over()).map(|g| (t.term.as_str(), g)))
+        self.terms.iter().find_map(|t| {
+            t.gradients
+                .iter()
+                .find(|g| g.state.over())
+                .map(|g| (t.term.as_str(), g))
+        })
     }
 
     /// How many gradients were held against a floor.
     pub fn compared(&self) -> usize {
-        self.terms.iter().flat_map(|t| &t.gradients).filter(|g| g.state.compared()).count()
+        self.terms
+            .iter()
+            .flat_map(|t| &t.gradients)
+            .filter(|g| g.state.compared())
+            .count()
     }
 
     /// The first that nothing can be said of.
     pub fn unjudged(&self) -> Option<(&str, &Gradient)> {
-        self.terms.iter().find_map(|t| t.gradients.iter().find(|g| g.state == State::NotJudged).map(|g| (t.term.as_str(), g)))
+        self.terms.iter().find_map(|t| {
+            t.gradients
+                .iter()
+                .find(|g| g.state == State::NotJudged)
+                .map(|g| (t.term.as_str(), g))
+        })
     }
 
     /// Whether the loss as it is trained was looked at: the total's gradients, or those of all its terms.
     pub fn is_whole(&self) -> bool {
-        let has = |term: &str| self.terms.iter().any(|t| t.term == term && !t.gradients.is_empty());
+        let has = |term: &str| {
+            self.terms
+                .iter()
+                .any(|t| t.term == term && !t.gradients.is_empty())
+        };
         has("total") || TERMS.iter().all(|t| has(t))
     }
 
     /// One of which nothing was judged.
     pub fn nothing(who: &str, against: &str, why: String) -> Self {
-        Self { who: who.into(), against: against.into(), terms: vec![], abstained: Some(why) }
+        Self {
+            who: who.into(),
+            against: against.into(),
+            terms: vec![],
+            abstained: Some(why),
+        }
     }
 }
 
@@ -130,14 +155,33 @@ pub struct Exact<'a> {
 }
 
 impl Exact<'_> {
-    fn judged(&self, name: &str, norm_candidate: Option<f64>, state: State, [ratio, max_abs, rel_l2]: [f64; 3]) -> Gradient {
-        Gradient { name: name.into(), state, norm_reference: self.gradient.map(norm), norm_candidate, ratio, max_abs, rel_l2 }
+    fn judged(
+        &self,
+        name: &str,
+        norm_candidate: Option<f64>,
+        state: State,
+        [ratio, max_abs, rel_l2]: [f64; 3],
+    ) -> Gradient {
+        Gradient {
+            name: name.into(),
+            state,
+            norm_reference: self.gradient.map(norm),
+            norm_candidate,
+            ratio,
+            max_abs,
+            rel_l2,
+        }
     }
 
     /// The judgement of a difference of the term times `weight`, and error / tolerance, NaN where there is none. What no noise moves must be equal.
     fn holds(&self, difference: &impl Differs, weight: f64) -> (Judgement, f64) {
         let floor = Floor::sum(self.floor.iter().map(|f| (*f, weight)));
-        let judgement = against(difference, floor.as_ref().map_or(Limit::Exact { proved: None }, Limit::Spread));
+        let judgement = against(
+            difference,
+            floor
+                .as_ref()
+                .map_or(Limit::Exact { proved: None }, Limit::Spread),
+        );
         let ratio = judgement.ratio().unwrap_or(f64::NAN);
         (judgement, ratio)
     }
@@ -149,13 +193,15 @@ const UNLIKE: [f64; 3] = [f64::INFINITY; 3];
 
 /// Holds one gradient against the f64 graph's. The opinion is that of the term times `weight`; norms are those of the raw term.
 pub fn judge(name: &str, exact: Exact, candidate: Option<&Tensor>, weight: f64) -> Gradient {
-    let out = |state, numbers| exact.judged(name, candidate.map(|c| norm(c) / weight), state, numbers);
+    let out =
+        |state, numbers| exact.judged(name, candidate.map(|c| norm(c) / weight), state, numbers);
     let shape = match (exact.gradient, candidate) {
         (None, None) => return out(State::BothAbsent, NONE),
         (Some(r), Some(c)) if r.shape() != c.shape() => return out(State::OtherShape, UNLIKE),
         (Some(t), _) | (None, Some(t)) => t.shape().to_vec(),
     };
-    let wide = |t: Option<&Tensor>| t.map_or_else(|| vec![0.0; shape.iter().product()], Tensor::to_f64);
+    let wide =
+        |t: Option<&Tensor>| t.map_or_else(|| vec![0.0; shape.iter().product()], Tensor::to_f64);
     let (mut r, c) = (wide(exact.gradient), wide(candidate));
     let zero = |v: &[f64]| v.iter().all(|x| *x == 0.0);
     let lost = (zero(&c), zero(&r));
@@ -165,7 +211,9 @@ pub fn judge(name: &str, exact: Exact, candidate: Option<&Tensor>, weight: f64) 
     r.iter_mut().for_each(|v| *v *= weight);
     let (r, c) = (Tensor::from_vec(&shape, r), Tensor::from_vec(&shape, c));
     let comparison = compare(r.view(), c.view(), axis_for(&shape));
-    let Some(m) = comparison.metrics() else { return out(State::OtherShape, UNLIKE) };
+    let Some(m) = comparison.metrics() else {
+        return out(State::OtherShape, UNLIKE);
+    };
     let (judgement, ratio) = exact.holds(m, weight);
     let state = match (judgement, lost) {
         (Judgement::Within(_) | Judgement::Tie(_), _) => State::Agrees,
@@ -180,13 +228,29 @@ pub fn judge(name: &str, exact: Exact, candidate: Option<&Tensor>, weight: f64) 
 /// The same for a gradient of which a golden keeps a sketch.
 pub fn judge_sketch(name: &str, exact: Exact, golden: &Sketch, weight: f64) -> Gradient {
     let out = |state, numbers| exact.judged(name, Some(golden.norm / weight), state, numbers);
-    if golden.norm == 0.0 && exact.gradient.is_none_or(|t| t.to_f64().iter().all(|v| *v == 0.0)) {
+    if golden.norm == 0.0
+        && exact
+            .gradient
+            .is_none_or(|t| t.to_f64().iter().all(|v| *v == 0.0))
+    {
         return out(State::BothAbsent, NONE);
     }
-    let Some(gradient) = exact.gradient else { return out(State::OnlyHere, [f64::INFINITY, golden.norm, f64::INFINITY]) };
-    let narrow = gradient.to_f64().iter().map(|v| (v * weight) as f32).collect::<Vec<f32>>();
+    let Some(gradient) = exact.gradient else {
+        return out(State::OnlyHere, [f64::INFINITY, golden.norm, f64::INFINITY]);
+    };
+    let narrow = gradient
+        .to_f64()
+        .iter()
+        .map(|v| (v * weight) as f32)
+        .collect::<Vec<f32>>();
     let seen = estimate::against(golden, Tensor::from_vec(gradient.shape(), narrow).view());
-    let (judgement, ratio) = exact.holds(&Sketched { seen: &seen, numel: gradient.numel() }, weight);
+    let (judgement, ratio) = exact.holds(
+        &Sketched {
+            seen: &seen,
+            numel: gradient.numel(),
+        },
+        weight,
+    );
     let state = match judgement {
         Judgement::Within(_) | Judgement::Tie(_) => State::Agrees,
         Judgement::NotJudged(_) => State::NotJudged,
@@ -210,8 +274,16 @@ mod tests {
     use crate::compare::Channels;
 
     fn floor(spread: f64) -> Floor {
-        let mut f = Floor { axis: None, ..Default::default() };
-        f.add(&Channels { axis: 0, max: vec![spread], sum_sq: vec![3.0 * spread * spread], count: 3 });
+        let mut f = Floor {
+            axis: None,
+            ..Default::default()
+        };
+        f.add(&Channels {
+            axis: 0,
+            max: vec![spread],
+            sum_sq: vec![3.0 * spread * spread],
+            count: 3,
+        });
         f
     }
 
@@ -219,17 +291,37 @@ mod tests {
         Tensor::of(&[3], &v)
     }
 
-    fn found(gradient: Option<&Tensor>, candidate: Option<&Tensor>, floor: Option<&Floor>) -> State {
+    fn found(
+        gradient: Option<&Tensor>,
+        candidate: Option<&Tensor>,
+        floor: Option<&Floor>,
+    ) -> State {
         judge("w", Exact { gradient, floor }, candidate, 1.0).state
     }
 
     #[test]
     fn a_gradient_is_judged_by_the_spread_of_the_reference() {
-        let (a, near, far) = (t([1.0, 2.0, 3.0]), t([1.0, 2.0, 3.0 + 1e-7]), t([1.0, 2.0, 3.1]));
-        assert_eq!(found(Some(&a), Some(&near), Some(&floor(1e-7))), State::Agrees);
-        assert_eq!(found(Some(&a), Some(&far), Some(&floor(1e-7))), State::Differs);
-        assert_eq!(found(Some(&a), Some(&t([1.0, 2.0, f64::NAN])), Some(&floor(1e-7))), State::Differs);
-        assert_eq!(found(Some(&a), Some(&Tensor::of(&[1], &[1.0])), None), State::OtherShape);
+        let (a, near, far) = (
+            t([1.0, 2.0, 3.0]),
+            t([1.0, 2.0, 3.0 + 1e-7]),
+            t([1.0, 2.0, 3.1]),
+        );
+        assert_eq!(
+            found(Some(&a), Some(&near), Some(&floor(1e-7))),
+            State::Agrees
+        );
+        assert_eq!(
+            found(Some(&a), Some(&far), Some(&floor(1e-7))),
+            State::Differs
+        );
+        assert_eq!(
+            found(Some(&a), Some(&t([1.0, 2.0, f64::NAN])), Some(&floor(1e-7))),
+            State::Differs
+        );
+        assert_eq!(
+            found(Some(&a), Some(&Tensor::of(&[1], &[1.0])), None),
+            State::OtherShape
+        );
     }
 
     #[test]
@@ -239,16 +331,42 @@ mod tests {
         assert_eq!(found(Some(&a), Some(&off), Some(&open)), State::NotJudged);
         assert_eq!(found(Some(&a), Some(&a), Some(&open)), State::Agrees);
         assert_eq!(found(Some(&a), Some(&nan), Some(&open)), State::Differs);
-        let judged = judge("w", Exact { gradient: Some(&a), floor: Some(&open) }, Some(&off), 0.5);
+        let judged = judge(
+            "w",
+            Exact {
+                gradient: Some(&a),
+                floor: Some(&open),
+            },
+            Some(&off),
+            0.5,
+        );
         assert!(judged.ratio.is_nan() && !judged.state.over() && !judged.state.compared());
     }
 
     #[test]
     fn what_neither_has_is_not_counted_as_held_against_a_floor() {
         let a = t([1.0, 2.0, 3.0]);
-        let one = |g: Option<&Tensor>| judge("w", Exact { gradient: g, floor: Some(&floor(1e-7)) }, g, 1.0);
-        let terms = vec![TermGradients { term: "total".into(), gradients: vec![one(None), one(Some(&a))] }];
-        let report = Report { who: "candidate".into(), against: "f64 graph".into(), terms, abstained: None };
+        let one = |g: Option<&Tensor>| {
+            judge(
+                "w",
+                Exact {
+                    gradient: g,
+                    floor: Some(&floor(1e-7)),
+                },
+                g,
+                1.0,
+            )
+        };
+        let terms = vec![TermGradients {
+            term: "total".into(),
+            gradients: vec![one(None), one(Some(&a))],
+        }];
+        let report = Report {
+            who: "candidate".into(),
+            against: "f64 graph".into(),
+            terms,
+            abstained: None,
+        };
         assert_eq!((report.compared(), report.is_whole()), (1, true));
     }
 
@@ -263,25 +381,66 @@ mod tests {
             (Some(&a), Some(&zero), State::LostHere),
             (None, Some(&a), State::OnlyHere),
         ] {
-            assert_eq!(found(reference, candidate, Some(&floor(1e-7))), state, "{reference:?} {candidate:?}");
+            assert_eq!(
+                found(reference, candidate, Some(&floor(1e-7))),
+                state,
+                "{reference:?} {candidate:?}"
+            );
         }
         // A gradient that is zero but for rounding has not been lost.
-        assert_eq!(found(Some(&t([1e-9, -1e-9, 0.0])), None, Some(&floor(1e-8))), State::Agrees);
+        assert_eq!(
+            found(Some(&t([1e-9, -1e-9, 0.0])), None, Some(&floor(1e-8))),
+            State::Agrees
+        );
     }
 
     #[test]
     fn a_gradient_whose_reference_no_noise_moves_must_be_equal() {
         let a = t([1.0, 2.0, 3.0]);
         assert_eq!(found(Some(&a), Some(&a), None), State::Agrees);
-        assert_eq!(found(Some(&a), Some(&t([1.0, 2.0, 4.0])), None), State::Differs);
+        assert_eq!(
+            found(Some(&a), Some(&t([1.0, 2.0, 4.0])), None),
+            State::Differs
+        );
     }
 
     #[test]
     fn an_opinion_on_the_weighted_term_is_judged_as_one_on_the_raw_term() {
         let (a, near) = (t([1.0, 2.0, 3.0]), [1.0, 2.0, 3.0 + 1e-7]);
-        let raw = judge("w", Exact { gradient: Some(&a), floor: Some(&floor(1e-7)) }, Some(&t(near)), 1.0);
-        let halved = judge("w", Exact { gradient: Some(&a), floor: Some(&floor(1e-7)) }, Some(&t(near.map(|v| v * 0.5))), 0.5);
-        assert_eq!((halved.state, halved.ratio, halved.norm_candidate), (raw.state, raw.ratio, raw.norm_candidate));
-        assert_eq!(judge("w", Exact { gradient: Some(&a), floor: Some(&floor(1e-7)) }, Some(&a), 0.5).state, State::Differs);
+        let raw = judge(
+            "w",
+            Exact {
+                gradient: Some(&a),
+                floor: Some(&floor(1e-7)),
+            },
+            Some(&t(near)),
+            1.0,
+        );
+        let halved = judge(
+            "w",
+            Exact {
+                gradient: Some(&a),
+                floor: Some(&floor(1e-7)),
+            },
+            Some(&t(near.map(|v| v * 0.5))),
+            0.5,
+        );
+        assert_eq!(
+            (halved.state, halved.ratio, halved.norm_candidate),
+            (raw.state, raw.ratio, raw.norm_candidate)
+        );
+        assert_eq!(
+            judge(
+                "w",
+                Exact {
+                    gradient: Some(&a),
+                    floor: Some(&floor(1e-7))
+                },
+                Some(&a),
+                0.5
+            )
+            .state,
+            State::Differs
+        );
     }
 }

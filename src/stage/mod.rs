@@ -51,11 +51,23 @@ pub struct Stages {
 impl StageVerdict {
     /// A stage in which nothing differs.
     pub fn agree(stage: Stage, says: String) -> Self {
-        Self { stage, outcome: Outcome::Agree, first: None, term: None, says: vec![says] }
+        Self {
+            stage,
+            outcome: Outcome::Agree,
+            first: None,
+            term: None,
+            says: vec![says],
+        }
     }
 
     /// A stage of which nothing could be compared.
     pub fn nothing(stage: Stage, reason: String) -> Self {
-        Self { stage, outcome: Outcome::Nothing, first: None, term: None, says: vec![reason] }
+        Self {
+            stage,
+            outcome: Outcome::Nothing,
+            first: None,
+            term: None,
+            says: vec![reason],
+        }
     }
 }

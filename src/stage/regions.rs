@@ -34,10 +34,28 @@ impl Regions {
         };
         let steps = 0..graph.steps.len();
         let stages: Vec<Stage> = steps.clone().map(|i| stage(&i)).collect();
-        let belongs = |i: usize, term: &HashSet<usize>| stages[i] == Stage::Loss && term.contains(&i);
-        let named = |i: usize| TERMS.into_iter().zip(&terms).filter(|(_, t)| belongs(i, t)).map(|(n, _)| n).collect();
-        let names = |i: usize| graph.steps[i].outputs.iter().chain([&graph.steps[i].name]).map(move |n| (n.clone(), i));
-        Ok(Self { terms: steps.clone().map(named).collect(), places: steps.flat_map(names).collect(), stages })
+        let belongs =
+            |i: usize, term: &HashSet<usize>| stages[i] == Stage::Loss && term.contains(&i);
+        let named = |i: usize| {
+            TERMS
+                .into_iter()
+                .zip(&terms)
+                .filter(|(_, t)| belongs(i, t))
+                .map(|(n, _)| n)
+                .collect()
+        };
+        let names = |i: usize| {
+            graph.steps[i]
+                .outputs
+                .iter()
+                .chain([&graph.steps[i].name])
+                .map(move |n| (n.clone(), i))
+        };
+        Ok(Self {
+            terms: steps.clone().map(named).collect(),
+            places: steps.flat_map(names).collect(),
+            stages,
+        })
     }
 
     /// The step of a node or a tensor; None without a training side.
@@ -57,13 +75,19 @@ impl Regions {
 
     /// The steps of assigner and loss, in executable order.
     pub fn training_steps(&self) -> Vec<usize> {
-        (0..self.stages.len()).filter(|i| matches!(self.stages[*i], Stage::Assign | Stage::Loss)).collect()
+        (0..self.stages.len())
+            .filter(|i| matches!(self.stages[*i], Stage::Assign | Stage::Loss))
+            .collect()
     }
 }
 
 /// Steps that the tensors of these standard names depend on; graph inputs depend on none.
 fn above(graph: &Graph, training: &Training, names: &[&str]) -> Result<HashSet<usize>> {
     let input = |n: &str| graph.inputs.iter().any(|p| p.name == n);
-    let names = names.iter().map(|n| training.name(n).to_string()).filter(|n| !input(n)).collect::<Vec<_>>();
+    let names = names
+        .iter()
+        .map(|n| training.name(n).to_string())
+        .filter(|n| !input(n))
+        .collect::<Vec<_>>();
     graph.ancestors(&names)
 }

@@ -28,8 +28,14 @@ pub fn flags(ours: &Values, reference: &Values, weights: [f64; 3]) -> Vec<Flag> 
 
 fn found(v: &Values, weights: [f64; 3]) -> Vec<Unused> {
     // Items in another order have their weights.
-    let items =
-        (0..TERMS.len()).filter(|_| v.order(weights).is_none()).filter_map(|term| Some(Unused { term, says: item(v, weights, term)? }));
+    let items = (0..TERMS.len())
+        .filter(|_| v.order(weights).is_none())
+        .filter_map(|term| {
+            Some(Unused {
+                term,
+                says: item(v, weights, term)?,
+            })
+        });
     items.chain(summands(v)).collect()
 }
 
@@ -42,8 +48,13 @@ fn item(v: &Values, weights: [f64; 3], i: usize) -> Option<String> {
     }
     let other = (0..TERMS.len()).find(|j| *j != i && is(weights[*j]));
     match (is(1.0), other) {
-        (true, _) => Some(format!("the weight {weight} of term '{term}' is not applied: its item is the raw term, {item:e}")),
-        (false, Some(j)) => Some(format!("term '{term}' has the weight of '{}', {}, instead of its own, {weight}", TERMS[j], weights[j])),
+        (true, _) => Some(format!(
+            "the weight {weight} of term '{term}' is not applied: its item is the raw term, {item:e}"
+        )),
+        (false, Some(j)) => Some(format!(
+            "term '{term}' has the weight of '{}', {}, instead of its own, {weight}",
+            TERMS[j], weights[j]
+        )),
         (false, None) => None,
     }
 }
@@ -59,7 +70,9 @@ enum Summand {
 /// Contributions that the total lacks or has without their weight, although every item is right by itself.
 fn summands(v: &Values) -> Vec<Unused> {
     let all = [Summand::Item, Summand::Nothing, Summand::Raw];
-    let mut tried: Vec<[Summand; 3]> = (0..27).map(|n| [n % 3, n / 3 % 3, n / 9].map(|k| all[k])).collect();
+    let mut tried: Vec<[Summand; 3]> = (0..27)
+        .map(|n| [n % 3, n / 3 % 3, n / 9].map(|k| all[k]))
+        .collect();
     let changed = |s: &[Summand; 3]| s.iter().filter(|s| **s != Summand::Item).count();
     tried.sort_by_key(changed);
     let value = |i: usize, s: Summand| match s {
@@ -69,18 +82,33 @@ fn summands(v: &Values) -> Vec<Unused> {
     };
     let fits = |s: &&[Summand; 3]| {
         let parts = [0, 1, 2].map(|i| value(i, s[i]));
-        v.same(v.total, parts.iter().sum(), parts.iter().map(|p| p.abs()).sum())
+        v.same(
+            v.total,
+            parts.iter().sum(),
+            parts.iter().map(|p| p.abs()).sum(),
+        )
     };
     let says = |i: usize, s: Summand| match s {
         Summand::Item => None,
-        Summand::Nothing => Some(format!("the total {:e} lacks term '{}', which contributes {:e}", v.total, TERMS[i], v.items[i])),
+        Summand::Nothing => Some(format!(
+            "the total {:e} lacks term '{}', which contributes {:e}",
+            v.total, TERMS[i], v.items[i]
+        )),
         Summand::Raw => Some(format!(
             "the total {:e} has the raw term '{}', {:e}, instead of the weighted one, {:e}",
             v.total, TERMS[i], v.terms[i], v.items[i]
         )),
     };
     let sum = tried.iter().find(fits).into_iter();
-    sum.flat_map(|s| (0..TERMS.len()).filter_map(|term| Some(Unused { term, says: says(term, s[term])? }))).collect()
+    sum.flat_map(|s| {
+        (0..TERMS.len()).filter_map(|term| {
+            Some(Unused {
+                term,
+                says: says(term, s[term])?,
+            })
+        })
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -91,51 +119,143 @@ mod tests {
     const UNIT: f64 = 5.960464477539063e-8;
 
     fn clean() -> Values {
-        Values { who: "candidate".into(), terms: [0.5, 0.25, 2.0], items: [1.25, 0.125, 2.0], total: 3.375, normaliser: 8.0, unit: UNIT }
+        Values {
+            who: "candidate".into(),
+            terms: [0.5, 0.25, 2.0],
+            items: [1.25, 0.125, 2.0],
+            total: 3.375,
+            normaliser: 8.0,
+            unit: UNIT,
+        }
     }
 
     /// The flagged terms are `terms`, and every sentence has its word.
     fn check(ours: Values, terms: &[(&str, &str)]) {
         let found = flags(&ours, &clean(), WEIGHTS);
-        assert_eq!(found.iter().map(|f| f.term.as_str()).collect::<Vec<_>>(), terms.iter().map(|t| t.0).collect::<Vec<_>>(), "{ours:?}");
+        assert_eq!(
+            found.iter().map(|f| f.term.as_str()).collect::<Vec<_>>(),
+            terms.iter().map(|t| t.0).collect::<Vec<_>>(),
+            "{ours:?}"
+        );
         for (flag, (_, word)) in found.iter().zip(terms) {
-            assert!(flag.kind == FlagKind::UnusedWeight && !flag.expected && flag.says.contains(word), "{}", flag.says);
+            assert!(
+                flag.kind == FlagKind::UnusedWeight && !flag.expected && flag.says.contains(word),
+                "{}",
+                flag.says
+            );
         }
     }
 
     #[test]
     fn weights_that_act_raise_nothing_whatever_rounding_does() {
         check(clean(), &[]);
-        check(Values { total: 3.375 * (1.0 + 2.0 * UNIT), items: [1.25 * (1.0 + UNIT), 0.125, 2.0], ..clean() }, &[]);
+        check(
+            Values {
+                total: 3.375 * (1.0 + 2.0 * UNIT),
+                items: [1.25 * (1.0 + UNIT), 0.125, 2.0],
+                ..clean()
+            },
+            &[],
+        );
         // No term, no weight to be seen.
-        check(Values { terms: [0.5, 0.0, 2.0], items: [1.25, 0.0, 2.0], total: 3.25, ..clean() }, &[]);
-        check(Values { items: [2.0, 1.25, 0.125], ..clean() }, &[]);
-        check(Values { total: f64::NAN, items: [f64::NAN; 3], ..clean() }, &[]);
+        check(
+            Values {
+                terms: [0.5, 0.0, 2.0],
+                items: [1.25, 0.0, 2.0],
+                total: 3.25,
+                ..clean()
+            },
+            &[],
+        );
+        check(
+            Values {
+                items: [2.0, 1.25, 0.125],
+                ..clean()
+            },
+            &[],
+        );
+        check(
+            Values {
+                total: f64::NAN,
+                items: [f64::NAN; 3],
+                ..clean()
+            },
+            &[],
+        );
     }
 
     #[test]
     fn a_weight_that_was_never_applied_is_named_with_its_term() {
-        check(Values { items: [0.5, 0.125, 2.0], total: 2.625, ..clean() }, &[("iou", "2.5 of term 'iou' is not applied")]);
-        check(Values { items: [0.5, 0.25, 2.0], total: 2.75, ..clean() }, &[("iou", "raw term"), ("dfl", "raw term")]);
+        check(
+            Values {
+                items: [0.5, 0.125, 2.0],
+                total: 2.625,
+                ..clean()
+            },
+            &[("iou", "2.5 of term 'iou' is not applied")],
+        );
+        check(
+            Values {
+                items: [0.5, 0.25, 2.0],
+                total: 2.75,
+                ..clean()
+            },
+            &[("iou", "raw term"), ("dfl", "raw term")],
+        );
     }
 
     #[test]
     fn a_weight_that_another_term_got_is_named_with_both() {
         let says = "has the weight of";
-        check(Values { items: [0.25, 0.625, 2.0], total: 2.875, ..clean() }, &[("iou", says), ("dfl", says)]);
+        check(
+            Values {
+                items: [0.25, 0.625, 2.0],
+                total: 2.875,
+                ..clean()
+            },
+            &[("iou", says), ("dfl", says)],
+        );
     }
 
     #[test]
     fn a_total_that_lacks_a_contribution_names_it() {
-        check(Values { total: 3.25, ..clean() }, &[("dfl", "lacks term 'dfl', which contributes 1.25e-1")]);
-        check(Values { total: 2.0, ..clean() }, &[("iou", "lacks"), ("dfl", "lacks")]);
-        check(Values { total: 2.625, ..clean() }, &[("iou", "raw term 'iou', 5e-1")]);
+        check(
+            Values {
+                total: 3.25,
+                ..clean()
+            },
+            &[("dfl", "lacks term 'dfl', which contributes 1.25e-1")],
+        );
+        check(
+            Values {
+                total: 2.0,
+                ..clean()
+            },
+            &[("iou", "lacks"), ("dfl", "lacks")],
+        );
+        check(
+            Values {
+                total: 2.625,
+                ..clean()
+            },
+            &[("iou", "raw term 'iou', 5e-1")],
+        );
     }
 
     #[test]
     fn a_weight_that_the_reference_does_not_use_either_is_expected() {
-        let raw = Values { items: [0.5, 0.125, 2.0], total: 2.625, ..clean() };
+        let raw = Values {
+            items: [0.5, 0.125, 2.0],
+            total: 2.625,
+            ..clean()
+        };
         let found = flags(&raw, &raw, WEIGHTS);
-        assert_eq!(found.iter().map(|f| (f.term.as_str(), f.expected)).collect::<Vec<_>>(), [("iou", true)]);
+        assert_eq!(
+            found
+                .iter()
+                .map(|f| (f.term.as_str(), f.expected))
+                .collect::<Vec<_>>(),
+            [("iou", true)]
+        );
     }
 }

@@ -111,7 +111,14 @@ pub trait Judge {
 
     /// How far the inputs are from the border between two different decisions, for each element of output `index` that
     /// differs between `reference` and `candidate`: 0 is an exact tie. None where the operator decides nothing.
-    fn margin(&mut self, step: usize, feed: Feed, index: usize, reference: &Tensor, candidate: &Tensor) -> Result<Option<f64>>;
+    fn margin(
+        &mut self,
+        step: usize,
+        feed: Feed,
+        index: usize,
+        reference: &Tensor,
+        candidate: &Tensor,
+    ) -> Result<Option<f64>>;
 }
 
 /// Runs a graph forward and backward.
@@ -189,12 +196,27 @@ pub trait Torch: Sync {
     /// Steps of the graph with an operator that the interpreter does not have, at any depth.
     fn lacks(&self, graph: &Graph) -> Vec<usize>;
     /// The TorchScript file that `subject` names, in the place of `graph`.
-    fn script(&self, graph: Arc<Graph>, subject: &crate::scenario::Subject, options: &Options) -> Result<Box<dyn Session>>;
+    fn script(
+        &self,
+        graph: Arc<Graph>,
+        subject: &crate::scenario::Subject,
+        options: &Options,
+    ) -> Result<Box<dyn Session>>;
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>>;
     /// In f64 where `double`, else in the declared dtypes.
-    fn differentiator(&self, graph: Arc<Graph>, options: &Options, double: bool) -> Result<Box<dyn Differentiator>>;
+    fn differentiator(
+        &self,
+        graph: Arc<Graph>,
+        options: &Options,
+        double: bool,
+    ) -> Result<Box<dyn Differentiator>>;
     /// The declared outputs of one run in the declared dtypes, whatever they are.
-    fn values(&self, graph: &Graph, inputs: &HashMap<String, Value>, options: &Options) -> Result<Vec<Value>>;
+    fn values(
+        &self,
+        graph: &Graph,
+        inputs: &HashMap<String, Value>,
+        options: &Options,
+    ) -> Result<Vec<Value>>;
     /// Version of the loaded library.
     fn version(&self) -> String;
 }

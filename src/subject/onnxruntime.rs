@@ -36,12 +36,25 @@ fn environment() -> Result<Environment> {
 fn load() -> Result<Environment> {
     let found = crate::native::onnxruntime();
     let path = found.path.ok_or_else(|| {
-        let tried = found.tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-        Error::failed(format!("libonnxruntime was not found ({}: {tried})", found.by))
-            .next("run scripts/setup, or set ORT_DYLIB_PATH to your own libonnxruntime.so")
+        let tried = found
+            .tried
+            .iter()
+            .map(|p| p.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
+        Error::failed(format!(
+            "libonnxruntime was not found ({}: {tried})",
+            found.by
+        ))
+        .next("run scripts/setup, or set ORT_DYLIB_PATH to your own libonnxruntime.so")
     })?;
-    let fail = |e: &dyn std::fmt::Display| Error::failed(format!("libonnxruntime {}: {e}", path.display())).next("parity doctor");
-    ort::init_from(&path).map_err(|e| fail(&e))?.build().map_err(|e| fail(&e))
+    let fail = |e: &dyn std::fmt::Display| {
+        Error::failed(format!("libonnxruntime {}: {e}", path.display())).next("parity doctor")
+    };
+    ort::init_from(&path)
+        .map_err(|e| fail(&e))?
+        .build()
+        .map_err(|e| fail(&e))
 }
 
 /// Version line of the loaded library.
@@ -52,7 +65,10 @@ pub fn version() -> Result<String> {
         .path
         .and_then(|p| p.canonicalize().ok())
         .and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
-    let stated = file.as_deref().and_then(|n| n.split_once(".so.")).map(|(_, v)| v.to_string());
+    let stated = file
+        .as_deref()
+        .and_then(|n| n.split_once(".so."))
+        .map(|(_, v)| v.to_string());
     Ok(stated.unwrap_or_else(|| ort::info().to_string()))
 }
 
@@ -95,27 +111,49 @@ impl Storage for Held {
 
 /// What an ONNX Runtime error means to the user.
 fn ort_error<T>(e: ort::Error<T>) -> Error {
-    Error::failed(format!("onnxruntime: {}", e.to_string().trim().replace('\n', " ")))
+    Error::failed(format!(
+        "onnxruntime: {}",
+        e.to_string().trim().replace('\n', " ")
+    ))
 }
 
 impl OnnxRuntime {
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
         let (options, environment) = (options.clone(), environment()?);
-        Ok(Self { graph, options, environment, pieces: vec![], keep: false, judged: None, timed: None })
+        Ok(Self {
+            graph,
+            options,
+            environment,
+            pieces: vec![],
+            keep: false,
+            judged: None,
+            timed: None,
+        })
     }
 
     /// Threads on which `steps` are one function of their inputs: a quantised LSTM takes the range of each thread's part of the batch, so that
     /// on two threads the numbers are others than on one.
     fn threads<'a>(&self, mut steps: impl Iterator<Item = &'a Step>) -> usize {
         let by_part = |step: &Step| step.nodes.iter().any(|n| n.op == "DynamicQuantizeLSTM");
-        if steps.any(by_part) { 1 } else { self.options.threads }
+        if steps.any(by_part) {
+            1
+        } else {
+            self.options.threads
+        }
     }
 
     fn session(&self, model: &[u8], threads: usize, level: Optimisation) -> Result<OrtSession> {
-        self.builder(threads, level, &[])?.commit_from_memory(model).map_err(ort_error)
+        self.builder(threads, level, &[])?
+            .commit_from_memory(model)
+            .map_err(ort_error)
     }
 
-    fn builder(&self, threads: usize, level: Optimisation, without: &[&str]) -> Result<SessionBuilder> {
+    fn builder(
+        &self,
+        threads: usize,
+        level: Optimisation,
+        without: &[&str],
+    ) -> Result<SessionBuilder> {
         let level = match level {
             Optimisation::Disable => GraphOptimizationLevel::Disable,
             Optimisation::Basic => GraphOptimizationLevel::Level1,
@@ -141,7 +179,12 @@ impl OnnxRuntime {
             .with_log_level(LogLevel::Fatal)
             .map_err(ort_error)?;
         if !without.is_empty() {
-            builder = builder.with_config_entry("optimization.disable_specified_optimizers", without.join(";")).map_err(ort_error)?;
+            builder = builder
+                .with_config_entry(
+                    "optimization.disable_specified_optimizers",
+                    without.join(";"),
+                )
+                .map_err(ort_error)?;
         }
         Ok(builder)
     }
@@ -152,10 +195,18 @@ impl OnnxRuntime {
         let placed = |e: Error| e.at(place(&graph, steps, feed));
         let piece = self.piece(steps, link, feed).map_err(placed)?;
         let inputs = piece.inputs.clone();
-        let mut results = run(&mut piece.session, &inputs, &|n| cut::entry(link, n), feed).map_err(placed)?;
-        let mut take =
-            |name: &String| results.remove(name).map(Ok).ok_or_else(|| Error::failed(format!("onnxruntime returned no '{name}'")));
-        steps.iter().map(|i| graph.steps[*i].outputs.iter().map(&mut take).collect()).collect()
+        let mut results =
+            run(&mut piece.session, &inputs, &|n| cut::entry(link, n), feed).map_err(placed)?;
+        let mut take = |name: &String| {
+            results
+                .remove(name)
+                .map(Ok)
+                .ok_or_else(|| Error::failed(format!("onnxruntime returned no '{name}'")))
+        };
+        steps
+            .iter()
+            .map(|i| graph.steps[*i].outputs.iter().map(&mut take).collect())
+            .collect()
     }
 
     /// What the first step of a failed piece that fails alone says.
@@ -164,29 +215,55 @@ impl OnnxRuntime {
         let mut own: HashMap<&str, Tensor> = HashMap::new();
         for step in steps {
             let outputs = {
-                let known = |n: &str| own.get(n).filter(|_| link == Link::Connected).cloned().or_else(|| feed(n));
+                let known = |n: &str| {
+                    own.get(n)
+                        .filter(|_| link == Link::Connected)
+                        .cloned()
+                        .or_else(|| feed(n))
+                };
                 match self.run_piece(&[*step], link, &known) {
                     Ok(mut outputs) => outputs.remove(0),
                     Err(e) => return Some(e),
                 }
             };
-            own.extend(graph.steps[*step].outputs.iter().map(String::as_str).zip(outputs).filter_map(|(n, v)| Some((n, v.ok()?))));
+            own.extend(
+                graph.steps[*step]
+                    .outputs
+                    .iter()
+                    .map(String::as_str)
+                    .zip(outputs)
+                    .filter_map(|(n, v)| Some((n, v.ok()?))),
+            );
         }
         None
     }
 
     /// The session of a piece: one that is open, or a new one.
     fn piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<&mut Piece> {
-        let at = match self.pieces.iter().position(|p| p.steps == steps && p.link == link) {
+        let at = match self
+            .pieces
+            .iter()
+            .position(|p| p.steps == steps && p.link == link)
+        {
             Some(at) => at,
             None => {
-                let cut = cut::cut(&self.graph, steps, link, &|name| feed(name).map(|t| t.dtype()));
+                let cut = cut::cut(&self.graph, steps, link, &|name| {
+                    feed(name).map(|t| t.dtype())
+                });
                 if !self.keep {
                     self.pieces.clear();
                 }
-                let session =
-                    self.session(&cut.model, self.threads(steps.iter().map(|i| &self.graph.steps[*i])), self.options.optimisation)?;
-                self.pieces.push(Piece { steps: steps.to_vec(), link, inputs: cut.inputs, session });
+                let session = self.session(
+                    &cut.model,
+                    self.threads(steps.iter().map(|i| &self.graph.steps[*i])),
+                    self.options.optimisation,
+                )?;
+                self.pieces.push(Piece {
+                    steps: steps.to_vec(),
+                    link,
+                    inputs: cut.inputs,
+                    session,
+                });
                 self.pieces.len() - 1
             }
         };
@@ -236,7 +313,11 @@ impl Session for OnnxRuntime {
 const EXTERNAL: &str = "session.model_external_initializers_file_folder_path";
 
 /// What users run: everything optimised, nothing observed.
-const DEPLOYED: Deployed = Deployed { level: Optimisation::All, without: &[], observed: &[] };
+const DEPLOYED: Deployed = Deployed {
+    level: Optimisation::All,
+    without: &[],
+    observed: &[],
+};
 
 /// A whole model, opened.
 struct Entire {
@@ -248,100 +329,186 @@ struct Entire {
 impl OnnxRuntime {
     /// `graph` as users run it.
     pub fn whole(graph: &Arc<Graph>, threads: usize) -> Result<impl Whole + use<>> {
-        let options = Options { threads, optimisation: Optimisation::All };
+        let options = Options {
+            threads,
+            optimisation: Optimisation::All,
+        };
         Self::open(graph.clone(), &options)?.entire(&DEPLOYED)
     }
 
     fn entire(&self, how: &Deployed) -> Result<Entire> {
         let threads = self.threads(self.graph.steps.iter());
-        let session = self.committed(self.builder(threads, how.level, how.without)?, how.observed).at("the whole model")?;
+        let session = self
+            .committed(self.builder(threads, how.level, how.without)?, how.observed)
+            .at("the whole model")?;
         Ok(self.held(session))
     }
 
     /// A session of the user's file, where the graph is still what it says; else of the graph, encoded anew.
     fn committed(&self, mut builder: SessionBuilder, observed: &[String]) -> Result<OrtSession> {
         let Some(file) = &self.graph.file else {
-            return builder.commit_from_memory(&cut::whole(&self.graph, observed)).map_err(ort_error);
+            return builder
+                .commit_from_memory(&cut::whole(&self.graph, observed))
+                .map_err(ort_error);
         };
         if observed.is_empty() {
             return builder.commit_from_file(file).map_err(ort_error);
         }
-        let bytes = std::fs::read(file).map_err(|e| Error::failed(format!("{}: {e}", file.display())))?;
+        let bytes =
+            std::fs::read(file).map_err(|e| Error::failed(format!("{}: {e}", file.display())))?;
         if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) {
-            builder = builder.with_config_entry(EXTERNAL, folder.to_string_lossy()).map_err(ort_error)?;
+            builder = builder
+                .with_config_entry(EXTERNAL, folder.to_string_lossy())
+                .map_err(ort_error)?;
         }
-        builder.commit_from_memory(&cut::observing(bytes, observed)?).map_err(ort_error)
+        builder
+            .commit_from_memory(&cut::observing(bytes, observed)?)
+            .map_err(ort_error)
     }
 
     /// The whole model as ONNX Runtime comes: optimised, with its arena, its memory pattern and its spinning threads.
     fn fast(&self) -> Result<Entire> {
         let builder = OrtSession::builder(&self.environment).map_err(ort_error)?;
-        let builder = builder.with_intra_threads(self.options.threads).map_err(ort_error)?;
+        let builder = builder
+            .with_intra_threads(self.options.threads)
+            .map_err(ort_error)?;
         let builder = builder.with_log_level(LogLevel::Fatal).map_err(ort_error)?;
         Ok(self.held(self.committed(builder, &[]).at("the whole model")?))
     }
 
     fn held(&self, session: OrtSession) -> Entire {
         let names = |ports: &[crate::graph::Port]| ports.iter().map(|p| p.name.clone()).collect();
-        Entire { session, inputs: names(&self.graph.inputs), outputs: names(&self.graph.outputs) }
+        Entire {
+            session,
+            inputs: names(&self.graph.inputs),
+            outputs: names(&self.graph.outputs),
+        }
     }
 }
 
 impl Whole for Entire {
     fn run(&mut self, feed: Feed) -> Result<Vec<(String, Tensor)>> {
-        let mut results = run(&mut self.session, &self.inputs, &str::to_string, feed).at("the whole model")?;
-        Ok(self.outputs.iter().filter_map(|name| results.remove(name).map(|t| (name.clone(), t))).collect())
+        let mut results =
+            run(&mut self.session, &self.inputs, &str::to_string, feed).at("the whole model")?;
+        Ok(self
+            .outputs
+            .iter()
+            .filter_map(|name| results.remove(name).map(|t| (name.clone(), t)))
+            .collect())
     }
 }
 
 /// The nodes of a piece; a single one with operator, opset and what it takes.
 fn place(graph: &Graph, steps: &[usize], feed: Feed) -> String {
     let name = |i: Option<&usize>| i.map_or("", |i| graph.steps[*i].name.as_str()).to_string();
-    let [one] = steps else { return format!("nodes '{}' to '{}'", name(steps.first()), name(steps.last())) };
+    let [one] = steps else {
+        return format!(
+            "nodes '{}' to '{}'",
+            name(steps.first()),
+            name(steps.last())
+        );
+    };
     let node = &graph.steps[*one].nodes[0];
     let shown = |n: &String| match graph.weights.get(n).cloned().or_else(|| feed(n)) {
         Some(t) => format!("{} {:?}", t.dtype(), t.shape()),
         None => "-".into(),
     };
     let inputs: Vec<String> = node.inputs.iter().map(shown).collect();
-    format!("node '{}' ({} opset {}) on {}", node.name, node.op, graph.opset(&node.domain).unwrap_or(0), inputs.join(", "))
+    format!(
+        "node '{}' ({} opset {}) on {}",
+        node.name,
+        node.op,
+        graph.opset(&node.domain).unwrap_or(0),
+        inputs.join(", ")
+    )
 }
 
 /// Runs `session` on the fed tensors; returns every output that is a tensor.
-fn run(session: &mut OrtSession, inputs: &[String], entry: &dyn Fn(&str) -> String, feed: Feed) -> Result<HashMap<String, Tensor>> {
+fn run(
+    session: &mut OrtSession,
+    inputs: &[String],
+    entry: &dyn Fn(&str) -> String,
+    feed: Feed,
+) -> Result<HashMap<String, Tensor>> {
     let fed: Vec<(String, Tensor)> = inputs
         .iter()
-        .map(|n| feed(n).map(|t| (entry(n), t)).ok_or_else(|| Error::failed(format!("tensor '{n}' was not fed"))))
+        .map(|n| {
+            feed(n)
+                .map(|t| (entry(n), t))
+                .ok_or_else(|| Error::failed(format!("tensor '{n}' was not fed")))
+        })
         .collect::<Result<_>>()?;
     // ONNX Runtime knows only inputs that a node consumes.
-    let known: Vec<String> = session.inputs().iter().map(|i| i.name().to_string()).collect();
-    let values: Vec<(Cow<str>, SessionInputValue)> =
-        fed.iter().filter(|(n, _)| known.contains(n)).map(|(n, t)| Ok((Cow::Borrowed(n.as_str()), to_ort(t)?))).collect::<Result<_>>()?;
-    let outputs = session.run(SessionInputs::<0>::ValueMap(values)).map_err(ort_error)?;
-    outputs.into_iter().map(|(name, value)| Ok((name.to_string(), from_ort(value).at(format!("tensor '{name}'"))?))).collect()
+    let known: Vec<String> = session
+        .inputs()
+        .iter()
+        .map(|i| i.name().to_string())
+        .collect();
+    let values: Vec<(Cow<str>, SessionInputValue)> = fed
+        .iter()
+        .filter(|(n, _)| known.contains(n))
+        .map(|(n, t)| Ok((Cow::Borrowed(n.as_str()), to_ort(t)?)))
+        .collect::<Result<_>>()?;
+    let outputs = session
+        .run(SessionInputs::<0>::ValueMap(values))
+        .map_err(ort_error)?;
+    outputs
+        .into_iter()
+        .map(|(name, value)| {
+            Ok((
+                name.to_string(),
+                from_ort(value).at(format!("tensor '{name}'"))?,
+            ))
+        })
+        .collect()
 }
 
 fn to_ort(tensor: &Tensor) -> Result<SessionInputValue<'_>> {
     // A tensor that came out of ONNX Runtime goes back without a copy.
-    let same = |held: &&Held| held.0.shape().iter().map(|d| *d as usize).eq(tensor.shape().iter().copied());
-    if let Some(held) = tensor.storage().as_any().downcast_ref::<Held>().filter(same) {
+    let same = |held: &&Held| {
+        held.0
+            .shape()
+            .iter()
+            .map(|d| *d as usize)
+            .eq(tensor.shape().iter().copied())
+    };
+    if let Some(held) = tensor
+        .storage()
+        .as_any()
+        .downcast_ref::<Held>()
+        .filter(same)
+    {
         return Ok(SessionInputValue::from(&held.0));
     }
     let shape: Vec<i64> = tensor.shape().iter().map(|d| *d as i64).collect();
-    let mut value = DynTensor::new(&Allocator::default(), element(tensor.dtype()), shape).map_err(ort_error)?;
+    let mut value =
+        DynTensor::new(&Allocator::default(), element(tensor.dtype()), shape).map_err(ort_error)?;
     if !tensor.bytes().is_empty() {
         // SAFETY: the new tensor is on the CPU, contiguous, and has the same shape and element size as `tensor`.
-        unsafe { std::ptr::copy_nonoverlapping(tensor.bytes().as_ptr(), value.data_ptr_mut() as *mut u8, tensor.bytes().len()) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                tensor.bytes().as_ptr(),
+                value.data_ptr_mut() as *mut u8,
+                tensor.bytes().len(),
+            )
+        };
     }
     Ok(SessionInputValue::from(value))
 }
 
 fn from_ort(value: DynValue) -> Result<Tensor> {
-    let value = value.downcast::<DynTensorValueType>().map_err(|_| Error::failed("onnxruntime returned no tensor (a sequence or map)"))?;
+    let value = value
+        .downcast::<DynTensorValueType>()
+        .map_err(|_| Error::failed("onnxruntime returned no tensor (a sequence or map)"))?;
     let dtype = DType::ALL
         .into_iter()
         .find(|d| element(*d) == *value.data_type())
-        .ok_or_else(|| Error::failed(format!("onnxruntime returned the unsupported dtype {:?}", value.data_type())))?;
+        .ok_or_else(|| {
+            Error::failed(format!(
+                "onnxruntime returned the unsupported dtype {:?}",
+                value.data_type()
+            ))
+        })?;
     let shape: Vec<usize> = value.shape().iter().map(|d| *d as usize).collect();
     let len = shape.iter().product::<usize>() * dtype.size();
     Tensor::new(dtype, shape, Arc::new(Held(value, len)))

@@ -20,8 +20,9 @@ impl<'a> Engines<'a> {
     /// libtorch, or an error that says how to get it.
     pub fn torch(&self) -> Result<&'a dyn Torch> {
         self.torch.ok_or_else(|| {
-            Error::failed("this executable was built without libtorch")
-                .next("run scripts/setup, then cargo build --release; parity doctor says what is missing")
+            Error::failed("this executable was built without libtorch").next(
+                "run scripts/setup, then cargo build --release; parity doctor says what is missing",
+            )
         })
     }
 }
@@ -35,34 +36,68 @@ pub fn graph_of(subject: &Subject, graph: &Arc<Graph>) -> Result<Arc<Graph>> {
 }
 
 /// Opens `subject` on `graph`; `threads` for engines.
-pub fn open(subject: &Subject, graph: &Arc<Graph>, threads: usize, engines: Engines) -> Result<Box<dyn Session>> {
-    let options = Options { threads, optimisation: subject.optimisation.unwrap_or_default() };
+pub fn open(
+    subject: &Subject,
+    graph: &Arc<Graph>,
+    threads: usize,
+    engines: Engines,
+) -> Result<Box<dyn Session>> {
+    let options = Options {
+        threads,
+        optimisation: subject.optimisation.unwrap_or_default(),
+    };
     let graph = graph_of(subject, graph)?;
     match subject.engine() {
         "libtorch" => engines.torch()?.session(graph, &options).at("libtorch"),
         "onnxruntime" => onnxruntime(graph, &options),
         "recorded" => {
-            let path = subject.trace.as_ref().ok_or_else(|| Error::usage("recorded needs trace"))?;
-            Ok(Box::new(recorded::Recorded::open(graph, path, &subject.rename)?))
+            let path = subject
+                .trace
+                .as_ref()
+                .ok_or_else(|| Error::usage("recorded needs trace"))?;
+            Ok(Box::new(recorded::Recorded::open(
+                graph,
+                path,
+                &subject.rename,
+            )?))
         }
-        "torchscript" => engines.torch()?.script(graph, subject, &options).at("torchscript"),
+        "torchscript" => engines
+            .torch()?
+            .script(graph, subject, &options)
+            .at("torchscript"),
         "simulated" => {
-            let (torch, judge) = (engines.torch()?.session(graph.clone(), &options)?, engines.torch()?.judge(graph.clone(), &options)?);
-            Ok(Box::new(simulated::Simulated::new(graph, torch, judge, subject.seed.unwrap_or_default())))
+            let (torch, judge) = (
+                engines.torch()?.session(graph.clone(), &options)?,
+                engines.torch()?.judge(graph.clone(), &options)?,
+            );
+            Ok(Box::new(simulated::Simulated::new(
+                graph,
+                torch,
+                judge,
+                subject.seed.unwrap_or_default(),
+            )))
         }
-        "kernel" => Ok(Box::new(kernels::Reference::open(graph, subject.kernel.as_deref())?)),
+        "kernel" => Ok(Box::new(kernels::Reference::open(
+            graph,
+            subject.kernel.as_deref(),
+        )?)),
         other => Err(Error::usage(format!("unknown subject '{other}'"))),
     }
 }
 
 #[cfg(feature = "ort")]
 fn onnxruntime(graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>> {
-    Ok(Box::new(super::onnxruntime::OnnxRuntime::open(graph, options)?))
+    Ok(Box::new(super::onnxruntime::OnnxRuntime::open(
+        graph, options,
+    )?))
 }
 
 #[cfg(not(feature = "ort"))]
 fn onnxruntime(_: Arc<Graph>, _: &Options) -> Result<Box<dyn Session>> {
-    Err(Error::failed("this executable was built without ONNX Runtime").next("cargo build --release (with default features)"))
+    Err(
+        Error::failed("this executable was built without ONNX Runtime")
+            .next("cargo build --release (with default features)"),
+    )
 }
 
 /// `graph` in ONNX Runtime as users run it.
@@ -71,7 +106,9 @@ fn onnxruntime(_: Arc<Graph>, _: &Options) -> Result<Box<dyn Session>> {
 /// ONNX Runtime cannot be found, or refuses the graph.
 #[cfg(feature = "ort")]
 pub fn whole(graph: &Arc<Graph>, threads: usize) -> Result<Box<dyn Whole>> {
-    Ok(Box::new(super::onnxruntime::OnnxRuntime::whole(graph, threads)?))
+    Ok(Box::new(super::onnxruntime::OnnxRuntime::whole(
+        graph, threads,
+    )?))
 }
 
 /// `graph` in ONNX Runtime as users run it.
@@ -80,12 +117,19 @@ pub fn whole(graph: &Arc<Graph>, threads: usize) -> Result<Box<dyn Whole>> {
 /// Always: this executable has no ONNX Runtime.
 #[cfg(not(feature = "ort"))]
 pub fn whole(_: &Arc<Graph>, _: usize) -> Result<Box<dyn Whole>> {
-    Err(Error::failed("this executable was built without ONNX Runtime").next("cargo build --release (with default features)"))
+    Err(
+        Error::failed("this executable was built without ONNX Runtime")
+            .next("cargo build --release (with default features)"),
+    )
 }
 
 /// The outputs of `model` in ONNX Runtime as it comes, whatever it takes and gives.
 #[cfg(feature = "ort")]
-pub fn onnxruntime_values(model: &[u8], inputs: &[(String, Value)], threads: usize) -> Result<Vec<Value>> {
+pub fn onnxruntime_values(
+    model: &[u8],
+    inputs: &[(String, Value)],
+    threads: usize,
+) -> Result<Vec<Value>> {
     super::onnxruntime::values(model, inputs, threads)
 }
 
@@ -97,7 +141,10 @@ pub fn onnxruntime_values(_: &[u8], _: &[(String, Value)], _: usize) -> Result<V
 
 /// Dtype and shape of every tensor of `graph` that ONNX Runtime can tell beforehand; nothing where it is not there, or refuses the graph.
 #[cfg(feature = "ort")]
-pub fn onnxruntime_shapes(graph: &Graph, inputs: &IndexMap<String, Expected>) -> HashMap<String, Expected> {
+pub fn onnxruntime_shapes(
+    graph: &Graph,
+    inputs: &IndexMap<String, Expected>,
+) -> HashMap<String, Expected> {
     super::onnxruntime::shapes(graph, inputs).unwrap_or_default()
 }
 

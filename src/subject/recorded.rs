@@ -24,15 +24,26 @@ impl Recorded {
         let trace = file::open(path)?;
         let produced = graph.producers();
         for (ours, theirs) in rename {
-            if !produced.contains_key(ours.as_str()) && !graph.inputs.iter().any(|p| p.name == *ours) {
-                return Err(Error::usage(format!("rename: the graph has no tensor '{ours}'")));
+            if !produced.contains_key(ours.as_str())
+                && !graph.inputs.iter().any(|p| p.name == *ours)
+            {
+                return Err(Error::usage(format!(
+                    "rename: the graph has no tensor '{ours}'"
+                )));
             }
             if !trace.names().any(|n| n == theirs) {
-                return Err(Error::usage(format!("rename: trace {} has no tensor '{theirs}'", path.display())));
+                return Err(Error::usage(format!(
+                    "rename: trace {} has no tensor '{theirs}'",
+                    path.display()
+                )));
             }
         }
         drop(produced);
-        Ok(Self { graph, trace, rename: rename.clone() })
+        Ok(Self {
+            graph,
+            trace,
+            rename: rename.clone(),
+        })
     }
 
     fn name<'a>(&'a self, ours: &'a str) -> &'a str {
@@ -46,7 +57,10 @@ impl Session for Recorded {
             let found = self.trace.tensor(self.name(ours))?;
             Ok(found.ok_or_else(|| format!("the trace holds no '{}'", self.name(ours))))
         };
-        steps.iter().map(|i| self.graph.steps[*i].outputs.iter().map(read).collect()).collect()
+        steps
+            .iter()
+            .map(|i| self.graph.steps[*i].outputs.iter().map(read).collect())
+            .collect()
     }
 
     fn can_isolate(&self) -> bool {
@@ -54,7 +68,11 @@ impl Session for Recorded {
     }
 
     fn recorded_inputs(&self) -> BTreeMap<String, String> {
-        self.trace.header.as_ref().map(|h| h.inputs.clone()).unwrap_or_default()
+        self.trace
+            .header
+            .as_ref()
+            .map(|h| h.inputs.clone())
+            .unwrap_or_default()
     }
 
     fn kept(&self, name: &str) -> Result<Option<Tensor>> {
@@ -64,11 +82,29 @@ impl Session for Recorded {
     fn leftovers(&self) -> Vec<String> {
         let produced = self.graph.producers();
         let inputs = self.graph.inputs.iter().map(|p| p.name.as_str());
-        let used: Vec<&str> = produced.keys().copied().chain(inputs).map(|n| self.name(n)).collect();
+        let used: Vec<&str> = produced
+            .keys()
+            .copied()
+            .chain(inputs)
+            .map(|n| self.name(n))
+            .collect();
         let input = |n: &str| self.graph.inputs.iter().any(|p| p.name == n);
-        let of = |n: &str| produced.contains_key(n) || input(n) || self.graph.weights.contains_key(n) || PREDICTIONS.contains(&n);
+        let of = |n: &str| {
+            produced.contains_key(n)
+                || input(n)
+                || self.graph.weights.contains_key(n)
+                || PREDICTIONS.contains(&n)
+        };
         // grad.TERM.NAME
-        let gradient = |n: &str| n.strip_prefix("grad.").and_then(|n| n.split_once('.')).is_some_and(|(_, name)| of(name));
-        self.trace.names().filter(|n| !used.contains(n) && !input(n) && !gradient(n)).map(str::to_string).collect()
+        let gradient = |n: &str| {
+            n.strip_prefix("grad.")
+                .and_then(|n| n.split_once('.'))
+                .is_some_and(|(_, name)| of(name))
+        };
+        self.trace
+            .names()
+            .filter(|n| !used.contains(n) && !input(n) && !gradient(n))
+            .map(str::to_string)
+            .collect()
     }
 }

@@ -28,8 +28,18 @@ pub struct Simulated {
 }
 
 impl Simulated {
-    pub fn new(graph: Arc<Graph>, declared: Box<dyn Session>, judge: Box<dyn Judge>, seed: u64) -> Self {
-        Self { graph, declared, judge, seed }
+    pub fn new(
+        graph: Arc<Graph>,
+        declared: Box<dyn Session>,
+        judge: Box<dyn Judge>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            graph,
+            declared,
+            judge,
+            seed,
+        }
     }
 
     fn step(&mut self, step: usize, feed: Feed) -> Result<Vec<Output>> {
@@ -37,7 +47,10 @@ impl Simulated {
         let exact = self.judge.eval(step, feed)?;
         let rounding = self.judge.rounding(step, feed, &exact)?;
         for (k, output) in declared.iter_mut().enumerate() {
-            let own = output.as_ref().ok().and_then(|t| rounded(t, &exact[k], &rounding[k], (self.seed, step << 8 | k)));
+            let own = output
+                .as_ref()
+                .ok()
+                .and_then(|t| rounded(t, &exact[k], &rounding[k], (self.seed, step << 8 | k)));
             if let Some(own) = own {
                 *output = Ok(own);
             }
@@ -47,10 +60,24 @@ impl Simulated {
 }
 
 /// The f64 value rounded to the dtype of `declared`, off by a random share of the bound; None where the node does not round.
-fn rounded(declared: &Tensor, exact: &Tensor, rounding: &Rounding, (seed, output): (u64, usize)) -> Option<Tensor> {
-    let Rounding::Within { family, scale, terms } = rounding else { return None };
+fn rounded(
+    declared: &Tensor,
+    exact: &Tensor,
+    rounding: &Rounding,
+    (seed, output): (u64, usize),
+) -> Option<Tensor> {
+    let Rounding::Within {
+        family,
+        scale,
+        terms,
+    } = rounding
+    else {
+        return None;
+    };
     let bound = Bound::of(*family, *terms, scale, declared.dtype())?;
-    let values = exact.values::<f64>().filter(|_| exact.shape() == declared.shape() && scale.shape() == exact.shape())?;
+    let values = exact
+        .values::<f64>()
+        .filter(|_| exact.shape() == declared.shape() && scale.shape() == exact.shape())?;
     let mut rng = signs(seed, u32::MAX, output);
     // What underflows is no further off than the numbers themselves: a sum of zeros is zero in every engine.
     let share = |s: &f64| SHARE * (bound.factor * s + bound.tiny.min(2.0 * s));
@@ -67,12 +94,21 @@ fn rounded(declared: &Tensor, exact: &Tensor, rounding: &Rounding, (seed, output
             false => *y,
         }
     };
-    let own: Vec<f64> = values.iter().zip(bound.scale).zip(declared.to_f64()).map(one).collect();
+    let own: Vec<f64> = values
+        .iter()
+        .zip(bound.scale)
+        .zip(declared.to_f64())
+        .map(one)
+        .collect();
     let stored = |values: &[f64]| Tensor::from_f64(declared.dtype(), exact.shape(), values).ok();
     // The rounding to the dtype is part of the share: where that leaves no choice, the result is the nearest number.
     let (nearest, moved) = (stored(values)?.to_f64(), stored(&own)?.to_f64());
-    let within = |i: usize| (moved[i] - values[i]).abs() <= share(&bound.scale[i]) || !nearest[i].is_finite();
-    let kept: Vec<f64> = (0..own.len()).map(|i| if within(i) { moved[i] } else { nearest[i] }).collect();
+    let within = |i: usize| {
+        (moved[i] - values[i]).abs() <= share(&bound.scale[i]) || !nearest[i].is_finite()
+    };
+    let kept: Vec<f64> = (0..own.len())
+        .map(|i| if within(i) { moved[i] } else { nearest[i] })
+        .collect();
     stored(&kept)
 }
 
@@ -81,7 +117,12 @@ impl Session for Simulated {
         let mut own: HashMap<String, Tensor> = HashMap::new();
         let mut all = Vec::with_capacity(steps.len());
         for step in steps {
-            let outputs = self.step(*step, &|n| own.get(n).filter(|_| link == Link::Connected).cloned().or_else(|| feed(n)))?;
+            let outputs = self.step(*step, &|n| {
+                own.get(n)
+                    .filter(|_| link == Link::Connected)
+                    .cloned()
+                    .or_else(|| feed(n))
+            })?;
             let named = self.graph.steps[*step].outputs.iter().zip(&outputs);
             own.extend(named.filter_map(|(n, v)| Some((n.clone(), v.as_ref().ok()?.clone()))));
             all.push(outputs);
@@ -98,8 +139,15 @@ mod tests {
     fn a_healthy_engine_stays_within_half_of_its_bound_as_it_is_stored() {
         let exact = [3.0e-45, 3.25e-40, 1.0, 16_777_217.0, -3.402_823_4e38, 0.0];
         let exact = Tensor::of(&[6], &exact);
-        let scale = Tensor::of(&[6], &exact.to_f64().iter().map(|v| v.abs()).collect::<Vec<f64>>());
-        let rounding = Rounding::Within { family: Family::Arithmetic, scale: scale.clone(), terms: 1 };
+        let scale = Tensor::of(
+            &[6],
+            &exact.to_f64().iter().map(|v| v.abs()).collect::<Vec<f64>>(),
+        );
+        let rounding = Rounding::Within {
+            family: Family::Arithmetic,
+            scale: scale.clone(),
+            terms: 1,
+        };
         let nearest = Tensor::from_f64(crate::tensor::DType::F32, &[6], &exact.to_f64()).unwrap();
         let bound = Bound::of(Family::Arithmetic, 1, &scale, nearest.dtype()).unwrap();
         let mut other = 0;
@@ -112,6 +160,9 @@ mod tests {
                 other += usize::from(*own != nearest.to_f64()[i]);
             }
         }
-        assert!(other > 50, "it rounds otherwise than the nearest number: {other}");
+        assert!(
+            other > 50,
+            "it rounds otherwise than the nearest number: {other}"
+        );
     }
 }

@@ -23,12 +23,24 @@ pub const ALL: &[Row] = &[
         summary: "a TorchScript file of the same network in libtorch: declared outputs only",
         needs: "parity-engine and libtorch (scripts/setup, or LIBTORCH)",
     },
-    Row { name: "recorded", summary: "a trace file: safetensors written by `parity run --record` or by anything else", needs: "nothing" },
-    Row { name: "kernel", summary: "a built-in f64 reference in the place of its ONNX form: declared outputs only", needs: "nothing" },
+    Row {
+        name: "recorded",
+        summary: "a trace file: safetensors written by `parity run --record` or by anything else",
+        needs: "nothing",
+    },
+    Row {
+        name: "kernel",
+        summary: "a built-in f64 reference in the place of its ONNX form: declared outputs only",
+        needs: "nothing",
+    },
     Row {
         name: "simulated",
         summary: "a healthy engine that nobody owns: f64 rounded anew within half of every bound, to try the judge",
         needs: "parity-engine and libtorch (scripts/setup, or LIBTORCH)",
     },
-    Row { name: "faulty", summary: "onnxruntime or libtorch with one named fault injected: the negative control", needs: "what it wraps" },
+    Row {
+        name: "faulty",
+        summary: "onnxruntime or libtorch with one named fault injected: the negative control",
+        needs: "what it wraps",
+    },
 ];

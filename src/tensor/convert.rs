@@ -36,7 +36,11 @@ pub(super) fn integers(view: View<'_>) -> Option<Vec<i64>> {
     }
     match view.dtype {
         DType::F64 | DType::F32 | DType::F16 | DType::BF16 => None,
-        DType::U64 => view.elements::<u64>().iter().map(|x| i64::try_from(*x).ok()).collect(),
+        DType::U64 => view
+            .elements::<u64>()
+            .iter()
+            .map(|x| i64::try_from(*x).ok())
+            .collect(),
         DType::I64 => cast!(i64),
         DType::I32 => cast!(i32),
         DType::I16 => cast!(i16),
@@ -84,10 +88,26 @@ mod tests {
         let bytes = [0u128; 1];
         let odd = &bytemuck::cast_slice::<u128, u8>(&bytes)[1..1];
         for dtype in DType::ALL {
-            let view = View { dtype, shape: &[2, 0], bytes: odd };
-            assert_eq!((floats(view), integers(view).unwrap_or_default()), (vec![], vec![]), "{dtype}");
+            let view = View {
+                dtype,
+                shape: &[2, 0],
+                bytes: odd,
+            };
+            assert_eq!(
+                (floats(view), integers(view).unwrap_or_default()),
+                (vec![], vec![]),
+                "{dtype}"
+            );
         }
-        assert_eq!(View { dtype: DType::F64, shape: &[0], bytes: odd }.values::<f64>(), Some(&[][..]));
+        assert_eq!(
+            View {
+                dtype: DType::F64,
+                shape: &[0],
+                bytes: odd
+            }
+            .values::<f64>(),
+            Some(&[][..])
+        );
         assert_eq!(Tensor::of(&[1], &[7i16]).to_i64(), Some(vec![7]));
     }
 }

@@ -71,7 +71,11 @@ impl Tensor {
     /// A tensor over `storage`; the byte length must be exactly shape × element size.
     pub fn new(dtype: DType, shape: Vec<usize>, storage: Arc<dyn Storage>) -> Result<Self> {
         check_len(dtype, &shape, storage.bytes().len())?;
-        Ok(Self { dtype, shape, storage })
+        Ok(Self {
+            dtype,
+            shape,
+            storage,
+        })
     }
 
     /// A copy of `bytes` (row-major, little-endian).
@@ -79,17 +83,26 @@ impl Tensor {
         check_len(dtype, &shape, bytes.len())?;
         let mut words = vec![0u128; bytes.len().div_ceil(16)];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
-        Ok(Self { dtype, shape, storage: Arc::new(Owned { words, len: bytes.len() }) })
+        Ok(Self {
+            dtype,
+            shape,
+            storage: Arc::new(Owned {
+                words,
+                len: bytes.len(),
+            }),
+        })
     }
 
     /// A copy of typed values; panics if their number is not the shape's (a programming error, not data).
     pub fn of<T: Element>(shape: &[usize], values: &[T]) -> Self {
-        Self::from_bytes(T::DTYPE, shape.to_vec(), bytemuck::cast_slice(values)).expect("as many values as the shape holds")
+        Self::from_bytes(T::DTYPE, shape.to_vec(), bytemuck::cast_slice(values))
+            .expect("as many values as the shape holds")
     }
 
     /// Takes `values` over without a copy; panics if their number is not the shape's (a programming error, not data).
     pub fn from_vec<T: Element + Send + Sync>(shape: &[usize], values: Vec<T>) -> Self {
-        Self::new(T::DTYPE, shape.to_vec(), Arc::new(Values(values))).expect("as many values as the shape holds")
+        Self::new(T::DTYPE, shape.to_vec(), Arc::new(Values(values)))
+            .expect("as many values as the shape holds")
     }
 
     /// `values` in `dtype`; as many as `shape` holds.
@@ -101,7 +114,8 @@ impl Tensor {
     pub fn row(&self, i: usize) -> Self {
         let shape = self.shape[1..].to_vec();
         let size = shape.iter().product::<usize>() * self.dtype.size();
-        Self::from_bytes(self.dtype, shape, &self.bytes()[i * size..(i + 1) * size]).expect("a part of what is there")
+        Self::from_bytes(self.dtype, shape, &self.bytes()[i * size..(i + 1) * size])
+            .expect("a part of what is there")
     }
 
     pub fn dtype(&self) -> DType {
@@ -125,7 +139,11 @@ impl Tensor {
     }
 
     pub fn view(&self) -> View<'_> {
-        View { dtype: self.dtype, shape: &self.shape, bytes: self.bytes() }
+        View {
+            dtype: self.dtype,
+            shape: &self.shape,
+            bytes: self.bytes(),
+        }
     }
 
     /// The elements, if the dtype is `T`'s.
@@ -162,7 +180,11 @@ impl<'a> View<'a> {
 
     /// The bytes as elements of the dtype's own type; what holds none need not be aligned.
     pub(crate) fn elements<T: bytemuck::Pod>(&self) -> &'a [T] {
-        if self.bytes.is_empty() { &[] } else { bytemuck::cast_slice(self.bytes) }
+        if self.bytes.is_empty() {
+            &[]
+        } else {
+            bytemuck::cast_slice(self.bytes)
+        }
     }
 
     /// Every element as f64.
@@ -177,7 +199,11 @@ pub fn checked_numel(shape: &[usize]) -> Result<usize> {
         .iter()
         .try_fold(1usize, |n, d| n.checked_mul(*d))
         .filter(|n| *n <= isize::MAX as usize / 16)
-        .ok_or_else(|| Error::usage(format!("shape {shape:?} has more elements than memory can address")))
+        .ok_or_else(|| {
+            Error::usage(format!(
+                "shape {shape:?} has more elements than memory can address"
+            ))
+        })
 }
 
 fn check_len(dtype: DType, shape: &[usize], len: usize) -> Result<()> {
@@ -185,5 +211,7 @@ fn check_len(dtype: DType, shape: &[usize], len: usize) -> Result<()> {
     if want == len {
         return Ok(());
     }
-    Err(Error::usage(format!("{dtype} tensor of shape {shape:?} needs {want} bytes, has {len}")))
+    Err(Error::usage(format!(
+        "{dtype} tensor of shape {shape:?} needs {want} bytes, has {len}"
+    )))
 }

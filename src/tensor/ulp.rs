@@ -88,24 +88,79 @@ mod tests {
         let tiny = f32::from_bits(1);
         check("the two zeros are one point", 0f32, -0f32, Some(0));
         check("neighbours are 1 apart", 1f32, 1f32.next_up(), Some(1));
-        check("a binade boundary is no jump", 2f32.next_down(), 2f32.next_up(), Some(2));
-        check("the smallest subnormals of both signs are 2 apart", tiny, -tiny, Some(2));
-        check("the largest subnormal neighbours the smallest normal", f32::MIN_POSITIVE, f32::MIN_POSITIVE.next_down(), Some(1));
-        check("a distance across zero counts both sides", 1f32, -1f32, Some(2 * 0x3f80_0000));
-        check("the widest f32 distance fits", f32::MAX, f32::MIN, Some(2 * 0x7f7f_ffff));
-        check("the widest f64 distance fits", f64::MAX, f64::MIN, Some(2 * 0x7fef_ffff_ffff_ffff));
-        check("f16 neighbours", f16::from_bits(0x3c00), f16::from_bits(0x3c01), Some(1));
-        check("f16 across zero", f16::from_bits(0x0001), f16::from_bits(0x8001), Some(2));
-        check("bf16 counts its own steps", bf16::from_f32(1.0), bf16::from_f32(1.015625), Some(2));
+        check(
+            "a binade boundary is no jump",
+            2f32.next_down(),
+            2f32.next_up(),
+            Some(2),
+        );
+        check(
+            "the smallest subnormals of both signs are 2 apart",
+            tiny,
+            -tiny,
+            Some(2),
+        );
+        check(
+            "the largest subnormal neighbours the smallest normal",
+            f32::MIN_POSITIVE,
+            f32::MIN_POSITIVE.next_down(),
+            Some(1),
+        );
+        check(
+            "a distance across zero counts both sides",
+            1f32,
+            -1f32,
+            Some(2 * 0x3f80_0000),
+        );
+        check(
+            "the widest f32 distance fits",
+            f32::MAX,
+            f32::MIN,
+            Some(2 * 0x7f7f_ffff),
+        );
+        check(
+            "the widest f64 distance fits",
+            f64::MAX,
+            f64::MIN,
+            Some(2 * 0x7fef_ffff_ffff_ffff),
+        );
+        check(
+            "f16 neighbours",
+            f16::from_bits(0x3c00),
+            f16::from_bits(0x3c01),
+            Some(1),
+        );
+        check(
+            "f16 across zero",
+            f16::from_bits(0x0001),
+            f16::from_bits(0x8001),
+            Some(2),
+        );
+        check(
+            "bf16 counts its own steps",
+            bf16::from_f32(1.0),
+            bf16::from_f32(1.015625),
+            Some(2),
+        );
     }
 
     #[test]
     fn special_values_have_no_distance() {
         check("NaN to a number", f64::NAN, 1.0, None);
         check("NaN to NaN", f32::NAN, f32::NAN, None);
-        check("infinity to the largest number", f32::INFINITY, f32::MAX, None);
+        check(
+            "infinity to the largest number",
+            f32::INFINITY,
+            f32::MAX,
+            None,
+        );
         check("infinity to itself", f16::INFINITY, f16::INFINITY, None);
-        check("bf16 infinities of two signs", bf16::INFINITY, bf16::NEG_INFINITY, None);
+        check(
+            "bf16 infinities of two signs",
+            bf16::INFINITY,
+            bf16::NEG_INFINITY,
+            None,
+        );
     }
 
     #[test]
@@ -118,7 +173,10 @@ mod tests {
 
     #[test]
     fn bits_of_a_gap_are_its_log2_bin() {
-        assert_eq!([0u32, 1, 2, 3, 4, u32::MAX].map(Gap::bits), [0, 1, 2, 2, 3, 32]);
+        assert_eq!(
+            [0u32, 1, 2, 3, 4, u32::MAX].map(Gap::bits),
+            [0, 1, 2, 2, 3, 32]
+        );
         assert_eq!(u64::MAX.bits(), 64);
     }
 }

@@ -21,7 +21,9 @@ impl Value {
     pub fn tensor(&self) -> Option<&Tensor> {
         match self {
             Value::Tensor(t) => Some(t),
-            Value::Narrow(..) | Value::Strings(..) | Value::Sequence(_) | Value::Optional(_) => None,
+            Value::Narrow(..) | Value::Strings(..) | Value::Sequence(_) | Value::Optional(_) => {
+                None
+            }
         }
     }
 }

@@ -64,28 +64,46 @@ pub fn open(path: &Path) -> Result<Opened> {
 fn single(path: &Path) -> Result<Opened> {
     let shard = map(path)?;
     let (header, parameters) = header_of(&shard)?;
-    Ok(Opened { index: shard.held.keys().map(|n| (n.clone(), 0)).collect(), shards: vec![shard], header, parameters })
+    Ok(Opened {
+        index: shard.held.keys().map(|n| (n.clone(), 0)).collect(),
+        shards: vec![shard],
+        header,
+        parameters,
+    })
 }
 
 fn sharded(path: &Path) -> Result<Opened> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::usage(e.to_string()))?;
-    let index: Index = serde_json::from_str(&text).map_err(|e| Error::usage(format!("not a shard index: {e}")))?;
+    let index: Index =
+        serde_json::from_str(&text).map_err(|e| Error::usage(format!("not a shard index: {e}")))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut files: Vec<&String> = index.weight_map.values().collect();
     files.sort();
     files.dedup();
     let mut shards = Vec::new();
     for file in &files {
-        if Path::new(file).components().any(|c| !matches!(c, Component::Normal(_))) {
-            return Err(Error::usage(format!("shard '{file}' leaves the folder of the index: refused")));
+        if Path::new(file)
+            .components()
+            .any(|c| !matches!(c, Component::Normal(_)))
+        {
+            return Err(Error::usage(format!(
+                "shard '{file}' leaves the folder of the index: refused"
+            )));
         }
         shards.push(map(&folder.join(file)).at(format!("shard '{file}'"))?);
     }
-    let mut opened = Opened { shards, index: BTreeMap::new(), header: None, parameters: None };
+    let mut opened = Opened {
+        shards,
+        index: BTreeMap::new(),
+        header: None,
+        parameters: None,
+    };
     for (name, file) in &index.weight_map {
         let at = files.iter().position(|f| *f == file).unwrap_or(0);
         if !opened.shards[at].held.contains_key(name) {
-            return Err(Error::usage(format!("tensor '{name}' is not in shard '{file}', where the index puts it")));
+            return Err(Error::usage(format!(
+                "tensor '{name}' is not in shard '{file}', where the index puts it"
+            )));
         }
         opened.index.insert(name.clone(), at);
     }
@@ -101,7 +119,11 @@ fn sharded(path: &Path) -> Result<Opened> {
 /// It is missing, a folder, or empty.
 pub fn is_there(path: &Path) -> Result<()> {
     let index = index_of(path);
-    files::is_there(if !path.exists() && index.exists() { &index } else { path })
+    files::is_there(if !path.exists() && index.exists() {
+        &index
+    } else {
+        path
+    })
 }
 
 fn map(path: &Path) -> Result<Shard> {
@@ -112,34 +134,59 @@ fn map(path: &Path) -> Result<Shard> {
 fn mapped(path: &Path) -> Result<Shard> {
     let file = std::fs::File::open(path).map_err(|e| Error::usage(e.to_string()))?;
     if file.metadata().is_ok_and(|m| m.len() < 8) {
-        return Err(Error::usage("not a safetensors file: shorter than its 8-byte header length"));
+        return Err(Error::usage(
+            "not a safetensors file: shorter than its 8-byte header length",
+        ));
     }
     // SAFETY: the map is read-only; a file that shrinks under us is the user's own race and ends in SIGBUS like any mmap reader.
     let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::usage(e.to_string()))?;
-    let parsed = SafeTensors::deserialize(&map).map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))?;
+    let parsed = SafeTensors::deserialize(&map)
+        .map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))?;
     let lies = |view: &TensorView| {
         let start = view.data().as_ptr() as usize - map.as_ptr() as usize;
-        Lies { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: start..start + view.data().len() }
+        Lies {
+            dtype: view.dtype(),
+            shape: view.shape().to_vec(),
+            bytes: start..start + view.data().len(),
+        }
     };
-    let held = parsed.iter().map(|(name, view)| (name.to_string(), lies(&view))).collect();
-    Ok(Shard { path: path.to_path_buf(), map, held })
+    let held = parsed
+        .iter()
+        .map(|(name, view)| (name.to_string(), lies(&view)))
+        .collect();
+    Ok(Shard {
+        path: path.to_path_buf(),
+        map,
+        held,
+    })
 }
 
 /// What the metadata says: parity's own header, and the parameters of the model.
 fn header_of(shard: &Shard) -> Result<(Option<Header>, Option<Vec<Param>>)> {
-    let (_, metadata) = SafeTensors::read_metadata(&shard.map).map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))?;
+    let (_, metadata) = SafeTensors::read_metadata(&shard.map)
+        .map_err(|e| Error::usage(format!("not a valid safetensors file: {e}")))?;
     let said = |key: &str| metadata.metadata().as_ref().and_then(|m| m.get(key));
-    let header: Option<Header> = said(HEADER).map(|text| understood(HEADER, text)).transpose()?;
-    let parameters: Option<Vec<Param>> = said(PARAMETERS).map(|text| understood(PARAMETERS, text)).transpose()?;
+    let header: Option<Header> = said(HEADER)
+        .map(|text| understood(HEADER, text))
+        .transpose()?;
+    let parameters: Option<Vec<Param>> = said(PARAMETERS)
+        .map(|text| understood(PARAMETERS, text))
+        .transpose()?;
     if let Some(format) = header.as_ref().map(|h| h.format).filter(|f| *f != 1) {
-        return Err(Error::usage(format!("trace format {format} is not known; this parity reads format 1")));
+        return Err(Error::usage(format!(
+            "trace format {format} is not known; this parity reads format 1"
+        )));
     }
-    parameters.iter().try_for_each(|list| params::check(list)).at(format!("metadata '{PARAMETERS}'"))?;
+    parameters
+        .iter()
+        .try_for_each(|list| params::check(list))
+        .at(format!("metadata '{PARAMETERS}'"))?;
     Ok((header, parameters))
 }
 
 fn understood<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| Error::usage(format!("metadata '{key}' is not readable: {e}")))
+    serde_json::from_str(text)
+        .map_err(|e| Error::usage(format!("metadata '{key}' is not readable: {e}")))
 }
 
 impl Opened {
@@ -150,18 +197,30 @@ impl Opened {
 
     /// Names in the order in which they were recorded, then whatever the header does not list.
     pub fn ordered(&self) -> Vec<&str> {
-        let listed = self.header.iter().flat_map(|h| h.tensors.keys().map(String::as_str)).filter(|n| self.index.contains_key(*n));
+        let listed = self
+            .header
+            .iter()
+            .flat_map(|h| h.tensors.keys().map(String::as_str))
+            .filter(|n| self.index.contains_key(*n));
         let all: IndexSet<&str> = listed.chain(self.names()).collect();
         all.into_iter().collect()
     }
 
     /// The tensor called `name`, if the trace holds it.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
-        let Some(shard) = self.index.get(name).map(|i| &self.shards[*i]) else { return Ok(None) };
+        let Some(shard) = self.index.get(name).map(|i| &self.shards[*i]) else {
+            return Ok(None);
+        };
         let place = || format!("trace {}: tensor '{name}'", shard.path.display());
-        let Some(lies) = shard.held.get(name) else { return Ok(None) };
-        let dtype = dtype(lies.dtype).ok_or_else(|| Error::usage(format!("dtype {:?} is not supported", lies.dtype))).at(place())?;
-        Tensor::from_bytes(dtype, lies.shape.clone(), &shard.map[lies.bytes.clone()]).at(place()).map(Some)
+        let Some(lies) = shard.held.get(name) else {
+            return Ok(None);
+        };
+        let dtype = dtype(lies.dtype)
+            .ok_or_else(|| Error::usage(format!("dtype {:?} is not supported", lies.dtype)))
+            .at(place())?;
+        Tensor::from_bytes(dtype, lies.shape.clone(), &shard.map[lies.bytes.clone()])
+            .at(place())
+            .map(Some)
     }
 }
 
@@ -188,7 +247,10 @@ fn dtype(d: Dtype) -> Option<DType> {
 
 /// safetensors' name for `d`.
 pub fn safetensors_dtype(d: DType) -> Dtype {
-    DTYPES.iter().find(|row| row.1 == d).map_or(Dtype::U8, |row| row.0)
+    DTYPES
+        .iter()
+        .find(|row| row.1 == d)
+        .map_or(Dtype::U8, |row| row.0)
 }
 
 #[cfg(test)]
@@ -203,18 +265,41 @@ mod tests {
     }
 
     fn with_header(json: &str, data: &[u8]) -> Vec<u8> {
-        [&(json.len() as u64).to_le_bytes()[..], json.as_bytes(), data].concat()
+        [
+            &(json.len() as u64).to_le_bytes()[..],
+            json.as_bytes(),
+            data,
+        ]
+        .concat()
     }
 
     #[test]
     fn hostile_files_are_errors_and_never_panics() {
         let cases = [
             ("empty", vec![]),
-            ("header length beyond the file", u64::MAX.to_le_bytes().to_vec()),
-            ("header longer than allowed", [&(1u64 << 40).to_le_bytes()[..], b"{}"].concat()),
+            (
+                "header length beyond the file",
+                u64::MAX.to_le_bytes().to_vec(),
+            ),
+            (
+                "header longer than allowed",
+                [&(1u64 << 40).to_le_bytes()[..], b"{}"].concat(),
+            ),
             ("not json", with_header("nonsense", &[])),
-            ("truncated data", with_header(r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#, &[0; 8])),
-            ("offsets past the end", with_header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[100,104]}}"#, &[0; 4])),
+            (
+                "truncated data",
+                with_header(
+                    r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#,
+                    &[0; 8],
+                ),
+            ),
+            (
+                "offsets past the end",
+                with_header(
+                    r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[100,104]}}"#,
+                    &[0; 4],
+                ),
+            ),
             (
                 "overlapping offsets",
                 with_header(
@@ -222,15 +307,33 @@ mod tests {
                     &[0; 6],
                 ),
             ),
-            ("reversed offsets", with_header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, &[0; 4])),
+            (
+                "reversed offsets",
+                with_header(
+                    r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#,
+                    &[0; 4],
+                ),
+            ),
             (
                 "shape product overflows",
-                with_header(r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,4]}}"#, &[0; 4]),
+                with_header(
+                    r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,4]}}"#,
+                    &[0; 4],
+                ),
             ),
-            ("shape larger than its bytes", with_header(r#"{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}"#, &[0; 4])),
+            (
+                "shape larger than its bytes",
+                with_header(
+                    r#"{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}"#,
+                    &[0; 4],
+                ),
+            ),
             (
                 "broken parity header",
-                with_header(r#"{"__metadata__":{"parity.trace":"{"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, &[0; 4]),
+                with_header(
+                    r#"{"__metadata__":{"parity.trace":"{"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+                    &[0; 4],
+                ),
             ),
         ];
         for (name, bytes) in cases {
@@ -241,7 +344,10 @@ mod tests {
 
     #[test]
     fn a_foreign_file_is_read_without_a_header() {
-        let (_dir, path) = written(&with_header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, &1.5f32.to_le_bytes()));
+        let (_dir, path) = written(&with_header(
+            r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+            &1.5f32.to_le_bytes(),
+        ));
         let opened = open(&path).unwrap();
         assert!(opened.header.is_none());
         assert_eq!(opened.tensor("a").unwrap().unwrap().to_f64(), [1.5]);

@@ -19,7 +19,10 @@ impl Recorder {
     /// Starts `reference.safetensors` and `candidate.safetensors` in `folder`.
     pub fn create(folder: &Path) -> Result<Self> {
         let writer = |side: &str| Writer::create(&folder.join(format!("{side}.safetensors")));
-        Ok(Self { reference: writer("reference")?, candidate: writer("candidate")? })
+        Ok(Self {
+            reference: writer("reference")?,
+            candidate: writer("candidate")?,
+        })
     }
 
     /// Puts both files in place; `names` are the subjects'.
@@ -35,8 +38,19 @@ impl Recorder {
             format: 1,
             subject: subject.into(),
             command: format!("parity run {} --record", model.display()),
-            inputs: inputs.iter().map(|r| (r.name.clone(), r.sha256.clone())).collect::<BTreeMap<_, _>>(),
-            tensors: graph.steps.iter().flat_map(|s| s.outputs.iter().map(|o| (o.clone(), entry(s, floors.get(o))))).collect(),
+            inputs: inputs
+                .iter()
+                .map(|r| (r.name.clone(), r.sha256.clone()))
+                .collect::<BTreeMap<_, _>>(),
+            tensors: graph
+                .steps
+                .iter()
+                .flat_map(|s| {
+                    s.outputs
+                        .iter()
+                        .map(|o| (o.clone(), entry(s, floors.get(o))))
+                })
+                .collect(),
         };
         self.reference.finish(&header(names.0))?;
         self.candidate.finish(&header(names.1))
@@ -44,5 +58,10 @@ impl Recorder {
 }
 
 fn entry(step: &Step, floor: Option<&Floor>) -> Entry {
-    Entry { node: step.name.clone(), op: step.op().into(), inputs: step.inputs.clone(), floor: floor.cloned() }
+    Entry {
+        node: step.name.clone(),
+        op: step.op().into(),
+        inputs: step.inputs.clone(),
+        floor: floor.cloned(),
+    }
 }

@@ -21,7 +21,11 @@ pub enum Judgement {
 impl Judgement {
     /// The judgement that a ratio stands for; NaN is no agreement.
     pub fn of_ratio(ratio: f64) -> Self {
-        if ratio <= 1.0 { Judgement::Within(ratio) } else { Judgement::Over(if ratio.is_nan() { f64::INFINITY } else { ratio }) }
+        if ratio <= 1.0 {
+            Judgement::Within(ratio)
+        } else {
+            Judgement::Over(if ratio.is_nan() { f64::INFINITY } else { ratio })
+        }
     }
 
     pub fn over(&self) -> bool {
@@ -118,14 +122,33 @@ impl fmt::Display for Why {
         match self {
             Why::BehindFlip { node } => write!(f, "behind the tie flip at '{node}'"),
             Why::BehindOverflow { node } => write!(f, "behind the overflow at '{node}'"),
-            Why::BehindUndefined { node } => write!(f, "behind '{node}', of which the standard leaves open what it gives on these inputs"),
-            Why::BehindDraw { node } => write!(f, "behind '{node}', which draws at random: the two sides have drawn apart"),
-            Why::BehindShape { tensor } => write!(f, "behind '{tensor}', which has another shape or dtype"),
-            Why::OpenFloor => write!(f, "no noise floor: a noisy run of the f64 graph left the domain of an operator"),
-            Why::Random => write!(f, "random operator: a live candidate goes on with the reference's draw"),
+            Why::BehindUndefined { node } => write!(
+                f,
+                "behind '{node}', of which the standard leaves open what it gives on these inputs"
+            ),
+            Why::BehindDraw { node } => write!(
+                f,
+                "behind '{node}', which draws at random: the two sides have drawn apart"
+            ),
+            Why::BehindShape { tensor } => {
+                write!(f, "behind '{tensor}', which has another shape or dtype")
+            }
+            Why::OpenFloor => write!(
+                f,
+                "no noise floor: a noisy run of the f64 graph left the domain of an operator"
+            ),
+            Why::Random => write!(
+                f,
+                "random operator: a live candidate goes on with the reference's draw"
+            ),
             Why::Drawn => write!(f, "random operator: each side drew its own"),
-            Why::Borrowed { op } => write!(f, "not independent: libtorch has no operator {op}, its output is the other engine's"),
-            Why::Refused { side, says } => write!(f, "not independent: {} refuses it: {says}", side.say()),
+            Why::Borrowed { op } => write!(
+                f,
+                "not independent: libtorch has no operator {op}, its output is the other engine's"
+            ),
+            Why::Refused { side, says } => {
+                write!(f, "not independent: {} refuses it: {says}", side.say())
+            }
             Why::NoFloor(says)
             | Why::Missing(says)
             | Why::NotTested(says)
@@ -149,18 +172,39 @@ mod tests {
     fn reasons() -> Vec<(Why, &'static str)> {
         let node = || "n".to_string();
         vec![
-            (Why::BehindFlip { node: node() }, "behind the tie flip at 'n'"),
-            (Why::BehindOverflow { node: node() }, "behind the overflow at 'n'"),
-            (Why::BehindUndefined { node: node() }, "behind 'n', of which the standard leaves open"),
+            (
+                Why::BehindFlip { node: node() },
+                "behind the tie flip at 'n'",
+            ),
+            (
+                Why::BehindOverflow { node: node() },
+                "behind the overflow at 'n'",
+            ),
+            (
+                Why::BehindUndefined { node: node() },
+                "behind 'n', of which the standard leaves open",
+            ),
             (Why::BehindDraw { node: node() }, "behind 'n', which draws"),
-            (Why::BehindShape { tensor: node() }, "behind 'n', which has another shape"),
+            (
+                Why::BehindShape { tensor: node() },
+                "behind 'n', which has another shape",
+            ),
             (Why::NoFloor("no floor of it".into()), "no floor of it"),
             (Why::OpenFloor, "left the domain"),
             (Why::Random, "goes on with the reference's draw"),
             (Why::Drawn, "each side drew its own"),
             (Why::Borrowed { op: node() }, "libtorch has no operator n"),
-            (Why::Refused { side: Side::Candidate, says: "no f16 here".into() }, "the candidate refuses it: no f16 here"),
-            (Why::Missing("the trace holds none".into()), "the trace holds none"),
+            (
+                Why::Refused {
+                    side: Side::Candidate,
+                    says: "no f16 here".into(),
+                },
+                "the candidate refuses it: no f16 here",
+            ),
+            (
+                Why::Missing("the trace holds none".into()),
+                "the trace holds none",
+            ),
             (Why::NotTested("recorded".into()), "recorded"),
             (Why::Undefined("left open".into()), "left open"),
             (Why::Unrepeated("other bits".into()), "other bits"),
@@ -191,14 +235,22 @@ mod tests {
             (Judgement::Tie(2), false, None, None),
             (Judgement::NotJudged(why.clone()), false, None, Some(&why)),
         ] {
-            assert_eq!((judgement.over(), judgement.ratio(), judgement.why()), (over, ratio, reason), "{judgement:?}");
+            assert_eq!(
+                (judgement.over(), judgement.ratio(), judgement.why()),
+                (over, ratio, reason),
+                "{judgement:?}"
+            );
         }
     }
 
     #[test]
     fn a_proved_tie_in_front_excuses_and_no_other_reason_does() {
         for (why, _) in reasons() {
-            assert_eq!(why.excuses(), matches!(why, Why::BehindFlip { .. }), "{why:?}");
+            assert_eq!(
+                why.excuses(),
+                matches!(why, Why::BehindFlip { .. }),
+                "{why:?}"
+            );
         }
     }
 

@@ -81,7 +81,11 @@ impl Ledger {
     /// Compared share of the tensors that had to be compared; 0 where there was none.
     pub fn coverage(&self) -> f64 {
         let required = self.required();
-        if required == 0 { 0.0 } else { self.compared as f64 / required as f64 }
+        if required == 0 {
+            0.0
+        } else {
+            self.compared as f64 / required as f64
+        }
     }
 
     /// Counts one tensor.
@@ -91,11 +95,16 @@ impl Ledger {
         self.macs += t.macs;
         if a || i {
             self.compared += 1;
-            self.bytes += t.dtype.map_or(0, |d| d.size() * t.shape.iter().product::<usize>()) as u64;
+            self.bytes += t
+                .dtype
+                .map_or(0, |d| d.size() * t.shape.iter().product::<usize>())
+                as u64;
         }
         let output = required.outputs.contains(t.name.as_str());
         self.outputs += usize::from(output);
-        let Accumulated::NotJudged { why } = &t.accumulated else { return };
+        let Accumulated::NotJudged { why } = &t.accumulated else {
+            return;
+        };
         self.outputs_behind_ties += usize::from(output && why.excuses());
         if (required.excused)(&t.name) {
             self.excused += usize::from(!i);
@@ -104,7 +113,8 @@ impl Ledger {
         if !i {
             *self.abstained.entry(why.to_string()).or_default() += 1;
             self.behind_ties += usize::from(why.excuses());
-            self.absent += usize::from(!output && required.may_lack && matches!(why, Why::Missing(_)));
+            self.absent +=
+                usize::from(!output && required.may_lack && matches!(why, Why::Missing(_)));
         }
         let absent = required.may_lack && matches!(why, Why::Missing(_));
         // What the other side lends is looked at by nobody, whatever its dtype.
@@ -112,14 +122,21 @@ impl Ledger {
         let silent = !i && !absent && (lent || t.dtype.is_some_and(|d| d.is_float()));
         if (output || silent) && !why.excuses() {
             let kind = if output { "output" } else { "tensor" };
-            self.unjudged.push(Unjudged { what: format!("{kind} '{}'", t.name), why: why.clone() });
+            self.unjudged.push(Unjudged {
+                what: format!("{kind} '{}'", t.name),
+                why: why.clone(),
+            });
         }
     }
 }
 
 /// Counts `tensors`.
 pub fn ledger(tensors: &[TensorResult], leftovers: Vec<String>, required: &Required) -> Ledger {
-    let mut out = Ledger { tensors: tensors.len(), leftovers, ..Default::default() };
+    let mut out = Ledger {
+        tensors: tensors.len(),
+        leftovers,
+        ..Default::default()
+    };
     tensors.iter().for_each(|t| out.count(t, required));
     out
 }
@@ -134,19 +151,34 @@ mod tests {
     fn tensor(name: &str, accumulated: Option<Why>, isolated: bool) -> TensorResult {
         TensorResult {
             name: name.into(),
-            accumulated: accumulated.map_or_else(|| sample::own(0.0), |why| Accumulated::NotJudged { why }),
-            isolated: if isolated { sample::alone(false) } else { sample::untested() },
+            accumulated: accumulated
+                .map_or_else(|| sample::own(0.0), |why| Accumulated::NotJudged { why }),
+            isolated: if isolated {
+                sample::alone(false)
+            } else {
+                sample::untested()
+            },
             ..sample::tensor(0)
         }
     }
 
     /// The ledger of a graph with the outputs 'y' and 'z' in which 'e' may abstain.
     fn of(tensors: &[TensorResult], may_lack: bool) -> Ledger {
-        ledger(tensors, vec![], &Required { excused: &|n| n == "e", outputs: HashSet::from(["y", "z"]), may_lack })
+        ledger(
+            tensors,
+            vec![],
+            &Required {
+                excused: &|n| n == "e",
+                outputs: HashSet::from(["y", "z"]),
+                may_lack,
+            },
+        )
     }
 
     fn flip() -> Why {
-        Why::BehindFlip { node: "topk".into() }
+        Why::BehindFlip {
+            node: "topk".into(),
+        }
     }
 
     fn missing() -> Why {
@@ -164,30 +196,88 @@ mod tests {
             (flip(), true, 0, 1),
             (flip(), false, 0, 1),
         ] {
-            let found = of(&[tensor("y", Some(why.clone()), isolated), tensor("z", None, true)], true);
-            assert_eq!((found.unjudged.len(), found.outputs_behind_ties, found.outputs), (unjudged, behind, 2), "{why:?} {isolated}");
+            let found = of(
+                &[
+                    tensor("y", Some(why.clone()), isolated),
+                    tensor("z", None, true),
+                ],
+                true,
+            );
+            assert_eq!(
+                (
+                    found.unjudged.len(),
+                    found.outputs_behind_ties,
+                    found.outputs
+                ),
+                (unjudged, behind, 2),
+                "{why:?} {isolated}"
+            );
         }
-        let named = of(&[tensor("y", Some(Why::OpenFloor), true), tensor("t", Some(Why::Random), false)], true).unjudged;
-        let what = |what: &str, why| Unjudged { what: what.into(), why };
-        assert_eq!(named, [what("output 'y'", Why::OpenFloor), what("tensor 't'", Why::Random)]);
+        let named = of(
+            &[
+                tensor("y", Some(Why::OpenFloor), true),
+                tensor("t", Some(Why::Random), false),
+            ],
+            true,
+        )
+        .unjudged;
+        let what = |what: &str, why| Unjudged {
+            what: what.into(),
+            why,
+        };
+        assert_eq!(
+            named,
+            [
+                what("output 'y'", Why::OpenFloor),
+                what("tensor 't'", Why::Random)
+            ]
+        );
     }
 
     #[test]
     fn a_tensor_judged_one_way_is_enough_and_a_float_judged_no_way_is_named() {
         let open = || Some(Why::OpenFloor);
-        let integer = |t| TensorResult { dtype: Some(DType::I64), ..t };
+        let integer = |t| TensorResult {
+            dtype: Some(DType::I64),
+            ..t
+        };
         let unknown = |t| TensorResult { dtype: None, ..t };
         for (says, t, may_lack, unjudged) in [
             ("its node alone", tensor("t", open(), true), false, 0),
             ("its own values alone", tensor("t", None, false), false, 0),
             ("no way", tensor("t", open(), false), false, 1),
-            ("no way, where a side may lack it but does not", tensor("t", open(), false), true, 1),
-            ("behind a proved tie", tensor("t", Some(flip()), false), false, 0),
+            (
+                "no way, where a side may lack it but does not",
+                tensor("t", open(), false),
+                true,
+                1,
+            ),
+            (
+                "behind a proved tie",
+                tensor("t", Some(flip()), false),
+                false,
+                0,
+            ),
             ("an integer", integer(tensor("t", open(), false)), false, 0),
-            ("of no known dtype", unknown(tensor("t", open(), false)), false, 0),
+            (
+                "of no known dtype",
+                unknown(tensor("t", open(), false)),
+                false,
+                0,
+            ),
             ("excused", tensor("e", open(), false), false, 0),
-            ("missing, which a live side may not", tensor("t", Some(missing()), false), false, 1),
-            ("missing in a recording", tensor("t", Some(missing()), false), true, 0),
+            (
+                "missing, which a live side may not",
+                tensor("t", Some(missing()), false),
+                false,
+                1,
+            ),
+            (
+                "missing in a recording",
+                tensor("t", Some(missing()), false),
+                true,
+                0,
+            ),
         ] {
             assert_eq!(of(&[t], may_lack).unjudged.len(), unjudged, "{says}");
         }
@@ -196,57 +286,151 @@ mod tests {
     #[test]
     fn every_tensor_is_counted_as_what_happened_to_it() {
         // Three of each kind, so that no count is mistaken for another: (compared, both ways, excused, absent, behind ties, required).
-        let count = |l: &Ledger| (l.compared, l.both_ways, l.excused, l.absent, l.behind_ties, l.required());
+        let count = |l: &Ledger| {
+            (
+                l.compared,
+                l.both_ways,
+                l.excused,
+                l.absent,
+                l.behind_ties,
+                l.required(),
+            )
+        };
         for (says, name, why, isolated, want) in [
             ("both ways", "t", None, true, (3, 3, 0, 0, 0, 3)),
             ("its own values alone", "t", None, false, (3, 0, 0, 0, 0, 3)),
-            ("its node alone", "t", Some(Why::OpenFloor), true, (3, 0, 0, 0, 0, 3)),
-            ("no way", "t", Some(Why::OpenFloor), false, (0, 0, 0, 0, 0, 3)),
-            ("excused", "e", Some(Why::OpenFloor), false, (0, 0, 3, 0, 0, 0)),
-            ("excused, and judged alone", "e", Some(Why::OpenFloor), true, (3, 0, 0, 0, 0, 3)),
+            (
+                "its node alone",
+                "t",
+                Some(Why::OpenFloor),
+                true,
+                (3, 0, 0, 0, 0, 3),
+            ),
+            (
+                "no way",
+                "t",
+                Some(Why::OpenFloor),
+                false,
+                (0, 0, 0, 0, 0, 3),
+            ),
+            (
+                "excused",
+                "e",
+                Some(Why::OpenFloor),
+                false,
+                (0, 0, 3, 0, 0, 0),
+            ),
+            (
+                "excused, and judged alone",
+                "e",
+                Some(Why::OpenFloor),
+                true,
+                (3, 0, 0, 0, 0, 3),
+            ),
             ("missing", "t", Some(missing()), false, (0, 0, 0, 3, 0, 0)),
-            ("an output that is missing", "y", Some(missing()), false, (0, 0, 0, 0, 0, 3)),
+            (
+                "an output that is missing",
+                "y",
+                Some(missing()),
+                false,
+                (0, 0, 0, 0, 0, 3),
+            ),
             ("behind a tie", "t", Some(flip()), false, (0, 0, 0, 0, 3, 0)),
-            ("behind a tie, and judged alone", "t", Some(flip()), true, (3, 0, 0, 0, 0, 3)),
+            (
+                "behind a tie, and judged alone",
+                "t",
+                Some(flip()),
+                true,
+                (3, 0, 0, 0, 0, 3),
+            ),
         ] {
             let found = of(&vec![tensor(name, why.clone(), isolated); 3], true);
             assert_eq!((found.tensors, count(&found)), (3, want), "{says}");
-            let abstained = why.filter(|_| want.0 == 0 && want.2 == 0).map(|w| (w.to_string(), 3));
-            assert_eq!(found.abstained.into_iter().collect::<Vec<_>>(), Vec::from_iter(abstained), "{says}");
+            let abstained = why
+                .filter(|_| want.0 == 0 && want.2 == 0)
+                .map(|w| (w.to_string(), 3));
+            assert_eq!(
+                found.abstained.into_iter().collect::<Vec<_>>(),
+                Vec::from_iter(abstained),
+                "{says}"
+            );
         }
-        assert_eq!(of(&[tensor("t", Some(missing()), false)], false).absent, 0, "a live side lacks nothing by right");
-        let outputs = of(&[tensor("y", Some(flip()), true), tensor("z", Some(flip()), true), tensor("t", Some(flip()), true)], false);
+        assert_eq!(
+            of(&[tensor("t", Some(missing()), false)], false).absent,
+            0,
+            "a live side lacks nothing by right"
+        );
+        let outputs = of(
+            &[
+                tensor("y", Some(flip()), true),
+                tensor("z", Some(flip()), true),
+                tensor("t", Some(flip()), true),
+            ],
+            false,
+        );
         assert_eq!((outputs.outputs, outputs.outputs_behind_ties), (2, 2));
     }
 
     #[test]
     fn work_and_bytes_are_summed_over_what_was_compared() {
-        let sized = |dtype, shape: &[usize], macs, t| TensorResult { dtype, shape: shape.to_vec(), macs, ..t };
+        let sized = |dtype, shape: &[usize], macs, t| TensorResult {
+            dtype,
+            shape: shape.to_vec(),
+            macs,
+            ..t
+        };
         let tensors = [
             sized(Some(DType::F32), &[2, 3], 5, tensor("a", None, true)),
-            sized(Some(DType::F64), &[4], 7, tensor("b", Some(Why::OpenFloor), true)),
+            sized(
+                Some(DType::F64),
+                &[4],
+                7,
+                tensor("b", Some(Why::OpenFloor), true),
+            ),
             sized(None, &[9], 11, tensor("c", None, true)),
-            sized(Some(DType::F32), &[9], 13, tensor("d", Some(Why::OpenFloor), false)),
+            sized(
+                Some(DType::F32),
+                &[9],
+                13,
+                tensor("d", Some(Why::OpenFloor), false),
+            ),
         ];
         let found = of(&tensors, false);
-        assert_eq!((found.bytes, found.macs), (2 * 3 * 4 + 4 * 8, 5 + 7 + 11 + 13));
+        assert_eq!(
+            (found.bytes, found.macs),
+            (2 * 3 * 4 + 4 * 8, 5 + 7 + 11 + 13)
+        );
     }
 
     #[test]
     fn what_no_comparison_has_seen_is_counted_by_reason_unless_it_is_excused() {
         let mut found = Ledger::default();
-        for (reason, excused) in [("in a body", false), ("in a body", false), ("of a map", false), ("in a body", true), ("of a map", true)]
-        {
+        for (reason, excused) in [
+            ("in a body", false),
+            ("in a body", false),
+            ("of a map", false),
+            ("in a body", true),
+            ("of a map", true),
+        ] {
             found.abstain(reason.into(), excused);
         }
         assert_eq!((found.tensors, found.excused, found.required()), (5, 2, 3));
-        assert_eq!(found.abstained, BTreeMap::from([("in a body".to_string(), 2), ("of a map".to_string(), 1)]));
+        assert_eq!(
+            found.abstained,
+            BTreeMap::from([("in a body".to_string(), 2), ("of a map".to_string(), 1)])
+        );
     }
 
     #[test]
     fn coverage_is_the_share_of_what_had_to_be_compared_and_nothing_required_is_none() {
-        let ledger =
-            |compared, excused, absent, behind_ties| Ledger { tensors: 10, compared, excused, absent, behind_ties, ..Default::default() };
+        let ledger = |compared, excused, absent, behind_ties| Ledger {
+            tensors: 10,
+            compared,
+            excused,
+            absent,
+            behind_ties,
+            ..Default::default()
+        };
         for (found, required, coverage) in [
             (ledger(10, 0, 0, 0), 10, 1.0),
             (ledger(5, 0, 0, 0), 10, 0.5),
@@ -256,14 +440,25 @@ mod tests {
             (ledger(1, 2, 3, 1), 4, 0.25),
             (ledger(0, 10, 0, 0), 0, 0.0),
         ] {
-            assert_eq!((found.required(), found.coverage()), (required, coverage), "{found:?}");
+            assert_eq!(
+                (found.required(), found.coverage()),
+                (required, coverage),
+                "{found:?}"
+            );
         }
     }
 
     #[test]
     fn leftovers_are_kept_by_name() {
-        let required = Required { excused: &|_| false, outputs: HashSet::new(), may_lack: false };
+        let required = Required {
+            excused: &|_| false,
+            outputs: HashSet::new(),
+            may_lack: false,
+        };
         let found = ledger(&[], vec!["stray".into()], &required);
-        assert_eq!((found.leftovers, found.tensors), (vec!["stray".to_string()], 0));
+        assert_eq!(
+            (found.leftovers, found.tensors),
+            (vec!["stray".to_string()], 0)
+        );
     }
 }

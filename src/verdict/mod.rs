@@ -166,7 +166,11 @@ mod tests {
     use crate::scenario::Stage;
 
     fn stage(of: Stage, outcome: Outcome) -> StageVerdict {
-        StageVerdict { outcome, first: Some(format!("in {}", of.name())), ..StageVerdict::agree(of, String::new()) }
+        StageVerdict {
+            outcome,
+            first: Some(format!("in {}", of.name())),
+            ..StageVerdict::agree(of, String::new())
+        }
     }
 
     #[test]
@@ -175,39 +179,77 @@ mod tests {
         for (outcome, stages, want, first) in [
             (Agree, vec![], Agree, None),
             (Agree, vec![Agree, Nothing], Agree, None),
-            (Agree, vec![Agree, Diverge, Diverge], Diverge, Some(Stage::Loss)),
+            (
+                Agree,
+                vec![Agree, Diverge, Diverge],
+                Diverge,
+                Some(Stage::Loss),
+            ),
             (Nothing, vec![Diverge], Diverge, Some(Stage::Assign)),
             (Diverge, vec![Agree, Agree], Diverge, None),
         ] {
             let mut v = sample::verdict(outcome);
-            let stages: Vec<StageVerdict> =
-                [Stage::Assign, Stage::Loss, Stage::Grad].into_iter().zip(&stages).map(|(s, o)| stage(s, *o)).collect();
+            let stages: Vec<StageVerdict> = [Stage::Assign, Stage::Loss, Stage::Grad]
+                .into_iter()
+                .zip(&stages)
+                .map(|(s, o)| stage(s, *o))
+                .collect();
             v.conclude(stages.clone());
-            assert_eq!((v.outcome, v.stage().map(|s| s.stage), v.stages), (want, first, stages.clone()), "{outcome:?} {stages:?}");
+            assert_eq!(
+                (v.outcome, v.stage().map(|s| s.stage), v.stages),
+                (want, first, stages.clone()),
+                "{outcome:?} {stages:?}"
+            );
         }
     }
 
     #[test]
-    fn the_first_place_is_an_origin_before_what_is_untested_before_drift_before_deployment_before_a_stage() {
+    fn the_first_place_is_an_origin_before_what_is_untested_before_drift_before_deployment_before_a_stage()
+     {
         let mut v = sample::verdict(Outcome::Diverge);
         let mut says = |change: &dyn Fn(&mut Verdict)| {
             change(&mut v);
             v.first().map(str::to_string)
         };
         let some = |place: &str| Some(place.to_string());
-        let drift = Drift { first: "drifts".into(), tensors: 1, amplifier: "grows".into(), amplification: 2.0 };
+        let drift = Drift {
+            first: "drifts".into(),
+            tensors: 1,
+            amplifier: "grows".into(),
+            amplification: 2.0,
+        };
         assert_eq!(says(&|_| ()), None);
-        assert_eq!(says(&|v| v.stages = vec![stage(Stage::Assign, Outcome::Agree), stage(Stage::Loss, Outcome::Diverge)]), some("in loss"));
-        assert_eq!(says(&|v| v.only_unobserved = vec![sample::unobserved("deployed", Judgement::Over(2.0))]), some("deployed"));
+        assert_eq!(
+            says(&|v| v.stages = vec![
+                stage(Stage::Assign, Outcome::Agree),
+                stage(Stage::Loss, Outcome::Diverge)
+            ]),
+            some("in loss")
+        );
+        assert_eq!(
+            says(
+                &|v| v.only_unobserved = vec![sample::unobserved("deployed", Judgement::Over(2.0))]
+            ),
+            some("deployed")
+        );
         assert_eq!(says(&|v| v.drift = Some(drift.clone())), some("drifts"));
-        assert_eq!(says(&|v| v.untested = vec!["untested".into()]), some("untested"));
-        assert_eq!(says(&|v| v.origins = vec![sample::origin("n"), sample::origin("m")]), some("n"));
+        assert_eq!(
+            says(&|v| v.untested = vec!["untested".into()]),
+            some("untested")
+        );
+        assert_eq!(
+            says(&|v| v.origins = vec![sample::origin("n"), sample::origin("m")]),
+            some("n")
+        );
     }
 
     #[test]
     fn a_verdict_written_before_the_order_could_be_unknown_is_ordered() {
         let mut json = serde_json::to_value(sample::verdict(Outcome::Agree)).unwrap();
-        assert_eq!(json.as_object_mut().unwrap().remove("ordered"), Some(true.into()));
+        assert_eq!(
+            json.as_object_mut().unwrap().remove("ordered"),
+            Some(true.into())
+        );
         assert!(serde_json::from_value::<Verdict>(json).unwrap().ordered);
     }
 }

@@ -1,6 +1,9 @@
 //! sample: judged tensors and verdicts for tests: all of it agrees, and a test changes what it is about.
 
-use super::{Accumulated, Isolated, Judgement, Origin, Outcome, Side, TensorResult, ToleranceBy, Unobserved, Verdict, Why};
+use super::{
+    Accumulated, Isolated, Judgement, Origin, Outcome, Side, TensorResult, ToleranceBy, Unobserved,
+    Verdict, Why,
+};
 use crate::compare::{Comparison, compare};
 use crate::floor::Family;
 use crate::floor::bound::Bounded;
@@ -31,33 +34,67 @@ pub fn comparison(equal: bool) -> Comparison {
 
 /// Both sides' own values, at `ratio` of what is tolerated.
 pub fn own(ratio: f64) -> Accumulated {
-    Accumulated::Compared { comparison: comparison(ratio == 0.0), ratio, by: ToleranceBy::Exact }
+    Accumulated::Compared {
+        comparison: comparison(ratio == 0.0),
+        ratio,
+        by: ToleranceBy::Exact,
+    }
 }
 
 /// The node alone, at fault or not.
 pub fn alone(fault: bool) -> Isolated {
-    Isolated::Exact { comparison: comparison(!fault), side: fault.then_some(Side::Candidate) }
+    Isolated::Exact {
+        comparison: comparison(!fault),
+        side: fault.then_some(Side::Candidate),
+    }
 }
 
 /// The node alone, this often beyond its bound, which the two sides come to these parts of.
 pub fn bounded(reference: f64, candidate: f64, failing: u64) -> Isolated {
-    let bounded = Bounded { reference, candidate, failing, ..Default::default() };
-    Isolated::Bounded { family: Family::Arithmetic, terms: 1, bounded, side: (failing > 0).then_some(Side::Candidate) }
+    let bounded = Bounded {
+        reference,
+        candidate,
+        failing,
+        ..Default::default()
+    };
+    Isolated::Bounded {
+        family: Family::Arithmetic,
+        terms: 1,
+        bounded,
+        side: (failing > 0).then_some(Side::Candidate),
+    }
 }
 
 /// The node alone, which nobody could run.
 pub fn untested() -> Isolated {
-    Isolated::NotJudged { why: Why::NotTested("recorded".into()) }
+    Isolated::NotJudged {
+        why: Why::NotTested("recorded".into()),
+    }
 }
 
 /// A candidate's own fault at `node`.
 pub fn origin(node: &str) -> Origin {
-    Origin { node: node.into(), op: "Op".into(), tensor: node.into(), step: 0, independent: true, side: Side::Candidate, inside: None }
+    Origin {
+        node: node.into(),
+        op: "Op".into(),
+        tensor: node.into(),
+        step: 0,
+        independent: true,
+        side: Side::Candidate,
+        inside: None,
+    }
 }
 
 /// An output of the candidate's deployed session.
 pub fn unobserved(name: &str, judgement: Judgement) -> Unobserved {
-    Unobserved { subject: "candidate".into(), name: name.into(), comparison: None, judgement, refused: None, cause: None }
+    Unobserved {
+        subject: "candidate".into(),
+        name: name.into(),
+        comparison: None,
+        judgement,
+        refused: None,
+        cause: None,
+    }
 }
 
 /// A verdict that names no place.

@@ -175,7 +175,9 @@ impl Isolated {
     /// How far the node itself is off, in units of its bound, on the side that is further off.
     pub fn own_ratio(&self) -> Option<f64> {
         match self {
-            Isolated::Bounded { bounded, .. } => Some(bounded.reference.max(bounded.candidate)).filter(|r| r.is_finite()),
+            Isolated::Bounded { bounded, .. } => {
+                Some(bounded.reference.max(bounded.candidate)).filter(|r| r.is_finite())
+            }
             Isolated::Exact { .. }
             | Isolated::Stated { .. }
             | Isolated::TieFlip { .. }
@@ -196,15 +198,24 @@ impl Isolated {
     /// Whether it is at fault in NaN or an infinity that the other side, or f64, has otherwise.
     pub fn over_in_what_is_not_finite(&self) -> bool {
         match self {
-            Isolated::Bounded { bounded, .. } => bounded.failing > 0 && bounded.worst.ratio.is_infinite(),
-            Isolated::Exact { comparison, .. } => comparison.metrics().is_some_and(|m| m.specials.conflicts > 0),
-            Isolated::Stated { .. } | Isolated::TieFlip { .. } | Isolated::RuleDifference { .. } | Isolated::NotJudged { .. } => false,
+            Isolated::Bounded { bounded, .. } => {
+                bounded.failing > 0 && bounded.worst.ratio.is_infinite()
+            }
+            Isolated::Exact { comparison, .. } => comparison
+                .metrics()
+                .is_some_and(|m| m.specials.conflicts > 0),
+            Isolated::Stated { .. }
+            | Isolated::TieFlip { .. }
+            | Isolated::RuleDifference { .. }
+            | Isolated::NotJudged { .. } => false,
         }
     }
 
     pub fn side(&self) -> Option<Side> {
         match self {
-            Isolated::Bounded { side, .. } | Isolated::Exact { side, .. } | Isolated::RuleDifference { side, .. } => *side,
+            Isolated::Bounded { side, .. }
+            | Isolated::Exact { side, .. }
+            | Isolated::RuleDifference { side, .. } => *side,
             Isolated::Stated { .. } => Some(Side::Unknown),
             Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => None,
         }
@@ -213,7 +224,9 @@ impl Isolated {
     /// The same, with another side at fault.
     pub fn on(mut self, other: Side) -> Self {
         match &mut self {
-            Isolated::Bounded { side, .. } | Isolated::Exact { side, .. } | Isolated::RuleDifference { side, .. } => *side = Some(other),
+            Isolated::Bounded { side, .. }
+            | Isolated::Exact { side, .. }
+            | Isolated::RuleDifference { side, .. } => *side = Some(other),
             Isolated::Stated { .. } | Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => {}
         }
         self
@@ -235,8 +248,16 @@ impl Accumulated {
     /// What the judgement of `comparison`, held against `by`, comes to; `margin` is that of a decision.
     pub fn of(judgement: Judgement, comparison: Comparison, by: ToleranceBy, margin: f64) -> Self {
         match judgement {
-            Judgement::Within(ratio) | Judgement::Over(ratio) => Accumulated::Compared { comparison, ratio, by },
-            Judgement::Tie(flips) => Accumulated::TieFlip { flips, of: comparison.metrics().map_or(0, |m| m.numel), margin },
+            Judgement::Within(ratio) | Judgement::Over(ratio) => Accumulated::Compared {
+                comparison,
+                ratio,
+                by,
+            },
+            Judgement::Tie(flips) => Accumulated::TieFlip {
+                flips,
+                of: comparison.metrics().map_or(0, |m| m.numel),
+                margin,
+            },
             Judgement::NotJudged(why) => Accumulated::NotJudged { why },
         }
     }
@@ -249,7 +270,14 @@ impl Accumulated {
     }
 
     pub fn compared(&self) -> bool {
-        !matches!(self, Accumulated::NotJudged { .. } | Accumulated::Compared { by: ToleranceBy::Unjudged, .. })
+        !matches!(
+            self,
+            Accumulated::NotJudged { .. }
+                | Accumulated::Compared {
+                    by: ToleranceBy::Unjudged,
+                    ..
+                }
+        )
     }
 
     /// Error / tolerance, where there is one.
@@ -265,8 +293,13 @@ impl TensorResult {
     /// The candidate's shape, where it is not the reference's.
     pub fn candidate_shape(&self) -> Option<Vec<usize>> {
         match &self.accumulated {
-            Accumulated::Compared { comparison: Comparison::Attributes(a), .. } => a.shape.as_ref().map(|(_, c)| c.clone()),
-            Accumulated::Compared { .. } | Accumulated::TieFlip { .. } | Accumulated::NotJudged { .. } => None,
+            Accumulated::Compared {
+                comparison: Comparison::Attributes(a),
+                ..
+            } => a.shape.as_ref().map(|(_, c)| c.clone()),
+            Accumulated::Compared { .. }
+            | Accumulated::TieFlip { .. }
+            | Accumulated::NotJudged { .. } => None,
         }
     }
 }
@@ -281,25 +314,64 @@ mod tests {
     const INF: f64 = f64::INFINITY;
 
     fn overflowed(isolated: Isolated) -> Isolated {
-        let Isolated::Bounded { family, terms, mut bounded, side } = isolated else { panic!("{isolated:?}") };
+        let Isolated::Bounded {
+            family,
+            terms,
+            mut bounded,
+            side,
+        } = isolated
+        else {
+            panic!("{isolated:?}")
+        };
         bounded.overflowed = 2;
-        Isolated::Bounded { family, terms, bounded, side }
+        Isolated::Bounded {
+            family,
+            terms,
+            bounded,
+            side,
+        }
     }
 
     #[test]
     fn a_node_alone_is_at_fault_where_it_is_beyond_its_bound_or_decides_otherwise() {
-        let stated = |ratio| Isolated::Stated { comparison: sample::comparison(false), ratio };
+        let stated = |ratio| Isolated::Stated {
+            comparison: sample::comparison(false),
+            ratio,
+        };
         let side = Some(Side::Reference);
-        let decides = Isolated::RuleDifference { comparison: sample::comparison(false), margin: 1.0, side };
-        let flips = Isolated::TieFlip { flips: 1, of: 2, margin: 0.0 };
+        let decides = Isolated::RuleDifference {
+            comparison: sample::comparison(false),
+            margin: 1.0,
+            side,
+        };
+        let flips = Isolated::TieFlip {
+            flips: 1,
+            of: 2,
+            margin: 0.0,
+        };
         let of_candidate = Some(Side::Candidate);
         // Whether it is over, by how much the node itself is off, whether it was compared, whether it overflows, which side is off.
         for (isolated, want) in [
-            (sample::bounded(0.25, 0.5, 0), (false, Some(0.5), true, false, None)),
-            (sample::bounded(0.5, 0.25, 0), (false, Some(0.5), true, false, None)),
-            (sample::bounded(0.5, 3.0, 1), (true, Some(3.0), true, false, of_candidate)),
-            (sample::bounded(0.5, INF, 7), (true, None, true, false, of_candidate)),
-            (overflowed(sample::bounded(0.5, 0.5, 0)), (false, Some(0.5), true, true, None)),
+            (
+                sample::bounded(0.25, 0.5, 0),
+                (false, Some(0.5), true, false, None),
+            ),
+            (
+                sample::bounded(0.5, 0.25, 0),
+                (false, Some(0.5), true, false, None),
+            ),
+            (
+                sample::bounded(0.5, 3.0, 1),
+                (true, Some(3.0), true, false, of_candidate),
+            ),
+            (
+                sample::bounded(0.5, INF, 7),
+                (true, None, true, false, of_candidate),
+            ),
+            (
+                overflowed(sample::bounded(0.5, 0.5, 0)),
+                (false, Some(0.5), true, true, None),
+            ),
             (sample::alone(false), (false, None, true, false, None)),
             (sample::alone(true), (true, None, true, false, of_candidate)),
             (stated(0.5), (false, None, true, false, Some(Side::Unknown))),
@@ -309,24 +381,71 @@ mod tests {
             (flips, (false, None, true, false, None)),
             (sample::untested(), (false, None, false, false, None)),
         ] {
-            let got = (isolated.over(), isolated.own_ratio(), isolated.compared(), isolated.overflows(), isolated.side());
+            let got = (
+                isolated.over(),
+                isolated.own_ratio(),
+                isolated.compared(),
+                isolated.overflows(),
+                isolated.side(),
+            );
             assert_eq!(got, want, "{isolated:?}");
         }
     }
 
     #[test]
     fn only_a_bound_has_a_detection_limit() {
-        let limit = Some(DetectionLimit { best: 1.0, median: 2.0, worst: 3.0 });
-        let Isolated::Bounded { family, terms, mut bounded, side } = sample::bounded(0.5, 0.5, 0) else { unreachable!() };
+        let limit = Some(DetectionLimit {
+            best: 1.0,
+            median: 2.0,
+            worst: 3.0,
+        });
+        let Isolated::Bounded {
+            family,
+            terms,
+            mut bounded,
+            side,
+        } = sample::bounded(0.5, 0.5, 0)
+        else {
+            unreachable!()
+        };
         bounded.limit = limit;
-        assert_eq!(Isolated::Bounded { family, terms, bounded, side }.limit(), limit);
-        assert_eq!([sample::bounded(0.5, 0.5, 0), sample::alone(true), sample::untested()].map(|i| i.limit()), [None; 3]);
+        assert_eq!(
+            Isolated::Bounded {
+                family,
+                terms,
+                bounded,
+                side
+            }
+            .limit(),
+            limit
+        );
+        assert_eq!(
+            [
+                sample::bounded(0.5, 0.5, 0),
+                sample::alone(true),
+                sample::untested()
+            ]
+            .map(|i| i.limit()),
+            [None; 3]
+        );
     }
 
     #[test]
-    fn what_a_judgement_comes_to_is_over_only_beyond_its_tolerance_and_compared_only_where_it_was_judged() {
-        let of = |judgement| Accumulated::of(judgement, sample::comparison(false), ToleranceBy::Stated, 0.5);
-        let metrics_only = Accumulated::Compared { comparison: sample::comparison(false), ratio: 0.0, by: ToleranceBy::Unjudged };
+    fn what_a_judgement_comes_to_is_over_only_beyond_its_tolerance_and_compared_only_where_it_was_judged()
+     {
+        let of = |judgement| {
+            Accumulated::of(
+                judgement,
+                sample::comparison(false),
+                ToleranceBy::Stated,
+                0.5,
+            )
+        };
+        let metrics_only = Accumulated::Compared {
+            comparison: sample::comparison(false),
+            ratio: 0.0,
+            by: ToleranceBy::Unjudged,
+        };
         for (accumulated, over, compared, ratio) in [
             (of(Judgement::Within(0.5)), false, true, Some(0.5)),
             (of(Judgement::Within(1.0)), false, true, Some(1.0)),
@@ -336,32 +455,91 @@ mod tests {
             (of(Judgement::NotJudged(Why::OpenFloor)), false, false, None),
             (metrics_only, false, false, Some(0.0)),
         ] {
-            assert_eq!((accumulated.over(), accumulated.compared(), accumulated.ratio()), (over, compared, ratio), "{accumulated:?}");
+            assert_eq!(
+                (
+                    accumulated.over(),
+                    accumulated.compared(),
+                    accumulated.ratio()
+                ),
+                (over, compared, ratio),
+                "{accumulated:?}"
+            );
         }
-        assert!(sample::own(f64::NAN).over(), "what is no number is no agreement");
-        assert_eq!(of(Judgement::Tie(1)), Accumulated::TieFlip { flips: 1, of: 1, margin: 0.5 });
-        assert_eq!(of(Judgement::NotJudged(Why::OpenFloor)), Accumulated::NotJudged { why: Why::OpenFloor });
-        let by_stated = |a: &Accumulated| matches!(a, Accumulated::Compared { by: ToleranceBy::Stated, .. });
+        assert!(
+            sample::own(f64::NAN).over(),
+            "what is no number is no agreement"
+        );
+        assert_eq!(
+            of(Judgement::Tie(1)),
+            Accumulated::TieFlip {
+                flips: 1,
+                of: 1,
+                margin: 0.5
+            }
+        );
+        assert_eq!(
+            of(Judgement::NotJudged(Why::OpenFloor)),
+            Accumulated::NotJudged {
+                why: Why::OpenFloor
+            }
+        );
+        let by_stated = |a: &Accumulated| {
+            matches!(
+                a,
+                Accumulated::Compared {
+                    by: ToleranceBy::Stated,
+                    ..
+                }
+            )
+        };
         assert!(by_stated(&of(Judgement::Within(0.5))));
     }
 
     #[test]
     fn the_shape_of_the_candidate_is_told_only_where_it_is_another() {
-        let [one, three, wide] = [Tensor::of(&[1], &[1f32]), Tensor::of(&[3], &[1f32; 3]), Tensor::of(&[1], &[1f64])];
+        let [one, three, wide] = [
+            Tensor::of(&[1], &[1f32]),
+            Tensor::of(&[3], &[1f32; 3]),
+            Tensor::of(&[1], &[1f64]),
+        ];
         let against = |other: &Tensor| {
             let comparison = compare(one.view(), other.view(), None);
-            TensorResult { accumulated: Accumulated::Compared { comparison, ratio: INF, by: ToleranceBy::Exact }, ..sample::tensor(0) }
+            TensorResult {
+                accumulated: Accumulated::Compared {
+                    comparison,
+                    ratio: INF,
+                    by: ToleranceBy::Exact,
+                },
+                ..sample::tensor(0)
+            }
         };
         assert_eq!(against(&three).candidate_shape(), Some(vec![3]));
-        assert_eq!(against(&wide).candidate_shape(), None, "another dtype of the same shape");
+        assert_eq!(
+            against(&wide).candidate_shape(),
+            None,
+            "another dtype of the same shape"
+        );
         assert_eq!(against(&one).candidate_shape(), None);
     }
 
     #[test]
     fn every_side_is_the_subject_of_a_sentence_of_its_own() {
-        let sides = [Side::Reference, Side::Candidate, Side::ReferenceOrShadow, Side::CandidateOrShadow, Side::Both, Side::Unknown];
-        let pieces =
-            ["the reference", "the candidate", "the candidate and its f64 shadow", "the reference and its f64 shadow", "both", "no shadow"];
+        let sides = [
+            Side::Reference,
+            Side::Candidate,
+            Side::ReferenceOrShadow,
+            Side::CandidateOrShadow,
+            Side::Both,
+            Side::Unknown,
+        ];
+        let pieces = [
+            "the reference",
+            "the candidate",
+            "the candidate and its f64 shadow",
+            "the reference and its f64 shadow",
+            "both",
+            "no shadow",
+        ];
         for (side, piece) in sides.into_iter().zip(pieces) {
             assert!(side.say().contains(piece), "{side:?}: {}", side.say());
         }

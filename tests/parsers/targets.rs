@@ -32,11 +32,29 @@ pub fn scenario(bytes: &[u8]) {
 
 /// An ONNX model: loaded, counted, and written again for an engine.
 pub fn model(bytes: &[u8]) {
-    let Ok(graph) = load::parse(bytes::Bytes::copy_from_slice(bytes), None) else { return };
-    let _ = (params::per_module(&graph), params::total(&graph), params::list(&graph).len());
-    let _ = (graph.ancestors(&graph.outputs.iter().map(|p| p.name.clone()).collect::<Vec<_>>()), graph.last_uses().len());
+    let Ok(graph) = load::parse(bytes::Bytes::copy_from_slice(bytes), None) else {
+        return;
+    };
+    let _ = (
+        params::per_module(&graph),
+        params::total(&graph),
+        params::list(&graph).len(),
+    );
+    let _ = (
+        graph.ancestors(
+            &graph
+                .outputs
+                .iter()
+                .map(|p| p.name.clone())
+                .collect::<Vec<_>>(),
+        ),
+        graph.last_uses().len(),
+    );
     for node in graph.steps.iter().flat_map(|s| &s.nodes) {
-        let _ = (cost::macs(node, &[Some(&[1, 2, 3][..]), None], &[1, 2]), cut::outer_names(node));
+        let _ = (
+            cost::macs(node, &[Some(&[1, 2, 3][..]), None], &[1, 2]),
+            cut::outer_names(node),
+        );
     }
     let _ = load::parse(cut::whole(&graph, &[]).into(), None);
 }
@@ -56,7 +74,9 @@ pub fn index(bytes: &[u8]) {
 
 /// The sketch `x` in a golden's file of sketches.
 pub fn sketch(bytes: &[u8]) {
-    let Ok(open) = file::open(&write("sketches.safetensors", bytes)) else { return };
+    let Ok(open) = file::open(&write("sketches.safetensors", bytes)) else {
+        return;
+    };
     for shape in [&[1, 3, 8, 8][..], &[64], &[0], &[usize::MAX, 2]] {
         for dtype in [DType::F32, DType::I64] {
             let _ = pack::unpack(&open, "x", dtype, shape, Settings::default());

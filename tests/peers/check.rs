@@ -56,13 +56,35 @@ const IMAGES: Set = (
 );
 const PAIRS: Set = (
     "pairs",
-    &["equal", "nested", "apart", "touching", "2 px", "0.5 px", "thin", "empty prediction", "empty target", "inverted prediction"],
+    &[
+        "equal",
+        "nested",
+        "apart",
+        "touching",
+        "2 px",
+        "0.5 px",
+        "thin",
+        "empty prediction",
+        "empty target",
+        "inverted prediction",
+    ],
 );
 const ELEMENTS: Set = ("elements", &["positive", "negative"]);
 const SIDES: Set = ("sides", &["distribution"]);
 
-const fn row(peer: &'static str, kernel: &'static str, (set, edges): Set, check: fn(&Row, &File) -> Result<Outcome, String>) -> Row {
-    Row { peer, kernel, set, edges, check }
+const fn row(
+    peer: &'static str,
+    kernel: &'static str,
+    (set, edges): Set,
+    check: fn(&Row, &File) -> Result<Outcome, String>,
+) -> Row {
+    Row {
+        peer,
+        kernel,
+        set,
+        edges,
+        check,
+    }
 }
 
 const U83: &str = "ultralytics-8.3.155";
@@ -114,7 +136,12 @@ pub const ALL: &[Row] = &[
     row(YOLOV6, "siou", PAIRS, element::yolov6),
     row(OURS, "gold_yolo_n", IMAGES, detection::n),
     row(OURS, "gold_yolo_sml", IMAGES, detection::sml),
-    row(OURS, "gold_yolo_warm_up", IMAGES, detection::warm_up_of_this_project),
+    row(
+        OURS,
+        "gold_yolo_warm_up",
+        IMAGES,
+        detection::warm_up_of_this_project,
+    ),
     row(OURS, "giou", PAIRS, element::yolov6),
     row(OURS, "siou", PAIRS, element::yolov6),
 ];
@@ -127,8 +154,15 @@ impl Row {
 
 impl Outcome {
     pub fn say(&self) -> String {
-        let Self { cases, largest, flips, skipped } = self;
-        format!("{cases} cases, largest difference {largest:.1e}, {flips} tie flips, {skipped} soft targets behind them not compared")
+        let Self {
+            cases,
+            largest,
+            flips,
+            skipped,
+        } = self;
+        format!(
+            "{cases} cases, largest difference {largest:.1e}, {flips} tie flips, {skipped} soft targets behind them not compared"
+        )
     }
 
     pub fn add(&mut self, other: Self) {
@@ -139,24 +173,47 @@ impl Outcome {
     }
 
     /// Notes the difference of `ours` and `theirs` relative to `scale`; Err where it is too large. NaN equals NaN.
-    pub fn near(&mut self, what: impl Fn() -> String, ours: f64, theirs: f64, scale: f64) -> Result<(), String> {
+    pub fn near(
+        &mut self,
+        what: impl Fn() -> String,
+        ours: f64,
+        theirs: f64,
+        scale: f64,
+    ) -> Result<(), String> {
         if ours == theirs || (ours.is_nan() && theirs.is_nan()) {
             return Ok(());
         }
         let difference = (ours - theirs).abs() / scale;
         if difference.is_nan() || difference > LIMIT {
-            return Err(format!("{}: ours {ours:e}, theirs {theirs:e}, {difference:.1e} apart", what()));
+            return Err(format!(
+                "{}: ours {ours:e}, theirs {theirs:e}, {difference:.1e} apart",
+                what()
+            ));
         }
         self.largest = self.largest.max(difference);
         Ok(())
     }
 
     /// The same of all parts of a vector, relative to its largest and at least to `scale`; one length for both.
-    pub fn all_near(&mut self, what: impl Fn() -> String, ours: &[f64], theirs: &[f64], scale: f64) -> Result<(), String> {
+    pub fn all_near(
+        &mut self,
+        what: impl Fn() -> String,
+        ours: &[f64],
+        theirs: &[f64],
+        scale: f64,
+    ) -> Result<(), String> {
         if ours.len() != theirs.len() {
-            return Err(format!("{}: {} values, theirs {}", what(), ours.len(), theirs.len()));
+            return Err(format!(
+                "{}: {} values, theirs {}",
+                what(),
+                ours.len(),
+                theirs.len()
+            ));
         }
         let scale = theirs.iter().fold(scale, |s, v| v.abs().max(s));
-        ours.iter().zip(theirs).enumerate().try_for_each(|(i, (&o, &t))| self.near(|| format!("{} [{i}]", what()), o, t, scale))
+        ours.iter()
+            .zip(theirs)
+            .enumerate()
+            .try_for_each(|(i, (&o, &t))| self.near(|| format!("{} [{i}]", what()), o, t, scale))
     }
 }

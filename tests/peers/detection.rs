@@ -49,8 +49,21 @@ fn v8(rule: V8Detection, file: &File) -> Result<Outcome, String> {
         let ours = rule.assign(&inputs).unwrap();
         let (outcome, used) = theirs(ours)?;
         let out = rule.evaluate_with(&inputs, used).unwrap();
-        let sides = out.box_gradient.iter().zip(&out.dfl_gradient).map(|(b, d)| b + d).collect();
-        Ok((outcome, Loss { items: out.items, total: out.total, scores: out.score_gradient, sides }))
+        let sides = out
+            .box_gradient
+            .iter()
+            .zip(&out.dfl_gradient)
+            .map(|(b, d)| b + d)
+            .collect();
+        Ok((
+            outcome,
+            Loss {
+                items: out.items,
+                total: out.total,
+                scores: out.score_gradient,
+                sides,
+            },
+        ))
     })
 }
 
@@ -64,9 +77,29 @@ fn gold(rule: GoldYolo, cases: &[Case], file: &File, backward: bool) -> Result<O
         let out = rule.evaluate_with(&inputs, used).unwrap();
         let sides = out.distance_gradient();
         let soft = out.assignments.iter().flat_map(|a| &a.scores);
-        let one = |((&p, &q), g): ((&f64, &f64), f64)| if backward && p == 0.0 && q > 0.0 { pytorch(q) / out.score_sum } else { g };
-        let scores = case.scores.iter().zip(soft).zip(out.score_gradient.clone()).map(one).collect();
-        Ok((outcome, Loss { items: out.items, total: out.total, scores, sides }))
+        let one = |((&p, &q), g): ((&f64, &f64), f64)| {
+            if backward && p == 0.0 && q > 0.0 {
+                pytorch(q) / out.score_sum
+            } else {
+                g
+            }
+        };
+        let scores = case
+            .scores
+            .iter()
+            .zip(soft)
+            .zip(out.score_gradient.clone())
+            .map(one)
+            .collect();
+        Ok((
+            outcome,
+            Loss {
+                items: out.items,
+                total: out.total,
+                scores,
+                sides,
+            },
+        ))
     })
 }
 
@@ -101,11 +134,23 @@ fn compare(out: &mut Outcome, ours: &Loss, file: &File, i: usize) -> Result<(), 
     for (item, (&o, &t)) in ours.items.iter().zip(real("items")).enumerate() {
         out.near(|| format!("item {item}"), o, t, t.abs())?;
     }
-    out.near(|| "total".into(), ours.total, real("total")[0], real("total")[0].abs())?;
+    out.near(
+        || "total".into(),
+        ours.total,
+        real("total")[0],
+        real("total")[0].abs(),
+    )?;
     for (what, gradient) in [("score", &ours.scores), ("side", &ours.sides)] {
-        let (rows, theirs) = (file.whole(&format!("{i:02}.{what}_rows")), real(&format!("{what}_gradient")));
+        let (rows, theirs) = (
+            file.whole(&format!("{i:02}.{what}_rows")),
+            real(&format!("{what}_gradient")),
+        );
         let columns = theirs.len().checked_div(rows.len()).unwrap_or(0);
-        let part = |r: &i64| gradient.get(*r as usize * columns..(*r as usize + 1) * columns).unwrap_or(&[]);
+        let part = |r: &i64| {
+            gradient
+                .get(*r as usize * columns..(*r as usize + 1) * columns)
+                .unwrap_or(&[])
+        };
         let sampled: Vec<f64> = rows.iter().flat_map(part).copied().collect();
         match what {
             "side" => out.all_near(|| "side gradient".into(), &sampled, theirs, COORDINATE)?,
@@ -113,7 +158,9 @@ fn compare(out: &mut Outcome, ours: &Loss, file: &File, i: usize) -> Result<(), 
                 .iter()
                 .zip(theirs)
                 .enumerate()
-                .try_for_each(|(i, (&o, &t))| out.near(|| format!("score gradient [{i}]"), o, t, t.abs()))?,
+                .try_for_each(|(i, (&o, &t))| {
+                    out.near(|| format!("score gradient [{i}]"), o, t, t.abs())
+                })?,
         }
     }
     Ok(())

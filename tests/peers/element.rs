@@ -15,30 +15,61 @@ const BOX: [f64; 2] = [1.0, COORDINATE];
 const NONE: [f64; 2] = [0.0, 0.0];
 
 /// Every case's value and gradient, relative to at least the two scales.
-fn compare(file: &File, scales: [f64; 2], ours: impl Iterator<Item = (f64, Vec<f64>)>) -> Result<Outcome, String> {
+fn compare(
+    file: &File,
+    scales: [f64; 2],
+    ours: impl Iterator<Item = (f64, Vec<f64>)>,
+) -> Result<Outcome, String> {
     let (values, gradients) = (file.real("value"), file.real("gradient"));
     let columns = gradients.len() / values.len();
     let mut out = Outcome::default();
     let mut ours = ours.enumerate();
-    for ((i, (value, gradient)), (&v, g)) in ours.by_ref().zip(values.iter().zip(gradients.chunks(columns))) {
-        out.near(|| format!("value of case {i}"), value, v, v.abs().max(scales[0]))?;
+    for ((i, (value, gradient)), (&v, g)) in ours
+        .by_ref()
+        .zip(values.iter().zip(gradients.chunks(columns)))
+    {
+        out.near(
+            || format!("value of case {i}"),
+            value,
+            v,
+            v.abs().max(scales[0]),
+        )?;
         out.all_near(|| format!("gradient of case {i}"), &gradient, g, scales[1])?;
         out.cases += 1;
     }
     if out.cases != values.len() || ours.next().is_some() {
-        return Err(format!("{} values recorded, {} compared", values.len(), out.cases));
+        return Err(format!(
+            "{} values recorded, {} compared",
+            values.len(),
+            out.cases
+        ));
     }
     Ok(out)
 }
 
 fn pairs() -> impl Iterator<Item = ([f64; 4], [f64; 4])> {
-    let boxes = |name: &str| INPUTS.real(name).chunks(4).map(|b| b.try_into().unwrap()).collect::<Vec<[f64; 4]>>();
+    let boxes = |name: &str| {
+        INPUTS
+            .real(name)
+            .chunks(4)
+            .map(|b| b.try_into().unwrap())
+            .collect::<Vec<[f64; 4]>>()
+    };
     boxes("pairs.a").into_iter().zip(boxes("pairs.b"))
 }
 
 fn kind(row: &Row) -> Kind {
-    let all = [("iou", Kind::Iou), ("giou", Kind::Giou), ("diou", Kind::Diou), ("ciou", Kind::Ciou), ("siou", Kind::Siou)];
-    all.into_iter().find(|(name, _)| row.kernel.starts_with(name)).unwrap().1
+    let all = [
+        ("iou", Kind::Iou),
+        ("giou", Kind::Giou),
+        ("diou", Kind::Diou),
+        ("ciou", Kind::Ciou),
+        ("siou", Kind::Siou),
+    ];
+    all.into_iter()
+        .find(|(name, _)| row.kernel.starts_with(name))
+        .unwrap()
+        .1
 }
 
 fn box_loss(overlap: Overlap, file: &File) -> Result<Outcome, String> {
@@ -54,7 +85,10 @@ fn box_loss(overlap: Overlap, file: &File) -> Result<Outcome, String> {
 
 /// The similarity itself.
 pub fn ultralytics(row: &Row, file: &File) -> Result<Outcome, String> {
-    let overlap = Overlap { kind: kind(row), ..Overlap::ultralytics() };
+    let overlap = Overlap {
+        kind: kind(row),
+        ..Overlap::ultralytics()
+    };
     compare(
         file,
         BOX,
@@ -75,12 +109,26 @@ pub fn mmdet(row: &Row, file: &File) -> Result<Outcome, String> {
 
 /// With `neg_gamma`, as in the paper.
 pub fn mmdet_straight(row: &Row, file: &File) -> Result<Outcome, String> {
-    box_loss(Overlap { form: Form::Limited, ..Overlap::mmdet(kind(row)) }, file)
+    box_loss(
+        Overlap {
+            form: Form::Limited,
+            ..Overlap::mmdet(kind(row))
+        },
+        file,
+    )
 }
 
 fn elements() -> impl Iterator<Item = (f64, f64, bool)> {
-    let (logit, target, positive) = (INPUTS.real("elements.logit"), INPUTS.real("elements.target"), INPUTS.whole("elements.positive"));
-    logit.iter().zip(target).zip(positive).map(|((&x, &t), &p)| (x, t, p == 1))
+    let (logit, target, positive) = (
+        INPUTS.real("elements.logit"),
+        INPUTS.real("elements.target"),
+        INPUTS.whole("elements.positive"),
+    );
+    logit
+        .iter()
+        .zip(target)
+        .zip(positive)
+        .map(|((&x, &t), &p)| (x, t, p == 1))
 }
 
 /// Ours is a function of the probability, the peers' of its logit.
@@ -100,7 +148,11 @@ fn focal(file: &File, alpha: f64, gamma: f64) -> Result<Outcome, String> {
         file,
         NONE,
         elements().map(|(x, _, positive)| {
-            let f = Focal { alpha, gamma, positive };
+            let f = Focal {
+                alpha,
+                gamma,
+                positive,
+            };
             (f.value(&[x]), f.gradient(&[x]))
         }),
     )
@@ -126,7 +178,10 @@ pub fn quality_focal(_: &Row, file: &File) -> Result<Outcome, String> {
 }
 
 fn dfl(file: &File, reg_max: usize) -> Result<Outcome, String> {
-    let (logits, targets) = (INPUTS.real("distributions.logit"), INPUTS.real("distributions.target"));
+    let (logits, targets) = (
+        INPUTS.real("distributions.logit"),
+        INPUTS.real("distributions.target"),
+    );
     compare(
         file,
         NONE,

@@ -23,9 +23,14 @@ impl File {
 
     pub fn read(name: &str) -> Self {
         let path = format!("{FOLDER}/{name}.safetensors");
-        let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}; run scripts/peers"));
+        let bytes =
+            std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}; run scripts/peers"));
         let all = SafeTensors::deserialize(&bytes).unwrap_or_else(|e| panic!("{path}: {e}"));
-        let tensors = all.tensors().into_iter().map(|(name, t)| (name, values(t.dtype(), t.data()))).collect();
+        let tensors = all
+            .tensors()
+            .into_iter()
+            .map(|(name, t)| (name, values(t.dtype(), t.data())))
+            .collect();
         Self { tensors }
     }
 
@@ -50,9 +55,21 @@ impl File {
 
 fn values(dtype: Dtype, data: &[u8]) -> Values {
     match dtype {
-        Dtype::F64 => Values::Real(data.chunks(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()),
-        Dtype::I32 => Values::Whole(data.chunks(4).map(|b| i64::from(i32::from_le_bytes(b.try_into().unwrap()))).collect()),
-        Dtype::I16 => Values::Whole(data.chunks(2).map(|b| i64::from(i16::from_le_bytes(b.try_into().unwrap()))).collect()),
+        Dtype::F64 => Values::Real(
+            data.chunks(8)
+                .map(|b| f64::from_le_bytes(b.try_into().unwrap()))
+                .collect(),
+        ),
+        Dtype::I32 => Values::Whole(
+            data.chunks(4)
+                .map(|b| i64::from(i32::from_le_bytes(b.try_into().unwrap())))
+                .collect(),
+        ),
+        Dtype::I16 => Values::Whole(
+            data.chunks(2)
+                .map(|b| i64::from(i16::from_le_bytes(b.try_into().unwrap())))
+                .collect(),
+        ),
         Dtype::I8 => Values::Whole(data.iter().map(|&b| i64::from(b as i8)).collect()),
         Dtype::U8 => Values::Whole(data.iter().map(|&b| i64::from(b)).collect()),
         other => panic!("a tensor of {other:?}, which no fixture has"),
@@ -61,6 +78,7 @@ fn values(dtype: Dtype, data: &[u8]) -> Values {
 
 pub fn manifest(peer: &str) -> serde_json::Value {
     let path = format!("{FOLDER}/{peer}.json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}; run scripts/peers"));
+    let text =
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}; run scripts/peers"));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
 }

@@ -35,15 +35,30 @@ fn our_kernels_equal_every_peer_and_the_document_says_so() {
 fn every_kernel_of_every_peer_has_fifty_cases_and_every_edge() {
     for row in ALL {
         let facts = fixture::manifest(row.peer)["kernels"][row.kernel].clone();
-        let (cases, edges) = (facts["cases"].as_u64().unwrap(), facts["edges"].as_array().unwrap());
+        let (cases, edges) = (
+            facts["cases"].as_u64().unwrap(),
+            facts["edges"].as_array().unwrap(),
+        );
         let edges: BTreeSet<&str> = edges.iter().map(|e| e.as_str().unwrap()).collect();
         assert!(cases >= 50, "{} {}: {cases} cases", row.peer, row.kernel);
-        assert_eq!(cases as usize, outcome(row).cases, "{} {}", row.peer, row.kernel);
+        assert_eq!(
+            cases as usize,
+            outcome(row).cases,
+            "{} {}",
+            row.peer,
+            row.kernel
+        );
         for edge in row.edges {
-            assert!(edges.contains(edge), "{} {} has no case '{edge}'", row.peer, row.kernel);
+            assert!(
+                edges.contains(edge),
+                "{} {} has no case '{edge}'",
+                row.peer,
+                row.kernel
+            );
         }
     }
-    SETS.iter().for_each(|(set, edges)| table::edges(set, edges));
+    SETS.iter()
+        .for_each(|(set, edges)| table::edges(set, edges));
 }
 
 #[test]
@@ -58,24 +73,41 @@ fn every_recorded_file_is_compared() {
 }
 
 /// The comparison of `row` after `change` was made to the first tensor whose name ends in `suffix` and which it applies to.
-fn corrupted(row: &Row, suffix: &str, change: impl Fn(&mut Values) -> bool) -> Result<Outcome, String> {
+fn corrupted(
+    row: &Row,
+    suffix: &str,
+    change: impl Fn(&mut Values) -> bool,
+) -> Result<Outcome, String> {
     let mut file = File::of(row);
-    let hit = file.tensors.iter_mut().filter(|(name, _)| name.ends_with(suffix)).any(|(_, values)| change(values));
+    let hit = file
+        .tensors
+        .iter_mut()
+        .filter(|(name, _)| name.ends_with(suffix))
+        .any(|(_, values)| change(values));
     assert!(hit, "{} has nothing to corrupt in '{suffix}'", row.file());
     (row.check)(row, &file)
 }
 
 /// The largest real number, one part in 10^8 larger.
 fn nudge(values: &mut Values) -> bool {
-    let Values::Real(v) = values else { return false };
-    let largest = v.iter_mut().max_by(|a, b| a.abs().total_cmp(&b.abs())).filter(|v| **v != 0.0);
+    let Values::Real(v) = values else {
+        return false;
+    };
+    let largest = v
+        .iter_mut()
+        .max_by(|a, b| a.abs().total_cmp(&b.abs()))
+        .filter(|v| **v != 0.0);
     largest.map(|v| *v *= 1.0 + 1e-8).is_some()
 }
 
 /// The first integer that is no background, changed to `to` of it.
 fn change(to: fn(i64) -> i64) -> impl Fn(&mut Values) -> bool {
     move |values| match values {
-        Values::Whole(v) => v.iter_mut().find(|v| **v >= 0).map(|v| *v = to(*v)).is_some(),
+        Values::Whole(v) => v
+            .iter_mut()
+            .find(|v| **v >= 0)
+            .map(|v| *v = to(*v))
+            .is_some(),
         Values::Real(_) => false,
     }
 }
@@ -84,12 +116,24 @@ fn change(to: fn(i64) -> i64) -> impl Fn(&mut Values) -> bool {
 fn a_corrupted_value_of_any_kind_in_any_file_is_noticed() {
     for row in ALL {
         outcome(row);
-        let names: BTreeSet<String> = File::of(row).tensors.keys().map(|n| n.rsplit('.').next().unwrap().to_string()).collect();
+        let names: BTreeSet<String> = File::of(row)
+            .tensors
+            .keys()
+            .map(|n| n.rsplit('.').next().unwrap().to_string())
+            .collect();
         for kind in names {
             // Which elements were sampled is no result; a wrong one shows as a wrong gradient.
-            let shift: fn(i64) -> i64 = if kind.ends_with("rows") { |v| v + 1 } else { |v| (v + 1) % 3 };
+            let shift: fn(i64) -> i64 = if kind.ends_with("rows") {
+                |v| v + 1
+            } else {
+                |v| (v + 1) % 3
+            };
             let noticed = corrupted(row, &kind, |v| nudge(v) || change(shift)(v));
-            assert!(noticed.is_err(), "{} took a wrong '{kind}': {noticed:?}", row.file());
+            assert!(
+                noticed.is_err(),
+                "{} took a wrong '{kind}': {noticed:?}",
+                row.file()
+            );
         }
     }
 }

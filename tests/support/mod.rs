@@ -32,13 +32,23 @@ impl Call {
         let mut command = Command::new(program.as_ref());
         // What is blessed here is not blessed for anyone: continuous integration runs these tests too.
         command.env_remove("CI");
-        command.current_dir(folder).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { command, line: format!("parity {}", args.join(" ")) }
+        command
+            .current_dir(folder)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self {
+            command,
+            line: format!("parity {}", args.join(" ")),
+        }
     }
 
     /// Neither libtorch nor ONNX Runtime can be found.
     pub fn without_libraries(mut self, empty: &Path) -> Self {
-        self.command.env("LIBTORCH", empty).env("ORT_DYLIB_PATH", empty);
+        self.command
+            .env("LIBTORCH", empty)
+            .env("ORT_DYLIB_PATH", empty);
         self
     }
 
@@ -49,7 +59,10 @@ impl Call {
 
     /// Runs it to its end; one that takes longer than a minute hangs, and is stopped.
     pub fn run(mut self) -> Ran {
-        let mut child = self.command.spawn().unwrap_or_else(|e| panic!("{}: {e}", self.line));
+        let mut child = self
+            .command
+            .spawn()
+            .unwrap_or_else(|e| panic!("{}: {e}", self.line));
         let (out, err) = (reader(child.stdout.take()), reader(child.stderr.take()));
         let start = Instant::now();
         let status = loop {
@@ -62,8 +75,15 @@ impl Call {
             }
             std::thread::sleep(Duration::from_millis(5));
         };
-        let text = |t: std::thread::JoinHandle<Vec<u8>>| String::from_utf8(t.join().expect("a reader")).expect("output is UTF-8");
-        Ran { code: status.code(), out: text(out), err: text(err), line: self.line }
+        let text = |t: std::thread::JoinHandle<Vec<u8>>| {
+            String::from_utf8(t.join().expect("a reader")).expect("output is UTF-8")
+        };
+        Ran {
+            code: status.code(),
+            out: text(out),
+            err: text(err),
+            line: self.line,
+        }
     }
 }
 
@@ -87,19 +107,31 @@ impl Ran {
     pub fn is_civil(&self) {
         for stream in [&self.out, &self.err] {
             assert!(!stream.contains("panicked"), "{self}");
-            let hostile = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}');
-            assert!(!stream.contains(hostile), "a raw control character: {:?}", self.to_string());
+            let hostile =
+                |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}');
+            assert!(
+                !stream.contains(hostile),
+                "a raw control character: {:?}",
+                self.to_string()
+            );
         }
     }
 
     /// Refused with exactly one message on stderr, which says all of `words`.
     pub fn refuses(self, code: i32, words: &[&str]) {
         let ran = self.exits(code);
-        let messages = ran.err.lines().filter(|l| l.starts_with("parity: ")).count();
+        let messages = ran
+            .err
+            .lines()
+            .filter(|l| l.starts_with("parity: "))
+            .count();
         assert_eq!(messages, 1, "one message: {ran}");
         assert!(ran.err.starts_with("parity: "), "{ran}");
         let rest = ran.err.lines().skip(1).find(|l| !l.starts_with("  "));
-        assert_eq!(rest, None, "nothing but the message and its next step: {ran}");
+        assert_eq!(
+            rest, None,
+            "nothing but the message and its next step: {ran}"
+        );
         ran.says_on(&ran.err, words);
     }
 
@@ -123,14 +155,24 @@ impl Ran {
 
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}\nexit {:?}\n--- stdout\n{}\n--- stderr\n{}", self.line, self.code, self.out, self.err)
+        write!(
+            f,
+            "{}\nexit {:?}\n--- stdout\n{}\n--- stderr\n{}",
+            self.line, self.code, self.out, self.err
+        )
     }
 }
 
 /// A fetched model.
 pub fn model(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
-    assert!(path.is_file(), "{} is missing: scripts/fetch_models fetches it", path.display());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("models")
+        .join(name);
+    assert!(
+        path.is_file(),
+        "{} is missing: scripts/fetch_models fetches it",
+        path.display()
+    );
     path
 }
 
@@ -143,24 +185,55 @@ pub const I64: i32 = 7;
 
 pub fn node(op: &str, name: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
     let own = |list: &[&str]| list.iter().map(|s| s.to_string()).collect();
-    NodeProto { op_type: Some(op.into()), name: Some(name.into()), input: own(inputs), output: own(outputs), ..Default::default() }
+    NodeProto {
+        op_type: Some(op.into()),
+        name: Some(name.into()),
+        input: own(inputs),
+        output: own(outputs),
+        ..Default::default()
+    }
 }
 
 /// A declared tensor; a negative dimension is left open.
 pub fn port(name: &str, dtype: i32, shape: &[i64]) -> ValueInfoProto {
-    let dim = |d: &i64| Dimension { value: (*d >= 0).then_some(DimensionValue::Value(*d)) };
-    let tensor = TensorType { elem_type: Some(dtype), shape: Some(TensorShapeProto { dim: shape.iter().map(dim).collect() }) };
-    ValueInfoProto { name: Some(name.into()), r#type: Some(TypeProto { value: Some(TypeValue::Tensor(tensor)) }) }
+    let dim = |d: &i64| Dimension {
+        value: (*d >= 0).then_some(DimensionValue::Value(*d)),
+    };
+    let tensor = TensorType {
+        elem_type: Some(dtype),
+        shape: Some(TensorShapeProto {
+            dim: shape.iter().map(dim).collect(),
+        }),
+    };
+    ValueInfoProto {
+        name: Some(name.into()),
+        r#type: Some(TypeProto {
+            value: Some(TypeValue::Tensor(tensor)),
+        }),
+    }
 }
 
 pub fn weight(name: &str, shape: &[i64], values: &[f32]) -> TensorProto {
-    TensorProto { name: Some(name.into()), dims: shape.to_vec(), data_type: Some(F32), float_data: values.to_vec(), ..Default::default() }
+    TensorProto {
+        name: Some(name.into()),
+        dims: shape.to_vec(),
+        data_type: Some(F32),
+        float_data: values.to_vec(),
+        ..Default::default()
+    }
 }
 
 /// A model of opset 17 over `input`, whose output is the last node's first.
 pub fn onnx(input: ValueInfoProto, nodes: Vec<NodeProto>, weights: Vec<TensorProto>) -> ModelProto {
-    let last = nodes.last().and_then(|n| n.output.first()).cloned().unwrap_or_default();
-    let output = ValueInfoProto { name: Some(last), r#type: None };
+    let last = nodes
+        .last()
+        .and_then(|n| n.output.first())
+        .cloned()
+        .unwrap_or_default();
+    let output = ValueInfoProto {
+        name: Some(last),
+        r#type: None,
+    };
     let graph = GraphProto {
         name: Some("g".into()),
         node: nodes,
@@ -169,16 +242,34 @@ pub fn onnx(input: ValueInfoProto, nodes: Vec<NodeProto>, weights: Vec<TensorPro
         output: vec![output],
         ..Default::default()
     };
-    let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
-    ModelProto { ir_version: Some(8), graph: Some(graph), opset_import: vec![opset], ..Default::default() }
+    let opset = OperatorSetIdProto {
+        domain: Some(String::new()),
+        version: Some(17),
+    };
+    ModelProto {
+        ir_version: Some(8),
+        graph: Some(graph),
+        opset_import: vec![opset],
+        ..Default::default()
+    }
 }
 
 /// y = relu(x · w + b), x of shape [2, 3].
 pub fn small() -> ModelProto {
-    let nodes =
-        vec![node("MatMul", "mm", &["x", "w"], &["p"]), node("Add", "add", &["p", "b"], &["q"]), node("Relu", "relu", &["q"], &["y"])];
+    let nodes = vec![
+        node("MatMul", "mm", &["x", "w"], &["p"]),
+        node("Add", "add", &["p", "b"], &["q"]),
+        node("Relu", "relu", &["q"], &["y"]),
+    ];
     let w: Vec<f32> = (0..12).map(|i| 0.37 * i as f32 - 2.0).collect();
-    onnx(port("x", F32, &[2, 3]), nodes, vec![weight("w", &[3, 4], &w), weight("b", &[4], &[0.1, -0.2, 0.3, 0.7])])
+    onnx(
+        port("x", F32, &[2, 3]),
+        nodes,
+        vec![
+            weight("w", &[3, 4], &w),
+            weight("b", &[4], &[0.1, -0.2, 0.3, 0.7]),
+        ],
+    )
 }
 
 pub fn write_model(folder: &Path, name: &str, model: &ModelProto) {
@@ -187,15 +278,27 @@ pub fn write_model(folder: &Path, name: &str, model: &ModelProto) {
 
 /// A safetensors file of f32 tensors; `header` becomes its metadata `parity.trace`.
 pub fn write_trace(path: &Path, tensors: &[(&str, &[usize], &[f32])], header: Option<&str>) {
-    let bytes: BTreeMap<&str, Vec<u8>> = tensors.iter().map(|(n, _, v)| (*n, v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
-    let views = tensors
+    let bytes: BTreeMap<&str, Vec<u8>> = tensors
         .iter()
-        .map(|(n, s, _)| (*n, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, s.to_vec(), &bytes[n]).expect("a tensor")));
+        .map(|(n, _, v)| (*n, v.iter().flat_map(|x| x.to_le_bytes()).collect()))
+        .collect();
+    let views = tensors.iter().map(|(n, s, _)| {
+        (
+            *n,
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, s.to_vec(), &bytes[n])
+                .expect("a tensor"),
+        )
+    });
     let metadata = header.map(|h| [("parity.trace".to_string(), h.to_string())].into());
     safetensors::serialize_to_file(views, metadata, path).expect("a writable folder");
 }
 
 /// safetensors bytes from a raw JSON header: what the format's own writer would refuse.
 pub fn raw_trace(json: &str, data: &[u8]) -> Vec<u8> {
-    [&(json.len() as u64).to_le_bytes()[..], json.as_bytes(), data].concat()
+    [
+        &(json.len() as u64).to_le_bytes()[..],
+        json.as_bytes(),
+        data,
+    ]
+    .concat()
 }

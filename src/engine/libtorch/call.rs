@@ -43,10 +43,27 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub fn new(node: &'a Node, graph: &'a Graph, precision: Precision, values: Vec<Option<Value>>) -> Self {
+    pub fn new(
+        node: &'a Node,
+        graph: &'a Graph,
+        precision: Precision,
+        values: Vec<Option<Value>>,
+    ) -> Self {
         let opset = graph.opset(&node.domain).unwrap_or(0);
-        let inputs = values.iter().map(|v| v.as_ref()?.tensor().map(Tensor::shallow_clone)).collect();
-        Self { node, graph, opset, precision, values, inputs, outer: HashMap::new(), read: RefCell::default() }
+        let inputs = values
+            .iter()
+            .map(|v| v.as_ref()?.tensor().map(Tensor::shallow_clone))
+            .collect();
+        Self {
+            node,
+            graph,
+            opset,
+            precision,
+            values,
+            inputs,
+            outer: HashMap::new(),
+            read: RefCell::default(),
+        }
     }
 
     /// With what the node's bodies take from around them.
@@ -66,7 +83,10 @@ impl<'a> Call<'a> {
 
     /// The same call, computed otherwise.
     pub fn at(&self, precision: Precision) -> Self {
-        Self { precision, ..self.with_values(self.values.clone()) }
+        Self {
+            precision,
+            ..self.with_values(self.values.clone())
+        }
     }
 
     /// Every input as it came: marked dtypes, strings and sequences included.
@@ -76,7 +96,8 @@ impl<'a> Call<'a> {
 
     /// Input `i`, whatever it is, which the operator requires.
     pub fn value(&self, i: usize) -> Result<&Value> {
-        self.optional_value(i).ok_or_else(|| Error::usage(format!("input {i} is missing")))
+        self.optional_value(i)
+            .ok_or_else(|| Error::usage(format!("input {i} is missing")))
     }
 
     /// Input `i`, whatever it is, if it is given.
@@ -90,14 +111,27 @@ impl<'a> Call<'a> {
             Some(Attribute::Other(a)) => a.g.as_ref(),
             _ => None,
         };
-        let proto = proto.ok_or_else(|| Error::usage(format!("attribute '{name}' should be a graph")))?;
+        let proto =
+            proto.ok_or_else(|| Error::usage(format!("attribute '{name}' should be a graph")))?;
         let graph = load::body(proto, self.graph).at(format!("body '{name}'"))?;
         let mut weights = HashMap::new();
         for (name, t) in &graph.weights {
             let own = Value::of_tensor(t)?;
-            weights.insert(name.clone(), if self.precision.is_wide() { super::judge::widened_value(own)? } else { own });
+            weights.insert(
+                name.clone(),
+                if self.precision.is_wide() {
+                    super::judge::widened_value(own)?
+                } else {
+                    own
+                },
+            );
         }
-        Ok(Body { graph, weights, precision: self.precision, outer: &self.outer })
+        Ok(Body {
+            graph,
+            weights,
+            precision: self.precision,
+            outer: &self.outer,
+        })
     }
 
     pub fn inputs(&self) -> &[Option<Tensor>] {
@@ -106,7 +140,8 @@ impl<'a> Call<'a> {
 
     /// Input `i`, which the operator requires.
     pub fn input(&self, i: usize) -> Result<&Tensor> {
-        self.optional(i).ok_or_else(|| Error::usage(format!("input {i} is missing")))
+        self.optional(i)
+            .ok_or_else(|| Error::usage(format!("input {i} is missing")))
     }
 
     /// Input `i`, if it is given.
@@ -116,12 +151,24 @@ impl<'a> Call<'a> {
 
     /// Input `i` as integers (axes, shapes, pads), if it is given.
     pub fn integers(&self, i: usize) -> Result<Option<Vec<i64>>> {
-        self.optional(i).map(|t| t.f_reshape([-1]).and_then(Vec::try_from).map_err(torch_error)).transpose()
+        self.optional(i)
+            .map(|t| {
+                t.f_reshape([-1])
+                    .and_then(Vec::try_from)
+                    .map_err(torch_error)
+            })
+            .transpose()
     }
 
     /// Input `i` as floats (scales, regions of interest), if it is given.
     pub fn floats(&self, i: usize) -> Result<Option<Vec<f64>>> {
-        self.optional(i).map(|t| t.f_reshape([-1]).and_then(Vec::try_from).map_err(torch_error)).transpose()
+        self.optional(i)
+            .map(|t| {
+                t.f_reshape([-1])
+                    .and_then(Vec::try_from)
+                    .map_err(torch_error)
+            })
+            .transpose()
     }
 
     fn attribute(&self, name: &str) -> Option<&'a Attribute> {
@@ -191,7 +238,10 @@ impl<'a> Call<'a> {
     pub fn tensor(&self, name: &str) -> Result<Option<parity::tensor::Tensor>> {
         match self.attribute(name) {
             None => Ok(None),
-            Some(a) => a.tensor().ok_or_else(|| wrong_type(name, "tensor", a))?.map(Some),
+            Some(a) => a
+                .tensor()
+                .ok_or_else(|| wrong_type(name, "tensor", a))?
+                .map(Some),
         }
     }
 
@@ -207,16 +257,28 @@ impl<'a> Call<'a> {
 
     /// The libtorch kind for a declared dtype: single and half precision are widened in the shadow.
     pub fn kind(&self, dtype: DType) -> Result<Kind> {
-        let widened = if self.precision.is_wide() && dtype == DType::F32 { DType::F64 } else { dtype };
-        super::convert::kind(widened).ok_or_else(|| Error::failed(format!("libtorch has no dtype {dtype}")))
+        let widened = if self.precision.is_wide() && dtype == DType::F32 {
+            DType::F64
+        } else {
+            dtype
+        };
+        super::convert::kind(widened)
+            .ok_or_else(|| Error::failed(format!("libtorch has no dtype {dtype}")))
     }
 
     /// An attribute that no kernel read is one that we do not understand: refuse rather than ignore.
     pub fn check_all_read(&self) -> Result<()> {
         let read = self.read.borrow();
-        match self.node.attributes.keys().find(|name| !read.contains(*name)) {
+        match self
+            .node
+            .attributes
+            .keys()
+            .find(|name| !read.contains(*name))
+        {
             None => Ok(()),
-            Some(name) => Err(Error::failed(format!("attribute '{name}' is not understood"))),
+            Some(name) => Err(Error::failed(format!(
+                "attribute '{name}' is not understood"
+            ))),
         }
     }
 }
@@ -234,17 +296,29 @@ impl Body<'_> {
     pub fn run(&self, inputs: Vec<Value>) -> Result<Vec<Value>> {
         let names: Vec<&str> = self.graph.inputs.iter().map(|p| p.name.as_str()).collect();
         if names.len() != inputs.len() {
-            return Err(Error::usage(format!("the body takes {} inputs, is given {}", names.len(), inputs.len())));
+            return Err(Error::usage(format!(
+                "the body takes {} inputs, is given {}",
+                names.len(),
+                inputs.len()
+            )));
         }
         let given: HashMap<&str, Value> = names.into_iter().zip(inputs).collect();
         let lookup = |name: &str| {
-            let found = given.get(name).or_else(|| self.weights.get(name)).or_else(|| self.outer.get(name));
-            found.cloned().ok_or_else(|| Error::failed(format!("the body has no '{name}'")))
+            let found = given
+                .get(name)
+                .or_else(|| self.weights.get(name))
+                .or_else(|| self.outer.get(name));
+            found
+                .cloned()
+                .ok_or_else(|| Error::failed(format!("the body has no '{name}'")))
         };
         super::interpret::whole(&self.graph, self.precision, &lookup)
     }
 }
 
 fn wrong_type(name: &str, want: &str, have: &Attribute) -> Error {
-    Error::usage(format!("attribute '{name}' should be {want}, is {}", have.kind()))
+    Error::usage(format!(
+        "attribute '{name}' should be {want}, is {}",
+        have.kind()
+    ))
 }

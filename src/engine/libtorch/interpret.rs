@@ -16,21 +16,42 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Value>;
 pub fn find(node: &Node, graph: &Graph) -> Result<&'static Op> {
     let opset = graph.opset(&node.domain).unwrap_or(0);
     ops::find(&node.domain, &node.op, opset).ok_or_else(|| {
-        let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
-        Error::failed(format!("node '{}': libtorch has no operator {} of {domain} opset {opset}", node.name, node.op))
-            .next("parity list operators shows what is supported; CONTRIBUTING.md says how to add one")
+        let domain = if node.domain.is_empty() {
+            "ai.onnx"
+        } else {
+            &node.domain
+        };
+        Error::failed(format!(
+            "node '{}': libtorch has no operator {} of {domain} opset {opset}",
+            node.name, node.op
+        ))
+        .next("parity list operators shows what is supported; CONTRIBUTING.md says how to add one")
     })
 }
 
 /// Whether `node` and every node inside its bodies is registered.
 pub fn has(node: &Node, graph: &Graph) -> bool {
-    let known = |domain: &str, op: &str| ops::find(domain, op, graph.opset(domain).unwrap_or(0)).is_some();
-    let called = |n: &proto::NodeProto| graph.functions.iter().any(|f| f.name() == n.op_type() && f.domain() == n.domain());
+    let known =
+        |domain: &str, op: &str| ops::find(domain, op, graph.opset(domain).unwrap_or(0)).is_some();
+    let called = |n: &proto::NodeProto| {
+        graph
+            .functions
+            .iter()
+            .any(|f| f.name() == n.op_type() && f.domain() == n.domain())
+    };
     let mut open: Vec<&proto::GraphProto> = bodies(node.attributes.values());
     let mut all = known(&node.domain, &node.op);
     while let Some(body) = open.pop() {
-        all &= body.node.iter().all(|n| called(n) || known(n.domain(), n.op_type()));
-        open.extend(body.node.iter().flat_map(|n| &n.attribute).flat_map(|a| a.g.iter().chain(&a.graphs)));
+        all &= body
+            .node
+            .iter()
+            .all(|n| called(n) || known(n.domain(), n.op_type()));
+        open.extend(
+            body.node
+                .iter()
+                .flat_map(|n| &n.attribute)
+                .flat_map(|a| a.g.iter().chain(&a.graphs)),
+        );
     }
     all
 }
@@ -44,7 +65,12 @@ fn bodies<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> Vec<&'a proto:
 }
 
 /// Outputs of `step`, in the order of `Step::outputs`.
-pub fn step(step: &Step, graph: &Graph, precision: Precision, lookup: Lookup) -> Result<Vec<Value>> {
+pub fn step(
+    step: &Step,
+    graph: &Graph,
+    precision: Precision,
+    lookup: Lookup,
+) -> Result<Vec<Value>> {
     let mut own: HashMap<String, Value> = HashMap::new();
     for node in &step.nodes {
         let outputs = {
@@ -53,13 +79,29 @@ pub fn step(step: &Step, graph: &Graph, precision: Precision, lookup: Lookup) ->
         };
         own.extend(node.outputs.iter().cloned().zip(outputs));
     }
-    step.outputs.iter().map(|name| own.remove(name).ok_or_else(|| missing(step, name))).collect()
+    step.outputs
+        .iter()
+        .map(|name| own.remove(name).ok_or_else(|| missing(step, name)))
+        .collect()
 }
 
 /// The same where every input and every output is a tensor.
-pub fn tensors(step: &Step, graph: &Graph, precision: Precision, lookup: &dyn Fn(&str) -> Result<Tensor>) -> Result<Vec<Tensor>> {
-    let outputs = self::step(step, graph, precision, &|name| lookup(name).map(Value::Tensor))?;
-    outputs.into_iter().map(|v| v.into_tensor().at(format_args!("node '{}' ({})", step.name, step.op()))).collect()
+pub fn tensors(
+    step: &Step,
+    graph: &Graph,
+    precision: Precision,
+    lookup: &dyn Fn(&str) -> Result<Tensor>,
+) -> Result<Vec<Tensor>> {
+    let outputs = self::step(step, graph, precision, &|name| {
+        lookup(name).map(Value::Tensor)
+    })?;
+    outputs
+        .into_iter()
+        .map(|v| {
+            v.into_tensor()
+                .at(format_args!("node '{}' ({})", step.name, step.op()))
+        })
+        .collect()
 }
 
 /// The declared outputs of a whole graph; what it does not produce itself comes from `lookup`.
@@ -71,19 +113,43 @@ pub fn whole(graph: &Graph, precision: Precision, lookup: Lookup) -> Result<Vec<
             self::step(step, graph, precision, &scope)?
         };
         own.extend(step.outputs.iter().map(String::as_str).zip(outputs));
-        let done = |n: &&String| last.get(n.as_str()) == Some(&i) && !graph.outputs.iter().any(|p| p.name == **n);
+        let done = |n: &&String| {
+            last.get(n.as_str()) == Some(&i) && !graph.outputs.iter().any(|p| p.name == **n)
+        };
         for name in step.inputs.iter().chain(&step.outputs).filter(done) {
             own.remove(name.as_str());
         }
     }
-    graph.outputs.iter().map(|p| own.get(p.name.as_str()).cloned().map_or_else(|| lookup(&p.name), Ok)).collect()
+    graph
+        .outputs
+        .iter()
+        .map(|p| {
+            own.get(p.name.as_str())
+                .cloned()
+                .map_or_else(|| lookup(&p.name), Ok)
+        })
+        .collect()
 }
 
 /// A call for `node` on what `scope` has.
-pub fn call<'a>(node: &'a Node, graph: &'a Graph, precision: Precision, scope: Lookup) -> Result<Call<'a>> {
-    let inputs = node.inputs.iter().map(|name| if name.is_empty() { Ok(None) } else { scope(name).map(Some) });
+pub fn call<'a>(
+    node: &'a Node,
+    graph: &'a Graph,
+    precision: Precision,
+    scope: Lookup,
+) -> Result<Call<'a>> {
+    let inputs = node.inputs.iter().map(|name| {
+        if name.is_empty() {
+            Ok(None)
+        } else {
+            scope(name).map(Some)
+        }
+    });
     let call = Call::new(node, graph, precision, inputs.collect::<Result<_>>()?);
-    let outer = cut::outer_names(node).into_iter().map(|name| scope(&name).map(|v| (name, v))).collect::<Result<_>>()?;
+    let outer = cut::outer_names(node)
+        .into_iter()
+        .map(|name| scope(&name).map(|v| (name, v)))
+        .collect::<Result<_>>()?;
     Ok(call.within(outer))
 }
 
@@ -91,7 +157,10 @@ fn node(node: &Node, graph: &Graph, precision: Precision, scope: Lookup) -> Resu
     let given = |e: Error| {
         let one = |n: &String| scope(n).map_or("-".to_string(), |v| v.describe());
         let all: Vec<String> = node.inputs.iter().map(one).collect();
-        Error { message: format!("{} on {}", e.message, all.join(", ")), ..e }
+        Error {
+            message: format!("{} on {}", e.message, all.join(", ")),
+            ..e
+        }
     };
     let op = find(node, graph).map_err(given)?;
     let call = call(node, graph, precision, scope)?;
@@ -100,7 +169,15 @@ fn node(node: &Node, graph: &Graph, precision: Precision, scope: Lookup) -> Resu
         Precision::Noisy(run) => perturbed::shaken(op, &call, out, run),
         Precision::Declared | Precision::Double => Ok(out),
     });
-    outputs.map_err(|e| e.at(format_args!("node '{}' ({} opset {}) on {}", node.name, node.op, call.opset, shapes(&call))))
+    outputs.map_err(|e| {
+        e.at(format_args!(
+            "node '{}' ({} opset {}) on {}",
+            node.name,
+            node.op,
+            call.opset,
+            shapes(&call)
+        ))
+    })
 }
 
 /// The outputs of `op` on a call.
@@ -121,5 +198,9 @@ fn shapes(call: &Call) -> String {
 }
 
 fn missing(step: &Step, name: &str) -> Error {
-    Error::failed(format!("node '{}' ({}): output '{name}' was not computed", step.name, step.op()))
+    Error::failed(format!(
+        "node '{}' ({}): output '{name}' was not computed",
+        step.name,
+        step.op()
+    ))
 }

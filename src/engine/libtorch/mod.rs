@@ -35,10 +35,21 @@ impl Torch for Linked {
 
     fn lacks(&self, graph: &Graph) -> Vec<usize> {
         let lacking = |s: &parity::graph::Step| s.nodes.iter().any(|n| !interpret::has(n, graph));
-        graph.steps.iter().enumerate().filter(|(_, s)| lacking(s)).map(|(i, _)| i).collect()
+        graph
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| lacking(s))
+            .map(|(i, _)| i)
+            .collect()
     }
 
-    fn script(&self, graph: Arc<Graph>, subject: &Subject, options: &Options) -> Result<Box<dyn Session>> {
+    fn script(
+        &self,
+        graph: Arc<Graph>,
+        subject: &Subject,
+        options: &Options,
+    ) -> Result<Box<dyn Session>> {
         Ok(Box::new(script::Script::open(graph, subject, options)?))
     }
 
@@ -46,22 +57,44 @@ impl Torch for Linked {
         Ok(Box::new(judge::TorchJudge::open(graph, options)?))
     }
 
-    fn differentiator(&self, graph: Arc<Graph>, options: &Options, double: bool) -> Result<Box<dyn Differentiator>> {
-        let precision = if double { Precision::Double } else { Precision::Declared };
-        Ok(Box::new(gradient::TorchGradient::open(graph, options, precision)?))
+    fn differentiator(
+        &self,
+        graph: Arc<Graph>,
+        options: &Options,
+        double: bool,
+    ) -> Result<Box<dyn Differentiator>> {
+        let precision = if double {
+            Precision::Double
+        } else {
+            Precision::Declared
+        };
+        Ok(Box::new(gradient::TorchGradient::open(
+            graph, options, precision,
+        )?))
     }
 
-    fn values(&self, graph: &Graph, inputs: &HashMap<String, tensor::Value>, options: &Options) -> Result<Vec<tensor::Value>> {
+    fn values(
+        &self,
+        graph: &Graph,
+        inputs: &HashMap<String, tensor::Value>,
+        options: &Options,
+    ) -> Result<Vec<tensor::Value>> {
         tch::set_num_threads(options.threads as i32);
         let _no_grad = tch::no_grad_guard();
-        let weights: HashMap<&str, Value> =
-            graph.weights.iter().map(|(n, t)| Ok((n.as_str(), Value::of_tensor(t)?))).collect::<Result<_>>()?;
+        let weights: HashMap<&str, Value> = graph
+            .weights
+            .iter()
+            .map(|(n, t)| Ok((n.as_str(), Value::of_tensor(t)?)))
+            .collect::<Result<_>>()?;
         let lookup = |name: &str| match (inputs.get(name), weights.get(name)) {
             (Some(v), _) => Value::of(v),
             (None, Some(v)) => Ok(v.clone()),
             (None, None) => Err(Error::failed(format!("tensor '{name}' was not fed"))),
         };
-        interpret::whole(graph, Precision::Declared, &lookup)?.iter().map(Value::given).collect()
+        interpret::whole(graph, Precision::Declared, &lookup)?
+            .iter()
+            .map(Value::given)
+            .collect()
     }
 
     fn version(&self) -> String {

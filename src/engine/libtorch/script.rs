@@ -34,8 +34,13 @@ struct Answer {
 impl Answer {
     /// Whether it was given to these inputs. What is fed no more at a later step is what it was: a new case begins with all of them.
     fn answers(&self, fed: &[Option<Tensor>]) -> bool {
-        let same = |a: &Tensor, b: &Tensor| (a.dtype(), a.shape(), a.bytes()) == (b.dtype(), b.shape(), b.bytes());
-        self.fed.iter().zip(fed).all(|(was, now)| was.iter().zip(now).all(|(was, now)| same(was, now)))
+        let same = |a: &Tensor, b: &Tensor| {
+            (a.dtype(), a.shape(), a.bytes()) == (b.dtype(), b.shape(), b.bytes())
+        };
+        self.fed
+            .iter()
+            .zip(fed)
+            .all(|(was, now)| was.iter().zip(now).all(|(was, now)| same(was, now)))
     }
 }
 
@@ -52,31 +57,63 @@ impl Argument {
         let (name, part) = match text.split_once('[') {
             None => (text, None),
             Some((name, rest)) => {
-                let (from, to) = rest.strip_suffix(']').and_then(|r| r.split_once(':')).ok_or_else(wrong)?;
+                let (from, to) = rest
+                    .strip_suffix(']')
+                    .and_then(|r| r.split_once(':'))
+                    .ok_or_else(wrong)?;
                 let number = |t: &str| t.trim().parse::<i64>().map_err(|_| wrong());
-                let from = if from.trim().is_empty() { 0 } else { number(from)? };
-                (name, Some((from, if to.trim().is_empty() { None } else { Some(number(to)?) })))
+                let from = if from.trim().is_empty() {
+                    0
+                } else {
+                    number(from)?
+                };
+                (
+                    name,
+                    Some((
+                        from,
+                        if to.trim().is_empty() {
+                            None
+                        } else {
+                            Some(number(to)?)
+                        },
+                    )),
+                )
             }
         };
         let known = || graph.inputs.iter().map(|p| p.name.as_str());
         if !known().any(|k| k == name) {
-            let next = format!("{}its inputs: {}", hint(name, known()), known().collect::<Vec<_>>().join(", "));
+            let next = format!(
+                "{}its inputs: {}",
+                hint(name, known()),
+                known().collect::<Vec<_>>().join(", ")
+            );
             return Err(Error::usage(format!("takes: the model has no input '{name}'")).next(next));
         }
-        Ok(Self { text: text.into(), name: name.into(), part })
+        Ok(Self {
+            text: text.into(),
+            name: name.into(),
+            part,
+        })
     }
 
     /// What the module is given; a scalar integer as a number where `numbers`.
     fn value(&self, feed: Feed, numbers: bool) -> Result<IValue> {
-        let fed = feed(&self.name).ok_or_else(|| Error::failed(format!("tensor '{}' was not fed", self.name)))?;
+        let fed = feed(&self.name)
+            .ok_or_else(|| Error::failed(format!("tensor '{}' was not fed", self.name)))?;
         if let (true, Some([number])) = (numbers && fed.shape().is_empty(), fed.values::<i64>()) {
             return Ok(IValue::Int(*number));
         }
         let tensor = to_torch(&fed)?;
         match self.part {
             None => Ok(IValue::Tensor(tensor)),
-            Some(_) if fed.shape().is_empty() => Err(Error::usage(format!("takes: '{}' is a scalar and has no part", self.text))),
-            Some((from, to)) => tensor.f_slice(-1, from, to, 1).map(IValue::Tensor).map_err(torch_error),
+            Some(_) if fed.shape().is_empty() => Err(Error::usage(format!(
+                "takes: '{}' is a scalar and has no part",
+                self.text
+            ))),
+            Some((from, to)) => tensor
+                .f_slice(-1, from, to, 1)
+                .map(IValue::Tensor)
+                .map_err(torch_error),
         }
     }
 }
@@ -86,18 +123,49 @@ impl Script {
     /// A file that is no TorchScript; a name that the graph does not have.
     pub fn open(graph: Arc<Graph>, subject: &Subject, options: &Options) -> Result<Self> {
         tch::set_num_threads(options.threads as i32);
-        let path = subject.script.clone().ok_or_else(|| Error::usage("torchscript needs script"))?;
+        let path = subject
+            .script
+            .clone()
+            .ok_or_else(|| Error::usage("torchscript needs script"))?;
         let module = load(&path)?;
         let outputs = || graph.outputs.iter().map(|p| p.name.as_str());
         if let Some(name) = subject.rename.keys().find(|n| !outputs().any(|o| o == *n)) {
-            let next = format!("{}its outputs: {}", hint(name, outputs()), outputs().collect::<Vec<_>>().join(", "));
-            return Err(Error::usage(format!("rename: the graph declares no output '{name}'")).next(next));
+            let next = format!(
+                "{}its outputs: {}",
+                hint(name, outputs()),
+                outputs().collect::<Vec<_>>().join(", ")
+            );
+            return Err(
+                Error::usage(format!("rename: the graph declares no output '{name}'")).next(next),
+            );
         }
         let all: Vec<String> = graph.inputs.iter().map(|p| p.name.clone()).collect();
-        let takes = subject.takes.as_ref().unwrap_or(&all).iter().map(|t| Argument::parse(t, &graph)).collect::<Result<_>>()?;
-        let gives = outputs().enumerate().map(|(i, n)| (n.to_string(), subject.rename.get(n).cloned().unwrap_or(i.to_string())));
-        let gives = if subject.rename.is_empty() { gives.collect() } else { subject.rename.clone().into_iter().collect() };
-        Ok(Self { takes, gives, path, module, graph, answer: None })
+        let takes = subject
+            .takes
+            .as_ref()
+            .unwrap_or(&all)
+            .iter()
+            .map(|t| Argument::parse(t, &graph))
+            .collect::<Result<_>>()?;
+        let gives = outputs().enumerate().map(|(i, n)| {
+            (
+                n.to_string(),
+                subject.rename.get(n).cloned().unwrap_or(i.to_string()),
+            )
+        });
+        let gives = if subject.rename.is_empty() {
+            gives.collect()
+        } else {
+            subject.rename.clone().into_iter().collect()
+        };
+        Ok(Self {
+            takes,
+            gives,
+            path,
+            module,
+            graph,
+            answer: None,
+        })
     }
 
     fn answer(&mut self, feed: Feed) -> Result<&HashMap<String, Tensor>> {
@@ -109,7 +177,10 @@ impl Script {
                 if last.is_some() {
                     self.module = load(&self.path)?;
                 }
-                Answer { said: self.said(feed)?, fed }
+                Answer {
+                    said: self.said(feed)?,
+                    fed,
+                }
             }
         };
         Ok(&self.answer.insert(answer).said)
@@ -118,10 +189,18 @@ impl Script {
     /// What one run of the script gives, under the names of the graph.
     fn said(&self, feed: Feed) -> Result<HashMap<String, Tensor>> {
         let _no_grad = tch::no_grad_guard();
-        let given = |numbers: bool| self.takes.iter().map(|t| t.value(feed, numbers)).collect::<Result<Vec<_>>>();
+        let given = |numbers: bool| {
+            self.takes
+                .iter()
+                .map(|t| t.value(feed, numbers))
+                .collect::<Result<Vec<_>>>()
+        };
         let (first, second) = (given(true)?, given(false)?);
         // A script may declare a scalar as a number or as a tensor; which, it says by refusing the other.
-        let said = self.module.forward_is(&first).or_else(|e| self.module.forward_is(&second).map_err(|_| e));
+        let said = self
+            .module
+            .forward_is(&first)
+            .or_else(|e| self.module.forward_is(&second).map_err(|_| e));
         let said = said.map_err(|e| self.refused(&e, &first))?;
         let mut all = HashMap::new();
         flatten(&said, "", &mut all)?;
@@ -150,14 +229,27 @@ impl Script {
     /// The script did not take what it was given: what that was, and how to give it something else.
     fn refused(&self, e: &tch::TchError, given: &[IValue]) -> Error {
         let shown = |(t, v): (&Argument, &IValue)| match v {
-            IValue::Tensor(x) => format!("'{}' {}", t.text, Value::Tensor(x.shallow_clone()).describe()),
+            IValue::Tensor(x) => format!(
+                "'{}' {}",
+                t.text,
+                Value::Tensor(x.shallow_clone()).describe()
+            ),
             IValue::Int(n) => format!("'{}' {n}", t.text),
             other => format!("'{}' {other:?}", t.text),
         };
         let fed: Vec<String> = self.takes.iter().zip(given).map(shown).collect();
-        let unused: Vec<&str> =
-            self.graph.inputs.iter().map(|p| p.name.as_str()).filter(|n| self.takes.iter().all(|t| t.name != *n)).collect();
-        let unused = if unused.is_empty() { String::new() } else { format!("; not given: {}", unused.join(", ")) };
+        let unused: Vec<&str> = self
+            .graph
+            .inputs
+            .iter()
+            .map(|p| p.name.as_str())
+            .filter(|n| self.takes.iter().all(|t| t.name != *n))
+            .collect();
+        let unused = if unused.is_empty() {
+            String::new()
+        } else {
+            format!("; not given: {}", unused.join(", "))
+        };
         Error::usage(format!("stage inputs: script {} refuses {}{unused}: {}", self.path.display(), fed.join(", "), last_line(e))).next(
             "takes = [\"NAME\", \"NAME[FROM:TO]\", ...] says which inputs of the model it is given, in the order of its arguments; FROM:TO is the part \
              of the last axis that it takes where the model wants more, such as samples of context: give the model both, the script its part",
@@ -168,7 +260,9 @@ impl Script {
 /// The module at `path`, or an error: what is not even an archive is told before libtorch sees it.
 fn load(path: &std::path::Path) -> Result<CModule> {
     let place = format!("script {}", path.display());
-    let bytes = std::fs::read(path).map_err(|e| Error::usage(e.to_string())).at(&place)?;
+    let bytes = std::fs::read(path)
+        .map_err(|e| Error::usage(e.to_string()))
+        .at(&place)?;
     let module = match bytes.starts_with(b"PK") {
         true => CModule::load_data(&mut &bytes[..]).map_err(|e| last_line(&e)),
         false => Err("it is no zip archive".into()),
@@ -180,27 +274,52 @@ fn load(path: &std::path::Path) -> Result<CModule> {
 /// What is said last: a script's own error, or the first line of libtorch's.
 fn last_line(e: &tch::TchError) -> String {
     let text = e.to_string();
-    let own = text.lines().rev().map(str::trim).find(|l| l.contains("Error:") || l.contains("Exception:") || l.starts_with("builtins."));
-    own.or(text.lines().map(str::trim).find(|l| !l.is_empty())).unwrap_or("unknown error").to_string()
+    let own =
+        text.lines().rev().map(str::trim).find(|l| {
+            l.contains("Error:") || l.contains("Exception:") || l.starts_with("builtins.")
+        });
+    own.or(text.lines().map(str::trim).find(|l| !l.is_empty()))
+        .unwrap_or("unknown error")
+        .to_string()
 }
 
 /// Every tensor of a nested value, by place ("0", "1.0") or key.
 fn flatten(value: &IValue, at: &str, all: &mut HashMap<String, Tensor>) -> Result<()> {
-    let below = |key: &str| if at.is_empty() { key.to_string() } else { format!("{at}.{key}") };
-    let name = || if at.is_empty() { "0".to_string() } else { at.to_string() };
-    match value {
-        IValue::Tensor(t) => drop(all.insert(name(), from_torch(&t.f_detach().map_err(torch_error)?)?)),
-        IValue::Tuple(list) | IValue::GenericList(list) => {
-            list.iter().enumerate().try_for_each(|(i, v)| flatten(v, &below(&i.to_string()), all))?
+    let below = |key: &str| {
+        if at.is_empty() {
+            key.to_string()
+        } else {
+            format!("{at}.{key}")
         }
+    };
+    let name = || {
+        if at.is_empty() {
+            "0".to_string()
+        } else {
+            at.to_string()
+        }
+    };
+    match value {
+        IValue::Tensor(t) => {
+            drop(all.insert(name(), from_torch(&t.f_detach().map_err(torch_error)?)?))
+        }
+        IValue::Tuple(list) | IValue::GenericList(list) => list
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, v)| flatten(v, &below(&i.to_string()), all))?,
         IValue::TensorList(list) => {
             for (i, t) in list.iter().enumerate() {
-                all.insert(below(&i.to_string()), from_torch(&t.f_detach().map_err(torch_error)?)?);
+                all.insert(
+                    below(&i.to_string()),
+                    from_torch(&t.f_detach().map_err(torch_error)?)?,
+                );
             }
         }
         IValue::GenericDict(list) => {
             for (key, v) in list {
-                let IValue::String(key) = key else { return Err(Error::failed("a dictionary whose keys are no strings")) };
+                let IValue::String(key) = key else {
+                    return Err(Error::failed("a dictionary whose keys are no strings"));
+                };
                 flatten(v, &below(key), all)?;
             }
         }
@@ -214,8 +333,16 @@ impl Session for Script {
     fn eval(&mut self, steps: &[usize], _link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
         let graph = self.graph.clone();
         let answer = self.answer(feed)?;
-        let one = |n: &String| answer.get(n).cloned().ok_or_else(|| "the script shows declared outputs only".to_string());
-        Ok(steps.iter().map(|i| graph.steps[*i].outputs.iter().map(one).collect()).collect())
+        let one = |n: &String| {
+            answer
+                .get(n)
+                .cloned()
+                .ok_or_else(|| "the script shows declared outputs only".to_string())
+        };
+        Ok(steps
+            .iter()
+            .map(|i| graph.steps[*i].outputs.iter().map(one).collect())
+            .collect())
     }
 
     fn forward(&mut self, feed: Feed) -> Result<Option<Vec<(String, Tensor)>>> {

@@ -21,7 +21,11 @@ impl TorchSession {
     /// A step with an operator that is not registered is refused when it is asked for: the other engine may lend its output.
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
         tch::set_num_threads(options.threads as i32);
-        let weights = graph.weights.iter().map(|(n, t)| Ok((n.clone(), Value::of_tensor(t)?))).collect::<Result<_>>()?;
+        let weights = graph
+            .weights
+            .iter()
+            .map(|(n, t)| Ok((n.clone(), Value::of_tensor(t)?)))
+            .collect::<Result<_>>()?;
         Ok(Self { graph, weights })
     }
 }
@@ -35,9 +39,9 @@ impl Session for TorchSession {
             let lookup = |name: &str| match (self.weights.get(name), own.get(name)) {
                 (Some(t), _) => Ok(t.clone()),
                 (None, Some(t)) if link == Link::Connected => Ok(t.clone()),
-                _ => Value::of_tensor(
-                    &feed(name).ok_or_else(|| Error::failed(format!("node '{}': tensor '{name}' was not fed", step.name)))?,
-                ),
+                _ => Value::of_tensor(&feed(name).ok_or_else(|| {
+                    Error::failed(format!("node '{}': tensor '{name}' was not fed", step.name))
+                })?),
             };
             let outputs = interpret::step(step, &self.graph, Precision::Declared, &lookup)?;
             all.push(outputs.iter().map(observed).collect::<Result<Vec<_>>>()?);
@@ -50,11 +54,21 @@ impl Session for TorchSession {
         let _no_grad = tch::no_grad_guard();
         let lookup = |name: &str| match self.weights.get(name) {
             Some(t) => Ok(t.clone()),
-            None => Value::of_tensor(&feed(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?),
+            None => Value::of_tensor(
+                &feed(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?,
+            ),
         };
         let outputs = interpret::whole(&self.graph, Precision::Declared, &lookup)?;
-        let tensors = self.graph.outputs.iter().zip(&outputs).map(|(port, v)| Ok(observed(v)?.ok().map(|t| (port.name.clone(), t))));
-        tensors.filter_map(Result::transpose).collect::<Result<_>>().map(Some)
+        let tensors = self
+            .graph
+            .outputs
+            .iter()
+            .zip(&outputs)
+            .map(|(port, v)| Ok(observed(v)?.ok().map(|t| (port.name.clone(), t))));
+        tensors
+            .filter_map(Result::transpose)
+            .collect::<Result<_>>()
+            .map(Some)
     }
 }
 

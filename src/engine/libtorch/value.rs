@@ -39,7 +39,9 @@ impl Mark {
     /// By the code of ONNX's TensorProto.DataType.
     pub fn from_onnx(code: i64) -> Option<Self> {
         let code = i32::try_from(code).ok()?;
-        DType::from_onnx(code).and_then(Mark::of).or_else(|| Narrow::from_onnx(code).map(Mark::Narrow))
+        DType::from_onnx(code)
+            .and_then(Mark::of)
+            .or_else(|| Narrow::from_onnx(code).map(Mark::Narrow))
     }
 
     /// `t`, computed in the wide dtype, brought back to the values that this one has.
@@ -99,22 +101,54 @@ impl Value {
     /// `tensor` as libtorch is given it.
     pub fn of_tensor(tensor: &tensor::Tensor) -> Result<Self> {
         let shape: Vec<i64> = tensor.shape().iter().map(|d| *d as i64).collect();
-        let Some(mark) = Mark::of(tensor.dtype()) else { return to_torch(tensor).map(Value::Tensor) };
-        let wide = match mark {
-            Mark::U16 => Tensor::f_from_slice(&tensor.values::<u16>().unwrap_or(&[]).iter().map(|v| *v as i32).collect::<Vec<_>>()),
-            Mark::U32 => Tensor::f_from_slice(&tensor.values::<u32>().unwrap_or(&[]).iter().map(|v| *v as i64).collect::<Vec<_>>()),
-            _ => Tensor::f_from_slice(&tensor.values::<u64>().unwrap_or(&[]).iter().map(|v| *v as i64).collect::<Vec<_>>()),
+        let Some(mark) = Mark::of(tensor.dtype()) else {
+            return to_torch(tensor).map(Value::Tensor);
         };
-        Ok(Value::Marked(mark, wide.and_then(|t| t.f_reshape(shape)).map_err(torch_error)?))
+        let wide = match mark {
+            Mark::U16 => Tensor::f_from_slice(
+                &tensor
+                    .values::<u16>()
+                    .unwrap_or(&[])
+                    .iter()
+                    .map(|v| *v as i32)
+                    .collect::<Vec<_>>(),
+            ),
+            Mark::U32 => Tensor::f_from_slice(
+                &tensor
+                    .values::<u32>()
+                    .unwrap_or(&[])
+                    .iter()
+                    .map(|v| *v as i64)
+                    .collect::<Vec<_>>(),
+            ),
+            _ => Tensor::f_from_slice(
+                &tensor
+                    .values::<u64>()
+                    .unwrap_or(&[])
+                    .iter()
+                    .map(|v| *v as i64)
+                    .collect::<Vec<_>>(),
+            ),
+        };
+        Ok(Value::Marked(
+            mark,
+            wide.and_then(|t| t.f_reshape(shape)).map_err(torch_error)?,
+        ))
     }
 
     pub fn of(value: &tensor::Value) -> Result<Self> {
         Ok(match value {
             tensor::Value::Tensor(t) => Self::of_tensor(t)?,
             tensor::Value::Narrow(d, t) => Value::Marked(Mark::Narrow(*d), to_torch(t)?),
-            tensor::Value::Strings(shape, all) => Value::Strings(shape.iter().map(|d| *d as i64).collect(), all.clone()),
-            tensor::Value::Sequence(all) => Value::Sequence(all.iter().map(Self::of).collect::<Result<_>>()?),
-            tensor::Value::Optional(v) => Value::Optional(v.as_deref().map(Self::of).transpose()?.map(Box::new)),
+            tensor::Value::Strings(shape, all) => {
+                Value::Strings(shape.iter().map(|d| *d as i64).collect(), all.clone())
+            }
+            tensor::Value::Sequence(all) => {
+                Value::Sequence(all.iter().map(Self::of).collect::<Result<_>>()?)
+            }
+            tensor::Value::Optional(v) => {
+                Value::Optional(v.as_deref().map(Self::of).transpose()?.map(Box::new))
+            }
         })
     }
 
@@ -122,11 +156,20 @@ impl Value {
     pub fn given(&self) -> Result<tensor::Value> {
         Ok(match self {
             Value::Tensor(t) => tensor::Value::Tensor(from_torch(t)?),
-            Value::Marked(Mark::Narrow(d), t) => tensor::Value::Narrow(*d, from_torch(&t.f_to_kind(Kind::Float).map_err(torch_error)?)?),
+            Value::Marked(Mark::Narrow(d), t) => tensor::Value::Narrow(
+                *d,
+                from_torch(&t.f_to_kind(Kind::Float).map_err(torch_error)?)?,
+            ),
             Value::Marked(mark, t) => tensor::Value::Tensor(narrowed(*mark, &from_torch(t)?)?),
-            Value::Strings(shape, all) => tensor::Value::Strings(shape.iter().map(|d| *d as usize).collect(), all.clone()),
-            Value::Sequence(all) => tensor::Value::Sequence(all.iter().map(Self::given).collect::<Result<_>>()?),
-            Value::Optional(v) => tensor::Value::Optional(v.as_deref().map(Self::given).transpose()?.map(Box::new)),
+            Value::Strings(shape, all) => {
+                tensor::Value::Strings(shape.iter().map(|d| *d as usize).collect(), all.clone())
+            }
+            Value::Sequence(all) => {
+                tensor::Value::Sequence(all.iter().map(Self::given).collect::<Result<_>>()?)
+            }
+            Value::Optional(v) => {
+                tensor::Value::Optional(v.as_deref().map(Self::given).transpose()?.map(Box::new))
+            }
         })
     }
 
@@ -134,7 +177,8 @@ impl Value {
     pub fn describe(&self) -> String {
         match self {
             Value::Tensor(t) => {
-                let name = dtype(t.kind()).map_or_else(|| format!("{:?}", t.kind()), |d| d.name().to_string());
+                let name = dtype(t.kind())
+                    .map_or_else(|| format!("{:?}", t.kind()), |d| d.name().to_string());
                 format!("{name} {:?}", t.size())
             }
             Value::Marked(Mark::Narrow(d), t) => format!("{}{:?}", d.name(), t.size()),
@@ -149,10 +193,21 @@ impl Value {
 
 /// The unsigned integers that a wide tensor stands for.
 fn narrowed(mark: Mark, wide: &tensor::Tensor) -> Result<tensor::Tensor> {
-    let values = wide.to_i64().ok_or_else(|| Error::failed(format!("{mark:?} is carried in {}", wide.dtype())))?;
+    let values = wide
+        .to_i64()
+        .ok_or_else(|| Error::failed(format!("{mark:?} is carried in {}", wide.dtype())))?;
     Ok(match mark {
-        Mark::U16 => tensor::Tensor::from_vec(wide.shape(), values.iter().map(|v| *v as u16).collect::<Vec<_>>()),
-        Mark::U32 => tensor::Tensor::from_vec(wide.shape(), values.iter().map(|v| *v as u32).collect::<Vec<_>>()),
-        _ => tensor::Tensor::from_vec(wide.shape(), values.iter().map(|v| *v as u64).collect::<Vec<_>>()),
+        Mark::U16 => tensor::Tensor::from_vec(
+            wide.shape(),
+            values.iter().map(|v| *v as u16).collect::<Vec<_>>(),
+        ),
+        Mark::U32 => tensor::Tensor::from_vec(
+            wide.shape(),
+            values.iter().map(|v| *v as u32).collect::<Vec<_>>(),
+        ),
+        _ => tensor::Tensor::from_vec(
+            wide.shape(),
+            values.iter().map(|v| *v as u64).collect::<Vec<_>>(),
+        ),
     })
 }

@@ -30,7 +30,10 @@ impl Case {
 
     /// How large it is: ground truths where it has any, else rows.
     pub fn size(&self) -> (usize, &'static str) {
-        match (self.inputs.get("gt_count").and_then(Tensor::to_i64), self.inputs.first()) {
+        match (
+            self.inputs.get("gt_count").and_then(Tensor::to_i64),
+            self.inputs.first(),
+        ) {
             (Some(counts), _) => (counts.iter().sum::<i64>() as usize, "ground truths"),
             (None, Some((_, first))) => (first.shape().first().copied().unwrap_or(1), "rows"),
             (None, None) => (0, "rows"),
@@ -65,7 +68,10 @@ pub fn drawn_alike(a: &Kernel, b: &Kernel) -> bool {
 }
 
 fn real(shape: &[usize], values: impl IntoIterator<Item = f64>) -> Tensor {
-    Tensor::from_vec(shape, values.into_iter().map(|v| v as f32).collect::<Vec<f32>>())
+    Tensor::from_vec(
+        shape,
+        values.into_iter().map(|v| v as f32).collect::<Vec<f32>>(),
+    )
 }
 
 fn whole(shape: &[usize], values: Vec<i64>) -> Tensor {
@@ -88,8 +94,15 @@ mod tests {
             for _ in 0..60 {
                 let case = strategy.new_tree(&mut runner).unwrap().current();
                 let names: BTreeSet<&str> = case.inputs.keys().map(String::as_str).collect();
-                assert_eq!(names, kernel.inputs.iter().copied().collect(), "{}", kernel.name);
-                case.edges.iter().for_each(|e| *seen.entry(*e).or_insert(0) += 1);
+                assert_eq!(
+                    names,
+                    kernel.inputs.iter().copied().collect(),
+                    "{}",
+                    kernel.name
+                );
+                case.edges
+                    .iter()
+                    .for_each(|e| *seen.entry(*e).or_insert(0) += 1);
                 let feed = |n: &str| case.inputs.get(n).cloned();
                 refused += usize::from(kernel.evaluate(&feed).is_err());
             }

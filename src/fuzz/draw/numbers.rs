@@ -63,9 +63,19 @@ pub fn elements(kernel: &Kernel) -> BoxedStrategy<Case> {
     };
     let row: Vec<_> = names.iter().map(one).collect();
     let case = move |rows: Vec<Vec<Drawn>>| {
-        let edges = rows.iter().flatten().filter_map(|d| d.1).collect::<Vec<_>>();
+        let edges = rows
+            .iter()
+            .flatten()
+            .filter_map(|d| d.1)
+            .collect::<Vec<_>>();
         let column = |i: usize| real(&[rows.len()], rows.iter().map(|r| r[i].0));
-        names.iter().enumerate().fold(Case::default(), |case, (i, name)| case.with(name, column(i))).on(edges)
+        names
+            .iter()
+            .enumerate()
+            .fold(Case::default(), |case, (i, name)| {
+                case.with(name, column(i))
+            })
+            .on(edges)
     };
     prop::collection::vec(row, 1..16).prop_map(case).boxed()
 }
@@ -84,11 +94,20 @@ pub fn distributions() -> BoxedStrategy<Case> {
     ];
     let case = |rows: Vec<(Vec<Drawn>, Drawn)>| {
         let n = rows.len();
-        let edges = rows.iter().flat_map(|(x, t)| x.iter().chain([t])).filter_map(|d| d.1).collect::<Vec<_>>();
+        let edges = rows
+            .iter()
+            .flat_map(|(x, t)| x.iter().chain([t]))
+            .filter_map(|d| d.1)
+            .collect::<Vec<_>>();
         let logits = real(&[n, 17], rows.iter().flat_map(|r| r.0.iter().map(|d| d.0)));
-        Case::default().with("x", logits).with("target", real(&[n], rows.iter().map(|r| r.1.0))).on(edges)
+        Case::default()
+            .with("x", logits)
+            .with("target", real(&[n], rows.iter().map(|r| r.1.0)))
+            .on(edges)
     };
-    prop::collection::vec((prop::collection::vec(logit(), 17), target), 1..6).prop_map(case).boxed()
+    prop::collection::vec((prop::collection::vec(logit(), 17), target), 1..6)
+        .prop_map(case)
+        .boxed()
 }
 
 /// Logits per pixel and labels of which some are ignored.
@@ -98,27 +117,54 @@ pub fn pixels() -> BoxedStrategy<Case> {
             4 => prop::collection::vec(-1i64..classes as i64, rows),
             1 => Just(vec![-1i64; rows]),
         ];
-        (Just((classes, rows)), prop::collection::vec(logit(), classes * rows), labels)
+        (
+            Just((classes, rows)),
+            prop::collection::vec(logit(), classes * rows),
+            labels,
+        )
     };
     let case = |((classes, rows), logits, labels): ((usize, usize), Vec<Drawn>, Vec<i64>)| {
         let ignored = labels.iter().filter(|l| **l == -1).count();
-        let edges =
-            [(ignored == rows, "all ignored"), (ignored > 0, "some ignored"), (classes == 1, "one class"), (rows == 1, "one pixel")];
-        let edges = edges.into_iter().filter(|e| e.0).map(|e| e.1).chain(logits.iter().filter_map(|d| d.1)).collect::<Vec<_>>();
+        let edges = [
+            (ignored == rows, "all ignored"),
+            (ignored > 0, "some ignored"),
+            (classes == 1, "one class"),
+            (rows == 1, "one pixel"),
+        ];
+        let edges = edges
+            .into_iter()
+            .filter(|e| e.0)
+            .map(|e| e.1)
+            .chain(logits.iter().filter_map(|d| d.1))
+            .collect::<Vec<_>>();
         let x = real(&[rows, classes], logits.iter().map(|d| d.0));
-        Case::default().with("logits", x).with("labels", whole(&[rows], labels)).on(edges)
+        Case::default()
+            .with("logits", x)
+            .with("labels", whole(&[rows], labels))
+            .on(edges)
     };
-    (prop_oneof![Just(1usize), 2usize..6, Just(37)], 1usize..9).prop_flat_map(of).prop_map(case).boxed()
+    (prop_oneof![Just(1usize), 2usize..6, Just(37)], 1usize..9)
+        .prop_flat_map(of)
+        .prop_map(case)
+        .boxed()
 }
 
 /// Queries and keys; some keys equal the query, some are opposite, some queries are nearly nothing.
 pub fn queries() -> BoxedStrategy<Case> {
     let of = |(n, k, d): (usize, usize, usize)| {
         let number = (-64i32..=64).prop_map(|v| f64::from(v) / 16.0);
-        let (query, keys) = (prop::collection::vec(number.clone(), n * d), prop::collection::vec(number, n * k * d));
+        let (query, keys) = (
+            prop::collection::vec(number.clone(), n * d),
+            prop::collection::vec(number, n * k * d),
+        );
         (Just((n, k, d)), query, keys, 0u8..8)
     };
-    let case = |((n, k, d), mut query, mut keys, edge): ((usize, usize, usize), Vec<f64>, Vec<f64>, u8)| {
+    let case = |((n, k, d), mut query, mut keys, edge): (
+        (usize, usize, usize),
+        Vec<f64>,
+        Vec<f64>,
+        u8,
+    )| {
         let name = match edge {
             0 => "the key is the query",
             1 => "the key is opposite",
@@ -128,18 +174,29 @@ pub fn queries() -> BoxedStrategy<Case> {
             _ => "",
         };
         // A query of length 0 has no direction: its gradient is what rounding leaves.
-        query.chunks_mut(d).filter(|q| q.iter().all(|v| *v == 0.0)).for_each(|q| q[0] = 1.0);
+        query
+            .chunks_mut(d)
+            .filter(|q| q.iter().all(|v| *v == 0.0))
+            .for_each(|q| q[0] = 1.0);
         match edge {
             0 => keys[..d].copy_from_slice(&query[..d]),
-            1 => keys.iter_mut().zip(&query[..d]).for_each(|(key, q)| *key = -q),
+            1 => keys
+                .iter_mut()
+                .zip(&query[..d])
+                .for_each(|(key, q)| *key = -q),
             2 => query.iter_mut().for_each(|q| *q *= 2f64.powi(-12)),
             3 => (1..n * k).for_each(|i| keys.copy_within(..d, i * d)),
             _ => {}
         }
-        let case = Case::default().with("query", real(&[n, d], query)).with("keys", real(&[n, k, d], keys));
+        let case = Case::default()
+            .with("query", real(&[n, d], query))
+            .with("keys", real(&[n, k, d], keys));
         case.on(Some(name).filter(|n| !n.is_empty()))
     };
-    (1usize..4, 1usize..5, 1usize..6).prop_flat_map(of).prop_map(case).boxed()
+    (1usize..4, 1usize..5, 1usize..6)
+        .prop_flat_map(of)
+        .prop_map(case)
+        .boxed()
 }
 
 /// Three feature maps, from a single cell on.
@@ -148,10 +205,19 @@ pub fn planes() -> BoxedStrategy<Case> {
     let map = (side(), side());
     let case = |maps: [(usize, usize); 3]| {
         let plane = |(h, w): (usize, usize)| Tensor::from_vec(&[1, 1, h, w], vec![0f32; h * w]);
-        let edges = maps.iter().filter(|m| **m == (1, 1)).map(|_| "a single cell").collect::<Vec<_>>();
+        let edges = maps
+            .iter()
+            .filter(|m| **m == (1, 1))
+            .map(|_| "a single cell")
+            .collect::<Vec<_>>();
         let wide = maps.iter().any(|(h, w)| h != w).then_some("not square");
         let [a, b, c] = maps.map(plane);
-        Case::default().with("p3", a).with("p4", b).with("p5", c).on(edges).on(wide)
+        Case::default()
+            .with("p3", a)
+            .with("p4", b)
+            .with("p5", c)
+            .on(edges)
+            .on(wide)
     };
     prop::array::uniform3(map).prop_map(case).boxed()
 }

@@ -88,19 +88,28 @@ impl Account {
         self.compared += u64::from(compared);
         self.tensors += judged.tensors as u64;
         self.flips += judged.flips;
-        judged.abstained.iter().for_each(|(r, n)| *self.abstained.entry(r.clone()).or_default() += *n as u64);
-        let Some(finding) = &judged.finding else { return false };
+        judged
+            .abstained
+            .iter()
+            .for_each(|(r, n)| *self.abstained.entry(r.clone()).or_default() += *n as u64);
+        let Some(finding) = &judged.finding else {
+            return false;
+        };
         self.first.get_or_insert(self.drawn);
         let what = finding.what();
         let known = self.kinds.contains_key(&what) || self.still().any(|k| k.what() == what);
         let kind = self.kinds.entry(what).or_default();
-        case.edges.iter().for_each(|name| *kind.entry(name).or_default() += 1);
+        case.edges
+            .iter()
+            .for_each(|name| *kind.entry(name).or_default() += 1);
         !known
     }
 
     /// Known finds that are still there.
     fn still(&self) -> impl Iterator<Item = &Finding> {
-        self.known.iter().filter_map(|k| k.came.as_ref().ok()?.as_ref())
+        self.known
+            .iter()
+            .filter_map(|k| k.came.as_ref().ok()?.as_ref())
     }
 
     /// Whether the two sides disagreed, on a new case or on a known one.

@@ -29,7 +29,13 @@ pub struct Asker<'a> {
 
 impl<'a> Asker<'a> {
     pub fn of(scenario: Scenario, graph: Arc<Graph>, engines: Engines<'a>) -> Self {
-        Self { scenario, last: graph.clone(), graph, engines, opened: None }
+        Self {
+            scenario,
+            last: graph.clone(),
+            graph,
+            engines,
+            opened: None,
+        }
     }
 
     pub fn graph(&self) -> &Arc<Graph> {
@@ -49,7 +55,13 @@ impl<'a> Asker<'a> {
     /// # Errors
     /// A body that cannot be read.
     pub fn ready(&mut self, inputs: &Inputs) -> Result<Arc<Graph>> {
-        if self.graph.steps.iter().flat_map(|s| &s.nodes).any(hoist::has_body) {
+        if self
+            .graph
+            .steps
+            .iter()
+            .flat_map(|s| &s.nodes)
+            .any(hoist::has_body)
+        {
             let now = given::ready((*self.graph).clone(), inputs)?;
             if now.steps != self.last.steps {
                 self.last = Arc::new(now);
@@ -62,7 +74,11 @@ impl<'a> Asker<'a> {
     ///
     /// # Errors
     /// Why nothing was compared.
-    pub fn ask(&mut self, inputs: &Inputs, until: Option<&str>) -> std::result::Result<Judged, String> {
+    pub fn ask(
+        &mut self,
+        inputs: &Inputs,
+        until: Option<&str>,
+    ) -> std::result::Result<Judged, String> {
         let judged = match self.run(inputs, until) {
             Ok(judged) => judged,
             Err(e) => return refused(&e),
@@ -81,7 +97,8 @@ impl<'a> Asker<'a> {
         scenario.limit.until = until.map(str::to_string).or(scenario.limit.until);
         let graph = self.ready(inputs)?;
         let given = Given::on(&scenario, graph, inputs.clone())?;
-        let (run, mut opened) = pipeline::again(given, self.opened.take(), self.engines, &mut Silent)?;
+        let (run, mut opened) =
+            pipeline::again(given, self.opened.take(), self.engines, &mut Silent)?;
         opened.keep();
         self.opened = Some(opened);
         Ok(of(&run))
@@ -91,8 +108,17 @@ impl<'a> Asker<'a> {
 /// A candidate that refuses what the reference has computed is a finding; whatever else cannot be run is a case that is not compared.
 fn refused(e: &Error) -> std::result::Result<Judged, String> {
     if e.message.starts_with("candidate") {
-        let finding = Finding { kind: Kind::Refused, place: kind(&e.message), tensor: None, suspects: vec![], says: e.message.clone() };
-        return Ok(Judged { finding: Some(finding), ..Judged::default() });
+        let finding = Finding {
+            kind: Kind::Refused,
+            place: kind(&e.message),
+            tensor: None,
+            suspects: vec![],
+            says: e.message.clone(),
+        };
+        return Ok(Judged {
+            finding: Some(finding),
+            ..Judged::default()
+        });
     }
     Err(kind(&e.message))
 }

@@ -57,7 +57,10 @@ impl Finding {
             Kind::Attributes => format!("node {} is off alone in its shape or dtype", self.place),
             Kind::Untested => format!("tensor '{}' is off, its node not tested alone", self.place),
             Kind::Drift => format!("drift, over the floor first at node {}", self.place),
-            Kind::Unobserved => format!("output '{}' is off only when nothing is observed", self.place),
+            Kind::Unobserved => format!(
+                "output '{}' is off only when nothing is observed",
+                self.place
+            ),
             Kind::UnobservedRefused => format!("the deployed session refuses it: {}", self.place),
             Kind::Refused => format!("the candidate refuses it: {}", self.place),
         }
@@ -90,18 +93,33 @@ pub fn of(run: &Run) -> Judged {
         abstained: run.ledger.abstained.clone(),
         flips: run.verdict.tie_flips,
         special: run.tensors.iter().any(special),
-        finding: (run.verdict.outcome == Outcome::Diverge).then(|| first(run)).flatten().or_else(|| refused(run)),
+        finding: (run.verdict.outcome == Outcome::Diverge)
+            .then(|| first(run))
+            .flatten()
+            .or_else(|| refused(run)),
     }
 }
 
 /// What the candidate refuses and the reference computes.
 fn refused(run: &Run) -> Option<Finding> {
     let of = |t: &TensorResult| match &t.accumulated {
-        Accumulated::NotJudged { why: Why::Refused { side: Side::Candidate, says } } => Some((t.name.clone(), says.clone())),
+        Accumulated::NotJudged {
+            why:
+                Why::Refused {
+                    side: Side::Candidate,
+                    says,
+                },
+        } => Some((t.name.clone(), says.clone())),
         _ => None,
     };
     let (tensor, says) = run.tensors.iter().find_map(of)?;
-    Some(Finding { kind: Kind::Refused, place: kind_of(&says), tensor: Some(tensor), suspects: vec![], says })
+    Some(Finding {
+        kind: Kind::Refused,
+        place: kind_of(&says),
+        tensor: Some(tensor),
+        suspects: vec![],
+        says,
+    })
 }
 
 /// A line without its columns.
@@ -121,39 +139,74 @@ fn special(t: &TensorResult) -> bool {
 /// What tells that the node is off.
 fn kind(isolated: &Isolated) -> Kind {
     match isolated {
-        Isolated::Bounded { bounded, .. } if bounded.worst.reference.is_finite() && bounded.worst.candidate.is_finite() => Kind::Origin,
-        Isolated::Bounded { .. } => Kind::NotFinite,
-        Isolated::Exact { comparison, .. } | Isolated::Stated { comparison, .. } | Isolated::RuleDifference { comparison, .. } => {
-            match comparison {
-                Comparison::Attributes(_) => Kind::Attributes,
-                Comparison::Values(m) if m.specials.conflicts > 0 => Kind::NotFinite,
-                Comparison::Values(_) => Kind::Origin,
-            }
+        Isolated::Bounded { bounded, .. }
+            if bounded.worst.reference.is_finite() && bounded.worst.candidate.is_finite() =>
+        {
+            Kind::Origin
         }
+        Isolated::Bounded { .. } => Kind::NotFinite,
+        Isolated::Exact { comparison, .. }
+        | Isolated::Stated { comparison, .. }
+        | Isolated::RuleDifference { comparison, .. } => match comparison {
+            Comparison::Attributes(_) => Kind::Attributes,
+            Comparison::Values(m) if m.specials.conflicts > 0 => Kind::NotFinite,
+            Comparison::Values(_) => Kind::Origin,
+        },
         Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => Kind::Origin,
     }
 }
 
 fn first(run: &Run) -> Option<Finding> {
     let v = &run.verdict;
-    let says = report::headline(run).lines().skip(1).take(2).map(words).collect::<Vec<_>>().join("; ");
+    let says = report::headline(run)
+        .lines()
+        .skip(1)
+        .take(2)
+        .map(words)
+        .collect::<Vec<_>>()
+        .join("; ");
     let finding = |kind, place: &str, tensor: Option<String>, suspects: Vec<String>| {
-        Some(Finding { kind, place: place.to_string(), tensor, suspects, says: says.clone() })
+        Some(Finding {
+            kind,
+            place: place.to_string(),
+            tensor,
+            suspects,
+            says: says.clone(),
+        })
     };
     let produced = |node: &str| run.tensors.iter().find(|t| t.node == node);
     if let Some(o) = v.origins.first() {
-        let kind = run.tensors.iter().find(|t| t.name == o.tensor).map_or(Kind::Origin, |t| kind(&t.isolated));
-        finding(kind, &format!("'{}' ({})", o.node, o.op), Some(o.tensor.clone()), vec![o.node.clone()])
+        let kind = run
+            .tensors
+            .iter()
+            .find(|t| t.name == o.tensor)
+            .map_or(Kind::Origin, |t| kind(&t.isolated));
+        finding(
+            kind,
+            &format!("'{}' ({})", o.node, o.op),
+            Some(o.tensor.clone()),
+            vec![o.node.clone()],
+        )
     } else if let Some(t) = v.untested.first() {
         finding(Kind::Untested, t, Some(t.clone()), vec![])
     } else if let Some(d) = &v.drift {
         let (first, op) = (produced(&d.first), produced(&d.first).map_or("", |t| &t.op));
-        finding(Kind::Drift, &format!("'{}' ({op})", d.first), first.map(|t| t.name.clone()), vec![])
+        finding(
+            Kind::Drift,
+            &format!("'{}' ({op})", d.first),
+            first.map(|t| t.name.clone()),
+            vec![],
+        )
     } else {
         let u = v.only_unobserved.first()?;
         let suspects = u.cause.as_ref().map_or(vec![], |c| c.nodes.clone());
         match &u.refused {
-            Some(says) => finding(Kind::UnobservedRefused, &kind_of(says), Some(u.name.clone()), suspects),
+            Some(says) => finding(
+                Kind::UnobservedRefused,
+                &kind_of(says),
+                Some(u.name.clone()),
+                suspects,
+            ),
             None => finding(Kind::Unobserved, &u.name, Some(u.name.clone()), suspects),
         }
     }

@@ -31,28 +31,66 @@ impl Folder {
         if let Ok(part) = &find.part {
             let model = format!("{name}.part.onnx");
             replace(&self.path.join(&model), &part.model)?;
-            let says = format!("{} of the {} nodes of {}: {}", part.nodes.len(), part.of, self.name, part.finding);
-            self.write(&format!("{name}.part"), &part.scenario, Path::new(&model), &part.inputs, &says)?;
+            let says = format!(
+                "{} of the {} nodes of {}: {}",
+                part.nodes.len(),
+                part.of,
+                self.name,
+                part.finding
+            );
+            self.write(
+                &format!("{name}.part"),
+                &part.scenario,
+                Path::new(&model),
+                &part.inputs,
+                &says,
+            )?;
         }
         let model = relative(&self.scenario.model, &self.path)?;
-        let says = format!("case {} ({}): {}", find.case, find.drawn.join(", "), find.finding);
+        let says = format!(
+            "case {} ({}): {}",
+            find.case,
+            find.drawn.join(", "),
+            find.finding
+        );
         self.write(&name, &self.scenario, &model, &find.shrunk, &says)
     }
 
     /// Told by the two sides, the finding and the inputs.
     fn hash(&self, find: &Find) -> String {
-        let who = format!("{:?} {:?}", self.scenario.reference, self.scenario.candidate);
+        let who = format!(
+            "{:?} {:?}",
+            self.scenario.reference, self.scenario.candidate
+        );
         shelf::hash(who, find.finding.what(), &find.shrunk)
     }
 
-    fn write(&self, name: &str, scenario: &Scenario, model: &Path, inputs: &Inputs, says: &str) -> Result<PathBuf> {
-        let mut found =
-            Scenario { name: None, model: model.to_path_buf(), inputs: shelf::stated(&self.path, name, inputs)?, ..scenario.clone() };
+    fn write(
+        &self,
+        name: &str,
+        scenario: &Scenario,
+        model: &Path,
+        inputs: &Inputs,
+        says: &str,
+    ) -> Result<PathBuf> {
+        let mut found = Scenario {
+            name: None,
+            model: model.to_path_buf(),
+            inputs: shelf::stated(&self.path, name, inputs)?,
+            ..scenario.clone()
+        };
         for subject in [&mut found.reference, &mut found.candidate] {
-            subject.script = subject.script.as_deref().map(|s| relative(s, &self.path)).transpose()?;
+            subject.script = subject
+                .script
+                .as_deref()
+                .map(|s| relative(s, &self.path))
+                .transpose()?;
         }
         let path = self.path.join(format!("{name}.toml"));
-        replace(&path, format!("# {}\n{}", printable(says), load::text(&found)?).as_bytes())?;
+        replace(
+            &path,
+            format!("# {}\n{}", printable(says), load::text(&found)?).as_bytes(),
+        )?;
         Ok(path)
     }
 
@@ -66,7 +104,10 @@ impl Folder {
             let scenario = load::file(&path)?;
             // A kernel may be called as the scenario is.
             if scenario.find.is_none() {
-                known.push((path.clone(), input::make(&scenario, graph).at(path.display())?));
+                known.push((
+                    path.clone(),
+                    input::make(&scenario, graph).at(path.display())?,
+                ));
             }
         }
         Ok(known)

@@ -35,20 +35,31 @@ fn deployed(kind: Kind) -> bool {
 
 /// Whether a finding can be taken apart: both sides must run any model.
 fn divisible(scenario: &Scenario) -> bool {
-    [&scenario.reference, &scenario.candidate].iter().all(|s| ["onnxruntime", "libtorch"].contains(&s.engine()))
+    [&scenario.reference, &scenario.candidate]
+        .iter()
+        .all(|s| ["onnxruntime", "libtorch"].contains(&s.engine()))
 }
 
 /// The smallest part that diverges as the whole does.
 ///
 /// # Errors
 /// Why there is none: a side that runs the whole model only, or a finding that no part shows.
-pub fn smallest(asker: &mut Asker, inputs: &Inputs, finding: &Finding, hurry: &dyn Fn() -> bool) -> std::result::Result<Part, String> {
+pub fn smallest(
+    asker: &mut Asker,
+    inputs: &Inputs,
+    finding: &Finding,
+    hurry: &dyn Fn() -> bool,
+) -> std::result::Result<Part, String> {
     if !divisible(asker.scenario()) {
         return Err("one side runs the whole model only".into());
     }
-    let Some(tensor) = &finding.tensor else { return Err("no node is at fault".into()) };
+    let Some(tensor) = &finding.tensor else {
+        return Err("no node is at fault".into());
+    };
     let search = Search::of(asker, inputs, finding, tensor).map_err(|e| e.message)?;
-    let Some(mut part) = search.grown(hurry) else { return Err("only the whole model shows it".into()) };
+    let Some(mut part) = search.grown(hurry) else {
+        return Err("only the whole model shows it".into());
+    };
     let mut left = RUNS;
     least(part.1.clone(), &mut |steps| {
         if left == 0 || hurry() {
@@ -77,21 +88,42 @@ struct Search<'a, 'b> {
 }
 
 impl<'a, 'b> Search<'a, 'b> {
-    fn of(asker: &'a mut Asker<'b>, inputs: &Inputs, finding: &'a Finding, tensor: &str) -> Result<Self> {
+    fn of(
+        asker: &'a mut Asker<'b>,
+        inputs: &Inputs,
+        finding: &'a Finding,
+        tensor: &str,
+    ) -> Result<Self> {
         let graph = asker.ready(inputs)?;
         let asker: &Asker = asker;
         let target = fault::find(&graph, tensor)?;
         let given = Given::on(asker.scenario(), graph.clone(), inputs.clone())?;
-        let mut reference = open(&asker.scenario().reference, &graph, given.threads, asker.engines()).at("reference")?;
+        let mut reference = open(
+            &asker.scenario().reference,
+            &graph,
+            given.threads,
+            asker.engines(),
+        )
+        .at("reference")?;
         let values = extract::recorded(&given, &mut *reference, target)?;
         drop(given);
-        Ok(Self { asker, graph, finding, values, target })
+        Ok(Self {
+            asker,
+            graph,
+            finding,
+            values,
+            target,
+        })
     }
 
     /// The suspects, then what lies one, two, four, ... nodes above them, until that fails.
     fn grown(&self, hurry: &dyn Fn() -> bool) -> Option<(Part, Vec<usize>)> {
-        let mut steps: HashSet<usize> =
-            self.finding.suspects.iter().filter_map(|n| self.graph.steps.iter().position(|s| s.name == *n)).collect();
+        let mut steps: HashSet<usize> = self
+            .finding
+            .suspects
+            .iter()
+            .filter_map(|n| self.graph.steps.iter().position(|s| s.name == *n))
+            .collect();
         if steps.is_empty() {
             steps.insert(self.target);
         }
@@ -108,8 +140,11 @@ impl<'a, 'b> Search<'a, 'b> {
             }
             let before = steps.len();
             for _ in 0..levels {
-                let above: Vec<usize> =
-                    steps.iter().flat_map(|i| &self.graph.steps[*i].inputs).filter_map(|n| producers.get(n.as_str()).copied()).collect();
+                let above: Vec<usize> = steps
+                    .iter()
+                    .flat_map(|i| &self.graph.steps[*i].inputs)
+                    .filter_map(|n| producers.get(n.as_str()).copied())
+                    .collect();
                 steps.extend(above);
             }
             if steps.len() == before {
@@ -126,14 +161,19 @@ impl<'a, 'b> Search<'a, 'b> {
             let mut marked = steps.clone();
             for (i, step) in self.graph.steps.iter().enumerate().take(self.target + 1) {
                 let takes = self.graph.steps[..i].iter().enumerate();
-                if takes.filter(|(k, _)| marked.contains(k)).any(|(_, s)| s.outputs.iter().any(|o| step.inputs.contains(o))) {
+                if takes
+                    .filter(|(k, _)| marked.contains(k))
+                    .any(|(_, s)| s.outputs.iter().any(|o| step.inputs.contains(o)))
+                {
                     marked.insert(i);
                 }
             }
             marked
         };
         if !steps.contains(&self.target)
-            && let Ok(above) = self.graph.ancestors(std::slice::from_ref(&self.graph.steps[self.target].outputs[0]))
+            && let Ok(above) = self.graph.ancestors(std::slice::from_ref(
+                &self.graph.steps[self.target].outputs[0],
+            ))
         {
             steps.extend(above.intersection(&below).copied());
             steps.insert(self.target);
@@ -145,31 +185,59 @@ impl<'a, 'b> Search<'a, 'b> {
         let shown = |n: &str| self.values.get(n).map(|t| (t.dtype(), t.shape().to_vec()));
         let model = cut::part(&self.graph, steps, &shown);
         let graph = Arc::new(load::parse(model.clone().into(), None).ok()?);
-        let inputs: Inputs =
-            graph.inputs.iter().map(|p| Some((p.name.clone(), self.values.get(&p.name)?.clone()))).collect::<Option<_>>()?;
+        let inputs: Inputs = graph
+            .inputs
+            .iter()
+            .map(|p| Some((p.name.clone(), self.values.get(&p.name)?.clone())))
+            .collect::<Option<_>>()?;
         let whole = self.asker.scenario();
         let scenario = Scenario {
-            limit: Limit { memory: whole.limit.memory.clone(), ..Limit::default() },
-            expect: Expect { tie_flips: whole.expect.tie_flips, ..Expect::default() },
+            limit: Limit {
+                memory: whole.limit.memory.clone(),
+                ..Limit::default()
+            },
+            expect: Expect {
+                tie_flips: whole.expect.tie_flips,
+                ..Expect::default()
+            },
             ..whole.clone()
         };
-        if ![&scenario.reference, &scenario.candidate].into_iter().all(|s| carries(s, &graph)) {
+        if ![&scenario.reference, &scenario.candidate]
+            .into_iter()
+            .all(|s| carries(s, &graph))
+        {
             return None;
         }
         let mut asker = Asker::of(scenario.clone(), graph.clone(), self.asker.engines());
         let found = asker.ask(&inputs, None).ok()?.finding?;
         // An optimiser names the output of the part, which is another than the model's.
-        let alike = found.is(self.finding) || found.kind == self.finding.kind && deployed(found.kind);
-        let nodes = steps.iter().map(|i| self.graph.steps[*i].name.clone()).collect();
-        alike.then_some(Part { model, scenario, inputs, nodes, of: self.graph.steps.len(), finding: found })
+        let alike =
+            found.is(self.finding) || found.kind == self.finding.kind && deployed(found.kind);
+        let nodes = steps
+            .iter()
+            .map(|i| self.graph.steps[*i].name.clone())
+            .collect();
+        alike.then_some(Part {
+            model,
+            scenario,
+            inputs,
+            nodes,
+            of: self.graph.steps.len(),
+            finding: found,
+        })
     }
 }
 
 /// Whether the part has all that the subject's fault needs.
 fn carries(subject: &crate::scenario::Subject, part: &Arc<Graph>) -> bool {
-    let Ok(graph) = open::graph_of(subject, part) else { return false };
+    let Ok(graph) = open::graph_of(subject, part) else {
+        return false;
+    };
     let produced = graph.producers();
-    let known =
-        |n: &String| graph.weights.contains_key(n) || produced.contains_key(n.as_str()) || graph.inputs.iter().any(|p| p.name == *n);
+    let known = |n: &String| {
+        graph.weights.contains_key(n)
+            || produced.contains_key(n.as_str())
+            || graph.inputs.iter().any(|p| p.name == *n)
+    };
     graph.steps.iter().flat_map(|s| &s.inputs).all(known)
 }

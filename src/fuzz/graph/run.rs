@@ -50,11 +50,21 @@ pub trait Listener {
 /// # Errors
 /// A side that is a recording: it answers one input only.
 pub fn fuzzed(scenario: &Scenario) -> Result<Scenario> {
-    if [&scenario.reference, &scenario.candidate].iter().any(|s| ["recorded", "kernel"].contains(&s.engine())) {
+    if [&scenario.reference, &scenario.candidate]
+        .iter()
+        .any(|s| ["recorded", "kernel"].contains(&s.engine()))
+    {
         return Err(Error::usage("a recorded trace answers the one input that it was recorded with, and a kernel its own form's")
             .next("name engines as reference and candidate: onnxruntime, libtorch or torchscript"));
     }
-    let expect = Expect { verdict: Expected::Agree, first: None, side: None, stage: None, term: None, ..scenario.expect.clone() };
+    let expect = Expect {
+        verdict: Expected::Agree,
+        first: None,
+        side: None,
+        stage: None,
+        term: None,
+        ..scenario.expect.clone()
+    };
     Ok(Scenario {
         stages: vec![Stage::Inputs, Stage::Activations],
         threads: scenario.threads.or(Some(1)),
@@ -76,8 +86,17 @@ type Came = (Case, std::result::Result<Judged, String>);
 /// A find that cannot be kept.
 pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Account> {
     let mut own = asker(task);
-    let mut account = Account { asked: task.options.drawn(), known: again(task, &mut own), ..Account::default() };
-    let pool = Pool { options: task.options, chunk: 1, stop: task.stop, open: &|| Ok(worker(task)) };
+    let mut account = Account {
+        asked: task.options.drawn(),
+        known: again(task, &mut own),
+        ..Account::default()
+    };
+    let pool = Pool {
+        options: task.options,
+        chunk: 1,
+        stop: task.stop,
+        open: &|| Ok(worker(task)),
+    };
     account.end = pool.run(&mut |number, (case, came): Came| {
         if account.count(&case, &came)
             && let Some(finding) = came.ok().and_then(|judged| judged.finding)
@@ -85,7 +104,14 @@ pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Account> {
             let (shrunk, finding) = shrunk(&mut own, task.law, (case.inputs, finding), task.hurry);
             let part = part::smallest(&mut own, &shrunk, &finding, task.hurry);
             let drawn = case.edges.into_iter().collect();
-            let mut find = Find { case: number, drawn, finding, shrunk, part, kept: None };
+            let mut find = Find {
+                case: number,
+                drawn,
+                finding,
+                shrunk,
+                part,
+                kept: None,
+            };
             find.kept = listener.keep(&find)?;
             account.finds.push(find);
             if account.finds.len() >= task.options.finds {
@@ -104,7 +130,10 @@ fn asker<'a>(task: &Task<'a>) -> Asker<'a> {
 
 /// The finds of earlier runs, first of all.
 fn again(task: &Task, asker: &mut Asker) -> Vec<Known> {
-    let one = |(path, inputs): &(PathBuf, Inputs)| Known { path: path.clone(), came: asker.ask(inputs, None).map(|j| j.finding) };
+    let one = |(path, inputs): &(PathBuf, Inputs)| Known {
+        path: path.clone(),
+        came: asker.ask(inputs, None).map(|j| j.finding),
+    };
     task.known.iter().map(one).collect()
 }
 

@@ -25,8 +25,18 @@ impl Search<'_, '_> {
         }
         self.left -= 1;
         // An origin is told without what lies behind it.
-        let until = self.best.1.tensor.clone().filter(|_| matches!(self.best.1.kind, Kind::Origin | Kind::NotFinite | Kind::Attributes));
-        let found = self.asker.ask(&inputs, until.as_deref()).ok().and_then(|j| j.finding).filter(|f| f.is(&self.best.1));
+        let until = self.best.1.tensor.clone().filter(|_| {
+            matches!(
+                self.best.1.kind,
+                Kind::Origin | Kind::NotFinite | Kind::Attributes
+            )
+        });
+        let found = self
+            .asker
+            .ask(&inputs, until.as_deref())
+            .ok()
+            .and_then(|j| j.finding)
+            .filter(|f| f.is(&self.best.1));
         let is = found.is_some();
         if let Some(finding) = found {
             self.best = (inputs, finding);
@@ -36,12 +46,25 @@ impl Search<'_, '_> {
 }
 
 fn same(a: &Inputs, b: &Inputs) -> bool {
-    a.iter().all(|(n, t)| b.get(n).is_some_and(|o| o.shape() == t.shape() && o.bytes() == t.bytes()))
+    a.iter().all(|(n, t)| {
+        b.get(n)
+            .is_some_and(|o| o.shape() == t.shape() && o.bytes() == t.bytes())
+    })
 }
 
 /// The smallest and simplest inputs that were found, with what comes of them; `hurry` says when to be content with what there is.
-pub fn shrunk(asker: &mut Asker, law: &Law, first: (Inputs, Finding), hurry: &dyn Fn() -> bool) -> (Inputs, Finding) {
-    let mut search = Search { asker, best: first, left: RUNS, hurry };
+pub fn shrunk(
+    asker: &mut Asker,
+    law: &Law,
+    first: (Inputs, Finding),
+    hurry: &dyn Fn() -> bool,
+) -> (Inputs, Finding) {
+    let mut search = Search {
+        asker,
+        best: first,
+        left: RUNS,
+        hurry,
+    };
     smaller(&mut search, law);
     simpler(&mut search, law);
     search.best
@@ -53,8 +76,16 @@ fn smaller(search: &mut Search, law: &Law) {
     keys.sort();
     keys.dedup();
     for key in keys {
-        let places: Vec<(usize, usize)> = law.open().filter(|(k, ..)| *k == key).map(|(_, i, axis, _)| (i, axis)).collect();
-        let now = |best: &Inputs| places.first().map_or(1, |(i, axis)| best[*i].shape()[*axis]);
+        let places: Vec<(usize, usize)> = law
+            .open()
+            .filter(|(k, ..)| *k == key)
+            .map(|(_, i, axis, _)| (i, axis))
+            .collect();
+        let now = |best: &Inputs| {
+            places
+                .first()
+                .map_or(1, |(i, axis)| best[*i].shape()[*axis])
+        };
         let mut to = 1;
         while to < now(&search.best.0) {
             let mut inputs = search.best.0.clone();
@@ -76,12 +107,24 @@ fn smaller(search: &mut Search, law: &Law) {
 /// Values: one for all, else the fewest that are not the least, else powers of two.
 fn simpler(search: &mut Search, law: &Law) {
     for i in 0..search.best.0.len() {
-        let rest = if search.best.0[i].dtype().is_float() { 0.0 } else { law.least(i) };
+        let rest = if search.best.0[i].dtype().is_float() {
+            0.0
+        } else {
+            law.least(i)
+        };
         let values = search.best.0[i].to_f64();
-        let largest = values.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(0.0);
+        let largest = values
+            .iter()
+            .copied()
+            .max_by(|a, b| a.abs().total_cmp(&b.abs()))
+            .unwrap_or(0.0);
         let constants = [rest, 1.0, power(largest), largest];
         let floats = search.best.0[i].dtype().is_float();
-        if constants.into_iter().take(if floats { 4 } else { 1 }).any(|v| attempt(search, i, &|_| v)) {
+        if constants
+            .into_iter()
+            .take(if floats { 4 } else { 1 })
+            .any(|v| attempt(search, i, &|_| v))
+        {
             continue;
         }
         fewer(search, i, rest);
@@ -93,7 +136,11 @@ fn simpler(search: &mut Search, law: &Law) {
 
 /// The power of two below |x|, with its sign.
 fn power(x: f64) -> f64 {
-    if x == 0.0 || !x.is_finite() { x } else { x.signum() * x.abs().log2().floor().exp2() }
+    if x == 0.0 || !x.is_finite() {
+        x
+    } else {
+        x.signum() * x.abs().log2().floor().exp2()
+    }
 }
 
 /// Every value of input `i` changed.

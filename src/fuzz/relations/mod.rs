@@ -74,8 +74,16 @@ impl Relation {
     ///
     /// # Errors
     /// What the subject refuses.
-    pub fn tried(&self, kernel: &Kernel, subject: &mut dyn Subject, (case, first): (&Case, &Said), runs: u32) -> Result<Option<Tried>> {
-        let Some(other) = self.other(case) else { return Ok(None) };
+    pub fn tried(
+        &self,
+        kernel: &Kernel,
+        subject: &mut dyn Subject,
+        (case, first): (&Case, &Said),
+        runs: u32,
+    ) -> Result<Option<Tried>> {
+        let Some(other) = self.other(case) else {
+            return Ok(None);
+        };
         // Values alone: no gradient is asked for.
         let values = Answer::default();
         let second = subject.opinion(kernel, &other, &values)?.tensors;
@@ -85,40 +93,82 @@ impl Relation {
             if tried.finding.is_none() {
                 break;
             }
-            let Some(noisy) = subject.rounded(kernel, case, &values, run)? else { break };
+            let Some(noisy) = subject.rounded(kernel, case, &values, run)? else {
+                break;
+            };
             spreads[0].add(noisy);
-            subject.rounded(kernel, &other, &values, run)?.into_iter().for_each(|noisy| spreads[1].add(noisy));
+            subject
+                .rounded(kernel, &other, &values, run)?
+                .into_iter()
+                .for_each(|noisy| spreads[1].add(noisy));
             tried = self.held([case, &other], [first, &second], &spreads);
         }
         let expected = self.rearranged(case, &other, first);
-        if tried.finding.is_some() && [second, expected].into_iter().any(|said| is_tied(kernel, &other, said, &spreads[1])) {
-            tried = Tried { compared: 0, finding: None };
+        if tried.finding.is_some()
+            && [second, expected]
+                .into_iter()
+                .any(|said| is_tied(kernel, &other, said, &spreads[1]))
+        {
+            tried = Tried {
+                compared: 0,
+                finding: None,
+            };
         }
         Ok(Some(tried))
     }
 
-    fn held(&self, [case, other]: [&Case; 2], [first, second]: [&Said; 2], spreads: &[Spread; 2]) -> Tried {
+    fn held(
+        &self,
+        [case, other]: [&Case; 2],
+        [first, second]: [&Said; 2],
+        spreads: &[Spread; 2],
+    ) -> Tried {
         let moved = self.rearranged(case, other, &spreads[0].values);
         let mut out = Judged::default();
-        let finding = second.iter().filter(|(name, _)| scenes::bare(name) != scenes::OWNER).find_map(|(name, found)| {
-            let expected = match &self.holds {
-                Holds::Known(number) => Tensor::from_vec(found.shape(), vec![*number; found.numel()]),
-                Holds::Equal(of) => of(case, other, first).remove(name)?,
-                Holds::NoMore(of) => bounded(&of(case, other, first).remove(name)?, found, f64::min),
-                Holds::NoLess(of) => bounded(&of(case, other, first).remove(name)?, found, f64::max),
-            };
-            let numbers = |of: &Said| of.get(name).filter(|t| t.numel() == expected.numel()).map(Tensor::to_f64);
-            let zeros = || vec![0.0; expected.numel()];
-            let both = numbers(&moved).unwrap_or_else(zeros).into_iter().zip(numbers(&spreads[1].values).unwrap_or_else(zeros));
-            let bound = Bound {
-                unit: &|_| 1.0,
-                rows: 1,
-                allowed: both.map(|(a, b)| R * (a + b) + self.slack).collect(),
-                excuses: &|_, _, _| false,
-            };
-            tensor(&format!("relation '{}' of '{name}'", self.name), &expected, found, &bound, &mut out)
-        });
-        Tried { compared: out.compared, finding }
+        let finding = second
+            .iter()
+            .filter(|(name, _)| scenes::bare(name) != scenes::OWNER)
+            .find_map(|(name, found)| {
+                let expected = match &self.holds {
+                    Holds::Known(number) => {
+                        Tensor::from_vec(found.shape(), vec![*number; found.numel()])
+                    }
+                    Holds::Equal(of) => of(case, other, first).remove(name)?,
+                    Holds::NoMore(of) => {
+                        bounded(&of(case, other, first).remove(name)?, found, f64::min)
+                    }
+                    Holds::NoLess(of) => {
+                        bounded(&of(case, other, first).remove(name)?, found, f64::max)
+                    }
+                };
+                let numbers = |of: &Said| {
+                    of.get(name)
+                        .filter(|t| t.numel() == expected.numel())
+                        .map(Tensor::to_f64)
+                };
+                let zeros = || vec![0.0; expected.numel()];
+                let both = numbers(&moved)
+                    .unwrap_or_else(zeros)
+                    .into_iter()
+                    .zip(numbers(&spreads[1].values).unwrap_or_else(zeros));
+                let bound = Bound {
+                    unit: &|_| 1.0,
+                    rows: 1,
+                    allowed: both.map(|(a, b)| R * (a + b) + self.slack).collect(),
+                    excuses: &|_, _, _| false,
+                };
+                tensor(
+                    &format!("relation '{}' of '{name}'", self.name),
+                    &expected,
+                    found,
+                    &bound,
+                    &mut out,
+                )
+            });
+        Tried {
+            compared: out.compared,
+            finding,
+        }
     }
 
     /// What belongs to the first answer in the places of the other.
@@ -133,8 +183,18 @@ impl Relation {
 /// Whether an answer, given or expected, gives anchors elsewhere than the reference, at ties alone: who they belong to is no matter of the
 /// relation then.
 fn is_tied(kernel: &Kernel, case: &Case, tensors: Said, spread: &Spread) -> bool {
-    let Ok(reference) = answered(kernel, case) else { return false };
-    oracle::is_tied(case, &reference, &Opinion { tensors, gradients: None }, spread)
+    let Ok(reference) = answered(kernel, case) else {
+        return false;
+    };
+    oracle::is_tied(
+        case,
+        &reference,
+        &Opinion {
+            tensors,
+            gradients: None,
+        },
+        spread,
+    )
 }
 
 /// `found` where it keeps the bound, else the bound.
@@ -143,5 +203,13 @@ fn bounded(bound: &Tensor, found: &Tensor, keeps: fn(f64, f64) -> f64) -> Tensor
         return bound.clone();
     }
     let one = |(b, f): (f64, f64)| if f.is_nan() { b } else { keeps(b, f) };
-    Tensor::from_vec(bound.shape(), bound.to_f64().into_iter().zip(found.to_f64()).map(one).collect::<Vec<f64>>())
+    Tensor::from_vec(
+        bound.shape(),
+        bound
+            .to_f64()
+            .into_iter()
+            .zip(found.to_f64())
+            .map(one)
+            .collect::<Vec<f64>>(),
+    )
 }

@@ -48,14 +48,30 @@ pub fn images_turned(case: &Case) -> Option<Case> {
 }
 
 fn of_each(case: &Case, change: impl Fn(&Tensor) -> Tensor) -> Case {
-    changed(case, |n, t| if is_of_images(n) { change(t) } else { t.clone() })
+    changed(case, |n, t| {
+        if is_of_images(n) {
+            change(t)
+        } else {
+            t.clone()
+        }
+    })
 }
 
 /// What an answer says of images, changed, and the terms of a loss, which belong to all of them.
 fn told(first: &Said, change: impl Fn(&str, &Tensor) -> Tensor) -> Said {
     let is = |n: &str| OF_AN_IMAGE.contains(&bare(n)) || n.starts_with("loss.");
-    let one = |n: &str, t: &Tensor| if n.starts_with("loss.") { t.clone() } else { change(bare(n), t) };
-    first.iter().filter(|(n, _)| is(n)).map(|(n, t)| (n.clone(), one(n, t))).collect()
+    let one = |n: &str, t: &Tensor| {
+        if n.starts_with("loss.") {
+            t.clone()
+        } else {
+            change(bare(n), t)
+        }
+    };
+    first
+        .iter()
+        .filter(|(n, _)| is(n))
+        .map(|(n, t)| (n.clone(), one(n, t)))
+        .collect()
 }
 
 pub fn of_the_first_image(_: &Case, _: &Case, first: &Said) -> Said {
@@ -68,7 +84,10 @@ pub fn of_images_turned(_: &Case, _: &Case, first: &Said) -> Said {
 
 /// The objects of every image, the last first; None where no image has two.
 pub fn objects_turned(case: &Case) -> Option<Case> {
-    let (counts, rows) = (case.inputs.get("gt_count")?.to_i64()?, *case.inputs.get("gt_labels")?.shape().get(1)?);
+    let (counts, rows) = (
+        case.inputs.get("gt_count")?.to_i64()?,
+        *case.inputs.get("gt_labels")?.shape().get(1)?,
+    );
     let order = |b: usize| {
         let n = counts[b] as usize;
         (0..rows).map(move |g| if g < n { n - 1 - g } else { g })
@@ -78,17 +97,36 @@ pub fn objects_turned(case: &Case) -> Option<Case> {
         let bytes: Vec<u8> = (0..counts.len()).flat_map(|b| image(t, b)).collect();
         Tensor::from_bytes(t.dtype(), t.shape().to_vec(), &bytes).unwrap_or_else(|_| t.clone())
     };
-    let one = |n: &str, t: &Tensor| if n == "gt_labels" || n == "gt_boxes" { turned(t) } else { t.clone() };
+    let one = |n: &str, t: &Tensor| {
+        if n == "gt_labels" || n == "gt_boxes" {
+            turned(t)
+        } else {
+            t.clone()
+        }
+    };
     counts.iter().any(|n| *n > 1).then(|| changed(case, one))
 }
 
 pub fn of_objects_turned(case: &Case, _: &Case, first: &Said) -> Said {
-    let counts = case.inputs.get("gt_count").and_then(Tensor::to_i64).unwrap_or_default();
+    let counts = case
+        .inputs
+        .get("gt_count")
+        .and_then(Tensor::to_i64)
+        .unwrap_or_default();
     told(first, |n, t| match t.to_i64().filter(|_| n == OWNER) {
         Some(owners) => {
             let anchors = owners.len() / counts.len().max(1);
-            let one = |(i, g): (usize, &i64)| if *g < counts[i / anchors] { counts[i / anchors] - 1 - g } else { *g };
-            Tensor::from_vec(t.shape(), owners.iter().enumerate().map(one).collect::<Vec<i64>>())
+            let one = |(i, g): (usize, &i64)| {
+                if *g < counts[i / anchors] {
+                    counts[i / anchors] - 1 - g
+                } else {
+                    *g
+                }
+            };
+            Tensor::from_vec(
+                t.shape(),
+                owners.iter().enumerate().map(one).collect::<Vec<i64>>(),
+            )
         }
         None => t.clone(),
     })
@@ -111,7 +149,9 @@ pub fn of_anchors_turned(_: &Case, _: &Case, first: &Said) -> Said {
 /// Feature maps with rows and columns exchanged.
 pub fn maps_turned(case: &Case) -> Option<Case> {
     let turned = |t: &Tensor| {
-        let [b, c, h, w] = *t.shape() else { return None };
+        let [b, c, h, w] = *t.shape() else {
+            return None;
+        };
         Tensor::from_bytes(t.dtype(), vec![b, c, w, h], t.bytes()).ok()
     };
     // All cells of a map hold the same: only its shape counts.
@@ -122,7 +162,9 @@ pub fn maps_turned(case: &Case) -> Option<Case> {
 pub fn of_maps_turned(case: &Case, other: &Case, first: &Said) -> Said {
     let mut order = vec![];
     for map in case.inputs.values() {
-        let [.., h, w] = *map.shape() else { return same(case, other, first) };
+        let [.., h, w] = *map.shape() else {
+            return same(case, other, first);
+        };
         let begin = order.len();
         order.extend((0..w).flat_map(|x| (0..h).map(move |y| begin + y * w + x)));
     }
@@ -131,5 +173,8 @@ pub fn of_maps_turned(case: &Case, other: &Case, first: &Said) -> Said {
         [_, 4] => along(t, 1, [1, 0, 3, 2].into_iter()),
         _ => t.clone(),
     };
-    first.iter().map(|(n, t)| (n.clone(), exchanged(&along(t, 0, order.iter().copied())))).collect()
+    first
+        .iter()
+        .map(|(n, t)| (n.clone(), exchanged(&along(t, 0, order.iter().copied()))))
+        .collect()
 }

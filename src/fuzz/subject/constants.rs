@@ -17,30 +17,61 @@ pub fn moved(form: &Graph, run: u32) -> Option<Graph> {
     let mut weights: IndexMap<String, Tensor> = form.weights.clone();
     let mut steps = form.steps.clone();
     // A node that gives a constant becomes a weight.
-    steps.retain(|s| match (s.op(), s.outputs.as_slice(), s.nodes[0].attributes.get("value").and_then(|a| a.tensor())) {
-        ("Constant", [name], Some(Ok(t))) if is_rounded(&t) => weights.insert(name.clone(), t).is_some(),
-        _ => true,
+    steps.retain(|s| {
+        match (
+            s.op(),
+            s.outputs.as_slice(),
+            s.nodes[0].attributes.get("value").and_then(|a| a.tensor()),
+        ) {
+            ("Constant", [name], Some(Ok(t))) if is_rounded(&t) => {
+                weights.insert(name.clone(), t).is_some()
+            }
+            _ => true,
+        }
     });
     let mut signs = noise::signs(SEED, run, 0);
     let mut any = false;
     for t in weights.values_mut().filter(|t| is_rounded(t)) {
         let step = 2.0 * t.dtype().unit_roundoff();
-        let one = |v: f64| if signs.next_u32() & 1 == 0 { v * (1.0 + step) } else { v * (1.0 - step) };
-        *t = Tensor::from_f64(t.dtype(), t.shape(), &t.to_f64().into_iter().map(one).collect::<Vec<f64>>()).ok()?;
+        let one = |v: f64| {
+            if signs.next_u32() & 1 == 0 {
+                v * (1.0 + step)
+            } else {
+                v * (1.0 - step)
+            }
+        };
+        *t = Tensor::from_f64(
+            t.dtype(),
+            t.shape(),
+            &t.to_f64().into_iter().map(one).collect::<Vec<f64>>(),
+        )
+        .ok()?;
         any = true;
     }
-    any.then(|| Graph { weights, steps, ..form.clone() })
+    any.then(|| Graph {
+        weights,
+        steps,
+        ..form.clone()
+    })
 }
 
 /// Whether a constant is one that its dtype cannot hold as it was written: it fills more than half of the digits.
 fn is_rounded(t: &Tensor) -> bool {
-    t.dtype().is_float() && t.dtype() != DType::F64 && t.to_f64().iter().any(|v| digits(*v) > digits_of(t.dtype()) / 2)
+    t.dtype().is_float()
+        && t.dtype() != DType::F64
+        && t.to_f64()
+            .iter()
+            .any(|v| digits(*v) > digits_of(t.dtype()) / 2)
 }
 
 /// Binary digits of a number, those of a dtype.
 fn digits(v: f64) -> u32 {
     let mantissa = v.to_bits() & ((1 << 52) - 1) | 1 << 52;
-    if v.is_finite() && v != 0.0 { 53 - mantissa.trailing_zeros() } else { 0 }
+    if v.is_finite() && v != 0.0 {
+        53 - mantissa.trailing_zeros()
+    } else {
+        0
+    }
 }
 
 fn digits_of(dtype: DType) -> u32 {

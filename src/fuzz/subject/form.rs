@@ -28,8 +28,15 @@ impl Form {
     /// # Errors
     /// A graph with an operator that the interpreter does not have.
     pub fn open(torch: &dyn Torch, graph: Arc<Graph>, dtype: DType) -> Result<Self> {
-        let options = Options { threads: 1, optimisation: Default::default() };
-        Ok(Self { torch: torch.differentiator(graph, &options, dtype == DType::F64)?, dtype, moved: vec![] })
+        let options = Options {
+            threads: 1,
+            optimisation: Default::default(),
+        };
+        Ok(Self {
+            torch: torch.differentiator(graph, &options, dtype == DType::F64)?,
+            dtype,
+            moved: vec![],
+        })
     }
 
     /// The form in f64, whose constants are as exact as its file stores them.
@@ -37,17 +44,31 @@ impl Form {
     /// # Errors
     /// A graph with an operator that the interpreter does not have.
     pub fn exact(torch: &dyn Torch, graph: Arc<Graph>) -> Result<Self> {
-        let options = Options { threads: 1, optimisation: Default::default() };
+        let options = Options {
+            threads: 1,
+            optimisation: Default::default(),
+        };
         let moved = (1..=MOVED).map_while(|run| constants::moved(&graph, run));
-        let moved = moved.map(|g| torch.differentiator(Arc::new(g), &options, true)).collect::<Result<_>>()?;
-        Ok(Self { moved, ..Self::open(torch, graph, DType::F64)? })
+        let moved = moved
+            .map(|g| torch.differentiator(Arc::new(g), &options, true))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            moved,
+            ..Self::open(torch, graph, DType::F64)?
+        })
     }
 
     /// What it says, with noise behind every node where some is given.
     ///
     /// # Errors
     /// What the form refuses.
-    pub fn asked(&mut self, kernel: &Kernel, case: &Case, reference: &Answer, noise: Option<Noise>) -> Result<Opinion> {
+    pub fn asked(
+        &mut self,
+        kernel: &Kernel,
+        case: &Case,
+        reference: &Answer,
+        noise: Option<Noise>,
+    ) -> Result<Opinion> {
         walked(&mut *self.torch, kernel, case, reference, noise, false)
     }
 }
@@ -66,14 +87,41 @@ fn walked(
         names.dedup();
         names
     };
-    let terms = unique(reference.gradients.iter().map(|g| g.of.to_string()).collect());
-    let wrt = unique(reference.gradients.iter().map(|g| g.by.to_string()).collect());
+    let terms = unique(
+        reference
+            .gradients
+            .iter()
+            .map(|g| g.of.to_string())
+            .collect(),
+    );
+    let wrt = unique(
+        reference
+            .gradients
+            .iter()
+            .map(|g| g.by.to_string())
+            .collect(),
+    );
     let keep: Vec<String> = kernel.outputs.iter().map(|n| n.to_string()).collect();
     let (replay, feed) = (HashMap::new(), |n: &str| case.inputs.get(n).cloned());
-    let ask = Ask { feed: &feed, terms: &terms, jointly, wrt: &wrt, replay: &replay, noise, slopes: &[], keep: &keep };
+    let ask = Ask {
+        feed: &feed,
+        terms: &terms,
+        jointly,
+        wrt: &wrt,
+        replay: &replay,
+        noise,
+        slopes: &[],
+        keep: &keep,
+    };
     let found = torch.run(&ask)?;
-    let of = if jointly { vec![SUM.to_string()] } else { terms };
-    let pairs = of.iter().flat_map(|t| wrt.iter().map(move |w| (t.clone(), w.clone())));
+    let of = if jointly {
+        vec![SUM.to_string()]
+    } else {
+        terms
+    };
+    let pairs = of
+        .iter()
+        .flat_map(|t| wrt.iter().map(move |w| (t.clone(), w.clone())));
     Ok(Opinion {
         tensors: keep.into_iter().zip(found.kept).collect(),
         gradients: Some(pairs.zip(found.by_term.into_iter().flatten()).collect()),
@@ -81,13 +129,21 @@ fn walked(
 }
 
 impl Subject for Form {
-    fn rounded(&mut self, kernel: &Kernel, case: &Case, reference: &Answer, run: u32) -> Result<Option<Opinion>> {
+    fn rounded(
+        &mut self,
+        kernel: &Kernel,
+        case: &Case,
+        reference: &Answer,
+        run: u32,
+    ) -> Result<Option<Opinion>> {
         match (run.checked_sub(1), self.moved.is_empty()) {
             (_, true) => Ok(None),
             (None, false) => self.asked(kernel, case, reference, None).map(Some),
-            (Some(i), false) => {
-                self.moved.get_mut(i as usize).map(|torch| walked(&mut **torch, kernel, case, reference, None, false)).transpose()
-            }
+            (Some(i), false) => self
+                .moved
+                .get_mut(i as usize)
+                .map(|torch| walked(&mut **torch, kernel, case, reference, None, false))
+                .transpose(),
         }
     }
 
@@ -95,14 +151,26 @@ impl Subject for Form {
         self.asked(kernel, case, reference, None)
     }
 
-    fn glance(&mut self, kernel: &Kernel, cases: &[&Case], reference: &Answer) -> Result<Vec<Opinion>> {
+    fn glance(
+        &mut self,
+        kernel: &Kernel,
+        cases: &[&Case],
+        reference: &Answer,
+    ) -> Result<Vec<Opinion>> {
         if self.dtype != DType::F64 {
             return Err(Error::failed("rounding in f32 is judged case by case"));
         }
         let mut out = vec![Opinion::default(); cases.len()];
         for places in glance::groups(kernel, cases) {
             let group: Vec<&Case> = places.iter().map(|i| cases[*i]).collect();
-            let opinion = walked(&mut *self.torch, kernel, &glance::joined(&group)?, reference, None, true)?;
+            let opinion = walked(
+                &mut *self.torch,
+                kernel,
+                &glance::joined(&group)?,
+                reference,
+                None,
+                true,
+            )?;
             for (i, one) in places.into_iter().zip(glance::split(opinion, &group)?) {
                 out[i] = one;
             }

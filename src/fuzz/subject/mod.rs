@@ -38,7 +38,13 @@ impl Candidate {
             "onnxruntime" => (scenario::Subject::named("onnxruntime"), DType::F32),
             other => {
                 let name = dialect::find(other, kernel)?.name.to_string();
-                (scenario::Subject { kernel: Some(name), ..scenario::Subject::named("kernel") }, DType::F64)
+                (
+                    scenario::Subject {
+                        kernel: Some(name),
+                        ..scenario::Subject::named("kernel")
+                    },
+                    DType::F64,
+                )
             }
         };
         Ok(Self { subject, dtype })
@@ -62,14 +68,23 @@ impl Candidate {
         };
         match self.dtype {
             // What rounding does is measured on the clean form: no subject's own error widens a tolerance.
-            DType::F32 => Ok(Box::new(Single { subject, shadow: Form::open(engines.torch()?, form.clone(), DType::F64)? })),
+            DType::F32 => Ok(Box::new(Single {
+                subject,
+                shadow: Form::open(engines.torch()?, form.clone(), DType::F64)?,
+            })),
             _ => Ok(subject),
         }
     }
 
     /// Whether both are the same but for a fault.
     pub fn is_alike(&self, other: &Self) -> bool {
-        let of = |c: &Self| (c.subject.engine().to_string(), c.subject.kernel.clone(), c.dtype);
+        let of = |c: &Self| {
+            (
+                c.subject.engine().to_string(),
+                c.subject.kernel.clone(),
+                c.dtype,
+            )
+        };
         of(self) == of(other)
     }
 
@@ -81,7 +96,11 @@ impl Candidate {
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.subject.engine(), self.subject.kernel.as_deref(), self.dtype) {
+        match (
+            self.subject.engine(),
+            self.subject.kernel.as_deref(),
+            self.dtype,
+        ) {
             (_, Some(kernel), _) => write!(f, "{kernel}"),
             ("libtorch", None, DType::F32) => write!(f, "libtorch-f32"),
             (engine, None, _) => write!(f, "{engine}"),

@@ -27,21 +27,37 @@ impl Subject for Single {
         Spread::single()
     }
 
-    fn rounded(&mut self, kernel: &Kernel, case: &Case, reference: &Answer, run: u32) -> Result<Option<Opinion>> {
+    fn rounded(
+        &mut self,
+        kernel: &Kernel,
+        case: &Case,
+        reference: &Answer,
+        run: u32,
+    ) -> Result<Option<Opinion>> {
         // A scalar needs this many runs, and every number is judged by its own spread.
         if run > MOST_RUNS {
             return Ok(None);
         }
         let dtypes = HashMap::new();
-        let noise = Noise { seed: seed(case), run, dtypes: &dtypes, coherent: &[], exact_stays: true };
-        self.shadow.asked(kernel, case, reference, (run > 0).then_some(noise)).map(Some)
+        let noise = Noise {
+            seed: seed(case),
+            run,
+            dtypes: &dtypes,
+            coherent: &[],
+            exact_stays: true,
+        };
+        self.shadow
+            .asked(kernel, case, reference, (run > 0).then_some(noise))
+            .map(Some)
     }
 }
 
 /// The signs of the noise differ from case to case and are the same for the same case (FNV-1a of its bytes).
 fn seed(case: &Case) -> u64 {
     let bytes = case.inputs.values().flat_map(Tensor::bytes);
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A form in ONNX Runtime as users run it, optimised and with nothing observed: values alone.
@@ -49,11 +65,18 @@ pub struct Deployed(pub Box<dyn Whole>);
 
 impl Subject for Deployed {
     fn opinion(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Opinion> {
-        let mut said: HashMap<String, Tensor> = self.0.run(&|n| case.inputs.get(n).cloned())?.into_iter().collect();
+        let mut said: HashMap<String, Tensor> = self
+            .0
+            .run(&|n| case.inputs.get(n).cloned())?
+            .into_iter()
+            .collect();
         let mut one = |name: &&str| match said.remove(*name) {
             Some(tensor) => Ok((name.to_string(), tensor)),
             None => Err(Error::failed(format!("the form has no output '{name}'"))),
         };
-        Ok(Opinion { tensors: kernel.outputs.iter().map(&mut one).collect::<Result<_>>()?, gradients: None })
+        Ok(Opinion {
+            tensors: kernel.outputs.iter().map(&mut one).collect::<Result<_>>()?,
+            gradients: None,
+        })
     }
 }

@@ -5,7 +5,9 @@
 //! algorithm 1). With one candidate the deviation is NaN and nothing is positive.
 
 use super::trail::Best;
-use super::{Assignment, Background, Predictions, Rivals, Trail, Truth, Validity, one_hot, resolve, targets};
+use super::{
+    Assignment, Background, Predictions, Rivals, Trail, Truth, Validity, one_hot, resolve, targets,
+};
 use crate::error::{Error, Result};
 use crate::kernel::boxes::{centred, depth};
 use crate::kernel::iou::{Kind, Overlap};
@@ -58,38 +60,74 @@ impl Atss {
 
     /// Assigns one image; `squares` are `[A]` anchor boxes in pixels, `levels` the number of anchors of each level. Refuses what
     /// [`Truth::check`] and [`Predictions::check`] do, and levels that do not add up.
-    pub fn assign(&self, squares: &[[f64; 4]], levels: &[usize], predictions: &Predictions, truth: &Truth) -> Result<Assignment> {
-        let (anchors, classes, sum) = (squares.len(), predictions.classes, levels.iter().sum::<usize>());
+    pub fn assign(
+        &self,
+        squares: &[[f64; 4]],
+        levels: &[usize],
+        predictions: &Predictions,
+        truth: &Truth,
+    ) -> Result<Assignment> {
+        let (anchors, classes, sum) = (
+            squares.len(),
+            predictions.classes,
+            levels.iter().sum::<usize>(),
+        );
         if sum != anchors {
-            return Err(
-                Error::usage(format!("levels {levels:?}: {sum} anchors, but {anchors} squares")).next("make both from the same grids")
-            );
+            return Err(Error::usage(format!(
+                "levels {levels:?}: {sum} anchors, but {anchors} squares"
+            ))
+            .next("make both from the same grids"));
         }
         predictions.check(anchors)?;
         truth.check(classes)?;
-        let trails: Vec<Trail> = (0..truth.boxes.len()).map(|g| self.trail(g, squares, levels, truth)).collect();
+        let trails: Vec<Trail> = (0..truth.boxes.len())
+            .map(|g| self.trail(g, squares, levels, truth))
+            .collect();
         let owner = resolve(&trails, anchors, self.rivals);
         let (labels, boxes) = targets(&owner, truth, classes, self.background);
-        let soft = |_: usize, a: usize| self.soft.map_or(1.0, |o| o.of(boxes[a], predictions.boxes[a]));
+        let soft = |_: usize, a: usize| {
+            self.soft
+                .map_or(1.0, |o| o.of(boxes[a], predictions.boxes[a]))
+        };
         let scores = one_hot(&owner, &labels, classes, soft);
-        Ok(Assignment { owner, labels, boxes, scores, trails, rivals: self.rivals })
+        Ok(Assignment {
+            owner,
+            labels,
+            boxes,
+            scores,
+            trails,
+            rivals: self.rivals,
+        })
     }
 
     fn trail(&self, g: usize, squares: &[[f64; 4]], levels: &[usize], truth: &Truth) -> Trail {
         let ((_, b), valid) = (truth.row(g), truth.valid(g, self.validity));
         let centre = |b: [f64; 4]| [centred(b)[0], centred(b)[1]];
         let [cx, cy] = centre(b);
-        let away = |s: &[f64; 4]| ((centre(*s)[0] - cx).powi(2) + (centre(*s)[1] - cy).powi(2)).sqrt();
+        let away =
+            |s: &[f64; 4]| ((centre(*s)[0] - cx).powi(2) + (centre(*s)[1] - cy).powi(2)).sqrt();
         let overlaps: Vec<f64> = squares.iter().map(|s| self.overlap.of(b, *s)).collect();
         let depths = squares.iter().map(|s| depth(centre(*s), b)).collect();
-        let mut trail = Trail::new(valid, overlaps, squares.iter().map(away).collect(), depths, b);
+        let mut trail = Trail::new(
+            valid,
+            overlaps,
+            squares.iter().map(away).collect(),
+            depths,
+            b,
+        );
         trail.depth_limit = self.depth;
         let mut start = 0;
         for n in levels {
             trail.choose(start..start + n, self.topk, Best::Smallest);
             start += n;
         }
-        let limit = mean_plus_deviation(&trail.candidates.iter().map(|&a| trail.overlap[a]).collect::<Vec<_>>());
+        let limit = mean_plus_deviation(
+            &trail
+                .candidates
+                .iter()
+                .map(|&a| trail.overlap[a])
+                .collect::<Vec<_>>(),
+        );
         trail.threshold = Some((limit, self.reaching));
         trail
     }

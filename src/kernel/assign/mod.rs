@@ -94,7 +94,11 @@ impl Assignment {
 
     /// Positives as a set of (ground truth, anchor), in the order of the anchors.
     pub fn pairs(&self) -> Vec<(usize, usize)> {
-        self.owner.iter().enumerate().filter_map(|(a, o)| o.map(|g| (g, a))).collect()
+        self.owner
+            .iter()
+            .enumerate()
+            .filter_map(|(a, o)| o.map(|g| (g, a)))
+            .collect()
     }
 
     /// Number of classes.
@@ -105,14 +109,25 @@ impl Assignment {
     /// `[A]` sum of the soft targets of each anchor.
     pub fn weights(&self) -> Vec<f64> {
         let classes = self.classes();
-        if classes == 0 { vec![0.0; self.owner.len()] } else { self.scores.chunks(classes).map(|s| s.iter().sum()).collect() }
+        if classes == 0 {
+            vec![0.0; self.owner.len()]
+        } else {
+            self.scores
+                .chunks(classes)
+                .map(|s| s.iter().sum())
+                .collect()
+        }
     }
 }
 
 impl Truth<'_> {
     /// Class and box of row `g`, padding filled in.
     fn row(&self, g: usize) -> (i64, [f64; 4]) {
-        if g < self.count { (self.labels[g], self.boxes[g]) } else { (-1, [0.0; 4]) }
+        if g < self.count {
+            (self.labels[g], self.boxes[g])
+        } else {
+            (-1, [0.0; 4])
+        }
     }
 
     fn valid(&self, g: usize, rule: Validity) -> bool {
@@ -123,17 +138,27 @@ impl Truth<'_> {
     pub fn check(&self, classes: usize) -> Result<()> {
         let (labels, boxes, count) = (self.labels.len(), self.boxes.len(), self.count);
         if labels != boxes || count > boxes {
-            return Err(Error::usage(format!("ground truth: {labels} labels, {boxes} boxes, {count} of them counted"))
-                .next("give one label and one box per row, and a count of at most as many"));
+            return Err(Error::usage(format!(
+                "ground truth: {labels} labels, {boxes} boxes, {count} of them counted"
+            ))
+            .next("give one label and one box per row, and a count of at most as many"));
         }
         for (g, (&label, b)) in self.labels.iter().zip(self.boxes).enumerate().take(count) {
-            let wrong = |fact: String, next: &str| Err(Error::usage(format!("ground truth {g}: {fact}")).next(next));
+            let wrong = |fact: String, next: &str| {
+                Err(Error::usage(format!("ground truth {g}: {fact}")).next(next))
+            };
             if b.iter().any(|v| !v.is_finite()) {
-                return wrong(format!("box {b:?} is not finite"), "look for a division by a zero image size in the label pipeline");
+                return wrong(
+                    format!("box {b:?} is not finite"),
+                    "look for a division by a zero image size in the label pipeline",
+                );
             }
             if b[2] < b[0] || b[3] < b[1] {
                 let (w, h) = (b[2] - b[0], b[3] - b[1]);
-                return wrong(format!("box {b:?} has size {w} x {h}"), "give corners x1, y1, x2, y2, not centre and size");
+                return wrong(
+                    format!("box {b:?} has size {w} x {h}"),
+                    "give corners x1, y1, x2, y2, not centre and size",
+                );
             }
             if usize::try_from(label).is_ok_and(|l| l < classes) {
                 continue;
@@ -142,7 +167,10 @@ impl Truth<'_> {
             if is_empty(b) {
                 continue;
             }
-            return wrong(format!("class {label} of {classes}"), "number the classes from 0; check an offset by one");
+            return wrong(
+                format!("class {label} of {classes}"),
+                "number the classes from 0; check an offset by one",
+            );
         }
         Ok(())
     }
@@ -163,11 +191,20 @@ impl Predictions<'_> {
         }
         if let Some(i) = self.scores.iter().position(|s| !(0.0..=1.0).contains(s)) {
             let (a, c, v) = (i / classes, i % classes, self.scores[i]);
-            return Err(Error::usage(format!("score of anchor {a}, class {c}: {v} is no probability")).next("apply the sigmoid first"));
+            return Err(Error::usage(format!(
+                "score of anchor {a}, class {c}: {v} is no probability"
+            ))
+            .next("apply the sigmoid first"));
         }
-        if let Some((a, b)) = self.boxes.iter().enumerate().find(|(_, b)| b.iter().any(|v| !v.is_finite())) {
+        if let Some((a, b)) = self
+            .boxes
+            .iter()
+            .enumerate()
+            .find(|(_, b)| b.iter().any(|v| !v.is_finite()))
+        {
             return Err(
-                Error::usage(format!("predicted box of anchor {a}: {b:?} is not finite")).next("find the first layer with such a value")
+                Error::usage(format!("predicted box of anchor {a}: {b:?} is not finite"))
+                    .next("find the first layer with such a value"),
             );
         }
         Ok(())
@@ -190,11 +227,22 @@ fn resolve(trails: &[Trail], anchors: usize, rivals: Rivals) -> Vec<Option<usize
 
 /// The row of largest overlap with anchor `a`, the lowest among equals.
 fn most(rows: impl Iterator<Item = usize>, a: usize, trails: &[Trail]) -> Option<usize> {
-    rows.reduce(|best, g| if trails[g].overlap[a] > trails[best].overlap[a] { g } else { best })
+    rows.reduce(|best, g| {
+        if trails[g].overlap[a] > trails[best].overlap[a] {
+            g
+        } else {
+            best
+        }
+    })
 }
 
 /// Target classes and boxes of all anchors.
-fn targets(owner: &[Option<usize>], truth: &Truth, classes: usize, background: Background) -> (Vec<i64>, Vec<[f64; 4]>) {
+fn targets(
+    owner: &[Option<usize>],
+    truth: &Truth,
+    classes: usize,
+    background: Background,
+) -> (Vec<i64>, Vec<[f64; 4]>) {
     let empty = match (background, (!truth.boxes.is_empty()).then(|| truth.row(0))) {
         (Background::FirstRow, Some((label, b))) => (label.max(0), b),
         (Background::FirstBox, Some((_, b))) => (classes as i64, b),
@@ -206,9 +254,18 @@ fn targets(owner: &[Option<usize>], truth: &Truth, classes: usize, background: B
 }
 
 /// `[A, classes]` targets with `soft` at each positive's class.
-fn one_hot(owner: &[Option<usize>], labels: &[i64], classes: usize, soft: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+fn one_hot(
+    owner: &[Option<usize>],
+    labels: &[i64],
+    classes: usize,
+    soft: impl Fn(usize, usize) -> f64,
+) -> Vec<f64> {
     let mut out = vec![0.0; owner.len() * classes];
-    for (a, g) in owner.iter().enumerate().filter_map(|(a, o)| o.map(|g| (a, g))) {
+    for (a, g) in owner
+        .iter()
+        .enumerate()
+        .filter_map(|(a, o)| o.map(|g| (a, g)))
+    {
         // Padding that owns an anchor, where every overlap is 0 and it stands first, need not have a class.
         if let Some(class) = usize::try_from(labels[a]).ok().filter(|c| *c < classes) {
             out[a * classes + class] = soft(g, a);
@@ -224,7 +281,13 @@ mod tests {
     use super::*;
 
     fn refused(labels: &[i64], boxes: &[[f64; 4]], count: usize, want: &str) {
-        let e = Truth { labels, boxes, count }.check(3).unwrap_err();
+        let e = Truth {
+            labels,
+            boxes,
+            count,
+        }
+        .check(3)
+        .unwrap_err();
         assert!(e.message.contains(want) && e.next.is_some(), "{e}");
     }
 
@@ -243,9 +306,16 @@ mod tests {
     #[test]
     fn padded_rows_may_hold_anything() {
         let boxes = [[1.0, 1.0, 5.0, 5.0], [f64::NAN; 4]];
-        let truth = Truth { labels: &[2, 99], boxes: &boxes, count: 1 };
+        let truth = Truth {
+            labels: &[2, 99],
+            boxes: &boxes,
+            count: 1,
+        };
         assert_eq!(truth.check(3), Ok(()));
-        assert_eq!([truth.row(0), truth.row(1)], [(2, boxes[0]), (-1, [0.0; 4])]);
+        assert_eq!(
+            [truth.row(0), truth.row(1)],
+            [(2, boxes[0]), (-1, [0.0; 4])]
+        );
         assert!(!truth.valid(1, Validity::Counted) && truth.valid(0, Validity::PositiveSum));
     }
 
@@ -253,25 +323,59 @@ mod tests {
     fn a_row_whose_box_is_all_zeros_is_padding_wherever_it_stands_and_whatever_its_label() {
         let (b, zero) = ([1.0, 1.0, 5.0, 5.0], [0.0; 4]);
         for label in [-1, 0, 3, i64::MAX, i64::MIN] {
-            let truth = Truth { labels: &[label, 2, label], boxes: &[zero, b, zero], count: 3 };
+            let truth = Truth {
+                labels: &[label, 2, label],
+                boxes: &[zero, b, zero],
+                count: 3,
+            };
             assert_eq!(truth.check(3), Ok(()), "{label}");
-            let predictions = Predictions { scores: &[0.5; 12], classes: 3, boxes: &[[0.0, 0.0, 5.0, 5.0]; 4] };
+            let predictions = Predictions {
+                scores: &[0.5; 12],
+                classes: 3,
+                boxes: &[[0.0, 0.0, 5.0, 5.0]; 4],
+            };
             let points = [[0.0, 0.0], [2.0, 2.0], [3.0, 3.0], [4.0, 4.0]];
-            for rule in [TaskAligned { topk: 4, ..TaskAligned::yolov6() }, TaskAligned { topk: 4, ..TaskAligned::mmdet_3_3() }] {
+            for rule in [
+                TaskAligned {
+                    topk: 4,
+                    ..TaskAligned::yolov6()
+                },
+                TaskAligned {
+                    topk: 4,
+                    ..TaskAligned::mmdet_3_3()
+                },
+            ] {
                 let out = rule.assign(&points, &predictions, &truth).unwrap();
                 assert_eq!(out.owner, [None, Some(1), Some(1), Some(1)], "{label}");
             }
-            let out = Atss::mmdet_3_3().assign(&predictions.boxes[..4], &[4], &predictions, &truth).unwrap();
-            assert!(out.owner.iter().all(|o| o.is_none_or(|g| g == 1)), "{label}: {:?}", out.owner);
+            let out = Atss::mmdet_3_3()
+                .assign(&predictions.boxes[..4], &[4], &predictions, &truth)
+                .unwrap();
+            assert!(
+                out.owner.iter().all(|o| o.is_none_or(|g| g == 1)),
+                "{label}: {:?}",
+                out.owner
+            );
         }
     }
 
     #[test]
     fn predictions_are_refused_by_anchor_and_class() {
         let b = [[0.0, 0.0, 1.0, 1.0]; 2];
-        let of = |scores: &[f64], boxes: &[[f64; 4]]| Predictions { scores, classes: 2, boxes }.check(2).unwrap_err().message;
+        let of = |scores: &[f64], boxes: &[[f64; 4]]| {
+            Predictions {
+                scores,
+                classes: 2,
+                boxes,
+            }
+            .check(2)
+            .unwrap_err()
+            .message
+        };
         assert!(of(&[0.1, 0.1, 0.1, f64::NAN], &b).contains("anchor 1, class 1: NaN"));
-        assert!(of(&[0.1, 0.1, -4.5, 0.2], &b).contains("anchor 1, class 0: -4.5 is no probability"));
+        assert!(
+            of(&[0.1, 0.1, -4.5, 0.2], &b).contains("anchor 1, class 0: -4.5 is no probability")
+        );
         assert!(of(&[0.1; 4], &[[0.0; 4], [0.0, f64::NAN, 0.0, 0.0]]).contains("box of anchor 1"));
         assert!(of(&[0.1; 6], &b).contains("6 scores of 2 classes for 2 anchors"));
     }

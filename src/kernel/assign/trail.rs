@@ -80,11 +80,30 @@ pub struct Trail {
 
 impl Trail {
     /// A trail before its top-k.
-    pub(super) fn new(valid: bool, overlap: Vec<f64>, metric: Vec<f64>, depth: Vec<f64>, b: [f64; 4]) -> Self {
+    pub(super) fn new(
+        valid: bool,
+        overlap: Vec<f64>,
+        metric: Vec<f64>,
+        depth: Vec<f64>,
+        b: [f64; 4],
+    ) -> Self {
         let extent = b.into_iter().map(f64::abs).fold(0.0, f64::max);
         let (rank, chosen) = (metric.clone(), vec![false; metric.len()]);
         let (candidates, cuts) = (Vec::new(), Vec::new());
-        Self { valid, overlap, metric, rank, depth, depth_limit: 0.0, extent, candidates, cuts, threshold: None, positive: false, chosen }
+        Self {
+            valid,
+            overlap,
+            metric,
+            rank,
+            depth,
+            depth_limit: 0.0,
+            extent,
+            candidates,
+            cuts,
+            threshold: None,
+            positive: false,
+            chosen,
+        }
     }
 
     /// Takes the `k` anchors of `range` whose rank is `best`, lower indices first among equals (and -0 equals 0).
@@ -96,7 +115,11 @@ impl Trail {
         let k = k.min(order.len());
         let at = |i: usize| order.get(i).map(|&a| self.rank[a]);
         if let Some(last_in) = k.checked_sub(1).and_then(at) {
-            self.cuts.push(Cut { anchors: range, last_in, first_out: at(k) });
+            self.cuts.push(Cut {
+                anchors: range,
+                last_in,
+                first_out: at(k),
+            });
         }
         order[..k].iter().for_each(|&a| self.chosen[a] = true);
         self.candidates.extend(&order[..k]);
@@ -109,23 +132,53 @@ impl Trail {
 
     /// Whether this row claims anchor `a`, before several claims are settled.
     pub fn claims(&self, a: usize) -> bool {
-        self.valid && self.chosen[a] && self.inside(a) && self.passes(a) && (!self.positive || self.metric[a] > 0.0)
+        self.valid
+            && self.chosen[a]
+            && self.inside(a)
+            && self.passes(a)
+            && (!self.positive || self.metric[a] > 0.0)
     }
 
     fn passes(&self, a: usize) -> bool {
-        self.threshold.is_none_or(|(limit, reaching)| self.overlap[a] > limit || (reaching && self.overlap[a] == limit))
+        self.threshold.is_none_or(|(limit, reaching)| {
+            self.overlap[a] > limit || (reaching && self.overlap[a] == limit)
+        })
     }
 
     /// Every decision about anchor `a` with its outcome and margin.
     pub fn decisions(&self, a: usize) -> Vec<(bool, Margin)> {
-        let margin = |decision, gap: f64, scale: f64| Margin { decision, gap: if gap.is_nan() { f64::INFINITY } else { gap.abs() }, scale };
-        let mut out = vec![(self.valid, margin(Decision::Valid, f64::INFINITY, 1.0)), (self.chosen[a], self.boundary(a))];
-        out.push((self.inside(a), margin(Decision::Inside, self.depth[a] - self.depth_limit, self.extent)));
+        let margin = |decision, gap: f64, scale: f64| Margin {
+            decision,
+            gap: if gap.is_nan() {
+                f64::INFINITY
+            } else {
+                gap.abs()
+            },
+            scale,
+        };
+        let mut out = vec![
+            (self.valid, margin(Decision::Valid, f64::INFINITY, 1.0)),
+            (self.chosen[a], self.boundary(a)),
+        ];
+        out.push((
+            self.inside(a),
+            margin(
+                Decision::Inside,
+                self.depth[a] - self.depth_limit,
+                self.extent,
+            ),
+        ));
         if let Some((limit, _)) = self.threshold {
-            out.push((self.passes(a), margin(Decision::Threshold, self.overlap[a] - limit, 1.0)));
+            out.push((
+                self.passes(a),
+                margin(Decision::Threshold, self.overlap[a] - limit, 1.0),
+            ));
         }
         if self.positive {
-            out.push((self.metric[a] > 0.0, margin(Decision::Positive, self.metric[a], self.metric[a])));
+            out.push((
+                self.metric[a] > 0.0,
+                margin(Decision::Positive, self.metric[a], self.metric[a]),
+            ));
         }
         out
     }
@@ -133,17 +186,32 @@ impl Trail {
     /// Every decision about anchor `a`; a tie of zeros in its top-k is none where another implementation has the same zeros.
     fn decided(&self, a: usize, same_zeros: bool) -> Vec<(bool, Margin)> {
         let mut all = self.decisions(a);
-        let settled = |m: &Margin| m.decision == Decision::TopK && m.gap == 0.0 && self.rank[a] == 0.0;
-        all.iter_mut().filter(|(_, m)| same_zeros && settled(m)).for_each(|(_, m)| m.gap = f64::INFINITY);
+        let settled =
+            |m: &Margin| m.decision == Decision::TopK && m.gap == 0.0 && self.rank[a] == 0.0;
+        all.iter_mut()
+            .filter(|(_, m)| same_zeros && settled(m))
+            .for_each(|(_, m)| m.gap = f64::INFINITY);
         all
     }
 
     /// How far anchor `a` is from the other side of its top-k.
     fn boundary(&self, a: usize) -> Margin {
         let cut = self.cuts.iter().find(|c| c.anchors.contains(&a));
-        let other = cut.and_then(|c| if self.chosen[a] { c.first_out } else { Some(c.last_in) });
-        let (gap, scale) = other.map_or((f64::INFINITY, 1.0), |o| ((self.rank[a] - o).abs(), self.rank[a].abs().max(o.abs())));
-        Margin { decision: Decision::TopK, gap, scale }
+        let other = cut.and_then(|c| {
+            if self.chosen[a] {
+                c.first_out
+            } else {
+                Some(c.last_in)
+            }
+        });
+        let (gap, scale) = other.map_or((f64::INFINITY, 1.0), |o| {
+            ((self.rank[a] - o).abs(), self.rank[a].abs().max(o.abs()))
+        });
+        Margin {
+            decision: Decision::TopK,
+            gap,
+            scale,
+        }
     }
 
     /// The margin by which the claim on `a` would change: the easiest decision to lose, or the hardest of those to gain.
@@ -153,27 +221,53 @@ impl Trail {
 
     fn margin_beside(&self, a: usize, same_zeros: bool) -> Margin {
         let decisions = self.decided(a, same_zeros);
-        let failed = decisions.iter().filter(|(held, _)| !held).map(|(_, m)| *m).reduce(Margin::harder);
-        let never = Margin { decision: Decision::Valid, gap: f64::INFINITY, scale: 1.0 };
-        failed.or_else(|| decisions.iter().map(|(_, m)| *m).reduce(Margin::easier)).unwrap_or(never)
+        let failed = decisions
+            .iter()
+            .filter(|(held, _)| !held)
+            .map(|(_, m)| *m)
+            .reduce(Margin::harder);
+        let never = Margin {
+            decision: Decision::Valid,
+            gap: f64::INFINITY,
+            scale: 1.0,
+        };
+        failed
+            .or_else(|| decisions.iter().map(|(_, m)| *m).reduce(Margin::easier))
+            .unwrap_or(never)
     }
 }
 
 impl Margin {
     /// Nothing has to change.
-    const NONE: Self = Self { decision: Decision::Largest, gap: 0.0, scale: 1.0 };
+    const NONE: Self = Self {
+        decision: Decision::Largest,
+        gap: 0.0,
+        scale: 1.0,
+    };
 
     /// The gap in units of the compared numbers; 0 for a tie of zeros.
     pub fn relative(&self) -> f64 {
-        if self.gap == 0.0 { 0.0 } else { self.gap / self.scale }
+        if self.gap == 0.0 {
+            0.0
+        } else {
+            self.gap / self.scale
+        }
     }
 
     fn easier(self, other: Self) -> Self {
-        if other.relative() < self.relative() { other } else { self }
+        if other.relative() < self.relative() {
+            other
+        } else {
+            self
+        }
     }
 
     fn harder(self, other: Self) -> Self {
-        if other.relative() > self.relative() { other } else { self }
+        if other.relative() > self.relative() {
+            other
+        } else {
+            self
+        }
     }
 }
 
@@ -187,7 +281,10 @@ pub struct Alike<'a> {
 
 impl Alike<'_> {
     /// Nothing is known of it.
-    pub const NOTHING: Alike<'static> = Alike { zeros: &|_| false, overlaps: &|_, _| false };
+    pub const NOTHING: Alike<'static> = Alike {
+        zeros: &|_| false,
+        overlaps: &|_, _| false,
+    };
 }
 
 impl Assignment {
@@ -197,7 +294,12 @@ impl Assignment {
     }
 
     /// The same beside another implementation: what is equal in both is no tie.
-    pub fn distance_beside(&self, a: usize, theirs: Option<usize>, alike: &Alike) -> Option<Margin> {
+    pub fn distance_beside(
+        &self,
+        a: usize,
+        theirs: Option<usize>,
+        alike: &Alike,
+    ) -> Option<Margin> {
         let lose = |g: usize| self.trails[g].margin_beside(a, (alike.zeros)(g));
         let claiming = || (0..self.trails.len()).filter(|&g| self.trails[g].claims(a));
         let direct = match (self.owner[a], theirs) {
@@ -206,46 +308,87 @@ impl Assignment {
             (None, Some(h)) => Some(lose(h)),
             (Some(g), Some(h)) => {
                 let larger = self.larger(a, g, h, alike);
-                let settled = if self.trails[g].claims(a) { lose(g).easier(larger) } else { larger };
-                let eligible = self.trails[h].claims(a) || (self.rivals == Rivals::All && claiming().count() > 1);
-                Some(if eligible { settled } else { lose(h).harder(settled) })
+                let settled = if self.trails[g].claims(a) {
+                    lose(g).easier(larger)
+                } else {
+                    larger
+                };
+                let eligible = self.trails[h].claims(a)
+                    || (self.rivals == Rivals::All && claiming().count() > 1);
+                Some(if eligible {
+                    settled
+                } else {
+                    lose(h).harder(settled)
+                })
             }
         };
-        let others = theirs.into_iter().flat_map(|h| self.contested(a, h, alike).into_iter().chain([self.alone(a, h, alike)]));
+        let others = theirs.into_iter().flat_map(|h| {
+            self.contested(a, h, alike)
+                .into_iter()
+                .chain([self.alone(a, h, alike)])
+        });
         direct.map(|d| others.fold(d, Margin::easier))
     }
 
     /// What would have to change for `h` alone to claim anchor `a`: every other claim is lost.
     fn alone(&self, a: usize, h: usize, alike: &Alike) -> Margin {
-        let changes = self.trails.iter().enumerate().filter(|(g, t)| t.claims(a) != (*g == h));
-        changes.map(|(g, t)| t.margin_beside(a, (alike.zeros)(g))).fold(Margin::NONE, Margin::harder)
+        let changes = self
+            .trails
+            .iter()
+            .enumerate()
+            .filter(|(g, t)| t.claims(a) != (*g == h));
+        changes
+            .map(|(g, t)| t.margin_beside(a, (alike.zeros)(g)))
+            .fold(Margin::NONE, Margin::harder)
     }
 
     /// What would have to change for `h` to get anchor `a` without claiming it: two rows claim it and the overlap of `h` is largest.
     fn contested(&self, a: usize, h: usize, alike: &Alike) -> Option<Margin> {
-        let gain = |(g, t): (usize, &Trail)| if t.claims(a) { Margin::NONE } else { t.margin_beside(a, (alike.zeros)(g)) };
+        let gain = |(g, t): (usize, &Trail)| {
+            if t.claims(a) {
+                Margin::NONE
+            } else {
+                t.margin_beside(a, (alike.zeros)(g))
+            }
+        };
         let mut gains: Vec<Margin> = self.trails.iter().enumerate().map(gain).collect();
         gains.sort_by(|p, q| p.relative().total_cmp(&q.relative()));
         let second = *gains.get(1).filter(|_| self.rivals == Rivals::All)?;
-        Some((0..self.trails.len()).map(|g| self.larger(a, g, h, alike)).fold(second, Margin::harder))
+        Some(
+            (0..self.trails.len())
+                .map(|g| self.larger(a, g, h, alike))
+                .fold(second, Margin::harder),
+        )
     }
 
     /// By how much the overlap of `g` with anchor `a` exceeds that of `h`; among equals the lower row stands first.
     fn larger(&self, a: usize, g: usize, h: usize, alike: &Alike) -> Margin {
         let gap = (self.trails[g].overlap[a] - self.trails[h].overlap[a]).max(0.0);
-        let settled = g < h && self.trails[g].overlap[a] == self.trails[h].overlap[a] && (alike.overlaps)(g, h);
-        Margin { decision: Decision::Largest, gap: if settled { f64::INFINITY } else { gap }, scale: 1.0 }
+        let settled = g < h
+            && self.trails[g].overlap[a] == self.trails[h].overlap[a]
+            && (alike.overlaps)(g, h);
+        Margin {
+            decision: Decision::Largest,
+            gap: if settled { f64::INFINITY } else { gap },
+            scale: 1.0,
+        }
     }
 
     /// The smallest relative margin of one kind of decision, over the candidates of all objects that lie inside (for `Inside`: over all
     /// candidates) and, for `Largest`, over the contested anchors; None if it was never taken.
     pub fn closest(&self, decision: Decision) -> Option<Margin> {
         let contested = |a: usize| self.trails.iter().filter(|t| t.claims(a)).count() > 1;
-        let largest = (0..self.owner.len()).filter(|&a| decision == Decision::Largest && contested(a)).filter_map(|a| self.runner_up(a));
+        let largest = (0..self.owner.len())
+            .filter(|&a| decision == Decision::Largest && contested(a))
+            .filter_map(|a| self.runner_up(a));
         // A candidate outside only fills a place: its ties decide nothing.
         let matters = |t: &Trail, a: usize| decision == Decision::Inside || t.inside(a);
         let seen = self.trails.iter().filter(|t| t.valid).flat_map(|t| {
-            t.candidates.iter().filter(move |&&a| matters(t, a)).flat_map(|&a| t.decisions(a)).filter(|(_, m)| m.decision == decision)
+            t.candidates
+                .iter()
+                .filter(move |&&a| matters(t, a))
+                .flat_map(|&a| t.decisions(a))
+                .filter(|(_, m)| m.decision == decision)
         });
         let all = seen.map(|(_, m)| m).chain(largest);
         all.min_by(|p, q| p.relative().total_cmp(&q.relative()))
@@ -254,7 +397,9 @@ impl Assignment {
     /// The margin of the owner of a contested anchor over the next.
     fn runner_up(&self, a: usize) -> Option<Margin> {
         let g = self.owner[a]?;
-        let rows = (0..self.trails.len()).filter(|&h| h != g && (self.rivals == Rivals::All || self.trails[h].claims(a)));
-        rows.map(|h| self.larger(a, g, h, &Alike::NOTHING)).min_by(|p, q| p.gap.total_cmp(&q.gap))
+        let rows = (0..self.trails.len())
+            .filter(|&h| h != g && (self.rivals == Rivals::All || self.trails[h].claims(a)));
+        rows.map(|h| self.larger(a, g, h, &Alike::NOTHING))
+            .min_by(|p, q| p.gap.total_cmp(&q.gap))
     }
 }

@@ -48,7 +48,11 @@ impl Bce {
 impl Function for BceLogits {
     fn at<D: Number>(&self, x: &[D]) -> D {
         // softplus(x) − q x, without the difference of two large numbers.
-        if x[0].re() > 0.0 { softplus(-x[0]) + x[0] * (1.0 - self.target) } else { softplus(x[0]) - x[0] * self.target }
+        if x[0].re() > 0.0 {
+            softplus(-x[0]) + x[0] * (1.0 - self.target)
+        } else {
+            softplus(x[0]) - x[0] * self.target
+        }
     }
 
     /// Kinks: none.
@@ -71,13 +75,20 @@ mod tests {
         assert_eq!(Bce { target: 0.0 }.value(&[0.0]), 0.0);
         assert_eq!(Bce { target: 1.0 }.value(&[1.0]), 0.0);
         assert_eq!(Bce { target: 1.0 }.derivative(0.0), 0.0);
-        assert_relative_eq!(Bce { target: 1.0 }.backward(0.0), -1.000000003995803e12, max_relative = 1e-15);
+        assert_relative_eq!(
+            Bce { target: 1.0 }.backward(0.0),
+            -1.000000003995803e12,
+            max_relative = 1e-15
+        );
     }
 
     #[test]
     fn large_logits_neither_overflow_nor_cancel() {
         let at = |target, x: f64| BceLogits { target }.value(&[x]);
-        assert_eq!([at(1.0, 1e3), at(0.0, 1e3), at(0.0, -1e3), at(1.0, -1e3)], [0.0, 1e3, 0.0, 1e3]);
+        assert_eq!(
+            [at(1.0, 1e3), at(0.0, 1e3), at(0.0, -1e3), at(1.0, -1e3)],
+            [0.0, 1e3, 0.0, 1e3]
+        );
         assert_relative_eq!(at(1.0, 40.0), (-40.0f64).exp(), max_relative = 1e-15);
     }
 

@@ -15,7 +15,9 @@ pub struct BoxLoss {
 impl BoxLoss {
     /// The loss against `target`.
     pub fn to(target: [f64; 4], overlap: Overlap) -> Self {
-        Self { similarity: Similarity::to(target, overlap) }
+        Self {
+            similarity: Similarity::to(target, overlap),
+        }
     }
 }
 
@@ -30,7 +32,9 @@ impl Function for BoxLoss {
     }
 
     fn held(&self, x: &[f64]) -> Self {
-        Self { similarity: self.similarity.held(x) }
+        Self {
+            similarity: self.similarity.held(x),
+        }
     }
 }
 
@@ -46,7 +50,11 @@ mod tests {
         for kind in [Kind::Giou, Kind::Siou, Kind::Ciou] {
             let f = BoxLoss::to([3.0, 4.0, 9.0, 12.0], Overlap::yolov6_loss(kind));
             assert_abs_diff_eq!(f.value(&[3.0, 4.0, 9.0, 12.0]), 0.0, epsilon = 1e-9);
-            assert!(f.gradient(&[3.0, 4.0, 9.0, 12.0]).iter().all(|g| g.is_finite()));
+            assert!(
+                f.gradient(&[3.0, 4.0, 9.0, 12.0])
+                    .iter()
+                    .all(|g| g.is_finite())
+            );
         }
     }
 

@@ -44,23 +44,46 @@ impl Pixels {
 
 /// The loss of `logits` `[pixels, classes]` against `labels` `[pixels]`. Refuses sizes that do not fit, logits that are no numbers and
 /// labels that are neither a class nor `ignore`.
-pub fn cross_entropy(logits: &[f64], classes: usize, labels: &[i64], ignore: i64) -> Result<Pixels> {
+pub fn cross_entropy(
+    logits: &[f64],
+    classes: usize,
+    labels: &[i64],
+    ignore: i64,
+) -> Result<Pixels> {
     if classes == 0 || logits.len() != labels.len() * classes {
-        let fact = format!("logits: {} values for {} pixels of {classes} classes", logits.len(), labels.len());
+        let fact = format!(
+            "logits: {} values for {} pixels of {classes} classes",
+            logits.len(),
+            labels.len()
+        );
         return Err(Error::usage(fact).next("put the class axis last and give at least one class"));
     }
     if let Some(i) = logits.iter().position(|v| !v.is_finite()) {
-        let fact = format!("logit of pixel {}, class {} is {}", i / classes, i % classes, logits[i]);
+        let fact = format!(
+            "logit of pixel {}, class {} is {}",
+            i / classes,
+            i % classes,
+            logits[i]
+        );
         return Err(Error::usage(fact).next("find the first layer with such a value"));
     }
-    let mut out = Pixels { sum: 0.0, counted: 0, ignored: 0, gradient: vec![0.0; logits.len()] };
+    let mut out = Pixels {
+        sum: 0.0,
+        counted: 0,
+        ignored: 0,
+        gradient: vec![0.0; logits.len()],
+    };
     for (i, (x, &label)) in logits.chunks(classes).zip(labels).enumerate() {
         match usize::try_from(label) {
             _ if label == ignore => out.ignored += 1,
             Ok(label) if label < classes => out.pixel(i, x, CrossEntropy { label }),
             _ => {
-                let fact = format!("label of pixel {i}: {label} is neither one of {classes} classes nor the ignored {ignore}");
-                return Err(Error::usage(fact).next("compare the label map with the number of classes and the ignore label"));
+                let fact = format!(
+                    "label of pixel {i}: {label} is neither one of {classes} classes nor the ignored {ignore}"
+                );
+                return Err(Error::usage(fact).next(
+                    "compare the label map with the number of classes and the ignore label",
+                ));
             }
         }
     }
@@ -89,7 +112,11 @@ mod tests {
         let out = cross_entropy(&[0.0, 0.0, 9.0, -9.0, 0.0, 0.0], 2, &[0, -1, 1], -1).unwrap();
         assert_eq!((out.counted, out.ignored), (2, 1));
         assert_abs_diff_eq!(out.mean(), 2f64.ln(), epsilon = 1e-15);
-        for (g, want) in out.gradient.iter().zip([-0.25, 0.25, 0.0, 0.0, 0.25, -0.25]) {
+        for (g, want) in out
+            .gradient
+            .iter()
+            .zip([-0.25, 0.25, 0.0, 0.0, 0.25, -0.25])
+        {
             assert_abs_diff_eq!(*g, want, epsilon = 1e-15);
         }
     }
@@ -104,8 +131,16 @@ mod tests {
     #[test]
     fn a_label_of_37_among_37_classes_is_refused_by_pixel() {
         let e = cross_entropy(&[0.0; 74], 37, &[36, 37], -1).unwrap_err();
-        assert_eq!(e.message, "label of pixel 1: 37 is neither one of 37 classes nor the ignored -1");
-        assert!(cross_entropy(&[0.0, f64::NAN], 2, &[0], -1).unwrap_err().message.contains("pixel 0, class 1 is NaN"));
+        assert_eq!(
+            e.message,
+            "label of pixel 1: 37 is neither one of 37 classes nor the ignored -1"
+        );
+        assert!(
+            cross_entropy(&[0.0, f64::NAN], 2, &[0], -1)
+                .unwrap_err()
+                .message
+                .contains("pixel 0, class 1 is NaN")
+        );
         assert!(cross_entropy(&[0.0; 3], 2, &[0], -1).is_err());
     }
 

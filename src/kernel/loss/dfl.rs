@@ -22,20 +22,28 @@ pub const MARGIN: f64 = 0.01;
 impl Dfl {
     /// The loss for a side `target` grid units away; bins 0 … `reg_max`, at least 2 of them.
     pub fn new(target: f64, reg_max: usize) -> Self {
-        Self { target: target.clamp(0.0, reg_max as f64 - MARGIN) }
+        Self {
+            target: target.clamp(0.0, reg_max as f64 - MARGIN),
+        }
     }
 
     /// Left bin and the weights of it and its right neighbour.
     pub fn bins(&self) -> (usize, [f64; 2]) {
         let left = self.target.floor();
-        (left as usize, [left + 1.0 - self.target, self.target - left])
+        (
+            left as usize,
+            [left + 1.0 - self.target, self.target - left],
+        )
     }
 }
 
 impl Function for Expectation {
     fn at<D: Number>(&self, x: &[D]) -> D {
         let total = log_sum_exp(x);
-        x.iter().enumerate().map(|(i, &v)| (v - total).exp() * i as f64).sum()
+        x.iter()
+            .enumerate()
+            .map(|(i, &v)| (v - total).exp() * i as f64)
+            .sum()
     }
 
     /// Kinks: none.
@@ -75,7 +83,11 @@ mod tests {
 
     #[test]
     fn uniform_logits_cost_the_logarithm_of_their_number() {
-        assert_abs_diff_eq!(Dfl::new(3.3, 16).value(&[0.7; 17]), 17f64.ln(), epsilon = 1e-14);
+        assert_abs_diff_eq!(
+            Dfl::new(3.3, 16).value(&[0.7; 17]),
+            17f64.ln(),
+            epsilon = 1e-14
+        );
         assert_abs_diff_eq!(Expectation.value(&[0.7; 17]), 8.0, epsilon = 1e-13);
     }
 

@@ -18,15 +18,28 @@ pub struct Focal {
 impl Focal {
     /// The paper's α 0.25 and γ 2.
     pub const fn paper(positive: bool) -> Self {
-        Self { alpha: 0.25, gamma: 2.0, positive }
+        Self {
+            alpha: 0.25,
+            gamma: 2.0,
+            positive,
+        }
     }
 }
 
 impl Function for Focal {
     fn at<D: Number>(&self, x: &[D]) -> D {
         // 1 − p_t without cancellation: the probability of what is not true.
-        let (missed, share) = if self.positive { (sigmoid(-x[0]), self.alpha) } else { (sigmoid(x[0]), 1.0 - self.alpha) };
-        BceLogits { target: f64::from(u8::from(self.positive)) }.at(x) * power(missed, self.gamma) * share
+        let (missed, share) = if self.positive {
+            (sigmoid(-x[0]), self.alpha)
+        } else {
+            (sigmoid(x[0]), 1.0 - self.alpha)
+        };
+        BceLogits {
+            target: f64::from(u8::from(self.positive)),
+        }
+        .at(x)
+            * power(missed, self.gamma)
+            * share
     }
 
     /// Kinks: none.
@@ -44,13 +57,25 @@ mod tests {
 
     #[test]
     fn at_even_odds_the_weight_is_alpha_over_two_to_the_gamma() {
-        assert_relative_eq!(Focal::paper(true).value(&[0.0]), 0.25 * 0.25 * 2f64.ln(), max_relative = 1e-15);
-        assert_relative_eq!(Focal::paper(false).value(&[0.0]), 0.75 * 0.25 * 2f64.ln(), max_relative = 1e-15);
+        assert_relative_eq!(
+            Focal::paper(true).value(&[0.0]),
+            0.25 * 0.25 * 2f64.ln(),
+            max_relative = 1e-15
+        );
+        assert_relative_eq!(
+            Focal::paper(false).value(&[0.0]),
+            0.75 * 0.25 * 2f64.ln(),
+            max_relative = 1e-15
+        );
     }
 
     #[test]
     fn an_easy_example_keeps_a_relative_precision() {
-        assert_relative_eq!(Focal::paper(true).value(&[30.0]), 0.25 * (-90.0f64).exp(), max_relative = 1e-12);
+        assert_relative_eq!(
+            Focal::paper(true).value(&[30.0]),
+            0.25 * (-90.0f64).exp(),
+            max_relative = 1e-12
+        );
     }
 
     proptest! {

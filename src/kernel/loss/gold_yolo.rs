@@ -59,7 +59,11 @@ pub struct Evaluation {
 impl Evaluation {
     /// Gradient of the total with respect to the distances.
     pub fn distance_gradient(&self) -> Vec<f64> {
-        self.box_gradient.iter().zip(&self.dfl_gradient).map(|(b, d)| b + d).collect()
+        self.box_gradient
+            .iter()
+            .zip(&self.dfl_gradient)
+            .map(|(b, d)| b + d)
+            .collect()
     }
 
     /// What the terms were divided by.
@@ -82,12 +86,19 @@ impl GoldYolo {
 
     /// The S, M and L networks: GIoU and distributions over 17 bins.
     pub const fn sml() -> Self {
-        Self { overlap: Overlap::yolov6_loss(Kind::Giou), reg_max: 16, ..Self::n() }
+        Self {
+            overlap: Overlap::yolov6_loss(Kind::Giou),
+            reg_max: 16,
+            ..Self::n()
+        }
     }
 
     /// The same loss during the ATSS warm-up.
     pub const fn warm_up(self) -> Self {
-        Self { assigner: Assigner::Atss(Atss::yolov6(), 5.0), ..self }
+        Self {
+            assigner: Assigner::Atss(Atss::yolov6(), 5.0),
+            ..self
+        }
     }
 
     /// Assigns, then evaluates. Refuses what [`Inputs::check`] and the assigner refuse.
@@ -104,9 +115,12 @@ impl GoldYolo {
             let predictions = inputs.predictions(inputs.scores, &boxes, b);
             let out = match self.assigner {
                 Assigner::TaskAligned(rule) => rule.assign(&points, &predictions, &inputs.truth(b)),
-                Assigner::Atss(rule, size) => {
-                    rule.assign(&inputs.anchors.squares(size, 0.5), &inputs.anchors.levels(), &predictions, &inputs.truth(b))
-                }
+                Assigner::Atss(rule, size) => rule.assign(
+                    &inputs.anchors.squares(size, 0.5),
+                    &inputs.anchors.levels(),
+                    &predictions,
+                    &inputs.truth(b),
+                ),
             };
             out.at(format!("image {b}"))
         };
@@ -114,14 +128,19 @@ impl GoldYolo {
     }
 
     /// Evaluates under given assignments, which separates a difference of the loss from one of the assignment.
-    pub fn evaluate_with(&self, inputs: &Inputs, assignments: Vec<Assignment>) -> Result<Evaluation> {
+    pub fn evaluate_with(
+        &self,
+        inputs: &Inputs,
+        assignments: Vec<Assignment>,
+    ) -> Result<Evaluation> {
         self.check(inputs)?;
         fits(inputs, &assignments)?;
         let decoded = inputs.decode();
         let score_sum: f64 = assignments.iter().flat_map(|a| &a.scores).sum();
         let (class_sum, mut score_gradient) = self.class_term(inputs, &assignments);
         let positives = positives(inputs, &decoded, &assignments, self.overlap, |_, _| 1.0);
-        let sum = |of: fn(&Positive) -> f64| positives.iter().map(|p| of(p) * p.weight).sum::<f64>();
+        let sum =
+            |of: fn(&Positive) -> f64| positives.iter().map(|p| of(p) * p.weight).sum::<f64>();
         let sums = [sum(|p| p.box_loss), sum(|p| p.dfl), class_sum];
         let normaliser = divisor(score_sum);
         let share = 1.0 / normaliser;
@@ -130,12 +149,27 @@ impl GoldYolo {
         score_gradient.iter_mut().for_each(|g| *g *= factors[2]);
         let [box_gradient, dfl_gradient] = scatter(inputs, &positives, [factors[0], factors[1]]);
         let total = items.iter().sum();
-        Ok(Evaluation { decoded, assignments, score_sum, positives, sums, items, total, score_gradient, box_gradient, dfl_gradient })
+        Ok(Evaluation {
+            decoded,
+            assignments,
+            score_sum,
+            positives,
+            sums,
+            items,
+            total,
+            score_gradient,
+            box_gradient,
+            dfl_gradient,
+        })
     }
 
     fn check(&self, inputs: &Inputs) -> Result<()> {
         if inputs.reg_max != self.reg_max {
-            let fact = format!("distances: {} bins per side, but the loss has {}", inputs.reg_max + 1, self.reg_max + 1);
+            let fact = format!(
+                "distances: {} bins per side, but the loss has {}",
+                inputs.reg_max + 1,
+                self.reg_max + 1
+            );
             return Err(Error::usage(fact).next("choose the loss of the network's size: n has no distribution, s, m and l have 17 bins"));
         }
         inputs.check()
@@ -148,10 +182,13 @@ impl GoldYolo {
             let (anchor, class) = (i / inputs.classes, i % inputs.classes);
             let (image, a) = (&assignments[anchor / anchors], anchor % anchors);
             let positive = image.owner[a].is_some() && image.labels[a] == class as i64;
-            let f = self.varifocal.at(image.scores[a * inputs.classes + class], positive);
+            let f = self
+                .varifocal
+                .at(image.scores[a * inputs.classes + class], positive);
             (f.value(&[p]), f.derivative(p))
         };
-        let (values, gradient): (Vec<f64>, Vec<f64>) = inputs.scores.iter().enumerate().map(element).unzip();
+        let (values, gradient): (Vec<f64>, Vec<f64>) =
+            inputs.scores.iter().enumerate().map(element).unzip();
         (values.iter().sum(), gradient)
     }
 }
@@ -165,13 +202,24 @@ fn divisor(score_sum: f64) -> f64 {
 pub(super) fn fits(inputs: &Inputs, assignments: &[Assignment]) -> Result<()> {
     let anchors = inputs.anchors.len();
     if assignments.len() != inputs.images() {
-        return Err(Error::usage(format!("{} assignments for {} images", assignments.len(), inputs.images())).next("give one per image"));
+        return Err(Error::usage(format!(
+            "{} assignments for {} images",
+            assignments.len(),
+            inputs.images()
+        ))
+        .next("give one per image"));
     }
-    match assignments.iter().position(|a| a.owner.len() != anchors || a.scores.len() != anchors * inputs.classes) {
+    match assignments
+        .iter()
+        .position(|a| a.owner.len() != anchors || a.scores.len() != anchors * inputs.classes)
+    {
         None => Ok(()),
         Some(b) => {
             let (n, c) = (assignments[b].owner.len(), assignments[b].classes());
-            let fact = format!("assignment of image {b}: {n} anchors, {c} classes; the loss has {anchors} and {}", inputs.classes);
+            let fact = format!(
+                "assignment of image {b}: {n} anchors, {c} classes; the loss has {anchors} and {}",
+                inputs.classes
+            );
             Err(Error::usage(fact).next("make both from the same image size and classes"))
         }
     }
@@ -189,13 +237,35 @@ mod tests {
     /// The gradient at some elements against differences of the loss under the same assignments.
     fn gradients_hold(loss: GoldYolo, batch: &Batch) {
         let out = loss.evaluate(&batch.inputs()).unwrap();
-        let at = |batch: Batch| loss.evaluate_with(&batch.inputs(), out.assignments.clone()).unwrap().total;
-        let scores = |x: &[f64]| at(Batch { scores: x.to_vec(), ..batch.clone() });
-        let distances = |x: &[f64]| at(Batch { distances: x.to_vec(), ..batch.clone() });
-        let near = |p: &Positive| BoxKink(p.target, loss.overlap).at(&out.decoded[p.image * batch.anchors.len() + p.anchor]) > 0.02;
+        let at = |batch: Batch| {
+            loss.evaluate_with(&batch.inputs(), out.assignments.clone())
+                .unwrap()
+                .total
+        };
+        let scores = |x: &[f64]| {
+            at(Batch {
+                scores: x.to_vec(),
+                ..batch.clone()
+            })
+        };
+        let distances = |x: &[f64]| {
+            at(Batch {
+                distances: x.to_vec(),
+                ..batch.clone()
+            })
+        };
+        let near = |p: &Positive| {
+            BoxKink(p.target, loss.overlap)
+                .at(&out.decoded[p.image * batch.anchors.len() + p.anchor])
+                > 0.02
+        };
         for i in (0..batch.scores.len()).step_by(97) {
             let numeric = check::difference(scores, &batch.scores, i, 1e-4);
-            assert_abs_diff_eq!(out.score_gradient[i], numeric, epsilon = 1e-7 * out.total.max(1.0));
+            assert_abs_diff_eq!(
+                out.score_gradient[i],
+                numeric,
+                epsilon = 1e-7 * out.total.max(1.0)
+            );
         }
         let gradient = out.distance_gradient();
         for p in out.positives.iter().filter(|p| near(p)).take(3) {
@@ -262,20 +332,32 @@ mod tests {
         assert_eq!((out.items[0], out.items[1], out.score_sum), (0.0, 0.0, 0.0));
         assert_eq!(out.items[2], out.sums[2]);
         assert!(out.assignments[0].labels.iter().all(|&l| l == 20));
-        assert!(out.distance_gradient().iter().all(|g| *g == 0.0) && out.score_gradient.iter().all(|g| *g > 0.0));
+        assert!(
+            out.distance_gradient().iter().all(|g| *g == 0.0)
+                && out.score_gradient.iter().all(|g| *g > 0.0)
+        );
     }
 
     #[test]
     fn a_perfect_prediction_has_a_box_term_of_eps_and_a_poor_one_does_not() {
         let object = [[8.0, 8.0, 40.0, 40.0]];
         let mut perfect = Batch::of(0, &[0.01], &[1.0], &object, true);
-        for (a, (p, s)) in perfect.anchors.points.iter().zip(&perfect.anchors.strides).enumerate() {
+        for (a, (p, s)) in perfect
+            .anchors
+            .points
+            .iter()
+            .zip(&perfect.anchors.strides)
+            .enumerate()
+        {
             let away = crate::kernel::boxes::distances(*p, object[0].map(|v| v / s));
             perfect.distances[a * 4..a * 4 + 4].copy_from_slice(&away);
             perfect.scores[a * CLASSES] = 0.99;
         }
         let poor = Batch::of(0, &[0.01], &[0.6], &object, true);
-        let (good, bad) = (GoldYolo::n().evaluate(&perfect.inputs()).unwrap(), GoldYolo::n().evaluate(&poor.inputs()).unwrap());
+        let (good, bad) = (
+            GoldYolo::n().evaluate(&perfect.inputs()).unwrap(),
+            GoldYolo::n().evaluate(&poor.inputs()).unwrap(),
+        );
         assert_abs_diff_eq!(good.items[0], 0.0, epsilon = 1e-8);
         assert!(bad.items[0] > 0.1, "{:?}", bad.items);
         assert_eq!(good.positives.len(), 13);
@@ -287,19 +369,38 @@ mod tests {
         let out = GoldYolo::n().evaluate(&batch.inputs()).unwrap();
         assert!(!out.positives.is_empty());
         assert_eq!((out.score_sum, out.items), (0.0, [0.0; 3]));
-        assert!(out.score_gradient.iter().chain(&out.distance_gradient()).all(|g| *g == 0.0));
+        assert!(
+            out.score_gradient
+                .iter()
+                .chain(&out.distance_gradient())
+                .all(|g| *g == 0.0)
+        );
     }
 
     #[test]
     fn the_reported_items_are_box_distribution_class_and_sum_to_the_total() {
-        let batch = Batch::of(16, &[0.3, 0.6, 0.1, 0.8], &[0.3, -1.0, 0.7, 1.2, 0.1], &[[6.0, 5.0, 38.0, 41.0]], false);
+        let batch = Batch::of(
+            16,
+            &[0.3, 0.6, 0.1, 0.8],
+            &[0.3, -1.0, 0.7, 1.2, 0.1],
+            &[[6.0, 5.0, 38.0, 41.0]],
+            false,
+        );
         let out = GoldYolo::sml().evaluate(&batch.inputs()).unwrap();
         for (i, gain) in [2.5, 0.5, 1.0].into_iter().enumerate() {
-            assert_abs_diff_eq!(out.items[i], out.sums[i] / out.score_sum * gain, epsilon = 1e-15);
+            assert_abs_diff_eq!(
+                out.items[i],
+                out.sums[i] / out.score_sum * gain,
+                epsilon = 1e-15
+            );
             assert!(out.items[i] > 0.0);
         }
         assert_eq!(out.total, out.items[0] + out.items[1] + out.items[2]);
-        assert_abs_diff_eq!(out.score_sum, out.positives.iter().map(|p| p.weight).sum::<f64>(), epsilon = 1e-12);
+        assert_abs_diff_eq!(
+            out.score_sum,
+            out.positives.iter().map(|p| p.weight).sum::<f64>(),
+            epsilon = 1e-12
+        );
     }
 
     #[test]
@@ -307,7 +408,9 @@ mod tests {
         let batch = Batch::of(0, &[0.3], &[1.0], &[[6.0, 5.0, 38.0, 41.0]], false);
         let e = GoldYolo::sml().evaluate(&batch.inputs()).unwrap_err();
         assert_eq!(e.message, "distances: 1 bins per side, but the loss has 17");
-        let e = GoldYolo::n().evaluate_with(&batch.inputs(), vec![]).unwrap_err();
+        let e = GoldYolo::n()
+            .evaluate_with(&batch.inputs(), vec![])
+            .unwrap_err();
         assert_eq!(e.message, "0 assignments for 2 images");
     }
 
@@ -315,6 +418,9 @@ mod tests {
     fn scores_before_the_sigmoid_are_refused() {
         let batch = Batch::of(0, &[-4.6], &[1.0], &[[6.0, 5.0, 38.0, 41.0]], false);
         let e = GoldYolo::n().evaluate(&batch.inputs()).unwrap_err();
-        assert_eq!(e.message, "image 0: score of anchor 0, class 0: -4.6 is no probability");
+        assert_eq!(
+            e.message,
+            "image 0: score of anchor 0, class 0: -4.6 is no probability"
+        );
     }
 }

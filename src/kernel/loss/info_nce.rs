@@ -19,28 +19,47 @@ const SHORTEST: f64 = 1e-12;
 impl InfoNce {
     /// `keys` `[1 + negatives, d]`, the positive first. Refuses no key, keys of different lengths and a temperature that is not positive.
     pub fn new(keys: &[Vec<f64>], temperature: f64) -> Result<Self> {
-        let Some(first) = keys.first() else { return Err(Error::usage("keys: none").next("give the positive key first")) };
-        if let Some((i, k)) = keys.iter().enumerate().find(|(_, k)| k.len() != first.len() || k.iter().any(|v| !v.is_finite())) {
-            let fact = format!("key {i}: {} values, {} in key 0, or one that is not finite", k.len(), first.len());
+        let Some(first) = keys.first() else {
+            return Err(Error::usage("keys: none").next("give the positive key first"));
+        };
+        if let Some((i, k)) = keys
+            .iter()
+            .enumerate()
+            .find(|(_, k)| k.len() != first.len() || k.iter().any(|v| !v.is_finite()))
+        {
+            let fact = format!(
+                "key {i}: {} values, {} in key 0, or one that is not finite",
+                k.len(),
+                first.len()
+            );
             return Err(Error::usage(fact).next("give finite keys of one length"));
         }
         if !(temperature > 0.0 && temperature.is_finite()) {
-            return Err(Error::usage(format!("temperature {temperature}")).next("give a positive temperature, such as 0.07"));
+            return Err(Error::usage(format!("temperature {temperature}"))
+                .next("give a positive temperature, such as 0.07"));
         }
-        Ok(Self { keys: keys.iter().map(|k| unit(k)).collect(), temperature })
+        Ok(Self {
+            keys: keys.iter().map(|k| unit(k)).collect(),
+            temperature,
+        })
     }
 }
 
 fn unit<D: Number>(x: &[D]) -> Vec<D> {
     let square: D = x.iter().map(|&v| v * v).sum();
-    let length = if square.re() > 0.0 { at_least(square.sqrt(), SHORTEST) } else { D::from(SHORTEST) };
+    let length = if square.re() > 0.0 {
+        at_least(square.sqrt(), SHORTEST)
+    } else {
+        D::from(SHORTEST)
+    };
     x.iter().map(|&v| v / length).collect()
 }
 
 impl Function for InfoNce {
     fn at<D: Number>(&self, x: &[D]) -> D {
         let query = unit(x);
-        let cosine = |k: &Vec<f64>| query.iter().zip(k).map(|(&q, &k)| q * k).sum::<D>() / self.temperature;
+        let cosine =
+            |k: &Vec<f64>| query.iter().zip(k).map(|(&q, &k)| q * k).sum::<D>() / self.temperature;
         let logits: Vec<D> = self.keys.iter().map(cosine).collect();
         log_sum_exp(&logits) - logits[0]
     }
@@ -63,15 +82,29 @@ mod tests {
         let f = InfoNce::new(&vec![vec![1.0, 2.0]; 9], 0.07).unwrap();
         assert_abs_diff_eq!(f.value(&[3.0, -1.0]), 9f64.ln(), epsilon = 1e-13);
         let f = InfoNce::new(&[vec![1.0, 0.0], vec![0.0, 1.0]], 1.0).unwrap();
-        assert_abs_diff_eq!(f.value(&[5.0, 0.0]), (1.0 + (-1f64).exp()).ln(), epsilon = 1e-14);
+        assert_abs_diff_eq!(
+            f.value(&[5.0, 0.0]),
+            (1.0 + (-1f64).exp()).ln(),
+            epsilon = 1e-14
+        );
         assert_abs_diff_eq!(f.value(&[0.0, 0.0]), 2f64.ln(), epsilon = 1e-15);
     }
 
     #[test]
     fn keys_that_do_not_fit_and_a_temperature_of_zero_are_refused() {
         assert!(InfoNce::new(&[], 0.07).is_err());
-        assert!(InfoNce::new(&[vec![1.0], vec![1.0, 2.0]], 0.07).unwrap_err().message.contains("key 1: 2 values, 1 in key 0"));
-        assert!(InfoNce::new(&[vec![1.0]], 0.0).unwrap_err().message.contains("temperature 0"));
+        assert!(
+            InfoNce::new(&[vec![1.0], vec![1.0, 2.0]], 0.07)
+                .unwrap_err()
+                .message
+                .contains("key 1: 2 values, 1 in key 0")
+        );
+        assert!(
+            InfoNce::new(&[vec![1.0]], 0.0)
+                .unwrap_err()
+                .message
+                .contains("temperature 0")
+        );
     }
 
     proptest! {

@@ -17,12 +17,20 @@ pub struct QualityFocal {
 
 impl Function for QualityFocal {
     fn at<D: Number>(&self, x: &[D]) -> D {
-        BceLogits { target: self.quality }.at(x) * power(absolute(sigmoid(x[0]) - self.quality), self.beta)
+        BceLogits {
+            target: self.quality,
+        }
+        .at(x)
+            * power(absolute(sigmoid(x[0]) - self.quality), self.beta)
     }
 
     /// Kinks: σ(x) = q.
     fn kink(&self, x: &[f64]) -> f64 {
-        if self.beta == 0.0 || self.beta == 2.0 { f64::INFINITY } else { (sigmoid(x[0]) - self.quality).abs() }
+        if self.beta == 0.0 || self.beta == 2.0 {
+            f64::INFINITY
+        } else {
+            (sigmoid(x[0]) - self.quality).abs()
+        }
     }
 }
 
@@ -34,7 +42,10 @@ mod tests {
 
     #[test]
     fn hitting_the_quality_costs_nothing_and_moves_nothing() {
-        let f = QualityFocal { quality: 0.5, beta: 2.0 };
+        let f = QualityFocal {
+            quality: 0.5,
+            beta: 2.0,
+        };
         assert_eq!((f.value(&[0.0]), f.derivative(0.0)), (0.0, 0.0));
         assert!(f.value(&[1.0]) > 0.0);
     }

@@ -37,7 +37,12 @@ impl SizeWeight {
             (SizeWeight::ForegroundOnly, None) => 0.0,
             (SizeWeight::BySize | SizeWeight::ForegroundOnly, Some(_)) => weight(area(*b)),
         };
-        assignment.owner.iter().zip(&assignment.boxes).map(one).collect()
+        assignment
+            .owner
+            .iter()
+            .zip(&assignment.boxes)
+            .map(one)
+            .collect()
     }
 }
 
@@ -47,6 +52,9 @@ mod tests {
 
     #[test]
     fn the_limits_belong_to_the_larger_class() {
-        assert_eq!([0.0, 1023.9, 1024.0, 9215.9, 9216.0, 1e6].map(weight), [2.0, 2.0, 1.5, 1.5, 1.0, 1.0]);
+        assert_eq!(
+            [0.0, 1023.9, 1024.0, 9215.9, 9216.0, 1e6].map(weight),
+            [2.0, 2.0, 1.5, 1.5, 1.0, 1.0]
+        );
     }
 }

@@ -55,17 +55,28 @@ impl V8Detection {
     /// ultralytics 8.3.155.
     pub const fn ultralytics_8_3_155() -> Self {
         let assigner = TaskAligned::ultralytics_8_3_155();
-        Self { assigner, overlap: Overlap::ultralytics(), gains: [7.5, 0.5, 1.5], size_weight: SizeWeight::Off }
+        Self {
+            assigner,
+            overlap: Overlap::ultralytics(),
+            gains: [7.5, 0.5, 1.5],
+            size_weight: SizeWeight::Off,
+        }
     }
 
     /// ultralytics 8.4.
     pub const fn ultralytics_8_4() -> Self {
-        Self { assigner: TaskAligned::ultralytics_8_4(), ..Self::ultralytics_8_3_155() }
+        Self {
+            assigner: TaskAligned::ultralytics_8_4(),
+            ..Self::ultralytics_8_3_155()
+        }
     }
 
     /// The same loss with anchors weighted by the size of their object.
     pub const fn weighted(self, size_weight: SizeWeight) -> Self {
-        Self { size_weight, ..self }
+        Self {
+            size_weight,
+            ..self
+        }
     }
 
     /// Assigns, then evaluates. Refuses what [`Inputs::check`] and the assigner refuse, and distances without distribution.
@@ -80,22 +91,39 @@ impl V8Detection {
         let scores: Vec<f64> = inputs.scores.iter().map(|&x| sigmoid(x)).collect();
         let one = |b: usize| {
             let boxes = inputs.pixels(&decoded, b);
-            self.assigner.assign(&points, &inputs.predictions(&scores, &boxes, b), &inputs.truth(b)).at(format!("image {b}"))
+            self.assigner
+                .assign(
+                    &points,
+                    &inputs.predictions(&scores, &boxes, b),
+                    &inputs.truth(b),
+                )
+                .at(format!("image {b}"))
         };
         (0..inputs.images()).map(one).collect()
     }
 
     /// Evaluates under given assignments, which separates a difference of the loss from one of the assignment.
-    pub fn evaluate_with(&self, inputs: &Inputs, assignments: Vec<Assignment>) -> Result<Evaluation> {
+    pub fn evaluate_with(
+        &self,
+        inputs: &Inputs,
+        assignments: Vec<Assignment>,
+    ) -> Result<Evaluation> {
         check(inputs)?;
         fits(inputs, &assignments)?;
         let decoded = inputs.decode();
         let weights: Vec<Vec<f64>> = assignments.iter().map(|a| self.size_weight.of(a)).collect();
         let score_sum: f64 = assignments.iter().flat_map(|a| &a.scores).sum();
         let (class_parts, mut score_gradient) = class_term(inputs, &assignments, &weights);
-        let positives = positives(inputs, &decoded, &assignments, self.overlap, |b, a| weights[b][a]);
-        let sum = |of: fn(&Positive) -> f64| positives.iter().map(|p| of(p) * p.weight).sum::<f64>();
-        let sums = [sum(|p| p.box_loss), class_parts[0] + class_parts[1], sum(|p| p.dfl)];
+        let positives = positives(inputs, &decoded, &assignments, self.overlap, |b, a| {
+            weights[b][a]
+        });
+        let sum =
+            |of: fn(&Positive) -> f64| positives.iter().map(|p| of(p) * p.weight).sum::<f64>();
+        let sums = [
+            sum(|p| p.box_loss),
+            class_parts[0] + class_parts[1],
+            sum(|p| p.dfl),
+        ];
         let normaliser = score_sum.max(1.0);
         let items = [0, 1, 2].map(|i| sums[i] / normaliser * self.gains[i]);
         let batch = inputs.images() as f64;
@@ -128,12 +156,18 @@ fn check(inputs: &Inputs) -> Result<()> {
 }
 
 /// Weighted sums over positive and background anchors, and the undivided gradient.
-fn class_term(inputs: &Inputs, assignments: &[Assignment], weights: &[Vec<f64>]) -> ([f64; 2], Vec<f64>) {
+fn class_term(
+    inputs: &Inputs,
+    assignments: &[Assignment],
+    weights: &[Vec<f64>],
+) -> ([f64; 2], Vec<f64>) {
     let anchors = inputs.anchors.len();
     let mut parts = [0.0; 2];
     let element = |(i, &x): (usize, &f64)| {
         let (b, a) = (i / inputs.classes / anchors, i / inputs.classes % anchors);
-        let f = BceLogits { target: assignments[b].scores[a * inputs.classes + i % inputs.classes] };
+        let f = BceLogits {
+            target: assignments[b].scores[a * inputs.classes + i % inputs.classes],
+        };
         parts[usize::from(assignments[b].owner[a].is_none())] += f.value(&[x]) * weights[b][a];
         f.derivative(x) * weights[b][a]
     };
@@ -154,31 +188,72 @@ mod tests {
 
     /// Scores as logits.
     fn logits(batch: Batch) -> Batch {
-        Batch { scores: batch.scores.iter().map(|p| (p / (1.0 - p)).ln()).collect(), ..batch }
+        Batch {
+            scores: batch.scores.iter().map(|p| (p / (1.0 - p)).ln()).collect(),
+            ..batch
+        }
     }
 
     fn sample() -> Batch {
-        logits(Batch::of(15, &[0.3, 0.6, 0.1, 0.8], &[0.3, -1.0, 0.7, 1.2, 0.1], &[[6.0, 5.0, 38.0, 41.0], [9.0, 9.0, 25.0, 30.0]], false))
+        logits(Batch::of(
+            15,
+            &[0.3, 0.6, 0.1, 0.8],
+            &[0.3, -1.0, 0.7, 1.2, 0.1],
+            &[[6.0, 5.0, 38.0, 41.0], [9.0, 9.0, 25.0, 30.0]],
+            false,
+        ))
     }
 
     /// Box, class and distribution gradients against differences of the loss; CIoU's α makes the box term's an exception.
     fn gradients_hold(loss: V8Detection, batch: &Batch) {
         let out = loss.evaluate(&batch.inputs()).unwrap();
-        let at = |batch: Batch| loss.evaluate_with(&batch.inputs(), out.assignments.clone()).unwrap();
-        let scores = |x: &[f64]| at(Batch { scores: x.to_vec(), ..batch.clone() }).total;
+        let at = |batch: Batch| {
+            loss.evaluate_with(&batch.inputs(), out.assignments.clone())
+                .unwrap()
+        };
+        let scores = |x: &[f64]| {
+            at(Batch {
+                scores: x.to_vec(),
+                ..batch.clone()
+            })
+            .total
+        };
         for i in (0..batch.scores.len()).step_by(101) {
             let numeric = check::difference(scores, &batch.scores, i, 1e-4);
-            assert_abs_diff_eq!(out.score_gradient[i], numeric, epsilon = 1e-7 * out.total.max(1.0));
+            assert_abs_diff_eq!(
+                out.score_gradient[i],
+                numeric,
+                epsilon = 1e-7 * out.total.max(1.0)
+            );
         }
-        let dfl = |x: &[f64]| at(Batch { distances: x.to_vec(), ..batch.clone() }).items[2] * 2.0;
+        let dfl = |x: &[f64]| {
+            at(Batch {
+                distances: x.to_vec(),
+                ..batch.clone()
+            })
+            .items[2]
+                * 2.0
+        };
         for p in out.positives.iter().take(2) {
             let start = (p.image * batch.anchors.len() + p.anchor) * 64;
             let numeric = check::difference(dfl, &batch.distances, start + 7, 1e-4);
-            assert_abs_diff_eq!(out.dfl_gradient[start + 7], numeric, epsilon = 1e-7 * out.total.max(1.0));
-            let decoded = |x: &[f64]| Batch { distances: x.to_vec(), ..batch.clone() }.inputs().decode()[start / 64];
+            assert_abs_diff_eq!(
+                out.dfl_gradient[start + 7],
+                numeric,
+                epsilon = 1e-7 * out.total.max(1.0)
+            );
+            let decoded = |x: &[f64]| {
+                Batch {
+                    distances: x.to_vec(),
+                    ..batch.clone()
+                }
+                .inputs()
+                .decode()[start / 64]
+            };
             let f = BoxLoss::to(p.target, loss.overlap).held(&out.decoded[start / 64]);
             if f.kink(&out.decoded[start / 64]) > 0.02 {
-                let numeric = check::difference(|x| f.value(&decoded(x)), &batch.distances, start + 7, 1e-4);
+                let numeric =
+                    check::difference(|x| f.value(&decoded(x)), &batch.distances, start + 7, 1e-4);
                 assert_abs_diff_eq!(p.box_gradient[7], numeric, epsilon = 1e-8);
             }
         }
@@ -203,12 +278,19 @@ mod tests {
             assert_relative_eq!(out.items[i], out.sums[i] / s * gain, max_relative = 1e-15);
             assert!(out.items[i] > 0.0);
         }
-        assert_relative_eq!(out.total, 2.0 * out.items.iter().sum::<f64>(), max_relative = 1e-15);
+        assert_relative_eq!(
+            out.total,
+            2.0 * out.items.iter().sum::<f64>(),
+            max_relative = 1e-15
+        );
     }
 
     #[test]
     fn without_objects_the_class_term_is_divided_by_one() {
-        let batch = Batch { counts: vec![0, 0], ..sample() };
+        let batch = Batch {
+            counts: vec![0, 0],
+            ..sample()
+        };
         let out = LOSS.evaluate(&batch.inputs()).unwrap();
         assert_eq!((out.items[0], out.items[2], out.score_sum), (0.0, 0.0, 0.0));
         assert_eq!(out.items[1], out.sums[1] * 0.5);
@@ -217,10 +299,24 @@ mod tests {
 
     #[test]
     fn weighting_by_size_doubles_small_objects_and_leaves_the_background() {
-        let small = logits(Batch::of(15, &[0.3, 0.6, 0.1], &[0.3, -1.0, 0.7], &[[6.0, 5.0, 36.0, 36.0]], false));
-        let (plain, by_size) =
-            (LOSS.evaluate(&small.inputs()).unwrap(), LOSS.weighted(SizeWeight::BySize).evaluate(&small.inputs()).unwrap());
-        assert_relative_eq!(by_size.class_parts[0], 2.0 * plain.class_parts[0], max_relative = 1e-14);
+        let small = logits(Batch::of(
+            15,
+            &[0.3, 0.6, 0.1],
+            &[0.3, -1.0, 0.7],
+            &[[6.0, 5.0, 36.0, 36.0]],
+            false,
+        ));
+        let (plain, by_size) = (
+            LOSS.evaluate(&small.inputs()).unwrap(),
+            LOSS.weighted(SizeWeight::BySize)
+                .evaluate(&small.inputs())
+                .unwrap(),
+        );
+        assert_relative_eq!(
+            by_size.class_parts[0],
+            2.0 * plain.class_parts[0],
+            max_relative = 1e-14
+        );
         assert_eq!(by_size.class_parts[1], plain.class_parts[1]);
         assert_relative_eq!(by_size.sums[0], 2.0 * plain.sums[0], max_relative = 1e-14);
         assert_relative_eq!(by_size.sums[2], 2.0 * plain.sums[2], max_relative = 1e-14);
@@ -230,18 +326,38 @@ mod tests {
     #[test]
     fn the_naive_patch_removes_the_whole_background() {
         let batch = sample();
-        let naive = LOSS.weighted(SizeWeight::ForegroundOnly).evaluate(&batch.inputs()).unwrap();
-        let right = LOSS.weighted(SizeWeight::BySize).evaluate(&batch.inputs()).unwrap();
+        let naive = LOSS
+            .weighted(SizeWeight::ForegroundOnly)
+            .evaluate(&batch.inputs())
+            .unwrap();
+        let right = LOSS
+            .weighted(SizeWeight::BySize)
+            .evaluate(&batch.inputs())
+            .unwrap();
         assert_eq!(naive.class_parts, [right.class_parts[0], 0.0]);
         assert!(right.class_parts[1] > 0.0);
-        let background = naive.assignments.iter().flat_map(Assignment::foreground).map(|f| !f);
-        let still = naive.score_gradient.chunks(3).zip(background).filter(|(_, b)| *b).all(|(g, _)| g.iter().all(|v| *v == 0.0));
+        let background = naive
+            .assignments
+            .iter()
+            .flat_map(Assignment::foreground)
+            .map(|f| !f);
+        let still = naive
+            .score_gradient
+            .chunks(3)
+            .zip(background)
+            .filter(|(_, b)| *b)
+            .all(|(g, _)| g.iter().all(|v| *v == 0.0));
         assert!(still, "a background anchor still moves");
     }
 
     #[test]
     fn distances_without_distribution_are_refused() {
         let batch = Batch::of(0, &[0.3], &[1.0], &[[6.0, 5.0, 38.0, 41.0]], false);
-        assert!(LOSS.evaluate(&batch.inputs()).unwrap_err().message.contains("no distribution"));
+        assert!(
+            LOSS.evaluate(&batch.inputs())
+                .unwrap_err()
+                .message
+                .contains("no distribution")
+        );
     }
 }

@@ -30,19 +30,32 @@ pub struct VarifocalAt {
 impl Varifocal {
     /// YOLOv6 and Gold-YOLO: α 0.75, γ 2, and p's part of the weight is in the graph.
     pub const fn gold_yolo() -> Self {
-        Self { alpha: 0.75, gamma: 2.0, weight_detached: false }
+        Self {
+            alpha: 0.75,
+            gamma: 2.0,
+            weight_detached: false,
+        }
     }
 
     /// The loss of p against `quality`; `positive` is the one-hot label.
     pub fn at(self, quality: f64, positive: bool) -> VarifocalAt {
-        VarifocalAt { rule: self, quality, positive, weight: None }
+        VarifocalAt {
+            rule: self,
+            quality,
+            positive,
+            weight: None,
+        }
     }
 }
 
 impl VarifocalAt {
     /// w, with derivative.
     pub fn weight<D: Number>(&self, p: D) -> D {
-        if self.positive { D::from(self.quality) } else { power(p, self.rule.gamma) * self.rule.alpha }
+        if self.positive {
+            D::from(self.quality)
+        } else {
+            power(p, self.rule.gamma) * self.rule.alpha
+        }
     }
 }
 
@@ -53,16 +66,28 @@ impl Function for VarifocalAt {
             None if self.rule.weight_detached => detach(self.weight(x[0])),
             None => self.weight(x[0]),
         };
-        Bce { target: self.quality }.at(x) * weight
+        Bce {
+            target: self.quality,
+        }
+        .at(x)
+            * weight
     }
 
     /// Kinks: those of BCE.
     fn kink(&self, x: &[f64]) -> f64 {
-        Bce { target: self.quality }.kink(x)
+        Bce {
+            target: self.quality,
+        }
+        .kink(x)
     }
 
     fn held(&self, x: &[f64]) -> Self {
-        Self { weight: self.weight.or(self.rule.weight_detached.then(|| self.weight(x[0]))), ..*self }
+        Self {
+            weight: self
+                .weight
+                .or(self.rule.weight_detached.then(|| self.weight(x[0]))),
+            ..*self
+        }
     }
 }
 
@@ -89,7 +114,11 @@ mod tests {
     #[test]
     fn detaching_the_weight_keeps_the_value_and_changes_the_gradient() {
         let attached = Varifocal::gold_yolo().at(0.0, false);
-        let detached = Varifocal { weight_detached: true, ..Varifocal::gold_yolo() }.at(0.0, false);
+        let detached = Varifocal {
+            weight_detached: true,
+            ..Varifocal::gold_yolo()
+        }
+        .at(0.0, false);
         assert_eq!(attached.value(&[0.4]), detached.value(&[0.4]));
         assert!((attached.derivative(0.4) - detached.derivative(0.4)).abs() > 0.1);
     }

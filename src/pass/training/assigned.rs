@@ -10,22 +10,52 @@ use crate::stage::golden::Witnessed;
 use crate::verdict::{Accumulated, Judgement, TensorResult, ToleranceBy, Why};
 
 /// What background holds by convention, beside positives that are judged as pairs.
-const TARGETS: [&str; 3] = ["assign.gt_index", "assign.target_labels", "assign.target_boxes"];
+const TARGETS: [&str; 3] = [
+    "assign.gt_index",
+    "assign.target_labels",
+    "assign.target_boxes",
+];
 
 pub(super) fn report(task: &Task, sides: &[Side; 2], floors: &Floors) -> Report {
-    let spread = |name: &str| floors.get(name).map_or(vec![], |f| f.max.iter().map(|m| R * m).collect());
-    let ties = Ties { metric: spread("assign.metric"), overlap: spread("assign.overlap"), scores: Some(spread("assign.target_scores")) };
+    let spread = |name: &str| {
+        floors
+            .get(name)
+            .map_or(vec![], |f| f.max.iter().map(|m| R * m).collect())
+    };
+    let ties = Ties {
+        metric: spread("assign.metric"),
+        overlap: spread("assign.overlap"),
+        scores: Some(spread("assign.target_scores")),
+    };
     let mut report = Report::default();
-    let [reference, candidate] = sides.each_ref().map(|side| of_side(task, side, &ties, &mut report));
+    let [reference, candidate] = sides
+        .each_ref()
+        .map(|side| of_side(task, side, &ties, &mut report));
     let golden = of_golden(task, &mut report);
-    let (Some(reference), Ok(kernel)) = (reference, &sides[0].kernel) else { return report };
+    let (Some(reference), Ok(kernel)) = (reference, &sides[0].kernel) else {
+        return report;
+    };
     // Soft targets of predictions that a network gave differ by what rounding does in it: as tensors they have that floor.
-    let ties = Ties { scores: ties.scores.filter(|_| task.given.fed.is_some()), ..ties };
+    let ties = Ties {
+        scores: ties.scores.filter(|_| task.given.fed.is_some()),
+        ..ties
+    };
     for (who, own) in [("candidate", &candidate), ("golden", &golden)] {
-        let against = |own| difference(who, "reference", own, &reference, &kernel.evaluation.assignments, &ties);
+        let against = |own| {
+            difference(
+                who,
+                "reference",
+                own,
+                &reference,
+                &kernel.evaluation.assignments,
+                &ties,
+            )
+        };
         report.differences.extend(own.as_ref().map(against));
     }
-    report.counts.extend(golden.map(|own| own.count("golden", &kernel.counts)));
+    report
+        .counts
+        .extend(golden.map(|own| own.count("golden", &kernel.counts)));
     report
 }
 
@@ -34,20 +64,37 @@ fn of_side(task: &Task, side: &Side, ties: &Ties, report: &mut Report) -> Option
     let own = match Assigned::read(&|n| task.tensor(side.outputs, n)) {
         Ok(own) => own,
         Err(why) => {
-            report.untested.push(format!("{}: the assignment could not be read: {why}", side.who));
+            report.untested.push(format!(
+                "{}: the assignment could not be read: {why}",
+                side.who
+            ));
             return None;
         }
     };
-    report.untested.extend(own.lacks().iter().map(|n| format!("{}: '{n}' is missing", side.who)));
+    report.untested.extend(
+        own.lacks()
+            .iter()
+            .map(|n| format!("{}: '{n}' is missing", side.who)),
+    );
     match &side.kernel {
         Ok(kernel) => {
             let judges = &kernel.evaluation.assignments;
             report.counts.push(own.count(side.who, &kernel.counts));
-            report.differences.push(difference(side.who, "kernel", &own, &Assigned::of(judges), judges, ties));
+            report.differences.push(difference(
+                side.who,
+                "kernel",
+                &own,
+                &Assigned::of(judges),
+                judges,
+                ties,
+            ));
         }
         Err(why) => {
             report.counts.push(own.count(side.who, &[]));
-            report.untested.push(format!("{}: not held against the f64 kernel: {why}", side.who));
+            report.untested.push(format!(
+                "{}: not held against the f64 kernel: {why}",
+                side.who
+            ));
         }
     }
     Some(own)
@@ -59,7 +106,9 @@ fn of_golden(task: &Task, report: &mut Report) -> Option<Assigned> {
     match Assigned::read(&|n| task.kept(n)) {
         Ok(own) => Some(own),
         Err(why) => {
-            report.untested.extend(keeps.then(|| format!("golden: the assignment could not be read: {why}")));
+            report
+                .untested
+                .extend(keeps.then(|| format!("golden: the assignment could not be read: {why}")));
             None
         }
     }
@@ -69,13 +118,30 @@ fn of_golden(task: &Task, report: &mut Report) -> Option<Assigned> {
 /// ties, the rest lies behind these.
 pub fn settle(training: &Training, report: &Report, layers: &mut Layers, golden: &mut [Witnessed]) {
     let names = TARGETS.map(|n| training.name(n));
-    let fine = |who: &str| report.differences.iter().find(|d| d.who == who && d.against == "reference").filter(|d| d.is_settled());
+    let fine = |who: &str| {
+        report
+            .differences
+            .iter()
+            .find(|d| d.who == who && d.against == "reference")
+            .filter(|d| d.is_settled())
+    };
     if let Some(d) = fine("candidate") {
-        layers.results.iter_mut().filter(|t| names.contains(&t.name.as_str())).for_each(|t| accumulated(t, d, training));
+        layers
+            .results
+            .iter_mut()
+            .filter(|t| names.contains(&t.name.as_str()))
+            .for_each(|t| accumulated(t, d, training));
     }
     if let Some(d) = fine("golden") {
-        for t in golden.iter_mut().filter(|t| names.contains(&t.name.as_str()) && t.over()) {
-            t.judgement = if d.tie_flips == 0 { Judgement::Within(0.0) } else { Judgement::NotJudged(behind(training)) };
+        for t in golden
+            .iter_mut()
+            .filter(|t| names.contains(&t.name.as_str()) && t.over())
+        {
+            t.judgement = if d.tie_flips == 0 {
+                Judgement::Within(0.0)
+            } else {
+                Judgement::NotJudged(behind(training))
+            };
             t.note = Some("the same positives".into());
         }
     }
@@ -85,14 +151,24 @@ fn accumulated(t: &mut TensorResult, d: &Difference, training: &Training) {
     match &t.accumulated {
         Accumulated::Compared { comparison, .. } if t.accumulated.over() && !t.isolated.over() => {
             t.accumulated = match d.tie_flips {
-                0 => Accumulated::Compared { comparison: comparison.clone(), ratio: 0.0, by: ToleranceBy::Positives },
-                _ => Accumulated::NotJudged { why: behind(training) },
+                0 => Accumulated::Compared {
+                    comparison: comparison.clone(),
+                    ratio: 0.0,
+                    by: ToleranceBy::Positives,
+                },
+                _ => Accumulated::NotJudged {
+                    why: behind(training),
+                },
             };
         }
-        Accumulated::Compared { .. } | Accumulated::TieFlip { .. } | Accumulated::NotJudged { .. } => {}
+        Accumulated::Compared { .. }
+        | Accumulated::TieFlip { .. }
+        | Accumulated::NotJudged { .. } => {}
     }
 }
 
 fn behind(training: &Training) -> Why {
-    Why::BehindFlip { node: training.name("assign.fg_mask").into() }
+    Why::BehindFlip {
+        node: training.name("assign.fg_mask").into(),
+    }
 }

@@ -46,21 +46,40 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
         Err(why) => {
             let golden = given.golden.as_ref().is_some_and(keeps);
             let who = std::iter::once("candidate").chain(golden.then_some("golden"));
-            return Ok(who.map(|who| Report::nothing(who, AGAINST, why.clone())).collect());
+            return Ok(who
+                .map(|who| Report::nothing(who, AGAINST, why.clone()))
+                .collect());
         }
     };
-    let standard = |n: &String| PREDICTIONS.into_iter().find(|p| task.training.name(p) == n).map_or(n.clone(), str::to_string);
-    let bar = Bar { names: wrt.iter().map(standard).collect(), reference };
+    let standard = |n: &String| {
+        PREDICTIONS
+            .into_iter()
+            .find(|p| task.training.name(p) == n)
+            .map_or(n.clone(), str::to_string)
+    };
+    let bar = Bar {
+        names: wrt.iter().map(standard).collect(),
+        reference,
+    };
     let candidate = match given.scenario.candidate.engine() {
         "recorded" => of_recording(task.candidate, &bar, weights)?,
         "kernel" => of_kernel(task, &bar, &walked)?,
         "libtorch" => match candidate(task, &walked)? {
-            Ok(own) => bar.report("candidate", &|i, k, exact| Some(grad::judge(&bar.names[k], exact, own[i][k].as_ref(), 1.0))),
-            Err(says) => Report::nothing("candidate", AGAINST, format!("libtorch gives no gradients: {says}")),
+            Ok(own) => bar.report("candidate", &|i, k, exact| {
+                Some(grad::judge(&bar.names[k], exact, own[i][k].as_ref(), 1.0))
+            }),
+            Err(says) => Report::nothing(
+                "candidate",
+                AGAINST,
+                format!("libtorch gives no gradients: {says}"),
+            ),
         },
         other => Report::nothing("candidate", AGAINST, format!("{other} gives no gradients")),
     };
-    let golden = given.golden.as_ref().and_then(|g| of_golden(g, &bar, weights));
+    let golden = given
+        .golden
+        .as_ref()
+        .and_then(|g| of_golden(g, &bar, weights));
     Ok(std::iter::once(candidate).chain(golden).collect())
 }
 
@@ -69,22 +88,48 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
 /// # Errors
 /// A term that is not one number: the gradient of its sum would pass for its own.
 fn asked(task: &Task) -> Result<(Vec<String>, Vec<String>)> {
-    let terms = TERMS.iter().map(|t| format!("loss.{t}")).chain(["loss.total".to_string()]);
+    let terms = TERMS
+        .iter()
+        .map(|t| format!("loss.{t}"))
+        .chain(["loss.total".to_string()]);
     let terms: Vec<String> = terms.map(|t| task.training.name(&t).to_string()).collect();
-    let values = |name: &String| task.layers.reference_outputs.get(name).filter(|t| t.numel() != 1).map(|t| (name.clone(), t));
+    let values = |name: &String| {
+        task.layers
+            .reference_outputs
+            .get(name)
+            .filter(|t| t.numel() != 1)
+            .map(|t| (name.clone(), t))
+    };
     if let Some((name, t)) = terms.iter().find_map(values) {
-        return Err(Error::usage(format!("term '{name}' has shape {:?}, not one number", t.shape())));
+        return Err(Error::usage(format!(
+            "term '{name}' has shape {:?}, not one number",
+            t.shape()
+        )));
     }
-    let mut wrt: Vec<String> = PREDICTIONS.iter().map(|p| task.training.name(p).to_string()).collect();
+    let mut wrt: Vec<String> = PREDICTIONS
+        .iter()
+        .map(|p| task.training.name(p).to_string())
+        .collect();
     wrt.extend(walk::trainable(&task.given.graph));
     walk::check(&wrt)?;
     Ok((terms, wrt))
 }
 
 /// The f64 graph's gradients, with their floors.
-fn exact(task: &Task, walked: &walk::Task, sums: &Sums, watch: &mut dyn Watch) -> Result<Reference> {
-    let options = Options { threads: task.given.threads, optimisation: Default::default() };
-    let mut shadow = task.engines.torch()?.differentiator(task.given.graph.clone(), &options, true)?;
+fn exact(
+    task: &Task,
+    walked: &walk::Task,
+    sums: &Sums,
+    watch: &mut dyn Watch,
+) -> Result<Reference> {
+    let options = Options {
+        threads: task.given.threads,
+        optimisation: Default::default(),
+    };
+    let mut shadow =
+        task.engines
+            .torch()?
+            .differentiator(task.given.graph.clone(), &options, true)?;
     walk::reference(walked, sums, &mut *shadow, watch)
 }
 
@@ -94,13 +139,29 @@ fn exact(task: &Task, walked: &walk::Task, sums: &Sums, watch: &mut dyn Watch) -
 /// An injected fault of gradients that changes none.
 fn candidate(task: &Task, walked: &walk::Task) -> Result<std::result::Result<Own, String>> {
     let (graph, subject) = (&task.given.graph, &task.given.scenario.candidate);
-    let options = Options { threads: task.given.threads, optimisation: Default::default() };
-    let declared = |graph: &Arc<Graph>| walk::own(walked, &mut *task.engines.torch()?.differentiator(graph.clone(), &options, false)?);
+    let options = Options {
+        threads: task.given.threads,
+        optimisation: Default::default(),
+    };
+    let declared = |graph: &Arc<Graph>| {
+        walk::own(
+            walked,
+            &mut *task
+                .engines
+                .torch()?
+                .differentiator(graph.clone(), &options, false)?,
+        )
+    };
     let own = match or_refusal(declared(&open::graph_of(subject, graph)?))? {
         Ok(own) => own,
         refused @ Err(_) => return Ok(refused),
     };
-    if preflight::gradient_fault(subject).is_some() && same(&own, &declared(graph).at("candidate without its fault, gradient")?) {
+    if preflight::gradient_fault(subject).is_some()
+        && same(
+            &own,
+            &declared(graph).at("candidate without its fault, gradient")?,
+        )
+    {
         return Err(changes_nothing(subject));
     }
     Ok(Ok(own))
@@ -109,13 +170,26 @@ fn candidate(task: &Task, walked: &walk::Task) -> Result<std::result::Result<Own
 impl Bar {
     /// The report of one opinion; `one` judges gradient (term, name), or says None where the opinion has none to be judged.
     fn report(&self, who: &str, one: &dyn Fn(usize, usize, Exact) -> Option<Gradient>) -> Report {
-        let exact =
-            |i: usize, k: usize| Exact { gradient: self.reference.exact[i][k].as_ref(), floor: self.reference.floors[i][k].as_ref() };
-        let terms = TERMS.into_iter().chain(["total"]).enumerate().map(|(i, term)| TermGradients {
-            term: term.into(),
-            gradients: (0..self.names.len()).filter_map(|k| one(i, k, exact(i, k))).collect(),
-        });
-        Report { who: who.into(), against: AGAINST.into(), terms: terms.collect(), abstained: None }
+        let exact = |i: usize, k: usize| Exact {
+            gradient: self.reference.exact[i][k].as_ref(),
+            floor: self.reference.floors[i][k].as_ref(),
+        };
+        let terms = TERMS
+            .into_iter()
+            .chain(["total"])
+            .enumerate()
+            .map(|(i, term)| TermGradients {
+                term: term.into(),
+                gradients: (0..self.names.len())
+                    .filter_map(|k| one(i, k, exact(i, k)))
+                    .collect(),
+            });
+        Report {
+            who: who.into(),
+            against: AGAINST.into(),
+            terms: terms.collect(),
+            abstained: None,
+        }
     }
 
     /// Whether name `k` is a prediction, not a parameter.
@@ -127,16 +201,38 @@ impl Bar {
 /// The exact gradients of a kernel: of its terms and their sum by the predictions, as it knows no parameter.
 fn of_kernel(task: &Task, bar: &Bar, walked: &walk::Task) -> Result<Report> {
     let given = task.given;
-    let answer = kernels::of(&given.graph, given.scenario.candidate.kernel.as_deref())?.evaluate(&|n| given.inputs.get(n).cloned())?;
-    let of = |i: usize, k: usize| answer.gradients.iter().find(|g| (g.of, g.by) == (walked.terms[i].as_str(), walked.wrt[k].as_str()));
-    let report = bar.report("candidate", &|i, k, exact| Some(grad::judge(&bar.names[k], exact, Some(&of(i, k)?.value), 1.0)));
-    let parameters = (0..bar.names.len()).filter(|k| !bar.is_prediction(*k)).count();
-    Ok(Report { abstained: (parameters > 0).then(|| format!("a kernel gives no gradients by {parameters} parameters")), ..report })
+    let answer = kernels::of(&given.graph, given.scenario.candidate.kernel.as_deref())?
+        .evaluate(&|n| given.inputs.get(n).cloned())?;
+    let of = |i: usize, k: usize| {
+        answer
+            .gradients
+            .iter()
+            .find(|g| (g.of, g.by) == (walked.terms[i].as_str(), walked.wrt[k].as_str()))
+    };
+    let report = bar.report("candidate", &|i, k, exact| {
+        Some(grad::judge(
+            &bar.names[k],
+            exact,
+            Some(&of(i, k)?.value),
+            1.0,
+        ))
+    });
+    let parameters = (0..bar.names.len())
+        .filter(|k| !bar.is_prediction(*k))
+        .count();
+    Ok(Report {
+        abstained: (parameters > 0)
+            .then(|| format!("a kernel gives no gradients by {parameters} parameters")),
+        ..report
+    })
 }
 
 /// A term by its index, with the weight that what is kept of it has: `grad.TERM.NAME` is of the weighted term.
 fn kept(i: usize, weights: [f64; 3]) -> (&'static str, f64) {
-    (TERMS.get(i).unwrap_or(&"total"), *weights.get(i).unwrap_or(&1.0))
+    (
+        TERMS.get(i).unwrap_or(&"total"),
+        *weights.get(i).unwrap_or(&1.0),
+    )
 }
 
 fn is_gradient(name: &str) -> bool {
@@ -153,41 +249,85 @@ fn of_golden(golden: &Golden, bar: &Bar, weights: [f64; 3]) -> Option<Report> {
     let kept_ones = golden.tensors.keys().filter(|n| is_gradient(n)).count();
     let report = bar.report("golden", &|i, k, exact| {
         let ((term, weight), name) = (kept(i, weights), &bar.names[k]);
-        Some(match &golden.tensors.get(&format!("grad.{term}.{name}"))?.value {
-            Value::Full(tensor) => grad::judge(name, exact, Some(tensor), weight),
-            Value::Sketch(sketch) => grad::judge_sketch(name, exact, sketch, weight),
-        })
+        Some(
+            match &golden.tensors.get(&format!("grad.{term}.{name}"))?.value {
+                Value::Full(tensor) => grad::judge(name, exact, Some(tensor), weight),
+                Value::Sketch(sketch) => grad::judge_sketch(name, exact, sketch, weight),
+            },
+        )
     });
     let pairs = report.terms.iter().any(|t| !t.gradients.is_empty());
-    let nothing = || format!("none of its {kept_ones} gradients pairs with a prediction or a parameter of the graph");
-    (kept_ones > 0).then(|| Report { abstained: (!pairs).then(nothing), ..report })
+    let nothing = || {
+        format!(
+            "none of its {kept_ones} gradients pairs with a prediction or a parameter of the graph"
+        )
+    };
+    (kept_ones > 0).then(|| Report {
+        abstained: (!pairs).then(nothing),
+        ..report
+    })
 }
 
 /// What the candidate's trace holds. A term of which it holds any gradient by a prediction has no other by one, and likewise by parameters; what
 /// of a term it holds none of was not recorded, and is not judged.
 fn of_recording(trace: &dyn Session, bar: &Bar, weights: [f64; 3]) -> Result<Report> {
-    let of_term = |i: usize| bar.names.iter().map(|n| trace.kept(&format!("grad.{}.{n}", kept(i, weights).0))).collect::<Result<Vec<_>>>();
+    let of_term = |i: usize| {
+        bar.names
+            .iter()
+            .map(|n| trace.kept(&format!("grad.{}.{n}", kept(i, weights).0)))
+            .collect::<Result<Vec<_>>>()
+    };
     let held: Own = (0..=TERMS.len()).map(of_term).collect::<Result<_>>()?;
-    let any = |i: usize, predictions: bool| (0..bar.names.len()).any(|k| bar.is_prediction(k) == predictions && held[i][k].is_some());
+    let any = |i: usize, predictions: bool| {
+        (0..bar.names.len()).any(|k| bar.is_prediction(k) == predictions && held[i][k].is_some())
+    };
     let report = bar.report("candidate", &|i, k, exact| {
-        any(i, bar.is_prediction(k)).then(|| grad::judge(&bar.names[k], exact, held[i][k].as_ref(), kept(i, weights).1))
+        any(i, bar.is_prediction(k)).then(|| {
+            grad::judge(
+                &bar.names[k],
+                exact,
+                held[i][k].as_ref(),
+                kept(i, weights).1,
+            )
+        })
     });
     let has = |predictions: bool| (0..bar.names.len()).any(|k| bar.is_prediction(k) == predictions);
     let missing = |predictions: bool, by: &str| {
-        let terms: Vec<&str> = (0..held.len()).filter(|i| !any(*i, predictions)).map(|i| kept(i, weights).0).collect();
-        (has(predictions) && !terms.is_empty()).then(|| format!("no gradient of {} by {by}", terms.join(", ")))
+        let terms: Vec<&str> = (0..held.len())
+            .filter(|i| !any(*i, predictions))
+            .map(|i| kept(i, weights).0)
+            .collect();
+        (has(predictions) && !terms.is_empty())
+            .then(|| format!("no gradient of {} by {by}", terms.join(", ")))
     };
-    let missing: Vec<String> = [missing(true, "a prediction"), missing(false, "a parameter")].into_iter().flatten().collect();
-    let reason = || format!("the candidate's trace holds {}: record them as 'grad.TERM.NAME'", missing.join(" and "));
-    Ok(Report { abstained: (!missing.is_empty()).then(reason), ..report })
+    let missing: Vec<String> = [missing(true, "a prediction"), missing(false, "a parameter")]
+        .into_iter()
+        .flatten()
+        .collect();
+    let reason = || {
+        format!(
+            "the candidate's trace holds {}: record them as 'grad.TERM.NAME'",
+            missing.join(" and ")
+        )
+    };
+    Ok(Report {
+        abstained: (!missing.is_empty()).then(reason),
+        ..report
+    })
 }
 
 fn same(a: &Own, b: &Own) -> bool {
     let bytes = |g: &Option<Tensor>| g.as_ref().map(|t| t.bytes().to_vec());
-    a.iter().flatten().map(bytes).eq(b.iter().flatten().map(bytes))
+    a.iter()
+        .flatten()
+        .map(bytes)
+        .eq(b.iter().flatten().map(bytes))
 }
 
 fn changes_nothing(subject: &Subject) -> Error {
     let node = subject.node.as_deref().unwrap_or_default();
-    Error::usage(format!("the injected fault changes no gradient at node '{node}' on these inputs")).next("choose another node or input")
+    Error::usage(format!(
+        "the injected fault changes no gradient at node '{node}' on these inputs"
+    ))
+    .next("choose another node or input")
 }

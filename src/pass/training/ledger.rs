@@ -9,46 +9,91 @@ use crate::stage::{assign, grad, loss, lost, unused};
 use crate::subject::kernels::training::Opinion;
 use crate::verdict::{Judgement, TensorResult, Why};
 
-pub fn report(task: &Task, sides: &[Side; 2], floors: &Floors, grads: &[grad::Report], assign: &assign::Report) -> loss::Report {
+pub fn report(
+    task: &Task,
+    sides: &[Side; 2],
+    floors: &Floors,
+    grads: &[grad::Report],
+    assign: &assign::Report,
+) -> loss::Report {
     let mut report = loss::Report::default();
-    let Ok(kernel) = &sides[0].kernel else { return report };
+    let Ok(kernel) = &sides[0].kernel else {
+        return report;
+    };
     let weights = kernel.loss.gains;
     let floor = |name: &str| floors.get(name);
     let mut opinions = vec![said("kernel", kernel)];
     for side in sides {
         let own = Said::read(side.who, &|n| task.tensor(side.outputs, n));
-        report.untested.extend(own.lacks().iter().map(|n| format!("{}: '{n}' is missing", side.who)));
+        report.untested.extend(
+            own.lacks()
+                .iter()
+                .map(|n| format!("{}: '{n}' is missing", side.who)),
+        );
         match &side.kernel {
-            Ok(kernel) => of_side(&mut report, &own, &said("kernel", kernel), weights, &floor, assign),
-            Err(why) => report.untested.push(format!("{}: not held against the f64 kernel: {why}", side.who)),
+            Ok(kernel) => of_side(
+                &mut report,
+                &own,
+                &said("kernel", kernel),
+                weights,
+                &floor,
+                assign,
+            ),
+            Err(why) => report.untested.push(format!(
+                "{}: not held against the f64 kernel: {why}",
+                side.who
+            )),
         }
         opinions.extend(Some(own).filter(|o| !o.is_empty()));
     }
     let golden = Said::read("golden", &|n| task.kept(n));
     if let Some((golden, kernel)) = golden.whole().zip(opinions[0].whole()) {
-        report.flags.extend(unused::flags(&golden, &kernel, weights));
+        report
+            .flags
+            .extend(unused::flags(&golden, &kernel, weights));
     }
     opinions.extend(Some(golden).filter(|g| !g.is_empty()));
     report.flags.extend(broadcasts(task));
-    report.terms = (0..TERMS.len()).map(|i| term(i, weights[i], &opinions, grads)).collect();
+    report.terms = (0..TERMS.len())
+        .map(|i| term(i, weights[i], &opinions, grads))
+        .collect();
     if let Some(right) = grads.first() {
-        report.flags.extend(lost::flags(&report.terms, &right.against));
+        report
+            .flags
+            .extend(lost::flags(&report.terms, &right.against));
     }
     of_kernel(&mut report.terms, kernel);
     report
 }
 
 /// Holds what one side says against what the kernel makes of its predictions.
-fn of_side(report: &mut loss::Report, own: &Said, kernel: &Said, weights: [f64; 3], floors: loss::Floors, assign: &assign::Report) {
+fn of_side(
+    report: &mut loss::Report,
+    own: &Said,
+    kernel: &Said,
+    weights: [f64; 3],
+    floors: loss::Floors,
+    assign: &assign::Report,
+) {
     let mut checks = loss::checks(own, kernel, floors);
     // The kernel assigns for itself: where an owner flipped at a tie, the values differ with it.
-    let flipped = assign.differences.iter().any(|d| d.who == own.who && d.against == "kernel" && d.tie_flips > 0 && !d.over());
-    for check in checks.iter_mut().filter(|c| flipped && c.judgement.over() && c.value.is_finite()) {
-        check.judgement = Judgement::NotJudged(Why::BehindFlip { node: "assign.fg_mask".into() });
+    let flipped = assign
+        .differences
+        .iter()
+        .any(|d| d.who == own.who && d.against == "kernel" && d.tie_flips > 0 && !d.over());
+    for check in checks
+        .iter_mut()
+        .filter(|c| flipped && c.judgement.over() && c.value.is_finite())
+    {
+        check.judgement = Judgement::NotJudged(Why::BehindFlip {
+            node: "assign.fg_mask".into(),
+        });
     }
     report.checks.extend(checks);
     if let Some((own, kernel)) = own.whole().zip(kernel.whole()).filter(|_| !flipped) {
-        report.flags.extend(loss::flags(&own, &kernel, weights, floors));
+        report
+            .flags
+            .extend(loss::flags(&own, &kernel, weights, floors));
     }
 }
 
@@ -60,9 +105,19 @@ fn said(who: &str, kernel: &Opinion) -> Said {
 fn term(i: usize, weight: f64, opinions: &[Said], grads: &[grad::Report]) -> loss::Term {
     let value = |v: &Said| {
         let value = v.terms[i]?;
-        Some(loss::TermValue { who: v.who.clone(), value, normaliser: v.normaliser, contribution: value * weight })
+        Some(loss::TermValue {
+            who: v.who.clone(),
+            value,
+            normaliser: v.normaliser,
+            contribution: value * weight,
+        })
     };
-    let of_term = |r: &grad::Report| r.terms.iter().find(|t| t.term == TERMS[i]).map_or(vec![], |t| into(r, t, weight));
+    let of_term = |r: &grad::Report| {
+        r.terms
+            .iter()
+            .find(|t| t.term == TERMS[i])
+            .map_or(vec![], |t| into(r, t, weight))
+    };
     loss::Term {
         name: TERMS[i].into(),
         weight,
@@ -75,35 +130,66 @@ fn term(i: usize, weight: f64, opinions: &[Said], grads: &[grad::Report]) -> los
 fn of_kernel(terms: &mut [loss::Term], kernel: &Opinion) {
     let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
     let e = &kernel.evaluation;
-    let own = [(1, &e.box_gradient), (1, &e.dfl_gradient), (0, &e.score_gradient)];
+    let own = [
+        (1, &e.box_gradient),
+        (1, &e.dfl_gradient),
+        (0, &e.score_gradient),
+    ];
     for (term, (reaches, gradient)) in terms.iter_mut().zip(own) {
         let into = |(i, tensor): (usize, &str)| loss::Into {
             who: "kernel".into(),
             tensor: tensor.into(),
             norm: (i == reaches).then(|| norm(gradient)),
         };
-        term.into.extend(PREDICTIONS.into_iter().enumerate().map(into));
+        term.into
+            .extend(PREDICTIONS.into_iter().enumerate().map(into));
     }
 }
 
 /// Norms of the contribution's gradient into the predictions.
 fn into(report: &grad::Report, term: &grad::TermGradients, weight: f64) -> Vec<loss::Into> {
-    let predictions = term.gradients.iter().filter(|g| PREDICTIONS.contains(&g.name.as_str()));
+    let predictions = term
+        .gradients
+        .iter()
+        .filter(|g| PREDICTIONS.contains(&g.name.as_str()));
     let both = |g: &grad::Gradient| {
-        let of = |who: &str, norm: Option<f64>| loss::Into { who: who.into(), tensor: g.name.clone(), norm: norm.map(|n| n * weight) };
-        [of(&report.against, g.norm_reference), of(&report.who, g.norm_candidate)]
+        let of = |who: &str, norm: Option<f64>| loss::Into {
+            who: who.into(),
+            tensor: g.name.clone(),
+            norm: norm.map(|n| n * weight),
+        };
+        [
+            of(&report.against, g.norm_reference),
+            of(&report.who, g.norm_candidate),
+        ]
     };
     predictions.flat_map(both).collect()
 }
 
 /// Tensors of the loss that are larger than its declared shapes can make them, on the candidate's side.
 fn broadcasts(task: &Task) -> Vec<loss::Flag> {
-    let numel = |n: &str| task.tensor(&task.layers.reference_outputs, n).map_or(1, |t| t.numel());
-    let largest = ["pred_scores", "pred_distri", "assign.metric"].map(numel).into_iter().max().unwrap_or(0);
+    let numel = |n: &str| {
+        task.tensor(&task.layers.reference_outputs, n)
+            .map_or(1, |t| t.numel())
+    };
+    let largest = ["pred_scores", "pred_distri", "assign.metric"]
+        .map(numel)
+        .into_iter()
+        .max()
+        .unwrap_or(0);
     let own = |r: &TensorResult| r.candidate_shape().unwrap_or_else(|| r.shape.clone());
-    let region = task.layers.results.iter().filter(|r| task.regions.stage(r.step) == Stage::Loss);
+    let region = task
+        .layers
+        .results
+        .iter()
+        .filter(|r| task.regions.stage(r.step) == Stage::Loss);
     let flag = |r: &TensorResult| {
-        let term = task.regions.terms(r.step).first().copied().unwrap_or("total");
+        let term = task
+            .regions
+            .terms(r.step)
+            .first()
+            .copied()
+            .unwrap_or("total");
         loss::broadcast("candidate", &r.name, &own(r), largest, term)
     };
     region.filter_map(flag).collect()

@@ -54,10 +54,26 @@ pub fn run(
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<Option<Stages>> {
-    let Bench { judge, reference, candidate, .. } = bench;
-    let (Some(training), Some(judge)) = (&given.scenario.training, judge) else { return Ok(None) };
+    let Bench {
+        judge,
+        reference,
+        candidate,
+        ..
+    } = bench;
+    let (Some(training), Some(judge)) = (&given.scenario.training, judge) else {
+        return Ok(None);
+    };
     let (dtypes, replay) = (layers.dtypes(), layers.replay.clone());
-    let mut task = Task { given, training, regions, layers, candidate: &**candidate, dtypes, replay, engines };
+    let mut task = Task {
+        given,
+        training,
+        regions,
+        layers,
+        candidate: &**candidate,
+        dtypes,
+        replay,
+        engines,
+    };
     if !reference.can_isolate() {
         task.replay.extend(spread::decisions(&task, &mut **judge)?);
     }
@@ -68,12 +84,26 @@ pub fn run(
         kernel => kernel.at("reference")?,
     };
     // What a candidate did not record, or no kernel takes, is not tested.
-    let own = task.kernel(&layers.candidate_outputs).map_err(|e| e.message);
+    let own = task
+        .kernel(&layers.candidate_outputs)
+        .map_err(|e| e.message);
     let sides = [
-        Side { who: "reference", outputs: &layers.reference_outputs, kernel: Ok(kernel.clone()) },
-        Side { who: "candidate", outputs: &layers.candidate_outputs, kernel: own },
+        Side {
+            who: "reference",
+            outputs: &layers.reference_outputs,
+            kernel: Ok(kernel.clone()),
+        },
+        Side {
+            who: "candidate",
+            outputs: &layers.candidate_outputs,
+            kernel: own,
+        },
     ];
-    let grad = if runs(Stage::Grad) { gradients::reports(&task, kernel.loss.gains, watch)? } else { vec![] };
+    let grad = if runs(Stage::Grad) {
+        gradients::reports(&task, kernel.loss.gains, watch)?
+    } else {
+        vec![]
+    };
     let mut floors = spread::floors(&task, RUNS, &mut **judge, watch)?;
     let found = |floors: &spread::Floors| {
         let assign = assigned::report(&task, &sides, floors);
@@ -82,25 +112,52 @@ pub fn run(
     };
     let (mut assign, mut loss) = found(&floors);
     // More runs only widen the largest spread: what passes after a few passes after all.
-    if (runs(Stage::Loss) && loss.over()) || (runs(Stage::Assign) && assign.differences.iter().any(|d| d.over())) {
+    if (runs(Stage::Loss) && loss.over())
+        || (runs(Stage::Assign) && assign.differences.iter().any(|d| d.over()))
+    {
         floors = spread::floors(&task, MOST_RUNS, &mut **judge, watch)?;
         (assign, loss) = found(&floors);
     }
-    Ok(Some(Stages { assign: runs(Stage::Assign).then_some(assign), loss: runs(Stage::Loss).then_some(loss), grad, ..Stages::default() }))
+    Ok(Some(Stages {
+        assign: runs(Stage::Assign).then_some(assign),
+        loss: runs(Stage::Loss).then_some(loss),
+        grad,
+        ..Stages::default()
+    }))
 }
 
 /// The stages of which nothing could be looked at, and why.
 fn untested(given: &Given, why: &str) -> Stages {
     let runs = |stage| given.scenario.runs(stage);
     let untested = vec![format!("reference: {why}")];
-    let assign = assign::Report { untested: untested.clone(), ..Default::default() };
-    let loss = loss::Report { untested, ..Default::default() };
-    Stages { assign: runs(Stage::Assign).then_some(assign), loss: runs(Stage::Loss).then_some(loss), ..Stages::default() }
+    let assign = assign::Report {
+        untested: untested.clone(),
+        ..Default::default()
+    };
+    let loss = loss::Report {
+        untested,
+        ..Default::default()
+    };
+    Stages {
+        assign: runs(Stage::Assign).then_some(assign),
+        loss: runs(Stage::Loss).then_some(loss),
+        ..Stages::default()
+    }
 }
 
 /// Lets the pairs of the assignment settle what the tensors of its targets differ by.
-pub fn settle(given: &Given, found: Option<&Stages>, layers: &mut Layers, golden: &mut [Witnessed]) {
-    if let Some((training, report)) = given.scenario.training.as_ref().zip(found.and_then(|f| f.assign.as_ref())) {
+pub fn settle(
+    given: &Given,
+    found: Option<&Stages>,
+    layers: &mut Layers,
+    golden: &mut [Witnessed],
+) {
+    if let Some((training, report)) = given
+        .scenario
+        .training
+        .as_ref()
+        .zip(found.and_then(|f| f.assign.as_ref()))
+    {
         assigned::settle(training, report, layers, golden);
     }
 }
@@ -112,23 +169,37 @@ impl Task<'_> {
             return Ok(kernel);
         }
         let image = preflight::image(&self.given.graph, self.training, &self.given.inputs)?;
-        Ok(Rc::new(kernel::evaluate(self.training, image, &|n| self.tensor(outputs, n))?))
+        Ok(Rc::new(kernel::evaluate(self.training, image, &|n| {
+            self.tensor(outputs, n)
+        })?))
     }
 
     /// Whether the reference has no predictions of its own, nor was fed any.
     fn lacks_predictions(&self) -> bool {
-        PREDICTIONS.iter().any(|p| self.tensor(&self.layers.reference_outputs, p).is_none())
+        PREDICTIONS
+            .iter()
+            .any(|p| self.tensor(&self.layers.reference_outputs, p).is_none())
     }
 
     /// A tensor of one side by its standard name; ground truth and predictions may be inputs of the graph.
     fn tensor(&self, outputs: &HashMap<String, Tensor>, standard: &str) -> Option<Tensor> {
         let name = self.training.name(standard);
-        outputs.get(name).or_else(|| self.given.inputs.get(name)).cloned()
+        outputs
+            .get(name)
+            .or_else(|| self.given.inputs.get(name))
+            .cloned()
     }
 
     /// A tensor that the golden keeps whole, by its standard name.
     fn kept(&self, standard: &str) -> Option<Tensor> {
-        match &self.given.golden.as_ref()?.tensors.get(self.training.name(standard))?.value {
+        match &self
+            .given
+            .golden
+            .as_ref()?
+            .tensors
+            .get(self.training.name(standard))?
+            .value
+        {
             Value::Full(tensor) => Some(tensor.clone()),
             Value::Sketch(_) => None,
         }

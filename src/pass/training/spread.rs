@@ -17,34 +17,67 @@ pub type Floors = HashMap<&'static str, Floor>;
 const BY_ROW: [&str; 3] = ["assign.metric", "assign.overlap", "assign.target_scores"];
 
 /// Floors of what the assignment was decided by and of every value of the loss, of at most `runs` runs.
-pub fn floors(task: &Task, runs: u32, judge: &mut dyn Judge, watch: &mut dyn Watch) -> Result<Floors> {
+pub fn floors(
+    task: &Task,
+    runs: u32,
+    judge: &mut dyn Judge,
+    watch: &mut dyn Watch,
+) -> Result<Floors> {
     let outputs = &task.layers.reference_outputs;
     let wanted: Vec<&'static str> = BY_ROW.into_iter().chain(LOSSES).collect();
-    let size = |n: &&'static str| Some((task.training.name(n).to_string(), task.tensor(outputs, n)?.numel()));
+    let size = |n: &&'static str| {
+        Some((
+            task.training.name(n).to_string(),
+            task.tensor(outputs, n)?.numel(),
+        ))
+    };
     let (sizes, start) = (wanted.iter().filter_map(size).collect(), start(task));
     let by_row = BY_ROW.map(|n| task.training.name(n).to_string()).into();
-    let walk = noise::Task { wanted: &sizes, by_row: &by_row, ..walk(task, &start) };
-    let found = noise::over(&walk, &task.regions.training_steps(), 1..=runs, judge, watch)?;
-    Ok(wanted.into_iter().filter_map(|n| Some((n, found.get(task.training.name(n))?.clone()))).collect())
+    let walk = noise::Task {
+        wanted: &sizes,
+        by_row: &by_row,
+        ..walk(task, &start)
+    };
+    let found = noise::over(
+        &walk,
+        &task.regions.training_steps(),
+        1..=runs,
+        judge,
+        watch,
+    )?;
+    Ok(wanted
+        .into_iter()
+        .filter_map(|n| Some((n, found.get(task.training.name(n))?.clone())))
+        .collect())
 }
 
 /// What the f64 graph decides in assigner and loss where the reference decides nothing.
 pub fn decisions(task: &Task, judge: &mut dyn Judge) -> Result<HashMap<String, Tensor>> {
-    noise::decisions(&walk(task, &start(task)), &task.regions.training_steps(), judge)
+    noise::decisions(
+        &walk(task, &start(task)),
+        &task.regions.training_steps(),
+        judge,
+    )
 }
 
 /// Inputs, and the reference's predictions.
 fn start(task: &Task) -> IndexMap<String, Tensor> {
     let mut start = task.given.inputs.clone();
     for name in PREDICTIONS.map(|p| task.training.name(p)) {
-        start.extend(task.layers.reference_outputs.get(name).map(|t| (name.to_string(), t.clone())));
+        start.extend(
+            task.layers
+                .reference_outputs
+                .get(name)
+                .map(|t| (name.to_string(), t.clone())),
+        );
     }
     start
 }
 
 /// The walk from `start` on that wants nothing yet.
 fn walk<'a>(task: &'a Task, start: &'a IndexMap<String, Tensor>) -> noise::Task<'a> {
-    static NOTHING: std::sync::LazyLock<(HashMap<String, usize>, HashSet<String>)> = std::sync::LazyLock::new(Default::default);
+    static NOTHING: std::sync::LazyLock<(HashMap<String, usize>, HashSet<String>)> =
+        std::sync::LazyLock::new(Default::default);
     noise::Task {
         graph: &task.given.graph,
         inputs: start,

@@ -8,7 +8,11 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "other-eps",
         summary: "another epsilon",
-        ops: &["BatchNormalization", "LayerNormalization", "InstanceNormalization"],
+        ops: &[
+            "BatchNormalization",
+            "LayerNormalization",
+            "InstanceNormalization",
+        ],
         amount: Some(("epsilon", 1e-3)),
         inject: eps,
     },
@@ -68,8 +72,20 @@ pub const FAULTS: &[Fault] = &[
         amount: Some(("alpha", 0.25)),
         inject: slope,
     },
-    Fault { name: "off-by-one-slice", summary: "start and end of the slice one too far", ops: &["Slice"], amount: None, inject: slice },
-    Fault { name: "off-by-one-index", summary: "every constant index one too far", ops: &["Gather"], amount: None, inject: index },
+    Fault {
+        name: "off-by-one-slice",
+        summary: "start and end of the slice one too far",
+        ops: &["Slice"],
+        amount: None,
+        inject: slice,
+    },
+    Fault {
+        name: "off-by-one-index",
+        summary: "every constant index one too far",
+        ops: &["Gather"],
+        amount: None,
+        inject: index,
+    },
 ];
 
 fn eps(e: &mut Edit) -> Result<()> {
@@ -89,14 +105,24 @@ fn coordinates(e: &mut Edit) -> Result<()> {
         Some(Attribute::Str(s)) => s.clone(),
         _ => "half_pixel".into(),
     };
-    let other = if now == "half_pixel" { "align_corners" } else { "half_pixel" };
-    e.set("coordinate_transformation_mode", Attribute::Str(other.into()));
+    let other = if now == "half_pixel" {
+        "align_corners"
+    } else {
+        "half_pixel"
+    };
+    e.set(
+        "coordinate_transformation_mode",
+        Attribute::Str(other.into()),
+    );
     Ok(())
 }
 
 fn nearest(e: &mut Edit) -> Result<()> {
     let down = matches!(e.node().attributes.get("nearest_mode"), Some(Attribute::Str(s)) if s == "floor" || s == "round_prefer_floor");
-    e.set("nearest_mode", Attribute::Str(if down { "ceil" } else { "floor" }.into()));
+    e.set(
+        "nearest_mode",
+        Attribute::Str(if down { "ceil" } else { "floor" }.into()),
+    );
     Ok(())
 }
 
@@ -115,7 +141,10 @@ fn count_padding(e: &mut Edit) -> Result<()> {
 }
 
 fn padding_side(e: &mut Edit) -> Result<()> {
-    let pads = e.ints("pads").filter(|p| p.iter().any(|v| *v > 0)).ok_or_else(|| Error::usage("the node does not pad"))?;
+    let pads = e
+        .ints("pads")
+        .filter(|p| p.iter().any(|v| *v > 0))
+        .ok_or_else(|| Error::usage("the node does not pad"))?;
     let half = pads.len() / 2;
     let ends: Vec<i64> = (0..half).map(|i| pads[i] + pads[i + half]).collect();
     e.set("pads", Attribute::Ints([vec![0; half], ends].concat()));

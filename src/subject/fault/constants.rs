@@ -6,8 +6,22 @@ use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
 /// Operators that take a number beside a tensor.
-const TAKING: &[&str] =
-    &["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Clip", "Where", "Greater", "GreaterOrEqual", "Less", "Equal", "Cast"];
+const TAKING: &[&str] = &[
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Pow",
+    "Max",
+    "Min",
+    "Clip",
+    "Where",
+    "Greater",
+    "GreaterOrEqual",
+    "Less",
+    "Equal",
+    "Cast",
+];
 
 pub const FAULTS: &[Fault] = &[
     Fault {
@@ -53,7 +67,11 @@ fn other(e: &mut Edit) -> Result<()> {
         DType::F32 => Tensor::from_vec(now.shape(), vec![value as f32; now.numel()]),
         DType::F64 => Tensor::from_vec(now.shape(), vec![value; now.numel()]),
         DType::I64 => Tensor::from_vec(now.shape(), vec![value as i64; now.numel()]),
-        other => return Err(Error::usage(format!("input {i} is {other}, neither f32, f64 nor i64"))),
+        other => {
+            return Err(Error::usage(format!(
+                "input {i} is {other}, neither f32, f64 nor i64"
+            )));
+        }
     };
     e.set_constant(i, filled);
     Ok(())
@@ -66,9 +84,19 @@ fn swap(e: &mut Edit) -> Result<()> {
         Some([one]) => one.clone(),
         _ => return Err(Error::usage(format!("no single node gives '{through}'"))),
     };
-    let theirs = before.inputs.iter().rposition(|n| e.resolve(n).is_some_and(|t| t.dtype() == own.dtype() && t.shape() == own.shape()));
-    let theirs = theirs.ok_or_else(|| Error::usage(format!("the node before, '{}', takes no such constant", before.name)))?;
-    let exchanged = e.resolve(&before.inputs[theirs]).unwrap_or_else(|| own.clone());
+    let theirs = before.inputs.iter().rposition(|n| {
+        e.resolve(n)
+            .is_some_and(|t| t.dtype() == own.dtype() && t.shape() == own.shape())
+    });
+    let theirs = theirs.ok_or_else(|| {
+        Error::usage(format!(
+            "the node before, '{}', takes no such constant",
+            before.name
+        ))
+    })?;
+    let exchanged = e
+        .resolve(&before.inputs[theirs])
+        .unwrap_or_else(|| own.clone());
     e.set_constant(i, exchanged);
     before.inputs[theirs] = e.add_weight(own);
     e.prepend(1 - i.min(1), |_, taken| {
@@ -79,10 +107,16 @@ fn swap(e: &mut Edit) -> Result<()> {
 }
 
 fn fewer(e: &mut Edit) -> Result<()> {
-    let k = e.constant(1)?.to_i64().and_then(|v| v.first().copied()).unwrap_or(0);
+    let k = e
+        .constant(1)?
+        .to_i64()
+        .and_then(|v| v.first().copied())
+        .unwrap_or(0);
     let left = k - e.amount as i64;
     if left < 1 {
-        return Err(Error::usage(format!("the node takes {k}: {left} are too few")));
+        return Err(Error::usage(format!(
+            "the node takes {k}: {left} are too few"
+        )));
     }
     let axis = match e.node().attributes.get("axis") {
         Some(crate::graph::Attribute::Int(axis)) => *axis,
@@ -92,7 +126,9 @@ fn fewer(e: &mut Edit) -> Result<()> {
     let places: Vec<i64> = (0..k).map(|i| if i < left { i } else { 0 }).collect();
     let places = e.add_weight(Tensor::of(&[places.len()], &places));
     for output in 0..2 {
-        e.append_to(output, |before, after| vec![node_with("Gather", &[before, &places], after, "axis", axis)]);
+        e.append_to(output, |before, after| {
+            vec![node_with("Gather", &[before, &places], after, "axis", axis)]
+        });
     }
     Ok(())
 }
@@ -100,11 +136,26 @@ fn fewer(e: &mut Edit) -> Result<()> {
 fn fixed_window(e: &mut Edit) -> Result<()> {
     let i = usize::from(e.constant(0).is_err());
     e.change_floats(i, |v, shape| {
-        let &[rows, columns] = shape else { return Err(Error::usage(format!("input {i} has shape {shape:?}: no matrix"))) };
+        let &[rows, columns] = shape else {
+            return Err(Error::usage(format!(
+                "input {i} has shape {shape:?}: no matrix"
+            )));
+        };
         // Averages lie in rows on the left and in columns on the right.
-        let (out, from) = if i == 0 { (rows, columns) } else { (columns, rows) };
-        let at = |o: usize, k: usize| if i == 0 { o * columns + k } else { k * columns + o };
-        let averages = (0..out).all(|o| ((0..from).map(|k| f64::from(v[at(o, k)])).sum::<f64>() - 1.0).abs() < 1e-5);
+        let (out, from) = if i == 0 {
+            (rows, columns)
+        } else {
+            (columns, rows)
+        };
+        let at = |o: usize, k: usize| {
+            if i == 0 {
+                o * columns + k
+            } else {
+                k * columns + o
+            }
+        };
+        let averages = (0..out)
+            .all(|o| ((0..from).map(|k| f64::from(v[at(o, k)])).sum::<f64>() - 1.0).abs() < 1e-5);
         if !averages || out > from {
             return Err(Error::usage(format!("input {i} is no matrix of averages")));
         }

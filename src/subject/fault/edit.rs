@@ -14,14 +14,24 @@ pub struct Edit {
 
 impl Edit {
     pub fn new(graph: Graph, step: usize, amount: f64) -> Self {
-        Self { graph, step, amount }
+        Self {
+            graph,
+            step,
+            amount,
+        }
     }
 
     /// The changed graph; the step keeps its name and outputs, its inputs are what its nodes now take.
     pub fn finish(mut self) -> Graph {
         let step = &mut self.graph.steps[self.step];
         let own: Vec<String> = step.nodes.iter().flat_map(|n| n.outputs.clone()).collect();
-        let mut inputs: Vec<String> = step.nodes.iter().cloned().flat_map(|n| Step::of(n).inputs).filter(|n| !own.contains(n)).collect();
+        let mut inputs: Vec<String> = step
+            .nodes
+            .iter()
+            .cloned()
+            .flat_map(|n| Step::of(n).inputs)
+            .filter(|n| !own.contains(n))
+            .collect();
         inputs.dedup();
         step.inputs = inputs;
         self.graph
@@ -38,7 +48,10 @@ impl Edit {
 
     /// The step that produces `name`.
     pub fn producer(&self, name: &str) -> Option<&Step> {
-        self.graph.steps.iter().find(|s| s.outputs.iter().any(|o| o == name))
+        self.graph
+            .steps
+            .iter()
+            .find(|s| s.outputs.iter().any(|o| o == name))
     }
 
     /// Name of input `i`.
@@ -50,7 +63,8 @@ impl Edit {
     /// Value of input `i`, where the graph alone decides it: a weight, a Constant, or an Identity of one.
     pub fn constant(&mut self, i: usize) -> Result<Tensor> {
         let name = self.input_name(i)?;
-        self.resolve(&name).ok_or_else(|| Error::usage(format!("input {i} ('{name}') is no weight")))
+        self.resolve(&name)
+            .ok_or_else(|| Error::usage(format!("input {i} ('{name}') is no weight")))
     }
 
     /// Value of tensor `name`, where the graph alone decides it.
@@ -76,9 +90,16 @@ impl Edit {
     }
 
     /// Changes the f32 values of constant input `i`.
-    pub fn change_floats(&mut self, i: usize, change: impl FnOnce(&mut [f32], &[usize]) -> Result<()>) -> Result<()> {
+    pub fn change_floats(
+        &mut self,
+        i: usize,
+        change: impl FnOnce(&mut [f32], &[usize]) -> Result<()>,
+    ) -> Result<()> {
         let tensor = self.constant(i)?;
-        let mut values = tensor.values::<f32>().ok_or_else(|| Error::usage(format!("input {i} is {}, not f32", tensor.dtype())))?.to_vec();
+        let mut values = tensor
+            .values::<f32>()
+            .ok_or_else(|| Error::usage(format!("input {i} is {}, not f32", tensor.dtype())))?
+            .to_vec();
         change(&mut values, tensor.shape())?;
         self.set_constant(i, Tensor::of(tensor.shape(), &values));
         Ok(())
@@ -87,10 +108,15 @@ impl Edit {
     /// Changes the integers of constant input `i`, keeping its dtype.
     pub fn change_integers(&mut self, i: usize, change: impl FnOnce(&mut [i64])) -> Result<()> {
         let tensor = self.constant(i)?;
-        let mut values = tensor.to_i64().ok_or_else(|| Error::usage(format!("input {i} holds no integers")))?;
+        let mut values = tensor
+            .to_i64()
+            .ok_or_else(|| Error::usage(format!("input {i} holds no integers")))?;
         change(&mut values);
         let changed = match tensor.dtype() {
-            DType::I32 => Tensor::of(tensor.shape(), &values.iter().map(|v| *v as i32).collect::<Vec<_>>()),
+            DType::I32 => Tensor::of(
+                tensor.shape(),
+                &values.iter().map(|v| *v as i32).collect::<Vec<_>>(),
+            ),
             DType::I64 => Tensor::of(tensor.shape(), &values),
             other => return Err(Error::usage(format!("input {i} is {other}"))),
         };
@@ -121,7 +147,10 @@ impl Edit {
         let public = step.outputs[k].clone();
         let private = format!("parity/fault/before/{public}");
         for node in &mut step.nodes {
-            node.outputs.iter_mut().filter(|o| **o == public).for_each(|o| *o = private.clone());
+            node.outputs
+                .iter_mut()
+                .filter(|o| **o == public)
+                .for_each(|o| *o = private.clone());
         }
         step.nodes.extend(build(&private, &public));
     }
@@ -132,7 +161,9 @@ impl Edit {
         let fed = self.input_name(i)?;
         let taken = format!("parity/fault/behind/{fed}");
         self.node().inputs[i] = taken.clone();
-        self.graph.steps[self.step].nodes.splice(0..0, build(&fed, &taken));
+        self.graph.steps[self.step]
+            .nodes
+            .splice(0..0, build(&fed, &taken));
         Ok(())
     }
 
@@ -145,7 +176,12 @@ impl Edit {
     pub fn import(&mut self, function: FunctionProto) {
         let domain = function.domain.clone().unwrap_or_default();
         self.graph.opsets.entry(domain).or_insert(1);
-        if !self.graph.functions.iter().any(|f| f.name == function.name && f.domain == function.domain) {
+        if !self
+            .graph
+            .functions
+            .iter()
+            .any(|f| f.name == function.name && f.domain == function.domain)
+        {
             self.graph.functions.push(function);
         }
     }
@@ -173,6 +209,7 @@ pub fn node(op: &str, inputs: &[&str], output: &str) -> Node {
 /// A node with one integer attribute.
 pub fn node_with(op: &str, inputs: &[&str], output: &str, attribute: &str, value: i64) -> Node {
     let mut node = node(op, inputs, output);
-    node.attributes.insert(attribute.into(), Attribute::Int(value));
+    node.attributes
+        .insert(attribute.into(), Attribute::Int(value));
     node
 }

@@ -10,8 +10,20 @@ const DOMAIN: &str = "parity";
 const MARK: &str = "StopGradient";
 
 pub const FAULTS: &[Fault] = &[
-    Fault { name: "stop-gradient", summary: "no gradient passes back through the output", ops: &[], amount: None, inject: stop },
-    Fault { name: "lost-detach", summary: "the gradient passes where the original stops it", ops: &[MARK], amount: None, inject: pass },
+    Fault {
+        name: "stop-gradient",
+        summary: "no gradient passes back through the output",
+        ops: &[],
+        amount: None,
+        inject: stop,
+    },
+    Fault {
+        name: "lost-detach",
+        summary: "the gradient passes where the original stops it",
+        ops: &[MARK],
+        amount: None,
+        inject: pass,
+    },
 ];
 
 fn stop(e: &mut Edit) -> Result<()> {
@@ -39,8 +51,16 @@ fn mark(opset: Option<i64>) -> FunctionProto {
         domain: own(DOMAIN),
         input: vec!["x".into()],
         output: vec!["y".into()],
-        node: vec![NodeProto { op_type: own("Identity"), input: vec!["x".into()], output: vec!["y".into()], ..Default::default() }],
-        opset_import: vec![OperatorSetIdProto { domain: own(""), version: opset }],
+        node: vec![NodeProto {
+            op_type: own("Identity"),
+            input: vec!["x".into()],
+            output: vec!["y".into()],
+            ..Default::default()
+        }],
+        opset_import: vec![OperatorSetIdProto {
+            domain: own(""),
+            version: opset,
+        }],
         ..Default::default()
     }
 }

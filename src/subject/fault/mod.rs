@@ -28,8 +28,15 @@ pub struct Fault {
     pub inject: fn(&mut Edit) -> Result<()>,
 }
 
-const FAMILIES: &[&[Fault]] =
-    &[weights::FAULTS, attributes::FAULTS, constants::FAULTS, wiring::FAULTS, training::FAULTS, outputs::FAULTS, gradients::FAULTS];
+const FAMILIES: &[&[Fault]] = &[
+    weights::FAULTS,
+    attributes::FAULTS,
+    constants::FAULTS,
+    wiring::FAULTS,
+    training::FAULTS,
+    outputs::FAULTS,
+    gradients::FAULTS,
+];
 
 /// Every fault.
 pub fn all() -> impl Iterator<Item = &'static Fault> {
@@ -47,7 +54,10 @@ pub fn only_gradients(name: &str) -> bool {
 /// An unknown fault or node, an operator the fault does not fit, an amount it does not take.
 pub fn inject(graph: &Graph, name: &str, node: &str, amount: Option<f64>) -> Result<Graph> {
     let fault = all().find(|f| f.name == name).ok_or_else(|| {
-        Error::usage(format!("unknown fault '{name}'")).next(format!("{}parity list faults", hint(name, all().map(|f| f.name))))
+        Error::usage(format!("unknown fault '{name}'")).next(format!(
+            "{}parity list faults",
+            hint(name, all().map(|f| f.name))
+        ))
     })?;
     let step = find(graph, node)?;
     let amount = match (amount, fault.amount) {
@@ -57,12 +67,18 @@ pub fn inject(graph: &Graph, name: &str, node: &str, amount: Option<f64>) -> Res
     };
     let place = || format!("fault '{name}' at node '{node}'");
     if let Some((_, inner)) = inside::find(graph, node).filter(|_| graph.steps[step].name != node) {
-        return Ok(Graph { file: None, ..inside::inject(graph, step, inner, fault, amount).at(place())? });
+        return Ok(Graph {
+            file: None,
+            ..inside::inject(graph, step, inner, fault, amount).at(place())?
+        });
     }
     fits(fault, graph.steps[step].op(), node)?;
     let mut edit = Edit::new(graph.clone(), step, amount);
     (fault.inject)(&mut edit).at(place())?;
-    Ok(Graph { file: None, ..edit.finish() })
+    Ok(Graph {
+        file: None,
+        ..edit.finish()
+    })
 }
 
 /// An operator that the fault does not fit is refused.
@@ -70,17 +86,26 @@ fn fits(fault: &Fault, op: &str, node: &str) -> Result<()> {
     if fault.ops.is_empty() || fault.ops.contains(&op) {
         return Ok(());
     }
-    Err(Error::usage(format!("fault '{}' fits {}, node '{node}' is {op}", fault.name, fault.ops.join(", "))))
+    Err(Error::usage(format!(
+        "fault '{}' fits {}, node '{node}' is {op}",
+        fault.name,
+        fault.ops.join(", ")
+    )))
 }
 
 /// Index of the step that is called `node`, produces a tensor of that name, or runs a body with such a node.
 pub fn find(graph: &Graph, node: &str) -> Result<usize> {
     let inner = inside::find(graph, node).map(|(tensor, _)| tensor);
-    let named = |s: &Step| s.name == node || s.outputs.iter().any(|o| o == node || inner == Some(o));
+    let named =
+        |s: &Step| s.name == node || s.outputs.iter().any(|o| o == node || inner == Some(o));
     graph.steps.iter().position(named).ok_or_else(|| {
         let inner = graph.bodies.seen.values().map(|i| i.node.as_str());
-        let hint = hint(node, graph.steps.iter().map(|s| s.name.as_str()).chain(inner));
-        Error::usage(format!("the graph has no node '{node}'")).next(format!("{hint}parity map MODEL lists all nodes"))
+        let hint = hint(
+            node,
+            graph.steps.iter().map(|s| s.name.as_str()).chain(inner),
+        );
+        Error::usage(format!("the graph has no node '{node}'"))
+            .next(format!("{hint}parity map MODEL lists all nodes"))
     })
 }
 

@@ -7,14 +7,62 @@ use crate::graph::Node;
 use crate::tensor::{DType, Tensor};
 
 pub const FAULTS: &[Fault] = &[
-    Fault { name: "scale-output", summary: "the output scaled", ops: &[], amount: Some(("factor", 1.01)), inject: scale },
-    Fault { name: "shift-output", summary: "the output shifted", ops: &[], amount: Some(("summand", 1e-3)), inject: shift },
-    Fault { name: "negate-output", summary: "the sign of the output flipped", ops: &[], amount: None, inject: negate },
-    Fault { name: "narrow-output-bf16", summary: "the output rounded to bfloat16", ops: &[], amount: None, inject: narrow_bf16 },
-    Fault { name: "narrow-output-f16", summary: "the output rounded to float16", ops: &[], amount: None, inject: narrow_f16 },
-    Fault { name: "one-nan", summary: "one element NaN", ops: &[], amount: Some(("flat index", 0.0)), inject: one_nan },
-    Fault { name: "one-inf", summary: "one element +inf", ops: &[], amount: Some(("flat index", 0.0)), inject: one_inf },
-    Fault { name: "one-outlier", summary: "one element replaced", ops: &[], amount: Some(("value", 100.0)), inject: one_outlier },
+    Fault {
+        name: "scale-output",
+        summary: "the output scaled",
+        ops: &[],
+        amount: Some(("factor", 1.01)),
+        inject: scale,
+    },
+    Fault {
+        name: "shift-output",
+        summary: "the output shifted",
+        ops: &[],
+        amount: Some(("summand", 1e-3)),
+        inject: shift,
+    },
+    Fault {
+        name: "negate-output",
+        summary: "the sign of the output flipped",
+        ops: &[],
+        amount: None,
+        inject: negate,
+    },
+    Fault {
+        name: "narrow-output-bf16",
+        summary: "the output rounded to bfloat16",
+        ops: &[],
+        amount: None,
+        inject: narrow_bf16,
+    },
+    Fault {
+        name: "narrow-output-f16",
+        summary: "the output rounded to float16",
+        ops: &[],
+        amount: None,
+        inject: narrow_f16,
+    },
+    Fault {
+        name: "one-nan",
+        summary: "one element NaN",
+        ops: &[],
+        amount: Some(("flat index", 0.0)),
+        inject: one_nan,
+    },
+    Fault {
+        name: "one-inf",
+        summary: "one element +inf",
+        ops: &[],
+        amount: Some(("flat index", 0.0)),
+        inject: one_inf,
+    },
+    Fault {
+        name: "one-outlier",
+        summary: "one element replaced",
+        ops: &[],
+        amount: Some(("value", 100.0)),
+        inject: one_outlier,
+    },
 ];
 
 fn with_scalar(e: &mut Edit, op: &str) -> Result<()> {
@@ -37,7 +85,9 @@ fn negate(e: &mut Edit) -> Result<()> {
 }
 
 fn narrow(e: &mut Edit, to: DType) -> Result<()> {
-    let cast = |from: &str, to_name: &str, d: DType| node_with("Cast", &[from], to_name, "to", d.onnx() as i64);
+    let cast = |from: &str, to_name: &str, d: DType| {
+        node_with("Cast", &[from], to_name, "to", d.onnx() as i64)
+    };
     e.append(|before, after| {
         let half = format!("{before}/narrow");
         vec![cast(before, &half, to), cast(&half, after, DType::F32)]
@@ -64,7 +114,13 @@ fn put(e: &mut Edit, at: i64, value: f32) -> Result<()> {
         let nodes: Vec<Node> = vec![
             node("Shape", &[before], &shape),
             node("Reshape", &[before, &flat], &row),
-            node_with("ScatterElements", &[&row, &index, &update], &changed, "axis", 0),
+            node_with(
+                "ScatterElements",
+                &[&row, &index, &update],
+                &changed,
+                "axis",
+                0,
+            ),
             node("Reshape", &[&changed, &shape], after),
         ];
         nodes

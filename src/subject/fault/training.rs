@@ -10,7 +10,16 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "corners-as-centre",
         summary: "boxes of two corners, in the last axis, read as centre and size",
-        ops: &["Identity", "Unsqueeze", "GatherElements", "Gather", "Reshape", "Concat", "Mul", "Div"],
+        ops: &[
+            "Identity",
+            "Unsqueeze",
+            "GatherElements",
+            "Gather",
+            "Reshape",
+            "Concat",
+            "Mul",
+            "Div",
+        ],
         amount: None,
         inject: corners,
     },
@@ -53,7 +62,9 @@ pub const FAULTS: &[Fault] = &[
 
 fn corners(e: &mut Edit) -> Result<()> {
     // Rows: what centre x, centre y, width and height add to the two corners.
-    let rows = [1.0f32, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, -0.5, 0.0, 0.5, 0.0, 0.0, -0.5, 0.0, 0.5];
+    let rows = [
+        1.0f32, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, -0.5, 0.0, 0.5, 0.0, 0.0, -0.5, 0.0, 0.5,
+    ];
     let matrix = e.add_weight(Tensor::of(&[4, 4], &rows));
     e.append(|before, after| vec![node("MatMul", &[before, &matrix], after)]);
     Ok(())
@@ -68,28 +79,55 @@ fn count(e: &mut Edit) -> Result<()> {
     let zero = e.add_weight(Tensor::of(&[], &[0f32]));
     e.prepend(0, |fed, taken| {
         let positive = format!("{taken}/positive");
-        vec![node("Greater", &[fed, &zero], &positive), node_with("Cast", &[&positive], taken, "to", DType::F32.onnx() as i64)]
+        vec![
+            node("Greater", &[fed, &zero], &positive),
+            node_with("Cast", &[&positive], taken, "to", DType::F32.onnx() as i64),
+        ]
     })
 }
 
 fn lost(e: &mut Edit) -> Result<()> {
     let which = e.add_weight(Tensor::of(&[1], &[e.amount as i64]));
     let zero = e.add_weight(Tensor::of(&[1], &[0f32]));
-    e.prepend(0, |fed, taken| vec![node_with("ScatterElements", &[fed, &which, &zero], taken, "axis", 0)])
+    e.prepend(0, |fed, taken| {
+        vec![node_with(
+            "ScatterElements",
+            &[fed, &which, &zero],
+            taken,
+            "axis",
+            0,
+        )]
+    })
 }
 
 fn unclipped(e: &mut Edit) -> Result<()> {
     let inputs = e.node().inputs.clone();
-    let before = |name: &String| e.producer(name).filter(|s| s.op() == "Clip").map(|s| s.nodes[0].inputs[0].clone());
-    let clipped = inputs.iter().enumerate().find_map(|(i, name)| Some((i, before(name)?)));
+    let before = |name: &String| {
+        e.producer(name)
+            .filter(|s| s.op() == "Clip")
+            .map(|s| s.nodes[0].inputs[0].clone())
+    };
+    let clipped = inputs
+        .iter()
+        .enumerate()
+        .find_map(|(i, name)| Some((i, before(name)?)));
     let (i, raw) = clipped.ok_or_else(|| Error::usage("no input of the node is clipped"))?;
     e.node().inputs[i] = raw;
     Ok(())
 }
 
 fn frozen(e: &mut Edit) -> Result<()> {
-    let (stored, updated) = ([e.input_name(3)?, e.input_name(4)?], e.node().outputs.split_off(1));
+    let (stored, updated) = (
+        [e.input_name(3)?, e.input_name(4)?],
+        e.node().outputs.split_off(1),
+    );
     e.set("training_mode", Attribute::Int(0));
-    e.extend(stored.iter().zip(&updated).map(|(from, to)| node("Identity", &[from], to)).collect());
+    e.extend(
+        stored
+            .iter()
+            .zip(&updated)
+            .map(|(from, to)| node("Identity", &[from], to))
+            .collect(),
+    );
     Ok(())
 }

@@ -44,10 +44,34 @@ pub const FAULTS: &[Fault] = &[
         amount: None,
         inject: other_weights,
     },
-    Fault { name: "narrow-weight-bf16", summary: "the weight rounded to bfloat16", ops: WEIGHTED, amount: None, inject: narrow_bf16 },
-    Fault { name: "narrow-weight-f16", summary: "the weight rounded to float16", ops: WEIGHTED, amount: None, inject: narrow_f16 },
-    Fault { name: "negate-weight", summary: "the sign of the weight flipped", ops: WEIGHTED, amount: None, inject: negate },
-    Fault { name: "zero-weight", summary: "the weight left at zero", ops: WEIGHTED, amount: None, inject: zero },
+    Fault {
+        name: "narrow-weight-bf16",
+        summary: "the weight rounded to bfloat16",
+        ops: WEIGHTED,
+        amount: None,
+        inject: narrow_bf16,
+    },
+    Fault {
+        name: "narrow-weight-f16",
+        summary: "the weight rounded to float16",
+        ops: WEIGHTED,
+        amount: None,
+        inject: narrow_f16,
+    },
+    Fault {
+        name: "negate-weight",
+        summary: "the sign of the weight flipped",
+        ops: WEIGHTED,
+        amount: None,
+        inject: negate,
+    },
+    Fault {
+        name: "zero-weight",
+        summary: "the weight left at zero",
+        ops: WEIGHTED,
+        amount: None,
+        inject: zero,
+    },
     Fault {
         name: "flip-kernel",
         summary: "the kernel mirrored: convolution for correlation",
@@ -129,7 +153,9 @@ fn scale_channel(e: &mut Edit) -> Result<()> {
     let channel = e.constant(1)?.shape()[0] / 2;
     e.change_floats(1, |v, s| {
         let per = s[1..].iter().product::<usize>();
-        v[channel * per..][..per].iter_mut().for_each(|w| *w *= factor);
+        v[channel * per..][..per]
+            .iter_mut()
+            .for_each(|w| *w *= factor);
         Ok(())
     })?;
     if e.constant(2).is_ok() {
@@ -143,13 +169,24 @@ fn scale_channel(e: &mut Edit) -> Result<()> {
 
 fn other_weights(e: &mut Edit) -> Result<()> {
     let (own, name) = (e.constant(1)?, e.input_name(1)?);
-    let same = |t: &Tensor| t.dtype() == own.dtype() && t.shape() == own.shape() && t.bytes() != own.bytes();
-    let from_weights = e.graph().weights.iter().find(|(n, t)| **n != name && same(t)).map(|(_, t)| t.clone());
+    let same = |t: &Tensor| {
+        t.dtype() == own.dtype() && t.shape() == own.shape() && t.bytes() != own.bytes()
+    };
+    let from_weights = e
+        .graph()
+        .weights
+        .iter()
+        .find(|(n, t)| **n != name && same(t))
+        .map(|(_, t)| t.clone());
     let from_constants = || {
         let constants = e.graph().steps.iter().filter(|s| s.op() == "Constant");
-        constants.filter_map(|s| s.nodes[0].attributes.get("value")?.tensor()?.ok()).find(same)
+        constants
+            .filter_map(|s| s.nodes[0].attributes.get("value")?.tensor()?.ok())
+            .find(same)
     };
-    let other = from_weights.or_else(from_constants).ok_or_else(|| Error::usage(format!("no other weight has shape {:?}", own.shape())))?;
+    let other = from_weights
+        .or_else(from_constants)
+        .ok_or_else(|| Error::usage(format!("no other weight has shape {:?}", own.shape())))?;
     e.set_constant(1, other);
     Ok(())
 }
@@ -189,17 +226,35 @@ fn swap_statistics(e: &mut Edit) -> Result<()> {
     let (mean, var) = (e.constant(3)?, e.constant(4)?);
     e.set_constant(3, var);
     // A mean is often negative; a variance is not.
-    let positive: Vec<f32> = mean.values::<f32>().unwrap_or(&[]).iter().map(|v| v.abs()).collect();
+    let positive: Vec<f32> = mean
+        .values::<f32>()
+        .unwrap_or(&[])
+        .iter()
+        .map(|v| v.abs())
+        .collect();
     e.set_constant(4, Tensor::of(mean.shape(), &positive));
     Ok(())
 }
 
 fn constant_ulp(e: &mut Edit) -> Result<()> {
     let steps = e.amount as i32;
-    let value = e.node().attributes.get("value").and_then(|a| a.tensor()).ok_or_else(|| Error::usage("the constant states no value"))??;
-    let floats = value.values::<f32>().ok_or_else(|| Error::usage(format!("the constant is {}, not f32", value.dtype())))?;
-    let moved: Vec<f32> = floats.iter().map(|v| f32::from_bits((v.to_bits() as i32 + steps) as u32)).collect();
+    let value = e
+        .node()
+        .attributes
+        .get("value")
+        .and_then(|a| a.tensor())
+        .ok_or_else(|| Error::usage("the constant states no value"))??;
+    let floats = value
+        .values::<f32>()
+        .ok_or_else(|| Error::usage(format!("the constant is {}, not f32", value.dtype())))?;
+    let moved: Vec<f32> = floats
+        .iter()
+        .map(|v| f32::from_bits((v.to_bits() as i32 + steps) as u32))
+        .collect();
     debug_assert_eq!(value.dtype(), DType::F32);
-    e.set("value", crate::graph::Attribute::of_tensor("value", &Tensor::of(value.shape(), &moved)));
+    e.set(
+        "value",
+        crate::graph::Attribute::of_tensor("value", &Tensor::of(value.shape(), &moved)),
+    );
     Ok(())
 }

@@ -9,11 +9,19 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "swap-inputs",
         summary: "the first two inputs exchanged",
-        ops: &["Concat", "Sub", "Div", "MatMul", "Pow", "Where", "Less", "Greater"],
+        ops: &[
+            "Concat", "Sub", "Div", "MatMul", "Pow", "Where", "Less", "Greater",
+        ],
         amount: None,
         inject: swap,
     },
-    Fault { name: "relu-for-silu", summary: "ReLU where x*sigmoid(x) stands", ops: &["Mul"], amount: None, inject: relu_for_silu },
+    Fault {
+        name: "relu-for-silu",
+        summary: "ReLU where x*sigmoid(x) stands",
+        ops: &["Mul"],
+        amount: None,
+        inject: relu_for_silu,
+    },
     Fault {
         name: "other-activation",
         summary: "a neighbouring activation: Sigmoid/HardSigmoid, Relu/LeakyRelu, Tanh/Softsign, Erf/Tanh",
@@ -45,15 +53,31 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "bypass",
         summary: "the operator left out: one input passes on",
-        ops: &["Add", "Sub", "Mul", "Div", "Pow", "Clip", "Sqrt", "Exp", "Log"],
+        ops: &[
+            "Add", "Sub", "Mul", "Div", "Pow", "Clip", "Sqrt", "Exp", "Log",
+        ],
         amount: Some(("input", 0.0)),
         inject: bypass,
     },
-    Fault { name: "twice", summary: "the operator applied twice", ops: &["Add", "Sub", "Mul", "Div", "Pow"], amount: None, inject: twice },
+    Fault {
+        name: "twice",
+        summary: "the operator applied twice",
+        ops: &["Add", "Sub", "Mul", "Div", "Pow"],
+        amount: None,
+        inject: twice,
+    },
     Fault {
         name: "all-true",
         summary: "the test skipped: every element true",
-        ops: &["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "And", "Or"],
+        ops: &[
+            "Greater",
+            "GreaterOrEqual",
+            "Less",
+            "LessOrEqual",
+            "Equal",
+            "And",
+            "Or",
+        ],
         amount: None,
         inject: all_true,
     },
@@ -73,20 +97,32 @@ fn swap(e: &mut Edit) -> Result<()> {
 
 fn relu_for_silu(e: &mut Edit) -> Result<()> {
     let inputs = e.node().inputs.clone();
-    let sigmoid_of = |e: &Edit, name: &str| e.producer(name).filter(|s| s.op() == "Sigmoid").map(|s| s.nodes[0].inputs[0].clone());
+    let sigmoid_of = |e: &Edit, name: &str| {
+        e.producer(name)
+            .filter(|s| s.op() == "Sigmoid")
+            .map(|s| s.nodes[0].inputs[0].clone())
+    };
     let x = (0..2)
         .find_map(|i| sigmoid_of(e, &inputs[1 - i]).filter(|x| *x == inputs[i]))
         .ok_or_else(|| Error::usage("the node is not x*sigmoid(x)"))?;
     let old = e.node().clone();
-    *e.node() = crate::graph::Node { name: old.name, outputs: old.outputs, ..node("Relu", &[&x], "") };
+    *e.node() = crate::graph::Node {
+        name: old.name,
+        outputs: old.outputs,
+        ..node("Relu", &[&x], "")
+    };
     Ok(())
 }
 
 /// Same inputs, another operator, its attributes at their defaults.
 fn replace(e: &mut Edit, pairs: &[(&str, &str)]) -> Result<()> {
     let op = e.node().op.clone();
-    let to = pairs.iter().find_map(|(a, b)| (*a == op).then_some(*b).or((*b == op).then_some(*a)));
-    e.node().op = to.ok_or_else(|| Error::usage(format!("{op} has no counterpart")))?.to_string();
+    let to = pairs
+        .iter()
+        .find_map(|(a, b)| (*a == op).then_some(*b).or((*b == op).then_some(*a)));
+    e.node().op = to
+        .ok_or_else(|| Error::usage(format!("{op} has no counterpart")))?
+        .to_string();
     Ok(())
 }
 
@@ -96,7 +132,14 @@ fn activation(e: &mut Edit) -> Result<()> {
         return Ok(());
     }
     e.node().attributes.clear();
-    replace(e, &[("Sigmoid", "HardSigmoid"), ("Relu", "LeakyRelu"), ("Tanh", "Softsign")])
+    replace(
+        e,
+        &[
+            ("Sigmoid", "HardSigmoid"),
+            ("Relu", "LeakyRelu"),
+            ("Tanh", "Softsign"),
+        ],
+    )
 }
 
 fn sum_for_mean(e: &mut Edit) -> Result<()> {
@@ -113,12 +156,17 @@ fn constant_axes(e: &mut Edit) -> Result<()> {
     if e.node().op == "ReduceSum" && e.node().inputs.len() == 1 {
         e.node().attributes.remove("noop_with_empty_axes");
     } else if e.node().op == "ReduceSum" {
-        let axes = e.constant(1)?.to_i64().ok_or_else(|| Error::usage("axes are no integers"))?;
+        let axes = e
+            .constant(1)?
+            .to_i64()
+            .ok_or_else(|| Error::usage("axes are no integers"))?;
         e.node().inputs.truncate(1);
         e.node().attributes.remove("noop_with_empty_axes");
         e.set("axes", Attribute::Ints(axes));
     } else {
-        let axes = e.ints("axes").ok_or_else(|| Error::usage("the node states no axes"))?;
+        let axes = e
+            .ints("axes")
+            .ok_or_else(|| Error::usage("the node states no axes"))?;
         e.node().attributes.remove("axes");
         e.set_constant(1, crate::tensor::Tensor::of(&[axes.len()], &axes));
     }
@@ -128,11 +176,24 @@ fn constant_axes(e: &mut Edit) -> Result<()> {
 fn average_for_max(e: &mut Edit) -> Result<()> {
     e.node().attributes.remove("storage_order");
     e.node().attributes.remove("dilations");
-    replace(e, &[("MaxPool", "AveragePool"), ("GlobalMaxPool", "GlobalAveragePool")])
+    replace(
+        e,
+        &[
+            ("MaxPool", "AveragePool"),
+            ("GlobalMaxPool", "GlobalAveragePool"),
+        ],
+    )
 }
 
 fn max_for_min(e: &mut Edit) -> Result<()> {
-    replace(e, &[("Max", "Min"), ("ReduceMax", "ReduceMin"), ("ArgMax", "ArgMin")])
+    replace(
+        e,
+        &[
+            ("Max", "Min"),
+            ("ReduceMax", "ReduceMin"),
+            ("ArgMax", "ArgMin"),
+        ],
+    )
 }
 
 fn bypass(e: &mut Edit) -> Result<()> {
@@ -152,7 +213,10 @@ fn twice(e: &mut Edit) -> Result<()> {
 fn all_true(e: &mut Edit) -> Result<()> {
     e.append(|before, after| {
         let not = format!("{before}/not");
-        vec![node("Not", &[before], &not), node("Or", &[before, &not], after)]
+        vec![
+            node("Not", &[before], &not),
+            node("Or", &[before, &not], after),
+        ]
     });
     Ok(())
 }

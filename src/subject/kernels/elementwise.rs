@@ -18,42 +18,99 @@ const fn row(
     inputs: &'static [&'static str],
     evaluate: fn(&Given) -> Result<Answer>,
 ) -> Kernel {
-    Kernel { name, of, summary, inputs, outputs: &["loss"], evaluate }
+    Kernel {
+        name,
+        of,
+        summary,
+        inputs,
+        outputs: &["loss"],
+        evaluate,
+    }
 }
 
 pub(super) const ALL: &[Kernel] = &[
-    row("bce", "bce", "binary cross-entropy of probabilities", &["p", "target"], |g| {
-        let target = g.real("target", 1)?.values;
-        over(g, "p", target.len(), |i| Bce { target: target[i] })
-    }),
-    row("bce_logits", "bce", "binary cross-entropy of logits", &["x", "target"], |g| {
-        let target = g.real("target", 1)?.values;
-        over(g, "x", target.len(), |i| BceLogits { target: target[i] })
-    }),
-    row("focal", "focal", "focal loss of logits, α ¼, γ 2", &["x", "positive"], |g| {
-        let positive = g.real("positive", 1)?.values;
-        over(g, "x", positive.len(), |i| Focal::paper(positive[i] != 0.0))
-    }),
-    row("varifocal", "varifocal", "varifocal loss of Gold-YOLO, its weight differentiated", &["p", "quality", "positive"], |g| {
-        varifocal(g, Varifocal::gold_yolo())
-    }),
-    row("varifocal_detached", "varifocal", "the same with the weight detached", &["p", "quality", "positive"], |g| {
-        varifocal(g, Varifocal { weight_detached: true, ..Varifocal::gold_yolo() })
-    }),
-    row("quality_focal", "quality_focal", "quality focal loss of logits, β 2", &["x", "quality"], |g| {
-        let quality = g.real("quality", 1)?.values;
-        over(g, "x", quality.len(), |i| QualityFocal { quality: quality[i], beta: 2.0 })
-    }),
+    row(
+        "bce",
+        "bce",
+        "binary cross-entropy of probabilities",
+        &["p", "target"],
+        |g| {
+            let target = g.real("target", 1)?.values;
+            over(g, "p", target.len(), |i| Bce { target: target[i] })
+        },
+    ),
+    row(
+        "bce_logits",
+        "bce",
+        "binary cross-entropy of logits",
+        &["x", "target"],
+        |g| {
+            let target = g.real("target", 1)?.values;
+            over(g, "x", target.len(), |i| BceLogits { target: target[i] })
+        },
+    ),
+    row(
+        "focal",
+        "focal",
+        "focal loss of logits, α ¼, γ 2",
+        &["x", "positive"],
+        |g| {
+            let positive = g.real("positive", 1)?.values;
+            over(g, "x", positive.len(), |i| Focal::paper(positive[i] != 0.0))
+        },
+    ),
+    row(
+        "varifocal",
+        "varifocal",
+        "varifocal loss of Gold-YOLO, its weight differentiated",
+        &["p", "quality", "positive"],
+        |g| varifocal(g, Varifocal::gold_yolo()),
+    ),
+    row(
+        "varifocal_detached",
+        "varifocal",
+        "the same with the weight detached",
+        &["p", "quality", "positive"],
+        |g| {
+            varifocal(
+                g,
+                Varifocal {
+                    weight_detached: true,
+                    ..Varifocal::gold_yolo()
+                },
+            )
+        },
+    ),
+    row(
+        "quality_focal",
+        "quality_focal",
+        "quality focal loss of logits, β 2",
+        &["x", "quality"],
+        |g| {
+            let quality = g.real("quality", 1)?.values;
+            over(g, "x", quality.len(), |i| QualityFocal {
+                quality: quality[i],
+                beta: 2.0,
+            })
+        },
+    ),
 ];
 
 fn varifocal(given: &Given, rule: Varifocal) -> Result<Answer> {
     let (quality, positive) = (given.real("quality", 1)?, given.real("positive", 1)?);
     let n = given.same_rows(&[("quality", &quality.shape), ("positive", &positive.shape)])?;
-    over(given, "p", n, |i| rule.at(quality.values[i], positive.values[i] != 0.0))
+    over(given, "p", n, |i| {
+        rule.at(quality.values[i], positive.values[i] != 0.0)
+    })
 }
 
 /// One function per element of `by`, of which there must be `n`.
-fn over<F: Function>(given: &Given, by: &'static str, n: usize, make: impl Fn(usize) -> F) -> Result<Answer> {
+fn over<F: Function>(
+    given: &Given,
+    by: &'static str,
+    n: usize,
+    make: impl Fn(usize) -> F,
+) -> Result<Answer> {
     let x = given.real(by, 1)?;
     given.same_rows(&[(by, &x.shape), ("the others", &[n])])?;
     Ok(each("loss", (by, &x), 1, make))
@@ -66,13 +123,18 @@ pub(super) fn each<F: Function>(
     width: usize,
     make: impl Fn(usize) -> F,
 ) -> Answer {
-    let (mut values, mut gradient, mut kinks, mut beside) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut values, mut gradient, mut kinks, mut beside) =
+        (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
     for (i, row) in x.rows(width).enumerate() {
         let f = make(i);
         values.push(f.value(row));
         gradient.extend(f.gradient(row));
         // Nothing has a slope at infinity.
-        let kink = if row.iter().all(|v| v.is_finite()) { f.kink(row) } else { 0.0 };
+        let kink = if row.iter().all(|v| v.is_finite()) {
+            f.kink(row)
+        } else {
+            0.0
+        };
         if kink <= KINK {
             beside.extend((0..width).map(|j| (i * width + j, f.beside(row, j))));
         }
@@ -80,7 +142,12 @@ pub(super) fn each<F: Function>(
     }
     Answer {
         tensors: BTreeMap::from([(of, Tensor::from_vec(&[values.len()], values))]),
-        gradients: vec![Gradient { of, by, value: Tensor::from_vec(&x.shape, gradient), beside }],
+        gradients: vec![Gradient {
+            of,
+            by,
+            value: Tensor::from_vec(&x.shape, gradient),
+            beside,
+        }],
         kinks,
         assignments: vec![],
     }

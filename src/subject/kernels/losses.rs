@@ -17,14 +17,45 @@ use std::collections::BTreeMap;
 /// What a loss of three terms gives, in the order of its form.
 const fn outputs(terms: [&'static str; 3]) -> [&'static str; 13] {
     let ([a, b, c, d, e, f, g], [x, y, z]) = (ASSIGNED, terms);
-    [a, b, c, d, e, f, g, x, y, z, "loss.items", "loss.total", "loss.normaliser"]
+    [
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        x,
+        y,
+        z,
+        "loss.items",
+        "loss.total",
+        "loss.normaliser",
+    ]
 }
 
 const GOLD: &[&str] = &outputs(["loss.iou", "loss.dfl", "loss.cls"]);
 const V8: &[&str] = &outputs(["loss.box", "loss.cls", "loss.dfl"]);
 
-const PLAIN: &[&str] = &["pred_scores", "pred_distri", "points", "strides", "gt_labels", "gt_boxes", "gt_count"];
-const LEVELLED: &[&str] = &["pred_scores", "pred_distri", "points", "strides", "level", "gt_labels", "gt_boxes", "gt_count"];
+const PLAIN: &[&str] = &[
+    "pred_scores",
+    "pred_distri",
+    "points",
+    "strides",
+    "gt_labels",
+    "gt_boxes",
+    "gt_count",
+];
+const LEVELLED: &[&str] = &[
+    "pred_scores",
+    "pred_distri",
+    "points",
+    "strides",
+    "level",
+    "gt_labels",
+    "gt_boxes",
+    "gt_count",
+];
 
 const fn gold(
     name: &'static str,
@@ -32,51 +63,158 @@ const fn gold(
     inputs: &'static [&'static str],
     evaluate: fn(&Given) -> Result<Answer>,
 ) -> Kernel {
-    Kernel { name, of: "gold_yolo", summary, inputs, outputs: GOLD, evaluate }
+    Kernel {
+        name,
+        of: "gold_yolo",
+        summary,
+        inputs,
+        outputs: GOLD,
+        evaluate,
+    }
 }
 
-const fn v8(name: &'static str, summary: &'static str, evaluate: fn(&Given) -> Result<Answer>) -> Kernel {
-    Kernel { name, of: "v8_detection", summary, inputs: PLAIN, outputs: V8, evaluate }
+const fn v8(
+    name: &'static str,
+    summary: &'static str,
+    evaluate: fn(&Given) -> Result<Answer>,
+) -> Kernel {
+    Kernel {
+        name,
+        of: "v8_detection",
+        summary,
+        inputs: PLAIN,
+        outputs: V8,
+        evaluate,
+    }
 }
 
 pub(super) const ALL: &[Kernel] = &[
-    gold("gold_yolo_n", "TaskAligned, varifocal, SIoU, no distribution", PLAIN, |g| gold_yolo(g, GoldYolo::n())),
-    gold("gold_yolo_sml", "TaskAligned, varifocal, GIoU, DFL over 17 bins", PLAIN, |g| gold_yolo(g, GoldYolo::sml())),
-    gold("gold_yolo_n_warm_up", "ATSS, varifocal, SIoU, no distribution", LEVELLED, |g| gold_yolo(g, GoldYolo::n().warm_up())),
-    gold("gold_yolo_sml_warm_up", "ATSS, varifocal, GIoU, DFL over 17 bins", LEVELLED, |g| gold_yolo(g, GoldYolo::sml().warm_up())),
-    v8("v8_detection_8_3_155", "the v8 loss of ultralytics 8.3.155", |g| v8_detection(g, V8Detection::ultralytics_8_3_155())),
-    v8("v8_detection_8_4", "the v8 loss of ultralytics 8.4", |g| v8_detection(g, V8Detection::ultralytics_8_4())),
-    v8("v8_detection_by_size", "the v8 loss, small and medium objects weighted", |g| {
-        v8_detection(g, V8Detection::ultralytics_8_3_155().weighted(SizeWeight::BySize))
+    gold(
+        "gold_yolo_n",
+        "TaskAligned, varifocal, SIoU, no distribution",
+        PLAIN,
+        |g| gold_yolo(g, GoldYolo::n()),
+    ),
+    gold(
+        "gold_yolo_sml",
+        "TaskAligned, varifocal, GIoU, DFL over 17 bins",
+        PLAIN,
+        |g| gold_yolo(g, GoldYolo::sml()),
+    ),
+    gold(
+        "gold_yolo_n_warm_up",
+        "ATSS, varifocal, SIoU, no distribution",
+        LEVELLED,
+        |g| gold_yolo(g, GoldYolo::n().warm_up()),
+    ),
+    gold(
+        "gold_yolo_sml_warm_up",
+        "ATSS, varifocal, GIoU, DFL over 17 bins",
+        LEVELLED,
+        |g| gold_yolo(g, GoldYolo::sml().warm_up()),
+    ),
+    v8(
+        "v8_detection_8_3_155",
+        "the v8 loss of ultralytics 8.3.155",
+        |g| v8_detection(g, V8Detection::ultralytics_8_3_155()),
+    ),
+    v8("v8_detection_8_4", "the v8 loss of ultralytics 8.4", |g| {
+        v8_detection(g, V8Detection::ultralytics_8_4())
     }),
-    v8("v8_detection_naive", "the faulty control: weights times foreground, the background removed", |g| {
-        v8_detection(g, V8Detection::ultralytics_8_3_155().weighted(SizeWeight::ForegroundOnly))
-    }),
+    v8(
+        "v8_detection_by_size",
+        "the v8 loss, small and medium objects weighted",
+        |g| {
+            v8_detection(
+                g,
+                V8Detection::ultralytics_8_3_155().weighted(SizeWeight::BySize),
+            )
+        },
+    ),
+    v8(
+        "v8_detection_naive",
+        "the faulty control: weights times foreground, the background removed",
+        |g| {
+            v8_detection(
+                g,
+                V8Detection::ultralytics_8_3_155().weighted(SizeWeight::ForegroundOnly),
+            )
+        },
+    ),
 ];
 
 fn gold_yolo(given: &Given, loss: GoldYolo) -> Result<Answer> {
     let batch = Batch::read(given, loss.reg_max)?;
     let evaluation = loss.evaluate(&batch.inputs())?;
     let normaliser = evaluation.normaliser();
-    let gold_yolo::Evaluation { assignments, positives, items, total, score_gradient, box_gradient, dfl_gradient, .. } = evaluation;
+    let gold_yolo::Evaluation {
+        assignments,
+        positives,
+        items,
+        total,
+        score_gradient,
+        box_gradient,
+        dfl_gradient,
+        ..
+    } = evaluation;
     let [iou, dfl, cls] = loss.gains;
-    let parts =
-        [("loss.iou", 1, box_gradient, 1.0 / iou), ("loss.dfl", 1, dfl_gradient, 1.0 / dfl), ("loss.cls", 0, score_gradient, 1.0 / cls)];
+    let parts = [
+        ("loss.iou", 1, box_gradient, 1.0 / iou),
+        ("loss.dfl", 1, dfl_gradient, 1.0 / dfl),
+        ("loss.cls", 0, score_gradient, 1.0 / cls),
+    ];
     let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
-    Ok(batch.answer(GOLD, assignments, &positives, Values { raw, items, total, normaliser }, parts, loss.gains))
+    Ok(batch.answer(
+        GOLD,
+        assignments,
+        &positives,
+        Values {
+            raw,
+            items,
+            total,
+            normaliser,
+        },
+        parts,
+        loss.gains,
+    ))
 }
 
 fn v8_detection(given: &Given, loss: V8Detection) -> Result<Answer> {
     let batch = Batch::read(given, 15)?;
     let inputs = batch.inputs();
-    let v8_detection::Evaluation { assignments, positives, score_sum, items, total, score_gradient, box_gradient, dfl_gradient, .. } =
-        loss.evaluate(&inputs)?;
+    let v8_detection::Evaluation {
+        assignments,
+        positives,
+        score_sum,
+        items,
+        total,
+        score_gradient,
+        box_gradient,
+        dfl_gradient,
+        ..
+    } = loss.evaluate(&inputs)?;
     let images = inputs.images() as f64;
     let [by_box, by_cls, by_dfl] = loss.gains.map(|g| 1.0 / (g * images));
-    let parts = [("loss.box", 1, box_gradient, by_box), ("loss.cls", 0, score_gradient, by_cls), ("loss.dfl", 1, dfl_gradient, by_dfl)];
+    let parts = [
+        ("loss.box", 1, box_gradient, by_box),
+        ("loss.cls", 0, score_gradient, by_cls),
+        ("loss.dfl", 1, dfl_gradient, by_dfl),
+    ];
     let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
     let weights = loss.gains.map(|g| g * images);
-    Ok(batch.answer(V8, assignments, &positives, Values { raw, items, total, normaliser: score_sum.max(1.0) }, parts, weights))
+    Ok(batch.answer(
+        V8,
+        assignments,
+        &positives,
+        Values {
+            raw,
+            items,
+            total,
+            normaliser: score_sum.max(1.0),
+        },
+        parts,
+        weights,
+    ))
 }
 
 /// What a loss is made of.
@@ -103,20 +241,44 @@ struct Batch {
 
 impl Batch {
     fn read(given: &Given, reg_max: usize) -> Result<Self> {
-        let (scores, distances) = (given.real("pred_scores", 3)?, given.columns("pred_distri", 3, 4 * (reg_max + 1))?);
+        let (scores, distances) = (
+            given.real("pred_scores", 3)?,
+            given.columns("pred_distri", 3, 4 * (reg_max + 1))?,
+        );
         let truths = Truths::read(given)?;
-        given.same_rows(&[("pred_scores", &scores.shape), ("pred_distri", &distances.shape), ("gt_boxes", &truths.shape)])?;
+        given.same_rows(&[
+            ("pred_scores", &scores.shape),
+            ("pred_distri", &distances.shape),
+            ("gt_boxes", &truths.shape),
+        ])?;
         let anchors = anchors(given)?;
         if scores.shape[1] != anchors.len() || distances.shape[1] != anchors.len() {
-            let fact = format!("pred_scores {:?} and pred_distri {:?}, but {} anchors", scores.shape, distances.shape, anchors.len());
+            let fact = format!(
+                "pred_scores {:?} and pred_distri {:?}, but {} anchors",
+                scores.shape,
+                distances.shape,
+                anchors.len()
+            );
             return Err(Error::usage(fact).next("make all three from the same grids"));
         }
         let shapes = [scores.shape, distances.shape];
-        Ok(Self { anchors, scores: scores.values, distances: distances.values, shapes, truths, reg_max })
+        Ok(Self {
+            anchors,
+            scores: scores.values,
+            distances: distances.values,
+            shapes,
+            truths,
+            reg_max,
+        })
     }
 
     fn inputs(&self) -> Inputs<'_> {
-        let Truths { labels, boxes, counts, .. } = &self.truths;
+        let Truths {
+            labels,
+            boxes,
+            counts,
+            ..
+        } = &self.truths;
         Inputs {
             anchors: &self.anchors,
             classes: self.shapes[0][2],
@@ -138,39 +300,81 @@ impl Batch {
         parts: [Part; 3],
         weights: [f64; 3],
     ) -> Answer {
-        let assigned = assigners::named(&assignments, self.truths.shape[1], self.anchors.len(), self.shapes[0][2]);
+        let assigned = assigners::named(
+            &assignments,
+            self.truths.shape[1],
+            self.anchors.len(),
+            self.shapes[0][2],
+        );
         let scalar = |v: f64| Tensor::from_vec(&[], vec![v]);
-        let whole = [Tensor::from_vec(&[3], values.items.to_vec()), scalar(values.total), scalar(values.normaliser)];
+        let whole = [
+            Tensor::from_vec(&[3], values.items.to_vec()),
+            scalar(values.total),
+            scalar(values.normaliser),
+        ];
         let rest = values.raw.map(scalar).into_iter().chain(whole).map(Some);
         let all = names.iter().copied().zip(assigned.into_iter().chain(rest));
         let tensors: BTreeMap<_, _> = all.filter_map(|(n, t)| Some((n, t?))).collect();
         let inputs = self.inputs();
         let beside = besides(&inputs, positives, 1.0 / values.normaliser);
-        Answer { tensors, gradients: self.gradients(parts, weights, beside), kinks: kinks(&inputs, positives), assignments }
+        Answer {
+            tensors,
+            gradients: self.gradients(parts, weights, beside),
+            kinks: kinks(&inputs, positives),
+            assignments,
+        }
     }
 
     /// Of every term by both predictions, 0 where it does not reach one; of the total as their weighted sum. `beside` are the slopes of the box
     /// term beside its kinks.
-    fn gradients(&self, parts: [Part; 3], weights: [f64; 3], beside: BTreeMap<usize, Option<[f64; 2]>>) -> Vec<Gradient> {
+    fn gradients(
+        &self,
+        parts: [Part; 3],
+        weights: [f64; 3],
+        beside: BTreeMap<usize, Option<[f64; 2]>>,
+    ) -> Vec<Gradient> {
         let mut totals = self.shapes.clone().map(|s| vec![0.0; s.iter().product()]);
         // Two of each term, the box term first: by the scores and by the distances.
         let mut out = Vec::new();
         for ((of, reaches, gradient, factor), weight) in parts.into_iter().zip(weights) {
             for (i, by) in PREDICTIONS.into_iter().enumerate() {
                 let own = |g: &f64| g * factor;
-                let value: Vec<f64> = if i == reaches { gradient.iter().map(own).collect() } else { vec![0.0; totals[i].len()] };
-                totals[i].iter_mut().zip(&value).for_each(|(t, g)| *t += g * weight);
-                out.push(Gradient::smooth(of, by, Tensor::from_vec(&self.shapes[i], value)));
+                let value: Vec<f64> = if i == reaches {
+                    gradient.iter().map(own).collect()
+                } else {
+                    vec![0.0; totals[i].len()]
+                };
+                totals[i]
+                    .iter_mut()
+                    .zip(&value)
+                    .for_each(|(t, g)| *t += g * weight);
+                out.push(Gradient::smooth(
+                    of,
+                    by,
+                    Tensor::from_vec(&self.shapes[i], value),
+                ));
             }
         }
         // The other terms have one slope beside a kink of the box term.
         let of_box = out[1].value.to_f64();
         let whole = |i: usize, slope: f64| totals[1][i] + (slope - of_box[i]) * weights[0];
-        let beside_total = beside.iter().map(|(i, s)| (*i, s.map(|s| s.map(|slope| whole(*i, slope))))).collect();
+        let beside_total = beside
+            .iter()
+            .map(|(i, s)| (*i, s.map(|s| s.map(|slope| whole(*i, slope)))))
+            .collect();
         out[1].beside = beside;
-        for ((i, sum), beside) in totals.into_iter().enumerate().zip([BTreeMap::new(), beside_total]) {
+        for ((i, sum), beside) in totals
+            .into_iter()
+            .enumerate()
+            .zip([BTreeMap::new(), beside_total])
+        {
             let value = Tensor::from_vec(&self.shapes[i], sum);
-            out.push(Gradient { of: "loss.total", by: PREDICTIONS[i], value, beside });
+            out.push(Gradient {
+                of: "loss.total",
+                by: PREDICTIONS[i],
+                value,
+                beside,
+            });
         }
         out
     }
@@ -182,19 +386,33 @@ fn anchors(given: &Given) -> Result<Anchors> {
     given.same_rows(&[("points", &[points.len()]), ("strides", &strides.shape)])?;
     let strides = strides.values;
     if let Some(a) = strides.iter().position(|s| !(*s > 0.0 && s.is_finite())) {
-        return Err(Error::usage(format!("stride of anchor {a} is {}", strides[a])).next("give every anchor a positive stride"));
+        return Err(
+            Error::usage(format!("stride of anchor {a} is {}", strides[a]))
+                .next("give every anchor a positive stride"),
+        );
     }
     let runs = match (given.feed)("level") {
         Some(_) => assigners::sizes(&given.whole("level", 1)?.values)?,
         None => strides.chunk_by(|a, b| a == b).map(<[f64]>::len).collect(),
     };
     if runs.iter().sum::<usize>() != points.len() {
-        return Err(Error::usage(format!("levels {runs:?} of {} points", points.len())).next("give every anchor its level"));
+        return Err(
+            Error::usage(format!("levels {runs:?} of {} points", points.len()))
+                .next("give every anchor its level"),
+        );
     }
     let mut begin = 0;
     let grid = |width: usize| {
         begin += width;
-        Grid { height: 1, width, stride: strides[begin - width] }
+        Grid {
+            height: 1,
+            width,
+            stride: strides[begin - width],
+        }
     };
-    Ok(Anchors { grids: runs.into_iter().map(grid).collect(), points, strides })
+    Ok(Anchors {
+        grids: runs.into_iter().map(grid).collect(),
+        points,
+        strides,
+    })
 }

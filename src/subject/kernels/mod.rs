@@ -63,7 +63,12 @@ pub struct Gradient {
 impl Gradient {
     /// One of a function that is on no kink.
     pub fn smooth(of: &'static str, by: &'static str, value: Tensor) -> Self {
-        Self { of, by, value, beside: BTreeMap::new() }
+        Self {
+            of,
+            by,
+            value,
+            beside: BTreeMap::new(),
+        }
     }
 }
 
@@ -73,13 +78,25 @@ impl Kernel {
     /// # Errors
     /// A missing tensor, one of another rank, dtype or size, and whatever the kernel refuses (NaN, negative sizes, classes out of range).
     pub fn evaluate(&self, feed: Feed) -> Result<Answer> {
-        (self.evaluate)(&Given { kernel: self.name, feed })
+        (self.evaluate)(&Given {
+            kernel: self.name,
+            feed,
+        })
     }
 }
 
 /// Every reference that has an ONNX form.
 pub fn all() -> impl Iterator<Item = &'static Kernel> {
-    [overlaps::ALL, elementwise::ALL, rows::ALL, anchors::ALL, assigners::ALL, losses::ALL].into_iter().flatten()
+    [
+        overlaps::ALL,
+        elementwise::ALL,
+        rows::ALL,
+        anchors::ALL,
+        assigners::ALL,
+        losses::ALL,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Looks a reference up.
@@ -89,7 +106,11 @@ pub fn all() -> impl Iterator<Item = &'static Kernel> {
 pub fn find(name: &str) -> Result<&'static Kernel> {
     all().find(|k| k.name == name).ok_or_else(|| {
         let names = || all().map(|k| k.name);
-        let next = format!("{}parity list kernels shows all {}", hint(name, names()), names().count());
+        let next = format!(
+            "{}parity list kernels shows all {}",
+            hint(name, names()),
+            names().count()
+        );
         Error::usage(format!("unknown kernel '{name}'")).next(next)
     })
 }
@@ -116,11 +137,24 @@ mod tests {
         let mut names = BTreeSet::new();
         for k in all() {
             assert!(names.insert(k.name), "{} twice", k.name);
-            assert!(!k.summary.is_empty() && !k.inputs.is_empty() && !k.outputs.is_empty(), "{}", k.name);
-            assert!(crate::kernel::ALL.iter().any(|row| row.name == k.of), "{}: no kernel '{}'", k.name, k.of);
+            assert!(
+                !k.summary.is_empty() && !k.inputs.is_empty() && !k.outputs.is_empty(),
+                "{}",
+                k.name
+            );
+            assert!(
+                crate::kernel::ALL.iter().any(|row| row.name == k.of),
+                "{}: no kernel '{}'",
+                k.name,
+                k.of
+            );
         }
         for row in crate::kernel::ALL {
-            assert!(all().any(|k| k.of == row.name), "nothing offers '{}'", row.name);
+            assert!(
+                all().any(|k| k.of == row.name),
+                "nothing offers '{}'",
+                row.name
+            );
         }
     }
 

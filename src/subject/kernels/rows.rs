@@ -55,7 +55,9 @@ pub(super) const ALL: &[Kernel] = &[
 fn dfl(given: &Given) -> Result<Answer> {
     let (x, target) = (given.columns("x", 2, BINS)?, given.real("target", 1)?);
     given.same_rows(&[("x", &x.shape), ("target", &target.shape)])?;
-    let mut out = each("loss", ("x", &x), BINS, |i| Dfl::new(target.values[i], BINS - 1));
+    let mut out = each("loss", ("x", &x), BINS, |i| {
+        Dfl::new(target.values[i], BINS - 1)
+    });
     let mean = each("mean", ("x", &x), BINS, |_| Expectation);
     out.tensors.extend(mean.tensors);
     out.gradients.extend(mean.gradients);
@@ -66,10 +68,17 @@ fn pixels(given: &Given) -> Result<Answer> {
     let (logits, labels) = (given.real("logits", 2)?, given.whole("labels", 1)?);
     given.same_rows(&[("logits", &logits.shape), ("labels", &labels.shape)])?;
     let out = cross_entropy(&logits.values, logits.shape[1], &labels.values, IGNORE)?;
-    let (mean, counted) = (Tensor::from_vec(&[], vec![out.mean()]), Tensor::from_vec(&[], vec![out.counted as i64]));
+    let (mean, counted) = (
+        Tensor::from_vec(&[], vec![out.mean()]),
+        Tensor::from_vec(&[], vec![out.counted as i64]),
+    );
     Ok(Answer {
         tensors: BTreeMap::from([("loss", mean), ("counted", counted)]),
-        gradients: vec![Gradient::smooth("loss", "logits", Tensor::from_vec(&logits.shape, out.gradient))],
+        gradients: vec![Gradient::smooth(
+            "loss",
+            "logits",
+            Tensor::from_vec(&logits.shape, out.gradient),
+        )],
         kinks: vec![f64::INFINITY],
         assignments: vec![],
     })
@@ -80,12 +89,21 @@ fn info_nce(given: &Given) -> Result<Answer> {
     let n = given.same_rows(&[("query", &query.shape), ("keys", &keys.shape)])?;
     let (width, count) = (query.shape[1], keys.shape[1]);
     if keys.shape[2] != width {
-        return Err(Error::usage(format!("keys of {} values, queries of {width}", keys.shape[2])).next("give keys of the queries' length"));
+        return Err(Error::usage(format!(
+            "keys of {} values, queries of {width}",
+            keys.shape[2]
+        ))
+        .next("give keys of the queries' length"));
     }
     let keys_of = |i: usize| -> Vec<Vec<f64>> {
-        keys.values[i * count * width..(i + 1) * count * width].chunks_exact(width.max(1)).map(<[f64]>::to_vec).collect()
+        keys.values[i * count * width..(i + 1) * count * width]
+            .chunks_exact(width.max(1))
+            .map(<[f64]>::to_vec)
+            .collect()
     };
-    let made = (0..n).map(|i| InfoNce::new(&keys_of(i), TEMPERATURE)).collect::<Result<Vec<_>>>()?;
+    let made = (0..n)
+        .map(|i| InfoNce::new(&keys_of(i), TEMPERATURE))
+        .collect::<Result<Vec<_>>>()?;
     Ok(each("loss", ("query", &query), width, |i| made[i].clone()))
 }
 
@@ -93,8 +111,19 @@ fn size_weight(given: &Given) -> Result<Answer> {
     let (boxes, foreground) = (given.columns("boxes", 2, 4)?, given.flags("foreground", 1)?);
     let n = given.same_rows(&[("boxes", &boxes.shape), ("foreground", &foreground.shape)])?;
     let weights = |background: f64| -> Vec<f64> {
-        boxes.boxes().into_iter().zip(&foreground.values).map(|(b, f)| if *f { weight(area(b)) } else { background }).collect()
+        boxes
+            .boxes()
+            .into_iter()
+            .zip(&foreground.values)
+            .map(|(b, f)| if *f { weight(area(b)) } else { background })
+            .collect()
     };
-    let (by_size, only) = (Tensor::from_vec(&[n], weights(1.0)), Tensor::from_vec(&[n], weights(0.0)));
-    Ok(Answer { tensors: BTreeMap::from([("by_size", by_size), ("foreground_only", only)]), ..Answer::default() })
+    let (by_size, only) = (
+        Tensor::from_vec(&[n], weights(1.0)),
+        Tensor::from_vec(&[n], weights(0.0)),
+    );
+    Ok(Answer {
+        tensors: BTreeMap::from([("by_size", by_size), ("foreground_only", only)]),
+        ..Answer::default()
+    })
 }

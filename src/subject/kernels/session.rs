@@ -25,26 +25,58 @@ impl Reference {
     pub fn open(graph: Arc<Graph>, name: Option<&str>) -> Result<Self> {
         let kernel = of(&graph, name)?;
         let has = |ports: &[crate::graph::Port], n: &str| ports.iter().any(|p| p.name == n);
-        let missing = kernel.inputs.iter().find(|n| !has(&graph.inputs, n)).map(|n| ("input", n));
-        match missing.or(kernel.outputs.iter().find(|n| !has(&graph.outputs, n)).map(|n| ("output", n))) {
-            None => Ok(Self { graph, kernel, answer: None }),
-            Some((kind, n)) => Err(Error::usage(format!("the graph has no {kind} '{n}', which kernel '{}' has", kernel.name))
-                .next("rename it in the export, or choose the kernel that the graph is a form of")),
+        let missing = kernel
+            .inputs
+            .iter()
+            .find(|n| !has(&graph.inputs, n))
+            .map(|n| ("input", n));
+        match missing.or(kernel
+            .outputs
+            .iter()
+            .find(|n| !has(&graph.outputs, n))
+            .map(|n| ("output", n)))
+        {
+            None => Ok(Self {
+                graph,
+                kernel,
+                answer: None,
+            }),
+            Some((kind, n)) => Err(Error::usage(format!(
+                "the graph has no {kind} '{n}', which kernel '{}' has",
+                kernel.name
+            ))
+            .next("rename it in the export, or choose the kernel that the graph is a form of")),
         }
     }
 
     fn answer(&mut self, feed: Feed) -> Result<&BTreeMap<&'static str, Tensor>> {
         if self.answer.is_none() {
-            let said = self.kernel.evaluate(feed).at(format!("kernel '{}'", self.kernel.name))?;
-            self.answer = Some(said.tensors.into_iter().map(|(n, t)| Ok((n, self.declared(n, t)?))).collect::<Result<_>>()?);
+            let said = self
+                .kernel
+                .evaluate(feed)
+                .at(format!("kernel '{}'", self.kernel.name))?;
+            self.answer = Some(
+                said.tensors
+                    .into_iter()
+                    .map(|(n, t)| Ok((n, self.declared(n, t)?)))
+                    .collect::<Result<_>>()?,
+            );
         }
         Ok(self.answer.get_or_insert_default())
     }
 
     /// In the dtype that the graph declares.
     fn declared(&self, name: &str, t: Tensor) -> Result<Tensor> {
-        match self.graph.outputs.iter().find(|p| p.name == name).and_then(|p| p.dtype) {
-            Some(dtype) if t.dtype() == DType::F64 && dtype.is_float() => Tensor::from_f64(dtype, t.shape(), &t.to_f64()),
+        match self
+            .graph
+            .outputs
+            .iter()
+            .find(|p| p.name == name)
+            .and_then(|p| p.dtype)
+        {
+            Some(dtype) if t.dtype() == DType::F64 && dtype.is_float() => {
+                Tensor::from_f64(dtype, t.shape(), &t.to_f64())
+            }
             _ => Ok(t),
         }
     }
@@ -54,8 +86,16 @@ impl Session for Reference {
     fn eval(&mut self, steps: &[usize], _link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
         let (graph, name) = (self.graph.clone(), self.kernel.name);
         let answer = self.answer(feed)?;
-        let one = |n: &String| answer.get(n.as_str()).cloned().ok_or_else(|| format!("kernel '{name}' answers outputs only"));
-        Ok(steps.iter().map(|i| graph.steps[*i].outputs.iter().map(one).collect()).collect())
+        let one = |n: &String| {
+            answer
+                .get(n.as_str())
+                .cloned()
+                .ok_or_else(|| format!("kernel '{name}' answers outputs only"))
+        };
+        Ok(steps
+            .iter()
+            .map(|i| graph.steps[*i].outputs.iter().map(one).collect())
+            .collect())
     }
 
     fn can_isolate(&self) -> bool {

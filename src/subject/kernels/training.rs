@@ -18,10 +18,26 @@ pub struct Kernel {
 }
 
 pub const ALL: &[Kernel] = &[
-    Kernel { name: "gold_yolo_n", summary: "TaskAligned, varifocal, SIoU, no distribution", loss: GoldYolo::n },
-    Kernel { name: "gold_yolo_sml", summary: "TaskAligned, varifocal, GIoU, DFL over 17 bins", loss: GoldYolo::sml },
-    Kernel { name: "gold_yolo_n_warm_up", summary: "ATSS, varifocal, SIoU, no distribution", loss: || GoldYolo::n().warm_up() },
-    Kernel { name: "gold_yolo_sml_warm_up", summary: "ATSS, varifocal, GIoU, DFL over 17 bins", loss: || GoldYolo::sml().warm_up() },
+    Kernel {
+        name: "gold_yolo_n",
+        summary: "TaskAligned, varifocal, SIoU, no distribution",
+        loss: GoldYolo::n,
+    },
+    Kernel {
+        name: "gold_yolo_sml",
+        summary: "TaskAligned, varifocal, GIoU, DFL over 17 bins",
+        loss: GoldYolo::sml,
+    },
+    Kernel {
+        name: "gold_yolo_n_warm_up",
+        summary: "ATSS, varifocal, SIoU, no distribution",
+        loss: || GoldYolo::n().warm_up(),
+    },
+    Kernel {
+        name: "gold_yolo_sml_warm_up",
+        summary: "ATSS, varifocal, GIoU, DFL over 17 bins",
+        loss: || GoldYolo::sml().warm_up(),
+    },
 ];
 
 /// What the kernel says about one set of predictions.
@@ -38,7 +54,11 @@ pub struct Opinion {
 pub fn find(name: &str) -> Result<&'static Kernel> {
     ALL.iter().find(|k| k.name == name).ok_or_else(|| {
         let known = || ALL.iter().map(|k| k.name);
-        let next = format!("{}known: {}", crate::error::hint(name, known()), known().collect::<Vec<_>>().join(", "));
+        let next = format!(
+            "{}known: {}",
+            crate::error::hint(name, known()),
+            known().collect::<Vec<_>>().join(", ")
+        );
         Error::usage(format!("unknown kernel '{name}'")).next(next)
     })
 }
@@ -47,10 +67,22 @@ pub fn find(name: &str) -> Result<&'static Kernel> {
 ///
 /// # Errors
 /// A missing tensor, one of another shape, and whatever the kernel refuses (NaN, negative sizes, classes out of range).
-pub fn evaluate(training: &Training, image: [usize; 2], get: &dyn Fn(&str) -> Option<Tensor>) -> Result<Opinion> {
+pub fn evaluate(
+    training: &Training,
+    image: [usize; 2],
+    get: &dyn Fn(&str) -> Option<Tensor>,
+) -> Result<Opinion> {
     let loss = (find(&training.kernel)?.loss)();
-    let (scores, distances) = (tensor(training, get, "pred_scores", 3)?, tensor(training, get, "pred_distri", 3)?);
-    let Batch { rows, labels, boxes, counts } = Batch::read(training, get)?;
+    let (scores, distances) = (
+        tensor(training, get, "pred_scores", 3)?,
+        tensor(training, get, "pred_distri", 3)?,
+    );
+    let Batch {
+        rows,
+        labels,
+        boxes,
+        counts,
+    } = Batch::read(training, get)?;
     if counts.len() != scores.shape()[0] {
         return Err(Error::usage(format!(
             "pred_scores {:?} and ground truth of {} images do not fit each other",
@@ -71,17 +103,34 @@ pub fn evaluate(training: &Training, image: [usize; 2], get: &dyn Fn(&str) -> Op
         boxes: &boxes,
         counts: &counts,
     };
-    let evaluation = loss.evaluate(&inputs).at(format!("kernel '{}'", training.kernel))?;
-    Ok(Opinion { tensors: named(&evaluation, &loss, rows, anchors.len(), classes), evaluation, counts, loss })
+    let evaluation = loss
+        .evaluate(&inputs)
+        .at(format!("kernel '{}'", training.kernel))?;
+    Ok(Opinion {
+        tensors: named(&evaluation, &loss, rows, anchors.len(), classes),
+        evaluation,
+        counts,
+        loss,
+    })
 }
 
 /// Refuses ground truth that no loss is defined for, by image and row; `classes` where they are known.
-pub fn check_truth(training: &Training, classes: Option<usize>, get: &dyn Fn(&str) -> Option<Tensor>) -> Result<()> {
+pub fn check_truth(
+    training: &Training,
+    classes: Option<usize>,
+    get: &dyn Fn(&str) -> Option<Tensor>,
+) -> Result<()> {
     let batch = Batch::read(training, get)?;
     let of_image = |(b, count): (usize, &usize)| {
         let rows = b * batch.rows..(b + 1) * batch.rows;
-        let truth = Truth { labels: &batch.labels[rows.clone()], boxes: &batch.boxes[rows], count: *count };
-        truth.check(classes.unwrap_or(usize::MAX)).at(format!("image {b}"))
+        let truth = Truth {
+            labels: &batch.labels[rows.clone()],
+            boxes: &batch.boxes[rows],
+            count: *count,
+        };
+        truth
+            .check(classes.unwrap_or(usize::MAX))
+            .at(format!("image {b}"))
     };
     batch.counts.iter().enumerate().try_for_each(of_image)
 }
@@ -96,54 +145,130 @@ struct Batch {
 
 impl Batch {
     fn read(training: &Training, get: &dyn Fn(&str) -> Option<Tensor>) -> Result<Self> {
-        let (labels, boxes) = (tensor(training, get, "gt_labels", 2)?, tensor(training, get, "gt_boxes", 3)?);
+        let (labels, boxes) = (
+            tensor(training, get, "gt_labels", 2)?,
+            tensor(training, get, "gt_boxes", 3)?,
+        );
         let (images, rows) = (labels.shape()[0], labels.shape()[1]);
         if boxes.shape() != [images, rows, 4] {
-            return Err(Error::usage(format!("gt_labels {:?} and gt_boxes {:?} do not fit each other", labels.shape(), boxes.shape())));
+            return Err(Error::usage(format!(
+                "gt_labels {:?} and gt_boxes {:?} do not fit each other",
+                labels.shape(),
+                boxes.shape()
+            )));
         }
-        let labels = labels.to_i64().ok_or_else(|| Error::usage(format!("'gt_labels' holds {}, not integers", labels.dtype())))?;
-        let boxes: Vec<[f64; 4]> = boxes.to_f64().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]).collect();
+        let labels = labels.to_i64().ok_or_else(|| {
+            Error::usage(format!(
+                "'gt_labels' holds {}, not integers",
+                labels.dtype()
+            ))
+        })?;
+        let boxes: Vec<[f64; 4]> = boxes
+            .to_f64()
+            .chunks_exact(4)
+            .map(|b| [b[0], b[1], b[2], b[3]])
+            .collect();
         let counts = match get(COUNT) {
             Some(stated) => counted(&stated, images, rows)?,
-            None => (0..images).map(|b| objects(&boxes[b * rows..(b + 1) * rows])).collect(),
+            None => (0..images)
+                .map(|b| objects(&boxes[b * rows..(b + 1) * rows]))
+                .collect(),
         };
         match counts.iter().all(|n| *n == 0) {
-            true => Ok(Self { rows: 0, labels: vec![], boxes: vec![], counts }),
-            false => Ok(Self { rows, labels, boxes, counts }),
+            true => Ok(Self {
+                rows: 0,
+                labels: vec![],
+                boxes: vec![],
+                counts,
+            }),
+            false => Ok(Self {
+                rows,
+                labels,
+                boxes,
+                counts,
+            }),
         }
     }
 }
 
-fn tensor(training: &Training, get: &dyn Fn(&str) -> Option<Tensor>, name: &str, rank: usize) -> Result<Tensor> {
-    let found = get(name).ok_or_else(|| Error::usage(format!("the kernel '{}' needs the tensor '{name}'", training.kernel)))?;
+fn tensor(
+    training: &Training,
+    get: &dyn Fn(&str) -> Option<Tensor>,
+    name: &str,
+    rank: usize,
+) -> Result<Tensor> {
+    let found = get(name).ok_or_else(|| {
+        Error::usage(format!(
+            "the kernel '{}' needs the tensor '{name}'",
+            training.kernel
+        ))
+    })?;
     match found.shape().len() == rank {
         true => Ok(found),
-        false => Err(Error::usage(format!("'{name}' has shape {:?}, the kernel takes {rank} dimensions", found.shape()))),
+        false => Err(Error::usage(format!(
+            "'{name}' has shape {:?}, the kernel takes {rank} dimensions",
+            found.shape()
+        ))),
     }
 }
 
 /// Rows up to the last that is no padding, where the graph is not told how many there are.
 fn objects(boxes: &[[f64; 4]]) -> usize {
-    boxes.iter().rposition(|b| !is_empty(b)).map_or(0, |i| i + 1)
+    boxes
+        .iter()
+        .rposition(|b| !is_empty(b))
+        .map_or(0, |i| i + 1)
 }
 
 /// What the graph is told of how many rows are objects.
 fn counted(stated: &Tensor, images: usize, rows: usize) -> Result<Vec<usize>> {
-    let wrong = |fact: String| Error::usage(format!("'{COUNT}' {fact}")).next("count the rows of each image that are objects");
-    let counts = stated.to_i64().ok_or_else(|| wrong(format!("holds {}, not integers", stated.dtype())))?;
+    let wrong = |fact: String| {
+        Error::usage(format!("'{COUNT}' {fact}"))
+            .next("count the rows of each image that are objects")
+    };
+    let counts = stated
+        .to_i64()
+        .ok_or_else(|| wrong(format!("holds {}, not integers", stated.dtype())))?;
     if counts.len() != images {
-        return Err(wrong(format!("{:?} and ground truth of {images} images do not fit each other", stated.shape())));
+        return Err(wrong(format!(
+            "{:?} and ground truth of {images} images do not fit each other",
+            stated.shape()
+        )));
     }
-    let one = |c: &i64| usize::try_from(*c).ok().filter(|c| *c <= rows).ok_or_else(|| wrong(format!("says {c} of {rows} rows")));
+    let one = |c: &i64| {
+        usize::try_from(*c)
+            .ok()
+            .filter(|c| *c <= rows)
+            .ok_or_else(|| wrong(format!("says {c} of {rows} rows")))
+    };
     counts.iter().map(one).collect()
 }
 
-fn named(e: &Evaluation, loss: &GoldYolo, rows: usize, anchors: usize, classes: usize) -> BTreeMap<&'static str, Tensor> {
+fn named(
+    e: &Evaluation,
+    loss: &GoldYolo,
+    rows: usize,
+    anchors: usize,
+    classes: usize,
+) -> BTreeMap<&'static str, Tensor> {
     let scalar = |v: f64| Tensor::from_vec(&[], vec![v]);
     let raw = |i: usize| scalar(e.items[i] / loss.gains[i]);
-    let losses = [raw(0), raw(1), raw(2), Tensor::from_vec(&[3], e.items.to_vec()), scalar(e.total), scalar(e.normaliser())];
-    let assigned = ASSIGNED.into_iter().zip(assigners::named(&e.assignments, rows, anchors, classes));
-    assigned.filter_map(|(name, t)| Some((name, t?))).chain(LOSSES.into_iter().zip(losses)).collect()
+    let losses = [
+        raw(0),
+        raw(1),
+        raw(2),
+        Tensor::from_vec(&[3], e.items.to_vec()),
+        scalar(e.total),
+        scalar(e.normaliser()),
+    ];
+    let assigned =
+        ASSIGNED
+            .into_iter()
+            .zip(assigners::named(&e.assignments, rows, anchors, classes));
+    assigned
+        .filter_map(|(name, t)| Some((name, t?)))
+        .chain(LOSSES.into_iter().zip(losses))
+        .collect()
 }
 
 #[cfg(test)]
@@ -160,7 +285,13 @@ mod tests {
             "pred_scores" => Tensor::from_vec(&[1, 84, 2], vec![0.1f32; 168]),
             "pred_distri" => Tensor::from_vec(&[1, 84, 4], vec![1f32; 336]),
             "gt_labels" => Tensor::from_vec(&[1, 3], vec![1i64, 0, 0]),
-            "gt_boxes" => Tensor::from_vec(&[1, 3, 4], [8f32, 8.0, 56.0, 56.0].into_iter().chain([0.0; 8]).collect::<Vec<_>>()),
+            "gt_boxes" => Tensor::from_vec(
+                &[1, 3, 4],
+                [8f32, 8.0, 56.0, 56.0]
+                    .into_iter()
+                    .chain([0.0; 8])
+                    .collect::<Vec<_>>(),
+            ),
             _ => return None,
         })
     }
@@ -169,20 +300,46 @@ mod tests {
     fn every_standard_tensor_is_named_and_padding_is_not_counted() {
         let opinion = evaluate(&training(), [64, 64], &tensors).unwrap();
         assert_eq!(opinion.counts, [1]);
-        for name in crate::scenario::training::ASSIGNED.iter().chain(&crate::scenario::training::LOSSES) {
+        for name in crate::scenario::training::ASSIGNED
+            .iter()
+            .chain(&crate::scenario::training::LOSSES)
+        {
             assert!(opinion.tensors.contains_key(name), "{name}");
         }
-        assert_eq!(opinion.tensors["assign.fg_mask"].to_f64().iter().sum::<f64>(), 13.0);
+        assert_eq!(
+            opinion.tensors["assign.fg_mask"]
+                .to_f64()
+                .iter()
+                .sum::<f64>(),
+            13.0
+        );
         let total = opinion.tensors["loss.total"].to_f64()[0];
-        assert!((opinion.tensors["loss.items"].to_f64().iter().sum::<f64>() - total).abs() < 1e-12 && total > 0.0);
+        assert!(
+            (opinion.tensors["loss.items"].to_f64().iter().sum::<f64>() - total).abs() < 1e-12
+                && total > 0.0
+        );
     }
 
     #[test]
     fn a_missing_tensor_another_image_size_and_an_unknown_kernel_are_named() {
-        let e = evaluate(&training(), [64, 64], &|n| tensors(n).filter(|_| n != "gt_boxes")).err().unwrap();
+        let e = evaluate(&training(), [64, 64], &|n| {
+            tensors(n).filter(|_| n != "gt_boxes")
+        })
+        .err()
+        .unwrap();
         assert!(e.message.contains("'gt_boxes'"), "{e}");
         let e = evaluate(&training(), [96, 96], &tensors).err().unwrap();
-        assert!(e.message.contains("scores: 168 values, but 1 x 189 x 2"), "{e}");
-        assert!(find("gold_yolo").err().unwrap().next.unwrap().contains("gold_yolo_n"));
+        assert!(
+            e.message.contains("scores: 168 values, but 1 x 189 x 2"),
+            "{e}"
+        );
+        assert!(
+            find("gold_yolo")
+                .err()
+                .unwrap()
+                .next
+                .unwrap()
+                .contains("gold_yolo_n")
+        );
     }
 }

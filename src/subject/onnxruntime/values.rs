@@ -5,7 +5,9 @@ use crate::error::{Error, Place, Result};
 use crate::tensor::{Narrow, Tensor, Value};
 use ort::memory::Allocator;
 use ort::session::{Session, SessionInputValue, SessionInputs};
-use ort::value::{DynSequence, DynTensor, DynTensorValueType, DynValue, TensorElementType, ValueType};
+use ort::value::{
+    DynSequence, DynTensor, DynTensorValueType, DynValue, TensorElementType, ValueType,
+};
 use std::borrow::Cow;
 
 /// The outputs of `model`, in the order in which it declares them.
@@ -16,10 +18,20 @@ pub fn values(model: &[u8], inputs: &[(String, Value)], threads: usize) -> Resul
         .map_err(ort_error)?
         .commit_from_memory(model)
         .map_err(ort_error)?;
-    let fed = inputs.iter().map(|(n, v)| Ok((Cow::Borrowed(n.as_str()), fed(v).at(format!("input '{n}'"))?)));
+    let fed = inputs.iter().map(|(n, v)| {
+        Ok((
+            Cow::Borrowed(n.as_str()),
+            fed(v).at(format!("input '{n}'"))?,
+        ))
+    });
     let fed: Vec<(Cow<str>, SessionInputValue)> = fed.collect::<Result<_>>()?;
-    let outputs = session.run(SessionInputs::<0>::ValueMap(fed)).map_err(ort_error)?;
-    outputs.into_iter().map(|(name, value)| given(value).at(format!("output '{name}'"))).collect()
+    let outputs = session
+        .run(SessionInputs::<0>::ValueMap(fed))
+        .map_err(ort_error)?;
+    outputs
+        .into_iter()
+        .map(|(name, value)| given(value).at(format!("output '{name}'")))
+        .collect()
 }
 
 fn fed(value: &Value) -> Result<SessionInputValue<'_>> {
@@ -43,9 +55,13 @@ fn tensor(value: &Value) -> Result<DynTensor> {
         Value::Narrow(dtype, t) => filled(narrow_element(*dtype)?, t.shape(), &packed(*dtype, t)),
         Value::Strings(shape, all) => {
             let shape: Vec<i64> = shape.iter().map(|d| *d as i64).collect();
-            ort::value::Tensor::from_string_array((shape, all.as_slice())).map(|t| t.upcast()).map_err(ort_error)
+            ort::value::Tensor::from_string_array((shape, all.as_slice()))
+                .map(|t| t.upcast())
+                .map_err(ort_error)
         }
-        Value::Sequence(_) | Value::Optional(_) => Err(Error::failed(format!("the binding cannot feed {value:?} in a sequence"))),
+        Value::Sequence(_) | Value::Optional(_) => Err(Error::failed(format!(
+            "the binding cannot feed {value:?} in a sequence"
+        ))),
     }
 }
 
@@ -54,7 +70,13 @@ fn filled(element: TensorElementType, shape: &[usize], bytes: &[u8]) -> Result<D
     let mut tensor = DynTensor::new(&Allocator::default(), element, shape).map_err(ort_error)?;
     if !bytes.is_empty() {
         // SAFETY: the new tensor is on the CPU, contiguous, and takes as many bytes as its shape and dtype need.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), tensor.data_ptr_mut() as *mut u8, bytes.len()) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                tensor.data_ptr_mut() as *mut u8,
+                bytes.len(),
+            )
+        };
     }
     Ok(tensor)
 }
@@ -68,7 +90,10 @@ fn narrow_element(dtype: Narrow) -> Result<TensorElementType> {
         Narrow::U4 => TensorElementType::Uint4,
         Narrow::I4 => TensorElementType::Int4,
         Narrow::F4E2M1 | Narrow::F8E8M0 | Narrow::U2 | Narrow::I2 => {
-            return Err(Error::failed(format!("the binding has no dtype {}", dtype.name())));
+            return Err(Error::failed(format!(
+                "the binding has no dtype {}",
+                dtype.name()
+            )));
         }
     })
 }
@@ -76,24 +101,44 @@ fn narrow_element(dtype: Narrow) -> Result<TensorElementType> {
 /// Several numbers to a byte, the first in the lowest bits.
 fn packed(dtype: Narrow, t: &Tensor) -> Vec<u8> {
     let each = 8 / dtype.bits() as usize;
-    let codes: Vec<u8> = t.values::<f32>().unwrap_or(&[]).iter().map(|x| dtype.encode(*x).unwrap_or(0)).collect();
-    let byte = |part: &[u8]| part.iter().enumerate().fold(0, |byte, (i, code)| byte | code << (i as u32 * dtype.bits()));
+    let codes: Vec<u8> = t
+        .values::<f32>()
+        .unwrap_or(&[])
+        .iter()
+        .map(|x| dtype.encode(*x).unwrap_or(0))
+        .collect();
+    let byte = |part: &[u8]| {
+        part.iter().enumerate().fold(0, |byte, (i, code)| {
+            byte | code << (i as u32 * dtype.bits())
+        })
+    };
     codes.chunks(each).map(byte).collect()
 }
 
 fn given(value: DynValue) -> Result<Value> {
     match value.dtype() {
-        ValueType::Tensor { ty: TensorElementType::String, .. } => {
+        ValueType::Tensor {
+            ty: TensorElementType::String,
+            ..
+        } => {
             let text = value.downcast::<DynTensorValueType>().map_err(ort_error)?;
             let (shape, all) = text.try_extract_strings().map_err(ort_error)?;
-            Ok(Value::Strings(shape.iter().map(|d| *d as usize).collect(), all))
+            Ok(Value::Strings(
+                shape.iter().map(|d| *d as usize).collect(),
+                all,
+            ))
         }
-        ValueType::Tensor { ty, .. } => match Narrow::ALL.into_iter().find(|d| narrow_element(*d).is_ok_and(|e| e == *ty)) {
+        ValueType::Tensor { ty, .. } => match Narrow::ALL
+            .into_iter()
+            .find(|d| narrow_element(*d).is_ok_and(|e| e == *ty))
+        {
             Some(dtype) => unpacked(dtype, value),
             None => from_ort(value).map(Value::Tensor),
         },
         ValueType::Sequence(_) => {
-            let all = value.downcast::<ort::value::DynSequenceValueType>().map_err(ort_error)?;
+            let all = value
+                .downcast::<ort::value::DynSequenceValueType>()
+                .map_err(ort_error)?;
             sequence(&all)
         }
         other => Err(Error::failed(format!("the binding cannot take {other:?}"))),
@@ -102,7 +147,11 @@ fn given(value: DynValue) -> Result<Value> {
 
 fn sequence(all: &DynSequence) -> Result<Value> {
     let parts: Vec<DynValue> = all.try_extract_sequence().map_err(ort_error)?;
-    parts.into_iter().map(given).collect::<Result<_>>().map(Value::Sequence)
+    parts
+        .into_iter()
+        .map(given)
+        .collect::<Result<_>>()
+        .map(Value::Sequence)
 }
 
 fn unpacked(dtype: Narrow, value: DynValue) -> Result<Value> {
@@ -110,8 +159,14 @@ fn unpacked(dtype: Narrow, value: DynValue) -> Result<Value> {
     let shape: Vec<usize> = tensor.shape().iter().map(|d| *d as usize).collect();
     let (numel, each) = (shape.iter().product::<usize>(), 8 / dtype.bits() as usize);
     // SAFETY: a CPU tensor of ONNX Runtime is contiguous and packs `each` elements to a byte.
-    let bytes =
-        if numel == 0 { &[][..] } else { unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), numel.div_ceil(each)) } };
+    let bytes = if numel == 0 {
+        &[][..]
+    } else {
+        unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), numel.div_ceil(each)) }
+    };
     let at = |i: usize| dtype.decode(bytes[i / each] >> (i % each * dtype.bits() as usize));
-    Ok(Value::Narrow(dtype, Tensor::from_vec(&shape, (0..numel).map(at).collect::<Vec<f32>>())))
+    Ok(Value::Narrow(
+        dtype,
+        Tensor::from_vec(&shape, (0..numel).map(at).collect::<Vec<f32>>()),
+    ))
 }

@@ -26,26 +26,51 @@ const SPREAD: f64 = 2.0;
 
 /// `scale`, multiplied so that B is max(β, γ·√Σm²)·u·S. `factors` are the inputs of which every term holds a number; `sum` is what the
 /// operator makes of other inputs, without any weights of its own.
-pub fn scaled(call: &Call, (family, terms): (Family, usize), scale: Tensor, factors: &[usize], sum: Sum) -> Result<Tensor> {
-    let Some(squares) = squares(call, factors, sum)? else { return Ok(scale) };
+pub fn scaled(
+    call: &Call,
+    (family, terms): (Family, usize),
+    scale: Tensor,
+    factors: &[usize],
+    sum: Sum,
+) -> Result<Tensor> {
+    let Some(squares) = squares(call, factors, sum)? else {
+        return Ok(scale);
+    };
     done(|| {
-        let repeated = squares.f_ge(SPREAD * terms as f64)?.f_to_kind(Kind::Double)?;
-        let factor = squares.f_mul(&repeated)?.f_sqrt()?.f_mul_scalar(family.gamma() / family.allowed(terms))?.f_clamp_min(1.0)?;
+        let repeated = squares
+            .f_ge(SPREAD * terms as f64)?
+            .f_to_kind(Kind::Double)?;
+        let factor = squares
+            .f_mul(&repeated)?
+            .f_sqrt()?
+            .f_mul_scalar(family.gamma() / family.allowed(terms))?
+            .f_clamp_min(1.0)?;
         scale.f_mul(&factor)
     })
 }
 
 /// `scale` where the number of roundings n, `met`, differs from element to element: B is max(β, min(n, γ·√Σm²))·u·S with the γ of sums, since
 /// n roundings of at most u·S each bound any sum.
-pub fn counted(call: &Call, (family, met): (Family, &Tensor), scale: &Tensor, factors: &[usize], sum: Sum) -> Result<Tensor> {
+pub fn counted(
+    call: &Call,
+    (family, met): (Family, &Tensor),
+    scale: &Tensor,
+    factors: &[usize],
+    sum: Sum,
+) -> Result<Tensor> {
     let drawn = squares(call, factors, sum)?;
     done(|| {
         let met = met.f_to_kind(Kind::Double)?;
         let squares = match drawn {
-            Some(drawn) => drawn.f_where_self(&drawn.f_ge_tensor(&met.f_mul_scalar(SPREAD)?)?, &met)?,
+            Some(drawn) => {
+                drawn.f_where_self(&drawn.f_ge_tensor(&met.f_mul_scalar(SPREAD)?)?, &met)?
+            }
             None => met.shallow_clone(),
         };
-        let steps = squares.f_sqrt()?.f_mul_scalar(Family::Reduction.gamma())?.f_minimum(&met)?;
+        let steps = squares
+            .f_sqrt()?
+            .f_mul_scalar(Family::Reduction.gamma())?
+            .f_minimum(&met)?;
         scale.f_mul(&steps.f_div_scalar(family.allowed(1))?.f_clamp_min(1.0)?)
     })
 }
@@ -60,11 +85,28 @@ pub fn squares(call: &Call, factors: &[usize], sum: Sum) -> Result<Option<Tensor
     }
     let mut all: Option<Tensor> = None;
     for run in 0..RUNS {
-        let signs = |(i, t): (usize, &Option<Tensor>)| t.as_ref().map(|t| signs(t, run << 8 | i as u64)).transpose();
-        let signed = call.with_inputs(call.inputs().iter().enumerate().map(signs).collect::<Result<_>>()?);
+        let signs = |(i, t): (usize, &Option<Tensor>)| {
+            t.as_ref()
+                .map(|t| signs(t, run << 8 | i as u64))
+                .transpose()
+        };
+        let signed = call.with_inputs(
+            call.inputs()
+                .iter()
+                .enumerate()
+                .map(signs)
+                .collect::<Result<_>>()?,
+        );
         let total = sum(&signed)?;
-        let own = done(|| total.f_to_kind(Kind::Double)?.f_square()?.f_div_scalar(RUNS as f64))?;
-        all = Some(all.map_or(Ok(own.shallow_clone()), |before| done(|| before.f_add(&own)))?);
+        let own = done(|| {
+            total
+                .f_to_kind(Kind::Double)?
+                .f_square()?
+                .f_div_scalar(RUNS as f64)
+        })?;
+        all = Some(all.map_or(Ok(own.shallow_clone()), |before| {
+            done(|| before.f_add(&own))
+        })?);
     }
     Ok(all)
 }
@@ -93,7 +135,11 @@ fn mixed(n: u64) -> u64 {
 
 /// Whether terms can be equal [`FEW`] times or more: whether each of the numbers that they are made of can.
 fn may_repeat(call: &Call, factors: &[usize]) -> Result<bool> {
-    let mut inputs: Vec<&Tensor> = factors.iter().filter_map(|i| call.optional(*i)).filter(|t| is_float(t)).collect();
+    let mut inputs: Vec<&Tensor> = factors
+        .iter()
+        .filter_map(|i| call.optional(*i))
+        .filter(|t| is_float(t))
+        .collect();
     // The smallest first: it is counted fastest, and is mostly the weight.
     inputs.sort_by_key(|t| t.numel());
     for t in &inputs {
@@ -112,7 +158,10 @@ fn may_repeat(call: &Call, factors: &[usize]) -> Result<bool> {
 
 /// Whether [`FEW`] numbers fall together somewhere in a table of four places a number: where none do, none can be equal, and nothing is sorted.
 fn crowded(keys: &[u32]) -> bool {
-    let bits = (4 * keys.len()).next_power_of_two().trailing_zeros().clamp(8, 24);
+    let bits = (4 * keys.len())
+        .next_power_of_two()
+        .trailing_zeros()
+        .clamp(8, 24);
     let mut met = vec![0u8; 1 << bits];
     keys.iter().any(|key| {
         let place = &mut met[(mixed(u64::from(*key)) >> (64 - bits)) as usize];
@@ -123,7 +172,14 @@ fn crowded(keys: &[u32]) -> bool {
 
 /// The bits of every number in single precision: in an f64 walk equal numbers may differ by their last bit.
 fn keys(t: &Tensor) -> Result<Vec<u32>> {
-    let narrow: Vec<f32> = done(|| Vec::try_from(t.f_detach()?.f_to_kind(Kind::Float)?.f_contiguous()?.f_reshape([-1])?))?;
+    let narrow: Vec<f32> = done(|| {
+        Vec::try_from(
+            t.f_detach()?
+                .f_to_kind(Kind::Float)?
+                .f_contiguous()?
+                .f_reshape([-1])?,
+        )
+    })?;
     Ok(narrow.into_iter().map(f32::to_bits).collect())
 }
 
@@ -141,7 +197,12 @@ mod tests {
 
     /// Repeats of 4 numbers, in stripes or one after the other.
     fn four(n: usize, run: usize) -> tensor::Tensor {
-        f32s(&[n], &(0..n).map(|i| [0.3f32, 0.7, 0.11, -0.9][i / run % 4]).collect::<Vec<_>>())
+        f32s(
+            &[n],
+            &(0..n)
+                .map(|i| [0.3f32, 0.7, 0.11, -0.9][i / run % 4])
+                .collect::<Vec<_>>(),
+        )
     }
 
     fn drawn(seed: u64) -> tensor::Tensor {
@@ -150,10 +211,28 @@ mod tests {
 
     /// S of the product of two vectors, in units of Σ|a||b|; as MatMul, and as a convolution with a kernel as long as its input.
     fn check(a: &tensor::Tensor, b: &tensor::Tensor, want: f64, within: f64) {
-        let plain: f64 = a.to_f64().iter().zip(b.to_f64()).map(|(a, b)| (a * b).abs()).sum();
-        let shaped = |t: &tensor::Tensor| f32s(&[1, 1, K], &t.to_f64().iter().map(|v| *v as f32).collect::<Vec<_>>());
-        let product = Case::new("MatMul", 13).with(a.clone()).with(b.clone()).scale().expect("it rounds")[0];
-        let conv = Case::new("Conv", 13).with(shaped(a)).with(shaped(b)).scale().expect("it rounds")[0];
+        let plain: f64 = a
+            .to_f64()
+            .iter()
+            .zip(b.to_f64())
+            .map(|(a, b)| (a * b).abs())
+            .sum();
+        let shaped = |t: &tensor::Tensor| {
+            f32s(
+                &[1, 1, K],
+                &t.to_f64().iter().map(|v| *v as f32).collect::<Vec<_>>(),
+            )
+        };
+        let product = Case::new("MatMul", 13)
+            .with(a.clone())
+            .with(b.clone())
+            .scale()
+            .expect("it rounds")[0];
+        let conv = Case::new("Conv", 13)
+            .with(shaped(a))
+            .with(shaped(b))
+            .scale()
+            .expect("it rounds")[0];
         assert_relative_eq!(product / plain, want, max_relative = within);
         assert_relative_eq!(conv / plain, want, max_relative = within);
     }
@@ -180,10 +259,18 @@ mod tests {
         let mut rows = random(&[9, K], 3, -1.0, 1.0).to_f64();
         rows[4 * K..5 * K].fill(0.3);
         let x = f32s(&[9, K], &rows.iter().map(|v| *v as f32).collect::<Vec<_>>());
-        let scale = Case::new("ReduceSum", 11).with(x).ints("axes", &[1]).scale().expect("it rounds");
+        let scale = Case::new("ReduceSum", 11)
+            .with(x)
+            .ints("axes", &[1])
+            .scale()
+            .expect("it rounds");
         let plain = |i: usize| rows[i * K..][..K].iter().map(|v| v.abs()).sum::<f64>();
         for (i, s) in scale.iter().enumerate() {
-            assert_relative_eq!(s / plain(i), if i == 4 { (K as f64).sqrt() } else { 1.0 }, max_relative = 1e-6);
+            assert_relative_eq!(
+                s / plain(i),
+                if i == 4 { (K as f64).sqrt() } else { 1.0 },
+                max_relative = 1e-6
+            );
         }
     }
 }

@@ -14,14 +14,27 @@ fn batch_norm(call: &Call) -> Result<Vec<Tensor>> {
     let (x, eps) = (float(call, 0)?, call.float("epsilon", 1e-5)?);
     let (weight, bias) = (Some(call.input(1)?), Some(call.input(2)?));
     if !training {
-        return one(x.f_batch_norm(weight, bias, Some(call.input(3)?), Some(call.input(4)?), false, 0.0, eps, false));
+        return one(x.f_batch_norm(
+            weight,
+            bias,
+            Some(call.input(3)?),
+            Some(call.input(4)?),
+            false,
+            0.0,
+            eps,
+            false,
+        ));
     }
     let none = None::<&Tensor>;
-    let (y, _, _) = x.f_native_batch_norm(weight, bias, none, none, true, 0.0, eps).map_err(torch_error)?;
+    let (y, _, _) = x
+        .f_native_batch_norm(weight, bias, none, none, true, 0.0, eps)
+        .map_err(torch_error)?;
     let (mean, var) = statistics(x).map_err(torch_error)?;
     let mixed = |i: usize, batch: &Tensor| -> Result<Tensor> {
         let recorded = float(call, i)?.f_mul_scalar(momentum);
-        recorded.and_then(|r| r.f_add(&batch.f_mul_scalar(1.0 - momentum)?)).map_err(torch_error)
+        recorded
+            .and_then(|r| r.f_add(&batch.f_mul_scalar(1.0 - momentum)?))
+            .map_err(torch_error)
     };
     Ok(vec![y, mixed(3, &mean)?, mixed(4, &var)?])
 }
@@ -42,7 +55,10 @@ fn reduced(x: &Tensor) -> Vec<i64> {
 /// Mean and biased variance per channel.
 fn statistics(x: &Tensor) -> std::result::Result<(Tensor, Tensor), TchError> {
     let over = reduced(x);
-    Ok((x.f_mean_dim(&over[..], false, None)?, x.f_var_dim(&over[..], false, false)?))
+    Ok((
+        x.f_mean_dim(&over[..], false, None)?,
+        x.f_var_dim(&over[..], false, false)?,
+    ))
 }
 
 /// (|x| + |mean|)·|w/σ| + |b|: what is lost when the two products cancel; in training mode |mean| is mean|x|, K the numbers that
@@ -54,24 +70,54 @@ fn batch_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> 
     let per_channel = |t: &Tensor| t.f_reshape(&lies);
     let (w, b) = (call.input(1)?, call.input(2)?);
     let size = |mean: &Tensor, var: &Tensor| -> Torch {
-        let slope = per_channel(w)?.f_div(&per_channel(var)?.f_add_scalar(eps)?.f_sqrt()?)?.f_abs()?;
-        x.f_abs()?.f_add(&per_channel(mean)?.f_abs()?)?.f_mul(&slope)?.f_add(&per_channel(b)?.f_abs()?)
+        let slope = per_channel(w)?
+            .f_div(&per_channel(var)?.f_add_scalar(eps)?.f_sqrt()?)?
+            .f_abs()?;
+        x.f_abs()?
+            .f_add(&per_channel(mean)?.f_abs()?)?
+            .f_mul(&slope)?
+            .f_add(&per_channel(b)?.f_abs()?)
     };
     if !training(call)? {
         return scaled(size(call.input(3)?, call.input(4)?), 1);
     }
-    let terms = count(&reduced(x).iter().map(|a| x.size()[*a as usize]).collect::<Vec<_>>())? as usize;
+    let terms = count(
+        &reduced(x)
+            .iter()
+            .map(|a| x.size()[*a as usize])
+            .collect::<Vec<_>>(),
+    )? as usize;
     let (momentum, recorded) = (call.float("momentum", 0.9)?, call.input(3)?);
     let sizes = || -> std::result::Result<Vec<Tensor>, TchError> {
-        let (around, (_, var), beyond) = (x.f_abs()?.f_mean_dim(&reduced(x)[..], false, None)?, statistics(x)?, beyond(x, &reduced(x))?);
-        let mean = recorded.f_abs()?.f_mul_scalar(momentum)?.f_add(&around.f_mul_scalar(1.0 - momentum)?)?;
-        let spread = outputs.get(2).unwrap_or(&var).f_abs()?.f_add(&beyond.f_reshape([-1])?)?;
+        let (around, (_, var), beyond) = (
+            x.f_abs()?.f_mean_dim(&reduced(x)[..], false, None)?,
+            statistics(x)?,
+            beyond(x, &reduced(x))?,
+        );
+        let mean = recorded
+            .f_abs()?
+            .f_mul_scalar(momentum)?
+            .f_add(&around.f_mul_scalar(1.0 - momentum)?)?;
+        let spread = outputs
+            .get(2)
+            .unwrap_or(&var)
+            .f_abs()?
+            .f_add(&beyond.f_reshape([-1])?)?;
         Ok(vec![size(&around, &var)?.f_add(&beyond)?, mean, spread])
     };
-    Ok(sizes().map_err(torch_error)?.into_iter().map(|s| (s, terms)).collect())
+    Ok(sizes()
+        .map_err(torch_error)?
+        .into_iter()
+        .map(|s| (s, terms))
+        .collect())
 }
 
-pub const OPS: &[Op] = &[op("BatchNormalization", 7, batch_norm, Scale::By(Normalisation, batch_scale))];
+pub const OPS: &[Op] = &[op(
+    "BatchNormalization",
+    7,
+    batch_norm,
+    Scale::By(Normalisation, batch_scale),
+)];
 
 #[cfg(test)]
 mod tests {
@@ -82,15 +128,32 @@ mod tests {
     fn training_mode_uses_the_batch_and_mixes_its_statistics_into_the_recorded_ones() {
         // Mean 2, biased variance 1.
         let case = Case::new("BatchNormalization", 15).with(f32s(&[2, 1, 1], &[1.0, 3.0]));
-        let case = case.with(f32s(&[1], &[2.0])).with(f32s(&[1], &[0.5])).with(f32s(&[1], &[4.0])).with(f32s(&[1], &[3.0]));
-        let case = case.int("training_mode", 1).float("momentum", 0.75).float("epsilon", 0.0).outputs(3);
-        case.gives(&[f32s(&[2, 1, 1], &[-1.5, 2.5]), f32s(&[1], &[3.5]), f32s(&[1], &[2.5])]);
+        let case = case
+            .with(f32s(&[1], &[2.0]))
+            .with(f32s(&[1], &[0.5]))
+            .with(f32s(&[1], &[4.0]))
+            .with(f32s(&[1], &[3.0]));
+        let case = case
+            .int("training_mode", 1)
+            .float("momentum", 0.75)
+            .float("epsilon", 0.0)
+            .outputs(3);
+        case.gives(&[
+            f32s(&[2, 1, 1], &[-1.5, 2.5]),
+            f32s(&[1], &[3.5]),
+            f32s(&[1], &[2.5]),
+        ]);
     }
 
     #[test]
     fn statistics_per_element_are_refused() {
         let one = || f32s(&[1], &[1.0]);
-        let case = Case::new("BatchNormalization", 7).with(f32s(&[1, 1, 1], &[1.0])).with(one()).with(one()).with(one()).with(one());
+        let case = Case::new("BatchNormalization", 7)
+            .with(f32s(&[1, 1, 1], &[1.0]))
+            .with(one())
+            .with(one())
+            .with(one())
+            .with(one());
         case.int("spatial", 0).refused("per-channel");
     }
 

@@ -3,7 +3,9 @@
 use super::super::call::Call;
 use super::super::convert::{to_torch, torch_error};
 use super::super::value::Value;
-use super::common::{Torch, count, counted, done, f64_of, largest_where_different, one, scaled, vector};
+use super::common::{
+    Torch, count, counted, done, f64_of, largest_where_different, one, scaled, vector,
+};
 use super::retype::text_constant;
 use super::step::{further, to_whole};
 use super::{Op, Scale, op, values};
@@ -14,20 +16,39 @@ use parity::graph::{Attribute, weights};
 use tch::{Device, Kind, Tensor};
 
 fn constant(call: &Call) -> Result<Vec<Value>> {
-    let names = ["value", "value_float", "value_floats", "value_int", "value_ints", "value_string", "value_strings"];
+    let names = [
+        "value",
+        "value_float",
+        "value_floats",
+        "value_int",
+        "value_ints",
+        "value_string",
+        "value_strings",
+    ];
     let found = names.iter().find_map(|n| call.any(n));
     let tensor = |t: Torch| done(|| t).map(|t| vec![Value::Tensor(t)]);
     match found {
-        Some(Attribute::Float(v)) => tensor(Tensor::f_from_slice(&[*v]).and_then(|t| t.f_reshape([0i64; 0])?.f_to_kind(single(call)))),
-        Some(Attribute::Floats(v)) => tensor(Tensor::f_from_slice(v).and_then(|t| t.f_to_kind(single(call)))),
+        Some(Attribute::Float(v)) => tensor(
+            Tensor::f_from_slice(&[*v])
+                .and_then(|t| t.f_reshape([0i64; 0])?.f_to_kind(single(call))),
+        ),
+        Some(Attribute::Floats(v)) => {
+            tensor(Tensor::f_from_slice(v).and_then(|t| t.f_to_kind(single(call))))
+        }
         Some(Attribute::Int(v)) => tensor(vector(&[*v]).and_then(|t| t.f_reshape([0i64; 0]))),
         Some(Attribute::Ints(v)) => tensor(vector(v)),
         Some(Attribute::Str(v)) => Ok(vec![text_constant(vec![v.clone()], true)]),
         Some(Attribute::Strs(v)) => Ok(vec![text_constant(v.clone(), false)]),
         Some(Attribute::Other(a)) => {
-            let proto = a.t.as_ref().ok_or_else(|| Error::usage("attribute 'value' holds no tensor"))?;
+            let proto =
+                a.t.as_ref()
+                    .ok_or_else(|| Error::usage("attribute 'value' holds no tensor"))?;
             let value = Value::of(&weights::value(proto)?)?;
-            let widened = if call.precision.is_wide() { widened_single(value)? } else { value };
+            let widened = if call.precision.is_wide() {
+                widened_single(value)?
+            } else {
+                value
+            };
             Ok(vec![widened])
         }
         None => Err(Error::failed("a sparse constant is not supported")),
@@ -37,29 +58,45 @@ fn constant(call: &Call) -> Result<Vec<Value>> {
 /// Single precision as f64; half precision stays what it is declared as.
 fn widened_single(value: Value) -> Result<Value> {
     match value {
-        Value::Tensor(t) if t.kind() == Kind::Float => done(|| t.f_to_kind(Kind::Double)).map(Value::Tensor),
+        Value::Tensor(t) if t.kind() == Kind::Float => {
+            done(|| t.f_to_kind(Kind::Double)).map(Value::Tensor)
+        }
         other => Ok(other),
     }
 }
 
 pub fn single(call: &Call) -> Kind {
-    if call.precision.is_wide() { Kind::Double } else { Kind::Float }
+    if call.precision.is_wide() {
+        Kind::Double
+    } else {
+        Kind::Float
+    }
 }
 
 fn constant_of_shape(call: &Call) -> Result<Vec<Tensor>> {
-    let shape = call.integers(0)?.ok_or_else(|| Error::usage("input 0 is missing"))?;
+    let shape = call
+        .integers(0)?
+        .ok_or_else(|| Error::usage("input 0 is missing"))?;
     count(&shape)?;
     let value = match call.tensor("value")? {
         Some(v) => to_torch(&v)?.f_to_kind(call.kind(v.dtype())?),
         None => Tensor::f_zeros([1i64], (single(call), Device::Cpu)),
     };
-    one(value.and_then(|v| v.f_reshape([0i64; 0])?.f_expand(shape, false)?.f_contiguous()))
+    one(value.and_then(|v| {
+        v.f_reshape([0i64; 0])?
+            .f_expand(shape, false)?
+            .f_contiguous()
+    }))
 }
 
 fn shape(call: &Call) -> Result<Vec<Tensor>> {
     let dims = call.input(0)?.size();
     let rank = dims.len() as i64;
-    let place = |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).max(0).min(rank) as usize;
+    let place = |at: i64| {
+        (if at < 0 { at.saturating_add(rank) } else { at })
+            .max(0)
+            .min(rank) as usize
+    };
     let (start, end) = (place(call.int("start", 0)?), place(call.int("end", rank)?));
     one(vector(dims.get(start..end).unwrap_or(&[])))
 }
@@ -74,12 +111,19 @@ fn range(call: &Call) -> Result<Vec<Tensor>> {
     let steps = counted(range_len(call)?)?;
     one((|| {
         let steps = steps.f_to_kind(start.kind())?;
-        steps.f_mul(&delta.f_reshape([0i64; 0])?)?.f_add(&start.f_reshape([0i64; 0])?)?.f_to_kind(start.kind())
+        steps
+            .f_mul(&delta.f_reshape([0i64; 0])?)?
+            .f_add(&start.f_reshape([0i64; 0])?)?
+            .f_to_kind(start.kind())
     })())
 }
 
 fn range_len(call: &Call) -> Result<i64> {
-    let number = |i| call.floats(i)?.and_then(|v| v.first().copied()).ok_or_else(|| Error::usage(format!("input {i} is missing or empty")));
+    let number = |i| {
+        call.floats(i)?
+            .and_then(|v| v.first().copied())
+            .ok_or_else(|| Error::usage(format!("input {i} is missing or empty")))
+    };
     let n = ((number(1)? - number(0)?) / number(2)?).ceil();
     if !n.is_finite() || n > 1e12 {
         return Err(Error::usage("the limit of Range is never reached"));
@@ -91,17 +135,29 @@ fn range_len(call: &Call) -> Result<i64> {
 fn dropout(call: &Call) -> Result<Vec<Tensor>> {
     let x = call.input(0)?;
     let stated = call.float("ratio", 0.5)?;
-    let ratio = call.floats(1)?.and_then(|v| v.first().copied()).unwrap_or(stated);
+    let ratio = call
+        .floats(1)?
+        .and_then(|v| v.first().copied())
+        .unwrap_or(stated);
     let training = call.integers(2)?.is_some_and(|v| v.iter().any(|t| *t != 0));
     if training && !(0.0..1.0).contains(&ratio) {
-        return Err(Error::usage(format!("the ratio {ratio} of Dropout is not in [0, 1)")));
+        return Err(Error::usage(format!(
+            "the ratio {ratio} of Dropout is not in [0, 1)"
+        )));
     }
-    let kind = if call.opset < 10 { x.kind() } else { Kind::Bool };
+    let kind = if call.opset < 10 {
+        x.kind()
+    } else {
+        Kind::Bool
+    };
     if training && ratio > 0.0 {
         let drawn = super::random::uniform(call, &x.size())?;
         return done(|| {
             let kept = drawn.f_ge(ratio)?.f_to_kind(x.kind())?;
-            Ok(vec![x.f_mul(&kept)?.f_div_scalar(1.0 - ratio)?, kept.f_to_kind(kind)?])
+            Ok(vec![
+                x.f_mul(&kept)?.f_div_scalar(1.0 - ratio)?,
+                kept.f_to_kind(kind)?,
+            ])
         });
     }
     call.known("seed");
@@ -116,7 +172,9 @@ fn to_border(call: &Call, reference: &Tensor, candidate: &Tensor) -> Result<f64>
         if reference.kind() == Kind::Bool {
             return Ok(size);
         }
-        to_whole(&x)?.f_where_self(&size.f_ge(0.5)?, &size.f_neg()?.f_add_scalar(1)?)?.f_add(&further(reference, candidate)?)
+        to_whole(&x)?
+            .f_where_self(&size.f_ge(0.5)?, &size.f_neg()?.f_add_scalar(1)?)?
+            .f_add(&further(reference, candidate)?)
     };
     largest_where_different(distance(), reference, candidate)
 }
@@ -126,16 +184,31 @@ pub const TRUNCATED: Scale = Scale::Decision(Function, |c, _, a, b| to_border(c,
 /// Engines may add delta again and again; equal steps round alike, so the errors add up: √K = n.
 fn range_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let n = (outputs[0].numel()).max(1);
-    let end = || call.input(0).map(|s| s.f_abs()).and_then(|s| Ok((s, call.input(2)?.f_abs())));
+    let end = || {
+        call.input(0)
+            .map(|s| s.f_abs())
+            .and_then(|s| Ok((s, call.input(2)?.f_abs())))
+    };
     let (start, delta) = end()?;
-    let bound = start.and_then(|s| delta?.f_mul_scalar(n as f64)?.f_add(&s)?.f_reshape([0i64; 0])?.f_broadcast_to(outputs[0].size()));
+    let bound = start.and_then(|s| {
+        delta?
+            .f_mul_scalar(n as f64)?
+            .f_add(&s)?
+            .f_reshape([0i64; 0])?
+            .f_broadcast_to(outputs[0].size())
+    });
     scaled(bound, n.saturating_mul(n))
 }
 
 pub const OPS: &[Op] = &[
     values("Constant", 1, constant, Scale::Exact),
     op("ConstantOfShape", 9, constant_of_shape, Scale::Exact),
-    values("Identity", 1, |c| Ok(vec![c.value(0)?.clone()]), Scale::Exact),
+    values(
+        "Identity",
+        1,
+        |c| Ok(vec![c.value(0)?.clone()]),
+        Scale::Exact,
+    ),
     op("Shape", 1, shape, Scale::Exact),
     op("Size", 1, size, Scale::Exact),
     op("Range", 11, range, Scale::By(Reduction, range_scale)),
@@ -161,16 +234,32 @@ mod tests {
         to(DType::F64).check();
         to(DType::F32).gives(&[x()]);
         to(DType::U32).check();
-        Case::new("CastLike", 15).with(x()).with(i64s(&[0])).gives(&[i64s(&[-1, 0, 0, 1, 3])]);
+        Case::new("CastLike", 15)
+            .with(x())
+            .with(i64s(&[0]))
+            .gives(&[i64s(&[-1, 0, 0, 1, 3])]);
     }
 
     #[test]
     fn the_margin_of_a_cast_knows_that_zero_is_no_border() {
-        let cast = |to: DType| Case::new("Cast", 13).with(f32s(&[3], &[0.25, 1.125, -0.75])).int("to", to.onnx() as i64);
+        let cast = |to: DType| {
+            Case::new("Cast", 13)
+                .with(f32s(&[3], &[0.25, 1.125, -0.75]))
+                .int("to", to.onnx() as i64)
+        };
         let of = |v: [i64; 3]| Tensor::of(&[3], &v);
-        assert_eq!(cast(DType::I64).margin(0, &of([0, 1, 0]), &of([0, 2, 0])), Some(0.125));
-        assert_eq!(cast(DType::I64).margin(0, &of([0, 1, 0]), &of([0, 1, -1])), Some(0.25));
-        assert_eq!(cast(DType::Bool).margin(0, &bools(&[3], &[1, 1, 1]), &bools(&[3], &[0, 1, 1])), Some(0.25));
+        assert_eq!(
+            cast(DType::I64).margin(0, &of([0, 1, 0]), &of([0, 2, 0])),
+            Some(0.125)
+        );
+        assert_eq!(
+            cast(DType::I64).margin(0, &of([0, 1, 0]), &of([0, 1, -1])),
+            Some(0.25)
+        );
+        assert_eq!(
+            cast(DType::Bool).margin(0, &bools(&[3], &[1, 1, 1]), &bools(&[3], &[0, 1, 1])),
+            Some(0.25)
+        );
     }
 
     #[test]
@@ -188,20 +277,45 @@ mod tests {
     fn shapes_are_known() {
         let x = || f32s(&[2, 3, 1], &[0.0; 6]);
         Case::new("Shape", 13).with(x()).gives(&[i64s(&[2, 3, 1])]);
-        Case::new("Shape", 15).with(x()).int("start", -2).gives(&[i64s(&[3, 1])]);
-        Case::new("Shape", 15).with(x()).int("start", 1).int("end", -1).gives(&[i64s(&[3])]);
-        Case::new("Shape", 15).with(x()).int("start", 2).int("end", 1).gives(&[i64s(&[])]);
-        Case::new("Size", 13).with(x()).gives(&[Tensor::of(&[], &[6i64])]);
+        Case::new("Shape", 15)
+            .with(x())
+            .int("start", -2)
+            .gives(&[i64s(&[3, 1])]);
+        Case::new("Shape", 15)
+            .with(x())
+            .int("start", 1)
+            .int("end", -1)
+            .gives(&[i64s(&[3])]);
+        Case::new("Shape", 15)
+            .with(x())
+            .int("start", 2)
+            .int("end", 1)
+            .gives(&[i64s(&[])]);
+        Case::new("Size", 13)
+            .with(x())
+            .gives(&[Tensor::of(&[], &[6i64])]);
         Case::new("Identity", 13).with(x()).gives(&[x()]);
-        Case::new("ConstantOfShape", 9).with(i64s(&[2, 0])).gives(&[f32s(&[2, 0], &[])]);
+        Case::new("ConstantOfShape", 9)
+            .with(i64s(&[2, 0]))
+            .gives(&[f32s(&[2, 0], &[])]);
         let seven = Attribute::of_tensor("value", &i64s(&[7]));
-        Case::new("ConstantOfShape", 9).with(i64s(&[2])).attribute("value", seven.clone()).gives(&[i64s(&[7, 7])]);
-        Case::new("ConstantOfShape", 9).with(i64s(&[-2])).attribute("value", seven).refused("no shape");
+        Case::new("ConstantOfShape", 9)
+            .with(i64s(&[2]))
+            .attribute("value", seven.clone())
+            .gives(&[i64s(&[7, 7])]);
+        Case::new("ConstantOfShape", 9)
+            .with(i64s(&[-2]))
+            .attribute("value", seven)
+            .refused("no shape");
     }
 
     #[test]
     fn a_range_stops_before_its_limit() {
-        let of = |a: i64, b: i64, c: i64| [a, b, c].into_iter().fold(Case::new("Range", 11), |r, v| r.with(Tensor::of(&[], &[v])));
+        let of = |a: i64, b: i64, c: i64| {
+            [a, b, c]
+                .into_iter()
+                .fold(Case::new("Range", 11), |r, v| r.with(Tensor::of(&[], &[v])))
+        };
         of(3, 9, 3).gives(&[i64s(&[3, 6])]);
         of(10, 4, -2).gives(&[i64s(&[10, 8, 6])]);
         of(1, 1, 1).gives(&[i64s(&[])]);
@@ -211,10 +325,26 @@ mod tests {
     #[test]
     fn dropout_passes_its_input_on() {
         let x = || f32s(&[2], &[1.0, 2.0]);
-        Case::new("Dropout", 13).with(x()).outputs(2).gives(&[x(), bools(&[2], &[1, 1])]);
-        Case::new("Dropout", 7).with(x()).float("ratio", 0.3).gives(&[x()]);
-        let drawn = Case::new("Dropout", 13).with(x()).without().with(bools(&[], &[1])).check();
-        assert!(drawn[0].to_f64().iter().zip([1.0, 2.0]).all(|(y, x)| *y == 0.0 || *y == 2.0 * x));
+        Case::new("Dropout", 13)
+            .with(x())
+            .outputs(2)
+            .gives(&[x(), bools(&[2], &[1, 1])]);
+        Case::new("Dropout", 7)
+            .with(x())
+            .float("ratio", 0.3)
+            .gives(&[x()]);
+        let drawn = Case::new("Dropout", 13)
+            .with(x())
+            .without()
+            .with(bools(&[], &[1]))
+            .check();
+        assert!(
+            drawn[0]
+                .to_f64()
+                .iter()
+                .zip([1.0, 2.0])
+                .all(|(y, x)| *y == 0.0 || *y == 2.0 * x)
+        );
     }
 
     proptest! {

@@ -19,13 +19,18 @@ pub fn beyond(x: &Tensor, over: &[i64]) -> Torch {
 /// Infinite where a sum that is taken on the way is more than single precision holds, else 0.
 pub fn unbounded(sum: &Tensor) -> Torch {
     let sum = f64_of(sum)?;
-    sum.f_zeros_like()?.f_masked_fill(&sum.f_gt(f64::from(f32::MAX))?, f64::INFINITY)
+    sum.f_zeros_like()?
+        .f_masked_fill(&sum.f_gt(f64::from(f32::MAX))?, f64::INFINITY)
 }
 
 /// What the `p`-th root `y` of a sum of powers may be off by in units of u where each of its `terms` may be flushed to zero.
 pub fn flushed(y: &Tensor, terms: usize, p: f64) -> Torch {
     let lost = terms as f64 * f64::from(f32::MIN_POSITIVE);
-    y.f_pow_tensor_scalar(p)?.f_add_scalar(lost)?.f_pow_tensor_scalar(1.0 / p)?.f_sub(y)?.f_div_scalar(DType::F32.unit_roundoff())
+    y.f_pow_tensor_scalar(p)?
+        .f_add_scalar(lost)?
+        .f_pow_tensor_scalar(1.0 / p)?
+        .f_sub(y)?
+        .f_div_scalar(DType::F32.unit_roundoff())
 }
 
 /// What libtorch computes in several steps, with its error as ours.
@@ -44,7 +49,10 @@ pub fn scaled(result: Torch, terms: usize) -> Result<Vec<(Tensor, usize)>> {
 }
 
 pub fn is_float(t: &Tensor) -> bool {
-    matches!(t.kind(), Kind::Double | Kind::Float | Kind::Half | Kind::BFloat16)
+    matches!(
+        t.kind(),
+        Kind::Double | Kind::Float | Kind::Half | Kind::BFloat16
+    )
 }
 
 /// Input `i`, which must be of floats.
@@ -53,7 +61,14 @@ pub fn is_float(t: &Tensor) -> bool {
 /// panics if there is one, so such calls must not be able to fail.
 pub fn float<'a>(call: &'a Call, i: usize) -> Result<&'a Tensor> {
     let x = call.input(i)?;
-    if is_float(x) { Ok(x) } else { Err(Error::usage(format!("input {i} should be floats, is {:?}", x.kind()))) }
+    if is_float(x) {
+        Ok(x)
+    } else {
+        Err(Error::usage(format!(
+            "input {i} should be floats, is {:?}",
+            x.kind()
+        )))
+    }
 }
 
 /// 0, 1, ... n − 1.
@@ -67,12 +82,18 @@ pub fn counted(n: i64) -> Result<Tensor> {
 /// An axis counted from the front; ONNX counts negative ones from the back.
 pub fn axis(axis: i64, rank: usize) -> Result<usize> {
     let front = if axis < 0 { axis + rank as i64 } else { axis };
-    usize::try_from(front).ok().filter(|a| *a < rank).ok_or_else(|| Error::usage(format!("axis {axis} is outside rank {rank}")))
+    usize::try_from(front)
+        .ok()
+        .filter(|a| *a < rank)
+        .ok_or_else(|| Error::usage(format!("axis {axis} is outside rank {rank}")))
 }
 
 /// Axes counted from the front, each at most once.
 pub fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>> {
-    let mut axes = list.iter().map(|a| axis(*a, rank)).collect::<Result<Vec<_>>>()?;
+    let mut axes = list
+        .iter()
+        .map(|a| axis(*a, rank))
+        .collect::<Result<Vec<_>>>()?;
     axes.sort_unstable();
     match axes.windows(2).find(|w| w[0] == w[1]) {
         Some(twice) => Err(Error::usage(format!("axis {} is stated twice", twice[0]))),
@@ -99,20 +120,25 @@ pub fn along(rank: usize, axis: usize, len: i64) -> Vec<i64> {
 
 /// Number of elements; None where it does not fit (or a dimension is negative).
 pub fn count(shape: &[i64]) -> Result<i64> {
-    let n = shape.iter().try_fold(1i64, |n, d| if *d < 0 { None } else { n.checked_mul(*d) });
+    let n = shape
+        .iter()
+        .try_fold(1i64, |n, d| if *d < 0 { None } else { n.checked_mul(*d) });
     n.ok_or_else(|| Error::usage(format!("{shape:?} is no shape of a tensor")))
 }
 
 /// `a` op `b` on sizes from a file, refused where it overflows.
 pub fn fits(n: Option<i64>) -> Result<i64> {
-    n.filter(|n| n.unsigned_abs() < 1 << 48).ok_or_else(|| Error::usage("a size or an offset is beyond what memory can hold"))
+    n.filter(|n| n.unsigned_abs() < 1 << 48)
+        .ok_or_else(|| Error::usage("a size or an offset is beyond what memory can hold"))
 }
 
 /// As many numbers as there are axes, each `default` where the list is absent.
 pub fn per_axis(list: Option<Vec<i64>>, len: usize, default: i64, what: &str) -> Result<Vec<i64>> {
     let list = list.unwrap_or_else(|| vec![default; len]);
     if list.len() != len {
-        return Err(Error::usage(format!("{what} {list:?} should be {len} numbers")));
+        return Err(Error::usage(format!(
+            "{what} {list:?} should be {len} numbers"
+        )));
     }
     list.iter().map(|v| fits(Some(*v))).collect()
 }
@@ -121,12 +147,22 @@ pub fn per_axis(list: Option<Vec<i64>>, len: usize, default: i64, what: &str) ->
 pub fn wrapped(indices: &Tensor, len: i64) -> Result<Tensor> {
     // Looked at here: as tensors these are seven calls of libtorch, more than what is done with a few indices.
     let i = indices.f_to_kind(Kind::Int64).map_err(torch_error)?;
-    let values: Vec<i64> = i.f_reshape([-1]).and_then(Vec::try_from).map_err(torch_error)?;
+    let values: Vec<i64> = i
+        .f_reshape([-1])
+        .and_then(Vec::try_from)
+        .map_err(torch_error)?;
     if let Some(out) = values.iter().find(|v| !(-len..len).contains(v)) {
-        return Err(Error::usage(format!("index {out} is outside a dimension of {len}")));
+        return Err(Error::usage(format!(
+            "index {out} is outside a dimension of {len}"
+        )));
     }
     match values.iter().any(|v| *v < 0) {
-        true => i.f_where_self(&i.f_ge(0).map_err(torch_error)?, &i.f_add_scalar(len).map_err(torch_error)?).map_err(torch_error),
+        true => i
+            .f_where_self(
+                &i.f_ge(0).map_err(torch_error)?,
+                &i.f_add_scalar(len).map_err(torch_error)?,
+            )
+            .map_err(torch_error),
         false => Ok(i),
     }
 }
@@ -138,7 +174,9 @@ pub fn vector(values: &[i64]) -> Torch {
 
 /// `values` in `kind`, shaped so that they lie along `axis` of `rank`.
 pub fn weights(values: &[f64], kind: Kind, rank: usize, axis: usize) -> Torch {
-    Tensor::f_from_slice(values)?.f_to_kind(kind)?.f_reshape(along(rank, axis, values.len() as i64))
+    Tensor::f_from_slice(values)?
+        .f_to_kind(kind)?
+        .f_reshape(along(rank, axis, values.len() as i64))
 }
 
 /// A tensor full of `value`.
@@ -147,28 +185,63 @@ pub fn full(shape: &[i64], value: f64, kind: Kind) -> Torch {
 }
 
 /// Largest `distance` among the elements where `reference` and `candidate` differ.
-pub fn largest_where_different(distance: Torch, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+pub fn largest_where_different(
+    distance: Torch,
+    reference: &Tensor,
+    candidate: &Tensor,
+) -> Result<f64> {
     let largest = || {
         let differs = reference.f_ne_tensor(candidate)?;
-        let hit = distance?.f_to_kind(Kind::Double)?.f_broadcast_to(differs.size())?.f_masked_select(&differs)?;
-        if hit.numel() == 0 { Ok(0.0) } else { hit.f_max()?.f_double_value(&[]) }
+        let hit = distance?
+            .f_to_kind(Kind::Double)?
+            .f_broadcast_to(differs.size())?
+            .f_masked_select(&differs)?;
+        if hit.numel() == 0 {
+            Ok(0.0)
+        } else {
+            hit.f_max()?.f_double_value(&[])
+        }
     };
     largest().map_err(torch_error)
 }
 
 /// `distance` at the worst element where the sides differ and one of them is not among `alternatives`, what rounding inside the operator may
 /// make of it; infinite where even that is 0, and 0 where there is no such element.
-pub fn largest_beyond(alternatives: &[Tensor], distance: &Tensor, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+pub fn largest_beyond(
+    alternatives: &[Tensor],
+    distance: &Tensor,
+    reference: &Tensor,
+    candidate: &Tensor,
+) -> Result<f64> {
     let largest = || {
         let known = |t: &Tensor| {
             let t = f64_of(t)?;
-            let hit = |a: &Tensor| f64_of(a)?.f_eq_tensor(&t)?.f_logical_or(&f64_of(a)?.f_isnan()?.f_logical_and(&t.f_isnan()?)?);
-            alternatives.iter().try_fold(t.f_zeros_like()?.f_to_kind(Kind::Bool)?, |seen, a| seen.f_logical_or(&hit(a)?))
+            let hit = |a: &Tensor| {
+                f64_of(a)?
+                    .f_eq_tensor(&t)?
+                    .f_logical_or(&f64_of(a)?.f_isnan()?.f_logical_and(&t.f_isnan()?)?)
+            };
+            alternatives
+                .iter()
+                .try_fold(t.f_zeros_like()?.f_to_kind(Kind::Bool)?, |seen, a| {
+                    seen.f_logical_or(&hit(a)?)
+                })
         };
         let differs = reference.f_ne_tensor(candidate)?;
-        let beyond = known(reference)?.f_logical_and(&known(candidate)?)?.f_logical_not()?.f_logical_and(&differs)?;
-        let hit = f64_of(distance)?.f_broadcast_to(beyond.size())?.f_masked_select(&beyond)?;
-        if hit.numel() == 0 { Ok(0.0) } else { hit.f_max()?.f_double_value(&[]).map(|d| if d > 0.0 { d } else { f64::INFINITY }) }
+        let beyond = known(reference)?
+            .f_logical_and(&known(candidate)?)?
+            .f_logical_not()?
+            .f_logical_and(&differs)?;
+        let hit = f64_of(distance)?
+            .f_broadcast_to(beyond.size())?
+            .f_masked_select(&beyond)?;
+        if hit.numel() == 0 {
+            Ok(0.0)
+        } else {
+            hit.f_max()?
+                .f_double_value(&[])
+                .map(|d| if d > 0.0 { d } else { f64::INFINITY })
+        }
     };
     largest().map_err(torch_error)
 }

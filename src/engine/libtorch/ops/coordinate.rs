@@ -24,7 +24,11 @@ impl Transform {
             "asymmetric" => Self::Asymmetric,
             "tf_crop_and_resize" => Self::TfCropAndResize,
             "tf_half_pixel_for_nn" => Self::TfHalfPixel,
-            other => return Err(Error::failed(format!("coordinate_transformation_mode '{other}' is not supported"))),
+            other => {
+                return Err(Error::failed(format!(
+                    "coordinate_transformation_mode '{other}' is not supported"
+                )));
+            }
         })
     }
 }
@@ -71,7 +75,11 @@ impl Nearest {
             "round_prefer_ceil" => Self::RoundPreferCeil,
             "floor" => Self::Floor,
             "ceil" => Self::Ceil,
-            other => return Err(Error::usage(format!("attribute 'nearest_mode' is '{other}'"))),
+            other => {
+                return Err(Error::usage(format!(
+                    "attribute 'nearest_mode' is '{other}'"
+                )));
+            }
         })
     }
 

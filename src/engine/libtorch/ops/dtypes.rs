@@ -10,8 +10,16 @@ use tch::{Kind, Tensor};
 const LIKE: [(&str, usize); 3] = [("Where", 1), ("OneHot", 2), ("Pow", 0)];
 
 /// Outputs that count or point, whatever the dtype of the inputs; the first that does.
-const INDICES: [(&str, usize); 8] =
-    [("Shape", 0), ("Size", 0), ("ArgMax", 0), ("ArgMin", 0), ("NonZero", 0), ("TopK", 1), ("Unique", 1), ("MaxPool", 1)];
+const INDICES: [(&str, usize); 8] = [
+    ("Shape", 0),
+    ("Size", 0),
+    ("ArgMax", 0),
+    ("ArgMin", 0),
+    ("NonZero", 0),
+    ("TopK", 1),
+    ("Unique", 1),
+    ("MaxPool", 1),
+];
 
 /// Operators that are right on the bits of a u64 beyond 2⁶³ − 1.
 const BITS: [&str; 27] = [
@@ -72,10 +80,15 @@ pub fn check(call: &Call) -> Result<()> {
     for (i, value) in call.values().iter().enumerate() {
         match value {
             Some(Value::Marked(Mark::U64, t)) if !BITS.contains(&op) && below_zero(t) => {
-                return Err(Error::failed(format!("input {i} holds a u64 beyond 2^63 - 1, which libtorch cannot order")));
+                return Err(Error::failed(format!(
+                    "input {i} holds a u64 beyond 2^63 - 1, which libtorch cannot order"
+                )));
             }
             Some(Value::Marked(Mark::Narrow(d), _)) if !MOVES.contains(&op) => {
-                return Err(Error::failed(format!("input {i} is {}, in which libtorch has no arithmetic", d.name())));
+                return Err(Error::failed(format!(
+                    "input {i} is {}, in which libtorch has no arithmetic",
+                    d.name()
+                )));
             }
             Some(Value::Strings(..) | Value::Sequence(_) | Value::Optional(_)) => {
                 return Err(Error::failed(format!(
@@ -101,9 +114,14 @@ pub fn marked(call: &Call, outputs: Vec<Tensor>) -> Result<Vec<Value>> {
         Some((_, i)) => of(*i),
         None => (0..call.values().len()).find_map(of),
     };
-    let first = INDICES.iter().find(|row| row.0 == op).map_or(usize::MAX, |row| row.1);
+    let first = INDICES
+        .iter()
+        .find(|row| row.0 == op)
+        .map_or(usize::MAX, |row| row.1);
     let one = |(i, t): (usize, Tensor)| match mark {
-        Some(mark) if i < first && stands(mark, t.kind()) => Ok(Value::Marked(mark, mark.wrapped(&t)?)),
+        Some(mark) if i < first && stands(mark, t.kind()) => {
+            Ok(Value::Marked(mark, mark.wrapped(&t)?))
+        }
         _ => Ok(Value::Tensor(t)),
     };
     outputs.into_iter().enumerate().map(one).collect()

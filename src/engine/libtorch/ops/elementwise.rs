@@ -27,7 +27,10 @@ fn without_minus_one(b: &Tensor) -> std::result::Result<(Tensor, Tensor), tch::T
         return Ok((b.shallow_clone(), b.f_ones_like()?));
     }
     let minus_one = b.f_eq(-1)?;
-    Ok((b.f_masked_fill(&minus_one, 1)?, b.f_ones_like()?.f_masked_fill(&minus_one, -1)?))
+    Ok((
+        b.f_masked_fill(&minus_one, 1)?,
+        b.f_ones_like()?.f_masked_fill(&minus_one, -1)?,
+    ))
 }
 
 fn modulo(call: &Call) -> Result<Vec<Tensor>> {
@@ -46,7 +49,11 @@ fn pow(call: &Call) -> Result<Vec<Tensor>> {
     if is_float(base) {
         return one(exponent.f_to_kind(base.kind()).and_then(|e| base.f_pow(&e)));
     }
-    let wide = || base.f_to_kind(Kind::Double)?.f_pow(&exponent.f_to_kind(Kind::Double)?)?.f_to_kind(base.kind());
+    let wide = || {
+        base.f_to_kind(Kind::Double)?
+            .f_pow(&exponent.f_to_kind(Kind::Double)?)?
+            .f_to_kind(base.kind())
+    };
     one(wide())
 }
 
@@ -69,7 +76,11 @@ fn mean(call: &Call) -> Torch {
 /// infinity exceeds: ONNX Runtime makes 3.4e38 of it, where clamp of PyTorch has no limit.
 fn clip(call: &Call) -> Result<Vec<Tensor>> {
     let (x, min, max) = (call.input(0)?, call.optional(1), call.optional(2));
-    let inside = if min.is_some() || max.is_some() { x.f_clamp_tensor(min, max).map_err(torch_error)? } else { x.shallow_clone() };
+    let inside = if min.is_some() || max.is_some() {
+        x.f_clamp_tensor(min, max).map_err(torch_error)?
+    } else {
+        x.shallow_clone()
+    };
     if !is_float(x) || (min.is_some() && max.is_some()) {
         return Ok(vec![inside]);
     }
@@ -79,7 +90,13 @@ fn clip(call: &Call) -> Result<Vec<Tensor>> {
         Kind::Double if !call.precision.is_wide() => f64::MAX,
         _ => f64::from(f32::MAX),
     };
-    let most = |limit: Option<&Tensor>, sign: f64| if limit.is_some() { sign * f64::INFINITY } else { sign * most };
+    let most = |limit: Option<&Tensor>, sign: f64| {
+        if limit.is_some() {
+            sign * f64::INFINITY
+        } else {
+            sign * most
+        }
+    };
     one(inside.f_nan_to_num(f64::NAN, most(max, 1.0), most(min, -1.0)))
 }
 
@@ -92,20 +109,39 @@ fn sum_of_sizes(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     if call.inputs().len() < 3 {
         return scaled(sum(call).and_then(|y| y.f_abs()), 1);
     }
-    let sizes = call.inputs().iter().map(|t| t.as_ref().map(|t| t.f_abs()).transpose()).collect::<std::result::Result<_, _>>();
+    let sizes = call
+        .inputs()
+        .iter()
+        .map(|t| t.as_ref().map(|t| t.f_abs()).transpose())
+        .collect::<std::result::Result<_, _>>();
     let call = call.with_inputs(sizes.map_err(torch_error)?);
     let steps = (call.inputs().len() as f64 - 1.0) / Arithmetic.allowed(1);
-    scaled(sum(&call).and_then(|s| if steps > 1.0 { s.f_mul_scalar(steps) } else { Ok(s) }), call.inputs().len() - 1)
+    scaled(
+        sum(&call).and_then(|s| {
+            if steps > 1.0 {
+                s.f_mul_scalar(steps)
+            } else {
+                Ok(s)
+            }
+        }),
+        call.inputs().len() - 1,
+    )
 }
 
 fn mean_of_sizes(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let n = call.inputs().len() as f64;
-    sum_of_sizes(call, outputs)?.into_iter().map(|(s, k)| Ok((s.f_div_scalar(n).map_err(torch_error)?, k))).collect()
+    sum_of_sizes(call, outputs)?
+        .into_iter()
+        .map(|(s, k)| Ok((s.f_div_scalar(n).map_err(torch_error)?, k)))
+        .collect()
 }
 
 /// |y|, and what an engine may flush to zero.
 pub fn size_or_flushed(_: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    scaled(outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)), 1)
+    scaled(
+        outputs[0].f_abs().and_then(|y| y.f_add_scalar(UNDERFLOW)),
+        1,
+    )
 }
 
 const ADDED: Scale = Scale::By(Arithmetic, sum_of_sizes);
@@ -120,19 +156,44 @@ pub const OPS: &[Op] = &[
     op("Div", 7, div, ROUNDED),
     op("Mod", 10, modulo, Scale::Exact),
     op("Pow", 7, pow, FUNCTION),
-    op("Max", 6, |c| one(fold(c, |a, b| a.f_maximum(b))), Scale::Exact),
-    op("Min", 6, |c| one(fold(c, |a, b| a.f_minimum(b))), Scale::Exact),
+    op(
+        "Max",
+        6,
+        |c| one(fold(c, |a, b| a.f_maximum(b))),
+        Scale::Exact,
+    ),
+    op(
+        "Min",
+        6,
+        |c| one(fold(c, |a, b| a.f_minimum(b))),
+        Scale::Exact,
+    ),
     op("Sum", 6, |c| one(sum(c)), ADDED),
-    op("Mean", 6, |c| one(mean(c)), Scale::By(Arithmetic, mean_of_sizes)),
+    op(
+        "Mean",
+        6,
+        |c| one(mean(c)),
+        Scale::By(Arithmetic, mean_of_sizes),
+    ),
     op("Clip", 6, clip_6, Scale::Exact),
     op("Clip", 11, clip, Scale::Exact),
     op("Neg", 6, |c| one(c.input(0)?.f_neg()), Scale::Exact),
     op("Abs", 6, |c| one(c.input(0)?.f_abs()), Scale::Exact),
     op("Sqrt", 6, |c| one(c.input(0)?.f_sqrt()), ROUNDED),
-    op("Reciprocal", 6, |c| one(c.input(0)?.f_reciprocal()), ROUNDED),
+    op(
+        "Reciprocal",
+        6,
+        |c| one(c.input(0)?.f_reciprocal()),
+        ROUNDED,
+    ),
     op("Exp", 6, |c| one(c.input(0)?.f_exp()), FUNCTION),
     op("Log", 6, |c| one(c.input(0)?.f_log()), FUNCTION),
-    op("Det", 11, |c| one(Tensor::f_linalg_det(float(c, 0)?)), Scale::Perturbed(Arithmetic)),
+    op(
+        "Det",
+        11,
+        |c| one(Tensor::f_linalg_det(float(c, 0)?)),
+        Scale::Perturbed(Arithmetic),
+    ),
     op("Erf", 9, |c| one(c.input(0)?.f_erf()), BOUNDED),
 ];
 
@@ -148,48 +209,109 @@ mod tests {
 
     #[test]
     fn integers_are_divided_towards_zero_and_the_smallest_by_minus_one_does_not_trap() {
-        Case::new("Div", 14).with(i32s(&[-7, 7, 7, -8])).with(i32s(&[2, -2, 2, 3])).gives(&[i32s(&[-3, -3, 3, -2])]);
-        let trap = Case::new("Div", 14).with(Tensor::of(&[2], &[i64::MIN, 7])).with(Tensor::of(&[1], &[-1i64]));
-        assert_eq!(trap.torch().expect("no trap")[0].to_i64(), Some(vec![i64::MIN, -7]));
-        Case::new("Div", 14).with(i32s(&[1])).with(i32s(&[0])).refused("ZeroDivision");
+        Case::new("Div", 14)
+            .with(i32s(&[-7, 7, 7, -8]))
+            .with(i32s(&[2, -2, 2, 3]))
+            .gives(&[i32s(&[-3, -3, 3, -2])]);
+        let trap = Case::new("Div", 14)
+            .with(Tensor::of(&[2], &[i64::MIN, 7]))
+            .with(Tensor::of(&[1], &[-1i64]));
+        assert_eq!(
+            trap.torch().expect("no trap")[0].to_i64(),
+            Some(vec![i64::MIN, -7])
+        );
+        Case::new("Div", 14)
+            .with(i32s(&[1]))
+            .with(i32s(&[0]))
+            .refused("ZeroDivision");
     }
 
     #[test]
     fn modulo_takes_the_sign_of_the_divisor_unless_it_is_fmod() {
         let (a, b) = (i32s(&[-4, 7, 5, 4, -7, 8]), i32s(&[2, -3, 8, -2, 3, 5]));
-        Case::new("Mod", 13).with(a.clone()).with(b.clone()).gives(&[i32s(&[0, -2, 5, 0, 2, 3])]);
-        Case::new("Mod", 13).with(a).with(b).int("fmod", 1).gives(&[i32s(&[0, 1, 5, 0, -1, 3])]);
+        Case::new("Mod", 13)
+            .with(a.clone())
+            .with(b.clone())
+            .gives(&[i32s(&[0, -2, 5, 0, 2, 3])]);
+        Case::new("Mod", 13)
+            .with(a)
+            .with(b)
+            .int("fmod", 1)
+            .gives(&[i32s(&[0, 1, 5, 0, -1, 3])]);
         let floats = (f32s(&[3], &[-4.3, 7.2, 5.0]), f32s(&[3], &[2.1, -3.4, 8.0]));
-        Case::new("Mod", 13).with(floats.0).with(floats.1).int("fmod", 1).check();
+        Case::new("Mod", 13)
+            .with(floats.0)
+            .with(floats.1)
+            .int("fmod", 1)
+            .check();
     }
 
     #[test]
     fn pow_has_the_dtype_of_its_base() {
-        Case::new("Pow", 15).with(i32s(&[1, 2, 3])).with(f32s(&[3], &[4.0, 5.0, 2.0])).gives(&[i32s(&[1, 32, 9])]);
-        Case::new("Pow", 15).with(f32s(&[3], &[1.0, 2.0, 3.0])).with(i32s(&[4, -1, 2])).gives(&[f32s(&[3], &[1.0, 0.5, 9.0])]);
+        Case::new("Pow", 15)
+            .with(i32s(&[1, 2, 3]))
+            .with(f32s(&[3], &[4.0, 5.0, 2.0]))
+            .gives(&[i32s(&[1, 32, 9])]);
+        Case::new("Pow", 15)
+            .with(f32s(&[3], &[1.0, 2.0, 3.0]))
+            .with(i32s(&[4, -1, 2]))
+            .gives(&[f32s(&[3], &[1.0, 0.5, 9.0])]);
     }
 
     #[test]
     fn clip_takes_its_limits_from_attributes_and_later_from_inputs() {
-        let (x, y) = (f32s(&[4], &[-3.0, -1.0, 0.5, 9.0]), f32s(&[4], &[-1.0, -1.0, 0.5, 6.0]));
-        Case::new("Clip", 6).with(x.clone()).float("min", -1.0).float("max", 6.0).gives(std::slice::from_ref(&y));
-        Case::new("Clip", 13).with(x.clone()).with(f32s(&[], &[-1.0])).with(f32s(&[], &[6.0])).gives(&[y]);
-        Case::new("Clip", 13).with(x.clone()).without().with(f32s(&[], &[0.0])).gives(&[f32s(&[4], &[-3.0, -1.0, 0.0, 0.0])]);
+        let (x, y) = (
+            f32s(&[4], &[-3.0, -1.0, 0.5, 9.0]),
+            f32s(&[4], &[-1.0, -1.0, 0.5, 6.0]),
+        );
+        Case::new("Clip", 6)
+            .with(x.clone())
+            .float("min", -1.0)
+            .float("max", 6.0)
+            .gives(std::slice::from_ref(&y));
+        Case::new("Clip", 13)
+            .with(x.clone())
+            .with(f32s(&[], &[-1.0]))
+            .with(f32s(&[], &[6.0]))
+            .gives(&[y]);
+        Case::new("Clip", 13)
+            .with(x.clone())
+            .without()
+            .with(f32s(&[], &[0.0]))
+            .gives(&[f32s(&[4], &[-3.0, -1.0, 0.0, 0.0])]);
         Case::new("Clip", 13).with(x.clone()).gives(&[x]);
     }
 
     #[test]
     fn clip_limits_infinity_to_the_largest_number_where_no_limit_is_stated_and_keeps_nan() {
         let (x, most) = (f32s(&[2], &[f32::INFINITY, f32::NEG_INFINITY]), f32::MAX);
-        Case::new("Clip", 13).with(x.clone()).with(f32s(&[], &[0.0])).gives(&[f32s(&[2], &[most, 0.0])]);
-        Case::new("Clip", 13).with(x.clone()).without().with(f32s(&[], &[0.0])).gives(&[f32s(&[2], &[0.0, -most])]);
-        Case::new("Clip", 13).with(x).gives(&[f32s(&[2], &[most, -most])]);
-        Case::new("Clip", 13).with(f32s(&[1], &[f32::NAN])).with(f32s(&[], &[0.0])).check();
+        Case::new("Clip", 13)
+            .with(x.clone())
+            .with(f32s(&[], &[0.0]))
+            .gives(&[f32s(&[2], &[most, 0.0])]);
+        Case::new("Clip", 13)
+            .with(x.clone())
+            .without()
+            .with(f32s(&[], &[0.0]))
+            .gives(&[f32s(&[2], &[0.0, -most])]);
+        Case::new("Clip", 13)
+            .with(x)
+            .gives(&[f32s(&[2], &[most, -most])]);
+        Case::new("Clip", 13)
+            .with(f32s(&[1], &[f32::NAN]))
+            .with(f32s(&[], &[0.0]))
+            .check();
     }
 
     #[test]
     fn variadic_operators_broadcast_over_all_inputs() {
-        let all = || [f32s(&[2, 1], &[1.0, 4.0]), f32s(&[2], &[2.0, 3.0]), f32s(&[], &[6.0])];
+        let all = || {
+            [
+                f32s(&[2, 1], &[1.0, 4.0]),
+                f32s(&[2], &[2.0, 3.0]),
+                f32s(&[], &[6.0]),
+            ]
+        };
         let fold = |op: &str| all().into_iter().fold(Case::new(op, 13), Case::with);
         fold("Sum").gives(&[f32s(&[2, 2], &[9.0, 10.0, 12.0, 13.0])]);
         fold("Mean").gives(&[f32s(&[2, 2], &[3.0, 10.0 / 3.0, 4.0, 13.0 / 3.0])]);

@@ -17,24 +17,44 @@ fn keys(v: &Value) -> Result<Vec<String>> {
         Value::Strings(_, all) => Ok(all.clone()),
         Value::Tensor(t) | Value::Marked(_, t) => {
             let own = from_torch(t)?;
-            Ok(own.to_i64().map_or_else(|| own.to_f64().iter().map(f64::to_string).collect(), |v| v.iter().map(i64::to_string).collect()))
+            Ok(own.to_i64().map_or_else(
+                || own.to_f64().iter().map(f64::to_string).collect(),
+                |v| v.iter().map(i64::to_string).collect(),
+            ))
         }
-        other => Err(Error::usage(format!("{} cannot be looked up", other.describe()))),
+        other => Err(Error::usage(format!(
+            "{} cannot be looked up",
+            other.describe()
+        ))),
     }
 }
 
 /// Counts of the n-grams of a pool in each row, weighted.
 fn tf_idf(call: &Call) -> Result<Vec<Value>> {
-    let need = |name: &str| call.int_if(name)?.ok_or_else(|| Error::usage(format!("attribute '{name}' is missing")));
-    let (shortest, longest, skips) =
-        (need("min_gram_length")?.max(1) as usize, need("max_gram_length")? as usize, need("max_skip_count")?.max(0) as usize);
+    let need = |name: &str| {
+        call.int_if(name)?
+            .ok_or_else(|| Error::usage(format!("attribute '{name}' is missing")))
+    };
+    let (shortest, longest, skips) = (
+        need("min_gram_length")?.max(1) as usize,
+        need("max_gram_length")? as usize,
+        need("max_skip_count")?.max(0) as usize,
+    );
     let pool: Vec<String> = match (call.ints("pool_int64s")?, call.texts("pool_strings")?) {
         (Some(v), _) => v.iter().map(i64::to_string).collect(),
         (None, Some(v)) => v,
-        (None, None) => return Err(Error::usage("attributes 'pool_int64s' and 'pool_strings' are missing")),
+        (None, None) => {
+            return Err(Error::usage(
+                "attributes 'pool_int64s' and 'pool_strings' are missing",
+            ));
+        }
     };
-    let indexes = call.ints("ngram_indexes")?.ok_or_else(|| Error::usage("attribute 'ngram_indexes' is missing"))?;
-    let starts = call.ints("ngram_counts")?.ok_or_else(|| Error::usage("attribute 'ngram_counts' is missing"))?;
+    let indexes = call
+        .ints("ngram_indexes")?
+        .ok_or_else(|| Error::usage("attribute 'ngram_indexes' is missing"))?;
+    let starts = call
+        .ints("ngram_counts")?
+        .ok_or_else(|| Error::usage("attribute 'ngram_counts' is missing"))?;
     let width = indexes.iter().max().map_or(0, |m| m + 1);
     let weights = call.floats_if("weights")?;
     let mode = call.text("mode", "TF")?;
@@ -50,8 +70,13 @@ fn tf_idf(call: &Call) -> Result<Vec<Value>> {
         [b, c] => (*b, *c),
         other => return Err(Error::usage(format!("input of shape {other:?}"))),
     };
-    if !(0..1 << 24).contains(&width) || weights.as_ref().is_some_and(|w| w.len() != indexes.len()) {
-        return Err(Error::usage(format!("{width} columns of {} n-grams with {} weights", indexes.len(), weights.map_or(0, |w| w.len()))));
+    if !(0..1 << 24).contains(&width) || weights.as_ref().is_some_and(|w| w.len() != indexes.len())
+    {
+        return Err(Error::usage(format!(
+            "{width} columns of {} n-grams with {} weights",
+            indexes.len(),
+            weights.map_or(0, |w| w.len())
+        )));
     }
     let mut values = vec![0f64; rows * width as usize];
     for row in 0..rows {
@@ -63,13 +88,29 @@ fn tf_idf(call: &Call) -> Result<Vec<Value>> {
                 "TF" => *slot + 1.0,
                 "IDF" => weight,
                 "TFIDF" => *slot + weight,
-                other => return Err(Error::usage(format!("attribute 'mode' should be TF, IDF or TFIDF, is '{other}'"))),
+                other => {
+                    return Err(Error::usage(format!(
+                        "attribute 'mode' should be TF, IDF or TFIDF, is '{other}'"
+                    )));
+                }
             };
         }
     }
-    let kind = if call.precision.is_wide() { Kind::Double } else { Kind::Float };
-    let shape = if shape.len() == 1 { vec![width] } else { vec![rows as i64, width] };
-    Ok(vec![Value::Tensor(done(|| Tensor::f_from_slice(&values)?.f_to_kind(kind)?.f_reshape(shape))?)])
+    let kind = if call.precision.is_wide() {
+        Kind::Double
+    } else {
+        Kind::Float
+    };
+    let shape = if shape.len() == 1 {
+        vec![width]
+    } else {
+        vec![rows as i64, width]
+    };
+    Ok(vec![Value::Tensor(done(|| {
+        Tensor::f_from_slice(&values)?
+            .f_to_kind(kind)?
+            .f_reshape(shape)
+    })?)])
 }
 
 /// An n-gram of the pool: its place there, which is that of its weight, and the column that counts it.
@@ -84,12 +125,18 @@ fn grams(pool: &[String], starts: &[i64], indexes: &[i64]) -> Result<HashMap<Vec
     let (mut all, mut columns) = (HashMap::new(), indexes.iter().enumerate());
     for (i, start) in starts.iter().enumerate() {
         let end = starts.get(i + 1).map_or(pool.len(), |e| *e as usize);
-        let part = pool
-            .get(*start as usize..end)
-            .ok_or_else(|| Error::usage(format!("ngram_counts {starts:?} do not fit a pool of {}", pool.len())))?;
+        let part = pool.get(*start as usize..end).ok_or_else(|| {
+            Error::usage(format!(
+                "ngram_counts {starts:?} do not fit a pool of {}",
+                pool.len()
+            ))
+        })?;
         for words in part.chunks(i + 1) {
-            let (place, column) = columns.next().ok_or_else(|| Error::usage("ngram_indexes are fewer than the n-grams"))?;
-            let column = usize::try_from(*column).map_err(|_| Error::usage(format!("column {column} of ngram_indexes")))?;
+            let (place, column) = columns
+                .next()
+                .ok_or_else(|| Error::usage("ngram_indexes are fewer than the n-grams"))?;
+            let column = usize::try_from(*column)
+                .map_err(|_| Error::usage(format!("column {column} of ngram_indexes")))?;
             all.insert(words.to_vec(), Gram { place, column });
         }
     }
@@ -97,7 +144,13 @@ fn grams(pool: &[String], starts: &[i64], indexes: &[i64]) -> Result<HashMap<Vec
 }
 
 /// The n-grams that a row holds; single words count once, longer n-grams for every number of words that may be skipped.
-fn found(row: &[String], grams: &HashMap<Vec<String>, Gram>, shortest: usize, longest: usize, skips: usize) -> Vec<Gram> {
+fn found(
+    row: &[String],
+    grams: &HashMap<Vec<String>, Gram>,
+    shortest: usize,
+    longest: usize,
+    skips: usize,
+) -> Vec<Gram> {
     let mut all = Vec::new();
     for step in 1..=skips + 1 {
         for n in shortest..=longest.min(row.len().max(1)) {
@@ -105,7 +158,9 @@ fn found(row: &[String], grams: &HashMap<Vec<String>, Gram>, shortest: usize, lo
                 continue;
             }
             for start in 0..row.len() {
-                let words: Vec<String> = (0..n).map_while(|j| row.get(start + j * step).cloned()).collect();
+                let words: Vec<String> = (0..n)
+                    .map_while(|j| row.get(start + j * step).cloned())
+                    .collect();
                 all.extend(grams.get(&words).filter(|_| words.len() == n));
             }
         }
@@ -126,7 +181,9 @@ fn stated(call: &Call, names: [&str; 4]) -> Result<Option<Value>> {
             Some(Attribute::Strs(v)) => Value::Strings(vec![v.len() as i64], v.clone()),
             Some(Attribute::Str(v)) => Value::Strings(vec![1], vec![v.clone()]),
             Some(Attribute::Other(a)) => {
-                Value::of(&weights::value(a.t.as_ref().ok_or_else(|| Error::usage(format!("attribute '{name}' holds no tensor")))?)?)?
+                Value::of(&weights::value(a.t.as_ref().ok_or_else(|| {
+                    Error::usage(format!("attribute '{name}' holds no tensor"))
+                })?)?)?
             }
         };
         found = found.or(Some(value));
@@ -137,10 +194,35 @@ fn stated(call: &Call, names: [&str; 4]) -> Result<Option<Value>> {
 /// Every element looked up; the default where it is no key.
 fn labels(call: &Call) -> Result<Vec<Value>> {
     let missing = |what: &str| Error::usage(format!("LabelEncoder states no {what}"));
-    let own = stated(call, ["keys_strings", "keys_int64s", "keys_floats", "keys_tensor"])?.ok_or_else(|| missing("keys"))?;
-    let to = stated(call, ["values_strings", "values_int64s", "values_floats", "values_tensor"])?.ok_or_else(|| missing("values"))?;
-    let default = stated(call, ["default_string", "default_int64", "default_float", "default_tensor"])?;
-    let table: HashMap<String, usize> = keys(&own)?.into_iter().enumerate().map(|(i, k)| (k, i)).collect();
+    let own = stated(
+        call,
+        ["keys_strings", "keys_int64s", "keys_floats", "keys_tensor"],
+    )?
+    .ok_or_else(|| missing("keys"))?;
+    let to = stated(
+        call,
+        [
+            "values_strings",
+            "values_int64s",
+            "values_floats",
+            "values_tensor",
+        ],
+    )?
+    .ok_or_else(|| missing("values"))?;
+    let default = stated(
+        call,
+        [
+            "default_string",
+            "default_int64",
+            "default_float",
+            "default_tensor",
+        ],
+    )?;
+    let table: HashMap<String, usize> = keys(&own)?
+        .into_iter()
+        .enumerate()
+        .map(|(i, k)| (k, i))
+        .collect();
     let x = call.value(0)?;
     let places: Vec<Option<usize>> = keys(x)?.iter().map(|k| table.get(k).copied()).collect();
     let shape = match x {
@@ -155,7 +237,10 @@ fn labels(call: &Call) -> Result<Vec<Value>> {
                 _ => "_Unused".to_string(),
             };
             let pick = |p: &Option<usize>| p.and_then(|i| words.get(i)).unwrap_or(&default).clone();
-            Ok(vec![Value::Strings(shape, places.iter().map(pick).collect())])
+            Ok(vec![Value::Strings(
+                shape,
+                places.iter().map(pick).collect(),
+            )])
         }
         Value::Tensor(t) => {
             let fallback = if super::is_float(t) { -0.0 } else { -1.0 };
@@ -163,8 +248,15 @@ fn labels(call: &Call) -> Result<Vec<Value>> {
                 Some(d) if d.kind() == t.kind() => done(|| d.f_reshape([1]))?,
                 _ => done(|| Tensor::f_full([1i64], fallback, (t.kind(), t.device())))?,
             };
-            let index: Vec<i64> = places.iter().map(|p| p.map_or(t.numel() as i64, |i| i as i64)).collect();
-            let y = done(|| Tensor::f_cat(&[t.f_reshape([-1])?, default], 0)?.f_index_select(0, &vector(&index)?)?.f_reshape(shape))?;
+            let index: Vec<i64> = places
+                .iter()
+                .map(|p| p.map_or(t.numel() as i64, |i| i as i64))
+                .collect();
+            let y = done(|| {
+                Tensor::f_cat(&[t.f_reshape([-1])?, default], 0)?
+                    .f_index_select(0, &vector(&index)?)?
+                    .f_reshape(shape)
+            })?;
             Ok(vec![Value::Tensor(y)])
         }
         other => Err(Error::usage(format!("values are {}", other.describe()))),
@@ -177,41 +269,77 @@ fn extract(call: &Call) -> Result<Vec<Value>> {
         Value::Strings(shape, _) => shape.clone(),
         other => other.tensor().map_or(vec![], Tensor::size),
     };
-    let last = *shape.last().ok_or_else(|| Error::usage("input 0 has no axis to take columns of"))?;
+    let last = *shape
+        .last()
+        .ok_or_else(|| Error::usage("input 0 has no axis to take columns of"))?;
     let index = super::common::wrapped(call.input(1)?, last)?;
     let index = done(|| index.f_reshape([-1]))?;
     // A vector is one row.
-    let lead = if shape.len() == 1 { &[1][..] } else { &shape[..shape.len() - 1] };
+    let lead = if shape.len() == 1 {
+        &[1][..]
+    } else {
+        &shape[..shape.len() - 1]
+    };
     let picked = [lead, &index.size()].concat();
     let Value::Strings(_, words) = call.value(0)? else {
         let (x, mark) = (call.input(0)?, call.value(0)?.mark());
-        let y = done(|| x.f_reshape([-1, last])?.f_index_select(1, &index)?.f_reshape(picked))?;
-        return Ok(vec![mark.map_or_else(|| Value::Tensor(y.shallow_clone()), |m| Value::Marked(m, y.shallow_clone()))]);
+        let y = done(|| {
+            x.f_reshape([-1, last])?
+                .f_index_select(1, &index)?
+                .f_reshape(picked)
+        })?;
+        return Ok(vec![mark.map_or_else(
+            || Value::Tensor(y.shallow_clone()),
+            |m| Value::Marked(m, y.shallow_clone()),
+        )]);
     };
     let picks = done(|| Vec::<i64>::try_from(&index))?;
     let rows = words.chunks(last.max(1) as usize);
-    let all: Vec<String> = rows.flat_map(|row| picks.iter().map(|i| row[*i as usize].clone())).collect();
+    let all: Vec<String> = rows
+        .flat_map(|row| picks.iter().map(|i| row[*i as usize].clone()))
+        .collect();
     Ok(vec![Value::Strings(picked, all)])
 }
 
 fn binarize(call: &Call) -> Result<Vec<Tensor>> {
-    let (x, threshold) = (super::common::float(call, 0)?, call.float("threshold", 0.0)?);
+    let (x, threshold) = (
+        super::common::float(call, 0)?,
+        call.float("threshold", 0.0)?,
+    );
     one(x.f_gt(threshold).and_then(|t| t.f_to_kind(x.kind())))
 }
 
 fn above(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
     let threshold = call.float("threshold", 0.0)?;
-    let distance = super::common::f64_of(call.input(0)?).and_then(|x| x.f_sub_scalar(threshold)?.f_abs());
+    let distance =
+        super::common::f64_of(call.input(0)?).and_then(|x| x.f_sub_scalar(threshold)?.f_abs());
     super::common::largest_where_different(distance, reference, candidate)
 }
 
 const ML: &str = "ai.onnx.ml";
 
 pub const OPS: &[Op] = &[
-    values("TfIdfVectorizer", 9, tf_idf, Scale::Output(parity::floor::Family::Arithmetic)),
-    Op { domain: ML, name: "LabelEncoder", since: 1, kernel: Kernel::Values(labels), scale: Scale::Exact },
-    Op { domain: ML, ..values("ArrayFeatureExtractor", 1, extract, Scale::Exact) },
-    Op { domain: ML, ..op("Binarizer", 1, binarize, Scale::Selection(Function, above)) },
+    values(
+        "TfIdfVectorizer",
+        9,
+        tf_idf,
+        Scale::Output(parity::floor::Family::Arithmetic),
+    ),
+    Op {
+        domain: ML,
+        name: "LabelEncoder",
+        since: 1,
+        kernel: Kernel::Values(labels),
+        scale: Scale::Exact,
+    },
+    Op {
+        domain: ML,
+        ..values("ArrayFeatureExtractor", 1, extract, Scale::Exact)
+    },
+    Op {
+        domain: ML,
+        ..op("Binarizer", 1, binarize, Scale::Selection(Function, above))
+    },
 ];
 
 #[cfg(test)]
@@ -229,7 +357,12 @@ mod tests {
     fn longer_grams_count_for_every_skip_and_words_once() {
         let grams = grams(&words(&["a", "b", "a", "b"]), &[0, 2], &[0, 1, 2]).unwrap();
         let row = words(&["a", "b", "b"]);
-        let columns = |shortest, longest, skips| found(&row, &grams, shortest, longest, skips).iter().map(|g| g.column).collect::<Vec<_>>();
+        let columns = |shortest, longest, skips| {
+            found(&row, &grams, shortest, longest, skips)
+                .iter()
+                .map(|g| g.column)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(columns(1, 2, 0), [0, 1, 1, 2]);
         assert_eq!(columns(1, 2, 1), [0, 1, 1, 2, 2]);
         assert_eq!(columns(2, 2, 0), [2]);
@@ -247,7 +380,8 @@ mod tests {
             .int("max_gram_length", 1)
             .int("max_skip_count", 0)
             .attribute("weights", Attribute::Floats(vec![0.5, 4.0]));
-        case.with(super::super::against_ort::i64s(&[7, 7, 8])).gives(&[super::super::against_ort::f32s(&[2], &[4.0, 1.0])]);
+        case.with(super::super::against_ort::i64s(&[7, 7, 8]))
+            .gives(&[super::super::against_ort::f32s(&[2], &[4.0, 1.0])]);
     }
 
     #[test]
@@ -259,19 +393,31 @@ mod tests {
             .attribute("values_int64s", ints);
         let x = parity::tensor::Value::Strings(vec![3], words(&["b", "z", "a"]));
         let have = case.int("default_int64", -3).on(&[x]).expect("labels");
-        assert_eq!(have[0].tensor().and_then(parity::tensor::Tensor::to_i64), Some(vec![8, -3, 7]));
+        assert_eq!(
+            have[0].tensor().and_then(parity::tensor::Tensor::to_i64),
+            Some(vec![8, -3, 7])
+        );
     }
 
     /// Every word that `letters` and a length of at most 2 give, in the order of `seed`; the first `n`.
     fn some_words(n: usize, seed: u64) -> Vec<String> {
         let all = ["a", "b", "c", "d", "ab", "ba", "cd", "dc"];
         let start = seed as usize % all.len();
-        (0..n).map(|i| all[(start + i * 3) % all.len()].to_string()).collect()
+        (0..n)
+            .map(|i| all[(start + i * 3) % all.len()].to_string())
+            .collect()
     }
 
     fn given(shape: &[usize], seed: u64) -> Given {
         let all = ["a", "b", "c", "d", "ab", "ba", "cd", "dc", "x", ""];
-        Given::Strings(shape.to_vec(), whole(shape, seed, 0, 10).to_f64().iter().map(|i| all[*i as usize].to_string()).collect())
+        Given::Strings(
+            shape.to_vec(),
+            whole(shape, seed, 0, 10)
+                .to_f64()
+                .iter()
+                .map(|i| all[*i as usize].to_string())
+                .collect(),
+        )
     }
 
     /// One side of a LabelEncoder: `n` keys or values of one kind.

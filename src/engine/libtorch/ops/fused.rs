@@ -21,7 +21,10 @@ fn biased(call: &Call) -> Result<Tensor> {
 fn sum_of_sizes(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let bias = call.optional(1).map(|b| done(|| b.f_abs())).transpose()?;
     let x = float(call, 0)?.f_abs();
-    scaled(x.and_then(|x| bias.map_or_else(|| Ok(x.shallow_clone()), |b| x.f_add(&b))), 1)
+    scaled(
+        x.and_then(|x| bias.map_or_else(|| Ok(x.shallow_clone()), |b| x.f_add(&b))),
+        1,
+    )
 }
 
 /// x·sigmoid(αx)
@@ -33,25 +36,42 @@ fn quick_gelu(call: &Call) -> Result<Vec<Tensor>> {
 /// (1 + |α|)·|x|: the slope of the sigmoid's argument.
 fn quick_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let alpha = call.float("alpha", 1.702)?.abs();
-    scaled(float(call, 0)?.f_abs().and_then(|x| x.f_mul_scalar(1.0 + alpha)), 1)
+    scaled(
+        float(call, 0)?
+            .f_abs()
+            .and_then(|x| x.f_mul_scalar(1.0 + alpha)),
+        1,
+    )
 }
 
 /// α·A·B with either turned.
 fn product(call: &Call, a: &Tensor, b: &Tensor, alpha: f64) -> Torch {
-    let turned = |t: &Tensor, name: &str| match call.int(name, 0).map_err(|e| tch::TchError::Kind(e.message))? {
+    let turned = |t: &Tensor, name: &str| match call
+        .int(name, 0)
+        .map_err(|e| tch::TchError::Kind(e.message))?
+    {
         0 => Ok(t.shallow_clone()),
         _ => t.f_transpose(-2, -1),
     };
-    turned(a, "transA")?.f_matmul(&turned(b, "transB")?)?.f_mul_scalar(alpha)
+    turned(a, "transA")?
+        .f_matmul(&turned(b, "transB")?)?
+        .f_mul_scalar(alpha)
 }
 
 fn fused_matmul(call: &Call) -> Result<Vec<Tensor>> {
     for name in ["transBatchA", "transBatchB"] {
         if call.int(name, 0)? != 0 {
-            return Err(Error::failed(format!("attribute '{name}' is not supported")));
+            return Err(Error::failed(format!(
+                "attribute '{name}' is not supported"
+            )));
         }
     }
-    one(product(call, float(call, 0)?, float(call, 1)?, call.float("alpha", 1.0)?))
+    one(product(
+        call,
+        float(call, 0)?,
+        float(call, 1)?,
+        call.float("alpha", 1.0)?,
+    ))
 }
 
 /// |α||A|·|B|
@@ -65,7 +85,10 @@ fn product_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
         let (a, b) = (c.input(0)?, c.input(1)?);
         done(|| product(c, a, b, 1.0))
     };
-    Ok(vec![(alike::scaled(call, (Matmul, k), size, &[0, 1], &sum)?, k)])
+    Ok(vec![(
+        alike::scaled(call, (Matmul, k), size, &[0, 1], &sum)?,
+        k,
+    )])
 }
 
 /// The function behind a fused convolution.
@@ -81,11 +104,18 @@ impl Activation {
             "" | "Relu" | "Tanh" | "Sigmoid" => 0,
             "LeakyRelu" => 1,
             "Clip" | "HardSigmoid" => 2,
-            other => return Err(Error::failed(format!("activation '{other}' is not supported"))),
+            other => {
+                return Err(Error::failed(format!(
+                    "activation '{other}' is not supported"
+                )));
+            }
         };
         let numbers = call.floats_if("activation_params")?.unwrap_or_default();
         if numbers.len() < needed {
-            return Err(Error::usage(format!("activation '{name}' takes {needed} activation_params, has {}", numbers.len())));
+            return Err(Error::usage(format!(
+                "activation '{name}' takes {needed} activation_params, has {}",
+                numbers.len()
+            )));
         }
         Ok(Self { name, numbers })
     }
@@ -97,7 +127,9 @@ impl Activation {
             ("Sigmoid", _) => x.f_sigmoid(),
             ("LeakyRelu", [alpha, ..]) => x.f_where_self(&x.f_ge(0)?, &x.f_mul_scalar(*alpha)?),
             ("Clip", [low, high, ..]) => x.f_clamp(*low, *high),
-            ("HardSigmoid", [alpha, beta, ..]) => x.f_mul_scalar(*alpha)?.f_add_scalar(*beta)?.f_clamp(0, 1),
+            ("HardSigmoid", [alpha, beta, ..]) => {
+                x.f_mul_scalar(*alpha)?.f_add_scalar(*beta)?.f_clamp(0, 1)
+            }
             _ => Ok(x.shallow_clone()),
         }
     }
@@ -134,12 +166,21 @@ fn conv_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let (steep, own) = Activation::of(call)?.slope();
     let k = conv::terms(call)? + call.optional(3).is_some() as usize;
     let size = alike::scaled(call, (Convolution, k), summed(&sizes)?, &[0, 1], &summed)?;
-    scaled(size.f_mul_scalar(steep).and_then(|s| s.f_add_scalar(own)), k)
+    scaled(
+        size.f_mul_scalar(steep).and_then(|s| s.f_add_scalar(own)),
+        k,
+    )
 }
 
 /// Input, skip and bias as one sum, of their sizes where `sizes`.
 fn residual(call: &Call, sizes: bool) -> Result<Tensor> {
-    let own = |t: &Tensor| if sizes { t.f_abs() } else { Ok(t.shallow_clone()) };
+    let own = |t: &Tensor| {
+        if sizes {
+            t.f_abs()
+        } else {
+            Ok(t.shallow_clone())
+        }
+    };
     let (x, skip) = (float(call, 0)?, call.input(1)?);
     let sum = done(|| own(x)?.f_add(&own(skip)?))?;
     match call.optional(4) {
@@ -151,21 +192,41 @@ fn residual(call: &Call, sizes: bool) -> Result<Tensor> {
 fn skip_layer_norm(call: &Call) -> Result<Vec<Tensor>> {
     let (sum, eps) = (residual(call, false)?, call.float("epsilon", 1e-12)?);
     let (y, mean, inverse) = normalise::standard(&sum, 1, eps).map_err(torch_error)?;
-    Ok(vec![normalise::affine(&y, call.input(2)?, call.optional(3)).map_err(torch_error)?, mean, inverse, sum])
+    Ok(vec![
+        normalise::affine(&y, call.input(2)?, call.optional(3)).map_err(torch_error)?,
+        mean,
+        inverse,
+        sum,
+    ])
 }
 
 /// As for LayerNormalization, of the sizes that are summed.
 fn skip_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
-    let (sum, size, eps) = (residual(call, false)?, residual(call, true)?, call.float("epsilon", 1e-12)?);
+    let (sum, size, eps) = (
+        residual(call, false)?,
+        residual(call, true)?,
+        call.float("epsilon", 1e-12)?,
+    );
     let shift = call.optional(3).map(|b| done(|| b.f_abs())).transpose()?;
     let k = count(&sum.size()[sum.dim().saturating_sub(1)..])? as usize;
     let (y, mean, inverse) = done(|| {
         let (y, _, inverse) = normalise::standard(&sum, 1, eps)?;
         let mean = size.f_mean_dim(-1, true, None)?;
-        let lost = size.f_square()?.f_mean_dim(-1, true, None)?.f_mul(&inverse.f_square()?)?;
+        let lost = size
+            .f_square()?
+            .f_mean_dim(-1, true, None)?
+            .f_mul(&inverse.f_square()?)?;
         let beyond = beyond(&sum, &[-1])?;
-        let own = size.f_add(&mean)?.f_mul(&inverse)?.f_add(&y.f_abs()?.f_mul(&lost)?)?.f_add(&beyond)?;
-        Ok((own, mean, inverse.f_mul(&lost.f_add_scalar(1)?)?.f_add(&beyond)?))
+        let own = size
+            .f_add(&mean)?
+            .f_mul(&inverse)?
+            .f_add(&y.f_abs()?.f_mul(&lost)?)?
+            .f_add(&beyond)?;
+        Ok((
+            own,
+            mean,
+            inverse.f_mul(&lost.f_add_scalar(1)?)?.f_add(&beyond)?,
+        ))
     })?;
     let gain = call.input(2)?;
     let y = done(|| normalise::affine(&y, &gain.f_abs()?, shift.as_ref()))?;
@@ -173,18 +234,52 @@ fn skip_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
 }
 
 /// A registry line of com.microsoft.
-pub const fn microsoft(name: &'static str, kernel: fn(&Call) -> Result<Vec<Tensor>>, scale: Scale) -> Op {
-    Op { domain: "com.microsoft", name, since: 1, kernel: Kernel::Tensors(kernel), scale }
+pub const fn microsoft(
+    name: &'static str,
+    kernel: fn(&Call) -> Result<Vec<Tensor>>,
+    scale: Scale,
+) -> Op {
+    Op {
+        domain: "com.microsoft",
+        name,
+        since: 1,
+        kernel: Kernel::Tensors(kernel),
+        scale,
+    }
 }
 
 pub const OPS: &[Op] = &[
-    microsoft("Gelu", |c| one(float(c, 0)?.f_gelu("none")), Scale::By(Transcendental, sum_of_sizes)),
-    microsoft("BiasGelu", |c| one(biased(c)?.f_gelu("none")), Scale::By(Transcendental, sum_of_sizes)),
-    microsoft("FastGelu", |c| one(biased(c)?.f_gelu("tanh")), Scale::By(Transcendental, sum_of_sizes)),
-    microsoft("QuickGelu", quick_gelu, Scale::By(Transcendental, quick_scale)),
-    microsoft("FusedMatMul", fused_matmul, Scale::By(Matmul, product_scale)),
+    microsoft(
+        "Gelu",
+        |c| one(float(c, 0)?.f_gelu("none")),
+        Scale::By(Transcendental, sum_of_sizes),
+    ),
+    microsoft(
+        "BiasGelu",
+        |c| one(biased(c)?.f_gelu("none")),
+        Scale::By(Transcendental, sum_of_sizes),
+    ),
+    microsoft(
+        "FastGelu",
+        |c| one(biased(c)?.f_gelu("tanh")),
+        Scale::By(Transcendental, sum_of_sizes),
+    ),
+    microsoft(
+        "QuickGelu",
+        quick_gelu,
+        Scale::By(Transcendental, quick_scale),
+    ),
+    microsoft(
+        "FusedMatMul",
+        fused_matmul,
+        Scale::By(Matmul, product_scale),
+    ),
     microsoft("FusedConv", fused_conv, Scale::By(Convolution, conv_scale)),
-    microsoft("SkipLayerNormalization", skip_layer_norm, Scale::By(Normalisation, skip_scale)),
+    microsoft(
+        "SkipLayerNormalization",
+        skip_layer_norm,
+        Scale::By(Normalisation, skip_scale),
+    ),
 ];
 
 #[cfg(test)]
@@ -199,17 +294,32 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused() {
-        let conv = || case("FusedConv").with(random(&[1, 1, 3, 3], 1, -1.0, 1.0)).with(random(&[1, 1, 1, 1], 2, -1.0, 1.0));
-        conv().text("activation", "Softplus").refused("'Softplus' is not supported");
-        conv().text("activation", "Clip").refused("takes 2 activation_params, has 0");
-        let product = case("FusedMatMul").with(random(&[1, 2, 3], 1, -1.0, 1.0)).with(random(&[1, 3, 2], 2, -1.0, 1.0));
-        product.int("transBatchA", 1).refused("'transBatchA' is not supported");
+        let conv = || {
+            case("FusedConv")
+                .with(random(&[1, 1, 3, 3], 1, -1.0, 1.0))
+                .with(random(&[1, 1, 1, 1], 2, -1.0, 1.0))
+        };
+        conv()
+            .text("activation", "Softplus")
+            .refused("'Softplus' is not supported");
+        conv()
+            .text("activation", "Clip")
+            .refused("takes 2 activation_params, has 0");
+        let product = case("FusedMatMul")
+            .with(random(&[1, 2, 3], 1, -1.0, 1.0))
+            .with(random(&[1, 3, 2], 2, -1.0, 1.0));
+        product
+            .int("transBatchA", 1)
+            .refused("'transBatchA' is not supported");
     }
 
     #[test]
     fn a_skip_is_added_before_the_norm() {
         let x = || f32s(&[1, 1, 2], &[1.0, 2.0]);
-        let case = case("SkipLayerNormalization").with(x()).with(f32s(&[1, 1, 2], &[1.0, 4.0])).with(f32s(&[2], &[1.0, 1.0]));
+        let case = case("SkipLayerNormalization")
+            .with(x())
+            .with(f32s(&[1, 1, 2], &[1.0, 4.0]))
+            .with(f32s(&[2], &[1.0, 1.0]));
         let y = case.with(f32s(&[2], &[0.0, 0.5])).check().remove(0);
         assert_eq!(y.to_f64(), [-1.0, 1.5]);
     }

@@ -22,11 +22,17 @@ impl Heads {
     fn of(call: &Call) -> Result<Self> {
         for name in ["do_rotary", "past_present_share_buffer"] {
             if call.int(name, 0)? != 0 {
-                return Err(Error::failed(format!("attribute '{name}' is not supported")));
+                return Err(Error::failed(format!(
+                    "attribute '{name}' is not supported"
+                )));
             }
         }
         call.known("rotary_embedding_dim");
-        let scale = call.any("scale").map(|_| call.float("scale", 0.0)).transpose()?.filter(|s| *s != 0.0);
+        let scale = call
+            .any("scale")
+            .map(|_| call.float("scale", 0.0))
+            .transpose()?
+            .filter(|s| *s != 0.0);
         Ok(Self {
             number: call.int("num_heads", 0)?,
             scale,
@@ -45,7 +51,8 @@ impl Heads {
                 scores = scores.f_add(mask)?;
             }
             if self.causal {
-                let seen = Tensor::f_ones([queries, keys], (Kind::Bool, q.device()))?.f_tril(keys - queries)?;
+                let seen = Tensor::f_ones([queries, keys], (Kind::Bool, q.device()))?
+                    .f_tril(keys - queries)?;
                 scores = scores.f_masked_fill(&seen.f_logical_not()?, f64::NEG_INFINITY)?;
             }
             scores.f_softmax(-1, None)?.f_matmul(v)
@@ -60,32 +67,59 @@ impl Heads {
                 let places = counted(keys)?;
                 done(|| places.f_lt_tensor(&mask.f_unsqueeze(1)?))?
             }
-            other => return Err(Error::failed(format!("a mask of {other:?} for {keys} keys is not supported"))),
+            other => {
+                return Err(Error::failed(format!(
+                    "a mask of {other:?} for {keys} keys is not supported"
+                )));
+            }
         };
-        let rows = done(|| seen.f_logical_not()?.f_to_kind(kind)?.f_mul_scalar(self.hidden))?;
+        let rows = done(|| {
+            seen.f_logical_not()?
+                .f_to_kind(kind)?
+                .f_mul_scalar(self.hidden)
+        })?;
         done(|| rows.f_unsqueeze(1)?.f_unsqueeze(1))
     }
 }
 
 /// Attention on what one product of the input has made: queries, keys and values beside each other.
-fn of_product(call: &Call, all: &Tensor, mask: Option<&Tensor>, past: Option<&Tensor>) -> Result<Vec<Tensor>> {
+fn of_product(
+    call: &Call,
+    all: &Tensor,
+    mask: Option<&Tensor>,
+    past: Option<&Tensor>,
+) -> Result<Vec<Tensor>> {
     let heads = Heads::of(call)?;
     if past.is_some() {
         return Err(Error::failed("input 'past' is not supported"));
     }
     let width = all.size().last().copied().unwrap_or(0);
-    let sizes = call.ints("qkv_hidden_sizes")?.unwrap_or_else(|| vec![width / 3; 3]);
+    let sizes = call
+        .ints("qkv_hidden_sizes")?
+        .unwrap_or_else(|| vec![width / 3; 3]);
     if sizes.len() != 3 || sizes.iter().any(|s| *s < 1) || sizes.iter().sum::<i64>() != width {
-        return Err(Error::usage(format!("{width} columns are no queries, keys and values of {sizes:?}")));
+        return Err(Error::usage(format!(
+            "{width} columns are no queries, keys and values of {sizes:?}"
+        )));
     }
     let mut at = 0;
     let mut parts = Vec::new();
     for size in sizes {
-        parts.push(by_heads(&done(|| all.f_narrow(-1, at, size))?, Some(heads.number))?);
+        parts.push(by_heads(
+            &done(|| all.f_narrow(-1, at, size))?,
+            Some(heads.number),
+        )?);
         at += size;
     }
-    let mask = mask.map(|m| heads.mask(m, parts[1].size()[2], all.kind())).transpose()?;
-    Ok(vec![joined(&heads.attend(&parts[0], &parts[1], &parts[2], mask.as_ref())?)?])
+    let mask = mask
+        .map(|m| heads.mask(m, parts[1].size()[2], all.kind()))
+        .transpose()?;
+    Ok(vec![joined(&heads.attend(
+        &parts[0],
+        &parts[1],
+        &parts[2],
+        mask.as_ref(),
+    )?)?])
 }
 
 fn attention(call: &Call) -> Result<Vec<Tensor>> {
@@ -107,23 +141,40 @@ fn quantised(call: &Call) -> Result<Vec<Tensor>> {
         let (t, zero) = (call.input(i)?, call.optional(zero));
         done(|| {
             let wide = t.f_to_kind(Kind::Double)?;
-            zero.map_or_else(|| Ok(wide.shallow_clone()), |z| wide.f_sub(&z.f_to_kind(Kind::Double)?))
+            zero.map_or_else(
+                || Ok(wide.shallow_clone()),
+                |z| wide.f_sub(&z.f_to_kind(Kind::Double)?),
+            )
         })
     };
-    let (x, w, bias, own) = (centred(0, 6)?, centred(1, 7)?, float(call, 2)?, float(call, 3)?);
+    let (x, w, bias, own) = (
+        centred(0, 6)?,
+        centred(1, 7)?,
+        float(call, 2)?,
+        float(call, 3)?,
+    );
     let weights = call.input(4)?;
-    let all = done(|| x.f_matmul(&w)?.f_to_kind(bias.kind())?.f_mul(&own.f_mul(weights)?)?.f_add(bias))?;
+    let all = done(|| {
+        x.f_matmul(&w)?
+            .f_to_kind(bias.kind())?
+            .f_mul(&own.f_mul(weights)?)?
+            .f_add(bias)
+    })?;
     of_product(call, &all, call.optional(5), call.optional(8))
 }
 
 fn multi_head(call: &Call) -> Result<Vec<Tensor>> {
     let heads = Heads::of(call)?;
     if call.optional(6).is_some() || call.optional(7).is_some() {
-        return Err(Error::failed("inputs 'past_key' and 'past_value' are not supported"));
+        return Err(Error::failed(
+            "inputs 'past_key' and 'past_value' are not supported",
+        ));
     }
     let (q, k, v) = (float(call, 0)?, float(call, 1)?, float(call, 2)?);
     if [q, k, v].iter().any(|t| t.dim() != 3) {
-        return Err(Error::failed("only queries, keys and values of three dimensions are supported"));
+        return Err(Error::failed(
+            "only queries, keys and values of three dimensions are supported",
+        ));
     }
     let mut at = 0;
     let mut parts = Vec::new();
@@ -136,7 +187,10 @@ fn multi_head(call: &Call) -> Result<Vec<Tensor>> {
         at += size;
         parts.push(by_heads(&moved, Some(heads.number))?);
     }
-    let padding = call.optional(4).map(|m| heads.mask(m, parts[1].size()[2], q.kind())).transpose()?;
+    let padding = call
+        .optional(4)
+        .map(|m| heads.mask(m, parts[1].size()[2], q.kind()))
+        .transpose()?;
     let mask = match (padding, call.optional(5)) {
         (Some(a), Some(b)) => Some(done(|| a.f_add(b))?),
         (None, Some(b)) => Some(b.shallow_clone()),
@@ -160,23 +214,41 @@ mod tests {
     use proptest::prelude::*;
 
     fn case(op: &str, heads: usize) -> Case {
-        Case::new(op, 1).of("com.microsoft").int("num_heads", heads as i64)
+        Case::new(op, 1)
+            .of("com.microsoft")
+            .int("num_heads", heads as i64)
     }
 
     /// Which keys of a batch are seen: all but some at the end, the first always.
     fn seen(batch: usize, keys: usize, seed: u64) -> Tensor {
-        let rows = (0..batch).flat_map(|b| (0..keys).map(move |k| i32::from(k <= (seed as usize + b) % keys)));
+        let rows = (0..batch)
+            .flat_map(|b| (0..keys).map(move |k| i32::from(k <= (seed as usize + b) % keys)));
         Tensor::of(&[batch, keys], &rows.collect::<Vec<_>>())
     }
 
     #[test]
     fn what_is_not_known_is_refused() {
         let x = || random(&[1, 2, 4], 1, -1.0, 1.0);
-        let attention = || case("Attention", 2).with(x()).with(random(&[4, 12], 2, -1.0, 1.0)).with(random(&[12], 3, -1.0, 1.0));
-        attention().int("do_rotary", 1).refused("'do_rotary' is not supported");
-        attention().with(Tensor::of(&[1, 1, 1], &[1i32])).refused("a mask of [1, 1, 1]");
-        attention().ints("qkv_hidden_sizes", &[4, 4, 5]).refused("12 columns");
-        case("MultiHeadAttention", 3).with(x()).with(x()).with(x()).refused("cannot be split into Some(3) heads");
+        let attention = || {
+            case("Attention", 2)
+                .with(x())
+                .with(random(&[4, 12], 2, -1.0, 1.0))
+                .with(random(&[12], 3, -1.0, 1.0))
+        };
+        attention()
+            .int("do_rotary", 1)
+            .refused("'do_rotary' is not supported");
+        attention()
+            .with(Tensor::of(&[1, 1, 1], &[1i32]))
+            .refused("a mask of [1, 1, 1]");
+        attention()
+            .ints("qkv_hidden_sizes", &[4, 4, 5])
+            .refused("12 columns");
+        case("MultiHeadAttention", 3)
+            .with(x())
+            .with(x())
+            .with(x())
+            .refused("cannot be split into Some(3) heads");
     }
 
     proptest! {

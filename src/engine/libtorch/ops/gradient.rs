@@ -12,7 +12,13 @@ fn stop(call: &Call) -> Result<Vec<Tensor>> {
     one(call.input(0)?.f_detach())
 }
 
-pub const OPS: &[Op] = &[Op { domain: "parity", name: "StopGradient", since: 1, kernel: Kernel::Tensors(stop), scale: Scale::Exact }];
+pub const OPS: &[Op] = &[Op {
+    domain: "parity",
+    name: "StopGradient",
+    since: 1,
+    kernel: Kernel::Tensors(stop),
+    scale: Scale::Exact,
+}];
 
 #[cfg(test)]
 mod tests {
@@ -36,10 +42,19 @@ mod tests {
             output: vec![o.into()],
             ..Default::default()
         };
-        let port = |n: &str| ValueInfoProto { name: Some(n.into()), r#type: None };
-        let import = |d: &str, v| OperatorSetIdProto { domain: Some(d.into()), version: Some(v) };
+        let port = |n: &str| ValueInfoProto {
+            name: Some(n.into()),
+            r#type: None,
+        };
+        let import = |d: &str, v| OperatorSetIdProto {
+            domain: Some(d.into()),
+            version: Some(v),
+        };
         let body = GraphProto {
-            node: vec![node("StopGradient", "parity", &["x"], "s"), node("Mul", "", &["x", "s"], "y")],
+            node: vec![
+                node("StopGradient", "parity", &["x"], "s"),
+                node("Mul", "", &["x", "s"], "y"),
+            ],
             input: vec![port("x")],
             output: vec![port("y")],
             ..Default::default()
@@ -57,9 +72,13 @@ mod tests {
     fn through(x: Tensor) -> (Tensor, Tensor) {
         let graph = graph();
         let x = x.set_requires_grad(true);
-        let mut own: HashMap<String, Tensor> = HashMap::from([("x".to_string(), x.shallow_clone())]);
+        let mut own: HashMap<String, Tensor> =
+            HashMap::from([("x".to_string(), x.shallow_clone())]);
         for step in &graph.steps {
-            let out = interpret::tensors(step, &graph, Precision::Declared, &|n| Ok(own[n].shallow_clone())).unwrap();
+            let out = interpret::tensors(step, &graph, Precision::Declared, &|n| {
+                Ok(own[n].shallow_clone())
+            })
+            .unwrap();
             own.extend(step.outputs.iter().cloned().zip(out));
         }
         own["y"].sum(tch::Kind::Double).backward();

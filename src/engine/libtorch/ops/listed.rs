@@ -9,9 +9,12 @@ impl Op {
             Scale::Decision(..) => "decision",
             Scale::Selection(..) => "selection",
             Scale::Random => "random",
-            Scale::Absolute(f, ..) | Scale::Output(f) | Scale::One(f) | Scale::Perturbed(f) | Scale::By(f, _) | Scale::Graded(f, _) => {
-                f.name()
-            }
+            Scale::Absolute(f, ..)
+            | Scale::Output(f)
+            | Scale::One(f)
+            | Scale::Perturbed(f)
+            | Scale::By(f, _)
+            | Scale::Graded(f, _) => f.name(),
             Scale::Node(_) => "by attribute",
         }
     }
@@ -37,8 +40,23 @@ impl Scale {
 /// What `parity list operators` shows.
 fn table() -> String {
     let head = "| domain | operator | from opset | family | bound |\n|---|---|---|---|---|\n";
-    let domain = |op: &Op| if op.domain.is_empty() { "ai.onnx" } else { op.domain };
-    let row = |op: &Op| format!("| {} | {} | {} | {} | {} |\n", domain(op), op.name, op.since, op.family_name(), op.scale.describe());
+    let domain = |op: &Op| {
+        if op.domain.is_empty() {
+            "ai.onnx"
+        } else {
+            op.domain
+        }
+    };
+    let row = |op: &Op| {
+        format!(
+            "| {} | {} | {} | {} | {} |\n",
+            domain(op),
+            op.name,
+            op.since,
+            op.family_name(),
+            op.scale.describe()
+        )
+    };
     let mut rows: Vec<String> = all().map(row).collect();
     rows.sort();
     head.to_string() + &rows.concat()
@@ -50,14 +68,23 @@ fn the_listed_operators_are_the_registered_ones() {
     if std::env::var_os("PARITY_WRITE_DOCS").is_some() {
         std::fs::write(path, table()).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(path).unwrap(), table(), "PARITY_WRITE_DOCS=1 cargo test --release writes it anew");
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        table(),
+        "PARITY_WRITE_DOCS=1 cargo test --release writes it anew"
+    );
 }
 
 #[test]
 fn no_line_stands_twice_and_no_scale_by_attribute_hides_another() {
     let mut seen = std::collections::BTreeSet::new();
     for op in all() {
-        assert!(seen.insert((op.domain, op.name, op.since)), "{} {} stands twice", op.name, op.since);
+        assert!(
+            seen.insert((op.domain, op.name, op.since)),
+            "{} {} stands twice",
+            op.name,
+            op.since
+        );
         let node = parity::graph::Node {
             name: String::new(),
             op: op.name.into(),

@@ -15,7 +15,11 @@ struct Picked {
 
 fn picked(call: &Call, log_probability: &Tensor) -> Result<Picked> {
     let (x, target) = (log_probability, call.input(1)?);
-    let classes = x.size().get(1).copied().ok_or_else(|| Error::usage(format!("{:?} has no classes", x.size())))?;
+    let classes = x
+        .size()
+        .get(1)
+        .copied()
+        .ok_or_else(|| Error::usage(format!("{:?} has no classes", x.size())))?;
     let ignored = call.int_if("ignore_index")?;
     let target = done(|| target.f_to_kind(Kind::Int64))?;
     let counts = done(|| match ignored {
@@ -23,20 +27,33 @@ fn picked(call: &Call, log_probability: &Tensor) -> Result<Picked> {
         None => target.f_ones_like()?.f_to_kind(Kind::Bool),
     })?;
     let class = done(|| target.f_mul(&counts.f_to_kind(Kind::Int64)?))?;
-    let outside = done(|| class.f_lt(0)?.f_logical_or(&class.f_ge(classes)?)?.f_any()?.f_int64_value(&[]))?;
+    let outside = done(|| {
+        class
+            .f_lt(0)?
+            .f_logical_or(&class.f_ge(classes)?)?
+            .f_any()?
+            .f_int64_value(&[])
+    })?;
     if outside != 0 {
         return Err(Error::usage(format!("a target is no class of {classes}")));
     }
     done(|| {
         let weight = match call.optional(2) {
-            Some(w) => w.f_index_select(0, &class.f_reshape([-1])?)?.f_reshape(class.size())?,
+            Some(w) => w
+                .f_index_select(0, &class.f_reshape([-1])?)?
+                .f_reshape(class.size())?,
             None => Tensor::f_ones(class.size(), (x.kind(), x.device()))?,
         };
         let weight = weight.f_mul(&counts.f_to_kind(x.kind())?)?;
-        let chosen = x.f_gather(1, &class.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?;
+        let chosen = x
+            .f_gather(1, &class.f_unsqueeze(1)?, false)?
+            .f_squeeze_dim(1)?;
         // An ignored element may be infinite: it is taken out, not multiplied by zero.
         let chosen = chosen.f_where_self(&counts, &chosen.f_zeros_like()?)?;
-        Ok(Picked { loss: chosen.f_neg()?.f_mul(&weight)?, weight })
+        Ok(Picked {
+            loss: chosen.f_neg()?.f_mul(&weight)?,
+            weight,
+        })
     })
 }
 
@@ -44,8 +61,14 @@ fn reduced(call: &Call, p: &Picked) -> Result<Tensor> {
     match call.text("reduction", "mean")?.as_str() {
         "none" => Ok(p.loss.shallow_clone()),
         "sum" => done(|| p.loss.f_sum(p.loss.kind())),
-        "mean" => done(|| p.loss.f_sum(p.loss.kind())?.f_div(&p.weight.f_sum(p.weight.kind())?)),
-        other => Err(Error::usage(format!("attribute 'reduction' should be none, sum or mean, is '{other}'"))),
+        "mean" => done(|| {
+            p.loss
+                .f_sum(p.loss.kind())?
+                .f_div(&p.weight.f_sum(p.weight.kind())?)
+        }),
+        other => Err(Error::usage(format!(
+            "attribute 'reduction' should be none, sum or mean, is '{other}'"
+        ))),
     }
 }
 
@@ -69,8 +92,15 @@ fn log_softmax(call: &Call) -> Result<Tensor> {
 /// What the reduction adds up, absolutely.
 fn sum_of_sizes(call: &Call, sizes: &Tensor) -> Result<(Tensor, usize)> {
     let p = picked(call, sizes)?;
-    let positive = Picked { loss: done(|| p.loss.f_abs())?, weight: done(|| p.weight.f_abs())? };
-    let terms = if call.text("reduction", "mean")? == "none" { 1 } else { p.loss.numel() };
+    let positive = Picked {
+        loss: done(|| p.loss.f_abs())?,
+        weight: done(|| p.weight.f_abs())?,
+    };
+    let terms = if call.text("reduction", "mean")? == "none" {
+        1
+    } else {
+        p.loss.numel()
+    };
     Ok((reduced(call, &positive)?, terms))
 }
 
@@ -84,15 +114,29 @@ fn likelihood_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
 fn entropy_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let x = call.input(0)?;
     let log = log_softmax(call)?;
-    let sizes = done(|| log.f_abs()?.f_add(&x.f_amax(1, true)?.f_abs()?)?.f_add_scalar(1))?;
+    let sizes = done(|| {
+        log.f_abs()?
+            .f_add(&x.f_amax(1, true)?.f_abs()?)?
+            .f_add_scalar(1)
+    })?;
     let classes = x.size()[1] as usize;
     let (loss, terms) = sum_of_sizes(call, &sizes)?;
     Ok(vec![(loss, terms * classes), (sizes, classes)])
 }
 
 pub const OPS: &[Op] = &[
-    op("NegativeLogLikelihoodLoss", 12, likelihood, Scale::By(Reduction, likelihood_scale)),
-    op("SoftmaxCrossEntropyLoss", 12, cross_entropy, Scale::By(Softmax, entropy_scale)),
+    op(
+        "NegativeLogLikelihoodLoss",
+        12,
+        likelihood,
+        Scale::By(Reduction, likelihood_scale),
+    ),
+    op(
+        "SoftmaxCrossEntropyLoss",
+        12,
+        cross_entropy,
+        Scale::By(Softmax, entropy_scale),
+    ),
 ];
 
 #[cfg(test)]
@@ -103,14 +147,21 @@ mod tests {
     #[test]
     fn ignored_targets_count_neither_in_the_sum_nor_in_the_mean() {
         let case = |reduction: &str| {
-            let case = Case::new("NegativeLogLikelihoodLoss", 13).with(f32s(&[3, 2], &[-1.0, -2.0, -3.0, -4.0, -5.0, -6.0]));
-            case.with(i64s(&[1, 0, 9])).with(f32s(&[2], &[1.0, 3.0])).int("ignore_index", 9).text("reduction", reduction)
+            let case = Case::new("NegativeLogLikelihoodLoss", 13)
+                .with(f32s(&[3, 2], &[-1.0, -2.0, -3.0, -4.0, -5.0, -6.0]));
+            case.with(i64s(&[1, 0, 9]))
+                .with(f32s(&[2], &[1.0, 3.0]))
+                .int("ignore_index", 9)
+                .text("reduction", reduction)
         };
         case("none").gives(&[f32s(&[3], &[6.0, 3.0, 0.0])]);
         case("sum").gives(&[f32s(&[], &[9.0])]);
         case("mean").gives(&[f32s(&[], &[2.25])]);
         case("most").refused("none, sum or mean");
-        Case::new("NegativeLogLikelihoodLoss", 13).with(f32s(&[1, 2], &[0.0; 2])).with(i64s(&[2])).refused("no class of 2");
+        Case::new("NegativeLogLikelihoodLoss", 13)
+            .with(f32s(&[1, 2], &[0.0; 2]))
+            .with(i64s(&[2]))
+            .refused("no class of 2");
     }
 
     proptest! {

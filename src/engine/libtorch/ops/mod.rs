@@ -182,17 +182,44 @@ pub fn find(domain: &str, name: &str, opset: i64) -> Option<&'static Op> {
         all().for_each(|op| lines.entry(op.name).or_default().push(op));
         lines
     });
-    BY_NAME.get(name)?.iter().copied().filter(|op| op.domain == domain && op.since <= opset).max_by_key(|op| op.since)
+    BY_NAME
+        .get(name)?
+        .iter()
+        .copied()
+        .filter(|op| op.domain == domain && op.since <= opset)
+        .max_by_key(|op| op.since)
 }
 
 /// A registry line of the default domain.
-const fn op(name: &'static str, since: i64, kernel: fn(&Call) -> Result<Vec<Tensor>>, scale: Scale) -> Op {
-    Op { domain: "", name, since, kernel: Kernel::Tensors(kernel), scale }
+const fn op(
+    name: &'static str,
+    since: i64,
+    kernel: fn(&Call) -> Result<Vec<Tensor>>,
+    scale: Scale,
+) -> Op {
+    Op {
+        domain: "",
+        name,
+        since,
+        kernel: Kernel::Tensors(kernel),
+        scale,
+    }
 }
 
 /// A registry line of the default domain for an operator that knows more than tensors.
-const fn values(name: &'static str, since: i64, kernel: fn(&Call) -> Result<Vec<Value>>, scale: Scale) -> Op {
-    Op { domain: "", name, since, kernel: Kernel::Values(kernel), scale }
+const fn values(
+    name: &'static str,
+    since: i64,
+    kernel: fn(&Call) -> Result<Vec<Value>>,
+    scale: Scale,
+) -> Op {
+    Op {
+        domain: "",
+        name,
+        since,
+        kernel: Kernel::Values(kernel),
+        scale,
+    }
 }
 
 impl Op {

@@ -19,30 +19,56 @@ fn compress(call: &Call) -> Result<Vec<Tensor>> {
     if n > x.size()[at as usize] {
         return Err(Error::usage(format!("{n} conditions for {:?}", x.size())));
     }
-    one((|| x.f_index_select(at, &condition.f_reshape([-1])?.f_nonzero()?.f_reshape([-1])?))())
+    one((|| {
+        x.f_index_select(
+            at,
+            &condition.f_reshape([-1])?.f_nonzero()?.f_reshape([-1])?,
+        )
+    })())
 }
 
 fn eye_like(call: &Call) -> Result<Vec<Tensor>> {
     let x = call.input(0)?;
-    let &[rows, columns] = x.size().as_slice() else { return Err(Error::usage(format!("{:?} is no matrix", x.size()))) };
+    let &[rows, columns] = x.size().as_slice() else {
+        return Err(Error::usage(format!("{:?} is no matrix", x.size())));
+    };
     let (k, kind) = (call.int("k", 0)?, kind_or(call, "dtype", x.kind())?);
     let (i, j) = (counted(rows)?, counted(columns)?);
-    one((|| j.f_reshape([1, -1])?.f_sub(&i.f_reshape([-1, 1])?)?.f_eq(k)?.f_to_kind(kind))())
+    one((|| {
+        j.f_reshape([1, -1])?
+            .f_sub(&i.f_reshape([-1, 1])?)?
+            .f_eq(k)?
+            .f_to_kind(kind)
+    })())
 }
 
 /// The first elements of each sequence of a batch, turned round.
 fn reverse_sequence(call: &Call) -> Result<Vec<Tensor>> {
     let x = call.input(0)?;
-    let (time, batch) = (axis(call.int("time_axis", 0)?, x.dim())?, axis(call.int("batch_axis", 1)?, x.dim())?);
+    let (time, batch) = (
+        axis(call.int("time_axis", 0)?, x.dim())?,
+        axis(call.int("batch_axis", 1)?, x.dim())?,
+    );
     let (steps, lengths) = (x.size()[time], call.input(1)?);
     if time == batch || lengths.size() != [x.size()[batch]] {
-        return Err(Error::usage(format!("lengths {:?} do not fit {:?}", lengths.size(), x.size())));
+        return Err(Error::usage(format!(
+            "lengths {:?} do not fit {:?}",
+            lengths.size(),
+            x.size()
+        )));
     }
     let at = counted(steps)?;
     one((|| {
-        let (at, ends) = (at.f_reshape(along(x.dim(), time, -1))?, lengths.f_to_kind(Kind::Int64)?.f_reshape(along(x.dim(), batch, -1))?);
+        let (at, ends) = (
+            at.f_reshape(along(x.dim(), time, -1))?,
+            lengths
+                .f_to_kind(Kind::Int64)?
+                .f_reshape(along(x.dim(), batch, -1))?,
+        );
         let turned = ends.f_sub(&at)?.f_sub_scalar(1)?;
-        let index = turned.f_where_self(&at.f_lt_tensor(&ends)?, &at)?.f_clamp(0, (steps - 1).max(0))?;
+        let index = turned
+            .f_where_self(&at.f_lt_tensor(&ends)?, &at)?
+            .f_clamp(0, (steps - 1).max(0))?;
         x.f_gather(time as i64, &index.f_expand(x.size(), false)?, false)
     })())
 }
@@ -51,20 +77,38 @@ fn reverse_sequence(call: &Call) -> Result<Vec<Tensor>> {
 fn tensor_scatter(call: &Call) -> Result<Vec<Tensor>> {
     let (cache, update) = (call.input(0)?, call.input(1)?);
     let at = axis(call.int("axis", -2)?, cache.dim())?;
-    let (len, rows) = (cache.size()[at], update.size().get(at).copied().unwrap_or(0));
+    let (len, rows) = (
+        cache.size()[at],
+        update.size().get(at).copied().unwrap_or(0),
+    );
     let circular = match call.text("mode", "linear")?.as_str() {
         "linear" => false,
         "circular" => true,
-        other => return Err(Error::usage(format!("attribute 'mode' should be linear or circular, is '{other}'"))),
+        other => {
+            return Err(Error::usage(format!(
+                "attribute 'mode' should be linear or circular, is '{other}'"
+            )));
+        }
     };
-    let starts = call.integers(2)?.unwrap_or_else(|| vec![0; cache.size()[0] as usize]);
-    if at == 0 || starts.len() as i64 != cache.size()[0] || !circular && starts.iter().any(|s| *s < 0 || s + rows > len) {
-        return Err(Error::usage(format!("{rows} rows at {starts:?} do not fit {:?}", cache.size())));
+    let starts = call
+        .integers(2)?
+        .unwrap_or_else(|| vec![0; cache.size()[0] as usize]);
+    if at == 0
+        || starts.len() as i64 != cache.size()[0]
+        || !circular && starts.iter().any(|s| *s < 0 || s + rows > len)
+    {
+        return Err(Error::usage(format!(
+            "{rows} rows at {starts:?} do not fit {:?}",
+            cache.size()
+        )));
     }
     let step = counted(rows)?;
     one((|| {
         let start = vector(&starts)?.f_reshape(along(cache.dim(), 0, -1))?;
-        let index = step.f_reshape(along(cache.dim(), at, -1))?.f_add(&start)?.f_remainder(len)?;
+        let index = step
+            .f_reshape(along(cache.dim(), at, -1))?
+            .f_add(&start)?
+            .f_remainder(len)?;
         cache.f_scatter(at as i64, &index.f_expand(update.size(), false)?, update)
     })())
 }
@@ -72,8 +116,12 @@ fn tensor_scatter(call: &Call) -> Result<Vec<Tensor>> {
 /// The middle of each axis, or zeros around it.
 fn center(call: &Call) -> Result<Vec<Tensor>> {
     let x = call.input(0)?;
-    let shape = call.integers(1)?.ok_or_else(|| Error::usage("input 1 is missing"))?;
-    let axes = call.ints("axes")?.unwrap_or_else(|| (0..x.dim() as i64).collect());
+    let shape = call
+        .integers(1)?
+        .ok_or_else(|| Error::usage("input 1 is missing"))?;
+    let axes = call
+        .ints("axes")?
+        .unwrap_or_else(|| (0..x.dim() as i64).collect());
     if axes.len() != shape.len() {
         return Err(Error::usage(format!("{shape:?} for {} axes", axes.len())));
     }
@@ -108,7 +156,8 @@ fn unique(call: &Call) -> Result<Vec<Tensor>> {
         let inverse = inverse.f_reshape([-1])?;
         let found = y.size()[at as usize];
         // The first place of each: the smallest of those that it stands at.
-        let first = Tensor::f_full([found], n, (Kind::Int64, x.device()))?.f_internal_scatter_reduce(0, &inverse, &place, "amin", true)?;
+        let first = Tensor::f_full([found], n, (Kind::Int64, x.device()))?
+            .f_internal_scatter_reduce(0, &inverse, &place, "amin", true)?;
         if sorted {
             return Ok(vec![y, first, inverse, counts]);
         }
@@ -141,32 +190,68 @@ mod tests {
     #[test]
     fn what_is_different_is_sorted_or_stays_in_its_order() {
         let x = || f32s(&[4], &[3.0, 1.0, 3.0, 2.0]);
-        let all = |v: &[f32], i: [i64; 3], r: [i64; 4], n: [i64; 3]| [f32s(&[3], v), i64s(&i), i64s(&r), i64s(&n)];
-        Case::new("Unique", 11).with(x()).outputs(4).gives(&all(&[1.0, 2.0, 3.0], [1, 3, 0], [2, 0, 2, 1], [1, 1, 2]));
-        Case::new("Unique", 11).with(x()).int("sorted", 0).outputs(4).gives(&all(&[3.0, 1.0, 2.0], [0, 1, 3], [0, 1, 0, 2], [2, 1, 1]));
+        let all = |v: &[f32], i: [i64; 3], r: [i64; 4], n: [i64; 3]| {
+            [f32s(&[3], v), i64s(&i), i64s(&r), i64s(&n)]
+        };
+        Case::new("Unique", 11).with(x()).outputs(4).gives(&all(
+            &[1.0, 2.0, 3.0],
+            [1, 3, 0],
+            [2, 0, 2, 1],
+            [1, 1, 2],
+        ));
+        Case::new("Unique", 11)
+            .with(x())
+            .int("sorted", 0)
+            .outputs(4)
+            .gives(&all(&[3.0, 1.0, 2.0], [0, 1, 3], [0, 1, 0, 2], [2, 1, 1]));
     }
 
     #[test]
     fn elements_go_where_they_are_sent() {
         let x = || f32s(&[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        Case::new("Compress", 11).with(x()).with(bools(&[2], &[0, 1])).int("axis", 0).gives(&[f32s(&[1, 2], &[3.0, 4.0])]);
-        Case::new("Compress", 11).with(x()).with(bools(&[3], &[1, 0, 1])).gives(&[f32s(&[2], &[1.0, 3.0])]);
-        Case::new("Compress", 11).with(x()).with(bools(&[3], &[1; 3])).int("axis", 1).refused("3 conditions");
-        Case::new("EyeLike", 9).with(x()).int("k", -1).gives(&[f32s(&[3, 2], &[0.0, 0.0, 1.0, 0.0, 0.0, 1.0])]);
-        Case::new("ReverseSequence", 10).with(x()).with(i64s(&[3, 2])).gives(&[f32s(&[3, 2], &[5.0, 4.0, 3.0, 2.0, 1.0, 6.0])]);
+        Case::new("Compress", 11)
+            .with(x())
+            .with(bools(&[2], &[0, 1]))
+            .int("axis", 0)
+            .gives(&[f32s(&[1, 2], &[3.0, 4.0])]);
+        Case::new("Compress", 11)
+            .with(x())
+            .with(bools(&[3], &[1, 0, 1]))
+            .gives(&[f32s(&[2], &[1.0, 3.0])]);
+        Case::new("Compress", 11)
+            .with(x())
+            .with(bools(&[3], &[1; 3]))
+            .int("axis", 1)
+            .refused("3 conditions");
+        Case::new("EyeLike", 9)
+            .with(x())
+            .int("k", -1)
+            .gives(&[f32s(&[3, 2], &[0.0, 0.0, 1.0, 0.0, 0.0, 1.0])]);
+        Case::new("ReverseSequence", 10)
+            .with(x())
+            .with(i64s(&[3, 2]))
+            .gives(&[f32s(&[3, 2], &[5.0, 4.0, 3.0, 2.0, 1.0, 6.0])]);
         Case::new("CenterCropPad", 18)
             .with(x())
             .with(i64s(&[2, 5]))
-            .gives(&[f32s(&[2, 5], &[0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 3.0, 4.0, 0.0, 0.0])]);
+            .gives(&[f32s(
+                &[2, 5],
+                &[0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 3.0, 4.0, 0.0, 0.0],
+            )]);
     }
 
     #[test]
     fn a_cache_is_written_round_its_end_if_it_is_circular() {
         let case = |mode: &str| {
-            let case = Case::new("TensorScatter", 24).with(f32s(&[1, 3, 1], &[1.0, 2.0, 3.0])).with(f32s(&[1, 2, 1], &[8.0, 9.0]));
+            let case = Case::new("TensorScatter", 24)
+                .with(f32s(&[1, 3, 1], &[1.0, 2.0, 3.0]))
+                .with(f32s(&[1, 2, 1], &[8.0, 9.0]));
             case.with(Tensor::of(&[1], &[2i64])).text("mode", mode)
         };
-        assert_eq!(case("circular").torch().expect("fits")[0].to_f64(), [9.0, 2.0, 8.0]);
+        assert_eq!(
+            case("circular").torch().expect("fits")[0].to_f64(),
+            [9.0, 2.0, 8.0]
+        );
         case("linear").refused("2 rows at [2]");
     }
 
@@ -177,7 +262,14 @@ mod tests {
     /// An axis of `rank`, stated from the front or from the back.
     fn stated(axis: &prop::sample::Index, back: bool, rank: usize) -> (usize, i64) {
         let d = axis.index(rank);
-        (d, if back { d as i64 - rank as i64 } else { d as i64 })
+        (
+            d,
+            if back {
+                d as i64 - rank as i64
+            } else {
+                d as i64
+            },
+        )
     }
 
     proptest! {

@@ -26,16 +26,24 @@ impl Grid {
         match v {
             Value::Tensor(t) => Ok(Self::Torch(t.kind())),
             Value::Marked(m, _) => Ok(Self::Marked(*m)),
-            other => Err(Error::usage(format!("a zero point is {}", other.describe()))),
+            other => Err(Error::usage(format!(
+                "a zero point is {}",
+                other.describe()
+            ))),
         }
     }
 
     fn from_onnx(code: i64) -> Result<Self> {
-        let kind = i32::try_from(code).ok().and_then(parity::tensor::DType::from_onnx).and_then(super::super::convert::kind);
+        let kind = i32::try_from(code)
+            .ok()
+            .and_then(parity::tensor::DType::from_onnx)
+            .and_then(super::super::convert::kind);
         match (Mark::from_onnx(code), kind) {
             (Some(mark), _) => Ok(Self::Marked(mark)),
             (None, Some(kind)) => Ok(Self::Torch(kind)),
-            (None, None) => Err(Error::failed(format!("data type {code} is no dtype to quantise to"))),
+            (None, None) => Err(Error::failed(format!(
+                "data type {code} is no dtype to quantise to"
+            ))),
         }
     }
 
@@ -47,7 +55,9 @@ impl Grid {
             Self::Torch(Kind::Int16) => (-32768, 32767),
             Self::Torch(Kind::Int) => (i32::MIN as i64, i32::MAX as i64),
             Self::Marked(Mark::U16) => (0, 65535),
-            Self::Marked(Mark::Narrow(d)) if d.is_integer() => (d.range().0 as i64, d.range().1 as i64),
+            Self::Marked(Mark::Narrow(d)) if d.is_integer() => {
+                (d.range().0 as i64, d.range().1 as i64)
+            }
             _ => return None,
         })
     }
@@ -70,10 +80,15 @@ fn laid(call: &Call, t: &Tensor, x: &Tensor) -> Result<Tensor> {
     let at = axis(stated, x.dim())?;
     match block {
         0 => done(|| t.f_reshape(along(x.dim(), at, -1))),
-        n if (1..=x.size()[at].max(1)).contains(&n) && t.dim() == x.dim() => {
-            done(|| t.f_repeat_interleave_self_int(n, at as i64, None)?.f_narrow(at as i64, 0, x.size()[at]))
-        }
-        n => Err(Error::usage(format!("blocks of {n} of {:?} with scales {:?}", x.size(), t.size()))),
+        n if (1..=x.size()[at].max(1)).contains(&n) && t.dim() == x.dim() => done(|| {
+            t.f_repeat_interleave_self_int(n, at as i64, None)?
+                .f_narrow(at as i64, 0, x.size()[at])
+        }),
+        n => Err(Error::usage(format!(
+            "blocks of {n} of {:?} with scales {:?}",
+            x.size(),
+            t.size()
+        ))),
     }
 }
 
@@ -81,21 +96,32 @@ fn laid(call: &Call, t: &Tensor, x: &Tensor) -> Result<Tensor> {
 fn ratio(call: &Call) -> Result<Tensor> {
     let (x, scale) = (call.input(0)?, call.input(1)?);
     // Half precision would move the border between two steps: engines divide in single.
-    let default = if matches!(x.kind(), Kind::Int | Kind::Half | Kind::BFloat16) { Kind::Float } else { x.kind() };
+    let default = if matches!(x.kind(), Kind::Int | Kind::Half | Kind::BFloat16) {
+        Kind::Float
+    } else {
+        x.kind()
+    };
     let precision = retype::kind_or(call, "precision", default)?;
     let scale = laid(call, scale, x)?;
     done(|| x.f_to_kind(precision)?.f_div(&scale.f_to_kind(precision)?))
 }
 
 fn quantise(call: &Call) -> Result<Vec<Value>> {
-    let beyond = if call.int("saturate", 1)? == 0 { Beyond::Leave } else { Beyond::Saturate };
+    let beyond = if call.int("saturate", 1)? == 0 {
+        Beyond::Leave
+    } else {
+        Beyond::Saturate
+    };
     let grid = match (call.optional_value(2), call.int("output_dtype", 0)?) {
         (Some(v), _) => Grid::of(v)?,
         (None, 0) => Grid::Torch(Kind::Uint8),
         (None, code) => Grid::from_onnx(code)?,
     };
     let ratio = ratio(call)?;
-    let zero = call.optional(2).map(|z| laid(call, z, call.input(0)?)).transpose()?;
+    let zero = call
+        .optional(2)
+        .map(|z| laid(call, z, call.input(0)?))
+        .transpose()?;
     if let Some((low, high)) = grid.range() {
         return Ok(vec![grid.value(onto(&ratio, zero.as_ref(), low, high)?)?]);
     }
@@ -123,15 +149,26 @@ pub fn onto(ratio: &Tensor, zero: Option<&Tensor>, low: i64, high: i64) -> Resul
 fn dequantise(call: &Call) -> Result<Vec<Value>> {
     let (x, scale) = (call.input(0)?, call.input(1)?);
     let to = retype::kind_or(call, "output_dtype", scale.kind())?;
-    let (laid_scale, wide) = (laid(call, scale, x)?, if call.precision.is_wide() { Kind::Double } else { Kind::Float });
+    let (laid_scale, wide) = (
+        laid(call, scale, x)?,
+        if call.precision.is_wide() {
+            Kind::Double
+        } else {
+            Kind::Float
+        },
+    );
     let zero = call.optional(2).map(|z| laid(call, z, x)).transpose()?;
     done(|| {
         let x = match &zero {
             // Differences of integers are exact.
-            Some(z) => x.f_to_kind(Kind::Double)?.f_sub(&z.f_to_kind(Kind::Double)?)?,
+            Some(z) => x
+                .f_to_kind(Kind::Double)?
+                .f_sub(&z.f_to_kind(Kind::Double)?)?,
             None => x.f_to_kind(Kind::Double)?,
         };
-        x.f_to_kind(wide)?.f_mul(&laid_scale.f_to_kind(wide)?)?.f_to_kind(to)
+        x.f_to_kind(wide)?
+            .f_mul(&laid_scale.f_to_kind(wide)?)?
+            .f_to_kind(to)
     })
     .map(|t| vec![Value::Tensor(t)])
 }
@@ -147,21 +184,36 @@ fn dynamic(call: &Call) -> Result<Vec<Tensor>> {
         let span = high.f_sub(&low)?.f_div_scalar(255)?;
         let scale = span.f_where_self(&span.f_ne(0)?, &span.f_ones_like()?.f_div_scalar(255)?)?;
         let zero = low.f_neg()?.f_div(&scale)?.f_clamp(0, 255)?.f_round()?;
-        let y = x.f_div(&scale)?.f_round()?.f_add(&zero)?.f_clamp(0, 255)?.f_to_kind(Kind::Uint8)?;
+        let y = x
+            .f_div(&scale)?
+            .f_round()?
+            .f_add(&zero)?
+            .f_clamp(0, 255)?
+            .f_to_kind(Kind::Uint8)?;
         Ok(vec![y, scale, zero.f_to_kind(Kind::Uint8)?])
     })
 }
 
 /// Distance from the number halfway between two steps, in steps, and every whole step more by which the two differ. 0 where rounding
 /// reaches it: an engine multiplies and divides by scales in single precision, at most four times (β of the family).
-pub fn to_half(call: &Call, reference: &Tensor, candidate: &Tensor, exact: fn(&Call) -> Result<Tensor>) -> Result<f64> {
-    super::common::largest_where_different(halves(&exact(call)?, reference, candidate), reference, candidate)
+pub fn to_half(
+    call: &Call,
+    reference: &Tensor,
+    candidate: &Tensor,
+    exact: fn(&Call) -> Result<Tensor>,
+) -> Result<f64> {
+    super::common::largest_where_different(
+        halves(&exact(call)?, reference, candidate),
+        reference,
+        candidate,
+    )
 }
 
 /// The same in units of the input.
 fn to_border(call: &Call, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
     let (exact, scale) = (ratio(call)?, laid(call, call.input(1)?, call.input(0)?)?);
-    let distance = || halves(&exact, reference, candidate)?.f_mul(&scale.f_to_kind(Kind::Double)?.f_abs()?);
+    let distance =
+        || halves(&exact, reference, candidate)?.f_mul(&scale.f_to_kind(Kind::Double)?.f_abs()?);
     super::common::largest_where_different(distance(), reference, candidate)
 }
 
@@ -171,7 +223,10 @@ fn halves(exact: &Tensor, reference: &Tensor, candidate: &Tensor) -> super::comm
 
 /// Distance of a number of steps from the border between two, 0 where rounding reaches it.
 fn near_half(steps: &Tensor) -> super::common::Torch {
-    let reach = steps.f_abs()?.f_mul_scalar(family::bound(Arithmetic, 1, DType::F32.unit_roundoff()))?;
+    let reach =
+        steps
+            .f_abs()?
+            .f_mul_scalar(family::bound(Arithmetic, 1, DType::F32.unit_roundoff()))?;
     let border = steps.f_sub(&steps.f_floor()?)?.f_sub_scalar(0.5)?.f_abs()?;
     border.f_where_self(&border.f_gt_tensor(&reach)?, &border.f_zeros_like()?)
 }
@@ -184,9 +239,18 @@ fn from_border(call: &Call, index: usize, reference: &Tensor, candidate: &Tensor
         let (low, high) = (x.f_min()?.f_clamp_max(0)?, x.f_max()?.f_clamp_min(0)?);
         let scale = high.f_sub(&low)?.f_div_scalar(255)?;
         let zero = near_half(&low.f_neg()?.f_div(&scale)?)?;
-        let (nearest, most) = if index == 2 { (zero, 1) } else { (near_half(&x.f_div(&scale)?)?.f_minimum(&zero)?, 2) };
-        let steps = reference.f_to_kind(Kind::Double)?.f_sub(&candidate.f_to_kind(Kind::Double)?)?.f_abs()?;
-        nearest.f_add(&steps.f_sub_scalar(most)?.f_clamp_min(0)?)?.f_mul(&scale)
+        let (nearest, most) = if index == 2 {
+            (zero, 1)
+        } else {
+            (near_half(&x.f_div(&scale)?)?.f_minimum(&zero)?, 2)
+        };
+        let steps = reference
+            .f_to_kind(Kind::Double)?
+            .f_sub(&candidate.f_to_kind(Kind::Double)?)?
+            .f_abs()?;
+        nearest
+            .f_add(&steps.f_sub_scalar(most)?.f_clamp_min(0)?)?
+            .f_mul(&scale)
     };
     super::common::largest_where_different(distance(), reference, candidate)
 }
@@ -194,9 +258,19 @@ fn from_border(call: &Call, index: usize, reference: &Tensor, candidate: &Tensor
 const SCALED: Scale = Scale::Output(Arithmetic);
 
 pub const OPS: &[Op] = &[
-    values("QuantizeLinear", 10, quantise, Scale::Decision(Rounds, |c, _, a, b| to_border(c, a, b))),
+    values(
+        "QuantizeLinear",
+        10,
+        quantise,
+        Scale::Decision(Rounds, |c, _, a, b| to_border(c, a, b)),
+    ),
     values("DequantizeLinear", 10, dequantise, SCALED),
-    op("DynamicQuantizeLinear", 11, dynamic, Scale::Graded(Arithmetic, from_border)),
+    op(
+        "DynamicQuantizeLinear",
+        11,
+        dynamic,
+        Scale::Graded(Arithmetic, from_border),
+    ),
 ];
 
 #[cfg(test)]
@@ -208,32 +282,85 @@ mod tests {
     #[test]
     fn halves_go_to_the_even_integer_and_the_range_is_kept() {
         let y = Tensor::of(&[5], &[128u8, 130, 130, 255, 0]);
-        let case = Case::new("QuantizeLinear", 13).with(f32s(&[5], &[1.0, 3.0, 5.0, 900.0, -900.0])).with(f32s(&[], &[2.0]));
-        case.with(Tensor::of(&[], &[128u8])).gives(std::slice::from_ref(&y));
-        let near = Case::new("QuantizeLinear", 13).with(f32s(&[2], &[1.0, 3.0])).with(f32s(&[], &[2.0])).with(Tensor::of(&[], &[0u8]));
-        assert_eq!(near.margin(0, &Tensor::of(&[2], &[0u8, 2]), &Tensor::of(&[2], &[1u8, 2])), Some(0.0));
-        let back = Case::new("DequantizeLinear", 13).with(y).with(f32s(&[], &[2.0])).with(Tensor::of(&[], &[128u8]));
+        let case = Case::new("QuantizeLinear", 13)
+            .with(f32s(&[5], &[1.0, 3.0, 5.0, 900.0, -900.0]))
+            .with(f32s(&[], &[2.0]));
+        case.with(Tensor::of(&[], &[128u8]))
+            .gives(std::slice::from_ref(&y));
+        let near = Case::new("QuantizeLinear", 13)
+            .with(f32s(&[2], &[1.0, 3.0]))
+            .with(f32s(&[], &[2.0]))
+            .with(Tensor::of(&[], &[0u8]));
+        assert_eq!(
+            near.margin(
+                0,
+                &Tensor::of(&[2], &[0u8, 2]),
+                &Tensor::of(&[2], &[1u8, 2])
+            ),
+            Some(0.0)
+        );
+        let back = Case::new("DequantizeLinear", 13)
+            .with(y)
+            .with(f32s(&[], &[2.0]))
+            .with(Tensor::of(&[], &[128u8]));
         back.gives(&[f32s(&[5], &[0.0, 4.0, 4.0, 254.0, -256.0])]);
     }
 
     #[test]
     fn a_tie_is_one_step_wide_and_as_near_as_single_precision_can_tell() {
         // 0.3/0.2 is 1.5 and a little in f64: single precision rounds it to the number halfway.
-        let case = Case::new("QuantizeLinear", 13).with(f32s(&[1], &[0.3])).with(f32s(&[], &[0.2])).with(Tensor::of(&[], &[0u8]));
-        let margin = |candidate: u8| case.margin(0, &Tensor::of(&[1], &[2u8]), &Tensor::of(&[1], &[candidate])).expect("a decision");
-        assert_eq!((margin(1), margin(0)), (0.0, f64::from(0.2f32)), "one step more is a scale");
-        let far = Case::new("QuantizeLinear", 13).with(f32s(&[1], &[0.3])).with(f32s(&[], &[0.21])).with(Tensor::of(&[], &[0u8]));
-        assert!(far.margin(0, &Tensor::of(&[1], &[1u8]), &Tensor::of(&[1], &[2u8])).expect("a decision") > 0.07 * 0.21);
+        let case = Case::new("QuantizeLinear", 13)
+            .with(f32s(&[1], &[0.3]))
+            .with(f32s(&[], &[0.2]))
+            .with(Tensor::of(&[], &[0u8]));
+        let margin = |candidate: u8| {
+            case.margin(
+                0,
+                &Tensor::of(&[1], &[2u8]),
+                &Tensor::of(&[1], &[candidate]),
+            )
+            .expect("a decision")
+        };
+        assert_eq!(
+            (margin(1), margin(0)),
+            (0.0, f64::from(0.2f32)),
+            "one step more is a scale"
+        );
+        let far = Case::new("QuantizeLinear", 13)
+            .with(f32s(&[1], &[0.3]))
+            .with(f32s(&[], &[0.21]))
+            .with(Tensor::of(&[], &[0u8]));
+        assert!(
+            far.margin(0, &Tensor::of(&[1], &[1u8]), &Tensor::of(&[1], &[2u8]))
+                .expect("a decision")
+                > 0.07 * 0.21
+        );
     }
 
     #[test]
     fn a_zero_point_halfway_between_two_steps_moves_every_number_by_one() {
-        let case = Case::new("DynamicQuantizeLinear", 11).with(f32s(&[3], &[-1.0, 1.0, 0.3])).outputs(3);
+        let case = Case::new("DynamicQuantizeLinear", 11)
+            .with(f32s(&[3], &[-1.0, 1.0, 0.3]))
+            .outputs(3);
         let of = |v: [u8; 3]| Tensor::of(&[3], &v);
-        assert_eq!(case.margin(0, &of([0, 255, 166]), &of([1, 255, 165])), Some(0.0));
-        assert_eq!(case.margin(0, &of([0, 255, 166]), &of([0, 255, 162])), Some(2.0 * 2.0 / 255.0), "two steps of a range of 2");
-        let skewed = Case::new("DynamicQuantizeLinear", 11).with(f32s(&[3], &[-1.0, 1.01, 0.3])).outputs(3);
-        assert!(skewed.margin(0, &of([0, 255, 165]), &of([0, 255, 164])).expect("a decision") > 0.01 * 2.01 / 255.0);
+        assert_eq!(
+            case.margin(0, &of([0, 255, 166]), &of([1, 255, 165])),
+            Some(0.0)
+        );
+        assert_eq!(
+            case.margin(0, &of([0, 255, 166]), &of([0, 255, 162])),
+            Some(2.0 * 2.0 / 255.0),
+            "two steps of a range of 2"
+        );
+        let skewed = Case::new("DynamicQuantizeLinear", 11)
+            .with(f32s(&[3], &[-1.0, 1.01, 0.3]))
+            .outputs(3);
+        assert!(
+            skewed
+                .margin(0, &of([0, 255, 165]), &of([0, 255, 164]))
+                .expect("a decision")
+                > 0.01 * 2.01 / 255.0
+        );
     }
 
     /// How a scale lies along the numbers.
@@ -245,7 +372,11 @@ mod tests {
     }
 
     fn lie() -> impl Strategy<Value = Lie> {
-        prop_oneof![Just(Lie::One), Just(Lie::Axis), (1usize..4).prop_map(Lie::Blocks)]
+        prop_oneof![
+            Just(Lie::One),
+            Just(Lie::Axis),
+            (1usize..4).prop_map(Lie::Blocks)
+        ]
     }
 
     /// The shape of a scale for numbers of `shape`; a block is no longer than its axis.
@@ -258,7 +389,11 @@ mod tests {
                 let mut blocked = shape.to_vec();
                 blocked[d] = shape[d].div_ceil(n);
                 // ONNX Runtime takes no blocks where there is but one.
-                if blocked.iter().product::<usize>() == 1 { (vec![], 0) } else { (blocked, n) }
+                if blocked.iter().product::<usize>() == 1 {
+                    (vec![], 0)
+                } else {
+                    (blocked, n)
+                }
             }
         }
     }

@@ -53,9 +53,14 @@ impl Quantiser {
             Self::Drawn(run, draws) => {
                 let mut rng = signs(0, *run, 1000 + *draws.borrow());
                 *draws.borrow_mut() += 1;
-                let signs: Vec<f64> = (0..ratio.numel()).map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 }).collect();
+                let signs: Vec<f64> = (0..ratio.numel())
+                    .map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 })
+                    .collect();
                 let signs = Tensor::f_from_slice(&signs)?.f_reshape(ratio.size())?;
-                ratio.f_to_kind(Kind::Double)?.f_add(&signs.f_mul(&error()?)?)?.f_round()
+                ratio
+                    .f_to_kind(Kind::Double)?
+                    .f_add(&signs.f_mul(&error()?)?)?
+                    .f_round()
             }
         }
     }
@@ -77,13 +82,27 @@ impl<'a> Integer<'a> {
         let at = 2 * i + 6;
         let (w, scale, zero) = (call.input(i)?, call.input(at)?, call.input(at + 1)?);
         if !matches!(w.kind(), Kind::Int8 | Kind::Uint8) {
-            return Err(Error::usage(format!("input {i} should be of 8 bits, is {:?}", w.kind())));
+            return Err(Error::usage(format!(
+                "input {i} should be of 8 bits, is {:?}",
+                w.kind()
+            )));
         }
         let own = |t: &Tensor| t.f_select(0, index);
-        let error = if i == 2 { family::bound(Transcendental, 1, UNIT) } else { 0.0 };
+        let error = if i == 2 {
+            family::bound(Transcendental, 1, UNIT)
+        } else {
+            0.0
+        };
         done(|| {
-            let centred = own(w)?.f_to_kind(Kind::Double)?.f_sub(&own(zero)?.f_to_kind(Kind::Double)?)?;
-            Ok(Self { centred, scale: own(scale)?, quantiser, error })
+            let centred = own(w)?
+                .f_to_kind(Kind::Double)?
+                .f_sub(&own(zero)?.f_to_kind(Kind::Double)?)?;
+            Ok(Self {
+                centred,
+                scale: own(scale)?,
+                quantiser,
+                error,
+            })
         })
     }
 
@@ -95,15 +114,31 @@ impl<'a> Integer<'a> {
         let (low, high) = (x.f_min()?.f_clamp_max(0)?, x.f_max()?.f_clamp_min(0)?);
         let span = high.f_sub(&low)?.f_div_scalar(255)?;
         let scale = span.f_where_self(&span.f_ne(0)?, &span.f_ones_like()?)?;
-        let zero = low.f_neg()?.f_div(&scale)?.f_clamp(0, 255)?.f_round()?.f_to_kind(Kind::Double)?;
+        let zero = low
+            .f_neg()?
+            .f_div(&scale)?
+            .f_clamp(0, 255)?
+            .f_round()?
+            .f_to_kind(Kind::Double)?;
         let ratio = x.f_div(&scale)?;
         // The ratio and its scale are rounded, and the number itself may be off.
         let error = || {
-            let own = ratio.f_abs()?.f_mul_scalar(family::bound(Arithmetic, 1, UNIT))?;
-            own.f_add(&scale.f_reciprocal()?.f_mul_scalar(self.error)?)?.f_to_kind(Kind::Double)
+            let own = ratio
+                .f_abs()?
+                .f_mul_scalar(family::bound(Arithmetic, 1, UNIT))?;
+            own.f_add(&scale.f_reciprocal()?.f_mul_scalar(self.error)?)?
+                .f_to_kind(Kind::Double)
         };
-        let steps = self.quantiser.on(&ratio, &error)?.f_add(&zero)?.f_clamp(0, 255)?.f_sub(&zero)?;
-        steps.f_matmul(&self.centred)?.f_to_kind(x.kind())?.f_mul(&scale.f_mul(&self.scale)?)
+        let steps = self
+            .quantiser
+            .on(&ratio, &error)?
+            .f_add(&zero)?
+            .f_clamp(0, 255)?
+            .f_sub(&zero)?;
+        steps
+            .f_matmul(&self.centred)?
+            .f_to_kind(x.kind())?
+            .f_mul(&scale.f_mul(&self.scale)?)
     }
 }
 
@@ -116,20 +151,35 @@ fn with(call: &Call, quantiser: &Quantiser) -> Result<Vec<Tensor>> {
 fn scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let kept = Quantiser::Kept(RefCell::default());
     with(call, &kept)?;
-    let Quantiser::Kept(steps) = kept else { return Err(Error::failed("no decisions were kept")) };
+    let Quantiser::Kept(steps) = kept else {
+        return Err(Error::failed("no decisions were kept"));
+    };
     let again = |all: Vec<Tensor>| all.into_iter().map(Value::Tensor).collect();
     let replayed = |call: &Call, _| {
         let copies = steps.borrow().iter().map(Tensor::shallow_clone).collect();
         with(call, &Quantiser::Replayed(RefCell::new(copies))).map(again)
     };
     let rounded = changes(call, outputs, &replayed)?;
-    let drawn = changes(call, outputs, &|call, run| with(call, &Quantiser::Drawn(run, RefCell::default())).map(again))?;
+    let drawn = changes(call, outputs, &|call, run| {
+        with(call, &Quantiser::Drawn(run, RefCell::default())).map(again)
+    })?;
     let beta = family::bound(Matmul, 1, UNIT);
     let mut scales = Vec::new();
     for ((y, rounded), drawn) in outputs.iter().zip(rounded).zip(drawn) {
-        let (Some(rounded), Some(drawn)) = (rounded, drawn) else { return Err(Error::failed("an output is no float")) };
+        let (Some(rounded), Some(drawn)) = (rounded, drawn) else {
+            return Err(Error::failed("an output is no float"));
+        };
         let flips = || drawn.f_mul_scalar(2.0 / beta);
-        scales.extend(scaled(flips().and_then(|f| rounded.f_div_scalar(UNIT)?.f_add(&f)?.f_add(&y.f_abs()?)?.f_add_scalar(1)), 1)?);
+        scales.extend(scaled(
+            flips().and_then(|f| {
+                rounded
+                    .f_div_scalar(UNIT)?
+                    .f_add(&f)?
+                    .f_add(&y.f_abs()?)?
+                    .f_add_scalar(1)
+            }),
+            1,
+        )?);
     }
     Ok(scales)
 }
@@ -151,30 +201,72 @@ mod tests {
     fn bytes(shape: &[usize], seed: u64, signed: bool) -> Tensor {
         let values = whole(shape, seed, 0, 256).to_i64().unwrap_or_default();
         match signed {
-            true => Tensor::of(shape, &values.iter().map(|v| (*v - 128) as i8).collect::<Vec<_>>()),
+            true => Tensor::of(
+                shape,
+                &values.iter().map(|v| (*v - 128) as i8).collect::<Vec<_>>(),
+            ),
             false => Tensor::of(shape, &values.iter().map(|v| *v as u8).collect::<Vec<_>>()),
         }
     }
 
-    fn case(steps: usize, batch: usize, features: usize, hidden: usize, d: usize, signed: bool, seed: u64) -> Case {
+    fn case(
+        steps: usize,
+        batch: usize,
+        features: usize,
+        hidden: usize,
+        d: usize,
+        signed: bool,
+        seed: u64,
+    ) -> Case {
         let part = |i: u64, shape: &[usize]| random(shape, seed ^ i, -1.0, 1.0);
-        let case = Case::new("DynamicQuantizeLSTM", 1).of("com.microsoft").with(part(0, &[steps, batch, features]));
-        let case = case.with(bytes(&[d, features, 4 * hidden], seed ^ 1, signed)).with(bytes(&[d, hidden, 4 * hidden], seed ^ 2, signed));
-        let case = case.with(part(3, &[d, 8 * hidden])).without().without().without().without();
+        let case = Case::new("DynamicQuantizeLSTM", 1)
+            .of("com.microsoft")
+            .with(part(0, &[steps, batch, features]));
+        let case = case
+            .with(bytes(&[d, features, 4 * hidden], seed ^ 1, signed))
+            .with(bytes(&[d, hidden, 4 * hidden], seed ^ 2, signed));
+        let case = case
+            .with(part(3, &[d, 8 * hidden]))
+            .without()
+            .without()
+            .without()
+            .without();
         let scale = || random(&[d], seed ^ 4, 0.002, 0.01);
-        let zero = |i: u64| if signed { bytes(&[d], seed ^ i, true) } else { bytes(&[d], seed ^ i, false) };
-        let case = case.with(scale()).with(zero(5)).with(scale()).with(zero(6)).int("hidden_size", hidden as i64).outputs(3);
-        case.text("direction", if d == 2 { "bidirectional" } else { "forward" })
+        let zero = |i: u64| {
+            if signed {
+                bytes(&[d], seed ^ i, true)
+            } else {
+                bytes(&[d], seed ^ i, false)
+            }
+        };
+        let case = case
+            .with(scale())
+            .with(zero(5))
+            .with(scale())
+            .with(zero(6))
+            .int("hidden_size", hidden as i64)
+            .outputs(3);
+        case.text(
+            "direction",
+            if d == 2 { "bidirectional" } else { "forward" },
+        )
     }
 
     #[test]
     fn weights_of_floats_are_refused() {
         let floats = || random(&[1, 2, 8], 1, -1.0, 1.0);
-        let case =
-            Case::new("DynamicQuantizeLSTM", 1).of("com.microsoft").with(random(&[1, 1, 2], 2, -1.0, 1.0)).with(floats()).with(floats());
+        let case = Case::new("DynamicQuantizeLSTM", 1)
+            .of("com.microsoft")
+            .with(random(&[1, 1, 2], 2, -1.0, 1.0))
+            .with(floats())
+            .with(floats());
         let case = case.without().without().without().without().without();
         let (scale, zero) = (|| random(&[1], 3, 0.1, 0.2), || Tensor::of(&[1], &[0i8]));
-        case.with(scale()).with(zero()).with(scale()).with(zero()).refused("should be of 8 bits");
+        case.with(scale())
+            .with(zero())
+            .with(scale())
+            .with(zero())
+            .refused("should be of 8 bits");
     }
 
     proptest! {

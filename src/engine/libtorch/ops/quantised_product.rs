@@ -16,10 +16,13 @@ fn centred(x: &Tensor, zero: Option<&Tensor>, at: Option<usize>) -> Result<Tenso
         let wide = x.f_to_kind(Kind::Double)?;
         match (zero, at) {
             (None, _) => Ok(wide),
-            (Some(z), Some(at)) if z.numel() > 1 && z.dim() == 1 => {
-                wide.f_sub(&z.f_to_kind(Kind::Double)?.f_reshape(along(x.dim(), at, -1))?)
+            (Some(z), Some(at)) if z.numel() > 1 && z.dim() == 1 => wide.f_sub(
+                &z.f_to_kind(Kind::Double)?
+                    .f_reshape(along(x.dim(), at, -1))?,
+            ),
+            (Some(z), _) if z.numel() == 1 => {
+                wide.f_sub(&z.f_to_kind(Kind::Double)?.f_reshape([0i64; 0])?)
             }
-            (Some(z), _) if z.numel() == 1 => wide.f_sub(&z.f_to_kind(Kind::Double)?.f_reshape([0i64; 0])?),
             (Some(z), _) => wide.f_sub(&z.f_to_kind(Kind::Double)?),
         }
     })
@@ -32,31 +35,53 @@ fn last_but(x: &Tensor, n: usize) -> Option<usize> {
 
 fn matmul_integer(call: &Call) -> Result<Vec<Tensor>> {
     let (a, b) = (call.input(0)?, call.input(1)?);
-    let (a, b) = (centred(a, call.optional(2), last_but(a, 2))?, centred(b, call.optional(3), last_but(b, 1))?);
+    let (a, b) = (
+        centred(a, call.optional(2), last_but(a, 2))?,
+        centred(b, call.optional(3), last_but(b, 1))?,
+    );
     done(|| Ok(vec![a.f_matmul(&b)?.f_to_kind(Kind::Int)?]))
 }
 
 /// y = saturate(round(product·(scales)) + zero point).
 fn requantised(call: &Call, scaled: &Tensor) -> Result<Vec<Value>> {
     let grid = Grid::of(call.value(7)?)?;
-    let (low, high) = grid.range().ok_or_else(|| Error::failed("a zero point of floats is not supported"))?;
-    Ok(vec![grid.value(onto(scaled, call.optional(7), low, high)?)?])
+    let (low, high) = grid
+        .range()
+        .ok_or_else(|| Error::failed("a zero point of floats is not supported"))?;
+    Ok(vec![grid.value(onto(
+        scaled,
+        call.optional(7),
+        low,
+        high,
+    )?)?])
 }
 
 /// The product of matrices before it is rounded.
 fn matmul_scaled(call: &Call) -> Result<Tensor> {
     let (a, b) = (call.input(0)?, call.input(3)?);
-    let (wa, wb) = (centred(a, call.optional(2), last_but(a, 2))?, centred(b, call.optional(5), last_but(b, 1))?);
+    let (wa, wb) = (
+        centred(a, call.optional(2), last_but(a, 2))?,
+        centred(b, call.optional(5), last_but(b, 1))?,
+    );
     done(|| {
-        let factor = call_scale(call, 1)?.f_mul(&call_scale(call, 4)?)?.f_div(&call_scale(call, 6)?)?;
+        let factor = call_scale(call, 1)?
+            .f_mul(&call_scale(call, 4)?)?
+            .f_div(&call_scale(call, 6)?)?;
         wa.f_matmul(&wb)?.f_mul(&factor)
     })
 }
 
 /// Scale input `i` as f64.
 fn call_scale(call: &Call, i: usize) -> std::result::Result<Tensor, tch::TchError> {
-    let t = call.input(i).map_err(|e| tch::TchError::Kind(e.message))?.f_to_kind(Kind::Double)?;
-    if t.numel() == 1 { t.f_reshape([0i64; 0]) } else { Ok(t) }
+    let t = call
+        .input(i)
+        .map_err(|e| tch::TchError::Kind(e.message))?
+        .f_to_kind(Kind::Double)?;
+    if t.numel() == 1 {
+        t.f_reshape([0i64; 0])
+    } else {
+        Ok(t)
+    }
 }
 
 /// The convolution of centred integers, exact.
@@ -64,17 +89,31 @@ fn integer_conv(call: &Call, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> R
     let dims = spatial(x)?;
     let window = Window::of(call, &dims, super::conv::weight_kernel(call, w, &dims)?)?;
     let groups = call.int("group", 1)?.max(1);
-    let bias = bias.map(|b| done(|| b.f_to_kind(Kind::Double))).transpose()?;
+    let bias = bias
+        .map(|b| done(|| b.f_to_kind(Kind::Double)))
+        .transpose()?;
     done(|| {
         let x = framed(x, &window.before, &window.after, 0.0)?;
         let none = vec![0; dims.len()];
-        x.f_convolution(w, bias.as_ref(), &window.stride, &none, &window.dilation, false, &none, groups)
+        x.f_convolution(
+            w,
+            bias.as_ref(),
+            &window.stride,
+            &none,
+            &window.dilation,
+            false,
+            &none,
+            groups,
+        )
     })
 }
 
 fn conv_integer(call: &Call) -> Result<Vec<Tensor>> {
     let (x, w) = (call.input(0)?, call.input(1)?);
-    let (x, w) = (centred(x, call.optional(2), None)?, centred(w, call.optional(3), Some(0))?);
+    let (x, w) = (
+        centred(x, call.optional(2), None)?,
+        centred(w, call.optional(3), Some(0))?,
+    );
     let y = integer_conv(call, &x, &w, None)?;
     done(|| Ok(vec![y.f_to_kind(Kind::Int)?]))
 }
@@ -82,12 +121,23 @@ fn conv_integer(call: &Call) -> Result<Vec<Tensor>> {
 /// The convolution before it is rounded.
 fn conv_scaled(call: &Call) -> Result<Tensor> {
     let (x, w) = (call.input(0)?, call.input(3)?);
-    let (cx, cw) = (centred(x, call.optional(2), None)?, centred(w, call.optional(5), Some(0))?);
+    let (cx, cw) = (
+        centred(x, call.optional(2), None)?,
+        centred(w, call.optional(5), Some(0))?,
+    );
     let y = integer_conv(call, &cx, &cw, call.optional(8))?;
     done(|| {
         let own = call_scale(call, 4)?;
-        let own = if own.numel() > 1 { own.f_reshape(along(y.dim(), 1, -1))? } else { own };
-        y.f_mul(&call_scale(call, 1)?.f_mul(&own)?.f_div(&call_scale(call, 6)?)?)
+        let own = if own.numel() > 1 {
+            own.f_reshape(along(y.dim(), 1, -1))?
+        } else {
+            own
+        };
+        y.f_mul(
+            &call_scale(call, 1)?
+                .f_mul(&own)?
+                .f_div(&call_scale(call, 6)?)?,
+        )
     })
 }
 
@@ -100,7 +150,12 @@ pub const OPS: &[Op] = &[
         Scale::Decision(Rounds, |c, _, a, b| to_half(c, a, b, matmul_scaled)),
     ),
     op("ConvInteger", 10, conv_integer, Scale::Exact),
-    values("QLinearConv", 10, |c| requantised(c, &conv_scaled(c)?), Scale::Decision(Rounds, |c, _, a, b| to_half(c, a, b, conv_scaled))),
+    values(
+        "QLinearConv",
+        10,
+        |c| requantised(c, &conv_scaled(c)?),
+        Scale::Decision(Rounds, |c, _, a, b| to_half(c, a, b, conv_scaled)),
+    ),
 ];
 
 #[cfg(test)]
@@ -111,10 +166,20 @@ mod tests {
 
     #[test]
     fn products_of_integers_are_exact() {
-        let (a, b) = (Tensor::of(&[1, 2], &[255u8, 3]), Tensor::of(&[2, 1], &[-128i8, 7]));
-        Case::new("MatMulInteger", 10).with(a).with(b).with(Tensor::of(&[], &[5u8])).gives(&[Tensor::of(&[1, 1], &[-32014i32])]);
+        let (a, b) = (
+            Tensor::of(&[1, 2], &[255u8, 3]),
+            Tensor::of(&[2, 1], &[-128i8, 7]),
+        );
+        Case::new("MatMulInteger", 10)
+            .with(a)
+            .with(b)
+            .with(Tensor::of(&[], &[5u8]))
+            .gives(&[Tensor::of(&[1, 1], &[-32014i32])]);
         let x = Tensor::of(&[1, 1, 3], &[2u8, 3, 4]);
-        let conv = Case::new("ConvInteger", 10).with(x).with(Tensor::of(&[1, 1, 2], &[1u8, 1])).with(Tensor::of(&[], &[1u8]));
+        let conv = Case::new("ConvInteger", 10)
+            .with(x)
+            .with(Tensor::of(&[1, 1, 2], &[1u8, 1]))
+            .with(Tensor::of(&[], &[1u8]));
         conv.gives(&[Tensor::of(&[1, 1, 2], &[3i32, 5])]);
     }
 

@@ -21,7 +21,9 @@ fn draw(call: &Call, shape: &[i64], one: fn(&mut ChaCha8Rng) -> f64) -> Result<T
     };
     let n = fits(Some(count(shape)?))? as usize;
     let mut values: Vec<f64> = Vec::new();
-    values.try_reserve_exact(n).map_err(|_| Error::failed(format!("{n} numbers do not fit into memory")))?;
+    values
+        .try_reserve_exact(n)
+        .map_err(|_| Error::failed(format!("{n} numbers do not fit into memory")))?;
     let mut rng = ChaCha8Rng::seed_from_u64(stated);
     values.extend((0..n).map(|_| one(&mut rng)));
     done(|| Tensor::f_from_slice(&values)?.f_reshape(shape))
@@ -34,28 +36,55 @@ pub fn uniform(call: &Call, shape: &[i64]) -> Result<Tensor> {
 
 /// Shape and dtype of the draw: stated, or those of the input.
 fn target(call: &Call) -> Result<(Vec<i64>, Kind)> {
-    let stated = call.int_if("dtype")?.map(|code| i32::try_from(code).ok().and_then(DType::from_onnx).ok_or(code));
-    let stated = stated.transpose().map_err(|code| Error::failed(format!("attribute 'dtype' ({code}) is no dtype that is supported")))?;
+    let stated = call.int_if("dtype")?.map(|code| {
+        i32::try_from(code)
+            .ok()
+            .and_then(DType::from_onnx)
+            .ok_or(code)
+    });
+    let stated = stated.transpose().map_err(|code| {
+        Error::failed(format!(
+            "attribute 'dtype' ({code}) is no dtype that is supported"
+        ))
+    })?;
     let kind = stated.map(|d| call.kind(d)).transpose()?;
     let shape = match call.ints("shape")? {
         Some(shape) => shape,
         None => call.input(0)?.size(),
     };
     count(&shape)?;
-    let own = || if call.inputs().is_empty() { call.kind(DType::F32) } else { Ok(call.input(0)?.kind()) };
+    let own = || {
+        if call.inputs().is_empty() {
+            call.kind(DType::F32)
+        } else {
+            Ok(call.input(0)?.kind())
+        }
+    };
     Ok((shape, kind.map_or_else(own, Ok)?))
 }
 
 fn normal(call: &Call) -> Result<Vec<Tensor>> {
-    let ((shape, kind), mean, scale) = (target(call)?, call.float("mean", 0.0)?, call.float("scale", 1.0)?);
+    let ((shape, kind), mean, scale) = (
+        target(call)?,
+        call.float("mean", 0.0)?,
+        call.float("scale", 1.0)?,
+    );
     let drawn = draw(call, &shape, |rng| StandardNormal.sample(rng))?;
-    one(drawn.f_mul_scalar(scale).and_then(|t| t.f_add_scalar(mean)?.f_to_kind(kind)))
+    one(drawn
+        .f_mul_scalar(scale)
+        .and_then(|t| t.f_add_scalar(mean)?.f_to_kind(kind)))
 }
 
 fn between(call: &Call) -> Result<Vec<Tensor>> {
-    let ((shape, kind), low, high) = (target(call)?, call.float("low", 0.0)?, call.float("high", 1.0)?);
+    let ((shape, kind), low, high) = (
+        target(call)?,
+        call.float("low", 0.0)?,
+        call.float("high", 1.0)?,
+    );
     let drawn = uniform(call, &shape)?;
-    one(drawn.f_mul_scalar(high - low).and_then(|t| t.f_add_scalar(low)?.f_to_kind(kind)))
+    one(drawn
+        .f_mul_scalar(high - low)
+        .and_then(|t| t.f_add_scalar(low)?.f_to_kind(kind)))
 }
 
 fn bernoulli(call: &Call) -> Result<Vec<Tensor>> {
@@ -81,17 +110,35 @@ mod tests {
 
     #[test]
     fn a_draw_has_the_shape_and_the_dtype_that_were_asked_for() {
-        Case::new("RandomNormal", 1).ints("shape", &[2, 3]).float("seed", 1.0).check();
-        Case::new("RandomUniform", 1).ints("shape", &[4]).int("dtype", 11).check();
-        Case::new("RandomNormalLike", 1).with(f32s(&[2], &[0.0, 1.0])).check();
-        Case::new("Bernoulli", 15).with(f32s(&[2], &[0.0, 1.0])).check();
-        Case::new("RandomNormal", 1).ints("shape", &[-2]).refused("no shape");
+        Case::new("RandomNormal", 1)
+            .ints("shape", &[2, 3])
+            .float("seed", 1.0)
+            .check();
+        Case::new("RandomUniform", 1)
+            .ints("shape", &[4])
+            .int("dtype", 11)
+            .check();
+        Case::new("RandomNormalLike", 1)
+            .with(f32s(&[2], &[0.0, 1.0]))
+            .check();
+        Case::new("Bernoulli", 15)
+            .with(f32s(&[2], &[0.0, 1.0]))
+            .check();
+        Case::new("RandomNormal", 1)
+            .ints("shape", &[-2])
+            .refused("no shape");
     }
 
     #[test]
     fn the_operators_that_draw_are_those_of_the_table() {
-        let drawn: Vec<&str> = super::super::all().filter(|op| matches!(op.scale, super::Scale::Random)).map(|op| op.name).collect();
-        let table: Vec<&str> = parity::graph::random::DRAWN.into_iter().filter(|n| super::super::find("", n, 99).is_some()).collect();
+        let drawn: Vec<&str> = super::super::all()
+            .filter(|op| matches!(op.scale, super::Scale::Random))
+            .map(|op| op.name)
+            .collect();
+        let table: Vec<&str> = parity::graph::random::DRAWN
+            .into_iter()
+            .filter(|n| super::super::find("", n, 99).is_some())
+            .collect();
         assert_eq!(BTreeSet::from_iter(drawn), BTreeSet::from_iter(table));
     }
 
@@ -101,10 +148,18 @@ mod tests {
             Case::new("RandomNormal", 1).ints("shape", &[50]),
             Case::new("RandomUniformLike", 1).with(f32s(&[50], &[0.0; 50])),
             Case::new("Bernoulli", 15).with(f32s(&[50], &[0.5; 50])),
-            Case::new("Dropout", 13).with(f32s(&[50], &[1.0; 50])).without().with(bools(&[], &[1])),
+            Case::new("Dropout", 13)
+                .with(f32s(&[50], &[1.0; 50]))
+                .without()
+                .with(bools(&[], &[1])),
         ] {
-            let stated =
-                |seed: i64| if case.op() == "Dropout" { case.clone().int("seed", seed) } else { case.clone().float("seed", seed as f32) };
+            let stated = |seed: i64| {
+                if case.op() == "Dropout" {
+                    case.clone().int("seed", seed)
+                } else {
+                    case.clone().float("seed", seed as f32)
+                }
+            };
             let draw = |seed: i64| stated(seed).torch().expect("a draw")[0].to_f64();
             assert!(draw(1) == draw(1) && draw(1) != draw(2), "{case:?}");
         }

@@ -16,15 +16,28 @@ fn resize(call: &Call) -> Result<Vec<Tensor>> {
     let plan = Plan::of(call)?;
     let x = call.input(0)?;
     let over = |y: Tensor, a: &Axis| taken(&y, a.at, &plan.taps(a, call.precision), plan.mode);
-    let y = plan.axes.iter().try_fold(x.shallow_clone(), over).map_err(torch_error)?;
+    let y = plan
+        .axes
+        .iter()
+        .try_fold(x.shallow_clone(), over)
+        .map_err(torch_error)?;
     let cut = |y: Tensor, a: &Axis| match a.part {
         None => Ok(y),
         Some(_) => {
-            let beyond: Vec<bool> = plan.wide(a).iter().map(|c| *c < 0.0 || *c > (a.from - 1) as f64).collect();
-            y.f_masked_fill(&Tensor::f_from_slice(&beyond)?.f_reshape(along(y.dim(), a.at, a.to))?, plan.outside)
+            let beyond: Vec<bool> = plan
+                .wide(a)
+                .iter()
+                .map(|c| *c < 0.0 || *c > (a.from - 1) as f64)
+                .collect();
+            y.f_masked_fill(
+                &Tensor::f_from_slice(&beyond)?.f_reshape(along(y.dim(), a.at, a.to))?,
+                plan.outside,
+            )
         }
     };
-    Ok(vec![plan.axes.iter().try_fold(y, cut).map_err(torch_error)?])
+    Ok(vec![
+        plan.axes.iter().try_fold(y, cut).map_err(torch_error)?,
+    ])
 }
 
 /// Weighted sum of the taps along one axis.
@@ -51,16 +64,29 @@ fn interpolated(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>>
             sum = taken(&sum, a.at, &taps, plan.mode)?;
             let pick = |index: &[i64]| top.f_index_select(a.at as i64, &vector(index)?);
             let touched = plan.touched(a, &taps);
-            top = touched[1..].iter().try_fold(pick(&touched[0])?, |m, index| m.f_maximum(&pick(index)?))?;
-            let polynomial = if matches!(plan.mode, Mode::Cubic(..)) { CUBIC } else { 0.0 };
+            top = touched[1..]
+                .iter()
+                .try_fold(pick(&touched[0])?, |m, index| m.f_maximum(&pick(index)?))?;
+            let polynomial = if matches!(plan.mode, Mode::Cubic(..)) {
+                CUBIC
+            } else {
+                0.0
+            };
             let exact = plan.exact(a);
-            let far: Vec<f64> = plan.wide(a).iter().map(|c| polynomial + if exact { 0.0 } else { plan.reach(a, *c) }).collect();
+            let far: Vec<f64> = plan
+                .wide(a)
+                .iter()
+                .map(|c| polynomial + if exact { 0.0 } else { plan.reach(a, *c) })
+                .collect();
             moved = moved.f_add(&weights(&far, Kind::Double, x.dim(), a.at)?)?;
             gain = gain.f_mul(&weights(&taps.gain, Kind::Double, x.dim(), a.at)?)?;
         }
         sum.f_add(&top.f_mul(&moved)?.f_mul(&gain)?)
     };
-    Ok(vec![(bound().map_err(torch_error)?, plan.axes.len().max(1))])
+    Ok(vec![(
+        bound().map_err(torch_error)?,
+        plan.axes.len().max(1),
+    )])
 }
 
 const CUBIC: f64 = 4.0;
@@ -84,12 +110,28 @@ fn border(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Resu
         let mut choices = vec![plan.taps(a, Precision::Double).index.remove(0)];
         if !exact {
             let each: Vec<f64> = wide.iter().map(|x| nearest.border(*x)).collect();
-            let lies = || distance.f_minimum(&Tensor::f_from_slice(&each)?.f_reshape(along(reference.dim(), a.at, a.to))?);
+            let lies = || {
+                distance.f_minimum(&Tensor::f_from_slice(&each)?.f_reshape(along(
+                    reference.dim(),
+                    a.at,
+                    a.to,
+                ))?)
+            };
             distance = lies().map_err(torch_error)?;
-            choices.extend([-1.0, 1.0].map(|sign| plan.elements(a, nearest, |x| x + sign * ROUNDING * plan.reach(a, x))));
+            choices.extend(
+                [-1.0, 1.0].map(|sign| {
+                    plan.elements(a, nearest, |x| x + sign * ROUNDING * plan.reach(a, x))
+                }),
+            );
         }
-        let pick = |(y, index): (&Tensor, &Vec<i64>)| vector(index).and_then(|i| y.f_index_select(a.at as i64, &i)).map_err(torch_error);
-        let pairs = alternatives.iter().flat_map(|y| choices.iter().map(move |index| (y, index)));
+        let pick = |(y, index): (&Tensor, &Vec<i64>)| {
+            vector(index)
+                .and_then(|i| y.f_index_select(a.at as i64, &i))
+                .map_err(torch_error)
+        };
+        let pairs = alternatives
+            .iter()
+            .flat_map(|y| choices.iter().map(move |index| (y, index)));
         alternatives = pairs.map(pick).collect::<Result<_>>()?;
     }
     largest_beyond(&alternatives, &distance, reference, candidate)
@@ -105,7 +147,10 @@ fn scale(node: &Node) -> &'static Scale {
     }
 }
 
-pub const OPS: &[Op] = &[op("Resize", 10, resize, Scale::Node(scale)), op("Upsample", 7, resize, Scale::Node(scale))];
+pub const OPS: &[Op] = &[
+    op("Resize", 10, resize, Scale::Node(scale)),
+    op("Upsample", 7, resize, Scale::Node(scale)),
+];
 
 #[cfg(test)]
 mod tests {
@@ -121,25 +166,58 @@ mod tests {
     fn a_part_is_resized_and_what_lies_beyond_the_input_is_stated() {
         let case = |start: f32, end: f32| {
             let roi = f32s(&[8], &[0.0, 0.0, 0.0, start, 1.0, 1.0, 1.0, end]);
-            let case = Case::new("Resize", 19).with(f32s(&[1, 1, 1, 3], &[1.0, 3.0, 5.0])).with(roi).without().with(i64s(&[1, 1, 1, 2]));
-            case.text("mode", "linear").text("coordinate_transformation_mode", "tf_crop_and_resize").float("extrapolation_value", 9.0)
+            let case = Case::new("Resize", 19)
+                .with(f32s(&[1, 1, 1, 3], &[1.0, 3.0, 5.0]))
+                .with(roi)
+                .without()
+                .with(i64s(&[1, 1, 1, 2]));
+            case.text("mode", "linear")
+                .text("coordinate_transformation_mode", "tf_crop_and_resize")
+                .float("extrapolation_value", 9.0)
         };
         case(0.0, 0.25).gives(&[f32s(&[1, 1, 1, 2], &[1.0, 2.0])]);
         case(0.5, 1.5).gives(&[f32s(&[1, 1, 1, 2], &[3.0, 9.0])]);
-        let short = Case::new("Resize", 19).with(f32s(&[3], &[0.0; 3])).with(f32s(&[1], &[0.0])).without().with(i64s(&[3]));
-        short.text("coordinate_transformation_mode", "tf_crop_and_resize").refused("should be 2 numbers");
+        let short = Case::new("Resize", 19)
+            .with(f32s(&[3], &[0.0; 3]))
+            .with(f32s(&[1], &[0.0]))
+            .without()
+            .with(i64s(&[3]));
+        short
+            .text("coordinate_transformation_mode", "tf_crop_and_resize")
+            .refused("should be 2 numbers");
     }
 
     #[test]
     fn a_row_is_enlarged_by_every_mode() {
         let to = |mode: &str, transform: &str, want: &[f32]| {
-            let case = Case::new("Resize", 13).with(four()).without().with(f32s(&[3], &[1.0, 1.0, 2.0])).text("mode", mode);
-            case.text("coordinate_transformation_mode", transform).gives(&[f32s(&[1, 1, 8], want)]);
+            let case = Case::new("Resize", 13)
+                .with(four())
+                .without()
+                .with(f32s(&[3], &[1.0, 1.0, 2.0]))
+                .text("mode", mode);
+            case.text("coordinate_transformation_mode", transform)
+                .gives(&[f32s(&[1, 1, 8], want)]);
         };
-        to("nearest", "half_pixel", &[1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0]);
-        to("nearest", "asymmetric", &[1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0]);
-        to("linear", "half_pixel", &[1.0, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 4.0]);
-        to("linear", "asymmetric", &[1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.0]);
+        to(
+            "nearest",
+            "half_pixel",
+            &[1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0],
+        );
+        to(
+            "nearest",
+            "asymmetric",
+            &[1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0],
+        );
+        to(
+            "linear",
+            "half_pixel",
+            &[1.0, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 4.0],
+        );
+        to(
+            "linear",
+            "asymmetric",
+            &[1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.0],
+        );
     }
 
     #[test]
@@ -160,8 +238,13 @@ mod tests {
         for beyond in [3, 5] {
             let mut x = [0.0; 9];
             x[beyond] = 1.0;
-            let case = Case::new("Resize", 19).with(f32s(&[1, 1, 9], &x)).without().with(f32s(&[3], &[1.0, 1.0, 1.7]));
-            case.text("mode", "linear").text("coordinate_transformation_mode", "half_pixel_symmetric").check();
+            let case = Case::new("Resize", 19)
+                .with(f32s(&[1, 1, 9], &x))
+                .without()
+                .with(f32s(&[3], &[1.0, 1.0, 1.7]));
+            case.text("mode", "linear")
+                .text("coordinate_transformation_mode", "half_pixel_symmetric")
+                .check();
         }
     }
 
@@ -169,11 +252,29 @@ mod tests {
     fn older_versions_have_other_inputs() {
         let scales = Attribute::Floats(vec![1.0, 1.0, 2.0, 2.0]);
         let x = || f32s(&[1, 1, 1, 2], &[1.0, 2.0]);
-        let twice = [f32s(&[1, 1, 2, 4], &[1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0])];
-        Case::new("Upsample", 7).with(x()).attribute("scales", scales).gives(&twice);
-        Case::new("Upsample", 9).with(x()).with(f32s(&[4], &[1.0, 1.0, 2.0, 2.0])).gives(&twice);
-        Case::new("Resize", 10).with(x()).with(f32s(&[4], &[1.0, 1.0, 2.0, 2.0])).gives(&twice);
-        Case::new("Resize", 19).with(x()).without().without().with(i64s(&[2, 4])).ints("axes", &[2, 3]).gives(&twice);
+        let twice = [f32s(
+            &[1, 1, 2, 4],
+            &[1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0],
+        )];
+        Case::new("Upsample", 7)
+            .with(x())
+            .attribute("scales", scales)
+            .gives(&twice);
+        Case::new("Upsample", 9)
+            .with(x())
+            .with(f32s(&[4], &[1.0, 1.0, 2.0, 2.0]))
+            .gives(&twice);
+        Case::new("Resize", 10)
+            .with(x())
+            .with(f32s(&[4], &[1.0, 1.0, 2.0, 2.0]))
+            .gives(&twice);
+        Case::new("Resize", 19)
+            .with(x())
+            .without()
+            .without()
+            .with(i64s(&[2, 4]))
+            .ints("axes", &[2, 3])
+            .gives(&twice);
         Case::new("Resize", 19)
             .with(x())
             .without()
@@ -182,8 +283,17 @@ mod tests {
             .ints("axes", &[2, 3])
             .text("keep_aspect_ratio_policy", "not_larger")
             .gives(&twice);
-        Case::new("Resize", 19).with(x()).without().without().with(i64s(&[2])).refused("should be 4 numbers");
-        Case::new("Resize", 19).with(x()).without().with(f32s(&[4], &[1.0, 1.0, f32::NAN, 2.0])).refused("cannot be resized");
+        Case::new("Resize", 19)
+            .with(x())
+            .without()
+            .without()
+            .with(i64s(&[2]))
+            .refused("should be 4 numbers");
+        Case::new("Resize", 19)
+            .with(x())
+            .without()
+            .with(f32s(&[4], &[1.0, 1.0, f32::NAN, 2.0]))
+            .refused("cannot be resized");
     }
 
     #[test]
@@ -197,13 +307,29 @@ mod tests {
                 .text("coordinate_transformation_mode", "asymmetric")
                 .text("nearest_mode", "floor")
         };
-        let (a, b) = (f32s(&[1, 1, 8], &[1.0; 8]), f32s(&[1, 1, 8], &[1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]));
+        let (a, b) = (
+            f32s(&[1, 1, 8], &[1.0; 8]),
+            f32s(&[1, 1, 8], &[1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        );
         assert_eq!(case(8).margin(0, &a, &b), Some(1.0));
-        let (a, b) = (f32s(&[1, 1, 3], &[1.0; 3]), f32s(&[1, 1, 3], &[1.0, 2.0, 1.0]));
-        assert!(case(3).margin(0, &a, &b).is_some_and(|m| (m - 1.0 / 3.0).abs() < 1e-6));
+        let (a, b) = (
+            f32s(&[1, 1, 3], &[1.0; 3]),
+            f32s(&[1, 1, 3], &[1.0, 2.0, 1.0]),
+        );
+        assert!(
+            case(3)
+                .margin(0, &a, &b)
+                .is_some_and(|m| (m - 1.0 / 3.0).abs() < 1e-6)
+        );
     }
 
-    const TRANSFORMS: [&str; 5] = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"];
+    const TRANSFORMS: [&str; 5] = [
+        "half_pixel",
+        "pytorch_half_pixel",
+        "align_corners",
+        "asymmetric",
+        "half_pixel_symmetric",
+    ];
 
     proptest! {
         #![proptest_config(cases(48))]

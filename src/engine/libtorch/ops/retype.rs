@@ -31,12 +31,15 @@ fn target(call: &Call, code: i64) -> Result<Target> {
         return Ok(Target::Marked(mark));
     }
     let dtype = i32::try_from(code).ok().and_then(DType::from_onnx);
-    let dtype = dtype.ok_or_else(|| Error::failed(format!("data type {code} is no dtype that is supported")))?;
+    let dtype = dtype
+        .ok_or_else(|| Error::failed(format!("data type {code} is no dtype that is supported")))?;
     call.kind(dtype).map(Target::Torch)
 }
 
 fn stated(call: &Call) -> Result<Target> {
-    let code = call.int_if("to")?.ok_or_else(|| Error::usage("attribute 'to' is missing"))?;
+    let code = call
+        .int_if("to")?
+        .ok_or_else(|| Error::usage("attribute 'to' is missing"))?;
     target(call, code)
 }
 
@@ -55,31 +58,53 @@ fn cast_like(call: &Call) -> Result<Vec<Value>> {
 }
 
 fn converted(call: &Call, from: &Value, to: Target) -> Result<Value> {
-    let beyond = if call.int("saturate", 1)? == 0 { Beyond::Leave } else { Beyond::Saturate };
+    let beyond = if call.int("saturate", 1)? == 0 {
+        Beyond::Leave
+    } else {
+        Beyond::Saturate
+    };
     let mode = match call.text("round_mode", "up")?.as_str() {
         "up" => PowerMode::Up,
         "down" => PowerMode::Down,
         "nearest" => PowerMode::Nearest,
-        other => return Err(Error::usage(format!("attribute 'round_mode' should be up, down or nearest, is '{other}'"))),
+        other => {
+            return Err(Error::usage(format!(
+                "attribute 'round_mode' should be up, down or nearest, is '{other}'"
+            )));
+        }
     };
     match (from, to) {
-        (Value::Marked(Mark::U64, t), Target::Torch(kind)) if is_float(kind) => unsigned(t, kind).map(Value::Tensor),
+        (Value::Marked(Mark::U64, t), Target::Torch(kind)) if is_float(kind) => {
+            unsigned(t, kind).map(Value::Tensor)
+        }
         (Value::Marked(Mark::U64, t), Target::Marked(mark @ Mark::Narrow(_))) => {
             marked(&unsigned(t, Kind::Float)?, mark, beyond, mode).map(|t| Value::Marked(mark, t))
         }
-        (Value::Marked(Mark::U64, t), Target::Strings) => Ok(Value::Strings(t.size(), numbers(t)?.iter().map(u64::to_string).collect())),
-        (Value::Strings(shape, all), Target::Torch(kind)) => parsed(all, shape, kind).map(Value::Tensor),
+        (Value::Marked(Mark::U64, t), Target::Strings) => Ok(Value::Strings(
+            t.size(),
+            numbers(t)?.iter().map(u64::to_string).collect(),
+        )),
+        (Value::Strings(shape, all), Target::Torch(kind)) => {
+            parsed(all, shape, kind).map(Value::Tensor)
+        }
         (Value::Strings(..), Target::Strings) => Ok(from.clone()),
         (Value::Tensor(t) | Value::Marked(_, t), Target::Strings) => printed(t),
         // Floats to integers truncate towards zero. In the shadow f32 is f64, every other target is really taken.
-        (Value::Tensor(t) | Value::Marked(_, t), Target::Torch(kind)) => done(|| t.f_to_kind(kind)).map(Value::Tensor),
-        (Value::Tensor(t) | Value::Marked(_, t), Target::Marked(mark)) => marked(t, mark, beyond, mode).map(|t| Value::Marked(mark, t)),
+        (Value::Tensor(t) | Value::Marked(_, t), Target::Torch(kind)) => {
+            done(|| t.f_to_kind(kind)).map(Value::Tensor)
+        }
+        (Value::Tensor(t) | Value::Marked(_, t), Target::Marked(mark)) => {
+            marked(t, mark, beyond, mode).map(|t| Value::Marked(mark, t))
+        }
         (other, _) => Err(Error::usage(format!("{} cannot be cast", other.describe()))),
     }
 }
 
 fn is_float(kind: Kind) -> bool {
-    matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16)
+    matches!(
+        kind,
+        Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16
+    )
 }
 
 /// The numbers for which the bits of `t` stand as u64: from 2^63 on they are below zero there.
@@ -93,8 +118,15 @@ fn unsigned(t: &Tensor, kind: Kind) -> Result<Tensor> {
     let numbers = numbers(t)?.into_iter();
     // Straight to single precision: by way of f64 it would be rounded twice.
     match kind {
-        Kind::Double => done(|| Tensor::f_from_slice(&numbers.map(|n| n as f64).collect::<Vec<f64>>())?.f_reshape(t.size())),
-        kind => done(|| Tensor::f_from_slice(&numbers.map(|n| n as f32).collect::<Vec<f32>>())?.f_to_kind(kind)?.f_reshape(t.size())),
+        Kind::Double => done(|| {
+            Tensor::f_from_slice(&numbers.map(|n| n as f64).collect::<Vec<f64>>())?
+                .f_reshape(t.size())
+        }),
+        kind => done(|| {
+            Tensor::f_from_slice(&numbers.map(|n| n as f32).collect::<Vec<f32>>())?
+                .f_to_kind(kind)?
+                .f_reshape(t.size())
+        }),
     }
 }
 
@@ -112,21 +144,39 @@ pub fn marked(t: &Tensor, mark: Mark, beyond: Beyond, mode: PowerMode) -> Result
 
 /// A function of each element, as f32.
 pub fn elementwise(t: &Tensor, f: impl Fn(f32) -> f32) -> Result<Tensor> {
-    let values: Vec<f32> = done(|| Vec::<f32>::try_from(t.f_detach()?.f_to_kind(Kind::Float)?.f_contiguous()?.f_reshape([-1])?))?;
-    done(|| Tensor::f_from_slice(&values.into_iter().map(f).collect::<Vec<f32>>())?.f_reshape(t.size()))
+    let values: Vec<f32> = done(|| {
+        Vec::<f32>::try_from(
+            t.f_detach()?
+                .f_to_kind(Kind::Float)?
+                .f_contiguous()?
+                .f_reshape([-1])?,
+        )
+    })?;
+    done(|| {
+        Tensor::f_from_slice(&values.into_iter().map(f).collect::<Vec<f32>>())?.f_reshape(t.size())
+    })
 }
 
 fn parsed(all: &[String], shape: &[i64], kind: Kind) -> Result<Tensor> {
     let number = |s: &String| {
         let text = s.trim();
-        text.parse::<f64>().map_err(|_| Error::usage(format!("'{}' is no number", parity::error::printable(text))))
+        text.parse::<f64>()
+            .map_err(|_| Error::usage(format!("'{}' is no number", parity::error::printable(text))))
     };
     let integers: Option<Vec<i64>> = all.iter().map(|s| s.trim().parse().ok()).collect();
     match integers.filter(|_| !is_float(kind)) {
-        Some(integers) => done(|| Tensor::f_from_slice(&integers)?.f_to_kind(kind)?.f_reshape(shape)),
+        Some(integers) => done(|| {
+            Tensor::f_from_slice(&integers)?
+                .f_to_kind(kind)?
+                .f_reshape(shape)
+        }),
         None => {
             let numbers = all.iter().map(number).collect::<Result<Vec<f64>>>()?;
-            done(|| Tensor::f_from_slice(&numbers)?.f_to_kind(kind)?.f_reshape(shape))
+            done(|| {
+                Tensor::f_from_slice(&numbers)?
+                    .f_to_kind(kind)?
+                    .f_reshape(shape)
+            })
         }
     }
 }
@@ -140,8 +190,21 @@ fn printed(t: &Tensor) -> Result<Value> {
         x => x.to_string(),
     };
     let all = match (own.dtype(), own.values::<f32>(), own.to_i64()) {
-        (DType::Bool, _, _) => own.bytes().iter().map(|b| if *b == 0 { "False" } else { "True" }.to_string()).collect(),
-        (_, Some(floats), _) => floats.iter().map(|x| if x.is_finite() { x.to_string() } else { text(*x as f64) }).collect(),
+        (DType::Bool, _, _) => own
+            .bytes()
+            .iter()
+            .map(|b| if *b == 0 { "False" } else { "True" }.to_string())
+            .collect(),
+        (_, Some(floats), _) => floats
+            .iter()
+            .map(|x| {
+                if x.is_finite() {
+                    x.to_string()
+                } else {
+                    text(*x as f64)
+                }
+            })
+            .collect(),
         (_, _, Some(integers)) => integers.iter().map(i64::to_string).collect(),
         _ => own.to_f64().into_iter().map(text).collect(),
     };
@@ -150,16 +213,26 @@ fn printed(t: &Tensor) -> Result<Value> {
 
 /// The same bits, read as another dtype of the same size.
 fn bit_cast(call: &Call) -> Result<Vec<Value>> {
-    let code = call.int_if("to")?.ok_or_else(|| Error::usage("attribute 'to' is missing"))?;
+    let code = call
+        .int_if("to")?
+        .ok_or_else(|| Error::usage("attribute 'to' is missing"))?;
     let code = i32::try_from(code).map_err(|_| Error::usage(format!("data type {code}")))?;
     if call.precision.is_wide() {
-        return Err(Error::failed("the bits of a single-precision float cannot be read in f64"));
+        return Err(Error::failed(
+            "the bits of a single-precision float cannot be read in f64",
+        ));
     }
     let parity::tensor::Value::Tensor(own) = call.value(0)?.given()? else {
-        return Err(Error::failed(format!("the bits of {} cannot be read", call.value(0)?.describe())));
+        return Err(Error::failed(format!(
+            "the bits of {} cannot be read",
+            call.value(0)?.describe()
+        )));
     };
     let Some(dtype) = DType::from_onnx(code).filter(|d| d.size() == own.dtype().size()) else {
-        return Err(Error::failed(format!("{} cannot be read as data type {code}", own.dtype())));
+        return Err(Error::failed(format!(
+            "{} cannot be read as data type {code}",
+            own.dtype()
+        )));
     };
     let read = parity::tensor::Tensor::from_bytes(dtype, own.shape().to_vec(), own.bytes())?;
     Ok(vec![Value::of_tensor(&read)?])
@@ -180,7 +253,11 @@ fn cast_scale(node: &Node) -> &'static Scale {
 
 /// A constant of strings.
 pub fn text_constant(all: Vec<String>, scalar: bool) -> Value {
-    let shape = if scalar { vec![] } else { vec![all.len() as i64] };
+    let shape = if scalar {
+        vec![]
+    } else {
+        vec![all.len() as i64]
+    };
     Value::Strings(shape, all)
 }
 
@@ -190,10 +267,16 @@ pub fn kind_or(call: &Call, name: &str, default: Kind) -> Result<Kind> {
         None => Ok(default),
         Some(code) => {
             let dtype = i32::try_from(code).ok().and_then(DType::from_onnx);
-            let kind = dtype
-                .and_then(convert::kind)
-                .ok_or_else(|| Error::failed(format!("attribute '{name}' ({code}) is no dtype that is supported")))?;
-            Ok(if kind == Kind::Float { single(call) } else { kind })
+            let kind = dtype.and_then(convert::kind).ok_or_else(|| {
+                Error::failed(format!(
+                    "attribute '{name}' ({code}) is no dtype that is supported"
+                ))
+            })?;
+            Ok(if kind == Kind::Float {
+                single(call)
+            } else {
+                kind
+            })
         }
     }
 }
@@ -211,18 +294,36 @@ mod tests {
     use proptest::prelude::*;
 
     fn to(code: i32, v: Value) -> Value {
-        Case::new("Cast", 25).int("to", code as i64).on(&[v]).unwrap_or_else(|e| panic!("{e}")).remove(0)
+        Case::new("Cast", 25)
+            .int("to", code as i64)
+            .on(&[v])
+            .unwrap_or_else(|e| panic!("{e}"))
+            .remove(0)
     }
 
     #[test]
     fn numbers_go_to_text_and_back() {
-        let words = |list: &[&str]| Value::Strings(vec![list.len()], list.iter().map(|s| s.to_string()).collect());
-        let Value::Strings(_, text) = to(8, Value::Tensor(f32s(&[3], &[0.1, -2.0, f32::NAN]))) else { panic!("strings") };
+        let words = |list: &[&str]| {
+            Value::Strings(
+                vec![list.len()],
+                list.iter().map(|s| s.to_string()).collect(),
+            )
+        };
+        let Value::Strings(_, text) = to(8, Value::Tensor(f32s(&[3], &[0.1, -2.0, f32::NAN])))
+        else {
+            panic!("strings")
+        };
         assert_eq!(text, ["0.1", "-2", "NaN"]);
         let back = to(DType::F32.onnx(), words(&["0.1", "-2", "1e3", "INF"]));
-        assert_eq!(back.tensor().expect("a tensor").values::<f32>(), Some(&[0.1, -2.0, 1000.0, f32::INFINITY][..]));
+        assert_eq!(
+            back.tensor().expect("a tensor").values::<f32>(),
+            Some(&[0.1, -2.0, 1000.0, f32::INFINITY][..])
+        );
         let integers = to(DType::I64.onnx(), words(&["9007199254740993"]));
-        assert_eq!(integers.tensor().expect("a tensor").to_i64(), Some(vec![9007199254740993]));
+        assert_eq!(
+            integers.tensor().expect("a tensor").to_i64(),
+            Some(vec![9007199254740993])
+        );
         let bad = Case::new("Cast", 25).int("to", 1).on(&[words(&["a"])]);
         assert!(bad.unwrap_err().message.contains("'a' is no number"));
     }
@@ -231,7 +332,9 @@ mod tests {
     fn dtypes_of_a_few_bits_round_and_saturate_as_they_are_told() {
         let x = || Value::Tensor(f32s(&[3], &[1.0625, 1e6, -500.0]));
         let of = |saturate: i64| {
-            let case = Case::new("Cast", 25).int("to", Narrow::F8E4M3FN.onnx() as i64).int("saturate", saturate);
+            let case = Case::new("Cast", 25)
+                .int("to", Narrow::F8E4M3FN.onnx() as i64)
+                .int("saturate", saturate);
             match case.on(&[x()]).unwrap_or_else(|e| panic!("{e}")).remove(0) {
                 Value::Narrow(Narrow::F8E4M3FN, t) => t.to_f64(),
                 other => panic!("{other:?}"),
@@ -239,30 +342,57 @@ mod tests {
         };
         assert_eq!(of(1), [1.0, 448.0, -448.0]);
         assert!(of(0)[1].is_nan() && of(0)[0] == 1.0);
-        let wide = to(DType::F32.onnx(), Value::Narrow(Narrow::I4, f32s(&[2], &[-8.0, 7.0])));
+        let wide = to(
+            DType::F32.onnx(),
+            Value::Narrow(Narrow::I4, f32s(&[2], &[-8.0, 7.0])),
+        );
         assert_eq!(wide.tensor().expect("a tensor").to_f64(), [-8.0, 7.0]);
     }
 
     #[test]
     fn bits_are_read_as_another_dtype_of_the_same_size() {
-        let case = |code: i32| Case::new("BitCast", 26).int("to", code as i64).on(&[Value::Tensor(f32s(&[1], &[1.0]))]);
-        assert_eq!(case(DType::I32.onnx()).expect("the same size")[0].tensor().and_then(Tensor::to_i64), Some(vec![0x3f80_0000]));
-        assert!(case(DType::I64.onnx()).unwrap_err().message.contains("cannot be read as data type 7"));
+        let case = |code: i32| {
+            Case::new("BitCast", 26)
+                .int("to", code as i64)
+                .on(&[Value::Tensor(f32s(&[1], &[1.0]))])
+        };
+        assert_eq!(
+            case(DType::I32.onnx()).expect("the same size")[0]
+                .tensor()
+                .and_then(Tensor::to_i64),
+            Some(vec![0x3f80_0000])
+        );
+        assert!(
+            case(DType::I64.onnx())
+                .unwrap_err()
+                .message
+                .contains("cannot be read as data type 7")
+        );
     }
 
     /// The dtypes of a few bits that the binding to ONNX Runtime knows.
-    const FLOAT8: [Narrow; 4] = [Narrow::F8E4M3FN, Narrow::F8E4M3FNUZ, Narrow::F8E5M2, Narrow::F8E5M2FNUZ];
+    const FLOAT8: [Narrow; 4] = [
+        Narrow::F8E4M3FN,
+        Narrow::F8E4M3FNUZ,
+        Narrow::F8E5M2,
+        Narrow::F8E5M2FNUZ,
+    ];
 
     #[test]
     fn where_onnx_runtime_rounds_otherwise_is_known() {
         let both = |narrow: Narrow, opset: i64, x: f32| {
-            let case = Case::new("Cast", opset).int("to", narrow.onnx() as i64).int("saturate", if narrow.is_integer() { 1 } else { 0 });
+            let case = Case::new("Cast", opset)
+                .int("to", narrow.onnx() as i64)
+                .int("saturate", if narrow.is_integer() { 1 } else { 0 });
             let of = |v: Vec<Value>| match &v[0] {
                 Value::Narrow(_, t) => t.to_f64()[0],
                 other => panic!("{other:?}"),
             };
             let x = [Value::Tensor(f32s(&[1], &[x]))];
-            (of(case.on(&x).expect("it runs")), of(case.ort_on(&x).expect("it runs")))
+            (
+                of(case.on(&x).expect("it runs")),
+                of(case.ort_on(&x).expect("it runs")),
+            )
         };
         // Between 480 and 496 ONNX Runtime 1.31 gives the largest number where it was not to saturate; below and above it gives NaN.
         let (own, other) = both(Narrow::F8E4M3FN, 19, 488.0);
@@ -276,10 +406,23 @@ mod tests {
 
     /// Numbers in `from` that `to` can hold: beyond that C++ and the standard say nothing.
     fn held_by(from: DType, to: DType, shape: &[usize], seed: u64) -> Tensor {
-        let unsigned = |d: DType| matches!(d, DType::Bool | DType::U8 | DType::U16 | DType::U32 | DType::U64);
-        let low = if unsigned(from) || unsigned(to) { 0.0 } else { -100.0 };
+        let unsigned = |d: DType| {
+            matches!(
+                d,
+                DType::Bool | DType::U8 | DType::U16 | DType::U32 | DType::U64
+            )
+        };
+        let low = if unsigned(from) || unsigned(to) {
+            0.0
+        } else {
+            -100.0
+        };
         let x = random(shape, seed, low, 100.0);
-        if from == DType::Bool { bits(DType::Bool, shape, seed) } else { cast(&x, from) }
+        if from == DType::Bool {
+            bits(DType::Bool, shape, seed)
+        } else {
+            cast(&x, from)
+        }
     }
 
     fn any_dtype() -> impl Strategy<Value = DType> {

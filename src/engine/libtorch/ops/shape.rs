@@ -8,7 +8,8 @@ use parity::error::{Error, Result};
 use tch::Tensor;
 
 fn list(call: &Call, i: usize) -> Result<Vec<i64>> {
-    call.integers(i)?.ok_or_else(|| Error::usage(format!("input {i} is missing")))
+    call.integers(i)?
+        .ok_or_else(|| Error::usage(format!("input {i} is missing")))
 }
 
 /// 0 keeps the input's dimension (unless allowzero), one -1 takes what is left.
@@ -16,15 +17,31 @@ fn reshape(call: &Call) -> Result<Vec<Tensor>> {
     let x = call.input(0)?;
     let (want, have, allow_zero) = (list(call, 1)?, x.size(), call.int("allowzero", 0)? != 0);
     let keep = |(i, d): (usize, &i64)| match *d {
-        0 if !allow_zero => have.get(i).copied().ok_or_else(|| Error::usage(format!("shape {want:?} keeps dimension {i} of {have:?}"))),
+        0 if !allow_zero => have
+            .get(i)
+            .copied()
+            .ok_or_else(|| Error::usage(format!("shape {want:?} keeps dimension {i} of {have:?}"))),
         d => Ok(d),
     };
-    let mut shape = want.iter().enumerate().map(keep).collect::<Result<Vec<_>>>()?;
+    let mut shape = want
+        .iter()
+        .enumerate()
+        .map(keep)
+        .collect::<Result<Vec<_>>>()?;
     let no_fit = || Error::usage(format!("{have:?} cannot be read as {want:?}"));
     if let Some(open) = shape.iter().position(|d| *d == -1) {
-        let rest: Vec<i64> = shape.iter().enumerate().filter(|(i, _)| *i != open).map(|(_, d)| *d).collect();
+        let rest: Vec<i64> = shape
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != open)
+            .map(|(_, d)| *d)
+            .collect();
         let (rest, all) = (count(&rest)?, count(&have)?);
-        shape[open] = if rest == 0 { return Err(no_fit()) } else { all / rest };
+        shape[open] = if rest == 0 {
+            return Err(no_fit());
+        } else {
+            all / rest
+        };
     }
     if count(&shape)? != count(&have)? {
         return Err(no_fit());
@@ -35,13 +52,19 @@ fn reshape(call: &Call) -> Result<Vec<Tensor>> {
 fn flatten(call: &Call) -> Result<Vec<Tensor>> {
     let x = call.input(0)?;
     let (dims, at) = (x.size(), call.int("axis", 1)?);
-    let at = if at == dims.len() as i64 { dims.len() } else { axis(at, dims.len())? };
+    let at = if at == dims.len() as i64 {
+        dims.len()
+    } else {
+        axis(at, dims.len())?
+    };
     one(x.f_reshape([count(&dims[..at])?, count(&dims[at..])?]))
 }
 
 fn transpose(call: &Call) -> Result<Vec<Tensor>> {
     let x = call.input(0)?;
-    let perm = call.ints("perm")?.unwrap_or_else(|| (0..x.dim() as i64).rev().collect());
+    let perm = call
+        .ints("perm")?
+        .unwrap_or_else(|| (0..x.dim() as i64).rev().collect());
     one(x.f_permute(perm))
 }
 
@@ -53,9 +76,16 @@ fn squeeze(call: &Call) -> Result<Vec<Tensor>> {
         None => (0..dims.len()).filter(|d| dims[*d] == 1).collect(),
     };
     if let Some(wide) = gone.iter().find(|d| dims[**d] != 1) {
-        return Err(Error::usage(format!("axis {wide} of {dims:?} is not 1 and cannot be squeezed")));
+        return Err(Error::usage(format!(
+            "axis {wide} of {dims:?} is not 1 and cannot be squeezed"
+        )));
     }
-    let shape: Vec<i64> = dims.iter().enumerate().filter(|(i, _)| !gone.contains(i)).map(|(_, d)| *d).collect();
+    let shape: Vec<i64> = dims
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !gone.contains(i))
+        .map(|(_, d)| *d)
+        .collect();
     one(x.f_reshape(shape))
 }
 
@@ -65,7 +95,15 @@ fn unsqueeze(call: &Call) -> Result<Vec<Tensor>> {
     let rank = x.dim() + list.len();
     let new = axes(&list, rank)?;
     let mut old = x.size().into_iter();
-    let shape: Vec<i64> = (0..rank).map(|d| if new.contains(&d) { 1 } else { old.next().unwrap_or(1) }).collect();
+    let shape: Vec<i64> = (0..rank)
+        .map(|d| {
+            if new.contains(&d) {
+                1
+            } else {
+                old.next().unwrap_or(1)
+            }
+        })
+        .collect();
     one(x.f_reshape(shape))
 }
 
@@ -75,7 +113,15 @@ fn expand(call: &Call) -> Result<Vec<Tensor>> {
     let have = x.size();
     let rank = have.len().max(want.len());
     let at = |dims: &[i64], d: usize| (d + dims.len()).checked_sub(rank).map_or(1, |i| dims[i]);
-    let shape: Vec<i64> = (0..rank).map(|d| if at(&want, d) == 1 { at(&have, d) } else { at(&want, d) }).collect();
+    let shape: Vec<i64> = (0..rank)
+        .map(|d| {
+            if at(&want, d) == 1 {
+                at(&have, d)
+            } else {
+                at(&want, d)
+            }
+        })
+        .collect();
     count(&shape)?;
     one(x.f_expand(shape, false))
 }
@@ -83,8 +129,13 @@ fn expand(call: &Call) -> Result<Vec<Tensor>> {
 /// Number of blocks' edge, and the four dimensions of the image.
 fn blocks(call: &Call) -> Result<(i64, [i64; 4])> {
     let dims = call.input(0)?.size();
-    let b = call.int_if("blocksize")?.filter(|b| *b > 0).ok_or_else(|| Error::usage("attribute 'blocksize' should be positive"))?;
-    let dims = dims.try_into().map_err(|d| Error::usage(format!("{d:?} is no batch of images")))?;
+    let b = call
+        .int_if("blocksize")?
+        .filter(|b| *b > 0)
+        .ok_or_else(|| Error::usage("attribute 'blocksize' should be positive"))?;
+    let dims = dims
+        .try_into()
+        .map_err(|d| Error::usage(format!("{d:?} is no batch of images")))?;
     Ok((fits(Some(b).filter(|b| *b < 1 << 12))?, dims))
 }
 
@@ -94,25 +145,45 @@ fn depth_to_space(call: &Call) -> Result<Vec<Tensor>> {
     let (split, order) = match call.text("mode", "DCR")?.as_str() {
         "DCR" => ([n, b, b, depth, h, w], [0i64, 3, 4, 1, 5, 2]),
         "CRD" => ([n, depth, b, b, h, w], [0, 1, 4, 2, 5, 3]),
-        other => return Err(Error::usage(format!("attribute 'mode' should be DCR or CRD, is '{other}'"))),
+        other => {
+            return Err(Error::usage(format!(
+                "attribute 'mode' should be DCR or CRD, is '{other}'"
+            )));
+        }
     };
-    one(call.input(0)?.f_reshape(split).and_then(|x| x.f_permute(order)?.f_reshape([n, depth, h * b, w * b])))
+    one(call
+        .input(0)?
+        .f_reshape(split)
+        .and_then(|x| x.f_permute(order)?.f_reshape([n, depth, h * b, w * b])))
 }
 
 fn space_to_depth(call: &Call) -> Result<Vec<Tensor>> {
     let (b, [n, c, h, w]) = blocks(call)?;
-    let x = call.input(0)?.f_reshape([n, c, h / b, b, w / b, b]).and_then(|x| x.f_permute([0i64, 3, 5, 1, 2, 4]));
+    let x = call
+        .input(0)?
+        .f_reshape([n, c, h / b, b, w / b, b])
+        .and_then(|x| x.f_permute([0i64, 3, 5, 1, 2, 4]));
     one(x.and_then(|x| x.f_reshape([n, c * b * b, h / b, w / b])))
 }
 
 fn trilu(call: &Call) -> Result<Vec<Tensor>> {
     let x = call.input(0)?;
-    let k = call.integers(1)?.and_then(|k| k.first().copied()).unwrap_or(0).clamp(-(1 << 31), 1 << 31);
-    one(if call.int("upper", 1)? != 0 { x.f_triu(k) } else { x.f_tril(k) })
+    let k = call
+        .integers(1)?
+        .and_then(|k| k.first().copied())
+        .unwrap_or(0)
+        .clamp(-(1 << 31), 1 << 31);
+    one(if call.int("upper", 1)? != 0 {
+        x.f_triu(k)
+    } else {
+        x.f_tril(k)
+    })
 }
 
 fn concat(call: &Call) -> Result<Vec<Tensor>> {
-    let at = call.int_if("axis")?.ok_or_else(|| Error::usage("attribute 'axis' is missing"))?;
+    let at = call
+        .int_if("axis")?
+        .ok_or_else(|| Error::usage("attribute 'axis' is missing"))?;
     let at = axis(at, call.input(0)?.dim())? as i64;
     let parts: Vec<&Tensor> = call.inputs().iter().flatten().collect();
     // libtorch would skip an empty vector whatever its rank.
@@ -125,9 +196,17 @@ fn concat(call: &Call) -> Result<Vec<Tensor>> {
 fn tile(call: &Call) -> Result<Vec<Tensor>> {
     let (x, repeats) = (call.input(0)?, list(call, 1)?);
     if repeats.len() != x.dim() {
-        return Err(Error::usage(format!("repeats {repeats:?} should be {} numbers", x.dim())));
+        return Err(Error::usage(format!(
+            "repeats {repeats:?} should be {} numbers",
+            x.dim()
+        )));
     }
-    let grown = x.size().iter().zip(&repeats).map(|(d, r)| fits(d.checked_mul(*r))).collect::<Result<Vec<_>>>()?;
+    let grown = x
+        .size()
+        .iter()
+        .zip(&repeats)
+        .map(|(d, r)| fits(d.checked_mul(*r)))
+        .collect::<Result<Vec<_>>>()?;
     count(&grown)?;
     one(x.f_repeat(repeats))
 }
@@ -135,14 +214,21 @@ fn tile(call: &Call) -> Result<Vec<Tensor>> {
 fn split(call: &Call) -> Result<Vec<Tensor>> {
     let x = call.input(0)?;
     let at = axis(call.int("axis", 0)?, x.dim())?;
-    let (len, parts) = (x.size()[at], call.int("num_outputs", call.node.outputs.len() as i64)?);
+    let (len, parts) = (
+        x.size()[at],
+        call.int("num_outputs", call.node.outputs.len() as i64)?,
+    );
     let sizes = match moved(call, 1, "split")? {
         Some(sizes) => sizes,
         None if (1..=1 << 20).contains(&parts) => even(len, parts),
         None => return Err(Error::usage(format!("{parts} parts cannot be split off"))),
     };
-    if sizes.iter().any(|s| *s < 0) || count(&[sizes.iter().fold(0i64, |n, s| n.saturating_add(*s))])? != len {
-        return Err(Error::usage(format!("parts {sizes:?} do not add up to {len}")));
+    if sizes.iter().any(|s| *s < 0)
+        || count(&[sizes.iter().fold(0i64, |n, s| n.saturating_add(*s))])? != len
+    {
+        return Err(Error::usage(format!(
+            "parts {sizes:?} do not add up to {len}"
+        )));
     }
     let mut start = 0;
     let part = |s: i64| {
@@ -155,7 +241,9 @@ fn split(call: &Call) -> Result<Vec<Tensor>> {
 /// Equal parts; the last one is smaller where they do not fit.
 fn even(len: i64, parts: i64) -> Vec<i64> {
     let size = (len + parts - 1) / parts;
-    (0..parts).map(|i| (len - i * size).clamp(0, size)).collect()
+    (0..parts)
+        .map(|i| (len - i * size).clamp(0, size))
+        .collect()
 }
 
 pub const OPS: &[Op] = &[
@@ -180,7 +268,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn counted(shape: &[usize]) -> Tensor {
-        let values: Vec<f32> = (0..shape.iter().product()).map(|i: usize| i as f32).collect();
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|i: usize| i as f32)
+            .collect();
         f32s(shape, &values)
     }
 
@@ -190,7 +280,11 @@ mod tests {
 
     #[test]
     fn a_reshape_keeps_copies_and_infers() {
-        let to = |shape: &[i64]| Case::new("Reshape", 14).with(counted(&[2, 3, 4])).with(i64s(shape));
+        let to = |shape: &[i64]| {
+            Case::new("Reshape", 14)
+                .with(counted(&[2, 3, 4]))
+                .with(i64s(shape))
+        };
         shaped(to(&[4, 6]), &[4, 6]);
         shaped(to(&[0, -1]), &[2, 12]);
         shaped(to(&[-1]), &[24]);
@@ -200,19 +294,43 @@ mod tests {
         to(&[7]).refused("cannot be read as");
         to(&[0, 0, 0, 0]).refused("keeps dimension 3");
         to(&[i64::MAX, i64::MAX]).refused("no shape");
-        shaped(Case::new("Reshape", 14).with(counted(&[0, 3])).with(i64s(&[3, 0])).int("allowzero", 1), &[3, 0]);
+        shaped(
+            Case::new("Reshape", 14)
+                .with(counted(&[0, 3]))
+                .with(i64s(&[3, 0]))
+                .int("allowzero", 1),
+            &[3, 0],
+        );
     }
 
     #[test]
     fn axes_move_from_the_attribute_to_an_input() {
         let x = || counted(&[1, 3, 1, 2]);
-        shaped(Case::new("Squeeze", 11).with(x()).ints("axes", &[-2]), &[1, 3, 2]);
-        shaped(Case::new("Squeeze", 13).with(x()).with(i64s(&[0, 2])), &[3, 2]);
+        shaped(
+            Case::new("Squeeze", 11).with(x()).ints("axes", &[-2]),
+            &[1, 3, 2],
+        );
+        shaped(
+            Case::new("Squeeze", 13).with(x()).with(i64s(&[0, 2])),
+            &[3, 2],
+        );
         shaped(Case::new("Squeeze", 13).with(x()), &[3, 2]);
-        shaped(Case::new("Unsqueeze", 11).with(x()).ints("axes", &[0, 5]), &[1, 1, 3, 1, 2, 1]);
-        shaped(Case::new("Unsqueeze", 13).with(x()).with(i64s(&[-1, 1])), &[1, 1, 3, 1, 2, 1]);
-        Case::new("Squeeze", 13).with(x()).with(i64s(&[1])).refused("is not 1");
-        Case::new("Unsqueeze", 13).with(x()).with(i64s(&[1, 1])).refused("twice");
+        shaped(
+            Case::new("Unsqueeze", 11).with(x()).ints("axes", &[0, 5]),
+            &[1, 1, 3, 1, 2, 1],
+        );
+        shaped(
+            Case::new("Unsqueeze", 13).with(x()).with(i64s(&[-1, 1])),
+            &[1, 1, 3, 1, 2, 1],
+        );
+        Case::new("Squeeze", 13)
+            .with(x())
+            .with(i64s(&[1]))
+            .refused("is not 1");
+        Case::new("Unsqueeze", 13)
+            .with(x())
+            .with(i64s(&[1, 1]))
+            .refused("twice");
     }
 
     #[test]
@@ -223,38 +341,118 @@ mod tests {
         shaped(Case::new("Flatten", 13).with(x()).int("axis", 3), &[24, 1]);
         shaped(Case::new("Flatten", 13).with(x()).int("axis", -1), &[6, 4]);
         shaped(Case::new("Transpose", 13).with(x()), &[4, 3, 2]);
-        shaped(Case::new("Transpose", 13).with(x()).ints("perm", &[1, 0, 2]), &[3, 2, 4]);
-        Case::new("Transpose", 13).with(x()).ints("perm", &[1, 1, 2]).refused("libtorch");
+        shaped(
+            Case::new("Transpose", 13)
+                .with(x())
+                .ints("perm", &[1, 0, 2]),
+            &[3, 2, 4],
+        );
+        Case::new("Transpose", 13)
+            .with(x())
+            .ints("perm", &[1, 1, 2])
+            .refused("libtorch");
     }
 
     #[test]
     fn expanding_and_tiling() {
-        shaped(Case::new("Expand", 13).with(counted(&[3, 1])).with(i64s(&[2, 1, 4])), &[2, 3, 4]);
-        shaped(Case::new("Expand", 13).with(counted(&[2, 3])).with(i64s(&[1])), &[2, 3]);
-        shaped(Case::new("Tile", 13).with(counted(&[2, 3])).with(i64s(&[2, 1])), &[4, 3]);
-        Case::new("Tile", 13).with(counted(&[2, 3])).with(i64s(&[i64::MAX, 2])).refused("memory");
-        Case::new("Expand", 13).with(counted(&[2, 3])).with(i64s(&[4, 3])).refused("libtorch");
+        shaped(
+            Case::new("Expand", 13)
+                .with(counted(&[3, 1]))
+                .with(i64s(&[2, 1, 4])),
+            &[2, 3, 4],
+        );
+        shaped(
+            Case::new("Expand", 13)
+                .with(counted(&[2, 3]))
+                .with(i64s(&[1])),
+            &[2, 3],
+        );
+        shaped(
+            Case::new("Tile", 13)
+                .with(counted(&[2, 3]))
+                .with(i64s(&[2, 1])),
+            &[4, 3],
+        );
+        Case::new("Tile", 13)
+            .with(counted(&[2, 3]))
+            .with(i64s(&[i64::MAX, 2]))
+            .refused("memory");
+        Case::new("Expand", 13)
+            .with(counted(&[2, 3]))
+            .with(i64s(&[4, 3]))
+            .refused("libtorch");
     }
 
     #[test]
     fn channels_become_space_in_both_modes_and_come_back() {
         let x = || counted(&[1, 8, 2, 3]);
-        shaped(Case::new("DepthToSpace", 13).with(x()).int("blocksize", 2), &[1, 2, 4, 6]);
-        shaped(Case::new("DepthToSpace", 13).with(x()).int("blocksize", 2).text("mode", "CRD"), &[1, 2, 4, 6]);
-        shaped(Case::new("SpaceToDepth", 13).with(counted(&[1, 2, 4, 6])).int("blocksize", 2), &[1, 8, 2, 3]);
-        Case::new("DepthToSpace", 13).with(counted(&[1, 7, 2, 3])).int("blocksize", 2).refused("libtorch");
-        Case::new("DepthToSpace", 13).with(x()).int("blocksize", 0).refused("positive");
+        shaped(
+            Case::new("DepthToSpace", 13).with(x()).int("blocksize", 2),
+            &[1, 2, 4, 6],
+        );
+        shaped(
+            Case::new("DepthToSpace", 13)
+                .with(x())
+                .int("blocksize", 2)
+                .text("mode", "CRD"),
+            &[1, 2, 4, 6],
+        );
+        shaped(
+            Case::new("SpaceToDepth", 13)
+                .with(counted(&[1, 2, 4, 6]))
+                .int("blocksize", 2),
+            &[1, 8, 2, 3],
+        );
+        Case::new("DepthToSpace", 13)
+            .with(counted(&[1, 7, 2, 3]))
+            .int("blocksize", 2)
+            .refused("libtorch");
+        Case::new("DepthToSpace", 13)
+            .with(x())
+            .int("blocksize", 0)
+            .refused("positive");
     }
 
     #[test]
     fn parts_are_equal_unless_stated() {
         let x = || counted(&[7, 2]);
         let shapes = |c: Case| c.check().iter().map(|t| t.shape()[0]).collect::<Vec<_>>();
-        assert_eq!(shapes(Case::new("Split", 18).with(x()).int("num_outputs", 3).outputs(3)), [3, 3, 1]);
-        assert_eq!(shapes(Case::new("Split", 13).with(x()).with(i64s(&[2, 5])).outputs(2)), [2, 5]);
-        assert_eq!(shapes(Case::new("Split", 11).with(x()).ints("split", &[6, 1]).outputs(2)), [6, 1]);
-        assert_eq!(shapes(Case::new("Split", 13).with(x()).int("axis", -1).outputs(2)), [7, 7]);
-        Case::new("Split", 13).with(x()).with(i64s(&[2, 6])).outputs(2).refused("add up");
+        assert_eq!(
+            shapes(
+                Case::new("Split", 18)
+                    .with(x())
+                    .int("num_outputs", 3)
+                    .outputs(3)
+            ),
+            [3, 3, 1]
+        );
+        assert_eq!(
+            shapes(
+                Case::new("Split", 13)
+                    .with(x())
+                    .with(i64s(&[2, 5]))
+                    .outputs(2)
+            ),
+            [2, 5]
+        );
+        assert_eq!(
+            shapes(
+                Case::new("Split", 11)
+                    .with(x())
+                    .ints("split", &[6, 1])
+                    .outputs(2)
+            ),
+            [6, 1]
+        );
+        assert_eq!(
+            shapes(Case::new("Split", 13).with(x()).int("axis", -1).outputs(2)),
+            [7, 7]
+        );
+        Case::new("Split", 13)
+            .with(x())
+            .with(i64s(&[2, 6]))
+            .outputs(2)
+            .refused("add up");
     }
 
     proptest! {

@@ -23,14 +23,25 @@ fn complex(x: &Tensor) -> Result<Tensor> {
             let real = wide.f_squeeze_dim(-1)?;
             Tensor::f_complex(&real, &real.f_zeros_like()?)
         }),
-        Some(2) => done(|| Tensor::f_complex(&wide.f_select(-1, 0)?.f_contiguous()?, &wide.f_select(-1, 1)?.f_contiguous()?)),
-        other => Err(Error::usage(format!("the last dimension is {other:?}: 1 for real numbers, 2 for complex ones"))),
+        Some(2) => done(|| {
+            Tensor::f_complex(
+                &wide.f_select(-1, 0)?.f_contiguous()?,
+                &wide.f_select(-1, 1)?.f_contiguous()?,
+            )
+        }),
+        other => Err(Error::usage(format!(
+            "the last dimension is {other:?}: 1 for real numbers, 2 for complex ones"
+        ))),
     }
 }
 
 /// The axis that is transformed, which is not the last one.
 fn dft_axis(call: &Call, x: &Tensor) -> Result<usize> {
-    let stated = if call.opset < 20 { call.int("axis", 1)? } else { number(call, 2)?.unwrap_or(-2) };
+    let stated = if call.opset < 20 {
+        call.int("axis", 1)?
+    } else {
+        number(call, 2)?.unwrap_or(-2)
+    };
     match axis(stated, x.dim())? {
         at if at + 1 < x.dim() => Ok(at),
         _ => Err(Error::usage("the axis is that of real and imaginary parts")),
@@ -42,18 +53,40 @@ fn dft(call: &Call) -> Result<Vec<Tensor>> {
     let at = dft_axis(call, x)?;
     let (inverse, onesided) = (call.int("inverse", 0)? != 0, call.int("onesided", 0)? != 0);
     let len = x.size()[at];
-    let n = number(call, 1)?.unwrap_or(if inverse && onesided { 2 * (len - 1) } else { len });
+    let n = number(call, 1)?.unwrap_or(if inverse && onesided {
+        2 * (len - 1)
+    } else {
+        len
+    });
     let z = complex(x)?;
     transformed(&z, n, at as i64, inverse, onesided, x.kind())
 }
 
-fn transformed(z: &Tensor, n: i64, at: i64, inverse: bool, onesided: bool, kind: Kind) -> Result<Vec<Tensor>> {
+fn transformed(
+    z: &Tensor,
+    n: i64,
+    at: i64,
+    inverse: bool,
+    onesided: bool,
+    kind: Kind,
+) -> Result<Vec<Tensor>> {
     one((|| {
         if inverse && onesided {
-            return z.f_fft_irfft(n, at, "backward")?.f_unsqueeze(-1)?.f_to_kind(kind);
+            return z
+                .f_fft_irfft(n, at, "backward")?
+                .f_unsqueeze(-1)?
+                .f_to_kind(kind);
         }
-        let y = if inverse { z.f_fft_ifft(n, at, "backward")? } else { z.f_fft_fft(n, at, "backward")? };
-        let y = if onesided { y.f_narrow(at, 0, n / 2 + 1)? } else { y };
+        let y = if inverse {
+            z.f_fft_ifft(n, at, "backward")?
+        } else {
+            z.f_fft_fft(n, at, "backward")?
+        };
+        let y = if onesided {
+            y.f_narrow(at, 0, n / 2 + 1)?
+        } else {
+            y
+        };
         y.f_view_as_real()?.f_to_kind(kind)
     })())
 }
@@ -62,8 +95,13 @@ fn transformed(z: &Tensor, n: i64, at: i64, inverse: bool, onesided: bool, kind:
 /// to 2πN, and the errors of the terms are independent.
 fn angles(x: &Tensor, over: [i64; 2], n: i64, y: &Tensor) -> Result<Vec<(Tensor, usize)>> {
     let size = done(|| {
-        let norm = x.f_to_kind(Kind::Double)?.f_square()?.f_sum_dim_intlist(&over[..], true, None)?.f_sqrt()?;
-        norm.f_mul_scalar(1.0 + 2.0 * PI * n as f64)?.f_broadcast_to(y.size())
+        let norm = x
+            .f_to_kind(Kind::Double)?
+            .f_square()?
+            .f_sum_dim_intlist(&over[..], true, None)?
+            .f_sqrt()?;
+        norm.f_mul_scalar(1.0 + 2.0 * PI * n as f64)?
+            .f_broadcast_to(y.size())
     })?;
     Ok(vec![(size, 1)])
 }
@@ -71,19 +109,36 @@ fn angles(x: &Tensor, over: [i64; 2], n: i64, y: &Tensor) -> Result<Vec<(Tensor,
 fn dft_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let (x, y) = (float(call, 0)?, &outputs[0]);
     let at = dft_axis(call, x)?;
-    angles(x, [at as i64, x.dim() as i64 - 1], x.size()[at].max(y.size()[at]), y)
+    angles(
+        x,
+        [at as i64, x.dim() as i64 - 1],
+        x.size()[at].max(y.size()[at]),
+        y,
+    )
 }
 
 /// Windowed frames of the signal: [batch, frames, length, parts].
 fn frames(call: &Call) -> Result<Tensor> {
     let x = float(call, 0)?;
-    let x = if x.dim() == 2 { done(|| x.f_unsqueeze(-1))? } else { x.shallow_clone() };
-    let step = number(call, 1)?.filter(|s| *s > 0).ok_or_else(|| Error::usage("the frame step should be positive"))?;
+    let x = if x.dim() == 2 {
+        done(|| x.f_unsqueeze(-1))?
+    } else {
+        x.shallow_clone()
+    };
+    let step = number(call, 1)?
+        .filter(|s| *s > 0)
+        .ok_or_else(|| Error::usage("the frame step should be positive"))?;
     let window = call.optional(2);
-    let &[_, samples, _] = x.size().as_slice() else { return Err(Error::usage(format!("a signal of shape {:?}", x.size()))) };
-    let length = number(call, 3)?.or(window.map(|w| w.numel() as i64)).unwrap_or(samples);
+    let &[_, samples, _] = x.size().as_slice() else {
+        return Err(Error::usage(format!("a signal of shape {:?}", x.size())));
+    };
+    let length = number(call, 3)?
+        .or(window.map(|w| w.numel() as i64))
+        .unwrap_or(samples);
     if !(1..=samples).contains(&length) {
-        return Err(Error::usage(format!("frames of {length} in a signal of {samples}")));
+        return Err(Error::usage(format!(
+            "frames of {length} in a signal of {samples}"
+        )));
     }
     done(|| {
         let frames = x.f_unfold(1, length, step)?.f_transpose(2, 3)?;
@@ -96,7 +151,14 @@ fn frames(call: &Call) -> Result<Tensor> {
 
 fn stft(call: &Call) -> Result<Vec<Tensor>> {
     let (frames, onesided) = (frames(call)?, call.int("onesided", 1)? != 0);
-    transformed(&complex(&frames)?, frames.size()[2], 2, false, onesided, frames.kind())
+    transformed(
+        &complex(&frames)?,
+        frames.size()[2],
+        2,
+        false,
+        onesided,
+        frames.kind(),
+    )
 }
 
 fn stft_scale(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
@@ -123,17 +185,31 @@ fn window(call: &Call, coefficients: &[f64]) -> Result<Vec<Tensor>> {
 
 /// Triangles between points that lie equally far apart on the mel scale, over the bins of a spectrum.
 fn mel(call: &Call) -> Result<Vec<Tensor>> {
-    let need = |i: usize| number(call, i)?.ok_or_else(|| Error::usage(format!("input {i} is missing")));
-    let edge = |i: usize| call.floats(i)?.and_then(|v| v.first().copied()).ok_or_else(|| Error::usage(format!("input {i} is missing")));
+    let need =
+        |i: usize| number(call, i)?.ok_or_else(|| Error::usage(format!("input {i} is missing")));
+    let edge = |i: usize| {
+        call.floats(i)?
+            .and_then(|v| v.first().copied())
+            .ok_or_else(|| Error::usage(format!("input {i} is missing")))
+    };
     let (bands, length, rate, low, high) = (need(0)?, need(1)?, need(2)?, edge(3)?, edge(4)?);
     if bands < 1 || length < 1 || rate < 1 || bands.saturating_mul(length) > 1 << 28 {
-        return Err(Error::usage(format!("{bands} mel bins of a transform of {length} at {rate} Hz")));
+        return Err(Error::usage(format!(
+            "{bands} mel bins of a transform of {length} at {rate} Hz"
+        )));
     }
     let bins = length / 2 + 1;
-    let (to_mel, from_mel) = (|f: f64| 2595.0 * (1.0 + f / 700.0).log10(), |m: f64| 700.0 * (10f64.powf(m / 2595.0) - 1.0));
+    let (to_mel, from_mel) = (
+        |f: f64| 2595.0 * (1.0 + f / 700.0).log10(),
+        |m: f64| 700.0 * (10f64.powf(m / 2595.0) - 1.0),
+    );
     let step = (to_mel(high) - to_mel(low)) / (bands + 2) as f64;
-    let points: Vec<i64> =
-        (0..bands + 2).map(|i| ((length + 1) as f64 * from_mel(to_mel(low) + i as f64 * step) / rate as f64).floor() as i64).collect();
+    let points: Vec<i64> = (0..bands + 2)
+        .map(|i| {
+            ((length + 1) as f64 * from_mel(to_mel(low) + i as f64 * step) / rate as f64).floor()
+                as i64
+        })
+        .collect();
     let mut values = vec![0f64; (bins * bands) as usize];
     for band in 0..bands as usize {
         let (left, middle, right) = (points[band], points[band + 1], points[band + 2]);
@@ -158,9 +234,24 @@ fn mel(call: &Call) -> Result<Vec<Tensor>> {
 pub const OPS: &[Op] = &[
     op("DFT", 17, dft, Scale::By(Reduction, dft_scale)),
     op("STFT", 17, stft, Scale::By(Reduction, stft_scale)),
-    op("HannWindow", 17, |c| window(c, &[0.5, -0.5]), Scale::One(Transcendental)),
-    op("HammingWindow", 17, |c| window(c, &[25.0 / 46.0, -21.0 / 46.0]), Scale::One(Transcendental)),
-    op("BlackmanWindow", 17, |c| window(c, &[0.42, -0.5, 0.08]), Scale::One(Transcendental)),
+    op(
+        "HannWindow",
+        17,
+        |c| window(c, &[0.5, -0.5]),
+        Scale::One(Transcendental),
+    ),
+    op(
+        "HammingWindow",
+        17,
+        |c| window(c, &[25.0 / 46.0, -21.0 / 46.0]),
+        Scale::One(Transcendental),
+    ),
+    op(
+        "BlackmanWindow",
+        17,
+        |c| window(c, &[0.42, -0.5, 0.08]),
+        Scale::One(Transcendental),
+    ),
     op("MelWeightMatrix", 17, mel, Scale::One(Transcendental)),
 ];
 
@@ -175,7 +266,10 @@ mod tests {
         let ones = f32s(&[1, 4, 1], &[1.0; 4]);
         let spectrum = f32s(&[1, 4, 2], &[4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
         Case::new("DFT", 17).with(ones.clone()).gives(&[spectrum]);
-        Case::new("DFT", 17).with(ones).int("axis", 2).refused("real and imaginary");
+        Case::new("DFT", 17)
+            .with(ones)
+            .int("axis", 2)
+            .refused("real and imaginary");
     }
 
     proptest! {
@@ -207,7 +301,10 @@ mod tests {
                 *v = 0.0;
             }
         };
-        values.iter_mut().enumerate().for_each(|(i, v)| imaginary(v, i));
+        values
+            .iter_mut()
+            .enumerate()
+            .for_each(|(i, v)| imaginary(v, i));
         cast(&Tensor::of(half.shape(), &values), DType::F32)
     }
 

@@ -20,14 +20,31 @@ pub fn keys(t: f64, a: f64) -> f64 {
 }
 
 /// A kernel stretched over as many elements as become one; its weights are made to sum to 1.
-pub fn smoothed(coordinates: &[f64], last: i64, scale: f64, reach: f64, kernel: &dyn Fn(f64) -> f64, exclude: bool) -> Taps {
+pub fn smoothed(
+    coordinates: &[f64],
+    last: i64,
+    scale: f64,
+    reach: f64,
+    kernel: &dyn Fn(f64) -> f64,
+    exclude: bool,
+) -> Taps {
     let first = (-reach / scale).floor() as i64 + 1;
     let offsets: Vec<i64> = (first..2 - first).collect();
-    let mut taps = Taps { index: vec![vec![]; offsets.len()], weight: vec![vec![]; offsets.len()], gain: vec![] };
+    let mut taps = Taps {
+        index: vec![vec![]; offsets.len()],
+        weight: vec![vec![]; offsets.len()],
+        gain: vec![],
+    };
     for x in coordinates {
         let floor = x.floor() as i64;
         let outside = |at: i64| exclude && !(0..=last).contains(&at);
-        let weight = |o: &i64| if outside(floor + o) { 0.0 } else { kernel(((floor + o) as f64 - x).abs() * scale) };
+        let weight = |o: &i64| {
+            if outside(floor + o) {
+                0.0
+            } else {
+                kernel(((floor + o) as f64 - x).abs() * scale)
+            }
+        };
         let all: Vec<f64> = offsets.iter().map(weight).collect();
         let gain = 1.0 / all.iter().sum::<f64>();
         taps.gain.push(1.0);
@@ -41,7 +58,11 @@ pub fn smoothed(coordinates: &[f64], last: i64, scale: f64, reach: f64, kernel: 
 
 /// The four elements around each coordinate; those outside are the nearest ones inside, or left out.
 pub fn cubic_taps(coordinates: &[f64], last: i64, a: f64, exclude: bool) -> Taps {
-    let mut taps = Taps { index: vec![vec![]; 4], weight: vec![vec![]; 4], gain: vec![] };
+    let mut taps = Taps {
+        index: vec![vec![]; 4],
+        weight: vec![vec![]; 4],
+        gain: vec![],
+    };
     for x in coordinates {
         let floor = x.floor();
         let mut w = cubic(x - floor, a);
@@ -71,8 +92,22 @@ mod tests {
     fn the_weights_of_one_output_element_sum_to_one_wherever_it_lies() {
         for scale in [0.9, 0.5, 0.23] {
             for exclude in [false, true] {
-                let linear = smoothed(&[-0.4, 0.0, 1.7, 4.0], 4, scale, 1.0, &|t| (1.0 - t).max(0.0), exclude);
-                let keyed = smoothed(&[-0.4, 0.0, 1.7, 4.0], 4, scale, 2.0, &|t| keys(t, -0.75), exclude);
+                let linear = smoothed(
+                    &[-0.4, 0.0, 1.7, 4.0],
+                    4,
+                    scale,
+                    1.0,
+                    &|t| (1.0 - t).max(0.0),
+                    exclude,
+                );
+                let keyed = smoothed(
+                    &[-0.4, 0.0, 1.7, 4.0],
+                    4,
+                    scale,
+                    2.0,
+                    &|t| keys(t, -0.75),
+                    exclude,
+                );
                 for taps in [linear, keyed] {
                     for i in 0..4 {
                         let sum: f64 = taps.weight.iter().map(|w| w[i]).sum();

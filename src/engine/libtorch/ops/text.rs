@@ -12,7 +12,10 @@ use tch::Tensor;
 fn strings<'a>(call: &'a Call, i: usize) -> Result<(&'a [i64], &'a [String])> {
     match call.value(i)? {
         Value::Strings(shape, all) => Ok((shape, all)),
-        other => Err(Error::usage(format!("input {i} should be strings, is {}", other.describe()))),
+        other => Err(Error::usage(format!(
+            "input {i} should be strings, is {}",
+            other.describe()
+        ))),
     }
 }
 
@@ -22,10 +25,20 @@ type Pairs = (Vec<i64>, Vec<(String, String)>);
 /// The elements of both inputs, broadcast as libtorch broadcasts numbers.
 fn paired(call: &Call) -> Result<Pairs> {
     let ((s, a), (t, b)) = (strings(call, 0)?, strings(call, 1)?);
-    let places = |shape: &[i64], n: usize| done(|| vector(&(0..n as i64).collect::<Vec<_>>())?.f_reshape(shape));
-    let both = done(|| Tensor::f_broadcast_tensors(&[places(s, a.len()).map_err(lost)?, places(t, b.len()).map_err(lost)?]))?;
+    let places = |shape: &[i64], n: usize| {
+        done(|| vector(&(0..n as i64).collect::<Vec<_>>())?.f_reshape(shape))
+    };
+    let both = done(|| {
+        Tensor::f_broadcast_tensors(&[
+            places(s, a.len()).map_err(lost)?,
+            places(t, b.len()).map_err(lost)?,
+        ])
+    })?;
     let at = |t: &Tensor| done(|| Vec::<i64>::try_from(t.f_contiguous()?.f_reshape([-1])?));
-    let pairs = at(&both[0])?.into_iter().zip(at(&both[1])?).map(|(i, j)| (a[i as usize].clone(), b[j as usize].clone()));
+    let pairs = at(&both[0])?
+        .into_iter()
+        .zip(at(&both[1])?)
+        .map(|(i, j)| (a[i as usize].clone(), b[j as usize].clone()));
     Ok((both[0].size(), pairs.collect()))
 }
 
@@ -35,7 +48,10 @@ fn lost(e: Error) -> tch::TchError {
 
 fn concat(call: &Call) -> Result<Vec<Value>> {
     let (shape, pairs) = paired(call)?;
-    Ok(vec![Value::Strings(shape, pairs.into_iter().map(|(a, b)| a + &b).collect())])
+    Ok(vec![Value::Strings(
+        shape,
+        pairs.into_iter().map(|(a, b)| a + &b).collect(),
+    )])
 }
 
 /// Of strings, else of numbers.
@@ -46,14 +62,18 @@ fn equal(call: &Call) -> Result<Vec<Value>> {
     }
     let (shape, pairs) = paired(call)?;
     let same: Vec<bool> = pairs.iter().map(|(a, b)| a == b).collect();
-    Ok(vec![Value::Tensor(done(|| Tensor::f_from_slice(&same)?.f_reshape(shape))?)])
+    Ok(vec![Value::Tensor(done(|| {
+        Tensor::f_from_slice(&same)?.f_reshape(shape)
+    })?)])
 }
 
 /// Parts of each string, filled up with empty ones, and how many each has.
 fn split(call: &Call) -> Result<Vec<Value>> {
     let (shape, all) = strings(call, 0)?;
     let (delimiter, most) = (call.text("delimiter", "")?, call.int_if("maxsplit")?);
-    let most = most.map_or(usize::MAX, |n| usize::try_from(n).map_or(usize::MAX, |n| n + 1));
+    let most = most.map_or(usize::MAX, |n| {
+        usize::try_from(n).map_or(usize::MAX, |n| n + 1)
+    });
     let parts: Vec<Vec<String>> = all.iter().map(|s| parted(s, &delimiter, most)).collect();
     let width = parts.iter().map(Vec::len).max().unwrap_or(0);
     let lengths: Vec<i64> = parts.iter().map(|p| p.len() as i64).collect();
@@ -62,7 +82,10 @@ fn split(call: &Call) -> Result<Vec<Value>> {
         p
     });
     let filled = Value::Strings([shape, &[width as i64]].concat(), filled.collect());
-    Ok(vec![filled, Value::Tensor(done(|| vector(&lengths)?.f_reshape(shape))?)])
+    Ok(vec![
+        filled,
+        Value::Tensor(done(|| vector(&lengths)?.f_reshape(shape))?),
+    ])
 }
 
 /// Without a delimiter at runs of white space, which neither begin nor end a part.
@@ -72,7 +95,11 @@ fn parted(s: &str, delimiter: &str, most: usize) -> Vec<String> {
     }
     let (mut rest, mut parts) = (s.trim_start(), Vec::new());
     while !rest.is_empty() {
-        let end = if parts.len() + 1 == most { rest.len() } else { rest.find(char::is_whitespace).unwrap_or(rest.len()) };
+        let end = if parts.len() + 1 == most {
+            rest.len()
+        } else {
+            rest.find(char::is_whitespace).unwrap_or(rest.len())
+        };
         parts.push(rest[..end].to_string());
         rest = rest[end..].trim_start();
     }
@@ -87,18 +114,40 @@ fn normalise(call: &Call) -> Result<Vec<Value>> {
         "LOWER" => Ok(s.to_lowercase()),
         "UPPER" => Ok(s.to_uppercase()),
         "NONE" => Ok(s.to_string()),
-        other => Err(Error::usage(format!("attribute 'case_change_action' should be LOWER, UPPER or NONE, is '{other}'"))),
+        other => Err(Error::usage(format!(
+            "attribute 'case_change_action' should be LOWER, UPPER or NONE, is '{other}'"
+        ))),
     };
     let sensitive = call.int("is_case_sensitive", 0)? != 0;
-    let stop: HashSet<String> =
-        call.texts("stopwords")?.unwrap_or_default().into_iter().map(|w| if sensitive { w } else { w.to_lowercase() }).collect();
-    let stays = |s: &&String| !stop.contains(&if sensitive { s.to_string() } else { s.to_lowercase() });
-    let kept = all.iter().filter(stays).map(|s| cased(s)).collect::<Result<Vec<_>>>()?;
-    let kept = if kept.is_empty() { vec![String::new()] } else { kept };
+    let stop: HashSet<String> = call
+        .texts("stopwords")?
+        .unwrap_or_default()
+        .into_iter()
+        .map(|w| if sensitive { w } else { w.to_lowercase() })
+        .collect();
+    let stays = |s: &&String| {
+        !stop.contains(&if sensitive {
+            s.to_string()
+        } else {
+            s.to_lowercase()
+        })
+    };
+    let kept = all
+        .iter()
+        .filter(stays)
+        .map(|s| cased(s))
+        .collect::<Result<Vec<_>>>()?;
+    let kept = if kept.is_empty() {
+        vec![String::new()]
+    } else {
+        kept
+    };
     match shape {
         [_] => Ok(vec![Value::Strings(vec![kept.len() as i64], kept)]),
         [1, _] => Ok(vec![Value::Strings(vec![1, kept.len() as i64], kept)]),
-        other => Err(Error::usage(format!("strings of shape {other:?}: [C] or [1, C] is expected"))),
+        other => Err(Error::usage(format!(
+            "strings of shape {other:?}: [C] or [1, C] is expected"
+        ))),
     }
 }
 
@@ -128,7 +177,9 @@ mod tests {
 
     #[test]
     fn where_onnx_runtime_splits_otherwise_is_known() {
-        let case = Case::new("StringSplit", 20).outputs(2).text("delimiter", "-");
+        let case = Case::new("StringSplit", 20)
+            .outputs(2)
+            .text("delimiter", "-");
         let empty = [Given::Strings(vec![1], vec![String::new()])];
         let parts = |all: Vec<Given>| all[1].tensor().expect("numbers").to_f64();
         let rest = |all: Vec<Given>| match &all[0] {
@@ -139,7 +190,13 @@ mod tests {
         let ends = [Given::Strings(vec![1], vec!["a b ".into()])];
         assert_eq!(rest(once.on(&ends).expect("it runs")), ["a", "b "]);
         assert_eq!(rest(once.ort_on(&ends).expect("it runs")), ["a", "b"]);
-        assert_eq!((parts(case.on(&empty).expect("it runs")), parts(case.ort_on(&empty).expect("it runs"))), (vec![1.0], vec![0.0]));
+        assert_eq!(
+            (
+                parts(case.on(&empty).expect("it runs")),
+                parts(case.ort_on(&empty).expect("it runs"))
+            ),
+            (vec![1.0], vec![0.0])
+        );
     }
 
     /// Words of few letters, so that many of them are alike; white space and delimiters among them.
@@ -147,11 +204,18 @@ mod tests {
         let letters: Vec<char> = letters.chars().collect();
         let mut state = seed;
         let mut next = |n: usize| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             (state >> 33) as usize % n
         };
-        let all =
-            (0..shape.iter().product()).map(|_| (0..least + next(6 - least)).map(|_| letters[next(letters.len())]).collect()).collect();
+        let all = (0..shape.iter().product())
+            .map(|_| {
+                (0..least + next(6 - least))
+                    .map(|_| letters[next(letters.len())])
+                    .collect()
+            })
+            .collect();
         Given::Strings(shape.to_vec(), all)
     }
 

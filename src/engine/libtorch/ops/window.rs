@@ -22,13 +22,27 @@ impl Window {
         let stride = per_axis(call.ints("strides")?, n, 1, "strides")?;
         let dilation = per_axis(call.ints("dilations")?, n, 1, "dilations")?;
         let pads = per_axis(call.ints("pads")?, 2 * n, 0, "pads")?;
-        if let Some(wrong) = [&kernel, &stride, &dilation].into_iter().flatten().find(|v| !(1..1 << 24).contains(*v)) {
-            return Err(Error::usage(format!("a kernel, stride or dilation of {wrong}")));
+        if let Some(wrong) = [&kernel, &stride, &dilation]
+            .into_iter()
+            .flatten()
+            .find(|v| !(1..1 << 24).contains(*v))
+        {
+            return Err(Error::usage(format!(
+                "a kernel, stride or dilation of {wrong}"
+            )));
         }
         if pads.iter().any(|p| *p < 0) {
-            return Err(Error::failed(format!("negative pads {pads:?} are not supported here")));
+            return Err(Error::failed(format!(
+                "negative pads {pads:?} are not supported here"
+            )));
         }
-        let mut w = Self { kernel, stride, dilation, before: pads[..n].to_vec(), after: pads[n..].to_vec() };
+        let mut w = Self {
+            kernel,
+            stride,
+            dilation,
+            before: pads[..n].to_vec(),
+            after: pads[n..].to_vec(),
+        };
         let auto = call.text("auto_pad", "NOTSET")?;
         match auto.as_str() {
             "NOTSET" => {}
@@ -45,7 +59,11 @@ impl Window {
             let out = (len + self.stride[d] - 1) / self.stride[d];
             let total = ((out - 1) * self.stride[d] + self.reach(d) - len).max(0);
             let (small, large) = (total / 2, total - total / 2);
-            (self.before[d], self.after[d]) = if upper { (small, large) } else { (large, small) };
+            (self.before[d], self.after[d]) = if upper {
+                (small, large)
+            } else {
+                (large, small)
+            };
         }
     }
 
@@ -59,10 +77,15 @@ impl Window {
         let one = |(d, len): (usize, &i64)| {
             let free = fits(Some(len + self.before[d] + self.after[d]))? - self.reach(d);
             let floor = free.div_euclid(self.stride[d]) + 1;
-            let more = ceil && free.rem_euclid(self.stride[d]) > 0 && floor * self.stride[d] < len + self.before[d];
+            let more = ceil
+                && free.rem_euclid(self.stride[d]) > 0
+                && floor * self.stride[d] < len + self.before[d];
             match floor + more as i64 {
                 n @ 0.. => Ok(n),
-                n => Err(Error::usage(format!("axis {d} of {spatial:?} has {n} windows of {}", self.kernel[d]))),
+                n => Err(Error::usage(format!(
+                    "axis {d} of {spatial:?} has {n} windows of {}",
+                    self.kernel[d]
+                ))),
             }
         };
         spatial.iter().enumerate().map(one).collect()
@@ -70,8 +93,12 @@ impl Window {
 
     /// How much must follow the input so that exactly `counts` windows fit, at least the pads.
     pub fn filled(&self, spatial: &[i64], counts: &[i64]) -> Vec<i64> {
-        let needed = |d: usize| (counts[d] - 1) * self.stride[d] + self.reach(d) - spatial[d] - self.before[d];
-        (0..spatial.len()).map(|d| needed(d).max(self.after[d])).collect()
+        let needed = |d: usize| {
+            (counts[d] - 1) * self.stride[d] + self.reach(d) - spatial[d] - self.before[d]
+        };
+        (0..spatial.len())
+            .map(|d| needed(d).max(self.after[d]))
+            .collect()
     }
 
     /// Number of elements that one window covers.
@@ -84,13 +111,20 @@ impl Window {
 pub fn spatial(x: &Tensor) -> Result<Vec<i64>> {
     match x.size().as_slice() {
         [_, _, spatial @ ..] if (1..=3).contains(&spatial.len()) => Ok(spatial.to_vec()),
-        other => Err(Error::failed(format!("{other:?} is no batch of 1 to 3-dimensional images"))),
+        other => Err(Error::failed(format!(
+            "{other:?} is no batch of 1 to 3-dimensional images"
+        ))),
     }
 }
 
 /// `x` with `before` and `after` more elements of `value` along its last axes; negative widths crop.
 pub fn framed(x: &Tensor, before: &[i64], after: &[i64], value: f64) -> Torch {
-    let widths: Vec<i64> = before.iter().zip(after).rev().flat_map(|(b, a)| [*b, *a]).collect();
+    let widths: Vec<i64> = before
+        .iter()
+        .zip(after)
+        .rev()
+        .flat_map(|(b, a)| [*b, *a])
+        .collect();
     match widths.iter().all(|w| *w == 0) {
         true => Ok(x.shallow_clone()),
         false if value == 0.0 => x.f_constant_pad_nd(widths),

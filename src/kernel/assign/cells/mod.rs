@@ -25,21 +25,53 @@ fn points() -> Vec<[f64; 2]> {
 }
 
 /// TaskAligned with one score for every class and one predicted box for every anchor.
-fn tal(rule: TaskAligned, points: &[[f64; 2]], score: f64, predicted: [f64; 4], objects: &[[f64; 4]]) -> Assignment {
-    let (scores, boxes) = (vec![score; points.len() * CLASSES], vec![predicted; points.len()]);
+fn tal(
+    rule: TaskAligned,
+    points: &[[f64; 2]],
+    score: f64,
+    predicted: [f64; 4],
+    objects: &[[f64; 4]],
+) -> Assignment {
+    let (scores, boxes) = (
+        vec![score; points.len() * CLASSES],
+        vec![predicted; points.len()],
+    );
     let labels: Vec<i64> = (0..objects.len()).map(|g| (2 - g % 3) as i64).collect();
-    let truth = Truth { labels: &labels, boxes: objects, count: objects.len() };
-    rule.assign(points, &Predictions { scores: &scores, classes: CLASSES, boxes: &boxes }, &truth).expect("valid inputs")
+    let truth = Truth {
+        labels: &labels,
+        boxes: objects,
+        count: objects.len(),
+    };
+    rule.assign(
+        points,
+        &Predictions {
+            scores: &scores,
+            classes: CLASSES,
+            boxes: &boxes,
+        },
+        &truth,
+    )
+    .expect("valid inputs")
 }
 
 fn positives(rule: TaskAligned, score: f64, object: [f64; 4]) -> Vec<usize> {
-    tal(rule, &points(), score, object, &[object]).pairs().into_iter().map(|(_, a)| a).collect()
+    tal(rule, &points(), score, object, &[object])
+        .pairs()
+        .into_iter()
+        .map(|(_, a)| a)
+        .collect()
 }
 
 /// Objects and predictions of one image of 64 pixels with three levels.
 fn scenes() -> impl Strategy<Value = (Vec<[f64; 4]>, Vec<f64>, Vec<[f64; 4]>)> {
-    let b = || prop::array::uniform4(0f64..40.0).prop_map(|[x, y, w, h]| [x - 4.0, y - 4.0, x + w, y + h]);
-    (prop::collection::vec(b(), 0..8), prop::collection::vec(0f64..=1.0, 84 * CLASSES), prop::collection::vec(b(), 84))
+    let b = || {
+        prop::array::uniform4(0f64..40.0).prop_map(|[x, y, w, h]| [x - 4.0, y - 4.0, x + w, y + h])
+    };
+    (
+        prop::collection::vec(b(), 0..8),
+        prop::collection::vec(0f64..=1.0, 84 * CLASSES),
+        prop::collection::vec(b(), 84),
+    )
 }
 
 proptest! {

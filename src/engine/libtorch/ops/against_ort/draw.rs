@@ -5,7 +5,9 @@ use parity::tensor::{DType, Tensor};
 
 /// A body for an attribute: nodes (operator, inputs, output), names of its inputs and outputs.
 pub fn body(nodes: &[(&str, &[&str], &str)], inputs: &[&str], outputs: &[&str]) -> Attribute {
-    use parity::graph::proto::{AttributeProto, GraphProto, NodeProto, ValueInfoProto, attribute_type};
+    use parity::graph::proto::{
+        AttributeProto, GraphProto, NodeProto, ValueInfoProto, attribute_type,
+    };
     let own = |names: &[&str]| names.iter().map(|n| n.to_string()).collect::<Vec<_>>();
     let node = |(op, inputs, output): &(&str, &[&str], &str)| NodeProto {
         op_type: Some(op.to_string()),
@@ -13,7 +15,10 @@ pub fn body(nodes: &[(&str, &[&str], &str)], inputs: &[&str], outputs: &[&str]) 
         output: vec![output.to_string()],
         ..Default::default()
     };
-    let port = |name: &&str| ValueInfoProto { name: Some(name.to_string()), r#type: None };
+    let port = |name: &&str| ValueInfoProto {
+        name: Some(name.to_string()),
+        r#type: None,
+    };
     let graph = GraphProto {
         name: Some("body".into()),
         node: nodes.iter().map(node).collect(),
@@ -31,22 +36,44 @@ pub fn body(nodes: &[(&str, &[&str], &str)], inputs: &[&str], outputs: &[&str]) 
 
 /// A body whose ports have these dtypes and shapes (None: any shape): ONNX Runtime asks for them, the interpreter does not.
 pub fn declared(body: Attribute, ports: &[(&str, DType, Option<&[usize]>)]) -> Attribute {
-    use parity::graph::proto::{Dimension, DimensionValue, TensorShapeProto, TensorType, TypeProto, TypeValue};
-    let Attribute::Other(mut attribute) = body else { panic!("{body:?} is no body") };
-    let dim = |d: &usize| Dimension { value: Some(DimensionValue::Value(*d as i64)) };
+    use parity::graph::proto::{
+        Dimension, DimensionValue, TensorShapeProto, TensorType, TypeProto, TypeValue,
+    };
+    let Attribute::Other(mut attribute) = body else {
+        panic!("{body:?} is no body")
+    };
+    let dim = |d: &usize| Dimension {
+        value: Some(DimensionValue::Value(*d as i64)),
+    };
     let graph = attribute.g.as_mut().expect("a graph");
     for port in graph.input.iter_mut().chain(&mut graph.output) {
-        let (_, dtype, shape) = ports.iter().find(|p| Some(p.0) == port.name.as_deref()).expect("every port is declared");
-        let shape = shape.map(|s| TensorShapeProto { dim: s.iter().map(dim).collect() });
-        port.r#type = Some(TypeProto { value: Some(TypeValue::Tensor(TensorType { elem_type: Some(dtype.onnx()), shape })) });
+        let (_, dtype, shape) = ports
+            .iter()
+            .find(|p| Some(p.0) == port.name.as_deref())
+            .expect("every port is declared");
+        let shape = shape.map(|s| TensorShapeProto {
+            dim: s.iter().map(dim).collect(),
+        });
+        port.r#type = Some(TypeProto {
+            value: Some(TypeValue::Tensor(TensorType {
+                elem_type: Some(dtype.onnx()),
+                shape,
+            })),
+        });
     }
     Attribute::Other(attribute)
 }
 
 /// `n` cases, or PARITY_CASES times as many.
 pub fn cases(n: u32) -> proptest::test_runner::Config {
-    let times = std::env::var("PARITY_CASES").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
-    proptest::test_runner::Config { failure_persistence: None, ..proptest::test_runner::Config::with_cases(n * times) }
+    let times = std::env::var("PARITY_CASES")
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(1);
+    proptest::test_runner::Config {
+        failure_persistence: None,
+        ..proptest::test_runner::Config::with_cases(n * times)
+    }
 }
 
 /// Reproducible numbers, even over `low..high`.
@@ -64,8 +91,21 @@ pub fn random(shape: &[usize], seed: u64, low: f32, high: f32) -> Tensor {
 
 /// Reproducible bits: whatever `dtype` can hold, NaN and infinities included; booleans are 0 or 1.
 pub fn bits(dtype: DType, shape: &[usize], seed: u64) -> Tensor {
-    let bytes: Vec<u8> = whole(&[shape.iter().product::<usize>() * dtype.size()], seed, 0, 256).to_f64().iter().map(|b| *b as u8).collect();
-    let bytes = if dtype == DType::Bool { bytes.iter().map(|b| b & 1).collect() } else { bytes };
+    let bytes: Vec<u8> = whole(
+        &[shape.iter().product::<usize>() * dtype.size()],
+        seed,
+        0,
+        256,
+    )
+    .to_f64()
+    .iter()
+    .map(|b| *b as u8)
+    .collect();
+    let bytes = if dtype == DType::Bool {
+        bytes.iter().map(|b| b & 1).collect()
+    } else {
+        bytes
+    };
     Tensor::from_bytes(dtype, shape.to_vec(), &bytes).expect("as many bytes as the shape holds")
 }
 
@@ -76,12 +116,20 @@ pub fn cast(t: &Tensor, dtype: DType) -> Tensor {
 
 /// `shape` with 1 where a bit of `mask` is set: it broadcasts to `shape`.
 pub fn ones_at(shape: &[usize], mask: u8) -> Vec<usize> {
-    shape.iter().enumerate().map(|(d, n)| if mask >> d & 1 == 1 { 1 } else { *n }).collect()
+    shape
+        .iter()
+        .enumerate()
+        .map(|(d, n)| if mask >> d & 1 == 1 { 1 } else { *n })
+        .collect()
 }
 
 /// Reproducible whole numbers in `low..high`.
 pub fn whole(shape: &[usize], seed: u64, low: i64, high: i64) -> Tensor {
-    let values: Vec<i64> = random(shape, seed, 0.0, 1.0).to_f64().iter().map(|r| low + (r * (high - low) as f64) as i64).collect();
+    let values: Vec<i64> = random(shape, seed, 0.0, 1.0)
+        .to_f64()
+        .iter()
+        .map(|r| low + (r * (high - low) as f64) as i64)
+        .collect();
     Tensor::of(shape, &values)
 }
 

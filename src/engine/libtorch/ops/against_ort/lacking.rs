@@ -9,7 +9,11 @@ const LACKING: &[(&str, i64, &str)] = &[
     ("LinearAttention", 27, "Opset 27 is under development"),
     ("CausalConvWithState", 27, "Opset 27 is under development"),
     // Of 32-bit integers.
-    ("QuantizeLinear", 13, "Could not find an implementation for QuantizeLinear"),
+    (
+        "QuantizeLinear",
+        13,
+        "Could not find an implementation for QuantizeLinear",
+    ),
     ("Momentum", 1, "is not a registered function/op"),
     ("Adagrad", 1, "is not a registered function/op"),
     ("Adam", 1, "is not a registered function/op"),
@@ -18,10 +22,18 @@ const LACKING: &[(&str, i64, &str)] = &[
 /// Panics where ONNX Runtime answered after all, or refused for another reason.
 pub fn still(op: &str, opset: i64, refusal: Option<Error>) {
     let row = LACKING.iter().find(|row| row.0 == op && row.1 <= opset);
-    let (_, _, part) = row.unwrap_or_else(|| panic!("ONNX Runtime is not said to lack {op} at opset {opset}: use check"));
+    let (_, _, part) = row.unwrap_or_else(|| {
+        panic!("ONNX Runtime is not said to lack {op} at opset {opset}: use check")
+    });
     match refusal {
-        None => panic!("ONNX Runtime computes {op} at opset {opset} now: strike its row and use check"),
-        Some(e) => assert!(e.message.contains(part), "ONNX Runtime refuses {op} for another reason: {}", e.message),
+        None => {
+            panic!("ONNX Runtime computes {op} at opset {opset} now: strike its row and use check")
+        }
+        Some(e) => assert!(
+            e.message.contains(part),
+            "ONNX Runtime refuses {op} for another reason: {}",
+            e.message
+        ),
     }
 }
 

@@ -38,7 +38,11 @@ impl Case {
             outputs: vec!["y0".into()],
             attributes: BTreeMap::new(),
         };
-        Self { node, opset, fed: Vec::new() }
+        Self {
+            node,
+            opset,
+            fed: Vec::new(),
+        }
     }
 
     /// In another domain.
@@ -106,15 +110,26 @@ impl Case {
     }
 
     pub fn graph(&self) -> Graph {
-        let port = |name: &String, dtype| Port { name: name.clone(), dtype, shape: None };
+        let port = |name: &String, dtype| Port {
+            name: name.clone(),
+            dtype,
+            shape: None,
+        };
         Graph {
             digest: String::new(),
             file: None,
             name: "case".into(),
             producer: String::new(),
             ir_version: 10,
-            opsets: BTreeMap::from([(String::new(), self.opset), (self.node.domain.clone(), self.opset)]),
-            inputs: self.fed.iter().map(|(n, t)| port(n, Some(t.dtype()))).collect(),
+            opsets: BTreeMap::from([
+                (String::new(), self.opset),
+                (self.node.domain.clone(), self.opset),
+            ]),
+            inputs: self
+                .fed
+                .iter()
+                .map(|(n, t)| port(n, Some(t.dtype())))
+                .collect(),
             outputs: self.node.outputs.iter().map(|n| port(n, None)).collect(),
             weights: Default::default(),
             steps: vec![Step::of(self.node.clone())],
@@ -126,25 +141,45 @@ impl Case {
     }
 
     fn feed(&self, name: &str) -> Option<Tensor> {
-        self.fed.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone())
+        self.fed
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, t)| t.clone())
     }
 
     /// What libtorch makes of it in the dtypes of the model.
     pub fn torch(&self) -> Result<Vec<Tensor>> {
         let mut session = LINKED.session(Arc::new(self.graph()), &options())?;
-        let outputs = session.eval(&[0], Link::Isolated, &|n| self.feed(n))?.remove(0);
-        outputs.into_iter().map(|o| o.map_err(Error::failed)).collect()
+        let outputs = session
+            .eval(&[0], Link::Isolated, &|n| self.feed(n))?
+            .remove(0);
+        outputs
+            .into_iter()
+            .map(|o| o.map_err(Error::failed))
+            .collect()
     }
 
     pub fn ort(&self) -> Result<Vec<Tensor>> {
-        let mut session = subject::open(&Subject::named("onnxruntime"), &Arc::new(self.graph()), 1, subject::Engines { torch: None })?;
-        let outputs = session.eval(&[0], Link::Isolated, &|n| self.feed(n))?.remove(0);
-        outputs.into_iter().map(|o| o.map_err(Error::failed)).collect()
+        let mut session = subject::open(
+            &Subject::named("onnxruntime"),
+            &Arc::new(self.graph()),
+            1,
+            subject::Engines { torch: None },
+        )?;
+        let outputs = session
+            .eval(&[0], Link::Isolated, &|n| self.feed(n))?
+            .remove(0);
+        outputs
+            .into_iter()
+            .map(|o| o.map_err(Error::failed))
+            .collect()
     }
 
     /// Both engines agree with the shadow, and with each other where nothing may round; a copy that is off is refused.
     pub fn check(&self) -> Vec<Tensor> {
-        let ort = self.ort().unwrap_or_else(|e| panic!("ONNX Runtime refuses {self:?}: {e}"));
+        let ort = self
+            .ort()
+            .unwrap_or_else(|e| panic!("ONNX Runtime refuses {self:?}: {e}"));
         self.held(Some(&ort))
     }
 
@@ -155,19 +190,38 @@ impl Case {
     }
 
     fn held(&self, ort: Option<&[Tensor]>) -> Vec<Tensor> {
-        let torch = self.torch().unwrap_or_else(|e| panic!("libtorch refuses {self:?}: {e}"));
+        let torch = self
+            .torch()
+            .unwrap_or_else(|e| panic!("libtorch refuses {self:?}: {e}"));
         let feed = |n: &str| self.feed(n);
         let mut judge = self.judge();
-        let shadow = judge.eval(0, &feed).unwrap_or_else(|e| panic!("the shadow refuses {self:?}: {e}"));
-        let rounding = judge.rounding(0, &feed, &shadow).unwrap_or_else(|e| panic!("no rounding for {self:?}: {e}"));
-        let opinions = ort.map(|o| ("onnxruntime", o)).into_iter().chain([("libtorch", torch.as_slice())]);
+        let shadow = judge
+            .eval(0, &feed)
+            .unwrap_or_else(|e| panic!("the shadow refuses {self:?}: {e}"));
+        let rounding = judge
+            .rounding(0, &feed, &shadow)
+            .unwrap_or_else(|e| panic!("no rounding for {self:?}: {e}"));
+        let opinions = ort
+            .map(|o| ("onnxruntime", o))
+            .into_iter()
+            .chain([("libtorch", torch.as_slice())]);
         for (engine, outputs) in opinions {
-            assert_eq!((outputs.len(), shadow.len(), rounding.len()), (torch.len(), torch.len(), torch.len()), "outputs of {self:?}");
+            assert_eq!(
+                (outputs.len(), shadow.len(), rounding.len()),
+                (torch.len(), torch.len(), torch.len()),
+                "outputs of {self:?}"
+            );
             for (i, tensor) in outputs.iter().enumerate() {
-                assert_eq!((tensor.dtype(), tensor.shape()), (torch[i].dtype(), torch[i].shape()), "output {i} of {self:?}");
-                let mut margin = |candidate: &Tensor| judge.margin(0, &feed, i, &shadow[i], candidate);
+                assert_eq!(
+                    (tensor.dtype(), tensor.shape()),
+                    (torch[i].dtype(), torch[i].shape()),
+                    "output {i} of {self:?}"
+                );
+                let mut margin =
+                    |candidate: &Tensor| judge.margin(0, &feed, i, &shadow[i], candidate);
                 let worst = judged::held(tensor, &shadow[i], &rounding[i], &mut margin);
-                let worst = worst.unwrap_or_else(|e| panic!("{engine}, output {i}: {e} of {self:?}"));
+                let worst =
+                    worst.unwrap_or_else(|e| panic!("{engine}, output {i}: {e} of {self:?}"));
                 judged::record(&rounding[i], &self.node.op, engine, worst);
                 judged::refuses_what_is_off(tensor, &shadow[i], &rounding[i], &mut margin)
                     .unwrap_or_else(|e| panic!("{engine}, output {i}: {e} of {self:?}"));
@@ -177,7 +231,9 @@ impl Case {
     }
 
     fn judge(&self) -> Box<dyn Judge> {
-        LINKED.judge(Arc::new(self.graph()), &options()).expect("a judge opens")
+        LINKED
+            .judge(Arc::new(self.graph()), &options())
+            .expect("a judge opens")
     }
 
     /// S of output 0, where it rounds.
@@ -192,7 +248,9 @@ impl Case {
         let shadow = judge.eval(0, &feed).ok()?;
         match judge.rounding(0, &feed, &shadow).ok()?.first()? {
             Rounding::Within { scale, .. } => Some((shadow[0].to_f64(), scale.to_f64())),
-            Rounding::Exact | Rounding::Decision(_) | Rounding::Selection(_) | Rounding::Random => None,
+            Rounding::Exact | Rounding::Decision(_) | Rounding::Selection(_) | Rounding::Random => {
+                None
+            }
         }
     }
 
@@ -201,7 +259,11 @@ impl Case {
         let have = self.check();
         assert_eq!(have.len(), want.len(), "outputs of {self:?}");
         for (have, want) in have.iter().zip(want) {
-            assert_eq!((have.dtype(), have.shape()), (want.dtype(), want.shape()), "{self:?}");
+            assert_eq!(
+                (have.dtype(), have.shape()),
+                (want.dtype(), want.shape()),
+                "{self:?}"
+            );
             assert_eq!(have.to_f64(), want.to_f64(), "{self:?}");
         }
     }
@@ -211,14 +273,18 @@ impl Case {
         let feed = |n: &str| self.feed(n);
         let _ = self.torch();
         let mut judge = self.judge();
-        let Ok(shadow) = judge.eval(0, &feed) else { return };
+        let Ok(shadow) = judge.eval(0, &feed) else {
+            return;
+        };
         let _ = judge.rounding(0, &feed, &shadow);
         let _ = judge.margin(0, &feed, 0, &shadow[0], &shadow[0]);
     }
 
     /// The judge's margin between two opinions on output `index`.
     pub fn margin(&self, index: usize, reference: &Tensor, candidate: &Tensor) -> Option<f64> {
-        self.judge().margin(0, &|n| self.feed(n), index, reference, candidate).expect("a margin")
+        self.judge()
+            .margin(0, &|n| self.feed(n), index, reference, candidate)
+            .expect("a margin")
     }
 
     /// Libtorch refuses with a message that contains `text`.
@@ -231,5 +297,8 @@ impl Case {
 }
 
 fn options() -> Options {
-    Options { threads: 1, optimisation: Optimisation::Disable }
+    Options {
+        threads: 1,
+        optimisation: Optimisation::Disable,
+    }
 }
