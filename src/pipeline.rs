@@ -55,7 +55,7 @@ fn walk(
     let lacking = Lacking::of(&mut given, engines)?;
     let mut bench = Bench::open(&given, lacking, opened, engines, record)?;
     clock.lap("open");
-    let mut layers = layers::run(&mut bench, &given.plan, watch)?;
+    let layers = layers::run(&mut bench, &given.plan, watch)?;
     clock.lap("layers");
     let wholes = if scenario.runs(Stage::Activations) {
         unobserved::run(&mut bench, &layers)?
@@ -65,21 +65,29 @@ fn walk(
     clock.lap("unobserved");
     let floors = floors::run(&mut bench, &layers, &wholes, scenario.seed, watch)?;
     clock.lap("noise");
-    accumulated::settle(&mut layers, &floors, &given.graph);
-    undecided::settle(&mut bench, &given.plan, &mut layers, scenario.seed, watch)?;
+    let tensors = accumulated::judged(&layers, &floors, &given.graph);
+    let mut tensors = undecided::judged(
+        &mut bench,
+        &given.plan,
+        &layers,
+        tensors,
+        scenario.seed,
+        watch,
+    )?;
     let limits = context::Limits {
         floors: &floors,
         stated: bench.stated.as_ref(),
     };
     let context = if scenario.runs(Stage::Inputs) {
-        context::missing(&given, &layers, &limits, engines)?
+        context::missing(&given, (&layers, &tensors), &limits, engines)?
     } else {
         vec![]
     };
-    let mut witnessed = witness::settle(std::mem::take(&mut layers.witnessed), &floors);
+    let mut witnessed = witness::settle(&layers.witnessed, &floors);
     let regions = given.regions()?;
-    let behind = training::run(&given, &regions, &mut bench, &layers, engines, watch)?;
-    training::settle(&given, behind.as_ref(), &mut layers, &mut witnessed);
+    let observed = (&layers, &*tensors);
+    let behind = training::run(&given, &regions, &mut bench, observed, engines, watch)?;
+    training::settle(&given, behind.as_ref(), &mut tensors, &mut witnessed);
     clock.lap("training");
 
     let names = (
@@ -98,6 +106,7 @@ fn walk(
     let stated = bench.stated;
     let held = unobserved::Against {
         layers: &layers,
+        tensors: &tensors,
         graph: &given.graph,
         floors: &floors,
         stepped: &Default::default(),
@@ -130,7 +139,7 @@ fn walk(
         given: &given,
         bench: &bench,
         regions: &regions,
-        tensors: &layers.results,
+        tensors: &tensors,
         known: layers.known,
         shown: &layers.shown,
         outputs: [&layers.reference_outputs, &layers.candidate_outputs],
@@ -152,7 +161,7 @@ fn walk(
         inputs: given.records.clone(),
         verdict,
         ledger,
-        tensors: layers.results,
+        tensors,
         unobserved,
         stages,
         timings: clock.laps,

@@ -1,6 +1,5 @@
 //! accumulated: both subjects on their own upstream values; what the cheap bound cannot excuse waits for the noise floor.
 
-use super::decision::Evidence;
 use super::layers::Layers;
 use super::plan;
 use crate::compare::{Comparison, Tolerance, compare, judge as judge_stated};
@@ -9,27 +8,13 @@ use crate::floor::{Rounding, bound};
 use crate::graph::Graph;
 use crate::judge::{Limit, against};
 use crate::tensor::Tensor;
-use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy, Why};
+use crate::verdict::{
+    Accumulated, Evidence, Isolated, Observed, Pending, TensorResult, ToleranceBy, Why,
+};
 use std::collections::{HashMap, HashSet};
 
 /// Why a tensor has no floor.
 const NO_FLOOR: &str = "no noise floor: the f64 shadow has another shape or no such output";
-
-/// A tensor compared but not yet held against a tolerance.
-#[derive(Clone, Debug)]
-pub enum Pending {
-    /// Nothing is left to decide.
-    Done(Accumulated),
-    /// The noise floor decides.
-    Noise(Comparison),
-    /// Infinite on one side only, and right on either: the node gives it on that side's own inputs. What that comes to where these disagree.
-    Infinite(Accumulated),
-    /// A decision or an integer differs: a tie where that is proved.
-    Decision {
-        comparison: Comparison,
-        evidence: Evidence,
-    },
-}
 
 /// Compares both subjects' own values; `shadow` is the node's f64 value on the reference's inputs, where there is one.
 pub fn compare_own(
@@ -104,9 +89,12 @@ fn within_rounding(
     bound::largest_ratio(reference.view(), candidate.view(), shadow, bound)
 }
 
-/// Puts the floors to what waited, in executable order, so that what lies behind a tie flip is recognised.
-pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Graph) {
-    let pending = std::mem::take(&mut layers.pending);
+/// Every tensor held against its floor, in executable order, so that what lies behind a tie flip is recognised.
+pub fn judged(
+    layers: &Layers,
+    floors: &HashMap<String, Floor>,
+    graph: &Graph,
+) -> Vec<TensorResult> {
     let mut settled = Settled {
         floors,
         fed: plan::known(graph),
@@ -115,21 +103,19 @@ pub fn settle(layers: &mut Layers, floors: &HashMap<String, Floor>, graph: &Grap
         behind: behind_draws(graph, &layers.unshared),
         overflowed: HashMap::new(),
     };
-    for (result, waiting) in layers.results.iter_mut().zip(pending) {
-        let parents = &graph.steps[result.step].inputs;
-        let went_on = layers.gone_on.contains(&result.name);
-        if let Some(node) = settled
-            .overflow_before(parents)
-            .filter(|_| result.isolated.over_in_what_is_not_finite())
-        {
-            // What an engine makes of 0 · ∞ and the like says nothing where rounding alone has made the ∞.
-            result.isolated = Isolated::NotJudged {
-                why: Why::BehindOverflow { node },
-            };
-        }
-        result.accumulated = settled.judge(result, waiting, parents);
-        settled.take(result, parents, went_on);
-    }
+    let one = |observed: &Observed| {
+        let parents = &graph.steps[observed.step].inputs;
+        let went_on = layers.gone_on.contains(&observed.name);
+        let isolated = settled.alone(observed, parents);
+        let accumulated = settled.judge(observed, &isolated, parents);
+        let result = TensorResult {
+            isolated,
+            ..observed.with(accumulated)
+        };
+        settled.take(&result, parents, went_on);
+        result
+    };
+    layers.tensors.iter().map(one).collect()
 }
 
 /// Everything behind these steps, whether it is judged itself or not.
@@ -160,60 +146,41 @@ struct Settled<'a> {
 }
 
 impl Settled<'_> {
-    fn judge(&self, result: &TensorResult, waiting: Pending, parents: &[String]) -> Accumulated {
+    /// The node alone, unless it is off in nothing but what it makes of infinities that an overflow in front of it has made: what an engine
+    /// makes of 0 · ∞ and the like says nothing where rounding alone has made the ∞.
+    fn alone(&self, observed: &Observed, parents: &[String]) -> Isolated {
+        match self.overflow_before(parents) {
+            Some(node) if observed.isolated.over_in_what_is_not_finite() => Isolated::NotJudged {
+                why: Why::BehindOverflow { node },
+            },
+            Some(_) | None => observed.isolated.clone(),
+        }
+    }
+
+    fn judge(&self, observed: &Observed, isolated: &Isolated, parents: &[String]) -> Accumulated {
+        let not_judged = |why| Accumulated::NotJudged { why };
+        let node = || observed.node.clone();
+        let overflows = || not_judged(Why::BehindOverflow { node: node() });
+        let open = || not_judged(Why::BehindUndefined { node: node() });
         let behind = parents.iter().find_map(|p| self.behind.get(p)).cloned();
-        let overflows = || Accumulated::NotJudged {
-            why: Why::BehindOverflow {
-                node: result.node.clone(),
+        match (&observed.accumulated, behind) {
+            (Pending::Done(done), Some(_)) if !done.over() => done.clone(),
+            (_, Some(why)) => not_judged(why),
+            (Pending::Done(done), None) => match done.over() {
+                true if isolated.overflows() => overflows(),
+                true if self.is_open(isolated, parents) => open(),
+                true | false => done.clone(),
             },
-        };
-        let open = || Accumulated::NotJudged {
-            why: Why::BehindUndefined {
-                node: result.node.clone(),
-            },
-        };
-        match (waiting, behind) {
-            (Pending::Done(done), None) if done.over() && result.isolated.overflows() => {
-                overflows()
-            }
-            (Pending::Done(done), None) if done.over() && self.is_open(result, parents) => open(),
-            (Pending::Decision { evidence, .. }, None)
-                if self.is_open(result, parents) && !self.proves(&evidence, parents) =>
-            {
-                open()
-            }
-            (Pending::Done(done), None) => done,
-            (Pending::Done(done), Some(_)) if !done.over() => done,
-            (_, Some(why)) => Accumulated::NotJudged { why },
             // As with a decision: inputs that agree lead to either, so that rounding alone takes it out of the dtype.
             (Pending::Infinite(_), None) if self.compared(parents) => overflows(),
-            (Pending::Infinite(done), None) => done,
+            (Pending::Infinite(done), None) => done.clone(),
             (Pending::Noise(comparison), None) => {
-                let floor = self.floors.get(&result.name);
-                let judgement = against(
-                    &comparison,
-                    floor.map_or(Limit::Unknown(NO_FLOOR), Limit::Spread),
-                );
-                match (judgement.over(), &result.isolated) {
-                    // Elements of the input, of which the node alone takes the one or the other.
-                    (true, Isolated::TieFlip { margin, flips, .. }) if !self.any_over(parents) => {
-                        let judgement = against(
-                            &comparison,
-                            Limit::Exact {
-                                proved: Some(*flips),
-                            },
-                        );
-                        Accumulated::of(judgement, comparison, ToleranceBy::Exact, *margin)
-                    }
-                    _ => Accumulated::of(
-                        judgement,
-                        comparison,
-                        ToleranceBy::Noise {
-                            runs: floor.map_or(0, |f| f.runs),
-                        },
-                        0.0,
-                    ),
-                }
+                self.by_noise(&observed.name, comparison, isolated, parents)
+            }
+            (Pending::Decision { evidence, .. }, None)
+                if self.is_open(isolated, parents) && !self.proves(evidence, parents) =>
+            {
+                open()
             }
             (
                 Pending::Decision {
@@ -221,17 +188,56 @@ impl Settled<'_> {
                     evidence,
                 },
                 None,
-            ) => {
-                let flips = comparison.metrics().map_or(0, |m| m.mismatches);
-                let proved = self.proves(&evidence, parents).then_some(flips);
+            ) => self.by_proof(comparison, evidence, parents),
+        }
+    }
+
+    /// Held against its floor.
+    fn by_noise(
+        &self,
+        name: &str,
+        comparison: &Comparison,
+        isolated: &Isolated,
+        parents: &[String],
+    ) -> Accumulated {
+        let floor = self.floors.get(name);
+        let limit = floor.map_or(Limit::Unknown(NO_FLOOR), Limit::Spread);
+        let judgement = against(comparison, limit);
+        match (judgement.over(), isolated) {
+            // Elements of the input, of which the node alone takes the one or the other.
+            (true, Isolated::TieFlip { margin, flips, .. }) if !self.any_over(parents) => {
+                let proved = Some(*flips);
+                let judgement = against(comparison, Limit::Exact { proved });
+                Accumulated::of(judgement, comparison.clone(), ToleranceBy::Exact, *margin)
+            }
+            _ => {
+                let runs = floor.map_or(0, |f| f.runs);
                 Accumulated::of(
-                    against(&comparison, Limit::Exact { proved }),
-                    comparison,
-                    ToleranceBy::Exact,
-                    evidence.margin,
+                    judgement,
+                    comparison.clone(),
+                    ToleranceBy::Noise { runs },
+                    0.0,
                 )
             }
         }
+    }
+
+    /// A differing decision: a tie where that is proved.
+    fn by_proof(
+        &self,
+        comparison: &Comparison,
+        evidence: &Evidence,
+        parents: &[String],
+    ) -> Accumulated {
+        let flips = comparison.metrics().map_or(0, |m| m.mismatches);
+        let proved = self.proves(evidence, parents).then_some(flips);
+        let judgement = against(comparison, Limit::Exact { proved });
+        Accumulated::of(
+            judgement,
+            comparison.clone(),
+            ToleranceBy::Exact,
+            evidence.margin,
+        )
     }
 
     /// Whether a differing decision is proved to be a flip.
@@ -268,9 +274,9 @@ impl Settled<'_> {
     }
 
     /// Whether inputs that agree lead to whatever either side has, because the standard leaves that open.
-    fn is_open(&self, result: &TensorResult, parents: &[String]) -> bool {
+    fn is_open(&self, isolated: &Isolated, parents: &[String]) -> bool {
         matches!(
-            &result.isolated,
+            isolated,
             Isolated::NotJudged {
                 why: Why::Undefined(_)
             }
@@ -562,22 +568,18 @@ mod tests {
         );
         let mut layers = Layers::default();
         for (i, (pending, isolated)) in tensors.into_iter().enumerate() {
-            layers.results.push(TensorResult {
+            layers.tensors.push(Observed {
                 isolated,
-                ..sample::tensor(i)
+                ..sample::tensor(i).with(pending)
             });
-            layers.pending.push(pending);
         }
         change(&mut layers);
-        settle(
-            &mut layers,
-            &floors
-                .iter()
-                .map(|(i, max)| (format!("t{i}"), floor(*max)))
-                .collect(),
-            &graph,
-        );
-        layers.results.into_iter().map(|r| r.accumulated).collect()
+        let floors = floors
+            .iter()
+            .map(|(i, max)| (format!("t{i}"), floor(*max)))
+            .collect();
+        let results = judged(&layers, &floors, &graph).into_iter();
+        results.map(|r| r.accumulated).collect()
     }
 
     fn plain(tensors: Vec<(Pending, Isolated)>, floors: &[(usize, f64)]) -> Vec<Accumulated> {
@@ -667,14 +669,12 @@ mod tests {
             let graph = paper::graph(&["x"], &["n0: Double x -> t0", "n1: Double t0 -> t1"], &[]);
             let mut layers = Layers::default();
             for (i, isolated) in [first(), second].into_iter().enumerate() {
-                layers.results.push(TensorResult {
+                layers.tensors.push(Observed {
                     isolated,
-                    ..sample::tensor(i)
+                    ..sample::tensor(i).with(done(0.0))
                 });
-                layers.pending.push(done(0.0));
             }
-            settle(&mut layers, &HashMap::new(), &graph);
-            layers.results.remove(1).isolated
+            judged(&layers, &HashMap::new(), &graph).remove(1).isolated
         };
         let not_judged = Isolated::NotJudged {
             why: Why::BehindOverflow { node: "n0".into() },

@@ -17,6 +17,7 @@ use crate::report::number;
 use crate::scenario::{Optimisation, Subject};
 use crate::subject::{Deployed, Engines, Session, open};
 use crate::tensor::Tensor;
+use crate::verdict::TensorResult;
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ impl Limits<'_> {
 /// What the model was not given that the script has, and what to do; nothing where that is not what they disagree by.
 pub fn missing(
     given: &Given,
-    layers: &Layers,
+    (layers, tensors): (&Layers, &[TensorResult]),
     limits: &Limits,
     engines: Engines,
 ) -> Result<Vec<String>> {
@@ -71,8 +72,7 @@ pub fn missing(
     ) else {
         return Ok(vec![]);
     };
-    let over = layers
-        .results
+    let over = tensors
         .iter()
         .filter(|t| t.accumulated.over())
         .map(|t| t.name.as_str());

@@ -9,15 +9,6 @@ use crate::floor::{Alone, Rounding};
 use crate::subject::{Feed, Judge};
 use crate::tensor::{DType, Tensor};
 
-/// What is known of an output on which the sides decide otherwise.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evidence {
-    /// Whether both decisions are the node's own on their own inputs; None where some of these are not at hand.
-    pub own: Option<bool>,
-    /// Distance from the border on the reference's inputs, at the differing element where it is largest; infinite where nobody can tell.
-    pub margin: f64,
-}
-
 /// Whether `value`, which a side has for output `index` of a step, is what the node gives on that side's inputs `feed`. An error where the node
 /// refuses them.
 pub fn is_own(

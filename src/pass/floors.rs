@@ -1,6 +1,6 @@
 //! floors: which tensors wait for a noise floor, and the walk that gives it.
 
-use super::accumulated::Pending;
+use super::accumulated;
 use super::bench::Bench;
 use super::layers::{self, Layers};
 use super::unobserved::{Against, Wholes};
@@ -10,7 +10,7 @@ use crate::floor::noise::{Floor, MOST_RUNS, R, RUNS, runs_for};
 use crate::graph::Graph;
 use crate::judge::{Limit, against};
 use crate::tensor::DType;
-use crate::verdict::Ancestry;
+use crate::verdict::{Ancestry, Pending};
 use std::collections::{HashMap, HashSet};
 
 /// Error / limit up to which more runs are asked whether it is a rare deviation.
@@ -114,7 +114,7 @@ fn steep(
         return HashMap::new();
     }
     let off: HashSet<usize> = layers
-        .results
+        .tensors
         .iter()
         .filter(|r| r.isolated.over())
         .map(|r| r.step)
@@ -122,7 +122,7 @@ fn steep(
     let below = Ancestry::of(graph).descendants(&off);
     let inherited = |name: &str| {
         layers
-            .results
+            .tensors
             .iter()
             .any(|r| r.name == name && (below[r.step] || off.contains(&r.step)))
     };
@@ -163,28 +163,26 @@ fn standing(
     graph: &Graph,
     wholes: &Wholes,
 ) -> Vec<(String, f64)> {
-    let walked = layers
-        .results
-        .iter()
-        .zip(&layers.pending)
-        .filter_map(|(r, p)| match p {
-            Pending::Noise(comparison) => Some((
-                r.name.clone(),
-                against(comparison, Limit::Spread(floors.get(&r.name)?)).ratio()?,
-            )),
-            Pending::Done(_) | Pending::Infinite(_) | Pending::Decision { .. } => None,
-        });
+    let walked = layers.tensors.iter().filter_map(|t| match &t.accumulated {
+        Pending::Noise(comparison) => {
+            let limit = Limit::Spread(floors.get(&t.name)?);
+            Some((t.name.clone(), against(comparison, limit).ratio()?))
+        }
+        Pending::Done(_) | Pending::Infinite(_) | Pending::Decision { .. } => None,
+    });
     let witnessed = layers
         .witnessed
         .iter()
         .map(|w| witness::held(w, floors))
         .filter_map(|w| Some((w.judgement.ratio()?, w.name)))
         .map(|(ratio, name)| (name, ratio));
+    let tensors = accumulated::judged(layers, floors, graph);
     let unobserved = wholes
         .judge(
             ["", ""],
             &Against {
                 layers,
+                tensors: &tensors,
                 graph,
                 floors,
                 stepped: &Default::default(),
@@ -213,7 +211,7 @@ fn more(ratio: f64, numel: usize) -> Option<usize> {
 /// Tensors whose floor is needed, with their size; `all` where a trace is to carry them.
 fn wanted(layers: &Layers, all: bool, wholes: &Wholes) -> HashMap<String, usize> {
     let names: HashSet<String> = layers::wanted(layers, all);
-    let known = layers.results.iter().filter(|r| names.contains(&r.name));
+    let known = layers.tensors.iter().filter(|r| names.contains(&r.name));
     let floats = known
         .filter(|r| r.dtype.is_some_and(DType::is_float))
         .map(|r| (r.name.clone(), r.shape.iter().product()));

@@ -19,7 +19,7 @@ pub fn floors(
 ) -> Result<HashMap<String, Floor>> {
     let (graph, dtypes, known) = (bench.graph, layers.dtypes(), plan::known(bench.graph));
     let sizes: HashMap<&str, usize> = layers
-        .results
+        .tensors
         .iter()
         .map(|r| (r.name.as_str(), r.shape.iter().product()))
         .collect();

@@ -1,9 +1,9 @@
 //! judged: one step that both subjects have computed: isolated against the rounding bound, accumulated as far as it can be told now.
 
-use super::accumulated::{self, Pending};
+use super::accumulated;
 use super::bench::Bench;
 use super::computed::missing;
-use super::decision::{self, Evidence};
+use super::decision;
 use super::isolated::{self, Case, Own};
 use super::layers::Layers;
 use super::plan::Plan;
@@ -17,7 +17,7 @@ use crate::graph::random::is_random;
 use crate::graph::{Graph, Step, cost};
 use crate::subject::{Feed, Output};
 use crate::tensor::Tensor;
-use crate::verdict::{Accumulated, Inside, Isolated, Side, TensorResult, Why};
+use crate::verdict::{Accumulated, Evidence, Inside, Isolated, Observed, Pending, Side, Why};
 
 /// One step after both subjects have computed it.
 pub struct Walked<'a> {
@@ -95,15 +95,14 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
             step,
             k,
             held,
-            isolated,
+            (isolated, pending),
             walked.repeat.clone(),
             walked.own_r,
         );
         if let (true, Some(inside)) = (result.isolated.over(), &mut result.inside) {
             inside.turn = seen.turn(bench)?;
         }
-        layers.results.push(result);
-        layers.pending.push(pending);
+        layers.tensors.push(result);
         layers.witnessed.extend(
             bench
                 .golden
@@ -430,10 +429,10 @@ fn result(
     step: usize,
     output: usize,
     held: Option<&Tensor>,
-    isolated: Isolated,
+    (isolated, accumulated): (Isolated, Pending),
     repeat_noise: Option<String>,
     own_r: &Values,
-) -> TensorResult {
+) -> Observed {
     let the_step = &graph.steps[step];
     let node = &the_step.nodes[0];
     let fed: Vec<Option<Tensor>> = node
@@ -445,7 +444,7 @@ fn result(
     let shape = held.map_or(vec![], |t| t.shape().to_vec());
     let name = &the_step.outputs[output];
     let inner = graph.bodies.seen.get(name);
-    TensorResult {
+    Observed {
         name: name.clone(),
         node: inner.map_or(&the_step.name, |i| &i.node).clone(),
         op: inner.map_or(the_step.op(), |i| &i.op).to_string(),
@@ -462,10 +461,7 @@ fn result(
             0
         },
         shape,
-        // Replaced when the floors are known.
-        accumulated: Accumulated::NotJudged {
-            why: Why::NoFloor("not settled".into()),
-        },
+        accumulated,
         isolated,
         repeat_noise,
     }
@@ -555,18 +551,16 @@ mod tests {
         /// The only output: why neither way was judged, or None where it was.
         fn why(self) -> [Option<Why>; 2] {
             let mut layers = self.run().unwrap();
-            assert_eq!(
-                (layers.results.len(), layers.pending.len(), layers.known),
-                (1, 1, 0)
-            );
-            let own = match layers.pending.remove(0) {
+            assert_eq!((layers.tensors.len(), layers.known), (1, 0));
+            let observed = layers.tensors.remove(0);
+            let own = match observed.accumulated {
                 Pending::Done(Accumulated::NotJudged { why }) => Some(why),
                 Pending::Done(_)
                 | Pending::Noise(_)
                 | Pending::Infinite(_)
                 | Pending::Decision { .. } => None,
             };
-            let alone = match layers.results.remove(0).isolated {
+            let alone = match observed.isolated {
                 Isolated::NotJudged { why } => Some(why),
                 _ => None,
             };
@@ -574,11 +568,11 @@ mod tests {
         }
 
         fn isolated(self) -> Isolated {
-            self.run().unwrap().results.remove(0).isolated
+            self.run().unwrap().tensors.remove(0).isolated
         }
 
         fn evidence(self) -> Evidence {
-            match self.run().unwrap().pending.remove(0) {
+            match self.run().unwrap().tensors.remove(0).accumulated {
                 Pending::Decision { evidence, .. } => evidence,
                 other => panic!("{other:?}"),
             }
@@ -606,7 +600,7 @@ mod tests {
      {
         let two = || floats(&[2.0]);
         let layers = walk("Double x -> y", &[two()]).run().unwrap();
-        let result = &layers.results[0];
+        let result = &layers.tensors[0];
         assert_eq!(
             (
                 result.name.as_str(),
@@ -632,7 +626,7 @@ mod tests {
             scenario: "[limit]\nonly = [\"twice\"]",
             ..walk("Both x -> twice whole", &[two(), integers(&[1])])
         };
-        assert_eq!(unwanted.run().unwrap().results.len(), 1);
+        assert_eq!(unwanted.run().unwrap().tensors.len(), 1);
     }
 
     #[test]
@@ -821,7 +815,7 @@ mod tests {
             }
             .run()
             .unwrap();
-            matches!(layers.pending[0], Pending::Infinite(_))
+            matches!(layers.tensors[0].accumulated, Pending::Infinite(_))
         };
         assert!(
             of([1e38, 2e38], [2e38, inf])
@@ -886,7 +880,7 @@ mod tests {
             }
             .run()
             .unwrap();
-            (layers.known, layers.results.len())
+            (layers.known, layers.tensors.len())
         };
         assert_eq!(constant([true, false], [two.clone(), missing()]), (1, 0));
         assert_eq!(constant([false, true], [missing(), two.clone()]), (1, 0));
@@ -1079,7 +1073,7 @@ mod tests {
                 graph: seen,
                 ..walk("Both x -> twice whole", &[twice.clone(), whole(3)])
             };
-            let results = walk.run().unwrap().results;
+            let results = walk.run().unwrap().tensors;
             assert_eq!(
                 results
                     .iter()
@@ -1107,7 +1101,7 @@ mod tests {
             bench: stated,
             ..walk("MatMul x w -> y z", &[square.clone(), square])
         };
-        let results = walk.run().unwrap().results;
+        let results = walk.run().unwrap().tensors;
         assert_eq!(
             results
                 .iter()

@@ -1,7 +1,6 @@
 //! layers: the first walk: both subjects piece by piece, every tensor judged alone and accumulated, then freed.
 
 use super::Watch;
-use super::accumulated::Pending;
 use super::bench::{Bench, Faulty};
 use super::computed::{self, Computed, Piece, missing};
 use super::judged::{self, Walked};
@@ -17,14 +16,13 @@ use crate::graph::{Graph, Step};
 use crate::judge::exercised::{self, Shown};
 use crate::subject::{Output, Session};
 use crate::tensor::{DType, Tensor};
-use crate::verdict::TensorResult;
+use crate::verdict::{Observed, Pending};
 use std::collections::{HashMap, HashSet};
 
 /// What the walk found.
 #[derive(Default)]
 pub struct Layers {
-    pub results: Vec<TensorResult>,
-    pub pending: Vec<Pending>,
+    pub tensors: Vec<Observed>,
     /// What the golden keeps of the same tensors.
     pub witnessed: Vec<Waiting>,
     /// Reference values that the noise walk replays.
@@ -52,7 +50,7 @@ impl Layers {
 
     /// The dtype that each tensor was computed in.
     pub fn dtypes(&self) -> HashMap<String, DType> {
-        self.results
+        self.tensors
             .iter()
             .filter_map(|r| Some((r.name.clone(), r.dtype?)))
             .collect()
@@ -499,13 +497,11 @@ impl<'a> Keepers<'a> {
 
 /// Names of the tensors that wait for a noise floor, or all float tensors where the trace is to carry floors.
 pub fn wanted(layers: &Layers, all: bool) -> HashSet<String> {
-    let waits = |p: &Pending| matches!(p, Pending::Noise(_));
-    let float = |r: &TensorResult| r.dtype.is_some_and(|d| d.is_float());
-    layers
-        .results
+    let waits = |t: &Observed| matches!(t.accumulated, Pending::Noise(_));
+    let float = |t: &Observed| t.dtype.is_some_and(|d| d.is_float());
+    let wanted = layers
+        .tensors
         .iter()
-        .zip(&layers.pending)
-        .filter(|(r, p)| waits(p) || all && float(r))
-        .map(|(r, _)| r.name.clone())
-        .collect()
+        .filter(|t| waits(t) || all && float(t));
+    wanted.map(|t| t.name.clone()).collect()
 }

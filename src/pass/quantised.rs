@@ -78,7 +78,7 @@ mod tests {
     use super::super::{Silent, bench};
     use super::*;
     use crate::tensor::Tensor;
-    use crate::verdict::{TensorResult, sample};
+    use crate::verdict::{Observed, Pending, sample};
     use indexmap::IndexMap;
 
     #[test]
@@ -137,14 +137,14 @@ mod tests {
                 DType::F32
             }
         };
-        let result = |(i, s): (usize, &crate::graph::Step)| TensorResult {
+        let observed = |(i, s): (usize, &crate::graph::Step)| Observed {
             name: s.outputs[0].clone(),
             dtype: Some(dtype(s)),
             shape: vec![2],
-            ..sample::tensor(i)
+            ..sample::tensor(i).with(Pending::Done(sample::own(0.0)))
         };
         let mut layers = Layers {
-            results: graph.steps.iter().enumerate().map(result).collect(),
+            tensors: graph.steps.iter().enumerate().map(observed).collect(),
             ..Default::default()
         };
         layers.replay.extend([("q".to_string(), integers(&[0, 3]))]);

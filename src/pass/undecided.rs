@@ -8,14 +8,15 @@ use crate::judge::{Limit, against};
 use crate::verdict::{Accumulated, TensorResult, ToleranceBy, Why};
 use std::collections::{HashMap, HashSet};
 
-/// Takes back what is over and what flips of unrecorded decisions explain: it is not judged, and which decision to record is said.
-pub fn settle(
+/// What is over and what flips of unrecorded decisions explain is not judged, and which decision to record is said; all else is as it was found.
+pub fn judged(
     bench: &mut Bench,
     plan: &Plan,
-    layers: &mut Layers,
+    layers: &Layers,
+    mut tensors: Vec<TensorResult>,
     seed: u64,
     watch: &mut dyn Watch,
-) -> Result<()> {
+) -> Result<Vec<TensorResult>> {
     let over = |r: &&TensorResult| {
         r.accumulated.over()
             && matches!(
@@ -26,25 +27,16 @@ pub fn settle(
                 }
             )
     };
-    let wanted: HashMap<String, usize> = layers
-        .results
-        .iter()
-        .filter(over)
-        .map(|r| (r.name.clone(), r.shape.iter().product()))
-        .collect();
-    let unseen = unseen(layers, plan);
+    let size = |r: &TensorResult| (r.name.clone(), r.shape.iter().product());
+    let wanted: HashMap<String, usize> = tensors.iter().filter(over).map(size).collect();
+    let unseen = unseen(&tensors, plan);
     if bench.both_live() || wanted.is_empty() || unseen.is_empty() {
-        return Ok(());
+        return Ok(tensors);
     }
-    let floors = freed::floors(
-        bench,
-        layers,
-        (&unseen.keys().copied().collect(), &wanted),
-        seed,
-        watch,
-    )?;
+    let steps = unseen.keys().copied().collect();
+    let floors = freed::floors(bench, layers, (&steps, &wanted), seed, watch)?;
     let graph = bench.graph;
-    for result in &mut layers.results {
+    for result in &mut tensors {
         let (Accumulated::Compared { comparison, .. }, Some(floor)) =
             (&result.accumulated, floors.get(&result.name))
         else {
@@ -59,20 +51,18 @@ pub fn settle(
             .iter()
             .filter(|(step, _)| in_front.contains(step))
             .min();
-        match first.filter(|_| !against(comparison, Limit::Spread(floor)).over()) {
-            Some((step, tensor)) => {
-                result.accumulated = Accumulated::NotJudged {
-                    why: undecided(&graph.steps[*step].name, tensor),
-                }
-            }
-            None => continue,
+        if let Some((step, tensor)) =
+            first.filter(|_| !against(comparison, Limit::Spread(floor)).over())
+        {
+            let why = undecided(&graph.steps[*step].name, tensor);
+            result.accumulated = Accumulated::NotJudged { why };
         }
     }
-    Ok(())
+    Ok(tensors)
 }
 
 /// Steps that give integers or truth values which a side has not recorded, with the first of these.
-fn unseen(layers: &Layers, plan: &Plan) -> HashMap<usize, String> {
+fn unseen(tensors: &[TensorResult], plan: &Plan) -> HashMap<usize, String> {
     let missing = |r: &&TensorResult| {
         matches!(
             r.accumulated,
@@ -84,13 +74,8 @@ fn unseen(layers: &Layers, plan: &Plan) -> HashMap<usize, String> {
     let discrete = |r: &&TensorResult| {
         r.dtype.is_some_and(|d| !d.is_float()) && !plan.constants.contains(&r.step)
     };
-    layers
-        .results
-        .iter()
-        .filter(missing)
-        .filter(discrete)
-        .map(|r| (r.step, r.name.clone()))
-        .collect()
+    let unseen = tensors.iter().filter(missing).filter(discrete);
+    unseen.map(|r| (r.step, r.name.clone())).collect()
 }
 
 fn undecided(node: &str, tensor: &str) -> Why {
@@ -105,7 +90,7 @@ mod tests {
     use super::*;
     use crate::scenario::load::parse;
     use crate::tensor::DType;
-    use crate::verdict::sample;
+    use crate::verdict::{Pending, sample};
     use indexmap::IndexMap;
     use std::sync::Arc;
 
@@ -172,29 +157,18 @@ mod tests {
                 .map_or_else(|| sample::own(0.0), |(_, a)| a.clone()),
             ..sample::tensor(i)
         });
-        let mut layers = Layers {
-            results: results.collect(),
+        let results: Vec<TensorResult> = results.collect();
+        let observed = |r: &TensorResult| r.with(Pending::Done(r.accumulated.clone()));
+        let layers = Layers {
+            tensors: results.iter().map(observed).collect(),
             ..Default::default()
         };
         let mut walks = Walks::default();
-        settle(
-            &mut paper::bench(&graph, &inputs, live),
-            &plan,
-            &mut layers,
-            1,
-            &mut walks,
-        )
-        .unwrap();
-        let named = |r: TensorResult| (r.name, r.accumulated);
-        (
-            layers
-                .results
-                .into_iter()
-                .map(named)
-                .filter(|(n, _)| found.iter().any(|(f, _)| f == n))
-                .collect(),
-            walks.0,
-        )
+        let mut bench = paper::bench(&graph, &inputs, live);
+        let left = judged(&mut bench, &plan, &layers, results, 1, &mut walks).unwrap();
+        let named = left.into_iter().map(|r| (r.name, r.accumulated));
+        let stated = named.filter(|(n, _)| found.iter().any(|(f, _)| f == n));
+        (stated.collect(), walks.0)
     }
 
     /// The same as it was found.

@@ -42,6 +42,8 @@ pub struct Wholes([Whole; 2]);
 /// What un-observed outputs are held against.
 pub struct Against<'a> {
     pub layers: &'a Layers,
+    /// The observed tensors, judged.
+    pub tensors: &'a [TensorResult],
     pub graph: &'a Graph,
     pub floors: &'a HashMap<String, Floor>,
     /// What they may differ by where quantisers lie in front.
@@ -231,7 +233,7 @@ impl Against<'_> {
 
     /// An output that nobody asked for has no floor to be held against.
     fn asked(&self, name: &str) -> bool {
-        self.layers.results.iter().any(|r| r.name == name)
+        self.tensors.iter().any(|r| r.name == name)
     }
 
     /// One output against `own`, the same subject's observed value.
@@ -293,11 +295,7 @@ impl Against<'_> {
             .filter(|n| producers.contains_key(n.as_str()))
             .collect();
         let steps = self.graph.ancestors(&from).unwrap_or_default();
-        let mut before = self
-            .layers
-            .results
-            .iter()
-            .filter(|r| steps.contains(&r.step));
+        let mut before = self.tensors.iter().filter(|r| steps.contains(&r.step));
         let counted = |step: usize| self.stepped.steps.contains(&step);
         let flips = |r: &&TensorResult| {
             !counted(r.step)
@@ -423,8 +421,8 @@ mod tests {
             "z".to_string(),
             Tensor::from_f64(output.dtype(), &[2], &[1.0, 2.0]).unwrap(),
         )]);
+        let tensors: Vec<TensorResult> = results.collect();
         let layers = Layers {
-            results: results.collect(),
             reference_outputs: own.clone(),
             candidate_outputs: own,
             ..Default::default()
@@ -455,6 +453,7 @@ mod tests {
                 ["onnxruntime", "libtorch"],
                 &Against {
                     layers: &layers,
+                    tensors: &tensors,
                     graph: &graph,
                     floors: &floors,
                     stepped: &Default::default(),

@@ -84,7 +84,7 @@ pub fn wanted(waiting: &[Waiting]) -> impl Iterator<Item = (String, usize)> + '_
 }
 
 /// Holds what waited against the floors.
-pub fn settle(waiting: Vec<Waiting>, floors: &HashMap<String, Floor>) -> Vec<Witnessed> {
+pub fn settle(waiting: &[Waiting], floors: &HashMap<String, Floor>) -> Vec<Witnessed> {
     waiting.iter().map(|w| held(w, floors)).collect()
 }
 

@@ -3,6 +3,7 @@
 mod decide;
 mod judgement;
 mod ledger;
+mod pending;
 #[cfg(test)]
 pub mod sample;
 mod tensor;
@@ -10,6 +11,7 @@ mod tensor;
 pub use decide::{Ancestry, decide};
 pub use judgement::{Judgement, Why};
 pub use ledger::{Ledger, Required, Unjudged, ledger};
+pub use pending::{Evidence, Observed, Pending};
 pub use tensor::{Accumulated, Inside, Isolated, Side, TensorResult, ToleranceBy};
 
 use crate::compare::{Comparison, json};

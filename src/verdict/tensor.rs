@@ -41,7 +41,7 @@ impl Side {
 
 /// One tensor of the reference's graph, judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TensorResult {
+pub struct TensorResult<A = Accumulated> {
     pub name: String,
     /// The node that produces it.
     pub node: String,
@@ -53,7 +53,7 @@ pub struct TensorResult {
     /// Multiply-accumulates of the node that produces it; counted on its first output.
     pub macs: u64,
     /// Candidate against reference, each on its own upstream values.
-    pub accumulated: Accumulated,
+    pub accumulated: A,
     /// The node alone, fed the reference's recorded values.
     pub isolated: Isolated,
     /// Set where a subject did not repeat its own bits.
@@ -62,6 +62,25 @@ pub struct TensorResult {
     /// Set where it was observed inside the body of a step: one slice for every turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inside: Option<Inside>,
+}
+
+impl<A> TensorResult<A> {
+    /// The same tensor with another word on its own values.
+    pub fn with<B>(&self, accumulated: B) -> TensorResult<B> {
+        TensorResult {
+            accumulated,
+            name: self.name.clone(),
+            node: self.node.clone(),
+            op: self.op.clone(),
+            step: self.step,
+            dtype: self.dtype,
+            shape: self.shape.clone(),
+            macs: self.macs,
+            isolated: self.isolated.clone(),
+            repeat_noise: self.repeat_noise.clone(),
+            inside: self.inside.clone(),
+        }
+    }
 }
 
 /// Where a tensor lies that was observed inside a body.

@@ -3,7 +3,6 @@
 use super::spread::Floors;
 use super::{Side, Task};
 use crate::floor::noise::R;
-use crate::pass::layers::Layers;
 use crate::scenario::training::{ASSIGNED, Training};
 use crate::stage::assign::{Assigned, Difference, Report, Ties, difference};
 use crate::stage::golden::Witnessed;
@@ -116,7 +115,12 @@ fn of_golden(task: &Task, report: &mut Report) -> Option<Assigned> {
 
 /// Tensors of the assignment are settled by its pairs: where all positives agree, what background holds is a convention; where some flipped at
 /// ties, the rest lies behind these.
-pub fn settle(training: &Training, report: &Report, layers: &mut Layers, golden: &mut [Witnessed]) {
+pub fn settle(
+    training: &Training,
+    report: &Report,
+    tensors: &mut [TensorResult],
+    golden: &mut [Witnessed],
+) {
     let names = TARGETS.map(|n| training.name(n));
     let fine = |who: &str| {
         report
@@ -126,8 +130,7 @@ pub fn settle(training: &Training, report: &Report, layers: &mut Layers, golden:
             .filter(|d| d.is_settled())
     };
     if let Some(d) = fine("candidate") {
-        layers
-            .results
+        tensors
             .iter_mut()
             .filter(|t| names.contains(&t.name.as_str()))
             .for_each(|t| accumulated(t, d, training));

@@ -179,8 +179,7 @@ fn broadcasts(task: &Task) -> Vec<loss::Flag> {
         .unwrap_or(0);
     let own = |r: &TensorResult| r.candidate_shape().unwrap_or_else(|| r.shape.clone());
     let region = task
-        .layers
-        .results
+        .tensors
         .iter()
         .filter(|r| task.regions.stage(r.step) == Stage::Loss);
     let flag = |r: &TensorResult| {

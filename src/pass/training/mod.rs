@@ -21,6 +21,7 @@ use crate::stage::{Stages, assign, loss};
 use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::subject::{Engines, Session};
 use crate::tensor::{DType, Tensor};
+use crate::verdict::TensorResult;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -30,6 +31,7 @@ struct Task<'a> {
     training: &'a Training,
     regions: &'a Regions,
     layers: &'a Layers,
+    tensors: &'a [TensorResult],
     candidate: &'a dyn Session,
     dtypes: HashMap<String, DType>,
     /// Decisions that no noise moves: the reference's, else those of the undisturbed f64 run.
@@ -50,7 +52,7 @@ pub fn run(
     given: &Given,
     regions: &Regions,
     bench: &mut Bench,
-    layers: &Layers,
+    (layers, tensors): (&Layers, &[TensorResult]),
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<Option<Stages>> {
@@ -69,6 +71,7 @@ pub fn run(
         training,
         regions,
         layers,
+        tensors,
         candidate: &**candidate,
         dtypes,
         replay,
@@ -149,7 +152,7 @@ fn untested(given: &Given, why: &str) -> Stages {
 pub fn settle(
     given: &Given,
     found: Option<&Stages>,
-    layers: &mut Layers,
+    tensors: &mut [TensorResult],
     golden: &mut [Witnessed],
 ) {
     if let Some((training, report)) = given
@@ -158,7 +161,7 @@ pub fn settle(
         .as_ref()
         .zip(found.and_then(|f| f.assign.as_ref()))
     {
-        assigned::settle(training, report, layers, golden);
+        assigned::settle(training, report, tensors, golden);
     }
 }
 
