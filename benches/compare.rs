@@ -1,6 +1,6 @@
 //! The fused comparison against a plain streaming read of the same two arrays, and against numpy's allclose; one core, one run.
 //!
-//! `cargo bench --bench compare`; `PARITY_PYTHON` names a python3 that has numpy, `PARITY_BENCH_MI` the size in Mi elements.
+//! `cargo bench --locked --bench compare`; `PARITY_PYTHON` names a python3 that has numpy, `PARITY_BENCH_MI` the size in Mi elements.
 
 use parity::compare::simd::Kernel;
 use parity::compare::{Comparison, Level, compare};

@@ -60,7 +60,7 @@ def require_platform() -> None:
             f"{found}: no wheel is pinned for it (pinned: Linux x86_64 with glibc 2.28 or newer); "
             f"set LIBTORCH to a folder with libtorch {LIBTORCH_VERSION} and ORT_DYLIB_PATH to a "
             "libonnxruntime 1.31, then run this again; "
-            "`cargo build --release --no-default-features` needs neither"
+            "`cargo build --release --locked --no-default-features` needs neither"
         )
 
 

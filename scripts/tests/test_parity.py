@@ -9,7 +9,7 @@ from pathlib import Path
 
 PARITY = Path(__file__).resolve().parent.parent / "parity"
 CARGO = """#!/bin/sh
-echo built >> builds
+echo "$@" >> builds
 mkdir -p ${CARGO_TARGET_DIR:-target}/release && cd ${CARGO_TARGET_DIR:-target}/release
 printf '#!/bin/sh\\necho "$PWD" "$@"\\nexit 4\\n' > parity
 cp parity parity-engine && chmod +x parity parity-engine
@@ -45,6 +45,10 @@ class Parity(unittest.TestCase):
     def builds(self):
         log = self.root / "builds"
         return len(log.read_text().splitlines()) if log.exists() else 0
+
+    def test_what_is_built_is_what_the_lock_file_says(self):
+        self.parity()
+        self.assertIn("--locked", (self.root / "builds").read_text())
 
     def test_the_first_use_builds_and_later_ones_do_not(self):
         for _ in range(3):
