@@ -147,7 +147,7 @@ fn the_raters_of_speech_agree_through_their_recurrent_layers() {
 
 #[test]
 fn half_precision_agrees_both_ways_in_every_tensor() {
-    for model in ["models/small/half.onnx", "models/small/mixed.onnx"] {
+    for model in ["golden/small/half.onnx", "golden/small/mixed.onnx"] {
         for (seed, threads) in [("0", "1"), ("1", "2"), ("2", "1"), ("3", "2")] {
             let run = check(model, &["--seed", seed, "--threads", threads]);
             assert_eq!(

@@ -17,7 +17,7 @@ const QUICK: [&str; 3] = [
     "relu-for-silu-yolox",
     "swap-inputs-yolox",
 ];
-/// The small graphs of `scripts/make_graphs`, each with the scenario's text about its input.
+/// The graphs of `golden/small`, each with the scenario's text about its input.
 const NORMAL: &str = "[inputs.x]\nrandom = \"normal\"\n";
 const TOKENS: &str = "[inputs.ids]\nrandom = \"integers\"\nlow = 0\nhigh = 11\n";
 const GRAPHS: [(&str, &str); 13] = [
@@ -71,7 +71,7 @@ impl Control {
         self.scenario
             .model
             .parent()
-            .is_some_and(|p| p.ends_with("models/small"))
+            .is_some_and(|p| p.ends_with("golden/small"))
     }
 
     /// On the network, assigner and loss of Gold-YOLO; its name begins with theirs.
@@ -140,7 +140,7 @@ fn controls(chosen: impl Fn(&Control) -> bool) -> Vec<Control> {
 fn present(model: &Path) {
     assert!(
         model.exists(),
-        "{} is missing: run scripts/fetch_models and scripts/make_graphs",
+        "{} is missing: run scripts/fetch_models",
         model.display()
     );
 }
@@ -193,7 +193,7 @@ fn run(scenario: &Scenario, more: &[&str]) -> Output {
 }
 
 fn small(graph: &str, input: &str) -> Scenario {
-    let model = root().join(format!("models/small/{graph}.onnx"));
+    let model = root().join(format!("golden/small/{graph}.onnx"));
     present(&model);
     load::parse(&format!(
         "format = 1\nmodel = '{}'\n{input}",
@@ -650,8 +650,8 @@ fn every_small_graph_agrees_on_three_seeds_at_one_and_two_threads_optimised_and_
 }
 
 #[test]
-fn every_graph_that_the_script_writes_is_among_those_that_must_agree() {
-    let folder = root().join("models/small");
+fn every_small_graph_is_among_those_that_must_agree() {
+    let folder = root().join("golden/small");
     present(&folder);
     let written: BTreeSet<String> = folder
         .read_dir()

@@ -83,7 +83,7 @@ fn healthy_engines_agree_on_every_distribution() {
         let ran = fuzz(
             Path::new(ROOT),
             &[
-                &format!("models/small/{model}.onnx"),
+                &format!("golden/small/{model}.onnx"),
                 "--cases",
                 "70",
                 "--seed",
@@ -240,7 +240,7 @@ fn every_part_of_a_model_on_which_healthy_engines_differ_still_does_and_is_expla
 #[test]
 fn a_fault_that_needs_its_neighbour_is_shrunk_to_both() {
     let args = [
-        "models/small/activations.onnx",
+        "golden/small/activations.onnx",
         "--cases",
         "7",
         "--finds",
@@ -315,7 +315,7 @@ fn threads_change_no_letter_of_the_report_and_shards_add_up() {
             Path::new(ROOT),
             &[
                 &[
-                    "models/small/classifier.onnx",
+                    "golden/small/classifier.onnx",
                     "--cases",
                     "42",
                     "--seed",
@@ -343,7 +343,7 @@ fn threads_change_no_letter_of_the_report_and_shards_add_up() {
 #[test]
 fn a_fuzz_that_compared_nothing_says_so_and_exits_4() {
     let args = [
-        "models/small/classifier.onnx",
+        "golden/small/classifier.onnx",
         "--cases",
         "3",
         "--fault",

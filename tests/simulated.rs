@@ -30,7 +30,7 @@ const GRAPHS: [&str; 13] = [
 
 fn run(graph: &str, rest: &str) -> Ran {
     let dir = tempfile::tempdir().unwrap();
-    let model = Path::new(ROOT).join(format!("models/small/{graph}.onnx"));
+    let model = Path::new(ROOT).join(format!("golden/small/{graph}.onnx"));
     let input = if graph == "attention" { TOKENS } else { NORMAL };
     std::fs::write(
         dir.path().join("s.toml"),

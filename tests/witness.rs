@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 use support::*;
 
-const SMALL: &str = "models/small/pooling.onnx";
+const SMALL: &str = "golden/small/pooling.onnx";
 
 /// A run of a small graph beside a golden of the same run that states these versions: what is reported of other versions, as text.
 fn beside(versions: &[&str]) -> (Option<String>, String) {

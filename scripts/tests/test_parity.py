@@ -24,7 +24,7 @@ class Parity(unittest.TestCase):
             (self.root / folder).mkdir(parents=True)
         (self.root / "Cargo.toml").touch()
         shutil.copy(PARITY, self.root / "scripts/parity")
-        for name in ("scripts/setup", "scripts/fetch_models", "scripts/make_graphs", "tools/cc", "tools/c++"):
+        for name in ("scripts/setup", "scripts/fetch_models", "tools/cc", "tools/c++"):
             self.program(name, "#!/bin/sh\n")
         self.program("tools/cargo", CARGO)
 

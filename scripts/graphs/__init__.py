@@ -1,1 +1,0 @@
-"""Small ONNX graphs, made from nothing but numbers: see catalogue.py."""
