@@ -2,9 +2,23 @@
 
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::run::Environment;
 use crate::scenario::Subject;
 use crate::subject::{Engines, open};
+use serde::{Deserialize, Serialize};
+
+/// What the run depended on besides the scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    pub parity: String,
+    pub reference: String,
+    pub candidate: String,
+    /// What the f64 shadow is computed by; None where a stated tolerance made it unnecessary.
+    pub shadow: Option<String>,
+    pub threads: usize,
+    pub os: String,
+    pub cpu: String,
+    pub model_digest: String,
+}
 
 /// A subject with its version, as the record keeps it.
 pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {

@@ -1,17 +1,19 @@
 //! pairing: two recorded traces, tensor by tensor: exact names and declared renames, leftovers listed, floors from the recording.
 
 use crate::compare::{Comparison, Tolerance, compare as compare_tensors, judge as judge_stated};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::floor::noise::{Floor, axis_for};
 use crate::judge::expectation;
+use crate::judge::stage::Stages;
 use crate::judge::{Limit, against};
-use crate::run::{Environment, Expectation, Run};
+use crate::run::Run;
 use crate::scenario::Expect;
-use crate::stage::Stages;
 use crate::tensor::Tensor;
 use crate::trace::Entry;
 use crate::trace::file::Opened;
+use crate::verdict::Expectation;
 use crate::verdict::{
     Accumulated, Ancestry, Isolated, Outcome, Required, TensorResult, ToleranceBy, Why, decide,
     ledger,

@@ -129,7 +129,7 @@ fn every_table_is_listed_alone_and_together() {
     for fault in parity::subject::fault::all() {
         assert!(all.out.contains(fault.name), "fault {}", fault.name);
     }
-    for subject in parity::subject::table::ALL {
+    for subject in parity::scenario::subjects::ALL {
         assert!(all.out.contains(subject.name), "subject {}", subject.name);
     }
     for (exit, meaning) in parity::exit::Exit::ALL {

@@ -6,9 +6,9 @@ mod support;
 
 use parity::graph::load as graph;
 use parity::input;
+use parity::judge::stage::loss::FlagKind;
 use parity::kernel::anchors::Anchors;
 use parity::scenario::{Stage, load};
-use parity::stage::loss::FlagKind;
 use parity::subject::kernels::training as kernel;
 use parity::tensor::Tensor;
 use parity::trace::file;

@@ -4,8 +4,8 @@ use super::say;
 use crate::error::{Result, printable};
 use crate::exit::Exit;
 use crate::native::{self, Found};
-use crate::report::table;
 use crate::subject::open;
+use crate::text::table;
 
 pub fn command() -> Result<Exit> {
     let (engine, torch, ort) = (native::engine(), native::libtorch(), native::onnxruntime());

@@ -5,11 +5,12 @@ use crate::graph::{cut, load, observe};
 use crate::pass::extract::{self, Extracted};
 use crate::pass::{Silent, inputs};
 use crate::pipeline;
-use crate::report::{self, number};
 use crate::run::Run;
+use crate::run::headline::headline;
 use crate::scenario::{Expect, Input, Limit, Scenario, Stage, Subject, load as scenarios};
 use crate::subject::{Engines, open};
 use crate::tensor::Tensor;
+use crate::text::number;
 use crate::trace::write::{Writer, replace};
 use crate::trace::{Entry, Header};
 use indexmap::IndexMap;
@@ -202,7 +203,7 @@ fn readme(run: &Run, again: &Run, found: &Extracted, says: &str) -> String {
         e.os,
         e.cpu,
         e.model_digest,
-        report::headline(again),
+        headline(again),
         shapes(&found.inputs),
         shapes(&found.reference),
     )

@@ -8,8 +8,9 @@ use crate::floor::Family;
 use crate::fuzz::graph::draw::Values;
 use crate::golden::find;
 use crate::kernel;
-use crate::report::table;
+use crate::scenario;
 use crate::subject::{self, fault};
+use crate::text::table;
 use clap::ValueEnum;
 
 /// The operators of the libtorch interpreter, as its own test writes them: the front shows them without libtorch.
@@ -30,7 +31,7 @@ fn one(which: Table) -> String {
     let owned = |row: &[&str]| row.iter().map(|s| s.to_string()).collect::<Vec<_>>();
     match which {
         Table::Subjects => {
-            let rows: Vec<_> = subject::table::ALL
+            let rows: Vec<_> = scenario::subjects::ALL
                 .iter()
                 .map(|s| owned(&[s.name, s.summary, s.needs]))
                 .collect();

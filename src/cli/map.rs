@@ -6,7 +6,7 @@ use crate::error::{Result, printable};
 use crate::exit::Exit;
 use crate::graph::{Graph, Port, load, params};
 use crate::input;
-use crate::report::table;
+use crate::text::table;
 use std::collections::BTreeMap;
 
 pub fn command(args: &args::Map) -> Result<Exit> {

@@ -3,7 +3,8 @@
 use super::{args, say};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::params::{Rename, decompose, source};
+use crate::input::parameters;
+use crate::params::{Rename, decompose};
 use crate::report;
 
 pub fn command(args: &args::Params) -> Result<Exit> {
@@ -13,8 +14,8 @@ pub fn command(args: &args::Params) -> Result<Exit> {
         .map(|r| Rename::parse(r))
         .collect::<Result<Vec<_>>>()?;
     let (reference, candidate) = (
-        source::list(&args.reference)?,
-        source::list(&args.candidate)?,
+        parameters::list(&args.reference)?,
+        parameters::list(&args.candidate)?,
     );
     if reference.is_empty() && candidate.is_empty() {
         return Err(Error::uncovered(

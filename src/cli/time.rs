@@ -5,9 +5,9 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::pass::forward::{self, Timed};
 use crate::pass::given::Given;
-use crate::report::{number, table};
 use crate::scenario::{build, load};
 use crate::subject::Engines;
+use crate::text::{number, table};
 
 pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
     let mut scenario = match args.target.extension().is_some_and(|e| e == "onnx") {

@@ -3,7 +3,7 @@
 use super::sketch::Settings;
 use super::{Facts, Golden, Model};
 use crate::error::{Error, Result, hint};
-use crate::params::Param;
+use crate::graph::param::Param;
 use crate::tensor::DType;
 use crate::trace::Entry;
 use indexmap::IndexMap;

@@ -12,7 +12,7 @@ pub mod record;
 pub mod sketch;
 pub mod store;
 
-use crate::params::Param;
+use crate::graph::param::Param;
 use crate::tensor::{DType, Tensor};
 use crate::trace::Entry;
 use indexmap::IndexMap;

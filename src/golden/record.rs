@@ -4,7 +4,7 @@ use super::sketch::{self, Settings};
 use super::{Facts, Golden, Held, Value};
 use crate::digest;
 use crate::error::{Error, Result};
-use crate::params::Param;
+use crate::graph::param::Param;
 use crate::tensor::Tensor;
 use crate::trace::Entry;
 use crate::trace::file::Opened;

@@ -5,7 +5,7 @@ use super::manifest::{self, DataFile, Files, Line, Manifest, Stored};
 use super::{Golden, Held, Value, pack};
 use crate::digest;
 use crate::error::{Error, Place, Result};
-use crate::params;
+use crate::graph::param;
 use crate::trace::file::{self, Opened};
 use crate::trace::write::replace;
 use std::collections::HashSet;
@@ -69,7 +69,7 @@ pub(super) fn load(folder: &Path, manifest: &Manifest) -> Result<Golden> {
     manifest
         .parameters
         .iter()
-        .try_for_each(|list| params::check(list))
+        .try_for_each(|list| param::check(list))
         .at(MANIFEST)?;
     let (values, sketches) = (
         data(folder, &manifest.files.values)?,

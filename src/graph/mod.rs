@@ -9,6 +9,7 @@ pub mod load;
 pub mod memory;
 pub mod observe;
 pub mod order;
+pub mod param;
 pub mod params;
 pub mod proto;
 pub mod random;

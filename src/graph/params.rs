@@ -1,7 +1,7 @@
 //! params: how many trained numbers a model holds, and in which module.
 
 use super::Graph;
-use crate::params::{Kind, Param};
+use super::param::{Kind, Param};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use serde::Serialize;

@@ -4,6 +4,7 @@ pub mod file;
 mod generated;
 mod image;
 mod npy;
+pub mod parameters;
 
 use crate::error::{Error, Place, Result, hint, printable};
 use crate::graph::{Dim, Graph, Port};

@@ -1,9 +1,9 @@
 //! expected: the verdict held against what a scenario expects of it: the exit code, and what is not as expected.
 
 use crate::exit::Exit;
-use crate::report::reasons;
-use crate::run::Expectation;
 use crate::scenario::{Expect, Expected, TieFlips};
+use crate::text::reasons;
+use crate::verdict::Expectation;
 use crate::verdict::{Ledger, Outcome, Verdict, Why};
 use std::collections::{BTreeMap, HashSet};
 
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use crate::scenario::Stage;
     use crate::scenario::load::parse;
-    use crate::stage::StageVerdict;
+    use crate::verdict::StageVerdict;
     use crate::verdict::{Drift, Judgement, Side, Unjudged, sample};
 
     /// What a scenario expects, what was found, and what follows: the exit code, and a piece of each line of what is unmet.

@@ -4,6 +4,7 @@ pub mod against;
 pub mod alive;
 pub mod exercised;
 pub mod expected;
+pub mod stage;
 
 pub use against::{Differs, Flipped, Limit, Pair, Row, against};
 pub use expected::expectation;

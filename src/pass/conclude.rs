@@ -4,15 +4,15 @@ use super::bench::Bench;
 use super::given::Given;
 use super::inputs;
 use crate::judge::alive;
-use crate::judge::exercised::{self, Shown, Unexercised};
+use crate::judge::exercised::{self, Shown};
+use crate::judge::stage::regions::Regions;
+use crate::judge::stage::{Stages, verdicts};
 use crate::scenario::training::{ASSIGNED, LOSSES};
 use crate::scenario::{Scenario, Stage};
-use crate::stage::regions::Regions;
-use crate::stage::{Stages, verdicts};
 use crate::tensor::Tensor;
 use crate::verdict::{
-    Ancestry, Ledger, Outcome, Required, Special, TensorResult, Unjudged, Unobserved, Verdict, Why,
-    decide, ledger,
+    Ancestry, Ledger, Outcome, Required, Special, TensorResult, Unexercised, Unjudged, Unobserved,
+    Verdict, Why, decide, ledger,
 };
 use std::collections::HashMap;
 
@@ -232,9 +232,9 @@ mod tests {
     use super::*;
     use crate::digest;
     use crate::golden::{Golden, Held, Value};
+    use crate::judge::stage::golden::{Report, Witnessed};
     use crate::scenario::load::parse;
     use crate::scenario::training::Training;
-    use crate::stage::golden::{Report, Witnessed};
     use crate::verdict::{Accumulated, Judgement, sample};
     use std::collections::BTreeMap;
 

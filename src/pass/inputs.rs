@@ -3,10 +3,10 @@
 use crate::digest;
 use crate::golden::Golden;
 use crate::graph::Graph;
-use crate::run::InputRecord;
-use crate::stage::golden::{Report, Witnessed};
+use crate::judge::stage::golden::{Report, Witnessed};
 use crate::subject::{Engines, Session};
 use crate::tensor::Tensor;
+use crate::trace::InputRecord;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,12 +1,12 @@
 //! fuzz: what a fuzzed kernel came to, finds first, then the accounts.
 
-use super::table;
 use crate::error::printable;
 use crate::fuzz::account::{Find, Known};
 use crate::fuzz::finding::Finding;
 use crate::fuzz::{Candidate, End, Report};
 use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;
+use crate::text::table;
 use std::fmt::Write;
 
 /// Numbers of one input that are shown.

@@ -1,10 +1,10 @@
 //! fuzz_graph: what a fuzzed model came to, finds first, then the accounts.
 
 use super::fuzz::{came, ended, passed};
-use super::{reasons, table};
 use crate::error::printable;
 use crate::fuzz::graph::account::{Account, Find, Known};
 use crate::fuzz::graph::draw::Values;
+use crate::text::{reasons, table};
 use std::fmt::Write;
 
 /// The report of one scenario.

@@ -1,11 +1,12 @@
 //! golden: what a proposal changes: facts, tensors, parameters, with how far each tensor moves and what only a sketch tells.
 
-use super::{number, params, table};
+use super::params;
 use crate::compare::{Attributes, Comparison};
 use crate::error::printable;
 use crate::golden::difference::{Difference, Row, Status};
 use crate::golden::estimate::{Estimate, Moved, Seen};
 use crate::tensor::index::unravel;
+use crate::text::{number, table};
 
 /// The report; `all` also lists the tensors that stay the same.
 pub fn golden(d: &Difference, name: &str, all: bool) -> String {

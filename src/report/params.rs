@@ -1,8 +1,8 @@
 //! params: the difference of two parameter counts: headline, causes, modules; the rows add up to the headline.
 
-use super::table;
 use crate::error::printable;
 use crate::params::{Cause, Count, Decomposition, Difference, Group};
+use crate::text::table;
 
 /// Modules shown before the rest is added up.
 const MODULES: usize = 30;

@@ -1,10 +1,10 @@
 //! stages: what every stage of a training graph found, and the ledger of the loss.
 
-use super::{number, table};
 use crate::error::printable;
 use crate::run::Run;
 use crate::scenario::Stage;
 use crate::scenario::training::PREDICTIONS;
+use crate::text::{number, table};
 use crate::verdict::Outcome;
 
 /// One line per stage, then the ledger; nothing where the graph has no training side.
@@ -107,13 +107,15 @@ fn warnings(run: &Run) -> String {
     let counts = run.stages.assign.iter().flat_map(|a| &a.counts);
     let degenerate = counts.filter_map(|c| {
         let what = match c.degenerate? {
-            crate::stage::assign::Degenerate::Nothing => {
+            crate::judge::stage::assign::Degenerate::Nothing => {
                 "nothing is positive although there is ground truth"
             }
-            crate::stage::assign::Degenerate::Everything => {
+            crate::judge::stage::assign::Degenerate::Everything => {
                 "every anchor is positive: no assignment at all"
             }
-            crate::stage::assign::Degenerate::OneTakesAll => "one ground truth owns every positive",
+            crate::judge::stage::assign::Degenerate::OneTakesAll => {
+                "one ground truth owns every positive"
+            }
         };
         Some(format!(
             "degenerate  {}: {what} ({} of {}; counted: {})",

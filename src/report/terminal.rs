@@ -1,12 +1,12 @@
 //! terminal: the report that a person reads: headline, origins, the coverage line.
 
-use super::headline::{headline, provenance};
 use super::stages::stages;
-use super::{few, number, reasons, table};
 use crate::compare::Comparison;
 use crate::error::printable;
-use crate::judge::exercised::Unexercised;
 use crate::run::Run;
+use crate::run::headline::{headline, provenance};
+use crate::text::{few, number, reasons, table};
+use crate::verdict::Unexercised;
 use crate::verdict::{Accumulated, Born, Isolated, Outcome, Special, TensorResult, ToleranceBy};
 
 /// Names of one kind that are listed before the rest is counted.

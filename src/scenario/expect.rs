@@ -1,7 +1,7 @@
 //! expect: which difference a scenario accepts, and what makes its run a pass.
 
+use super::Side;
 use super::Stage;
-use crate::verdict::Side;
 use serde::{Deserialize, Serialize};
 
 /// Where the accepted difference comes from.

@@ -1,9 +1,9 @@
 //! load: a scenario from TOML, with errors that name line, column and the probable word.
 
+use super::subjects;
 use super::{Expected, Input, Scenario, Stage, Subject, Tolerance, ToleranceKind};
 use crate::error::{Error, Place, Result, hint};
 use crate::file::{self, Kind};
-use crate::subject::table;
 use crate::trace;
 use std::path::{Path, PathBuf};
 
@@ -272,7 +272,7 @@ fn check_input(input: &Input) -> Result<()> {
 }
 
 fn check_subject(s: &Subject) -> Result<()> {
-    let known = || table::ALL.iter().map(|row| row.name);
+    let known = || subjects::ALL.iter().map(|row| row.name);
     for name in std::iter::once(&s.subject).chain(&s.of) {
         if !known().any(|k| k == name) {
             let next = format!(

@@ -5,12 +5,15 @@ mod expect;
 mod find;
 mod input;
 pub mod load;
+mod side;
 mod subject;
+pub mod subjects;
 pub mod training;
 
 pub use expect::{Expect, Expected, TieFlips, Tolerance, ToleranceKind};
 pub use find::Find;
 pub use input::{Color, Distribution, Fit, Input, Layout};
+pub use side::Side;
 pub use subject::{Optimisation, Subject};
 pub use training::Training;
 

@@ -7,7 +7,6 @@ mod onnxruntime;
 pub mod open;
 mod recorded;
 mod simulated;
-pub mod table;
 
 pub use open::{Engines, open};
 

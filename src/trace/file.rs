@@ -4,7 +4,7 @@ use super::Header;
 use super::write::index_of;
 use crate::error::{Error, Place, Result};
 use crate::file::{self as files, Kind};
-use crate::params::{self, Param};
+use crate::graph::param::{self, Param};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexSet;
 use memmap2::Mmap;
@@ -179,7 +179,7 @@ fn header_of(shard: &Shard) -> Result<(Option<Header>, Option<Vec<Param>>)> {
     }
     parameters
         .iter()
-        .try_for_each(|list| params::check(list))
+        .try_for_each(|list| param::check(list))
         .at(format!("metadata '{PARAMETERS}'"))?;
     Ok((header, parameters))
 }

@@ -1,8 +1,11 @@
 //! trace: ordered named tensors of one subject, with where each came from and how far it may be off.
 
 pub mod file;
+mod input;
 pub mod record;
 pub mod write;
+
+pub use input::InputRecord;
 
 use crate::floor::noise::Floor;
 use indexmap::IndexMap;

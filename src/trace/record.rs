@@ -5,7 +5,7 @@ use super::{Entry, Header};
 use crate::error::Result;
 use crate::floor::noise::Floor;
 use crate::graph::{Graph, Step};
-use crate::run::InputRecord;
+use crate::trace::InputRecord;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 use super::Header;
 use super::file::{HEADER, PARAMETERS, safetensors_dtype};
 use crate::error::{Error, Result};
-use crate::params::Param;
+use crate::graph::param::Param;
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
 use memmap2::Mmap;
@@ -309,7 +309,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 mod tests {
     use super::super::Entry;
     use super::*;
-    use crate::params::Kind;
+    use crate::graph::param::Kind;
 
     #[test]
     fn what_is_written_comes_back_in_order_with_its_header() {

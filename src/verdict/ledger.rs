@@ -1,7 +1,7 @@
 //! ledger: every tensor accounted for: compared, abstained, or unobservable, with the reasons counted; and what had to be judged and was not.
 
 use super::{Accumulated, TensorResult, Why};
-use crate::judge::exercised::Unexercised;
+use crate::verdict::Unexercised;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 

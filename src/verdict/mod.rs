@@ -1,22 +1,28 @@
 //! verdict: what all comparisons together say: where it first diverges, every origin, and what was not compared.
 
 mod decide;
+mod expectation;
 mod judgement;
 mod ledger;
 mod pending;
 #[cfg(test)]
 pub mod sample;
+mod stage;
 mod tensor;
+mod unexercised;
 
+pub use crate::scenario::Side;
 pub use decide::{Ancestry, decide};
+pub use expectation::Expectation;
 pub use judgement::{Judgement, Why};
 pub use ledger::{Ledger, Required, Unjudged, ledger};
 pub use pending::{Evidence, Observed, Pending};
-pub use tensor::{Accumulated, Inside, Isolated, Side, TensorResult, ToleranceBy};
+pub use stage::StageVerdict;
+pub use tensor::{Accumulated, Inside, Isolated, TensorResult, ToleranceBy};
+pub use unexercised::Unexercised;
 
 use crate::compare::{Comparison, json};
 use crate::scenario::Optimisation;
-use crate::stage::StageVerdict;
 use serde::{Deserialize, Serialize};
 
 /// A declared output of the un-observed run against the same subject's observed one.

@@ -1,43 +1,10 @@
 //! tensor: one tensor, judged twice: with all that lies before it, and its node alone; and which side is off.
 
-use super::{Judgement, Why};
+use super::{Judgement, Side, Why};
 use crate::compare::{Comparison, json};
 use crate::floor::bound::{Bounded, DetectionLimit};
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
-
-/// Which side is off at an origin.
-///
-/// The shadow shares code with libtorch: where libtorch and the shadow agree against ONNX Runtime, one opinion stands against
-/// one, and that is what is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    Reference,
-    Candidate,
-    /// The reference, or the candidate and the shadow alike (they share code).
-    ReferenceOrShadow,
-    /// The candidate, or the reference and the shadow alike (they share code).
-    CandidateOrShadow,
-    /// Neither is within its bound of the shadow.
-    Both,
-    /// There is no shadow to ask.
-    Unknown,
-}
-
-impl Side {
-    /// As a sentence's subject.
-    pub fn say(self) -> &'static str {
-        match self {
-            Side::Reference => "the reference",
-            Side::Candidate => "the candidate",
-            Side::ReferenceOrShadow => "the reference, or the candidate and its f64 shadow alike",
-            Side::CandidateOrShadow => "the candidate, or the reference and its f64 shadow alike",
-            Side::Both => "both sides",
-            Side::Unknown => "one side (no shadow to tell which)",
-        }
-    }
-}
 
 /// One tensor of the reference's graph, judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

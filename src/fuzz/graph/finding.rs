@@ -2,8 +2,8 @@
 
 use crate::compare::Comparison;
 use crate::fuzz::finding::kind as kind_of;
-use crate::report;
 use crate::run::Run;
+use crate::run::headline::headline;
 use crate::verdict::{Accumulated, Isolated, Outcome, Side, TensorResult, Why};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -158,7 +158,7 @@ fn kind(isolated: &Isolated) -> Kind {
 
 fn first(run: &Run) -> Option<Finding> {
     let v = &run.verdict;
-    let says = report::headline(run)
+    let says = headline(run)
         .lines()
         .skip(1)
         .take(2)

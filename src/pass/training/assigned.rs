@@ -3,9 +3,9 @@
 use super::spread::Floors;
 use super::{Side, Task};
 use crate::floor::noise::R;
+use crate::judge::stage::assign::{Assigned, Difference, Report, Ties, difference};
+use crate::judge::stage::golden::Witnessed;
 use crate::scenario::training::{ASSIGNED, Training};
-use crate::stage::assign::{Assigned, Difference, Report, Ties, difference};
-use crate::stage::golden::Witnessed;
 use crate::verdict::{Accumulated, Judgement, TensorResult, ToleranceBy, Why};
 
 /// What background holds by convention, beside positives that are judged as pairs.

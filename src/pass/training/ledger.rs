@@ -2,10 +2,10 @@
 
 use super::spread::Floors;
 use super::{Side, Task};
+use crate::judge::stage::loss::Said;
+use crate::judge::stage::{assign, grad, loss, lost, unused};
 use crate::scenario::Stage;
 use crate::scenario::training::{PREDICTIONS, TERMS};
-use crate::stage::loss::Said;
-use crate::stage::{assign, grad, loss, lost, unused};
 use crate::subject::kernels::training::Opinion;
 use crate::verdict::{Judgement, TensorResult, Why};
 

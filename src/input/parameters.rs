@@ -1,8 +1,8 @@
-//! source: where a list of parameters comes from: a model, a trace that lists them, a golden, a JSON list.
+//! parameters: where a list of parameters comes from: a model, a trace that lists them, a golden, a JSON list.
 
-use super::{Param, check};
 use crate::error::{Error, Place, Result};
 use crate::golden::store;
+use crate::graph::param::{Param, check};
 use crate::graph::{self, load};
 use crate::trace::file;
 use std::path::Path;

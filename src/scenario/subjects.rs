@@ -1,4 +1,4 @@
-//! table: every subject that a scenario can name, and what it needs.
+//! subjects: every subject that a scenario can name, and what it needs.
 
 /// One line of `parity list subjects`.
 pub struct Row {

@@ -1,10 +1,12 @@
 //! run: the one value that a run produces: reports, exit code and recorded traces all start from it.
 
-use crate::exit::Exit;
+pub mod headline;
+
+use crate::environment::Environment;
+use crate::judge::stage::Stages;
 use crate::scenario::Scenario;
-use crate::stage::Stages;
-use crate::tensor::DType;
-use crate::verdict::{Ledger, TensorResult, Unobserved, Verdict};
+use crate::trace::InputRecord;
+use crate::verdict::{Expectation, Ledger, TensorResult, Unobserved, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,35 +31,4 @@ pub struct Run {
     pub stages: Stages,
     /// Seconds per phase; the only part that differs between equal runs.
     pub timings: BTreeMap<String, f64>,
-}
-
-/// What the run depended on besides the scenario.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Environment {
-    pub parity: String,
-    pub reference: String,
-    pub candidate: String,
-    /// What the f64 shadow is computed by; None where a stated tolerance made it unnecessary.
-    pub shadow: Option<String>,
-    pub threads: usize,
-    pub os: String,
-    pub cpu: String,
-    pub model_digest: String,
-}
-
-/// One input as it was fed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InputRecord {
-    pub name: String,
-    pub dtype: DType,
-    pub shape: Vec<usize>,
-    pub sha256: String,
-}
-
-/// Whether the verdict is the one that the scenario expects.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Expectation {
-    pub exit: Exit,
-    /// What is not as expected; empty where everything is.
-    pub unmet: Vec<String>,
 }

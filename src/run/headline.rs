@@ -1,13 +1,13 @@
 //! headline: what a tired engineer reads first: where, own fault or inherited, which side, with which numbers, and what to do.
 
-use super::{few, number};
+use super::Run;
 use crate::compare::{Comparison, Specials};
 use crate::error::printable;
 use crate::exit::Exit;
-use crate::run::Run;
 use crate::scenario::{Optimisation, Scenario, Stage, Subject};
-use crate::stage::StageVerdict;
 use crate::tensor::index::unravel;
+use crate::text::{few, number};
+use crate::verdict::StageVerdict;
 use crate::verdict::{
     Accumulated, Inside, Isolated, Origin, Outcome, Side, TensorResult, ToleranceBy, Unobserved,
 };

@@ -3,11 +3,12 @@
 use super::golden::Witnessed;
 use super::loss::{Flag, FlagKind};
 use super::regions::Regions;
-use super::{StageVerdict, Stages, assign, grad};
+use super::{Stages, assign, grad};
 use crate::params::Cause;
-use crate::report::number;
 use crate::scenario::Stage;
 use crate::scenario::training::TERMS;
+use crate::text::number;
+use crate::verdict::StageVerdict;
 use crate::verdict::{Origin, Outcome, Verdict};
 
 /// One verdict per stage of `stages`, which are those that were asked for; `behind` says whether the stages behind the activations ran.
