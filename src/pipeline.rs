@@ -2,19 +2,26 @@
 
 use crate::environment;
 use crate::error::Result;
+use crate::floor::noise::Floor;
 use crate::judge::expectation;
+use crate::judge::stage::Stages;
+use crate::judge::stage::golden::Witnessed;
+use crate::judge::stage::regions::Regions;
+use crate::params::Difference;
 use crate::pass::bench::{Bench, Opened};
-use crate::pass::conclude::{Found, conclude};
+use crate::pass::conclude::{self, Found};
 use crate::pass::given::Given;
 use crate::pass::lacking::Lacking;
+use crate::pass::layers::{self, Layers};
+use crate::pass::unobserved::{self, Wholes};
 use crate::pass::{
-    Watch, accumulated, context, floors, inputs, layers, memory, quantised, training, undecided,
-    unobserved, witness,
+    Watch, accumulated, context, floors, inputs, memory, quantised, training, undecided, witness,
 };
 use crate::run::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
-use std::collections::BTreeMap;
+use crate::verdict::{TensorResult, Unobserved};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Instant;
 
@@ -50,107 +57,210 @@ fn walk(
     watch: &mut dyn Watch,
     record: Option<&Path>,
 ) -> Result<(Run, Opened)> {
-    let scenario = given.scenario;
     let params = given.params.take();
     let lacking = Lacking::of(&mut given, engines)?;
     let mut bench = Bench::open(&given, lacking, opened, engines, record)?;
     clock.lap("open");
-    let layers = layers::run(&mut bench, &given.plan, watch)?;
-    clock.lap("layers");
-    let wholes = if scenario.runs(Stage::Activations) {
-        unobserved::run(&mut bench, &layers)?
-    } else {
-        Default::default()
-    };
-    clock.lap("unobserved");
-    let floors = floors::run(&mut bench, &layers, &wholes, scenario.seed, watch)?;
-    clock.lap("noise");
-    let tensors = accumulated::judged(&layers, &floors, &given.graph);
-    let mut tensors = undecided::judged(
-        &mut bench,
-        &given.plan,
-        &layers,
-        tensors,
-        scenario.seed,
-        watch,
-    )?;
-    let limits = context::Limits {
-        floors: &floors,
-        stated: bench.stated.as_ref(),
-    };
-    let context = if scenario.runs(Stage::Inputs) {
-        context::missing(&given, (&layers, &tensors), &limits, engines)?
-    } else {
-        vec![]
-    };
-    let mut witnessed = witness::settle(&layers.witnessed, &floors);
-    let regions = given.regions()?;
-    let observed = (&layers, &*tensors);
-    let behind = training::run(&given, &regions, &mut bench, observed, engines, watch)?;
-    training::settle(&given, behind.as_ref(), &mut tensors, &mut witnessed);
+    let observed = observe(&given, &mut bench, &mut clock, watch)?;
+    let judged = judge(&given, &mut bench, &observed, engines, watch)?;
     clock.lap("training");
-
-    let names = (
-        environment::describe(&scenario.reference, engines)?,
-        environment::describe(&scenario.candidate, engines)?,
-    );
+    let names = names(&given, engines)?;
     if let Some(traces) = bench.record.take() {
+        let (model, records) = (&given.scenario.model, &given.records);
         traces.finish(
             (&names.0, &names.1),
-            &scenario.model,
+            model,
             &given.graph,
-            &given.records,
-            &floors,
+            records,
+            &observed.floors,
         )?;
     }
+    let deployed = deployed(&given, &mut bench, &observed, &judged, &names, watch)?;
+    clock.lap("bisection");
+    let run = conclude(
+        &given,
+        &bench,
+        Parts {
+            observed,
+            judged,
+            deployed,
+            params,
+            names,
+        },
+        engines,
+        clock,
+    )?;
+    Ok((run, bench.close()))
+}
+
+/// What the walks saw, and what it can be held against.
+struct Observed {
+    layers: Layers,
+    wholes: Wholes,
+    floors: HashMap<String, Floor>,
+}
+
+/// Both sides piece by piece, both as they are deployed, and the noise of the f64 graph where something waits for it.
+fn observe(
+    given: &Given,
+    bench: &mut Bench,
+    clock: &mut Clock,
+    watch: &mut dyn Watch,
+) -> Result<Observed> {
+    let layers = layers::run(bench, &given.plan, watch)?;
+    clock.lap("layers");
+    let wholes = match given.scenario.runs(Stage::Activations) {
+        true => unobserved::run(bench, &layers)?,
+        false => Wholes::default(),
+    };
+    clock.lap("unobserved");
+    let floors = floors::run(bench, &layers, &wholes, given.scenario.seed, watch)?;
+    clock.lap("noise");
+    Ok(Observed {
+        layers,
+        wholes,
+        floors,
+    })
+}
+
+/// What that comes to.
+struct Judged {
+    tensors: Vec<TensorResult>,
+    golden: Vec<Witnessed>,
+    regions: Regions,
+    /// Assignment, loss and gradients; None where they did not run.
+    training: Option<Stages>,
+    /// What one side sees before its inputs and the other does not.
+    context: Vec<String>,
+}
+
+/// Every tensor held against its floor, then the stages behind the activations.
+fn judge(
+    given: &Given,
+    bench: &mut Bench,
+    observed: &Observed,
+    engines: Engines,
+    watch: &mut dyn Watch,
+) -> Result<Judged> {
+    let (scenario, Observed { layers, floors, .. }) = (given.scenario, observed);
+    let tensors = accumulated::judged(layers, floors, &given.graph);
+    let mut tensors = undecided::judged(bench, &given.plan, layers, tensors, scenario.seed, watch)?;
+    let limits = context::Limits {
+        floors,
+        stated: bench.stated.as_ref(),
+    };
+    let context = match scenario.runs(Stage::Inputs) {
+        true => context::missing(given, (layers, &tensors), &limits, engines)?,
+        false => vec![],
+    };
+    let mut golden = witness::settle(&layers.witnessed, floors);
+    let regions = given.regions()?;
+    let training = training::run(given, &regions, bench, (layers, &tensors), engines, watch)?;
+    training::settle(given, training.as_ref(), &mut tensors, &mut golden);
+    Ok(Judged {
+        tensors,
+        golden,
+        regions,
+        training,
+        context,
+    })
+}
+
+/// The declared outputs of both sides as users deploy them, held against the observed ones.
+fn deployed(
+    given: &Given,
+    bench: &mut Bench,
+    observed: &Observed,
+    judged: &Judged,
+    names: &(String, String),
+    watch: &mut dyn Watch,
+) -> Result<Vec<Unobserved>> {
+    let Observed {
+        layers,
+        wholes,
+        floors,
+    } = observed;
     let stated = bench.stated;
     let held = unobserved::Against {
-        layers: &layers,
-        tensors: &tensors,
+        layers,
+        tensors: &judged.tensors,
         graph: &given.graph,
-        floors: &floors,
+        floors,
         stepped: &Default::default(),
         stated: stated.as_ref(),
     };
-    let stepped = quantised::stepped(
-        &mut bench,
-        &layers,
-        &wholes.unsettled(&held),
-        scenario.seed,
-        watch,
-    )?;
+    let open = wholes.unsettled(&held);
+    let stepped = quantised::stepped(bench, layers, &open, given.scenario.seed, watch)?;
     let on = unobserved::Against {
         stepped: &stepped,
         ..held
     };
-    let unobserved = wholes.explained([&names.0, &names.1], &mut bench, &on)?;
-    clock.lap("bisection");
-    let ran = behind.is_some();
-    let mut stages = behind.unwrap_or_default();
-    stages.params = params;
-    stages.inputs = Some((
-        inputs::proved(&bench.sessions(), &given.records),
-        given.records.len(),
-    ));
-    stages.golden = bench
+    wholes.explained([&names.0, &names.1], bench, &on)
+}
+
+/// Both subjects with their versions.
+fn names(given: &Given, engines: Engines) -> Result<(String, String)> {
+    let name = |subject| environment::describe(subject, engines);
+    Ok((
+        name(&given.scenario.reference)?,
+        name(&given.scenario.candidate)?,
+    ))
+}
+
+/// What a run is made of.
+struct Parts {
+    observed: Observed,
+    judged: Judged,
+    deployed: Vec<Unobserved>,
+    params: Option<Difference>,
+    names: (String, String),
+}
+
+/// Verdict, ledger and expectation of it all.
+fn conclude(
+    given: &Given,
+    bench: &Bench,
+    parts: Parts,
+    engines: Engines,
+    mut clock: Clock,
+) -> Result<Run> {
+    let (
+        scenario,
+        Parts {
+            observed,
+            judged,
+            deployed,
+            params,
+            names,
+        },
+    ) = (given.scenario, parts);
+    let behind = judged.training.is_some();
+    let proved = inputs::proved(&bench.sessions(), &given.records);
+    let golden = bench
         .golden
-        .map(|g| inputs::beside(g, scenario.golden.as_deref(), witnessed, engines));
-    let found = Found {
-        given: &given,
-        bench: &bench,
-        regions: &regions,
-        tensors: &tensors,
+        .map(|g| inputs::beside(g, scenario.golden.as_deref(), judged.golden, engines));
+    let stages = Stages {
+        params,
+        inputs: Some((proved, given.records.len())),
+        golden,
+        ..judged.training.unwrap_or_default()
+    };
+    let layers = observed.layers;
+    let (verdict, ledger) = conclude::conclude(&Found {
+        given,
+        bench,
+        regions: &judged.regions,
+        tensors: &judged.tensors,
         known: layers.known,
         shown: &layers.shown,
         outputs: [&layers.reference_outputs, &layers.candidate_outputs],
-        unobserved: &unobserved,
+        unobserved: &deployed,
         stages: &stages,
-        behind: ran,
-        context,
-    };
-    let (verdict, ledger) = conclude(&found);
+        behind,
+        context: judged.context,
+    });
     clock.lap("verdict");
-    let run = Run {
+    Ok(Run {
         format: 1,
         expectation: expectation(&scenario.expect, &verdict, &ledger, &|place| {
             given.above(place)
@@ -161,12 +271,11 @@ fn walk(
         inputs: given.records.clone(),
         verdict,
         ledger,
-        tensors,
-        unobserved,
+        tensors: judged.tensors,
+        unobserved: deployed,
         stages,
         timings: clock.laps,
-    };
-    Ok((run, bench.close()))
+    })
 }
 
 /// Seconds per phase.
