@@ -15,7 +15,8 @@ const ROOMS: &[&str] = &[
     "pairing",
     "run",
     "environment",
-    "pass",
+    "walk",
+    "prepare",
     "judge",
     "subject",
     "input",
@@ -33,6 +34,7 @@ const ROOMS: &[&str] = &[
     "machine",
     "native",
     "file",
+    "watch",
     "error",
     "exit",
     "text",
@@ -100,8 +102,8 @@ fn what_is_taken_is_read_from_every_form_of_a_path() {
     let of = |text: &str| taken(text).into_iter().collect::<Vec<_>>();
     assert_eq!(of("use crate::judge::{Limit, against};"), ["judge"]);
     assert_eq!(
-        of("use crate::{run, pass::{a, graph}, text::few};"),
-        ["pass", "run", "text"]
+        of("use crate::{run, walk::{a, graph}, text::few};"),
+        ["run", "text", "walk"]
     );
     assert_eq!(
         of("fn f() -> crate::tensor::Tensor { crate::other() }"),

@@ -2,9 +2,8 @@
 
 use crate::error::{Result, printable};
 use crate::graph::{cut, load, observe};
-use crate::pass::extract::{self, Extracted};
-use crate::pass::{Silent, inputs};
 use crate::pipeline;
+use crate::prepare::inputs;
 use crate::run::Run;
 use crate::run::headline::headline;
 use crate::scenario::{Expect, Input, Limit, Scenario, Stage, Subject, load as scenarios};
@@ -13,6 +12,8 @@ use crate::tensor::Tensor;
 use crate::text::number;
 use crate::trace::write::{Writer, replace};
 use crate::trace::{Entry, Header};
+use crate::walk::extract::{self, Extracted};
+use crate::watch::Silent;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -3,11 +3,11 @@
 use super::{applies, args, engine, say};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::pass::forward::{self, Timed};
-use crate::pass::given::Given;
+use crate::prepare::given::Given;
 use crate::scenario::{build, load};
 use crate::subject::Engines;
 use crate::text::{number, table};
+use crate::walk::forward::{self, Timed};
 
 pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
     let mut scenario = match args.target.extension().is_some_and(|e| e == "onnx") {

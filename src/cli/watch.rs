@@ -2,7 +2,7 @@
 
 use super::say;
 use crate::error::{Result, printable};
-use crate::pass::Watch;
+use crate::watch::Watch;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A progress bar per phase.

@@ -1,6 +1,6 @@
 //! memory: how much a run will need at most, from the graph alone: weights per engine and precision, and the tensors alive at each moment.
 //!
-//! The model follows the code: what `pass` and the sessions keep, step by step. docs/MEMORY.md holds it against measured peaks.
+//! The model follows the code: what `walk` and the sessions keep, step by step. docs/MEMORY.md holds it against measured peaks.
 
 use super::{Graph, Step, cost};
 use crate::tensor::{DType, Tensor};

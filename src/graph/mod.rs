@@ -5,10 +5,13 @@ pub mod cut;
 pub mod hoist;
 pub mod infer;
 mod inline;
+pub mod known;
 pub mod load;
 pub mod memory;
 pub mod observe;
 pub mod order;
+#[cfg(test)]
+pub mod paper;
 pub mod param;
 pub mod params;
 pub mod proto;

@@ -4,6 +4,8 @@ pub mod against;
 pub mod alive;
 pub mod exercised;
 pub mod expected;
+pub mod golden;
+pub mod network;
 pub mod stage;
 
 pub use against::{Differs, Flipped, Limit, Pair, Row, against};

@@ -4,13 +4,13 @@ use super::finding::{Finding, Judged, Kind, of};
 use crate::error::{Error, Result};
 use crate::fuzz::finding::kind;
 use crate::graph::{Graph, hoist};
-use crate::pass::Silent;
-use crate::pass::bench::Opened;
-use crate::pass::given::{self, Given};
 use crate::pipeline;
+use crate::prepare::given::{self, Given};
 use crate::scenario::Scenario;
 use crate::subject::Engines;
 use crate::tensor::Tensor;
+use crate::walk::bench::Opened;
+use crate::watch::Silent;
 use indexmap::IndexMap;
 use std::sync::Arc;
 

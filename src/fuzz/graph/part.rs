@@ -5,11 +5,11 @@ use super::finding::{Finding, Kind};
 use super::shrink::least;
 use crate::error::{Place, Result};
 use crate::graph::{Graph, cut, load};
-use crate::pass::extract;
-use crate::pass::given::Given;
+use crate::prepare::given::Given;
 use crate::scenario::{Expect, Limit, Scenario};
 use crate::subject::{fault, open};
 use crate::tensor::Tensor;
+use crate::walk::extract;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

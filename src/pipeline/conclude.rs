@@ -1,12 +1,11 @@
 //! conclude: what the walks found put together: the verdict with one line per stage, and the ledger of what was compared.
 
-use super::bench::Bench;
-use super::given::Given;
-use super::inputs;
 use crate::judge::alive;
 use crate::judge::exercised::{self, Shown};
 use crate::judge::stage::regions::Regions;
 use crate::judge::stage::{Stages, verdicts};
+use crate::prepare::given::Given;
+use crate::prepare::inputs;
 use crate::scenario::training::{ASSIGNED, LOSSES};
 use crate::scenario::{Scenario, Stage};
 use crate::tensor::Tensor;
@@ -14,6 +13,7 @@ use crate::verdict::{
     Ancestry, Ledger, Outcome, Required, Special, TensorResult, Unexercised, Unjudged, Unobserved,
     Verdict, Why, decide, ledger,
 };
+use crate::walk::bench::Bench;
 use std::collections::HashMap;
 
 /// Everything that was found.
@@ -226,16 +226,16 @@ fn only_inputs(verdict: &mut Verdict, ledger: &mut Ledger, inputs: usize, proved
 
 #[cfg(test)]
 mod tests {
-    use super::super::inputs::records;
-    use super::super::paper::{self, Side, floats, integers};
-    use super::super::plan::Plan;
     use super::*;
     use crate::digest;
     use crate::golden::{Golden, Held, Value};
     use crate::judge::stage::golden::{Report, Witnessed};
+    use crate::prepare::inputs::records;
+    use crate::prepare::plan::Plan;
     use crate::scenario::load::parse;
     use crate::scenario::training::Training;
     use crate::verdict::{Accumulated, Judgement, sample};
+    use crate::walk::paper::{self, Side, floats, integers};
     use std::collections::BTreeMap;
 
     const NAN: f32 = f32::NAN;

@@ -4,7 +4,6 @@
 //! Noise is added behind every node, forward and backward. A batch norm's backward subtracts means, and what rounding makes of a
 //! mean is the same for a whole channel: such noise is added per channel, in units of the mean |gradient|.
 
-use super::Watch;
 use crate::error::{Error, Result};
 use crate::floor::family::{self, Family};
 use crate::floor::noise::{self, Floor, RUNS};
@@ -12,6 +11,7 @@ use crate::graph::params::FROZEN;
 use crate::graph::{Attribute, Graph, Node};
 use crate::subject::{Ask, Coherent, Differentiator, Feed, Gradients, Noise};
 use crate::tensor::{DType, Tensor};
+use crate::watch::Watch;
 use indexmap::IndexMap;
 use rand::Rng;
 use std::collections::{BTreeMap, HashMap, HashSet};

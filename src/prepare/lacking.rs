@@ -19,7 +19,7 @@ pub struct Lacking {
     pub reference: bool,
     pub candidate: bool,
     /// What the engines of the reference and of the candidate say of steps that they refuse.
-    pub(super) refused: [BTreeMap<usize, Error>; 2],
+    pub refused: [BTreeMap<usize, Error>; 2],
 }
 
 impl Lacking {

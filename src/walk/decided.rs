@@ -6,11 +6,11 @@
 //! undecided.
 
 use super::decision::decides;
-use super::plan;
 use crate::compare::Comparison;
 use crate::error::Result;
 use crate::floor::Alone;
 use crate::floor::noise::{Floor, R};
+use crate::graph::known::known;
 use crate::graph::{Attribute, Graph, Step};
 use crate::judge::{Limit, against};
 use crate::subject::Judge;
@@ -195,7 +195,7 @@ impl Asked<'_> {
             Some((observed, deployed)) => judge.margin(step, &feed, index, observed, &deployed)?,
             None => None,
         };
-        let known = plan::known(self.graph);
+        let known = known(self.graph);
         let float = |n: &&String| {
             self.took.get(*n).is_some_and(|t| t.dtype().is_float()) && !known.contains(n.as_str())
         };
@@ -218,7 +218,7 @@ impl Asked<'_> {
 
     /// A decision on floats in front of the output.
     fn unseen(&self, judge: &dyn Judge) -> Option<String> {
-        let known = plan::known(self.graph);
+        let known = known(self.graph);
         let steps = self.graph.ancestors(&[self.name.to_string()]).ok()?;
         let moved = |n: &String| {
             !known.contains(n.as_str()) && self.took.get(n).is_none_or(|t| t.dtype().is_float())

@@ -5,7 +5,6 @@
 //! time, on the same values in reverse order against a script that was loaded anew. Tried are the powers of two and the multiples of 16 up to the
 //! length of the input, 1024 at most; an input of more than three axes (a picture) is no row of samples.
 
-use super::given::Given;
 use super::layers::Layers;
 use crate::compare::{Tolerance, compare, judge as judge_stated};
 use crate::error::Result;
@@ -13,6 +12,7 @@ use crate::floor::noise::{Floor, axis_for};
 use crate::graph::cut::Link;
 use crate::graph::{Graph, load};
 use crate::judge::{Limit, against};
+use crate::prepare::given::Given;
 use crate::scenario::{Optimisation, Subject};
 use crate::subject::{Deployed, Engines, Session, open};
 use crate::tensor::Tensor;

@@ -1,8 +1,11 @@
 //! undecided: a tensor that is over its floor behind a decision that a side did not record: rounding may have flipped it there, and nobody can tell.
 
 use super::bench::Bench;
+use super::freed;
 use super::layers::Layers;
-use super::{Plan, Watch, freed};
+use crate::prepare::Plan;
+use crate::watch::Watch;
+
 use crate::error::Result;
 use crate::judge::{Limit, against};
 use crate::verdict::{Accumulated, TensorResult, ToleranceBy, Why};

@@ -3,7 +3,9 @@
 use super::Task;
 use crate::error::Result;
 use crate::floor::noise::Floor;
-use crate::pass::{Watch, noise};
+use crate::walk::noise;
+use crate::watch::Watch;
+
 use crate::scenario::training::{LOSSES, PREDICTIONS};
 use crate::subject::Judge;
 use crate::tensor::Tensor;

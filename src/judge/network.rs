@@ -1,12 +1,11 @@
-//! accumulated: both subjects on their own upstream values; what the cheap bound cannot excuse waits for the noise floor.
+//! network: both subjects on their own upstream values; what the cheap bound cannot excuse waits for the noise floor.
 
-use super::layers::Layers;
-use super::plan;
+use super::{Limit, against};
 use crate::compare::{Comparison, Tolerance, compare, judge as judge_stated};
 use crate::floor::noise::{self, Floor, R};
 use crate::floor::{Rounding, bound};
 use crate::graph::Graph;
-use crate::judge::{Limit, against};
+use crate::graph::known::known;
 use crate::tensor::Tensor;
 use crate::verdict::{
     Accumulated, Evidence, Isolated, Observed, Pending, TensorResult, ToleranceBy, Why,
@@ -89,23 +88,32 @@ fn within_rounding(
     bound::largest_ratio(reference.view(), candidate.view(), shadow, bound)
 }
 
+/// What a walk says besides the tensors.
+pub struct Facts<'a> {
+    /// Decisions that flipped and with whose reference value the candidate went on.
+    pub gone_on: &'a HashSet<String>,
+    /// Steps that draw, and whose draw the sides do not share.
+    pub unshared: &'a HashSet<usize>,
+}
+
 /// Every tensor held against its floor, in executable order, so that what lies behind a tie flip is recognised.
 pub fn judged(
-    layers: &Layers,
+    tensors: &[Observed],
+    facts: &Facts,
     floors: &HashMap<String, Floor>,
     graph: &Graph,
 ) -> Vec<TensorResult> {
     let mut settled = Settled {
         floors,
-        fed: plan::known(graph),
+        fed: known(graph),
         within: HashSet::new(),
         over: HashSet::new(),
-        behind: behind_draws(graph, &layers.unshared),
+        behind: behind_draws(graph, facts.unshared),
         overflowed: HashMap::new(),
     };
     let one = |observed: &Observed| {
         let parents = &graph.steps[observed.step].inputs;
-        let went_on = layers.gone_on.contains(&observed.name);
+        let went_on = facts.gone_on.contains(&observed.name);
         let isolated = settled.alone(observed, parents);
         let accumulated = settled.judge(observed, &isolated, parents);
         let result = TensorResult {
@@ -115,7 +123,7 @@ pub fn judged(
         settled.take(&result, parents, went_on);
         result
     };
-    layers.tensors.iter().map(one).collect()
+    tensors.iter().map(one).collect()
 }
 
 /// Everything behind these steps, whether it is judged itself or not.
@@ -335,9 +343,9 @@ impl Settled<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::paper::{self, floats, integers};
     use super::*;
     use crate::floor::{Alone, Family};
+    use crate::graph::paper::{self, floats, integers};
     use crate::verdict::sample;
 
     const INF: f64 = f64::INFINITY;
@@ -545,11 +553,29 @@ mod tests {
         sample::alone(false)
     }
 
+    /// What a walk leaves.
+    #[derive(Default)]
+    struct Seen {
+        tensors: Vec<Observed>,
+        gone_on: HashSet<String>,
+        unshared: HashSet<usize>,
+    }
+
+    impl Seen {
+        fn judged(&self, floors: &HashMap<String, Floor>, graph: &Graph) -> Vec<TensorResult> {
+            let facts = Facts {
+                gone_on: &self.gone_on,
+                unshared: &self.unshared,
+            };
+            judged(&self.tensors, &facts, floors, graph)
+        }
+    }
+
     /// Settles tensors 't0', 't1', ... of a chain behind the input 'x'; `floors` are those of some, by index.
     fn chain(
         tensors: Vec<(Pending, Isolated)>,
         floors: &[(usize, f64)],
-        change: impl Fn(&mut Layers),
+        change: impl Fn(&mut Seen),
     ) -> Vec<Accumulated> {
         let from = |i: usize| {
             if i == 0 {
@@ -566,19 +592,19 @@ mod tests {
             &nodes.iter().map(String::as_str).collect::<Vec<_>>(),
             &[],
         );
-        let mut layers = Layers::default();
+        let mut seen = Seen::default();
         for (i, (pending, isolated)) in tensors.into_iter().enumerate() {
-            layers.tensors.push(Observed {
+            seen.tensors.push(Observed {
                 isolated,
                 ..sample::tensor(i).with(pending)
             });
         }
-        change(&mut layers);
+        change(&mut seen);
         let floors = floors
             .iter()
             .map(|(i, max)| (format!("t{i}"), floor(*max)))
             .collect();
-        let results = judged(&layers, &floors, &graph).into_iter();
+        let results = seen.judged(&floors, &graph).into_iter();
         results.map(|r| r.accumulated).collect()
     }
 
@@ -667,14 +693,14 @@ mod tests {
         let far = || sample::alone(true);
         let alone = |first: fn() -> Isolated, second: Isolated| {
             let graph = paper::graph(&["x"], &["n0: Double x -> t0", "n1: Double t0 -> t1"], &[]);
-            let mut layers = Layers::default();
+            let mut seen = Seen::default();
             for (i, isolated) in [first(), second].into_iter().enumerate() {
-                layers.tensors.push(Observed {
+                seen.tensors.push(Observed {
                     isolated,
                     ..sample::tensor(i).with(done(0.0))
                 });
             }
-            judged(&layers, &HashMap::new(), &graph).remove(1).isolated
+            seen.judged(&HashMap::new(), &graph).remove(1).isolated
         };
         let not_judged = Isolated::NotJudged {
             why: Why::BehindOverflow { node: "n0".into() },

@@ -5,23 +5,23 @@ mod gradients;
 mod ledger;
 mod spread;
 
-use super::Watch;
 use super::bench::Bench;
-use super::given::Given;
 use super::layers::Layers;
-use super::preflight;
 use crate::error::{Place, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
 use crate::golden::Value;
 use crate::judge::stage::golden::Witnessed;
 use crate::judge::stage::regions::Regions;
 use crate::judge::stage::{Stages, assign, loss};
+use crate::prepare::given::Given;
+use crate::prepare::preflight;
 use crate::scenario::Stage;
 use crate::scenario::training::{PREDICTIONS, Training};
 use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::subject::{Engines, Session};
 use crate::tensor::{DType, Tensor};
 use crate::verdict::TensorResult;
+use crate::watch::Watch;
 use std::collections::HashMap;
 use std::rc::Rc;
 

@@ -1,13 +1,13 @@
 //! bench: everything that takes part in the walks: both subjects, the f64 shadow, the controls of injected faults.
 
-use super::given::Given;
 use super::isolated::Kinship;
-use super::lacking::Lacking;
 use super::third::Third;
 use crate::compare::Tolerance;
 use crate::error::{Place, Result};
 use crate::golden::Golden;
 use crate::graph::Graph;
+use crate::prepare::given::Given;
+use crate::prepare::lacking::Lacking;
 use crate::scenario::{self, Scenario, Subject, ToleranceKind};
 use crate::subject::{Engines, Judge, Options, Session, fault, open};
 use crate::tensor::Tensor;

@@ -4,8 +4,10 @@
 //! f64 graph is walked again with its quantisers free.
 
 use super::bench::Bench;
+use super::freed;
 use super::layers::Layers;
-use super::{Watch, freed};
+use crate::watch::Watch;
+
 use crate::error::Result;
 use crate::floor::noise::Floor;
 use crate::graph::Graph;
@@ -74,11 +76,12 @@ pub fn stepped(
 
 #[cfg(test)]
 mod tests {
+    use super::super::bench;
     use super::super::paper::{self, Paper, floats, integers};
-    use super::super::{Silent, bench};
     use super::*;
     use crate::tensor::Tensor;
     use crate::verdict::{Observed, Pending, sample};
+    use crate::watch::Silent;
     use indexmap::IndexMap;
 
     #[test]

@@ -1,10 +1,12 @@
 //! floors: which tensors wait for a noise floor, and the walk that gives it.
 
-use super::accumulated;
 use super::bench::Bench;
 use super::layers::{self, Layers};
+use super::noise;
 use super::unobserved::{Against, Wholes};
-use super::{Watch, noise, witness};
+use crate::judge::golden;
+use crate::watch::Watch;
+
 use crate::error::Result;
 use crate::floor::noise::{Floor, MOST_RUNS, R, RUNS, runs_for};
 use crate::graph::Graph;
@@ -32,7 +34,7 @@ pub fn run(
 ) -> Result<HashMap<String, Floor>> {
     let record = bench.record.is_some();
     let mut wanted = wanted(layers, record, wholes);
-    wanted.extend(witness::wanted(&layers.witnessed));
+    wanted.extend(golden::wanted(&layers.witnessed));
     let Some(judge) = bench.judge.as_mut().filter(|_| !wanted.is_empty()) else {
         return Ok(HashMap::new());
     };
@@ -173,10 +175,10 @@ fn standing(
     let witnessed = layers
         .witnessed
         .iter()
-        .map(|w| witness::held(w, floors))
+        .map(|w| golden::held(w, floors))
         .filter_map(|w| Some((w.judgement.ratio()?, w.name)))
         .map(|(ratio, name)| (name, ratio));
-    let tensors = accumulated::judged(layers, floors, graph);
+    let tensors = layers.judged(floors, graph);
     let unobserved = wholes
         .judge(
             ["", ""],

@@ -4,9 +4,11 @@
 use super::bench::Bench;
 use super::layers::Layers;
 use super::noise::{self, Free};
-use super::{Watch, plan};
+use crate::watch::Watch;
+
 use crate::error::Result;
 use crate::floor::noise::{Floor, MOST_RUNS};
+use crate::graph::known::known;
 use std::collections::{HashMap, HashSet};
 
 /// The floors of `wanted` (with sizes) with `steps` free; nothing where these decide on nothing that rounding moves.
@@ -17,7 +19,7 @@ pub fn floors(
     seed: u64,
     watch: &mut dyn Watch,
 ) -> Result<HashMap<String, Floor>> {
-    let (graph, dtypes, known) = (bench.graph, layers.dtypes(), plan::known(bench.graph));
+    let (graph, dtypes, known) = (bench.graph, layers.dtypes(), known(bench.graph));
     let sizes: HashMap<&str, usize> = layers
         .tensors
         .iter()

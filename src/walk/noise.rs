@@ -1,7 +1,6 @@
 //! noise: the second walk: the f64 graph once undisturbed and K times with rounding noise after every node; run k is the same whatever
 //! other runs are walked with it.
 
-use super::Watch;
 use super::computed::missing;
 use super::values::{Release, Values};
 use crate::compare::Channels;
@@ -11,6 +10,7 @@ use crate::floor::{Family, Rounding};
 use crate::graph::{Graph, Step};
 use crate::subject::Judge;
 use crate::tensor::{DType, Tensor};
+use crate::watch::Watch;
 use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;

@@ -2,77 +2,19 @@
 
 use super::bench::Bench;
 use super::isolated::Kinship;
-use super::lacking::Lacking;
 use super::third::Third;
 use super::values::Values;
 use crate::error::{Error, Result};
 use crate::floor::{Alone, Family, Rounding};
+use crate::graph::Graph;
 use crate::graph::cut::Link;
-use crate::graph::{Attribute, Graph, Node, Port, Step};
+pub use crate::graph::paper::{floats, graph, integers, step};
+use crate::prepare::lacking::Lacking;
 use crate::subject::{Feed, Judge, Output, Session};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// A graph of nodes such as "n: Add a b -> c", whose declared inputs are `inputs` and outputs `outputs`.
-pub fn graph(inputs: &[&str], nodes: &[&str], outputs: &[&str]) -> Arc<Graph> {
-    let ports = |names: &[&str]| {
-        names
-            .iter()
-            .map(|n| Port {
-                name: n.to_string(),
-                dtype: None,
-                shape: None,
-            })
-            .collect()
-    };
-    Arc::new(Graph {
-        digest: String::new(),
-        file: None,
-        name: String::new(),
-        producer: String::new(),
-        ir_version: 8,
-        opsets: BTreeMap::new(),
-        inputs: ports(inputs),
-        outputs: ports(outputs),
-        weights: IndexMap::new(),
-        steps: nodes.iter().map(|n| step(n, None)).collect(),
-        functions: vec![],
-        drawn: Default::default(),
-        metadata: Default::default(),
-        bodies: Default::default(),
-    })
-}
-
-/// One node; `perm` is its attribute of that name.
-pub fn step(node: &str, perm: Option<Vec<i64>>) -> Step {
-    let (name, rest) = node.split_once(": ").expect("name: Op inputs -> outputs");
-    let (from, to) = rest.split_once(" -> ").expect("name: Op inputs -> outputs");
-    let names = |text: &str| text.split(' ').map(str::to_string).collect::<Vec<String>>();
-    let (mut inputs, outputs) = (names(from), names(to));
-    let attributes = perm
-        .map(|p| ("perm".to_string(), Attribute::Ints(p)))
-        .into_iter()
-        .collect();
-    Step::of(Node {
-        name: name.into(),
-        op: inputs.remove(0),
-        domain: String::new(),
-        inputs,
-        outputs,
-        attributes,
-    })
-}
-
-/// One f32 for each number.
-pub fn floats(values: &[f32]) -> Tensor {
-    Tensor::of(&[values.len()], values)
-}
-
-pub fn integers(values: &[i64]) -> Tensor {
-    Tensor::of(&[values.len()], values)
-}
 
 /// Tensors by name.
 pub fn values(named: &[(&str, Tensor)]) -> Values {

@@ -1,12 +1,12 @@
 //! computed: what both sides make of one piece of the graph, each of its own values; a step that one of them cannot compute is taken from the other.
 
 use super::bench::Bench;
-use super::lacking::SIDES;
 use super::values::Values;
 use crate::error::{Place, Result};
 use crate::graph::cut::Link;
 use crate::graph::random::is_random;
 use crate::graph::{Graph, Step};
+use crate::prepare::lacking::SIDES;
 use crate::subject::{Output, Session};
 
 /// Outputs of a piece, per step.

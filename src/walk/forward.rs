@@ -2,8 +2,8 @@
 //!
 //! The subjects take turns, so that what disturbs the machine disturbs all of them; the first pass of each is not counted.
 
-use super::given::Given;
 use crate::error::{Error, Place, Result};
+use crate::prepare::given::Given;
 use crate::scenario::{Scenario, Subject};
 use crate::subject::{Engines, Feed, Session, open};
 use std::collections::HashSet;

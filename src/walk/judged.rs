@@ -1,20 +1,20 @@
 //! judged: one step that both subjects have computed: isolated against the rounding bound, accumulated as far as it can be told now.
 
-use super::accumulated;
 use super::bench::Bench;
 use super::computed::missing;
 use super::decision;
 use super::isolated::{self, Case, Own};
 use super::layers::Layers;
-use super::plan::Plan;
 use super::third;
 use super::turns;
 use super::values::Values;
-use super::witness;
 use crate::error::{Result, unless_refused};
 use crate::floor::Rounding;
 use crate::graph::random::is_random;
 use crate::graph::{Graph, Step, cost};
+use crate::judge::golden;
+use crate::judge::network;
+use crate::prepare::plan::Plan;
 use crate::subject::{Feed, Output};
 use crate::tensor::Tensor;
 use crate::verdict::{Accumulated, Evidence, Inside, Isolated, Observed, Pending, Side, Why};
@@ -107,7 +107,7 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
             bench
                 .golden
                 .zip(walked.reference[k].as_ref().ok())
-                .and_then(|(g, r)| witness::look(g, name, step, r)),
+                .and_then(|(g, r)| golden::look(g, name, step, r)),
         );
     }
     Ok(())
@@ -299,7 +299,7 @@ impl Seen<'_> {
             .as_ref()
             .map(|(value, rounding)| (value, rounding));
         Ok(
-            match accumulated::compare_own(r, c, bench.stated.as_ref(), shadow) {
+            match network::compare_own(r, c, bench.stated.as_ref(), shadow) {
                 Pending::Decision { comparison, .. } => Pending::Decision {
                     comparison,
                     evidence: self.evidence(bench, r, c)?,
@@ -470,7 +470,6 @@ fn result(
 #[cfg(test)]
 mod tests {
     use super::super::isolated::Kinship;
-    use super::super::lacking::Lacking;
     use super::super::paper::{self, floats, integers};
     use super::super::third::Third;
     use super::*;
@@ -478,6 +477,7 @@ mod tests {
     use crate::error::Error;
     use crate::graph::cut::Link;
     use crate::graph::observe::Inner;
+    use crate::prepare::lacking::Lacking;
     use crate::scenario::load::parse;
     use crate::subject::Session;
     use indexmap::IndexMap;

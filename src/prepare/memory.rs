@@ -1,6 +1,5 @@
 //! memory: what a run will need, said before a large one starts, and refused where the user allows less.
 
-use super::Watch;
 use super::given::Given;
 use crate::error::{Error, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
@@ -9,6 +8,7 @@ use crate::graph::memory::{Engines, Estimate, Known, estimate, shown, size};
 use crate::machine;
 use crate::scenario::Subject;
 use crate::subject::open;
+use crate::watch::Watch;
 use std::collections::HashMap;
 
 /// A run that needs at least this much says so before it starts.

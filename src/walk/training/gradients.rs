@@ -5,12 +5,14 @@ use crate::error::{Error, Place, Result, or_refusal};
 use crate::golden::{Golden, Value};
 use crate::graph::Graph;
 use crate::judge::stage::grad::{self, Exact, Gradient, Report, TermGradients};
-use crate::pass::gradients::{self as walk, Reference, Sums};
-use crate::pass::{Watch, preflight};
+use crate::prepare::preflight;
+use crate::watch::Watch;
+
 use crate::scenario::Subject;
 use crate::scenario::training::{PREDICTIONS, TERMS};
 use crate::subject::{Options, Session, kernels, open};
 use crate::tensor::Tensor;
+use crate::walk::gradients::{self as walk, Reference, Sums};
 use std::sync::Arc;
 
 /// By term, then by what it is differentiated by.

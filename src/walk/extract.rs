@@ -1,10 +1,10 @@
 //! extract: one step apart from its graph: what it takes from the reference, and what both sides make of that; computed again up to there.
 
-use super::given::Given;
 use super::values::{Release, Values};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
+use crate::prepare::given::Given;
 use crate::scenario::Scenario;
 use crate::subject::{Engines, Output, Session, open};
 use crate::tensor::Tensor;

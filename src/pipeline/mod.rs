@@ -1,26 +1,29 @@
 //! pipeline: the program on one screen: scenario -> subjects -> layers -> noise -> verdict -> run.
 
+mod conclude;
+
 use crate::environment;
 use crate::error::Result;
 use crate::floor::noise::Floor;
 use crate::judge::expectation;
+use crate::judge::golden;
 use crate::judge::stage::Stages;
 use crate::judge::stage::golden::Witnessed;
 use crate::judge::stage::regions::Regions;
 use crate::params::Difference;
-use crate::pass::bench::{Bench, Opened};
-use crate::pass::conclude::{self, Found};
-use crate::pass::given::Given;
-use crate::pass::lacking::Lacking;
-use crate::pass::layers::{self, Layers};
-use crate::pass::unobserved::{self, Wholes};
-use crate::pass::{
-    Watch, accumulated, context, floors, inputs, memory, quantised, training, undecided, witness,
-};
+use crate::prepare::given::Given;
+use crate::prepare::lacking::Lacking;
+use crate::prepare::{inputs, memory};
 use crate::run::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
 use crate::verdict::{TensorResult, Unobserved};
+use crate::walk::bench::{Bench, Opened};
+use crate::walk::layers::{self, Layers};
+use crate::walk::unobserved::{self, Wholes};
+use crate::walk::{context, floors, quantised, training, undecided};
+use crate::watch::Watch;
+use conclude::Found;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Instant;
@@ -143,7 +146,7 @@ fn judge(
     watch: &mut dyn Watch,
 ) -> Result<Judged> {
     let (scenario, Observed { layers, floors, .. }) = (given.scenario, observed);
-    let tensors = accumulated::judged(layers, floors, &given.graph);
+    let tensors = layers.judged(floors, &given.graph);
     let mut tensors = undecided::judged(bench, &given.plan, layers, tensors, scenario.seed, watch)?;
     let limits = context::Limits {
         floors,
@@ -153,7 +156,7 @@ fn judge(
         true => context::missing(given, (layers, &tensors), &limits, engines)?,
         false => vec![],
     };
-    let mut golden = witness::settle(&layers.witnessed, floors);
+    let mut golden = golden::settle(&layers.witnessed, floors);
     let regions = given.regions()?;
     let training = training::run(given, &regions, bench, (layers, &tensors), engines, watch)?;
     training::settle(given, training.as_ref(), &mut tensors, &mut golden);

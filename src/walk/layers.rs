@@ -1,22 +1,24 @@
 //! layers: the first walk: both subjects piece by piece, every tensor judged alone and accumulated, then freed.
 
-use super::Watch;
 use super::bench::{Bench, Faulty};
 use super::computed::{self, Computed, Piece, missing};
 use super::judged::{self, Walked};
 use super::noise::shaping;
-use super::plan::Plan;
 use super::values::{Release, Values};
-use super::witness::Waiting;
 use super::{decided, decision};
 use crate::error::{Error, Place, Result, unless_refused};
+use crate::floor::noise::Floor;
 use crate::graph::cut::Link;
 use crate::graph::random::is_random;
 use crate::graph::{Graph, Step};
 use crate::judge::exercised::{self, Shown};
+use crate::judge::golden::Waiting;
+use crate::judge::network::{self, Facts};
+use crate::prepare::plan::Plan;
 use crate::subject::{Output, Session};
 use crate::tensor::{DType, Tensor};
-use crate::verdict::{Observed, Pending};
+use crate::verdict::{Observed, Pending, TensorResult};
+use crate::watch::Watch;
 use std::collections::{HashMap, HashSet};
 
 /// What the walk found.
@@ -46,6 +48,15 @@ impl Layers {
     /// Declared outputs of the reference (0) or the candidate (1).
     pub fn outputs(&self, side: usize) -> &HashMap<String, Tensor> {
         [&self.reference_outputs, &self.candidate_outputs][side]
+    }
+
+    /// Every tensor held against its floor.
+    pub fn judged(&self, floors: &HashMap<String, Floor>, graph: &Graph) -> Vec<TensorResult> {
+        let facts = Facts {
+            gone_on: &self.gone_on,
+            unshared: &self.unshared,
+        };
+        network::judged(&self.tensors, &facts, floors, graph)
     }
 
     /// The dtype that each tensor was computed in.

@@ -1,0 +1,37 @@
+//! known: what is equal on both sides by construction, because no input's value decides it.
+
+use super::Graph;
+use super::random::is_random;
+use std::collections::HashSet;
+
+/// Steps whose outputs no input's value decides: constants, what is computed from them alone, and arithmetic on shapes.
+pub fn constant_steps(graph: &Graph) -> HashSet<usize> {
+    const SHAPES: [&str; 2] = ["Shape", "Size"];
+    let mut known: HashSet<&str> = graph.weights.keys().map(String::as_str).collect();
+    let mut steps = HashSet::new();
+    for (i, step) in graph
+        .steps
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| !is_random(graph, step))
+    {
+        if SHAPES.contains(&step.op()) || step.inputs.iter().all(|n| known.contains(n.as_str())) {
+            known.extend(step.outputs.iter().map(String::as_str));
+            steps.insert(i);
+        }
+    }
+    steps
+}
+
+/// Names of the tensors that are equal on both sides by construction: inputs, weights, and what [`constant_steps`] give.
+pub fn known(graph: &Graph) -> HashSet<&str> {
+    let given = graph
+        .inputs
+        .iter()
+        .map(|p| p.name.as_str())
+        .chain(graph.weights.keys().map(String::as_str));
+    let constant = constant_steps(graph)
+        .into_iter()
+        .flat_map(|i| graph.steps[i].outputs.iter().map(String::as_str));
+    given.chain(constant).collect()
+}
