@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::scenario::Subject;
+use crate::scenario::{Subject, SubjectKind};
 use crate::subject::{Engines, open};
 use serde::{Deserialize, Serialize};
 
@@ -23,15 +23,15 @@ pub struct Environment {
 /// A subject with its version, as the record keeps it.
 pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
     let engine = match subject.engine() {
-        "libtorch" => format!("libtorch {}", engines.torch()?.version()),
-        "simulated" => {
+        SubjectKind::Libtorch => format!("libtorch {}", engines.torch()?.version()),
+        SubjectKind::Simulated => {
             format!(
                 "simulated engine {}, decisions by libtorch {}",
                 subject.seed.unwrap_or_default(),
                 engines.torch()?.version()
             )
         }
-        "torchscript" => {
+        SubjectKind::TorchScript => {
             let script = subject
                 .script
                 .as_deref()
@@ -42,20 +42,20 @@ pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
                 engines.torch()?.version()
             )
         }
-        "onnxruntime" => {
+        SubjectKind::OnnxRuntime => {
             let level = format!("{:?}", subject.optimisation.unwrap_or_default()).to_lowercase();
             format!(
                 "onnxruntime {}, optimisation {level}",
                 open::onnxruntime_version()?
             )
         }
-        "kernel" => subject
+        SubjectKind::Kernel => subject
             .kernel
             .as_ref()
             .map_or("kernel that the model names".into(), |k| {
                 format!("kernel {k}")
             }),
-        _ => subject
+        SubjectKind::Recorded | SubjectKind::Faulty => subject
             .trace
             .as_ref()
             .map_or(String::new(), |p| format!("recorded {}", p.display())),

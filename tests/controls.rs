@@ -3,6 +3,7 @@
 //! `PARITY_FULL=1` tries the judge on all controls instead of the quick ones (`scripts/nightly.d/10-controls`).
 
 use parity::run::Run;
+use parity::scenario::SubjectKind;
 use parity::scenario::training::PREDICTIONS;
 use parity::scenario::{Expect, Expected, Optimisation, Scenario, Stage, Subject, load};
 use parity::subject::fault;
@@ -206,34 +207,38 @@ fn small(graph: &str, input: &str) -> Scenario {
 #[derive(Clone, Copy)]
 enum Trial {
     /// The reference is this engine with the fault, the candidate the other one without.
-    Reference(&'static str),
+    Reference(SubjectKind),
     /// libtorch, the candidate, and the f64 shadow carry the same fault.
     CandidateAndShadow,
 }
 
 impl Trial {
     fn of(self, control: &Scenario) -> Scenario {
-        let fault = |engine: &str| Subject {
-            of: Some(engine.into()),
+        let fault = |engine| Subject {
+            of: Some(engine),
             ..control.candidate.clone()
         };
         let (reference, candidate, side) = match self {
-            Trial::Reference("libtorch") => (
-                fault("libtorch"),
-                Subject::named("onnxruntime"),
+            Trial::Reference(SubjectKind::Libtorch) => (
+                fault(SubjectKind::Libtorch),
+                Subject::of(SubjectKind::OnnxRuntime),
                 Side::Reference,
             ),
             Trial::Reference(engine) => (
                 fault(engine),
-                Subject::named("libtorch"),
+                Subject::of(SubjectKind::Libtorch),
                 Side::ReferenceOrShadow,
             ),
             Trial::CandidateAndShadow => {
                 let both = Subject {
                     and_shadow: true,
-                    ..fault("libtorch")
+                    ..fault(SubjectKind::Libtorch)
                 };
-                (Subject::named("onnxruntime"), both, Side::ReferenceOrShadow)
+                (
+                    Subject::of(SubjectKind::OnnxRuntime),
+                    both,
+                    Side::ReferenceOrShadow,
+                )
             }
         };
         Scenario {
@@ -426,11 +431,11 @@ fn a_channel_scaled_by_five_in_100_000_is_found_in_every_layer_whose_stated_limi
     let runs = layers.into_iter().map(|(node, tensor, _)| {
         let mut scenario = clean.clone();
         let fault = Subject {
-            of: Some("libtorch".into()),
+            of: Some(SubjectKind::Libtorch),
             fault: Some("scale-channel".into()),
             node: Some(node.clone()),
             amount: Some(1.00005),
-            ..Subject::named("faulty")
+            ..Subject::of(SubjectKind::Faulty)
         };
         scenario.candidate = fault;
         scenario.limit.until = Some(tensor);
@@ -447,12 +452,12 @@ fn a_channel_scaled_by_five_in_100_000_is_found_in_every_layer_whose_stated_limi
 
 #[test]
 fn a_fault_in_a_libtorch_reference_is_blamed_on_the_reference() {
-    check_judge(Trial::Reference("libtorch"));
+    check_judge(Trial::Reference(SubjectKind::Libtorch));
 }
 
 #[test]
 fn a_fault_in_an_onnxruntime_reference_is_blamed_on_the_reference_or_the_shadow() {
-    check_judge(Trial::Reference("onnxruntime"));
+    check_judge(Trial::Reference(SubjectKind::OnnxRuntime));
 }
 
 #[test]
@@ -478,7 +483,7 @@ fn recorded(control: &Control) -> (String, Output) {
     );
     let candidate = Subject {
         trace: Some(folder.path().join("candidate.safetensors")),
-        ..Subject::named("recorded")
+        ..Subject::of(SubjectKind::Recorded)
     };
     // Libtorch and the f64 shadow are one opinion, ONNX Runtime is another: three stand against the recording.
     let expect = Expect {
@@ -520,7 +525,7 @@ fn ported(graph: &str, outputs: &[&str], port: &str) -> Vec<(String, Scenario)> 
             .enumerate()
             .map(|(place, name)| (name.to_string(), place.to_string()))
             .collect(),
-        ..Subject::named("torchscript")
+        ..Subject::of(SubjectKind::TorchScript)
     };
     let of = |reference: &Subject, candidate: &Subject| {
         let mut scenario = Scenario {
@@ -537,7 +542,7 @@ fn ported(graph: &str, outputs: &[&str], port: &str) -> Vec<(String, Scenario)> 
             scenario,
         )
     };
-    let engines = ["onnxruntime", "libtorch"].map(Subject::named);
+    let engines = [SubjectKind::OnnxRuntime, SubjectKind::Libtorch].map(Subject::of);
     engines
         .iter()
         .flat_map(|engine| [of(engine, &script), of(&script, engine)])
@@ -599,11 +604,11 @@ fn an_injection_that_changes_no_output_bit_is_refused() {
             };
         }
         scenario.candidate = Subject {
-            of: Some("libtorch".into()),
+            of: Some(SubjectKind::Libtorch),
             fault: Some(fault.into()),
             node: Some(node.into()),
             amount,
-            ..Subject::named("faulty")
+            ..Subject::of(SubjectKind::Faulty)
         };
         let output = run(&scenario, &[]);
         let said = String::from_utf8_lossy(&output.stderr).contains("changes no output bit");

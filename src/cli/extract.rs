@@ -6,7 +6,9 @@ use crate::pipeline;
 use crate::prepare::inputs;
 use crate::run::Run;
 use crate::run::headline::headline;
-use crate::scenario::{Expect, Input, Limit, Scenario, Stage, Subject, load as scenarios};
+use crate::scenario::{
+    Expect, Input, Limit, Scenario, Stage, Subject, SubjectKind, load as scenarios,
+};
 use crate::subject::{Engines, open};
 use crate::tensor::Tensor;
 use crate::text::number;
@@ -93,11 +95,11 @@ fn write(scenario: &Scenario, run: &Run, found: &Extracted, folder: &Path) -> Re
         let carries = s.fault.is_none()
             || open::graph_of(s, &alone)
                 .is_ok_and(|g| g.steps[0].inputs.iter().all(|n| known(&alone, n)));
-        match s.engine() {
-            "onnxruntime" | "libtorch" if carries => s.clone(),
-            _ => Subject {
+        match s.abilities().any_graph && carries {
+            true => s.clone(),
+            false => Subject {
                 trace: Some(file.into()),
-                ..Subject::named("recorded")
+                ..Subject::of(SubjectKind::Recorded)
             },
         }
     };

@@ -8,7 +8,7 @@ use crate::fuzz::keep::{self, Folder};
 use crate::fuzz::{self, Candidate, End, Listener, Options, Report, Shard, Task};
 use crate::graph::{Graph, load};
 use crate::report;
-use crate::scenario::{Scenario, Subject};
+use crate::scenario::{Scenario, Subject, SubjectKind};
 use crate::subject::Engines;
 use crate::subject::kernels::{Kernel, all, find};
 use std::path::{Path, PathBuf};
@@ -83,13 +83,13 @@ fn candidate(args: &args::Fuzz, kernel: &'static Kernel, kernels: usize) -> Resu
         .next("name an engine as --candidate: libtorch, libtorch-f32 or onnxruntime"));
     }
     Ok(Candidate {
-        subject: faulty(args, &clean.subject.subject)?,
+        subject: faulty(args, clean.subject.subject)?,
         ..clean
     })
 }
 
 /// `engine` with the fault that --fault names.
-pub fn faulty(args: &args::Fuzz, engine: &str) -> Result<Subject> {
+pub fn faulty(args: &args::Fuzz, engine: SubjectKind) -> Result<Subject> {
     let text = args.fault.as_deref().unwrap_or_default();
     let wrong = || {
         Error::usage(format!(
@@ -104,11 +104,11 @@ pub fn faulty(args: &args::Fuzz, engine: &str) -> Result<Subject> {
     };
     let (fault, node) = (Some(name.to_string()), Some(node.to_string()));
     Ok(Subject {
-        of: Some(engine.into()),
+        of: Some(engine),
         fault,
         node,
         amount,
-        ..Subject::named("faulty")
+        ..Subject::of(SubjectKind::Faulty)
     })
 }
 
@@ -212,7 +212,7 @@ impl Listener for Progress {
 /// Replays a find as it was found.
 pub fn replay(scenario: &Scenario, of: &crate::scenario::Find, engines: Engines) -> Result<Exit> {
     let kernel = find(&of.kernel).at("find.kernel")?;
-    if scenario.reference.subject != "kernel" {
+    if scenario.reference.subject != SubjectKind::Kernel {
         return Err(Error::usage(
             "a find holds its candidate against reference.subject = \"kernel\"",
         )

@@ -133,5 +133,5 @@ fn needs_torch(scenario: &Scenario) -> bool {
     scenario.tolerance.is_floor()
         || [&scenario.reference, &scenario.candidate]
             .iter()
-            .any(|s| s.computes_in_libtorch())
+            .any(|s| s.abilities().shares_shadow)
 }

@@ -8,7 +8,7 @@ use super::subject::Candidate;
 use crate::error::{Error, Place, Result, printable};
 use crate::graph::Graph;
 use crate::input;
-use crate::scenario::{self, Scenario, Subject, load};
+use crate::scenario::{self, Scenario, Subject, SubjectKind, load};
 use crate::subject::kernels::Kernel;
 use crate::tensor::DType;
 use crate::trace::write::replace;
@@ -52,7 +52,7 @@ impl Folder {
         scenario.seed = self.seed;
         scenario.reference = Subject {
             kernel: Some(self.kernel.name.into()),
-            ..Subject::named("kernel")
+            ..Subject::of(SubjectKind::Kernel)
         };
         scenario.candidate = self.candidate.subject.clone();
         let dtype = Some(self.candidate.dtype).filter(|d| *d != DType::F64);

@@ -27,8 +27,8 @@ impl Lacking {
     /// each refuses the node itself.
     pub fn of(given: &mut Given, engines: Engines) -> Result<Self> {
         let scenario = given.scenario;
-        let [reference, candidate] = [&scenario.reference, &scenario.candidate]
-            .map(|s| ["libtorch", "simulated"].contains(&s.engine()));
+        let [reference, candidate] =
+            [&scenario.reference, &scenario.candidate].map(|s| s.abilities().interprets);
         let shadow = scenario.tolerance.is_floor();
         if given.plan.pieces.is_empty() || !(reference || candidate || shadow) {
             return Ok(Self::default());

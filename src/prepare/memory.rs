@@ -6,7 +6,7 @@ use crate::floor::noise::{MOST_RUNS, RUNS};
 use crate::graph::infer;
 use crate::graph::memory::{Engines, Estimate, Known, estimate, shown, size};
 use crate::machine;
-use crate::scenario::Subject;
+use crate::scenario::{Subject, SubjectKind};
 use crate::subject::open;
 use crate::watch::Watch;
 use std::collections::HashMap;
@@ -24,7 +24,10 @@ pub fn check(given: &Given, record: bool, watch: &mut dyn Watch) -> Result<()> {
     let subjects = [&scenario.reference, &scenario.candidate];
     // Shapes are ONNX Runtime's to tell; a run without it does not load it for that unless there is a limit.
     if given.plan.pieces.is_empty()
-        || limit.is_none() && subjects.iter().all(|s| s.engine() != "onnxruntime")
+        || limit.is_none()
+            && subjects
+                .iter()
+                .all(|s| s.engine() != SubjectKind::OnnxRuntime)
     {
         return Ok(());
     }
@@ -67,8 +70,8 @@ pub fn check(given: &Given, record: bool, watch: &mut dyn Watch) -> Result<()> {
 
 fn engines(given: &Given, record: bool) -> Engines {
     let scenario = given.scenario;
-    let count = |name: &str| {
-        let of = |s: &Subject| u64::from(s.engine() == name) * (1 + u64::from(s.fault.is_some()));
+    let count = |kind: SubjectKind| {
+        let of = |s: &Subject| u64::from(s.engine() == kind) * (1 + u64::from(s.fault.is_some()));
         of(&scenario.reference) + of(&scenario.candidate)
     };
     let shadow = scenario.tolerance.is_floor();
@@ -78,8 +81,8 @@ fn engines(given: &Given, record: bool) -> Engines {
         RUNS.max(MOST_RUNS - RUNS)
     };
     Engines {
-        onnxruntime: count("onnxruntime"),
-        libtorch: count("libtorch"),
+        onnxruntime: count(SubjectKind::OnnxRuntime),
+        libtorch: count(SubjectKind::Libtorch),
         shadow,
         sets: 1 + u64::from(runs),
         least: 1 + u64::from(RUNS),

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Dim, Graph};
 use crate::kernel::anchors::Anchors;
 use crate::scenario::training::{COUNT, PREDICTIONS, TRUTH, Training};
-use crate::scenario::{Scenario, Stage, Subject};
+use crate::scenario::{Gradients, Scenario, Stage, Subject};
 use crate::subject::fault;
 use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::tensor::Tensor;
@@ -153,9 +153,9 @@ pub fn faults(scenario: &Scenario) -> Result<()> {
             "fault '{name}' shows in gradients only, and this scenario compares none"
         ))
         .next("add [training], and keep the stage grad and tolerance = { kind = \"floor\" }")),
-        Some(name) if engine != "libtorch" => Err(Error::usage(format!(
-            "fault '{name}' shows in gradients only, and {engine} gives none"
-        ))
+        Some(name) if engine.row().abilities.gradients != Gradients::Own => Err(Error::usage(
+            format!("fault '{name}' shows in gradients only, and {engine} gives none"),
+        )
         .next("of = \"libtorch\"")),
         Some(_) | None => Ok(()),
     }

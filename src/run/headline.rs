@@ -4,12 +4,12 @@ use super::Run;
 use crate::compare::{Comparison, Specials};
 use crate::error::printable;
 use crate::exit::Exit;
-use crate::scenario::{Optimisation, Scenario, Stage, Subject};
+use crate::scenario::{Optimisation, Scenario, Stage, Subject, SubjectKind};
 use crate::tensor::index::unravel;
 use crate::text::{few, number};
-use crate::verdict::StageVerdict;
 use crate::verdict::{
-    Accumulated, Inside, Isolated, Origin, Outcome, Side, TensorResult, ToleranceBy, Unobserved,
+    Accumulated, Inside, Isolated, Origin, Outcome, Side, StageVerdict, TensorResult, ToleranceBy,
+    Unobserved,
 };
 
 /// Nodes of one line that are named before the rest is counted.
@@ -125,7 +125,7 @@ fn another_dtype(run: &Run) -> Option<Vec<String>> {
         | Accumulated::TieFlip { .. }
         | Accumulated::NotJudged { .. } => None,
     };
-    let is_recorded = |s: &Subject| s.engine() == "recorded";
+    let is_recorded = |s: &Subject| s.engine() == SubjectKind::Recorded;
     let recorded = run
         .scenario
         .as_ref()
@@ -224,7 +224,10 @@ fn next_untested(run: &Run, tensor: &TensorResult) -> String {
         .scenario
         .iter()
         .flat_map(|s| [&s.reference, &s.candidate]);
-    let Some(script) = subjects.into_iter().find(|s| s.subject == "torchscript") else {
+    let Some(script) = subjects
+        .into_iter()
+        .find(|s| s.subject == SubjectKind::TorchScript)
+    else {
         return untested_recording(run, tensor);
     };
     let given = run
@@ -392,7 +395,7 @@ fn off(run: &Run, origin: &Origin) -> String {
     let recorded = |pick: fn(&Scenario) -> &Subject| {
         run.scenario
             .as_ref()
-            .is_some_and(|s| pick(s).subject == "recorded")
+            .is_some_and(|s| pick(s).subject == SubjectKind::Recorded)
     };
     let recording = match origin.side {
         Side::Reference => recorded(|s| &s.reference),

@@ -3,6 +3,7 @@
 use super::{Distribution, Input, Scenario, Subject, load};
 use crate::error::{Error, Result};
 use crate::file;
+use crate::scenario::SubjectKind;
 use std::path::{Path, PathBuf};
 
 /// The scenario that compares `model` on `inputs`; against a recorded trace where one is named.
@@ -28,10 +29,10 @@ pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Re
         file::as_text(trace)?;
         scenario.reference = Subject {
             trace: Some(trace.to_path_buf()),
-            ..Subject::named("recorded")
+            ..Subject::of(SubjectKind::Recorded)
         };
         // Not the engine that shares code with the f64 shadow: two that agree against a recording say that it is the recording.
-        scenario.candidate = Subject::named("onnxruntime");
+        scenario.candidate = Subject::of(SubjectKind::OnnxRuntime);
     }
     load::check(&scenario)?;
     Ok(scenario)

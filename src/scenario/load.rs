@@ -1,9 +1,9 @@
 //! load: a scenario from TOML, with errors that name line, column and the probable word.
 
-use super::subjects;
 use super::{Expected, Input, Scenario, Stage, Subject, Tolerance, ToleranceKind};
 use crate::error::{Error, Place, Result, hint};
 use crate::file::{self, Kind};
+use crate::scenario::SubjectKind;
 use crate::trace;
 use std::path::{Path, PathBuf};
 
@@ -272,18 +272,7 @@ fn check_input(input: &Input) -> Result<()> {
 }
 
 fn check_subject(s: &Subject) -> Result<()> {
-    let known = || subjects::ALL.iter().map(|row| row.name);
-    for name in std::iter::once(&s.subject).chain(&s.of) {
-        if !known().any(|k| k == name) {
-            let next = format!(
-                "{}known: {}",
-                hint(name, known()),
-                known().collect::<Vec<_>>().join(", ")
-            );
-            return Err(Error::usage(format!("unknown subject '{name}'")).next(next));
-        }
-    }
-    let faulty = s.subject == "faulty";
+    let faulty = s.subject == SubjectKind::Faulty;
     let faulty_keys = s.of.is_some()
         || s.fault.is_some()
         || s.node.is_some()
@@ -296,36 +285,34 @@ fn check_subject(s: &Subject) -> Result<()> {
             "subject = \"faulty\" takes of, fault and node (and amount, and_shadow); other subjects take none of them",
         ));
     }
-    if s.of.as_deref().is_some_and(|of| {
-        ["faulty", "recorded", "kernel", "torchscript", "simulated"].contains(&of)
-    }) {
+    if s.of.is_some_and(|of| !of.row().abilities.any_graph) {
         return Err(Error::usage(
             "faulty wraps an engine: of = \"onnxruntime\" or \"libtorch\"",
         ));
     }
-    if (s.subject == "recorded") != s.trace.is_some() {
+    if (s.subject == SubjectKind::Recorded) != s.trace.is_some() {
         return Err(Error::usage(
             "subject = \"recorded\" takes trace, and no other subject does",
         ));
     }
-    let script = s.subject == "torchscript";
+    let script = s.subject == SubjectKind::TorchScript;
     if script != s.script.is_some() || s.takes.is_some() && !script {
         return Err(Error::usage(
             "subject = \"torchscript\" takes script (and takes), and no other subject does",
         ));
     }
-    if s.kernel.is_some() && s.subject != "kernel" {
+    if s.kernel.is_some() && s.subject != SubjectKind::Kernel {
         return Err(Error::usage("kernel belongs to subject = \"kernel\""));
     }
-    if s.seed.is_some() && s.subject != "simulated" {
+    if s.seed.is_some() && s.subject != SubjectKind::Simulated {
         return Err(Error::usage(
             "seed belongs to subject = \"simulated\": the scenario's own seed stands beside model",
         ));
     }
-    if s.optimisation.is_some() && s.engine() != "onnxruntime" {
+    if s.optimisation.is_some() && s.engine() != SubjectKind::OnnxRuntime {
         return Err(Error::usage("optimisation belongs to onnxruntime"));
     }
-    if !s.rename.is_empty() && s.subject != "recorded" && !script {
+    if !s.rename.is_empty() && s.subject != SubjectKind::Recorded && !script {
         return Err(Error::usage("rename belongs to recorded and torchscript"));
     }
     Ok(())
@@ -401,8 +388,8 @@ mod tests {
     fn a_minimal_scenario_is_complete() {
         let s = parse("format = 1\nmodel = \"m.onnx\"\n").unwrap();
         assert_eq!(
-            (s.reference.subject.as_str(), s.candidate.subject.as_str()),
-            ("onnxruntime", "libtorch")
+            (s.reference.subject, s.candidate.subject),
+            (SubjectKind::OnnxRuntime, SubjectKind::Libtorch)
         );
         assert_eq!(
             toml::from_str::<Scenario>(&toml::to_string(&s).unwrap()).unwrap(),

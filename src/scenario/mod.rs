@@ -15,6 +15,7 @@ pub use find::Find;
 pub use input::{Color, Distribution, Fit, Input, Layout};
 pub use side::Side;
 pub use subject::{Optimisation, Subject};
+pub use subjects::{Gradients, SubjectKind};
 pub use training::Training;
 
 use serde::{Deserialize, Serialize};
@@ -139,11 +140,11 @@ fn all_stages() -> Vec<Stage> {
 }
 
 fn onnxruntime() -> Subject {
-    Subject::named("onnxruntime")
+    Subject::of(SubjectKind::OnnxRuntime)
 }
 
 fn libtorch() -> Subject {
-    Subject::named("libtorch")
+    Subject::of(SubjectKind::Libtorch)
 }
 
 /// Limits the work to a part of the graph, by tensor name.

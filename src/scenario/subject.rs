@@ -1,5 +1,6 @@
 //! subject: who computes in a scenario.
 
+use super::subjects::{Abilities, SubjectKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub struct Subject {
     /// A name from `parity list subjects`.
-    pub subject: String,
+    pub subject: SubjectKind,
     /// ONNX Runtime's graph optimisation of the observed run; `disable` where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimisation: Option<Optimisation>,
@@ -34,7 +35,7 @@ pub struct Subject {
     pub seed: Option<u64>,
     /// `faulty`: the subject that it wraps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub of: Option<String>,
+    pub of: Option<SubjectKind>,
     /// `faulty`: a name from `parity list faults`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
@@ -50,9 +51,9 @@ pub struct Subject {
 }
 
 impl Subject {
-    pub fn named(subject: &str) -> Self {
+    pub fn of(subject: SubjectKind) -> Self {
         Self {
-            subject: subject.into(),
+            subject,
             optimisation: None,
             trace: None,
             script: None,
@@ -68,14 +69,14 @@ impl Subject {
         }
     }
 
-    /// The engine that really computes: what `faulty` wraps, or the subject itself.
-    pub fn engine(&self) -> &str {
-        self.of.as_deref().unwrap_or(&self.subject)
+    /// Who really computes: what `faulty` wraps, or the subject itself.
+    pub fn engine(&self) -> SubjectKind {
+        self.of.unwrap_or(self.subject)
     }
 
-    /// Whether it computes with the kernels of the f64 shadow.
-    pub fn computes_in_libtorch(&self) -> bool {
-        ["libtorch", "torchscript"].contains(&self.engine())
+    /// What that one is able to do.
+    pub fn abilities(&self) -> Abilities {
+        self.engine().row().abilities
     }
 }
 

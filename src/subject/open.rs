@@ -4,7 +4,7 @@ use super::{Options, Session, Torch, Whole, fault, kernels, recorded, simulated}
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::infer::Expected;
-use crate::scenario::Subject;
+use crate::scenario::{Subject, SubjectKind};
 use crate::tensor::Value;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -48,9 +48,9 @@ pub fn open(
     };
     let graph = graph_of(subject, graph)?;
     match subject.engine() {
-        "libtorch" => engines.torch()?.session(graph, &options).at("libtorch"),
-        "onnxruntime" => onnxruntime(graph, &options),
-        "recorded" => {
+        SubjectKind::Libtorch => engines.torch()?.session(graph, &options).at("libtorch"),
+        SubjectKind::OnnxRuntime => onnxruntime(graph, &options),
+        SubjectKind::Recorded => {
             let path = subject
                 .trace
                 .as_ref()
@@ -61,11 +61,11 @@ pub fn open(
                 &subject.rename,
             )?))
         }
-        "torchscript" => engines
+        SubjectKind::TorchScript => engines
             .torch()?
             .script(graph, subject, &options)
             .at("torchscript"),
-        "simulated" => {
+        SubjectKind::Simulated => {
             let (torch, judge) = (
                 engines.torch()?.session(graph.clone(), &options)?,
                 engines.torch()?.judge(graph.clone(), &options)?,
@@ -77,11 +77,11 @@ pub fn open(
                 subject.seed.unwrap_or_default(),
             )))
         }
-        "kernel" => Ok(Box::new(kernels::Reference::open(
+        SubjectKind::Kernel => Ok(Box::new(kernels::Reference::open(
             graph,
             subject.kernel.as_deref(),
         )?)),
-        other => Err(Error::usage(format!("unknown subject '{other}'"))),
+        SubjectKind::Faulty => Err(Error::usage("faulty wraps an engine")),
     }
 }
 

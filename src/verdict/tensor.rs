@@ -184,9 +184,7 @@ impl Isolated {
     /// Whether it is at fault in NaN or an infinity that the other side, or f64, has otherwise.
     pub fn over_in_what_is_not_finite(&self) -> bool {
         match self {
-            Isolated::Bounded { bounded, .. } => {
-                bounded.failing > 0 && bounded.worst.ratio.is_infinite()
-            }
+            Isolated::Bounded { bounded, .. } => bounded.worst.ratio.is_infinite(),
             Isolated::Exact { comparison, .. } => comparison
                 .metrics()
                 .is_some_and(|m| m.specials.conflicts > 0),

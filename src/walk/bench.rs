@@ -114,8 +114,8 @@ impl<'a> Bench<'a> {
             judge: opened.judge,
             stated: stated(&scenario.tolerance),
             kinship: Kinship {
-                reference: scenario.reference.computes_in_libtorch(),
-                candidate: scenario.candidate.computes_in_libtorch(),
+                reference: scenario.reference.abilities().shares_shadow,
+                candidate: scenario.candidate.abilities().shares_shadow,
             },
             controls: opened.controls,
             faulty: opened.faulty,
@@ -214,7 +214,7 @@ fn controls(
         .map(|(s, node, side)| {
             let clean = Subject {
                 optimisation: s.optimisation,
-                ..Subject::named(s.engine())
+                ..Subject::of(s.engine())
             };
             Ok((
                 fault::find(graph, node)?,

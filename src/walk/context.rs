@@ -13,7 +13,7 @@ use crate::graph::cut::Link;
 use crate::graph::{Graph, load};
 use crate::judge::{Limit, against};
 use crate::prepare::given::Given;
-use crate::scenario::{Optimisation, Subject};
+use crate::scenario::{Optimisation, Subject, SubjectKind};
 use crate::subject::{Deployed, Engines, Session, open};
 use crate::tensor::Tensor;
 use crate::text::number;
@@ -65,10 +65,10 @@ pub fn missing(
 ) -> Result<Vec<String>> {
     let sides = [&given.scenario.reference, &given.scenario.candidate];
     let (Some(script), Some(model)) = (
-        sides.iter().find(|s| s.engine() == "torchscript"),
         sides
             .iter()
-            .find(|s| matches!(s.engine(), "onnxruntime" | "libtorch")),
+            .find(|s| s.engine() == SubjectKind::TorchScript),
+        sides.iter().find(|s| s.abilities().any_graph),
     ) else {
         return Ok(vec![]);
     };
@@ -86,7 +86,7 @@ pub fn missing(
     let graph = Arc::new(load::file(&given.scenario.model)?);
     let own = Subject {
         optimisation: Some(Optimisation::Disable),
-        ..Subject::named(model.engine())
+        ..Subject::of(model.engine())
     };
     let mut trial = Trial {
         model: open(&own, &graph, given.threads, engines)?,

@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Place, Result};
 use crate::prepare::given::Given;
-use crate::scenario::{Scenario, Subject};
+use crate::scenario::{Scenario, Subject, SubjectKind};
 use crate::subject::{Engines, Feed, Session, open};
 use std::collections::HashSet;
 use std::time::Instant;
@@ -38,7 +38,7 @@ pub fn run(given: &Given, runs: usize, engines: Engines) -> Result<Vec<Timed>> {
     let mut all: Vec<Timed> = subjects
         .iter()
         .map(|s| Timed {
-            subject: s.subject.clone(),
+            subject: s.subject.to_string(),
             seconds: Vec::with_capacity(runs),
         })
         .collect();
@@ -68,10 +68,10 @@ fn subjects(scenario: &Scenario) -> Vec<Subject> {
     let mut all = vec![
         scenario.reference.clone(),
         scenario.candidate.clone(),
-        Subject::named("libtorch"),
+        Subject::of(SubjectKind::Libtorch),
     ];
     let mut seen = HashSet::new();
-    all.retain(|s| seen.insert(s.subject.clone()));
+    all.retain(|s| seen.insert(s.subject));
     all
 }
 

@@ -3,6 +3,7 @@
 use super::bench::Bench;
 use super::isolated::{self, Own};
 use crate::graph::cut::Link;
+use crate::scenario::SubjectKind;
 use crate::subject::{Engines, Session, open};
 use crate::verdict::{Isolated, Side};
 
@@ -37,7 +38,7 @@ pub fn settled(
 /// Whether ONNX Runtime gives what f64 gives; None where it cannot be asked.
 fn agrees(bench: &mut Bench, (step, output): (usize, usize), own: &Own) -> Option<bool> {
     if let Third::Unasked = bench.third {
-        let subject = crate::scenario::Subject::named("onnxruntime");
+        let subject = crate::scenario::Subject::of(SubjectKind::OnnxRuntime);
         bench.third = open(
             &subject,
             bench.graph,

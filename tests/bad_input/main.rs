@@ -430,7 +430,11 @@ fn a_word_that_a_scenario_does_not_know_gets_place_and_probable_word() {
     );
     check_scenario(
         "[reference]\nsubject = \"onnxruntim\"\n",
-        &["reference", "did you mean 'onnxruntime'"],
+        &[
+            "line 4, column 11",
+            "unknown subject 'onnxruntim'",
+            "did you mean 'onnxruntime'",
+        ],
     );
     check_scenario("seed = \"three\"\n", &["line 3, column 8"]);
     check_scenario("[[[\n", &["line 3"]);

@@ -37,7 +37,7 @@ fn deployed(kind: Kind) -> bool {
 fn divisible(scenario: &Scenario) -> bool {
     [&scenario.reference, &scenario.candidate]
         .iter()
-        .all(|s| ["onnxruntime", "libtorch"].contains(&s.engine()))
+        .all(|s| s.abilities().any_graph)
 }
 
 /// The smallest part that diverges as the whole does.

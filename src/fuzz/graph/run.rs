@@ -52,7 +52,7 @@ pub trait Listener {
 pub fn fuzzed(scenario: &Scenario) -> Result<Scenario> {
     if [&scenario.reference, &scenario.candidate]
         .iter()
-        .any(|s| ["recorded", "kernel"].contains(&s.engine()))
+        .any(|s| !s.abilities().answers)
     {
         return Err(Error::usage("a recorded trace answers the one input that it was recorded with, and a kernel its own form's")
             .next("name engines as reference and candidate: onnxruntime, libtorch or torchscript"));

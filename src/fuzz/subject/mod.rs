@@ -9,6 +9,7 @@ use super::opinion::Subject;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::scenario;
+use crate::scenario::SubjectKind;
 use crate::subject::kernels::Kernel;
 use crate::subject::{Engines, open};
 use crate::tensor::DType;
@@ -33,15 +34,15 @@ impl Candidate {
     /// A word that is neither; a kernel of other inputs or outputs.
     pub fn called(word: &str, kernel: &'static Kernel) -> Result<Self> {
         let (subject, dtype) = match word {
-            "libtorch" => (scenario::Subject::named("libtorch"), DType::F64),
-            "libtorch-f32" => (scenario::Subject::named("libtorch"), DType::F32),
-            "onnxruntime" => (scenario::Subject::named("onnxruntime"), DType::F32),
+            "libtorch" => (scenario::Subject::of(SubjectKind::Libtorch), DType::F64),
+            "libtorch-f32" => (scenario::Subject::of(SubjectKind::Libtorch), DType::F32),
+            "onnxruntime" => (scenario::Subject::of(SubjectKind::OnnxRuntime), DType::F32),
             other => {
                 let name = dialect::find(other, kernel)?.name.to_string();
                 (
                     scenario::Subject {
                         kernel: Some(name),
-                        ..scenario::Subject::named("kernel")
+                        ..scenario::Subject::of(SubjectKind::Kernel)
                     },
                     DType::F64,
                 )
@@ -57,10 +58,12 @@ impl Candidate {
     pub fn open(&self, form: &Arc<Graph>, engines: Engines) -> Result<Box<dyn Subject>> {
         let own = open::graph_of(&self.subject, form)?;
         let subject: Box<dyn Subject> = match (self.subject.engine(), self.dtype) {
-            ("libtorch", DType::F64) => Box::new(Form::exact(engines.torch()?, own)?),
-            ("libtorch", dtype) => Box::new(Form::open(engines.torch()?, own, dtype)?),
-            ("onnxruntime", DType::F32) => Box::new(Deployed(open::whole(&own, 1)?)),
-            ("kernel", DType::F64) => Box::new(Dialect::named(self.subject.kernel.as_deref())?),
+            (SubjectKind::Libtorch, DType::F64) => Box::new(Form::exact(engines.torch()?, own)?),
+            (SubjectKind::Libtorch, dtype) => Box::new(Form::open(engines.torch()?, own, dtype)?),
+            (SubjectKind::OnnxRuntime, DType::F32) => Box::new(Deployed(open::whole(&own, 1)?)),
+            (SubjectKind::Kernel, DType::F64) => {
+                Box::new(Dialect::named(self.subject.kernel.as_deref())?)
+            }
             (other, dtype) => {
                 return Err(Error::usage(format!("'{other}' in {dtype} cannot be fuzzed"))
                     .next("libtorch in f64 or f32, onnxruntime in f32, another kernel in f64, or a fault in an engine"));
@@ -78,19 +81,13 @@ impl Candidate {
 
     /// Whether both are the same but for a fault.
     pub fn is_alike(&self, other: &Self) -> bool {
-        let of = |c: &Self| {
-            (
-                c.subject.engine().to_string(),
-                c.subject.kernel.clone(),
-                c.dtype,
-            )
-        };
+        let of = |c: &Self| (c.subject.engine(), c.subject.kernel.clone(), c.dtype);
         of(self) == of(other)
     }
 
     /// Whether it is what is fuzzed where nobody is named: the form in libtorch in f64.
     pub fn is_default(&self) -> bool {
-        self.subject.engine() == "libtorch" && self.dtype == DType::F64
+        self.subject.engine() == SubjectKind::Libtorch && self.dtype == DType::F64
     }
 }
 
@@ -102,7 +99,7 @@ impl fmt::Display for Candidate {
             self.dtype,
         ) {
             (_, Some(kernel), _) => write!(f, "{kernel}"),
-            ("libtorch", None, DType::F32) => write!(f, "libtorch-f32"),
+            (SubjectKind::Libtorch, None, DType::F32) => write!(f, "libtorch-f32"),
             (engine, None, _) => write!(f, "{engine}"),
         }
     }

@@ -8,8 +8,8 @@ use crate::judge::stage::grad::{self, Exact, Gradient, Report, TermGradients};
 use crate::prepare::preflight;
 use crate::watch::Watch;
 
-use crate::scenario::Subject;
 use crate::scenario::training::{PREDICTIONS, TERMS};
+use crate::scenario::{Gradients, Subject};
 use crate::subject::{Options, Session, kernels, open};
 use crate::tensor::Tensor;
 use crate::walk::gradients::{self as walk, Reference, Sums};
@@ -63,10 +63,10 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
         names: wrt.iter().map(standard).collect(),
         reference,
     };
-    let candidate = match given.scenario.candidate.engine() {
-        "recorded" => of_recording(task.candidate, &bar, weights)?,
-        "kernel" => of_kernel(task, &bar, &walked)?,
-        "libtorch" => match candidate(task, &walked)? {
+    let candidate = match given.scenario.candidate.abilities().gradients {
+        Gradients::Kept => of_recording(task.candidate, &bar, weights)?,
+        Gradients::Exact => of_kernel(task, &bar, &walked)?,
+        Gradients::Own => match candidate(task, &walked)? {
             Ok(own) => bar.report("candidate", &|i, k, exact| {
                 Some(grad::judge(&bar.names[k], exact, own[i][k].as_ref(), 1.0))
             }),
@@ -76,7 +76,10 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
                 format!("libtorch gives no gradients: {says}"),
             ),
         },
-        other => Report::nothing("candidate", AGAINST, format!("{other} gives no gradients")),
+        Gradients::Nothing => {
+            let engine = given.scenario.candidate.engine();
+            Report::nothing("candidate", AGAINST, format!("{engine} gives no gradients"))
+        }
     };
     let golden = given
         .golden
