@@ -1,5 +1,7 @@
 //! judge: where differences meet tolerances; pure.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod against;
 pub mod alive;
 pub mod exercised;

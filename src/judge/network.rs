@@ -358,7 +358,10 @@ mod tests {
                 ToleranceBy::Exact => ("exact", *ratio),
                 ToleranceBy::Stated => ("stated", *ratio),
                 ToleranceBy::Rounding => ("rounding", (*ratio * 10.0).round() / 10.0),
-                _ => ("otherwise", *ratio),
+                ToleranceBy::Noise { .. }
+                | ToleranceBy::CandidateNoise { .. }
+                | ToleranceBy::Positives
+                | ToleranceBy::Unjudged => ("otherwise", *ratio),
             },
             Pending::Done(_) => ("not judged", 0.0),
             Pending::Noise(_) => ("noise", 0.0),

@@ -1,5 +1,7 @@
 //! verdict: what all comparisons together say: where it first diverges, every origin, and what was not compared.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod decide;
 mod expectation;
 mod judgement;
