@@ -8,7 +8,7 @@ use crate::floor::Family;
 use crate::graph::load as graph;
 use crate::input;
 use crate::pipeline;
-use crate::prepare::given::{self, Given};
+use crate::prepare::prepared::{self, Prepared};
 use crate::run::Run;
 use crate::scenario::{Scenario, load};
 use crate::subject::Engines;
@@ -88,8 +88,8 @@ fn on(scenario: &Scenario, change: Change, engines: Engines) -> Result<Run> {
         .into_iter()
         .map(|(name, t)| Ok((name, changed(&t, change)?)))
         .collect::<Result<_>>()?;
-    let ready = Arc::new(given::ready(model, &inputs)?);
-    let given = Given::on(scenario, ready, inputs)?;
+    let ready = Arc::new(prepared::ready(model, &inputs)?);
+    let given = Prepared::on(scenario, ready, inputs)?;
     pipeline::again(given, None, engines, &mut watch::Bar::new()).map(|(run, _)| run)
 }
 

@@ -3,11 +3,11 @@
 use super::{applies, args, engine, say};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::prepare::given::Given;
+use crate::prepare::prepared::Prepared;
 use crate::scenario::{build, load};
 use crate::subject::Engines;
 use crate::text::{number, table};
-use crate::walk::forward::{self, Timed};
+use crate::walk::timing::{self, Timed};
 
 pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
     let mut scenario = match args.target.extension().is_some_and(|e| e == "onnx") {
@@ -20,8 +20,8 @@ pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
         return engine::hand_over();
     }
     scenario.threads = args.threads.or(scenario.threads);
-    let given = Given::read(&scenario)?;
-    let all = forward::run(&given, args.runs, engines)?;
+    let given = Prepared::read(&scenario)?;
+    let all = timing::run(&given, args.runs, engines)?;
     let first = all[0].median();
     let rows: Vec<_> = all.iter().map(|t| row(t, first)).collect();
     let header = [

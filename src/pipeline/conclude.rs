@@ -4,8 +4,8 @@ use crate::judge::alive;
 use crate::judge::exercised::{self, Shown};
 use crate::judge::stage::regions::Regions;
 use crate::judge::stage::{Stages, verdicts};
-use crate::prepare::given::Given;
 use crate::prepare::inputs;
+use crate::prepare::prepared::Prepared;
 use crate::scenario::training::{ASSIGNED, LOSSES};
 use crate::scenario::{Scenario, Stage};
 use crate::tensor::Tensor;
@@ -13,13 +13,13 @@ use crate::verdict::{
     Ancestry, Ledger, Outcome, Required, Special, TensorResult, Unexercised, Unjudged, Unobserved,
     Verdict, Why, decide, ledger,
 };
-use crate::walk::bench::Bench;
+use crate::walk::sessions::Sessions;
 use std::collections::HashMap;
 
 /// Everything that was found.
 pub struct Found<'a> {
-    pub given: &'a Given<'a>,
-    pub bench: &'a Bench<'a>,
+    pub given: &'a Prepared<'a>,
+    pub sessions: &'a Sessions<'a>,
     pub regions: &'a Regions,
     pub tensors: &'a [TensorResult],
     /// Constants that a recording does not hold.
@@ -38,14 +38,14 @@ pub struct Found<'a> {
 
 /// The verdict and what it rests on.
 pub fn conclude(found: &Found) -> (Verdict, Ledger) {
-    let Given {
+    let Prepared {
         scenario,
         graph,
         records,
         plan,
         ..
     } = found.given;
-    let (sessions, golden) = (found.bench.sessions(), found.bench.golden);
+    let (sessions, golden) = (found.sessions.both(), found.sessions.golden);
     let recorded = sessions
         .iter()
         .map(|s| s.recorded_inputs())
@@ -80,7 +80,7 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     let required = Required {
         excused: &|n| plan.excused(n),
         outputs,
-        may_lack: !found.bench.both_live(),
+        may_lack: !found.sessions.both_live(),
     };
     let mut ledger = ledger(found.tensors, leftovers, &required);
     ledger.known = found.known;
@@ -103,7 +103,7 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
 
 /// What the inputs did not try; nothing where only a part of the graph was walked.
 fn unexercised(found: &Found) -> Unexercised {
-    let Given { graph, plan, .. } = found.given;
+    let Prepared { graph, plan, .. } = found.given;
     if !plan.whole {
         return Unexercised::default();
     }
@@ -159,7 +159,7 @@ fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
 }
 
 /// Whether an input or a weight that the step takes holds such values already.
-fn fed(given: &Given, step: usize, special: Special) -> bool {
+fn fed(given: &Prepared, step: usize, special: Special) -> bool {
     let holds = |t: &Tensor| {
         let is = |v: &f64| match special {
             Special::NaN => v.is_nan(),
@@ -184,7 +184,7 @@ fn unjudged(found: &Found) -> Vec<Unjudged> {
         why: Why::Unrepeated(noise.clone()),
     });
     let lost = found
-        .bench
+        .sessions
         .golden
         .iter()
         .flat_map(|g| inputs::unpaired(g, &found.given.graph));
@@ -287,7 +287,7 @@ mod tests {
                 .map(|(n, t)| (n.to_string(), t))
                 .collect();
             let records = records(&inputs);
-            let given = Given {
+            let given = Prepared {
                 scenario: &scenario,
                 graph: graph.clone(),
                 plan,
@@ -298,7 +298,7 @@ mod tests {
                 fed: None,
                 threads: 1,
             };
-            let mut bench = paper::bench(&graph, &given.inputs, [true; 2]);
+            let mut sessions = paper::sessions(&graph, &given.inputs, [true; 2]);
             let side = |recorded: Option<&[(&str, &Tensor)]>| Side {
                 live: recorded.is_none(),
                 recorded: recorded
@@ -308,13 +308,13 @@ mod tests {
                     .collect(),
                 leftovers: vec![],
             };
-            (bench.reference, bench.candidate) =
+            (sessions.reference, sessions.candidate) =
                 (Box::new(side(self.sides[0])), Box::new(side(self.sides[1])));
-            bench.golden = self.golden.as_ref();
+            sessions.golden = self.golden.as_ref();
             let outputs = self.outputs.map(named);
             conclude(&Found {
                 given: &given,
-                bench: &bench,
+                sessions: &sessions,
                 regions: &Regions::default(),
                 tensors: &self.tensors,
                 known: 3,

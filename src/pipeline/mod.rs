@@ -11,17 +11,17 @@ use crate::judge::stage::Stages;
 use crate::judge::stage::golden::Witnessed;
 use crate::judge::stage::regions::Regions;
 use crate::params::Difference;
-use crate::prepare::given::Given;
-use crate::prepare::lacking::Lacking;
+use crate::prepare::prepared::Prepared;
+use crate::prepare::unsupported::Unsupported;
 use crate::prepare::{inputs, memory};
 use crate::run::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
 use crate::verdict::{TensorResult, Unobserved};
-use crate::walk::bench::{Bench, Opened};
 use crate::walk::layers::{self, Layers};
+use crate::walk::sessions::{Opened, Sessions};
 use crate::walk::unobserved::{self, Wholes};
-use crate::walk::{context, floors, quantised, training, undecided};
+use crate::walk::{floors, lost_context, quantised, training, undecided};
 use crate::watch::Watch;
 use conclude::Found;
 use std::collections::{BTreeMap, HashMap};
@@ -36,7 +36,7 @@ pub fn run(
     record: Option<&Path>,
 ) -> Result<Run> {
     let clock = Clock::start();
-    let given = Given::read(scenario)?;
+    let given = Prepared::read(scenario)?;
     memory::check(&given, record.is_some(), watch)?;
     watch.ready()?;
     walk(given, None, clock, engines, watch, record).map(|(run, _)| run)
@@ -44,7 +44,7 @@ pub fn run(
 
 /// Runs what is given; what was opened for another run of the same graph is used again, and handed on.
 pub fn again(
-    given: Given,
+    given: Prepared,
     opened: Option<Opened>,
     engines: Engines,
     watch: &mut dyn Watch,
@@ -53,7 +53,7 @@ pub fn again(
 }
 
 fn walk(
-    mut given: Given,
+    mut given: Prepared,
     opened: Option<Opened>,
     mut clock: Clock,
     engines: Engines,
@@ -61,14 +61,14 @@ fn walk(
     record: Option<&Path>,
 ) -> Result<(Run, Opened)> {
     let params = given.params.take();
-    let lacking = Lacking::of(&mut given, engines)?;
-    let mut bench = Bench::open(&given, lacking, opened, engines, record)?;
+    let lacking = Unsupported::of(&mut given, engines)?;
+    let mut sessions = Sessions::open(&given, lacking, opened, engines, record)?;
     clock.lap("open");
-    let observed = observe(&given, &mut bench, &mut clock, watch)?;
-    let judged = judge(&given, &mut bench, &observed, engines, watch)?;
+    let observed = observe(&given, &mut sessions, &mut clock, watch)?;
+    let judged = judge(&given, &mut sessions, &observed, engines, watch)?;
     clock.lap("training");
     let names = names(&given, engines)?;
-    if let Some(traces) = bench.record.take() {
+    if let Some(traces) = sessions.record.take() {
         let (model, records) = (&given.scenario.model, &given.records);
         traces.finish(
             (&names.0, &names.1),
@@ -78,11 +78,11 @@ fn walk(
             &observed.floors,
         )?;
     }
-    let deployed = deployed(&given, &mut bench, &observed, &judged, &names, watch)?;
+    let deployed = deployed(&given, &mut sessions, &observed, &judged, &names, watch)?;
     clock.lap("bisection");
     let run = conclude(
         &given,
-        &bench,
+        &sessions,
         Parts {
             observed,
             judged,
@@ -93,7 +93,7 @@ fn walk(
         engines,
         clock,
     )?;
-    Ok((run, bench.close()))
+    Ok((run, sessions.close()))
 }
 
 /// What the walks saw, and what it can be held against.
@@ -105,19 +105,19 @@ struct Observed {
 
 /// Both sides piece by piece, both as they are deployed, and the noise of the f64 graph where something waits for it.
 fn observe(
-    given: &Given,
-    bench: &mut Bench,
+    given: &Prepared,
+    sessions: &mut Sessions,
     clock: &mut Clock,
     watch: &mut dyn Watch,
 ) -> Result<Observed> {
-    let layers = layers::run(bench, &given.plan, watch)?;
+    let layers = layers::run(sessions, &given.plan, watch)?;
     clock.lap("layers");
     let wholes = match given.scenario.runs(Stage::Activations) {
-        true => unobserved::run(bench, &layers)?,
+        true => unobserved::run(sessions, &layers)?,
         false => Wholes::default(),
     };
     clock.lap("unobserved");
-    let floors = floors::run(bench, &layers, &wholes, given.scenario.seed, watch)?;
+    let floors = floors::run(sessions, &layers, &wholes, given.scenario.seed, watch)?;
     clock.lap("noise");
     Ok(Observed {
         layers,
@@ -139,26 +139,34 @@ struct Judged {
 
 /// Every tensor held against its floor, then the stages behind the activations.
 fn judge(
-    given: &Given,
-    bench: &mut Bench,
+    given: &Prepared,
+    sessions: &mut Sessions,
     observed: &Observed,
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<Judged> {
     let (scenario, Observed { layers, floors, .. }) = (given.scenario, observed);
     let tensors = layers.judged(floors, &given.graph);
-    let mut tensors = undecided::judged(bench, &given.plan, layers, tensors, scenario.seed, watch)?;
-    let limits = context::Limits {
+    let mut tensors =
+        undecided::judged(sessions, &given.plan, layers, tensors, scenario.seed, watch)?;
+    let limits = lost_context::Limits {
         floors,
-        stated: bench.stated.as_ref(),
+        stated: sessions.stated.as_ref(),
     };
     let context = match scenario.runs(Stage::Inputs) {
-        true => context::missing(given, (layers, &tensors), &limits, engines)?,
+        true => lost_context::missing(given, (layers, &tensors), &limits, engines)?,
         false => vec![],
     };
     let mut golden = golden::settle(&layers.witnessed, floors);
     let regions = given.regions()?;
-    let training = training::run(given, &regions, bench, (layers, &tensors), engines, watch)?;
+    let training = training::run(
+        given,
+        &regions,
+        sessions,
+        (layers, &tensors),
+        engines,
+        watch,
+    )?;
     training::settle(given, training.as_ref(), &mut tensors, &mut golden);
     Ok(Judged {
         tensors,
@@ -171,8 +179,8 @@ fn judge(
 
 /// The declared outputs of both sides as users deploy them, held against the observed ones.
 fn deployed(
-    given: &Given,
-    bench: &mut Bench,
+    given: &Prepared,
+    sessions: &mut Sessions,
     observed: &Observed,
     judged: &Judged,
     names: &(String, String),
@@ -183,7 +191,7 @@ fn deployed(
         wholes,
         floors,
     } = observed;
-    let stated = bench.stated;
+    let stated = sessions.stated;
     let held = unobserved::Against {
         layers,
         tensors: &judged.tensors,
@@ -193,16 +201,16 @@ fn deployed(
         stated: stated.as_ref(),
     };
     let open = wholes.unsettled(&held);
-    let stepped = quantised::stepped(bench, layers, &open, given.scenario.seed, watch)?;
+    let stepped = quantised::stepped(sessions, layers, &open, given.scenario.seed, watch)?;
     let on = unobserved::Against {
         stepped: &stepped,
         ..held
     };
-    wholes.explained([&names.0, &names.1], bench, &on)
+    wholes.explained([&names.0, &names.1], sessions, &on)
 }
 
 /// Both subjects with their versions.
-fn names(given: &Given, engines: Engines) -> Result<(String, String)> {
+fn names(given: &Prepared, engines: Engines) -> Result<(String, String)> {
     let name = |subject| environment::describe(subject, engines);
     Ok((
         name(&given.scenario.reference)?,
@@ -221,8 +229,8 @@ struct Parts {
 
 /// Verdict, ledger and expectation of it all.
 fn conclude(
-    given: &Given,
-    bench: &Bench,
+    given: &Prepared,
+    sessions: &Sessions,
     parts: Parts,
     engines: Engines,
     mut clock: Clock,
@@ -238,8 +246,8 @@ fn conclude(
         },
     ) = (given.scenario, parts);
     let behind = judged.training.is_some();
-    let proved = inputs::proved(&bench.sessions(), &given.records);
-    let golden = bench
+    let proved = inputs::proved(&sessions.both(), &given.records);
+    let golden = sessions
         .golden
         .map(|g| inputs::beside(g, scenario.golden.as_deref(), judged.golden, engines));
     let stages = Stages {
@@ -251,7 +259,7 @@ fn conclude(
     let layers = observed.layers;
     let (verdict, ledger) = conclude::conclude(&Found {
         given,
-        bench,
+        sessions,
         regions: &judged.regions,
         tensors: &judged.tensors,
         known: layers.known,
@@ -269,7 +277,12 @@ fn conclude(
             given.above(place)
         }),
         scenario: Some(scenario.clone()),
-        environment: environment::record(names, bench.judge.is_some(), given.threads, &given.graph),
+        environment: environment::record(
+            names,
+            sessions.judge.is_some(),
+            given.threads,
+            &given.graph,
+        ),
         graph_inputs: given.graph.taken(),
         inputs: given.records.clone(),
         verdict,

@@ -1,6 +1,6 @@
 //! memory: what a run will need, said before a large one starts, and refused where the user allows less.
 
-use super::given::Given;
+use super::prepared::Prepared;
 use crate::error::{Error, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
 use crate::graph::infer;
@@ -18,7 +18,7 @@ const LARGE: u64 = 1 << 30;
 ///
 /// # Errors
 /// An estimate beyond `limit.memory`; without one, an estimate from known shapes alone that is beyond all that there is.
-pub fn check(given: &Given, record: bool, watch: &mut dyn Watch) -> Result<()> {
+pub fn check(given: &Prepared, record: bool, watch: &mut dyn Watch) -> Result<()> {
     let scenario = given.scenario;
     let limit = scenario.limit.memory.as_deref().and_then(size);
     let subjects = [&scenario.reference, &scenario.candidate];
@@ -68,7 +68,7 @@ pub fn check(given: &Given, record: bool, watch: &mut dyn Watch) -> Result<()> {
     Ok(())
 }
 
-fn engines(given: &Given, record: bool) -> Engines {
+fn engines(given: &Prepared, record: bool) -> Engines {
     let scenario = given.scenario;
     let count = |kind: SubjectKind| {
         let of = |s: &Subject| u64::from(s.engine() == kind) * (1 + u64::from(s.fault.is_some()));
@@ -102,7 +102,7 @@ fn says(e: &Estimate) -> String {
     )
 }
 
-fn refused(e: &Estimate, beyond: &str, known: &HashMap<String, Known>, given: &Given) -> Error {
+fn refused(e: &Estimate, beyond: &str, known: &HashMap<String, Known>, given: &Prepared) -> Error {
     let largest = given
         .graph
         .steps

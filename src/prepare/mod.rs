@@ -1,11 +1,11 @@
 //! prepare: a scenario made ready to run, or refused: its graph, inputs and plan, what a side cannot compute, how much memory it takes.
 
-pub mod given;
 pub mod inputs;
-pub mod lacking;
 pub mod memory;
 pub mod params;
 pub mod plan;
 pub mod preflight;
+pub mod prepared;
+pub mod unsupported;
 
 pub use plan::Plan;

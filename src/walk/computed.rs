@@ -1,12 +1,12 @@
 //! computed: what both sides make of one piece of the graph, each of its own values; a step that one of them cannot compute is taken from the other.
 
-use super::bench::Bench;
-use super::values::Values;
+use super::live_set::LiveSet;
+use super::sessions::Sessions;
 use crate::error::{Place, Result};
 use crate::graph::cut::Link;
 use crate::graph::random::is_random;
 use crate::graph::{Graph, Step};
-use crate::prepare::lacking::SIDES;
+use crate::prepare::unsupported::SIDES;
 use crate::subject::{Output, Session};
 
 /// Outputs of a piece, per step.
@@ -34,28 +34,28 @@ pub struct Computed {
 /// # Errors
 /// What a live side says that refuses one of several steps: each is to be asked for alone then. Of one step alone the refusal is remembered, and
 /// its outputs are the other side's. Whatever a recording says, and memory that runs out.
-pub fn both(bench: &mut Bench, piece: &[usize], own: [&Values; 2]) -> Result<Computed> {
-    let lacks = bench.lacking.lent(piece);
+pub fn both(sessions: &mut Sessions, piece: &[usize], own: [&LiveSet; 2]) -> Result<Computed> {
+    let lacks = sessions.lacking.lent(piece);
     let drawn = piece
         .iter()
-        .any(|i| is_random(bench.graph, &bench.graph.steps[*i]));
-    let reference = if lacks && bench.lacking.reference {
+        .any(|i| is_random(sessions.graph, &sessions.graph.steps[*i]));
+    let reference = if lacks && sessions.lacking.reference {
         None
     } else {
-        asked(bench, 0, piece, own[0], drawn)?
+        asked(sessions, 0, piece, own[0], drawn)?
     };
     // A live candidate goes on with the reference's draw, where that was recorded; a recording has gone on with its own.
     let whole = reference
         .as_ref()
         .is_some_and(|(r, _)| r.iter().flatten().all(Output::is_ok));
-    let shares = drawn && bench.candidate.can_isolate() && whole;
-    let lends = lacks && !bench.lacking.reference;
+    let shares = drawn && sessions.candidate.can_isolate() && whole;
+    let lends = lacks && !sessions.lacking.reference;
     let candidate = if lends || shares {
         None
     } else {
-        asked(bench, 1, piece, own[1], drawn)?
+        asked(sessions, 1, piece, own[1], drawn)?
     };
-    let lent = lacks || piece.iter().any(|i| bench.lacking.refused(*i));
+    let lent = lacks || piece.iter().any(|i| sessions.lacking.refused(*i));
     let noise = |side: usize, of: &Option<Asked>| {
         Some(format!("{}: {}", SIDES[side], of.as_ref()?.1.as_ref()?))
     };
@@ -64,7 +64,7 @@ pub fn both(bench: &mut Bench, piece: &[usize], own: [&Values; 2]) -> Result<Com
     let (reference, candidate) = match (reference.map(|r| r.0), candidate.map(|c| c.0)) {
         (Some(reference), Some(candidate)) => (reference, candidate),
         (Some(one), None) | (None, Some(one)) => (one.clone(), one),
-        (None, None) => (nobody(bench, piece), nobody(bench, piece)),
+        (None, None) => (nobody(sessions, piece), nobody(sessions, piece)),
     };
     Ok(Computed {
         reference,
@@ -77,10 +77,10 @@ pub fn both(bench: &mut Bench, piece: &[usize], own: [&Values; 2]) -> Result<Com
 }
 
 /// A piece that neither side computes.
-fn nobody(bench: &Bench, piece: &[usize]) -> Piece {
+fn nobody(sessions: &Sessions, piece: &[usize]) -> Piece {
     let none = |step: &usize| {
-        let the_step = &bench.graph.steps[*step];
-        let says = match bench.lacking.first_refusal(*step) {
+        let the_step = &sessions.graph.steps[*step];
+        let says = match sessions.lacking.first_refusal(*step) {
             Some(says) => format!("neither side computes it: {says}"),
             None => "neither side computes it".to_string(),
         };
@@ -91,17 +91,17 @@ fn nobody(bench: &Bench, piece: &[usize]) -> Piece {
 
 /// What the reference (0) or the candidate (1) makes of a piece, and what of it did not repeat; None where it refuses the one step that it is.
 fn asked(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     side: usize,
     piece: &[usize],
-    own: &Values,
+    own: &LiveSet,
     drawn: bool,
 ) -> Result<Option<Asked>> {
-    let graph = bench.graph.clone();
+    let graph = sessions.graph.clone();
     let session = if side == 0 {
-        &mut *bench.reference
+        &mut *sessions.reference
     } else {
-        &mut *bench.candidate
+        &mut *sessions.candidate
     };
     let live = session.can_isolate();
     if let (true, [step]) = (live, piece)
@@ -116,7 +116,7 @@ fn asked(
     match (proved(session, piece, own, drawn), piece) {
         (Ok(outputs), _) => Ok(Some(outputs)),
         (Err(says), [step]) if live && !says.ran_out() => {
-            bench.lacking.refuse(side, *step, says);
+            sessions.lacking.refuse(side, *step, says);
             Ok(None)
         }
         (Err(says), _) => Err(says).at(SIDES[side]),
@@ -124,7 +124,7 @@ fn asked(
 }
 
 /// Runs a piece twice, unless it is `drawn` anew each time; the second value says what did not repeat.
-fn proved(session: &mut dyn Session, piece: &[usize], own: &Values, drawn: bool) -> Result<Asked> {
+fn proved(session: &mut dyn Session, piece: &[usize], own: &LiveSet, drawn: bool) -> Result<Asked> {
     let first = session.eval(piece, Link::Connected, &|n| own.get(n))?;
     if drawn || !session.can_isolate() {
         return Ok((first, None));
@@ -145,7 +145,7 @@ fn proved(session: &mut dyn Session, piece: &[usize], own: &Values, drawn: bool)
 }
 
 /// An input of the step that is not at hand.
-pub fn missing<'g>(graph: &Graph, step: &'g Step, own: &Values) -> Option<&'g str> {
+pub fn missing<'g>(graph: &Graph, step: &'g Step, own: &LiveSet) -> Option<&'g str> {
     step.inputs
         .iter()
         .map(String::as_str)

@@ -1,10 +1,10 @@
 //! extract: one step apart from its graph: what it takes from the reference, and what both sides make of that; computed again up to there.
 
-use super::values::{Release, Values};
+use super::live_set::{LiveSet, Release};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
-use crate::prepare::given::Given;
+use crate::prepare::prepared::Prepared;
 use crate::scenario::Scenario;
 use crate::subject::{Engines, Output, Session, open};
 use crate::tensor::Tensor;
@@ -45,7 +45,7 @@ pub fn place(verdict: &Verdict) -> std::result::Result<&str, &'static str> {
 /// # Errors
 /// A recording that lacks an input of the step; whatever the engines refuse.
 pub fn run(scenario: &Scenario, engines: Engines, tensor: &str) -> Result<Extracted> {
-    let given = Given::read(scenario)?;
+    let given = Prepared::read(scenario)?;
     let graph = given.graph.clone();
     let step = graph
         .producers()
@@ -96,8 +96,12 @@ fn lacking(graph: &Graph, step: usize, name: &str) -> Error {
 }
 
 /// The reference's values that are alive at `step`, and what it makes of them; in the pieces of the run itself, for the same bits.
-fn walked(given: &Given, session: &mut dyn Session, step: usize) -> Result<(Values, Vec<Output>)> {
-    let mut own = Values::of(&given.inputs);
+fn walked(
+    given: &Prepared,
+    session: &mut dyn Session,
+    step: usize,
+) -> Result<(LiveSet, Vec<Output>)> {
+    let mut own = LiveSet::of(&given.inputs);
     let release = Release::of(&[&given.graph]);
     for piece in &given.plan.pieces {
         let outputs = session.eval(piece, Link::Connected, &|n| own.get(n))?;
@@ -122,7 +126,7 @@ fn walked(given: &Given, session: &mut dyn Session, step: usize) -> Result<(Valu
 /// # Errors
 /// Whatever the engine refuses.
 pub fn recorded(
-    given: &Given,
+    given: &Prepared,
     session: &mut dyn Session,
     step: usize,
 ) -> Result<HashMap<String, Tensor>> {

@@ -1,8 +1,8 @@
 //! floors: which tensors wait for a noise floor, and the walk that gives it.
 
-use super::bench::Bench;
 use super::layers::{self, Layers};
 use super::noise;
+use super::sessions::Sessions;
 use super::unobserved::{Against, Wholes};
 use crate::judge::golden;
 use crate::watch::Watch;
@@ -26,22 +26,22 @@ const OWN: f64 = 1.0 / (1 << 20) as f64;
 /// Small tensors, and those that are over by little, take up to [`MOST_RUNS`] runs: the rest is walked only where it could change a verdict, or, of
 /// small tensors, where a trace is to carry floors.
 pub fn run(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     layers: &Layers,
     wholes: &Wholes,
     seed: u64,
     watch: &mut dyn Watch,
 ) -> Result<HashMap<String, Floor>> {
-    let record = bench.record.is_some();
+    let record = sessions.record.is_some();
     let mut wanted = wanted(layers, record, wholes);
     wanted.extend(golden::wanted(&layers.witnessed));
-    let Some(judge) = bench.judge.as_mut().filter(|_| !wanted.is_empty()) else {
+    let Some(judge) = sessions.judge.as_mut().filter(|_| !wanted.is_empty()) else {
         return Ok(HashMap::new());
     };
     let (dtypes, replay) = (layers.dtypes(), &layers.replay);
     let mut task = noise::Task {
-        graph: bench.graph,
-        inputs: bench.inputs,
+        graph: sessions.graph,
+        inputs: sessions.inputs,
         replay,
         wanted: &wanted,
         by_row: &HashSet::new(),
@@ -60,7 +60,7 @@ pub fn run(
         HashMap::new()
     } else {
         open(
-            standing(&floors, layers, bench.graph, wholes),
+            standing(&floors, layers, sessions.graph, wholes),
             &floors,
             &wanted,
             layers,
@@ -77,10 +77,10 @@ pub fn run(
         }
     }
     let steep = steep(
-        standing(&floors, layers, bench.graph, wholes),
+        standing(&floors, layers, sessions.graph, wholes),
         &wanted,
         layers,
-        bench.graph,
+        sessions.graph,
     );
     if !steep.is_empty() {
         (task.wanted, task.times) = (&steep, R);

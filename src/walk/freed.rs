@@ -1,9 +1,9 @@
 //! freed: the noise walk with some decisions free: each takes inputs that are moved by R spreads, up in one run and down in the next, so that every
 //! number that rounding can bring across its border is across it in one of two runs.
 
-use super::bench::Bench;
 use super::layers::Layers;
 use super::noise::{self, Free};
+use super::sessions::Sessions;
 use crate::watch::Watch;
 
 use crate::error::Result;
@@ -13,13 +13,13 @@ use std::collections::{HashMap, HashSet};
 
 /// The floors of `wanted` (with sizes) with `steps` free; nothing where these decide on nothing that rounding moves.
 pub fn floors(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     layers: &Layers,
     (steps, wanted): (&HashSet<usize>, &HashMap<String, usize>),
     seed: u64,
     watch: &mut dyn Watch,
 ) -> Result<HashMap<String, Floor>> {
-    let (graph, dtypes, known) = (bench.graph, layers.dtypes(), known(bench.graph));
+    let (graph, dtypes, known) = (sessions.graph, layers.dtypes(), known(sessions.graph));
     let sizes: HashMap<&str, usize> = layers
         .tensors
         .iter()
@@ -37,10 +37,10 @@ pub fn floors(
             )
         })
         .collect();
-    let Some(judge) = bench.judge.as_mut().filter(|_| !moved.is_empty()) else {
+    let Some(judge) = sessions.judge.as_mut().filter(|_| !moved.is_empty()) else {
         return Ok(HashMap::new());
     };
-    let (inputs, replay, by_row) = (bench.inputs, &layers.replay, &HashSet::new());
+    let (inputs, replay, by_row) = (sessions.inputs, &layers.replay, &HashSet::new());
     let mut task = noise::Task {
         graph,
         inputs,

@@ -1,10 +1,10 @@
 //! layers: the first walk: both subjects piece by piece, every tensor judged alone and accumulated, then freed.
 
-use super::bench::{Bench, Faulty};
 use super::computed::{self, Computed, Piece, missing};
-use super::judged::{self, Walked};
+use super::live_set::{LiveSet, Release};
 use super::noise::shaping;
-use super::values::{Release, Values};
+use super::sessions::{Faulty, Sessions};
+use super::step::{self, Walked};
 use super::{decided, decision};
 use crate::error::{Error, Place, Result, unless_refused};
 use crate::floor::noise::Floor;
@@ -72,24 +72,24 @@ impl Layers {
 ///
 /// # Errors
 /// What a side says that ran nothing, or whatever a recording says.
-pub fn run(bench: &mut Bench, plan: &Plan, watch: &mut dyn Watch) -> Result<Layers> {
-    let graphs: Vec<&Graph> = std::iter::once(&**bench.graph)
-        .chain(bench.faulty.iter().map(|g| &**g))
+pub fn run(sessions: &mut Sessions, plan: &Plan, watch: &mut dyn Watch) -> Result<Layers> {
+    let graphs: Vec<&Graph> = std::iter::once(&**sessions.graph)
+        .chain(sessions.faulty.iter().map(|g| &**g))
         .collect();
     let mut walk = Walk {
         release: Release::of(&graphs),
-        keepers: Keepers::of(bench.graph),
-        decisive: decided::kept(bench.graph, bench.judge.as_deref()),
-        own_r: Values::of(bench.inputs),
-        own_c: Values::of(bench.inputs),
+        keepers: Keepers::of(sessions.graph),
+        decisive: decided::kept(sessions.graph, sessions.judge.as_deref()),
+        own_r: LiveSet::of(sessions.inputs),
+        own_c: LiveSet::of(sessions.inputs),
         layers: Layers::default(),
     };
     watch.phase("layers", plan.steps());
     for piece in &plan.pieces {
-        walk.piece(bench, plan, piece)?;
+        walk.piece(sessions, plan, piece)?;
         watch.step(piece.last().map_or(0, |i| i + 1));
     }
-    bench
+    sessions
         .lacking
         .ran_nothing(plan.steps())
         .map_or(Ok(walk.layers), Err)
@@ -101,25 +101,25 @@ struct Walk<'a> {
     keepers: Keepers<'a>,
     /// Steps whose inputs decide on a declared output.
     decisive: HashSet<usize>,
-    own_r: Values,
-    own_c: Values,
+    own_r: LiveSet,
+    own_c: LiveSet,
     layers: Layers,
 }
 
 impl Walk<'_> {
     /// Computes and judges a piece; step by step where a side refuses it.
-    fn piece(&mut self, bench: &mut Bench, plan: &Plan, piece: &[usize]) -> Result<()> {
-        match computed::both(bench, piece, [&self.own_r, &self.own_c]) {
+    fn piece(&mut self, sessions: &mut Sessions, plan: &Plan, piece: &[usize]) -> Result<()> {
+        match computed::both(sessions, piece, [&self.own_r, &self.own_c]) {
             Err(_) if piece.len() > 1 => piece
                 .iter()
-                .try_for_each(|step| self.piece(bench, plan, &[*step])),
-            computed => self.judged(bench, plan, piece, computed?),
+                .try_for_each(|step| self.piece(sessions, plan, &[*step])),
+            computed => self.judged(sessions, plan, piece, computed?),
         }
     }
 
     fn judged(
         &mut self,
-        bench: &mut Bench,
+        sessions: &mut Sessions,
         plan: &Plan,
         piece: &[usize],
         computed: Computed,
@@ -140,21 +140,27 @@ impl Walk<'_> {
             taken,
             repeat,
         } = computed;
-        put(bench.graph, piece, &reference, own_r);
+        put(sessions.graph, piece, &reference, own_r);
         if drawn && !same(&reference, &candidate) {
             layers.unshared.extend(piece);
         }
-        put(bench.graph, piece, &candidate, own_c);
-        put_known(bench, plan, piece, [&reference, &candidate], [own_r, own_c]);
-        check_controls(bench, piece, own_r)?;
+        put(sessions.graph, piece, &candidate, own_c);
+        put_known(
+            sessions,
+            plan,
+            piece,
+            [&reference, &candidate],
+            [own_r, own_c],
+        );
+        check_controls(sessions, piece, own_r)?;
         let alone = if drawn || lent {
             vec![None; piece.len()]
         } else {
-            isolated_outputs(bench, piece, own_r)?
+            isolated_outputs(sessions, piece, own_r)?
         };
-        if !taken && bench.candidate.can_isolate() {
+        if !taken && sessions.candidate.can_isolate() {
             go_on(
-                bench,
+                sessions,
                 piece,
                 &Sides {
                     reference: &reference,
@@ -167,7 +173,7 @@ impl Walk<'_> {
             )?;
         }
         for (k, &step) in piece.iter().enumerate() {
-            record(bench, step, &reference[k], &candidate[k])?;
+            record(sessions, step, &reference[k], &candidate[k])?;
             let walked = Walked {
                 step,
                 reference: &reference[k],
@@ -177,11 +183,13 @@ impl Walk<'_> {
                 own_c,
                 repeat: repeat.clone(),
             };
-            judged::step(bench, plan, &walked, layers)?;
-            layers.shown.push(shown(bench, step, &reference[k], own_r));
-            let lacks = lent || bench.lacking.steps.contains(&step);
+            step::step(sessions, plan, &walked, layers)?;
+            layers
+                .shown
+                .push(shown(sessions, step, &reference[k], own_r));
+            let lacks = lent || sessions.lacking.steps.contains(&step);
             keepers.keep(
-                &bench.graph.steps[step],
+                &sessions.graph.steps[step],
                 lacks,
                 &reference[k],
                 &candidate[k],
@@ -191,7 +199,7 @@ impl Walk<'_> {
         for step in piece.iter().filter(|i| decisive.contains(i)) {
             for (kept, own) in layers.decisive.iter_mut().zip([&*own_r, &*own_c]) {
                 kept.extend(
-                    bench.graph.steps[*step]
+                    sessions.graph.steps[*step]
                         .inputs
                         .iter()
                         .filter_map(|n| Some((n.clone(), own.get(n)?))),
@@ -207,13 +215,13 @@ impl Walk<'_> {
 }
 
 /// What a step shows of its inputs on the reference's values.
-fn shown(bench: &Bench, step: usize, outputs: &[Output], own: &Values) -> Shown {
-    let (graph, Some(Ok(output))) = (bench.graph, outputs.first()) else {
+fn shown(sessions: &Sessions, step: usize, outputs: &[Output], own: &LiveSet) -> Shown {
+    let (graph, Some(Ok(output))) = (sessions.graph, outputs.first()) else {
         return Shown::default();
     };
     let the_step = &graph.steps[step];
     let decides =
-        bench.judge.as_ref().is_some_and(|j| j.decides(step)) && !output.dtype().is_float();
+        sessions.judge.as_ref().is_some_and(|j| j.decides(step)) && !output.dtype().is_float();
     let input = |i: usize| {
         let name = the_step.nodes[0].inputs.get(i)?;
         graph.weights.get(name).cloned().or_else(|| own.get(name))
@@ -230,7 +238,7 @@ fn same(reference: &Piece, candidate: &Piece) -> bool {
         .all(|(r, c)| matches!((r, c), (Ok(r), Ok(c)) if r.bytes() == c.bytes()))
 }
 
-fn put(graph: &Graph, piece: &[usize], outputs: &Piece, own: &mut Values) {
+fn put(graph: &Graph, piece: &[usize], outputs: &Piece, own: &mut LiveSet) {
     for (step, values) in piece.iter().zip(outputs) {
         for (name, value) in graph.steps[*step].outputs.iter().zip(values) {
             if let Ok(tensor) = value {
@@ -242,20 +250,20 @@ fn put(graph: &Graph, piece: &[usize], outputs: &Piece, own: &mut Values) {
 
 /// The candidate's steps on the reference's values; None for a step that cannot be run alone.
 fn isolated_outputs(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     piece: &[usize],
-    own_r: &Values,
+    own_r: &LiveSet,
 ) -> Result<Vec<Option<Vec<Output>>>> {
-    if !bench.candidate.can_isolate() {
+    if !sessions.candidate.can_isolate() {
         return Ok(vec![None; piece.len()]);
     }
-    let graph = bench.graph;
+    let graph = sessions.graph;
     let ready = |i: &&usize| missing(graph, &graph.steps[**i], own_r).is_none();
     let runnable: Vec<usize> = piece.iter().filter(ready).copied().collect();
     let mut done = if runnable.is_empty() {
         vec![]
     } else {
-        alone_on(bench, &runnable, own_r)?
+        alone_on(sessions, &runnable, own_r)?
     };
     let mut outputs = vec![None; piece.len()];
     for (step, values) in runnable.iter().zip(done.drain(..)) {
@@ -267,10 +275,10 @@ fn isolated_outputs(
 }
 
 /// The candidate's steps on the reference's values. A node may refuse what its own values it takes: then it is not tested, and the others are.
-fn alone_on(bench: &mut Bench, steps: &[usize], own_r: &Values) -> Result<Vec<Vec<Output>>> {
-    let graph = bench.graph;
+fn alone_on(sessions: &mut Sessions, steps: &[usize], own_r: &LiveSet) -> Result<Vec<Vec<Output>>> {
+    let graph = sessions.graph;
     let mut eval = |steps: &[usize]| {
-        bench
+        sessions
             .candidate
             .eval(steps, Link::Isolated, &|n| own_r.get(n))
     };
@@ -296,13 +304,13 @@ fn alone_on(bench: &mut Bench, steps: &[usize], own_r: &Values) -> Result<Vec<Ve
 
 /// A constant that a recording does not hold is the other side's.
 fn put_known(
-    bench: &Bench,
+    sessions: &Sessions,
     plan: &Plan,
     piece: &[usize],
     outputs: [&Piece; 2],
-    own: [&mut Values; 2],
+    own: [&mut LiveSet; 2],
 ) {
-    if bench.both_live() {
+    if sessions.both_live() {
         return;
     }
     let [own_r, own_c] = own;
@@ -311,7 +319,7 @@ fn put_known(
         .enumerate()
         .filter(|(_, step)| plan.constants.contains(step))
     {
-        for (name, (r, c)) in bench.graph.steps[*step]
+        for (name, (r, c)) in sessions.graph.steps[*step]
             .outputs
             .iter()
             .zip(outputs[0][k].iter().zip(&outputs[1][k]))
@@ -330,20 +338,20 @@ struct Sides<'a> {
     reference: &'a Piece,
     /// The candidate's outputs on the reference's values.
     alone: &'a [Option<Vec<Output>>],
-    own_r: &'a Values,
+    own_r: &'a LiveSet,
 }
 
 /// Where the candidate decides otherwise by its own right, it goes on with the reference's decision, so that what lies behind stays judged.
 fn go_on(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     piece: &[usize],
     sides: &Sides,
     candidate: &mut Piece,
-    own_c: &mut Values,
+    own_c: &mut LiveSet,
     layers: &mut Layers,
 ) -> Result<()> {
     for (k, &step) in piece.iter().enumerate() {
-        let outputs = &bench.graph.steps[step].outputs;
+        let outputs = &sessions.graph.steps[step].outputs;
         let mut flipped = vec![];
         for (o, name) in outputs.iter().enumerate() {
             let (Ok(r), Ok(c)) = (&sides.reference[k][o], &candidate[k][o]) else {
@@ -353,7 +361,7 @@ fn go_on(
                 continue;
             }
             let alone = sides.alone[k].as_ref().and_then(|a| a[o].as_ref().ok());
-            if flips(bench, (step, o), (r, c, alone), sides.own_r, own_c)? {
+            if flips(sessions, (step, o), (r, c, alone), sides.own_r, own_c)? {
                 own_c.put(name, r.clone());
                 flipped.push((name, c.clone()));
             }
@@ -361,12 +369,12 @@ fn go_on(
         let rest = &piece[k + 1..];
         if !flipped.is_empty() && !rest.is_empty() {
             match unless_refused(
-                bench
+                sessions
                     .candidate
                     .eval(rest, Link::Connected, &|n| own_c.get(n)),
             )? {
                 Some(again) => {
-                    put(bench.graph, rest, &again, own_c);
+                    put(sessions.graph, rest, &again, own_c);
                     candidate.splice(k + 1.., again);
                 }
                 // What lies behind refuses the reference's decision: it stays with the candidate's own, and is behind a tie.
@@ -387,14 +395,14 @@ fn go_on(
 /// Whether output (step, index) is another decision, and one to which the candidate comes by right: what the node gives on its own inputs, or,
 /// for elements of the input, a tie of the node alone.
 fn flips(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     (step, index): (usize, usize),
     (reference, own, alone): (&Tensor, &Tensor, Option<&Tensor>),
-    own_r: &Values,
-    own_c: &Values,
+    own_r: &LiveSet,
+    own_c: &LiveSet,
 ) -> Result<bool> {
-    let lacks = bench.lacking.steps.contains(&step);
-    let Some(judge) = bench.judge.as_mut().filter(|_| !lacks) else {
+    let lacks = sessions.lacking.steps.contains(&step);
+    let Some(judge) = sessions.judge.as_mut().filter(|_| !lacks) else {
         return Ok(false);
     };
     if !reference.dtype().is_float() {
@@ -411,12 +419,16 @@ fn flips(
 }
 
 /// An injected fault must change some bit of its own node's output, or it proves nothing.
-fn check_controls(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Result<()> {
-    let (graph, feed) = (bench.graph, |n: &str| own_r.get(n));
-    for (step, clean, side) in bench.controls.iter_mut().filter(|c| piece.contains(&c.0)) {
+fn check_controls(sessions: &mut Sessions, piece: &[usize], own_r: &LiveSet) -> Result<()> {
+    let (graph, feed) = (sessions.graph, |n: &str| own_r.get(n));
+    for (step, clean, side) in sessions
+        .controls
+        .iter_mut()
+        .filter(|c| piece.contains(&c.0))
+    {
         let faulty: &mut dyn Session = match side {
-            Faulty::Reference => &mut *bench.reference,
-            Faulty::Candidate => &mut *bench.candidate,
+            Faulty::Reference => &mut *sessions.reference,
+            Faulty::Candidate => &mut *sessions.candidate,
         };
         let (a, b) = (
             clean.eval(&[*step], Link::Isolated, &feed)?,
@@ -442,15 +454,15 @@ fn check_controls(bench: &mut Bench, piece: &[usize], own_r: &Values) -> Result<
 }
 
 fn record(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     step: usize,
     reference: &[Output],
     candidate: &[Output],
 ) -> Result<()> {
-    let Some(traces) = &mut bench.record else {
+    let Some(traces) = &mut sessions.record else {
         return Ok(());
     };
-    for (name, (r, c)) in bench.graph.steps[step]
+    for (name, (r, c)) in sessions.graph.steps[step]
         .outputs
         .iter()
         .zip(reference.iter().zip(candidate))

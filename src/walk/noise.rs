@@ -2,7 +2,7 @@
 //! other runs are walked with it.
 
 use super::computed::missing;
-use super::values::{Release, Values};
+use super::live_set::{LiveSet, Release};
 use crate::compare::Channels;
 use crate::error::{Result, unless_refused};
 use crate::floor::noise::{self, Amplitude, Floor, MOST_RUNS, R};
@@ -126,9 +126,9 @@ pub fn over(
         return Ok(HashMap::new());
     };
     let release = Release::of(&[task.graph, judge.graph()]);
-    let mut alive: Vec<(u32, Values)> = runs
+    let mut alive: Vec<(u32, LiveSet)> = runs
         .into_iter()
-        .map(|run| (run, Values::of(task.inputs)))
+        .map(|run| (run, LiveSet::of(task.inputs)))
         .collect();
     let mut floors = HashMap::new();
     watch.phase("noise", last + 1);
@@ -154,7 +154,7 @@ fn one_step(
     i: usize,
     step: &Step,
     judge: &mut dyn Judge,
-    alive: &mut [(u32, Values)],
+    alive: &mut [(u32, LiveSet)],
     floors: &mut HashMap<String, Floor>,
 ) -> Result<()> {
     let free = task.free.filter(|f| f.steps.contains(&i));
@@ -272,7 +272,7 @@ pub fn decisions(
     judge: &mut dyn Judge,
 ) -> Result<HashMap<String, Tensor>> {
     let release = Release::of(&[task.graph, judge.graph()]);
-    let (mut values, mut found) = (Values::of(task.inputs), HashMap::new());
+    let (mut values, mut found) = (LiveSet::of(task.inputs), HashMap::new());
     for &i in steps {
         let step = &task.graph.steps[i];
         let at_hand = missing(task.graph, step, &values).is_none();

@@ -1,15 +1,15 @@
 //! paper: a few operators that tests of the walks can work out by hand: their graphs, their f64 judge, and two sides that compute nothing.
 
-use super::bench::Bench;
 use super::isolated::Kinship;
+use super::live_set::LiveSet;
+use super::sessions::Sessions;
 use super::third::Third;
-use super::values::Values;
 use crate::error::{Error, Result};
 use crate::floor::{Alone, Family, Rounding};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
 pub use crate::graph::paper::{floats, graph, integers, step};
-use crate::prepare::lacking::Lacking;
+use crate::prepare::unsupported::Unsupported;
 use crate::subject::{Feed, Judge, Output, Session};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Tensors by name.
-pub fn values(named: &[(&str, Tensor)]) -> Values {
-    let mut values = Values::default();
+pub fn values(named: &[(&str, Tensor)]) -> LiveSet {
+    let mut values = LiveSet::default();
     named
         .iter()
         .for_each(|(name, tensor)| values.put(name, tensor.clone()));
@@ -183,11 +183,11 @@ impl Session for Side {
 }
 
 /// Both sides on paper, live or recorded, with the f64 judge.
-pub fn bench<'a>(
+pub fn sessions<'a>(
     graph: &'a Arc<Graph>,
     inputs: &'a IndexMap<String, Tensor>,
     live: [bool; 2],
-) -> Bench<'a> {
+) -> Sessions<'a> {
     let [reference, candidate] = live.map(|live| {
         Box::new(Side {
             live,
@@ -195,7 +195,7 @@ pub fn bench<'a>(
             leftovers: vec![],
         }) as Box<dyn Session>
     });
-    Bench {
+    Sessions {
         graph,
         inputs,
         reference,
@@ -207,7 +207,7 @@ pub fn bench<'a>(
         faulty: vec![],
         golden: None,
         record: None,
-        lacking: Lacking::default(),
+        lacking: Unsupported::default(),
         third: Third::Nobody,
         threads: 1,
     }

@@ -3,9 +3,9 @@
 //! Where a number lies within R spreads of the border between two steps, an optimiser may move it across, and what lies behind goes along. So the
 //! f64 graph is walked again with its quantisers free.
 
-use super::bench::Bench;
 use super::freed;
 use super::layers::Layers;
+use super::sessions::Sessions;
 use crate::watch::Watch;
 
 use crate::error::Result;
@@ -53,21 +53,21 @@ fn free(
 
 /// The floors of `wanted` (with sizes), which are over those that hold the quantisers; nothing where none lies in front.
 pub fn stepped(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     layers: &Layers,
     wanted: &HashMap<String, usize>,
     seed: u64,
     watch: &mut dyn Watch,
 ) -> Result<Stepped> {
-    let Some(judge) = bench.judge.as_ref().filter(|_| !wanted.is_empty()) else {
+    let Some(judge) = sessions.judge.as_ref().filter(|_| !wanted.is_empty()) else {
         return Ok(Stepped::default());
     };
-    let (graph, dtypes) = (bench.graph, layers.dtypes());
+    let (graph, dtypes) = (sessions.graph, layers.dtypes());
     let names: Vec<String> = wanted.keys().cloned().collect();
     let front = graph.ancestors(&names).unwrap_or_default();
-    let mut steps = free(graph, &**judge, &dtypes, &bench.lacking.steps);
+    let mut steps = free(graph, &**judge, &dtypes, &sessions.lacking.steps);
     steps.retain(|i| front.contains(i));
-    let floors = freed::floors(bench, layers, (&steps, wanted), seed, watch)?;
+    let floors = freed::floors(sessions, layers, (&steps, wanted), seed, watch)?;
     if floors.is_empty() {
         return Ok(Stepped::default());
     }
@@ -76,8 +76,8 @@ pub fn stepped(
 
 #[cfg(test)]
 mod tests {
-    use super::super::bench;
     use super::super::paper::{self, Paper, floats, integers};
+    use super::super::sessions;
     use super::*;
     use crate::tensor::Tensor;
     use crate::verdict::{Observed, Pending, sample};
@@ -153,7 +153,7 @@ mod tests {
         layers.replay.extend([("q".to_string(), integers(&[0, 3]))]);
         let wanted = wanted.iter().map(|n| (n.to_string(), 2)).collect();
         let found = stepped(
-            &mut paper::bench(&graph, &inputs, [true; 2]),
+            &mut paper::sessions(&graph, &inputs, [true; 2]),
             &layers,
             &wanted,
             1,
@@ -207,11 +207,11 @@ mod tests {
     fn without_a_judge_nothing_is_walked() {
         let graph = paper::graph(&["x"], &["quantise: QuantizeLinear x -> q"], &[]);
         let inputs: IndexMap<String, Tensor> = IndexMap::new();
-        let mut bench: bench::Bench = paper::bench(&graph, &inputs, [true; 2]);
-        bench.judge = None;
+        let mut sessions: sessions::Sessions = paper::sessions(&graph, &inputs, [true; 2]);
+        sessions.judge = None;
         let wanted = HashMap::from([("q".to_string(), 2)]);
         assert!(
-            stepped(&mut bench, &Layers::default(), &wanted, 1, &mut Silent)
+            stepped(&mut sessions, &Layers::default(), &wanted, 1, &mut Silent)
                 .unwrap()
                 .floors
                 .is_empty()

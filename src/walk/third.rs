@@ -1,7 +1,7 @@
 //! third: a recording stands against libtorch and the f64 shadow, which share code: ONNX Runtime is asked what it makes of the node.
 
-use super::bench::Bench;
 use super::isolated::{self, Own};
+use super::sessions::Sessions;
 use crate::graph::cut::Link;
 use crate::scenario::SubjectKind;
 use crate::subject::{Engines, Session, open};
@@ -19,35 +19,35 @@ pub enum Third {
 /// `found` of output `output` of a step, the shadow at fault or not: where ONNX Runtime gives what f64 gives on the inputs `own` of the recording,
 /// three opinions stand against the recording.
 pub fn settled(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     (step, output): (usize, usize),
     own: &Own,
     found: Isolated,
 ) -> Isolated {
     let alone = match found.side() {
-        Some(Side::ReferenceOrShadow) if !bench.reference.can_isolate() => Side::Reference,
-        Some(Side::CandidateOrShadow) if !bench.candidate.can_isolate() => Side::Candidate,
+        Some(Side::ReferenceOrShadow) if !sessions.reference.can_isolate() => Side::Reference,
+        Some(Side::CandidateOrShadow) if !sessions.candidate.can_isolate() => Side::Candidate,
         Some(_) | None => return found,
     };
-    match agrees(bench, (step, output), own) {
+    match agrees(sessions, (step, output), own) {
         Some(true) => found.on(alone),
         Some(false) | None => found,
     }
 }
 
 /// Whether ONNX Runtime gives what f64 gives; None where it cannot be asked.
-fn agrees(bench: &mut Bench, (step, output): (usize, usize), own: &Own) -> Option<bool> {
-    if let Third::Unasked = bench.third {
+fn agrees(sessions: &mut Sessions, (step, output): (usize, usize), own: &Own) -> Option<bool> {
+    if let Third::Unasked = sessions.third {
         let subject = crate::scenario::Subject::of(SubjectKind::OnnxRuntime);
-        bench.third = open(
+        sessions.third = open(
             &subject,
-            bench.graph,
-            bench.threads,
+            sessions.graph,
+            sessions.threads,
             Engines { torch: None },
         )
         .map_or(Third::Nobody, Third::Open);
     }
-    let Third::Open(engine) = &mut bench.third else {
+    let Third::Open(engine) = &mut sessions.third else {
         return None;
     };
     let outputs = engine.eval(&[step], Link::Isolated, own.feed).ok()?;
@@ -56,7 +56,7 @@ fn agrees(bench: &mut Bench, (step, output): (usize, usize), own: &Own) -> Optio
         step,
         output,
         &Own { value, ..*own },
-        &mut **bench.judge.as_mut()?,
+        &mut **sessions.judge.as_mut()?,
     )
     .ok()?;
     judged.compared().then(|| !judged.over())

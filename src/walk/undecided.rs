@@ -1,8 +1,8 @@
 //! undecided: a tensor that is over its floor behind a decision that a side did not record: rounding may have flipped it there, and nobody can tell.
 
-use super::bench::Bench;
 use super::freed;
 use super::layers::Layers;
+use super::sessions::Sessions;
 use crate::prepare::Plan;
 use crate::watch::Watch;
 
@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 
 /// What is over and what flips of unrecorded decisions explain is not judged, and which decision to record is said; all else is as it was found.
 pub fn judged(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     plan: &Plan,
     layers: &Layers,
     mut tensors: Vec<TensorResult>,
@@ -33,12 +33,12 @@ pub fn judged(
     let size = |r: &TensorResult| (r.name.clone(), r.shape.iter().product());
     let wanted: HashMap<String, usize> = tensors.iter().filter(over).map(size).collect();
     let unseen = unseen(&tensors, plan);
-    if bench.both_live() || wanted.is_empty() || unseen.is_empty() {
+    if sessions.both_live() || wanted.is_empty() || unseen.is_empty() {
         return Ok(tensors);
     }
     let steps = unseen.keys().copied().collect();
-    let floors = freed::floors(bench, layers, (&steps, &wanted), seed, watch)?;
-    let graph = bench.graph;
+    let floors = freed::floors(sessions, layers, (&steps, &wanted), seed, watch)?;
+    let graph = sessions.graph;
     for result in &mut tensors {
         let (Accumulated::Compared { comparison, .. }, Some(floor)) =
             (&result.accumulated, floors.get(&result.name))
@@ -167,8 +167,8 @@ mod tests {
             ..Default::default()
         };
         let mut walks = Walks::default();
-        let mut bench = paper::bench(&graph, &inputs, live);
-        let left = judged(&mut bench, &plan, &layers, results, 1, &mut walks).unwrap();
+        let mut sessions = paper::sessions(&graph, &inputs, live);
+        let left = judged(&mut sessions, &plan, &layers, results, 1, &mut walks).unwrap();
         let named = left.into_iter().map(|r| (r.name, r.accumulated));
         let stated = named.filter(|(n, _)| found.iter().any(|(f, _)| f == n));
         (stated.collect(), walks.0)

@@ -1,10 +1,10 @@
 //! unobserved: what users deploy: the declared outputs of a run in which nothing else was observed, against the observed ones.
 
-use super::bench::Bench;
 use super::bisect::{self, Outputs};
 use super::decided::{Asked, Decided, limit};
 use super::layers::Layers;
 use super::quantised::Stepped;
+use super::sessions::Sessions;
 use crate::compare::{Tolerance, compare, judge as judge_stated};
 use crate::error::Result;
 use crate::floor::noise::{Floor, axis_for};
@@ -23,13 +23,13 @@ enum Whole {
     /// Observing changes nothing.
     #[default]
     Same,
-    Gave(Vec<Given>),
+    Gave(Vec<Deployed>),
     /// What the deployed session says that refuses to run, and what that comes to: over where the observed one has run.
     Refused(String, Judgement),
 }
 
 /// A declared output, and what decides it where it is not what was observed.
-struct Given {
+struct Deployed {
     name: String,
     tensor: Tensor,
     decided: Option<Decided>,
@@ -52,14 +52,17 @@ pub struct Against<'a> {
 }
 
 /// Runs both subjects un-observed; they have run observed.
-pub fn run(bench: &mut Bench, layers: &Layers) -> Result<Wholes> {
-    let inputs = bench.inputs;
+pub fn run(sessions: &mut Sessions, layers: &Layers) -> Result<Wholes> {
+    let inputs = sessions.inputs;
     let whole = |s: &mut dyn Session| s.unobserved(&|n| inputs.get(n).cloned());
-    let runs = [whole(&mut *bench.reference), whole(&mut *bench.candidate)];
+    let runs = [
+        whole(&mut *sessions.reference),
+        whole(&mut *sessions.candidate),
+    ];
     let mut deciders = Deciders {
-        graph: bench.graph,
-        judge: bench.judge.as_deref_mut(),
-        lacking: &bench.lacking.steps,
+        graph: sessions.graph,
+        judge: sessions.judge.as_deref_mut(),
+        lacking: &sessions.lacking.steps,
     };
     let mut wholes = Wholes::default();
     for (side, run) in runs.into_iter().enumerate() {
@@ -73,7 +76,7 @@ pub fn run(bench: &mut Bench, layers: &Layers) -> Result<Wholes> {
             ),
             Err(says) if says.ran_out() => return Err(says),
             Err(says) => {
-                let known = bench.lacking.first_refused(side);
+                let known = sessions.lacking.first_refused(side);
                 Whole::Refused(
                     says.message,
                     known.map_or(Judgement::Over(f64::INFINITY), Judgement::NotJudged),
@@ -97,7 +100,7 @@ impl Deciders<'_> {
         layers: &Layers,
         side: usize,
         (name, tensor): (String, Tensor),
-    ) -> Result<Given> {
+    ) -> Result<Deployed> {
         let moved = layers
             .outputs(side)
             .get(&name)
@@ -117,7 +120,7 @@ impl Deciders<'_> {
             }
             (_, _) => None,
         };
-        Ok(Given {
+        Ok(Deployed {
             name,
             tensor,
             decided,
@@ -133,7 +136,7 @@ impl Wholes {
             let Whole::Gave(outputs) = whole else {
                 continue;
             };
-            let moved = |g: &&Given| {
+            let moved = |g: &&Deployed| {
                 layers
                     .outputs(side)
                     .get(&g.name)
@@ -148,7 +151,7 @@ impl Wholes {
 
     /// Tensors whose floor decides on outputs that are neither within it nor a tie, with their size.
     pub fn unsettled(&self, on: &Against) -> HashMap<String, usize> {
-        let open = |side: usize, g: &Given| {
+        let open = |side: usize, g: &Deployed| {
             on.output("", side, g)
                 .is_some_and(|u| u.judgement.over() || u.judgement.why().is_some())
         };
@@ -178,7 +181,7 @@ impl Wholes {
     pub fn explained(
         &self,
         names: [&str; 2],
-        bench: &mut Bench,
+        sessions: &mut Sessions,
         on: &Against,
     ) -> Result<Vec<Unobserved>> {
         let mut found: Vec<(usize, Unobserved)> = (0..2)
@@ -189,13 +192,13 @@ impl Wholes {
             })
             .collect();
         if let Some((side, first)) = found.iter_mut().find(|(_, u)| u.judgement.over()) {
-            first.cause = on.cause(bench, *side, first)?;
+            first.cause = on.cause(sessions, *side, first)?;
         }
         Ok(found.into_iter().map(|(_, u)| u).collect())
     }
 }
 
-impl Given {
+impl Deployed {
     /// Tensors by whose floor it is judged: its own, or those of the floats that lie in front of its decision.
     fn needs(&self, took: &HashMap<String, Tensor>) -> Vec<(String, usize)> {
         match &self.decided {
@@ -237,7 +240,7 @@ impl Against<'_> {
     }
 
     /// One output against `own`, the same subject's observed value.
-    fn output(&self, subject: &str, side: usize, given: &Given) -> Option<Unobserved> {
+    fn output(&self, subject: &str, side: usize, given: &Deployed) -> Option<Unobserved> {
         let observed = self.layers.outputs(side).get(&given.name)?;
         let comparison = compare(
             observed.view(),
@@ -284,7 +287,7 @@ impl Against<'_> {
 
     /// What the observed runs have shown in front of an output that lets an optimiser take it another way round: a decision that ties, numbers
     /// that the dtype does not hold, a draw, which is another one in every session. The decision that gives the output excuses nothing: it is judged on its own.
-    fn in_front(&self, given: &Given) -> Option<Why> {
+    fn in_front(&self, given: &Deployed) -> Option<Why> {
         let from = match &given.decided {
             Some(Decided::By { step, .. }) => self.graph.steps[*step].inputs.clone(),
             Some(Decided::Unseen { .. }) | None => vec![given.name.clone()],
@@ -327,12 +330,17 @@ impl Against<'_> {
     }
 
     /// What in the optimised session of a side makes `first` what it is.
-    fn cause(&self, bench: &mut Bench, side: usize, first: &Unobserved) -> Result<Option<Cause>> {
-        let (inputs, graph, refused) = (bench.inputs, bench.graph, first.refused.is_some());
+    fn cause(
+        &self,
+        sessions: &mut Sessions,
+        side: usize,
+        first: &Unobserved,
+    ) -> Result<Option<Cause>> {
+        let (inputs, graph, refused) = (sessions.inputs, sessions.graph, first.refused.is_some());
         let deciders = RefCell::new(Deciders {
             graph,
-            judge: bench.judge.as_deref_mut(),
-            lacking: &bench.lacking.steps,
+            judge: sessions.judge.as_deref_mut(),
+            lacking: &sessions.lacking.steps,
         });
         let off = |outputs: &Result<Outputs>| match outputs {
             Err(_) => refused,
@@ -349,9 +357,9 @@ impl Against<'_> {
             }),
         };
         let session = if side == 0 {
-            &mut bench.reference
+            &mut sessions.reference
         } else {
-            &mut bench.candidate
+            &mut sessions.candidate
         };
         bisect::run(&mut **session, graph, &|n| inputs.get(n).cloned(), &off)
     }
@@ -441,7 +449,7 @@ mod tests {
             })
             .into_iter()
             .collect();
-        let given = Given {
+        let given = Deployed {
             name: "z".into(),
             tensor: output,
             decided: None,

@@ -5,11 +5,11 @@ use crate::error::{Error, Result};
 use crate::fuzz::finding::kind;
 use crate::graph::{Graph, hoist};
 use crate::pipeline;
-use crate::prepare::given::{self, Given};
+use crate::prepare::prepared::{self, Prepared};
 use crate::scenario::Scenario;
 use crate::subject::Engines;
 use crate::tensor::Tensor;
-use crate::walk::bench::Opened;
+use crate::walk::sessions::Opened;
 use crate::watch::Silent;
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl<'a> Asker<'a> {
             .flat_map(|s| &s.nodes)
             .any(hoist::has_body)
         {
-            let now = given::ready((*self.graph).clone(), inputs)?;
+            let now = prepared::ready((*self.graph).clone(), inputs)?;
             if now.steps != self.last.steps {
                 self.last = Arc::new(now);
             }
@@ -96,7 +96,7 @@ impl<'a> Asker<'a> {
         let mut scenario = self.scenario.clone();
         scenario.limit.until = until.map(str::to_string).or(scenario.limit.until);
         let graph = self.ready(inputs)?;
-        let given = Given::on(&scenario, graph, inputs.clone())?;
+        let given = Prepared::on(&scenario, graph, inputs.clone())?;
         let (run, mut opened) =
             pipeline::again(given, self.opened.take(), self.engines, &mut Silent)?;
         opened.keep();

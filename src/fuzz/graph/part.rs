@@ -5,7 +5,7 @@ use super::finding::{Finding, Kind};
 use super::shrink::least;
 use crate::error::{Place, Result};
 use crate::graph::{Graph, cut, load};
-use crate::prepare::given::Given;
+use crate::prepare::prepared::Prepared;
 use crate::scenario::{Expect, Limit, Scenario};
 use crate::subject::{fault, open};
 use crate::tensor::Tensor;
@@ -97,7 +97,7 @@ impl<'a, 'b> Search<'a, 'b> {
         let graph = asker.ready(inputs)?;
         let asker: &Asker = asker;
         let target = fault::find(&graph, tensor)?;
-        let given = Given::on(asker.scenario(), graph.clone(), inputs.clone())?;
+        let given = Prepared::on(asker.scenario(), graph.clone(), inputs.clone())?;
         let mut reference = open(
             &asker.scenario().reference,
             &graph,

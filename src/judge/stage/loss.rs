@@ -1,6 +1,6 @@
 //! loss: a ledger of the terms: value, weight, normaliser, contribution, gradient into each prediction, and what is wrong with them.
 
-use super::unused;
+use super::unused_weight;
 use crate::compare::{compare, json};
 use crate::floor::Family;
 use crate::floor::noise::{Floor, R};
@@ -408,7 +408,7 @@ pub fn flags(ours: &Values, reference: &Values, weights: [f64; 3], floors: Floor
         );
         flag("total", FlagKind::ItemOrder, says, false);
     }
-    flags.extend(unused::flags(ours, reference, weights));
+    flags.extend(unused_weight::flags(ours, reference, weights));
     flags
 }
 

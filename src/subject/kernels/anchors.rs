@@ -1,6 +1,6 @@
 //! anchors: the anchors of three feature maps at strides 8, 16 and 32.
 
-use super::{Answer, Given, Kernel};
+use super::{Answer, Kernel, Prepared};
 use crate::error::Result;
 use crate::kernel::anchors::{Anchors, Grid};
 use crate::tensor::Tensor;
@@ -21,7 +21,7 @@ pub(super) const ALL: &[Kernel] = &[Kernel {
     evaluate: anchors,
 }];
 
-fn anchors(given: &Given) -> Result<Answer> {
+fn anchors(given: &Prepared) -> Result<Answer> {
     let level = |(name, stride): (&str, f64)| {
         given.plane(name).map(|[height, width]| Grid {
             height,

@@ -1,6 +1,6 @@
 //! assigners: TaskAligned and ATSS in their dialects, a batch of images at a time.
 
-use super::{Answer, Given, Kernel};
+use super::{Answer, Kernel, Prepared};
 use crate::error::{Error, Place, Result};
 use crate::kernel::assign::atss::Atss;
 use crate::kernel::assign::task_aligned::TaskAligned;
@@ -21,7 +21,7 @@ pub(super) const OUTPUTS: [&str; 7] = [
 const fn task_aligned(
     name: &'static str,
     summary: &'static str,
-    evaluate: fn(&Given) -> Result<Answer>,
+    evaluate: fn(&Prepared) -> Result<Answer>,
 ) -> Kernel {
     let inputs = &[
         "pred_scores",
@@ -44,7 +44,7 @@ const fn task_aligned(
 const fn atss(
     name: &'static str,
     summary: &'static str,
-    evaluate: fn(&Given) -> Result<Answer>,
+    evaluate: fn(&Prepared) -> Result<Answer>,
 ) -> Kernel {
     let inputs = &[
         "pred_scores",
@@ -92,14 +92,14 @@ pub(super) const ALL: &[Kernel] = &[
     }),
 ];
 
-fn aligned(given: &Given, rule: TaskAligned) -> Result<Answer> {
+fn aligned(given: &Prepared, rule: TaskAligned) -> Result<Answer> {
     let points = given.points()?;
     every_image(given, points.len(), |predictions, truth| {
         rule.assign(&points, predictions, truth)
     })
 }
 
-fn adaptive(given: &Given, rule: Atss) -> Result<Answer> {
+fn adaptive(given: &Prepared, rule: Atss) -> Result<Answer> {
     let (squares, level) = (given.columns("squares", 2, 4)?, given.whole("level", 1)?);
     given.same_rows(&[("squares", &squares.shape), ("level", &level.shape)])?;
     let (squares, levels) = (squares.boxes(), sizes(&level.values)?);
@@ -109,7 +109,7 @@ fn adaptive(given: &Given, rule: Atss) -> Result<Answer> {
 }
 
 fn every_image(
-    given: &Given,
+    given: &Prepared,
     anchors: usize,
     assign: impl Fn(&Predictions, &Truth) -> Result<Assignment>,
 ) -> Result<Answer> {
@@ -165,7 +165,7 @@ pub(super) struct Truths {
 }
 
 impl Truths {
-    pub fn read(given: &Given) -> Result<Self> {
+    pub fn read(given: &Prepared) -> Result<Self> {
         let (labels, boxes, count) = (
             given.whole("gt_labels", 2)?,
             given.columns("gt_boxes", 3, 4)?,

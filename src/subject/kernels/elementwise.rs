@@ -1,7 +1,7 @@
 //! elementwise: classification losses, one number in and one out.
 
 use super::given::Values;
-use super::{Answer, Given, Gradient, Kernel};
+use super::{Answer, Gradient, Kernel, Prepared};
 use crate::error::Result;
 use crate::kernel::loss::bce::{Bce, BceLogits};
 use crate::kernel::loss::focal::Focal;
@@ -16,7 +16,7 @@ const fn row(
     of: &'static str,
     summary: &'static str,
     inputs: &'static [&'static str],
-    evaluate: fn(&Given) -> Result<Answer>,
+    evaluate: fn(&Prepared) -> Result<Answer>,
 ) -> Kernel {
     Kernel {
         name,
@@ -96,7 +96,7 @@ pub(super) const ALL: &[Kernel] = &[
     ),
 ];
 
-fn varifocal(given: &Given, rule: Varifocal) -> Result<Answer> {
+fn varifocal(given: &Prepared, rule: Varifocal) -> Result<Answer> {
     let (quality, positive) = (given.real("quality", 1)?, given.real("positive", 1)?);
     let n = given.same_rows(&[("quality", &quality.shape), ("positive", &positive.shape)])?;
     over(given, "p", n, |i| {
@@ -106,7 +106,7 @@ fn varifocal(given: &Given, rule: Varifocal) -> Result<Answer> {
 
 /// One function per element of `by`, of which there must be `n`.
 fn over<F: Function>(
-    given: &Given,
+    given: &Prepared,
     by: &'static str,
     n: usize,
     make: impl Fn(usize) -> F,

@@ -5,7 +5,7 @@ use crate::subject::Feed;
 use crate::tensor::{DType, Tensor};
 
 /// Where a kernel finds its inputs.
-pub struct Given<'a> {
+pub struct Prepared<'a> {
     pub kernel: &'static str,
     pub feed: Feed<'a>,
 }
@@ -33,7 +33,7 @@ impl Values<f64> {
     }
 }
 
-impl Given<'_> {
+impl Prepared<'_> {
     fn tensor(&self, name: &str, rank: usize) -> Result<Tensor> {
         let found = (self.feed)(name).ok_or_else(|| {
             Error::usage(format!(

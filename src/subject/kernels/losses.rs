@@ -1,7 +1,7 @@
 //! losses: whole detection losses: assignment, terms, items, total and the gradient of each term by both predictions.
 
 use super::assigners::{self, Truths};
-use super::{Answer, Given, Gradient, Kernel};
+use super::{Answer, Gradient, Kernel, Prepared};
 use crate::error::{Error, Result};
 use crate::kernel::anchors::{Anchors, Grid};
 use crate::kernel::assign::Assignment;
@@ -61,7 +61,7 @@ const fn gold(
     name: &'static str,
     summary: &'static str,
     inputs: &'static [&'static str],
-    evaluate: fn(&Given) -> Result<Answer>,
+    evaluate: fn(&Prepared) -> Result<Answer>,
 ) -> Kernel {
     Kernel {
         name,
@@ -76,7 +76,7 @@ const fn gold(
 const fn v8(
     name: &'static str,
     summary: &'static str,
-    evaluate: fn(&Given) -> Result<Answer>,
+    evaluate: fn(&Prepared) -> Result<Answer>,
 ) -> Kernel {
     Kernel {
         name,
@@ -143,7 +143,7 @@ pub(super) const ALL: &[Kernel] = &[
     ),
 ];
 
-fn gold_yolo(given: &Given, loss: GoldYolo) -> Result<Answer> {
+fn gold_yolo(given: &Prepared, loss: GoldYolo) -> Result<Answer> {
     let batch = Batch::read(given, loss.reg_max)?;
     let evaluation = loss.evaluate(&batch.inputs())?;
     let normaliser = evaluation.normaliser();
@@ -179,7 +179,7 @@ fn gold_yolo(given: &Given, loss: GoldYolo) -> Result<Answer> {
     ))
 }
 
-fn v8_detection(given: &Given, loss: V8Detection) -> Result<Answer> {
+fn v8_detection(given: &Prepared, loss: V8Detection) -> Result<Answer> {
     let batch = Batch::read(given, 15)?;
     let inputs = batch.inputs();
     let v8_detection::Evaluation {
@@ -240,7 +240,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn read(given: &Given, reg_max: usize) -> Result<Self> {
+    fn read(given: &Prepared, reg_max: usize) -> Result<Self> {
         let (scores, distances) = (
             given.real("pred_scores", 3)?,
             given.columns("pred_distri", 3, 4 * (reg_max + 1))?,
@@ -381,7 +381,7 @@ impl Batch {
 }
 
 /// Anchors from points and strides; one level per run of equal `level`, or of equal strides where the form has no levels.
-fn anchors(given: &Given) -> Result<Anchors> {
+fn anchors(given: &Prepared) -> Result<Anchors> {
     let (points, strides) = (given.points()?, given.real("strides", 1)?);
     given.same_rows(&[("points", &[points.len()]), ("strides", &strides.shape)])?;
     let strides = strides.values;

@@ -20,7 +20,7 @@ use crate::graph::Graph;
 use crate::kernel::assign::Assignment;
 use crate::subject::Feed;
 use crate::tensor::Tensor;
-use given::Given;
+use given::Prepared;
 use std::collections::BTreeMap;
 
 /// The metadata key under which a graph names the kernel that it is a form of.
@@ -34,7 +34,7 @@ pub struct Kernel {
     pub summary: &'static str,
     pub inputs: &'static [&'static str],
     pub outputs: &'static [&'static str],
-    evaluate: fn(&Given) -> Result<Answer>,
+    evaluate: fn(&Prepared) -> Result<Answer>,
 }
 
 /// What a reference says about one set of inputs.
@@ -78,7 +78,7 @@ impl Kernel {
     /// # Errors
     /// A missing tensor, one of another rank, dtype or size, and whatever the kernel refuses (NaN, negative sizes, classes out of range).
     pub fn evaluate(&self, feed: Feed) -> Result<Answer> {
-        (self.evaluate)(&Given {
+        (self.evaluate)(&Prepared {
             kernel: self.name,
             feed,
         })

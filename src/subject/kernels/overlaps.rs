@@ -1,7 +1,7 @@
 //! overlaps: similarities and losses of pairs of boxes, row by row; the first of the pair is what is differentiated by.
 
 use super::elementwise::each;
-use super::{Answer, Given, Kernel};
+use super::{Answer, Kernel, Prepared};
 use crate::error::Result;
 use crate::kernel::iou::{Kind, Overlap, Similarity};
 use crate::kernel::loss::box_loss::BoxLoss;
@@ -9,7 +9,7 @@ use crate::kernel::loss::box_loss::BoxLoss;
 const fn similarity(
     name: &'static str,
     summary: &'static str,
-    evaluate: fn(&Given) -> Result<Answer>,
+    evaluate: fn(&Prepared) -> Result<Answer>,
 ) -> Kernel {
     Kernel {
         name,
@@ -24,7 +24,7 @@ const fn similarity(
 const fn loss(
     name: &'static str,
     summary: &'static str,
-    evaluate: fn(&Given) -> Result<Answer>,
+    evaluate: fn(&Prepared) -> Result<Answer>,
 ) -> Kernel {
     Kernel {
         name,
@@ -79,7 +79,7 @@ pub(super) const ALL: &[Kernel] = &[
     }),
 ];
 
-fn alike(given: &Given, overlap: Overlap) -> Result<Answer> {
+fn alike(given: &Prepared, overlap: Overlap) -> Result<Answer> {
     let (a, b) = (given.columns("a", 2, 4)?, given.columns("b", 2, 4)?);
     given.same_rows(&[("a", &a.shape), ("b", &b.shape)])?;
     let targets = b.boxes();
@@ -88,7 +88,7 @@ fn alike(given: &Given, overlap: Overlap) -> Result<Answer> {
     }))
 }
 
-fn apart(given: &Given, overlap: Overlap) -> Result<Answer> {
+fn apart(given: &Prepared, overlap: Overlap) -> Result<Answer> {
     let (pred, target) = (given.columns("pred", 2, 4)?, given.columns("target", 2, 4)?);
     given.same_rows(&[("pred", &pred.shape), ("target", &target.shape)])?;
     let targets = target.boxes();

@@ -1,7 +1,7 @@
 //! rows: losses of a row of logits or of a vector, and the weights of boxes by size.
 
 use super::elementwise::each;
-use super::{Answer, Given, Gradient, Kernel};
+use super::{Answer, Gradient, Kernel, Prepared};
 use crate::error::{Error, Result};
 use crate::kernel::boxes::area;
 use crate::kernel::loss::cross_entropy::cross_entropy;
@@ -52,7 +52,7 @@ pub(super) const ALL: &[Kernel] = &[
     },
 ];
 
-fn dfl(given: &Given) -> Result<Answer> {
+fn dfl(given: &Prepared) -> Result<Answer> {
     let (x, target) = (given.columns("x", 2, BINS)?, given.real("target", 1)?);
     given.same_rows(&[("x", &x.shape), ("target", &target.shape)])?;
     let mut out = each("loss", ("x", &x), BINS, |i| {
@@ -64,7 +64,7 @@ fn dfl(given: &Given) -> Result<Answer> {
     Ok(out)
 }
 
-fn pixels(given: &Given) -> Result<Answer> {
+fn pixels(given: &Prepared) -> Result<Answer> {
     let (logits, labels) = (given.real("logits", 2)?, given.whole("labels", 1)?);
     given.same_rows(&[("logits", &logits.shape), ("labels", &labels.shape)])?;
     let out = cross_entropy(&logits.values, logits.shape[1], &labels.values, IGNORE)?;
@@ -84,7 +84,7 @@ fn pixels(given: &Given) -> Result<Answer> {
     })
 }
 
-fn info_nce(given: &Given) -> Result<Answer> {
+fn info_nce(given: &Prepared) -> Result<Answer> {
     let (query, keys) = (given.real("query", 2)?, given.real("keys", 3)?);
     let n = given.same_rows(&[("query", &query.shape), ("keys", &keys.shape)])?;
     let (width, count) = (query.shape[1], keys.shape[1]);
@@ -107,7 +107,7 @@ fn info_nce(given: &Given) -> Result<Answer> {
     Ok(each("loss", ("query", &query), width, |i| made[i].clone()))
 }
 
-fn size_weight(given: &Given) -> Result<Answer> {
+fn size_weight(given: &Prepared) -> Result<Answer> {
     let (boxes, foreground) = (given.columns("boxes", 2, 4)?, given.flags("foreground", 1)?);
     let n = given.same_rows(&[("boxes", &boxes.shape), ("foreground", &foreground.shape)])?;
     let weights = |background: f64| -> Vec<f64> {

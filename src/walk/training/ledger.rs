@@ -3,7 +3,7 @@
 use super::spread::Floors;
 use super::{Side, Task};
 use crate::judge::stage::loss::Said;
-use crate::judge::stage::{assign, grad, loss, lost, unused};
+use crate::judge::stage::{assign, grad, loss, lost_gradient, unused_weight};
 use crate::scenario::Stage;
 use crate::scenario::training::{PREDICTIONS, TERMS};
 use crate::subject::kernels::training::Opinion;
@@ -50,7 +50,7 @@ pub fn report(
     if let Some((golden, kernel)) = golden.whole().zip(opinions[0].whole()) {
         report
             .flags
-            .extend(unused::flags(&golden, &kernel, weights));
+            .extend(unused_weight::flags(&golden, &kernel, weights));
     }
     opinions.extend(Some(golden).filter(|g| !g.is_empty()));
     report.flags.extend(broadcasts(task));
@@ -60,7 +60,7 @@ pub fn report(
     if let Some(right) = grads.first() {
         report
             .flags
-            .extend(lost::flags(&report.terms, &right.against));
+            .extend(lost_gradient::flags(&report.terms, &right.against));
     }
     of_kernel(&mut report.terms, kernel);
     report

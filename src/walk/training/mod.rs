@@ -5,16 +5,16 @@ mod gradients;
 mod ledger;
 mod spread;
 
-use super::bench::Bench;
 use super::layers::Layers;
+use super::sessions::Sessions;
 use crate::error::{Place, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
 use crate::golden::Value;
 use crate::judge::stage::golden::Witnessed;
 use crate::judge::stage::regions::Regions;
 use crate::judge::stage::{Stages, assign, loss};
-use crate::prepare::given::Given;
 use crate::prepare::preflight;
+use crate::prepare::prepared::Prepared;
 use crate::scenario::Stage;
 use crate::scenario::training::{PREDICTIONS, Training};
 use crate::subject::kernels::training::{self as kernel, Opinion};
@@ -27,7 +27,7 @@ use std::rc::Rc;
 
 /// What the stages are run on.
 struct Task<'a> {
-    given: &'a Given<'a>,
+    given: &'a Prepared<'a>,
     training: &'a Training,
     regions: &'a Regions,
     layers: &'a Layers,
@@ -49,19 +49,19 @@ struct Side<'a> {
 
 /// Runs assignment, loss and gradients, as far as the scenario asks for them; None without a training side or a shadow.
 pub fn run(
-    given: &Given,
+    given: &Prepared,
     regions: &Regions,
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     (layers, tensors): (&Layers, &[TensorResult]),
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<Option<Stages>> {
-    let Bench {
+    let Sessions {
         judge,
         reference,
         candidate,
         ..
-    } = bench;
+    } = sessions;
     let (Some(training), Some(judge)) = (&given.scenario.training, judge) else {
         return Ok(None);
     };
@@ -130,7 +130,7 @@ pub fn run(
 }
 
 /// The stages of which nothing could be looked at, and why.
-fn untested(given: &Given, why: &str) -> Stages {
+fn untested(given: &Prepared, why: &str) -> Stages {
     let runs = |stage| given.scenario.runs(stage);
     let untested = vec![format!("reference: {why}")];
     let assign = assign::Report {
@@ -150,7 +150,7 @@ fn untested(given: &Given, why: &str) -> Stages {
 
 /// Lets the pairs of the assignment settle what the tensors of its targets differ by.
 pub fn settle(
-    given: &Given,
+    given: &Prepared,
     found: Option<&Stages>,
     tensors: &mut [TensorResult],
     golden: &mut [Witnessed],

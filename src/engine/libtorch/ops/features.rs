@@ -346,7 +346,7 @@ pub const OPS: &[Op] = &[
 mod tests {
     use super::super::against_ort::{Case, cases, cast, random, whole};
     use super::*;
-    use parity::tensor::{DType, Value as Given};
+    use parity::tensor::{DType, Value as Prepared};
     use proptest::prelude::*;
 
     fn words(list: &[&str]) -> Vec<String> {
@@ -408,9 +408,9 @@ mod tests {
             .collect()
     }
 
-    fn given(shape: &[usize], seed: u64) -> Given {
+    fn given(shape: &[usize], seed: u64) -> Prepared {
         let all = ["a", "b", "c", "d", "ab", "ba", "cd", "dc", "x", ""];
-        Given::Strings(
+        Prepared::Strings(
             shape.to_vec(),
             whole(shape, seed, 0, 10)
                 .to_f64()
@@ -449,7 +449,7 @@ mod tests {
             let x = whole(&shape, !seed, 0, 5);
             if strings {
                 let text = |v: &[i64]| v.iter().map(|i| format!("w{i}")).collect::<Vec<_>>();
-                let x = Given::Strings(shape, text(&x.to_i64().expect("integers")));
+                let x = Prepared::Strings(shape, text(&x.to_i64().expect("integers")));
                 case.attribute("pool_strings", Attribute::Strs(text(&pool))).check_on(&[x]);
             } else {
                 case.ints("pool_int64s", &pool).with(if seed % 2 == 0 { x } else { cast(&x, DType::I32) }).check();
@@ -470,8 +470,8 @@ mod tests {
             };
             let x = match from {
                 "strings" => given(&shape, seed),
-                "int64s" => Given::Tensor(whole(&shape, seed, -4, 12)),
-                _ => Given::Tensor(cast(&parity::tensor::Tensor::of(&shape, &whole(&shape, seed, -3, 6).to_f64().iter().map(|v| v * 0.5).collect::<Vec<_>>()), DType::F32)),
+                "int64s" => Prepared::Tensor(whole(&shape, seed, -4, 12)),
+                _ => Prepared::Tensor(cast(&parity::tensor::Tensor::of(&shape, &whole(&shape, seed, -3, 6).to_f64().iter().map(|v| v * 0.5).collect::<Vec<_>>()), DType::F32)),
             };
             case.check_on(&[x]);
         }
@@ -481,7 +481,7 @@ mod tests {
             let last = *shape.last().expect("an axis");
             let index = parity::tensor::Tensor::of(&[1, picks.len()], &picks.iter().map(|p| p.index(last) as i64).collect::<Vec<_>>());
             let extract = Case::new("ArrayFeatureExtractor", 1).of(ML);
-            if strings { extract.check_on(&[given(&shape, seed), Given::Tensor(index)]); } else { extract.with(random(&shape, seed, -1.0, 1.0)).with(index).check(); }
+            if strings { extract.check_on(&[given(&shape, seed), Prepared::Tensor(index)]); } else { extract.with(random(&shape, seed, -1.0, 1.0)).with(index).check(); }
             Case::new("Binarizer", 1).of(ML).with(random(&shape, !seed, -1.0, 1.0)).float("threshold", threshold).check();
         }
     }

@@ -163,7 +163,7 @@ mod tests {
     use super::super::against_ort::{Case, cases, ones_at};
     use super::*;
     use parity::graph::Attribute;
-    use parity::tensor::Value as Given;
+    use parity::tensor::Value as Prepared;
     use proptest::prelude::*;
 
     #[test]
@@ -180,14 +180,14 @@ mod tests {
         let case = Case::new("StringSplit", 20)
             .outputs(2)
             .text("delimiter", "-");
-        let empty = [Given::Strings(vec![1], vec![String::new()])];
-        let parts = |all: Vec<Given>| all[1].tensor().expect("numbers").to_f64();
-        let rest = |all: Vec<Given>| match &all[0] {
-            Given::Strings(_, all) => all.clone(),
+        let empty = [Prepared::Strings(vec![1], vec![String::new()])];
+        let parts = |all: Vec<Prepared>| all[1].tensor().expect("numbers").to_f64();
+        let rest = |all: Vec<Prepared>| match &all[0] {
+            Prepared::Strings(_, all) => all.clone(),
             other => panic!("{other:?}"),
         };
         let once = Case::new("StringSplit", 20).outputs(2).int("maxsplit", 1);
-        let ends = [Given::Strings(vec![1], vec!["a b ".into()])];
+        let ends = [Prepared::Strings(vec![1], vec!["a b ".into()])];
         assert_eq!(rest(once.on(&ends).expect("it runs")), ["a", "b "]);
         assert_eq!(rest(once.ort_on(&ends).expect("it runs")), ["a", "b"]);
         assert_eq!(
@@ -200,7 +200,7 @@ mod tests {
     }
 
     /// Words of few letters, so that many of them are alike; white space and delimiters among them.
-    fn words(shape: &[usize], seed: u64, letters: &str, least: usize) -> Given {
+    fn words(shape: &[usize], seed: u64, letters: &str, least: usize) -> Prepared {
         let letters: Vec<char> = letters.chars().collect();
         let mut state = seed;
         let mut next = |n: usize| {
@@ -216,7 +216,7 @@ mod tests {
                     .collect()
             })
             .collect();
-        Given::Strings(shape.to_vec(), all)
+        Prepared::Strings(shape.to_vec(), all)
     }
 
     proptest! {
@@ -235,9 +235,9 @@ mod tests {
             let case = match most { Some(n) => case.int("maxsplit", n), None => case };
             // ONNX Runtime makes no part of an empty string, where the delimiter that is not there leaves one.
             // Behind the last split it drops white space at the end, which the rest of a string keeps.
-            let Given::Strings(shape, all) = words(&shape, seed, "ab- ", !delimiter.is_empty() as usize) else { unreachable!("words are strings") };
+            let Prepared::Strings(shape, all) = words(&shape, seed, "ab- ", !delimiter.is_empty() as usize) else { unreachable!("words are strings") };
             let kept = |s: String| if delimiter.is_empty() { s.trim_end().to_string() } else { s };
-            case.check_on(&[Given::Strings(shape, all.into_iter().map(kept).collect())]);
+            case.check_on(&[Prepared::Strings(shape, all.into_iter().map(kept).collect())]);
         }
 
         #[test]

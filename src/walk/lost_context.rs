@@ -1,4 +1,4 @@
-//! context: a script that keeps samples of its own before those that it is given, held against a model that is given none: tried, not guessed.
+//! lost context: a script that keeps samples of its own before those that it is given, held against a model that is given none: tried, not guessed.
 //!
 //! Where a TorchScript file and the model are fed the same input whole and disagree, the model is run again with zeros before the last axis, which is
 //! what a script without a past puts there. The number of zeros that brings every output that is off within its floor is named if it does so a second
@@ -12,7 +12,7 @@ use crate::floor::noise::{Floor, axis_for};
 use crate::graph::cut::Link;
 use crate::graph::{Graph, load};
 use crate::judge::{Limit, against};
-use crate::prepare::given::Given;
+use crate::prepare::prepared::Prepared;
 use crate::scenario::{Optimisation, Subject, SubjectKind};
 use crate::subject::{Deployed, Engines, Session, open};
 use crate::tensor::Tensor;
@@ -58,7 +58,7 @@ impl Limits<'_> {
 
 /// What the model was not given that the script has, and what to do; nothing where that is not what they disagree by.
 pub fn missing(
-    given: &Given,
+    given: &Prepared,
     (layers, tensors): (&Layers, &[TensorResult]),
     limits: &Limits,
     engines: Engines,
@@ -125,7 +125,7 @@ fn whole(script: &Subject, name: &str) -> bool {
 struct Trial<'a> {
     model: Box<dyn Session>,
     script: &'a Subject,
-    given: &'a Given<'a>,
+    given: &'a Prepared<'a>,
     graph: Arc<Graph>,
     limits: &'a Limits<'a>,
     names: Vec<&'a str>,

@@ -1,4 +1,4 @@
-//! lost: terms from which no gradient, or not every gradient, reaches the predictions.
+//! lost gradient: terms from which no gradient, or not every gradient, reaches the predictions.
 //!
 //! The stage of the gradients judges them; the ledger says here which term is dead, where the f64 graph's is not.
 

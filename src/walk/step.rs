@@ -1,13 +1,13 @@
-//! judged: one step that both subjects have computed: isolated against the rounding bound, accumulated as far as it can be told now.
+//! step: one step that both subjects have computed: isolated against the rounding bound, accumulated as far as it can be told now.
 
-use super::bench::Bench;
 use super::computed::missing;
 use super::decision;
 use super::isolated::{self, Case, Own};
 use super::layers::Layers;
+use super::live_set::LiveSet;
+use super::loop_turn;
+use super::sessions::Sessions;
 use super::third;
-use super::turns;
-use super::values::Values;
 use crate::error::{Result, unless_refused};
 use crate::floor::Rounding;
 use crate::graph::random::is_random;
@@ -27,8 +27,8 @@ pub struct Walked<'a> {
     /// The candidate's outputs on the reference's inputs; None where it could not run alone.
     pub alone: Option<&'a [Output]>,
     /// What both sides have computed so far.
-    pub own_r: &'a Values,
-    pub own_c: &'a Values,
+    pub own_r: &'a LiveSet,
+    pub own_c: &'a LiveSet,
     /// What did not repeat its bits.
     pub repeat: Option<String>,
 }
@@ -45,17 +45,22 @@ struct Seen<'a> {
 }
 
 /// Judges every wanted output of the step and puts the results into `layers`.
-pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers) -> Result<()> {
-    let (step, graph) = (walked.step, bench.graph);
+pub fn step(
+    sessions: &mut Sessions,
+    plan: &Plan,
+    walked: &Walked,
+    layers: &mut Layers,
+) -> Result<()> {
+    let (step, graph) = (walked.step, sessions.graph);
     let the_step = &graph.steps[step];
     if !the_step.outputs.iter().any(|o| plan.judged.contains(o)) {
         return Ok(());
     }
-    let shadow = shadow(bench, step, walked.own_r)?;
-    let recorded = if bench.candidate.can_isolate() {
+    let shadow = shadow(sessions, step, walked.own_r)?;
+    let recorded = if sessions.candidate.can_isolate() {
         None
     } else {
-        self::shadow(bench, step, walked.own_c)?
+        self::shadow(sessions, step, walked.own_c)?
     };
     // What is inside a body comes before what the step gives.
     let mut outputs: Vec<(usize, &String)> = the_step
@@ -79,12 +84,12 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
         if let (Some((_, Rounding::Decision(_))), Ok(r)) = (&seen.shadow, &walked.reference[k]) {
             layers.replay.insert(name.clone(), r.clone());
         }
-        if seen.known(bench, plan) {
+        if seen.known(sessions, plan) {
             layers.known += 1;
             continue;
         }
-        let isolated = seen.isolated(bench)?;
-        let pending = seen.pending(bench)?;
+        let isolated = seen.isolated(sessions)?;
+        let pending = seen.pending(sessions)?;
         // What the reference lacks is described by what the candidate has.
         let held = walked.reference[k]
             .as_ref()
@@ -100,11 +105,11 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
             walked.own_r,
         );
         if let (true, Some(inside)) = (result.isolated.over(), &mut result.inside) {
-            inside.turn = seen.turn(bench)?;
+            inside.turn = seen.turn(sessions)?;
         }
         layers.tensors.push(result);
         layers.witnessed.extend(
-            bench
+            sessions
                 .golden
                 .zip(walked.reference[k].as_ref().ok())
                 .and_then(|(g, r)| golden::look(g, name, step, r)),
@@ -116,15 +121,15 @@ pub fn step(bench: &mut Bench, plan: &Plan, walked: &Walked, layers: &mut Layers
 /// The shadow of a step on the inputs of one side; None where there is none, an input is not at hand, or the shadow refuses the inputs: a
 /// recording may hold values that no node takes.
 fn shadow(
-    bench: &mut Bench,
+    sessions: &mut Sessions,
     step: usize,
-    own: &Values,
+    own: &LiveSet,
 ) -> Result<Option<(Vec<Tensor>, Vec<Rounding>)>> {
-    let the_step = &bench.graph.steps[step];
-    let lacks = is_random(bench.graph, the_step)
-        || bench.lacking.steps.contains(&step)
-        || missing(bench.graph, the_step, own).is_some();
-    let Some(judge) = bench.judge.as_mut().filter(|_| !lacks) else {
+    let the_step = &sessions.graph.steps[step];
+    let lacks = is_random(sessions.graph, the_step)
+        || sessions.lacking.steps.contains(&step)
+        || missing(sessions.graph, the_step, own).is_some();
+    let Some(judge) = sessions.judge.as_mut().filter(|_| !lacks) else {
         return Ok(None);
     };
     let feed = |n: &str| own.get(n);
@@ -136,37 +141,39 @@ fn shadow(
 }
 
 impl Seen<'_> {
-    fn step<'g>(&self, bench: &'g Bench) -> &'g Step {
-        &bench.graph.steps[self.walked.step]
+    fn step<'g>(&self, sessions: &'g Sessions) -> &'g Step {
+        &sessions.graph.steps[self.walked.step]
     }
 
     /// Why the output is nobody's own, where it is not.
-    fn borrowed(&self, bench: &Bench) -> Option<Why> {
-        bench.lacking.why(self.walked.step, self.step(bench).op())
+    fn borrowed(&self, sessions: &Sessions) -> Option<Why> {
+        sessions
+            .lacking
+            .why(self.walked.step, self.step(sessions).op())
     }
 
     /// A constant that a recording does not hold: it is known, and there is nothing to compare.
-    fn known(&self, bench: &Bench, plan: &Plan) -> bool {
+    fn known(&self, sessions: &Sessions, plan: &Plan) -> bool {
         let absent =
             self.walked.reference[self.k].is_err() || self.walked.candidate[self.k].is_err();
-        absent && !bench.both_live() && plan.constants.contains(&self.walked.step)
+        absent && !sessions.both_live() && plan.constants.contains(&self.walked.step)
     }
 
-    fn isolated(&self, bench: &mut Bench) -> Result<Isolated> {
+    fn isolated(&self, sessions: &mut Sessions) -> Result<Isolated> {
         let why = match (
             &self.walked.reference[self.k],
             self.walked.alone.map(|a| &a[self.k]),
         ) {
-            (Ok(r), Some(Ok(c))) => return self.alone(bench, r, c),
+            (Ok(r), Some(Ok(c))) => return self.alone(sessions, r, c),
             (_, Some(Err(says))) => Why::NotTested(says.clone()),
-            (reference, None) => match (self.borrowed(bench), reference) {
+            (reference, None) => match (self.borrowed(sessions), reference) {
                 (Some(why), _) => why,
-                (None, _) if is_random(bench.graph, self.step(bench)) => Why::Random,
-                (None, _) if bench.stated.is_none() && self.recorded.is_some() => {
-                    return self.recorded(bench);
+                (None, _) if is_random(sessions.graph, self.step(sessions)) => Why::Random,
+                (None, _) if sessions.stated.is_none() && self.recorded.is_some() => {
+                    return self.recorded(sessions);
                 }
                 (None, Err(says)) => Why::Missing(says.clone()),
-                (None, Ok(_)) => Why::NotTested(self.why_not_alone(bench)),
+                (None, Ok(_)) => Why::NotTested(self.why_not_alone(sessions)),
             },
             (Err(says), Some(Ok(_))) => Why::Missing(says.clone()),
         };
@@ -174,12 +181,12 @@ impl Seen<'_> {
     }
 
     /// The candidate's node on the reference's values.
-    fn alone(&self, bench: &mut Bench, r: &Tensor, c: &Tensor) -> Result<Isolated> {
+    fn alone(&self, sessions: &mut Sessions, r: &Tensor, c: &Tensor) -> Result<Isolated> {
         let feed = |n: &str| self.walked.own_r.get(n);
-        match (&bench.stated, &self.shadow, &mut bench.judge) {
+        match (&sessions.stated, &self.shadow, &mut sessions.judge) {
             (Some(tolerance), _, _) => Ok(isolated::stated(r, c, tolerance)),
             (None, Some((shadow, rounding)), Some(judge)) => {
-                let (step, output, kinship) = (self.walked.step, self.k, bench.kinship);
+                let (step, output, kinship) = (self.walked.step, self.k, sessions.kinship);
                 let case = Case {
                     step,
                     output,
@@ -192,7 +199,7 @@ impl Seen<'_> {
                 };
                 let found = isolated::judge(&case, &mut **judge)?;
                 Ok(third::settled(
-                    bench,
+                    sessions,
                     (step, output),
                     &Own {
                         value: r,
@@ -212,14 +219,14 @@ impl Seen<'_> {
     }
 
     /// What the candidate recorded against f64 on the inputs that it recorded.
-    fn recorded(&self, bench: &mut Bench) -> Result<Isolated> {
+    fn recorded(&self, sessions: &mut Sessions) -> Result<Isolated> {
         let (feed_r, feed_c) = (
             |n: &str| self.walked.own_r.get(n),
             |n: &str| self.walked.own_c.get(n),
         );
-        let kinship = bench.kinship;
+        let kinship = sessions.kinship;
         let (Some(judge), Some((shadow, rounding)), Ok(value)) = (
-            &mut bench.judge,
+            &mut sessions.judge,
             &self.recorded,
             &self.walked.candidate[self.k],
         ) else {
@@ -255,16 +262,16 @@ impl Seen<'_> {
             .filter(|_| found.side() == Some(Side::ReferenceOrShadow))
             .unwrap_or(candidate);
         Ok(third::settled(
-            bench,
+            sessions,
             (self.walked.step, self.k),
             &on,
             found,
         ))
     }
 
-    fn why_not_alone(&self, bench: &Bench) -> String {
+    fn why_not_alone(&self, sessions: &Sessions) -> String {
         match (
-            bench.candidate.can_isolate(),
+            sessions.candidate.can_isolate(),
             &self.walked.candidate[self.k],
         ) {
             (false, Ok(_)) => {
@@ -275,7 +282,7 @@ impl Seen<'_> {
         }
     }
 
-    fn pending(&self, bench: &mut Bench) -> Result<Pending> {
+    fn pending(&self, sessions: &mut Sessions) -> Result<Pending> {
         let not_judged = |why| Ok(Pending::Done(Accumulated::NotJudged { why }));
         let (r, c) = match (
             &self.walked.reference[self.k],
@@ -284,10 +291,10 @@ impl Seen<'_> {
             (Ok(r), Ok(c)) => (r, c),
             (Err(says), _) | (_, Err(says)) => return not_judged(Why::Missing(says.clone())),
         };
-        if let Some(why) = self.borrowed(bench) {
+        if let Some(why) = self.borrowed(sessions) {
             return not_judged(why);
         }
-        if is_random(bench.graph, self.step(bench)) {
+        if is_random(sessions.graph, self.step(sessions)) {
             return not_judged(if r.bytes() == c.bytes() {
                 Why::Random
             } else {
@@ -299,15 +306,15 @@ impl Seen<'_> {
             .as_ref()
             .map(|(value, rounding)| (value, rounding));
         Ok(
-            match network::compare_own(r, c, bench.stated.as_ref(), shadow) {
+            match network::compare_own(r, c, sessions.stated.as_ref(), shadow) {
                 Pending::Decision { comparison, .. } => Pending::Decision {
                     comparison,
-                    evidence: self.evidence(bench, r, c)?,
+                    evidence: self.evidence(sessions, r, c)?,
                 },
                 Pending::Done(done)
-                    if bench.stated.is_none()
+                    if sessions.stated.is_none()
                         && infinite(&done)
-                        && self.by_right(bench, [r, c])? =>
+                        && self.by_right(sessions, [r, c])? =>
                 {
                     Pending::Infinite(done)
                 }
@@ -317,12 +324,12 @@ impl Seen<'_> {
     }
 
     /// Whether what is infinite on either side, and what is not, is what the node gives in f64 on that side's own inputs.
-    fn by_right(&self, bench: &mut Bench, values: [&Tensor; 2]) -> Result<bool> {
+    fn by_right(&self, sessions: &mut Sessions, values: [&Tensor; 2]) -> Result<bool> {
         for (own, value) in [self.walked.own_r, self.walked.own_c]
             .into_iter()
             .zip(values)
         {
-            let Some((exact, _)) = shadow(bench, self.walked.step, own)? else {
+            let Some((exact, _)) = shadow(sessions, self.walked.step, own)? else {
                 return Ok(false);
             };
             if !same_infinities(value, &decision::narrowed(&exact[self.k], value.dtype())?) {
@@ -333,22 +340,22 @@ impl Seen<'_> {
     }
 
     /// What can be told of a decision that differs.
-    fn evidence(&self, bench: &mut Bench, r: &Tensor, c: &Tensor) -> Result<Evidence> {
+    fn evidence(&self, sessions: &mut Sessions, r: &Tensor, c: &Tensor) -> Result<Evidence> {
         let (feed_r, feed_c) = (
             |n: &str| self.walked.own_r.get(n),
             |n: &str| self.walked.own_c.get(n),
         );
-        let (the_step, graph) = (self.step(bench), bench.graph);
+        let (the_step, graph) = (self.step(sessions), sessions.graph);
         let at_hand = [self.walked.own_r, self.walked.own_c]
             .map(|own| missing(graph, the_step, own).is_none());
         let unknown = Evidence {
             own: None,
             margin: f64::INFINITY,
         };
-        let Some(judge) = bench
+        let Some(judge) = sessions
             .judge
             .as_mut()
-            .filter(|_| !bench.lacking.steps.contains(&self.walked.step))
+            .filter(|_| !sessions.lacking.steps.contains(&self.walked.step))
         else {
             return Ok(unknown);
         };
@@ -379,7 +386,7 @@ impl Seen<'_> {
     }
 
     /// The first turn of a loop in which an observed body tensor is over, alone.
-    fn turn(&self, bench: &mut Bench) -> Result<Option<usize>> {
+    fn turn(&self, sessions: &mut Sessions) -> Result<Option<usize>> {
         let (Ok(r), Some(Ok(c))) = (
             &self.walked.reference[self.k],
             self.walked.alone.map(|a| &a[self.k]),
@@ -389,7 +396,7 @@ impl Seen<'_> {
         let feed = |n: &str| self.walked.own_r.get(n);
         let exact = (r.clone(), Rounding::Exact);
         let (shadow, rounding) = self.shadow.as_ref().unwrap_or(&exact);
-        let (step, output, kinship) = (self.walked.step, self.k, bench.kinship);
+        let (step, output, kinship) = (self.walked.step, self.k, sessions.kinship);
         let case = Case {
             step,
             output,
@@ -400,7 +407,11 @@ impl Seen<'_> {
             feed: &feed,
             kinship,
         };
-        turns::first(&case, bench.stated.as_ref(), bench.judge.as_deref_mut())
+        loop_turn::first(
+            &case,
+            sessions.stated.as_ref(),
+            sessions.judge.as_deref_mut(),
+        )
     }
 }
 
@@ -431,7 +442,7 @@ fn result(
     held: Option<&Tensor>,
     (isolated, accumulated): (Isolated, Pending),
     repeat_noise: Option<String>,
-    own_r: &Values,
+    own_r: &LiveSet,
 ) -> Observed {
     let the_step = &graph.steps[step];
     let node = &the_step.nodes[0];
@@ -477,7 +488,7 @@ mod tests {
     use crate::error::Error;
     use crate::graph::cut::Link;
     use crate::graph::observe::Inner;
-    use crate::prepare::lacking::Lacking;
+    use crate::prepare::unsupported::Unsupported;
     use crate::scenario::load::parse;
     use crate::subject::Session;
     use indexmap::IndexMap;
@@ -494,7 +505,7 @@ mod tests {
         gave: [Vec<Output>; 2],
         alone: Option<Vec<Output>>,
         graph: &'a dyn Fn(&mut Graph),
-        bench: &'a dyn Fn(&mut Bench),
+        sessions: &'a dyn Fn(&mut Sessions),
         scenario: &'a str,
     }
 
@@ -509,7 +520,7 @@ mod tests {
             gave: [outputs(), outputs()],
             alone: Some(outputs()),
             graph: &|_| (),
-            bench: &|_| (),
+            sessions: &|_| (),
             scenario: "",
         }
     }
@@ -529,8 +540,8 @@ mod tests {
                 ))?,
             )?;
             let inputs = IndexMap::new();
-            let mut bench = paper::bench(&graph, &inputs, self.live);
-            (self.bench)(&mut bench);
+            let mut sessions = paper::sessions(&graph, &inputs, self.live);
+            (self.sessions)(&mut sessions);
             let [own_r, own_c] = self.own.map(|own| paper::values(&own));
             let [reference, candidate] = &self.gave;
             let alone = self.alone.as_deref();
@@ -544,7 +555,7 @@ mod tests {
                 repeat: None,
             };
             let mut layers = Layers::default();
-            step(&mut bench, &plan, &walked, &mut layers)?;
+            step(&mut sessions, &plan, &walked, &mut layers)?;
             Ok(layers)
         }
 
@@ -579,11 +590,11 @@ mod tests {
         }
     }
 
-    fn lacks(bench: &mut Bench) {
-        bench.lacking = Lacking {
+    fn lacks(sessions: &mut Sessions) {
+        sessions.lacking = Unsupported {
             steps: [0].into(),
             candidate: true,
-            ..Lacking::default()
+            ..Unsupported::default()
         };
     }
 
@@ -631,7 +642,7 @@ mod tests {
 
     #[test]
     fn a_tolerance_of_the_users_own_is_asked_instead_of_the_bound() {
-        let stated: &dyn Fn(&mut Bench) = &|b| {
+        let stated: &dyn Fn(&mut Sessions) = &|b| {
             b.stated = Some(Tolerance::Flat {
                 atol: 1.0,
                 rtol: 0.0,
@@ -639,7 +650,7 @@ mod tests {
         };
         let alone = || Some(vec![Ok(floats(&[2.5]))]);
         let isolated = Walk {
-            bench: stated,
+            sessions: stated,
             alone: alone(),
             ..walk("Double x -> y", &[floats(&[2.0])])
         }
@@ -649,7 +660,7 @@ mod tests {
             "{isolated:?}"
         );
         let recorded = Walk {
-            bench: stated,
+            sessions: stated,
             alone: None,
             live: [true, false],
             ..walk("Double x -> y", &[floats(&[2.0])])
@@ -663,7 +674,7 @@ mod tests {
     #[test]
     fn what_is_not_judged_has_its_reason() {
         let two = || walk("Double x -> y", &[floats(&[2.0])]);
-        let no_shadow: &dyn Fn(&mut Bench) = &|b| b.judge = None;
+        let no_shadow: &dyn Fn(&mut Sessions) = &|b| b.judge = None;
         let refused = || vec![Err("it refuses".to_string())];
         let missing_why = || Some(Why::Missing("the trace holds no 'y'".into()));
         let recorded = |side: usize| [side != 0, side != 1];
@@ -685,7 +696,7 @@ mod tests {
             (
                 "without a shadow",
                 Walk {
-                    bench: no_shadow,
+                    sessions: no_shadow,
                     ..two()
                 },
                 [None, not_tested(NO_SHADOW)],
@@ -693,7 +704,7 @@ mod tests {
             (
                 "lent",
                 Walk {
-                    bench: &lacks,
+                    sessions: &lacks,
                     alone: None,
                     ..two()
                 },
@@ -841,7 +852,7 @@ mod tests {
         });
         assert_eq!(
             Walk {
-                bench: &lacks,
+                sessions: &lacks,
                 alone: None,
                 ..refuses()
             }
@@ -850,7 +861,7 @@ mod tests {
         );
         assert_eq!(refuses().why(), [None, not_tested(NO_SHADOW)]);
         let lacks_only = Walk {
-            bench: &|b| b.lacking.steps = [0].into(),
+            sessions: &|b| b.lacking.steps = [0].into(),
             ..walk("Double x -> y", &[floats(&[2.0])])
         };
         assert_eq!(
@@ -949,7 +960,7 @@ mod tests {
         let side = |y: [f32; 2], [reference, candidate]: [bool; 2], knows: f32| {
             let own = [1.0, 5.0].map(|x| vec![("x", floats(&[x]))]);
             let gave = y.map(|y| vec![Ok(floats(&[y]))]);
-            let bench: &dyn Fn(&mut Bench) = &|b| {
+            let sessions: &dyn Fn(&mut Sessions) = &|b| {
                 b.kinship = Kinship {
                     reference,
                     candidate,
@@ -961,7 +972,7 @@ mod tests {
                 own,
                 gave,
                 alone: None,
-                bench,
+                sessions,
                 ..walk("Double x -> y", &[floats(&[2.0])])
             }
             .isolated()
@@ -980,7 +991,7 @@ mod tests {
         );
         assert_eq!(side([2.0, 10.0], [true, false], 1.0), None);
         let live = |y: [f32; 2], [reference, candidate]: [bool; 2]| {
-            let bench: &dyn Fn(&mut Bench) = &|b| {
+            let sessions: &dyn Fn(&mut Sessions) = &|b| {
                 b.kinship = Kinship {
                     reference,
                     candidate,
@@ -988,7 +999,7 @@ mod tests {
                 b.third = Third::Open(Box::new(Doubles(1.0)));
             };
             Walk {
-                bench,
+                sessions,
                 alone: Some(vec![Ok(floats(&[y[1]]))]),
                 ..walk("Double x -> y", &[floats(&[y[0]])])
             }
@@ -1009,7 +1020,7 @@ mod tests {
     #[test]
     fn of_a_decision_that_differs_it_is_told_whether_each_is_the_sides_own_and_how_near_the_border_is()
      {
-        let evidence = |x: [Option<f32>; 2], y: [i64; 2], node, bench| {
+        let evidence = |x: [Option<f32>; 2], y: [i64; 2], node, sessions| {
             let own = x.map(|x| x.map(|x| ("x", floats(&[x]))).into_iter().collect());
             let gave = y.map(|y| vec![Ok(integers(&[y]))]);
             let Evidence { own, margin } = Walk {
@@ -1017,13 +1028,13 @@ mod tests {
                 own,
                 gave,
                 alone: None,
-                bench,
+                sessions,
                 ..walk(node, &[])
             }
             .evidence();
             (own, margin)
         };
-        let (round, as_it_is): (&str, &dyn Fn(&mut Bench)) = ("Round x -> y", &|_| ());
+        let (round, as_it_is): (&str, &dyn Fn(&mut Sessions)) = ("Round x -> y", &|_| ());
         let of = |x, y| evidence(x, y, round, as_it_is);
         let far = f64::INFINITY;
         assert_eq!(of([Some(0.75), Some(0.25)], [1, 0]), (Some(true), 0.25));
@@ -1093,12 +1104,13 @@ mod tests {
 
     #[test]
     fn the_work_of_a_step_is_counted_on_its_first_output() {
-        let stated: &dyn Fn(&mut Bench) = &|b| (b.stated, b.judge) = (Some(Tolerance::Exact), None);
+        let stated: &dyn Fn(&mut Sessions) =
+            &|b| (b.stated, b.judge) = (Some(Tolerance::Exact), None);
         let x = || vec![("x", Tensor::of(&[2, 3], &[1f32; 6]))];
         let square = Tensor::of(&[2, 2], &[3f32; 4]);
         let walk = Walk {
             own: [x(), x()],
-            bench: stated,
+            sessions: stated,
             ..walk("MatMul x w -> y z", &[square.clone(), square])
         };
         let results = walk.run().unwrap().tensors;

@@ -1,4 +1,4 @@
-//! unused: weights of the loss that do not act: an item is its raw term or has another term's weight, or the total lacks a contribution.
+//! unused weight: weights of the loss that do not act: an item is its raw term or has another term's weight, or the total lacks a contribution.
 //!
 //! Every opinion is held against its own values, so that only its own rounding stands between them. One multiplication gives an
 //! item and two additions the total; both get the bound of one arithmetic step, which leaves a port that multiplies before it

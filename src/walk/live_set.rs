@@ -1,4 +1,4 @@
-//! values: the tensors that are alive at one moment of a walk; each is dropped after its last use.
+//! live set: the tensors that are alive at one moment of a walk; each is dropped after its last use.
 
 use crate::graph::Graph;
 use crate::tensor::Tensor;
@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 /// Live tensors of one subject, by name.
 #[derive(Clone, Default)]
-pub struct Values(HashMap<String, Tensor>);
+pub struct LiveSet(HashMap<String, Tensor>);
 
-impl Values {
+impl LiveSet {
     pub fn of(inputs: &IndexMap<String, Tensor>) -> Self {
         Self(inputs.iter().map(|(n, t)| (n.clone(), t.clone())).collect())
     }

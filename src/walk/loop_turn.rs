@@ -1,4 +1,4 @@
-//! turns: where in a loop it starts: the first turn of an observed body tensor that is over, alone.
+//! loop turn: where in a loop it starts: the first turn of an observed body tensor that is over, alone.
 
 use super::isolated::{self, Case};
 use crate::compare::Tolerance;

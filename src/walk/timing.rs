@@ -1,9 +1,9 @@
-//! forward: how long does one forward pass take in each subject, with nothing observed?
+//! timing: how long does one forward pass take in each subject, with nothing observed?
 //!
 //! The subjects take turns, so that what disturbs the machine disturbs all of them; the first pass of each is not counted.
 
 use crate::error::{Error, Place, Result};
-use crate::prepare::given::Given;
+use crate::prepare::prepared::Prepared;
 use crate::scenario::{Scenario, Subject, SubjectKind};
 use crate::subject::{Engines, Feed, Session, open};
 use std::collections::HashSet;
@@ -28,7 +28,7 @@ impl Timed {
 ///
 /// # Errors
 /// A subject that computes nothing (a recorded trace), or whatever an engine refuses.
-pub fn run(given: &Given, runs: usize, engines: Engines) -> Result<Vec<Timed>> {
+pub fn run(given: &Prepared, runs: usize, engines: Engines) -> Result<Vec<Timed>> {
     let feed = |name: &str| given.inputs.get(name).cloned();
     let subjects = subjects(given.scenario);
     let opened = subjects

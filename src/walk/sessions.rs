@@ -1,4 +1,4 @@
-//! bench: everything that takes part in the walks: both subjects, the f64 shadow, the controls of injected faults.
+//! sessions: everything that takes part in the walks: both subjects, the f64 shadow, the controls of injected faults.
 
 use super::isolated::Kinship;
 use super::third::Third;
@@ -6,8 +6,8 @@ use crate::compare::Tolerance;
 use crate::error::{Place, Result};
 use crate::golden::Golden;
 use crate::graph::Graph;
-use crate::prepare::given::Given;
-use crate::prepare::lacking::Lacking;
+use crate::prepare::prepared::Prepared;
+use crate::prepare::unsupported::Unsupported;
 use crate::scenario::{self, Scenario, Subject, ToleranceKind};
 use crate::subject::{Engines, Judge, Options, Session, fault, open};
 use crate::tensor::Tensor;
@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Everything that takes part in the walk.
-pub struct Bench<'a> {
+pub struct Sessions<'a> {
     pub graph: &'a Arc<Graph>,
     pub inputs: &'a IndexMap<String, Tensor>,
     pub reference: Box<dyn Session>,
@@ -34,7 +34,7 @@ pub struct Bench<'a> {
     pub golden: Option<&'a Golden>,
     pub record: Option<Recorder>,
     /// Steps that a side cannot compute.
-    pub lacking: Lacking,
+    pub lacking: Unsupported,
     /// Asked where libtorch and its shadow stand against a recording.
     pub third: Third,
     pub threads: usize,
@@ -61,8 +61,8 @@ pub struct Opened {
 }
 
 impl Opened {
-    fn open(given: &Given, engines: Engines) -> Result<Self> {
-        let Given {
+    fn open(given: &Prepared, engines: Engines) -> Result<Self> {
+        let Prepared {
             scenario,
             graph,
             threads,
@@ -90,16 +90,16 @@ impl Opened {
     }
 }
 
-impl<'a> Bench<'a> {
+impl<'a> Sessions<'a> {
     /// Opens everything that the scenario names, unless `opened` has it for the same graph; `record` is the folder that receives both traces.
     pub fn open(
-        given: &'a Given,
-        lacking: Lacking,
+        given: &'a Prepared,
+        lacking: Unsupported,
         opened: Option<Opened>,
         engines: Engines,
         record: Option<&Path>,
     ) -> Result<Self> {
-        let Given {
+        let Prepared {
             scenario, graph, ..
         } = given;
         let opened = match opened.filter(|o| Arc::ptr_eq(&o.graph, graph)) {
@@ -153,7 +153,7 @@ impl<'a> Bench<'a> {
         self.reference.can_isolate() && self.candidate.can_isolate()
     }
 
-    pub fn sessions(&self) -> [&dyn Session; 2] {
+    pub fn both(&self) -> [&dyn Session; 2] {
         [&*self.reference, &*self.candidate]
     }
 }
@@ -172,7 +172,7 @@ fn stated(t: &scenario::Tolerance) -> Option<Tolerance> {
 }
 
 /// The f64 shadow; it carries the injected fault only where the scenario says so, to try the judge itself.
-fn shadow(given: &Given, engines: Engines) -> Result<Box<dyn Judge>> {
+fn shadow(given: &Prepared, engines: Engines) -> Result<Box<dyn Judge>> {
     let sick = [&given.scenario.reference, &given.scenario.candidate]
         .into_iter()
         .find(|s| s.and_shadow);

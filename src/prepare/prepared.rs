@@ -1,4 +1,4 @@
-//! given: what a scenario gives a run before anything computes: graph, plan, inputs, golden, parameters; refused here where it cannot be run.
+//! prepared: what a scenario gives a run before anything computes: graph, plan, inputs, golden, parameters; refused here where it cannot be run.
 
 use super::{Plan, params, preflight};
 use crate::error::Result;
@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// What is run, and on what.
-pub struct Given<'a> {
+pub struct Prepared<'a> {
     pub scenario: &'a Scenario,
     pub graph: Arc<Graph>,
     pub plan: Plan,
@@ -31,7 +31,7 @@ pub struct Given<'a> {
     pub threads: usize,
 }
 
-impl<'a> Given<'a> {
+impl<'a> Prepared<'a> {
     /// # Errors
     /// Whatever a scenario, its model, its inputs or its golden lack.
     pub fn read(scenario: &'a Scenario) -> Result<Self> {

@@ -1,7 +1,7 @@
-//! lacking: steps that one side cannot compute, because libtorch has no such operator or because its engine refuses them on these inputs: taken
+//! unsupported: steps that one side cannot compute, because libtorch has no such operator or because its engine refuses them on these inputs: taken
 //! from the other side, counted as not independent, never passed.
 
-use super::given::Given;
+use super::prepared::Prepared;
 use crate::error::{Error, Result};
 use crate::subject::Engines;
 use crate::verdict::{Side, Why};
@@ -12,7 +12,7 @@ pub const SIDES: [&str; 2] = ["reference", "candidate"];
 
 /// Which steps a side does not compute itself.
 #[derive(Default)]
-pub struct Lacking {
+pub struct Unsupported {
     /// Steps that the interpreter, and so the shadow, cannot compute.
     pub steps: HashSet<usize>,
     /// Which side takes those from the other.
@@ -22,10 +22,10 @@ pub struct Lacking {
     pub refused: [BTreeMap<usize, Error>; 2],
 }
 
-impl Lacking {
+impl Unsupported {
     /// Puts steps whose operator libtorch does not have into pieces of their own. Where both sides are libtorch nobody can lend an output: then
     /// each refuses the node itself.
-    pub fn of(given: &mut Given, engines: Engines) -> Result<Self> {
+    pub fn of(given: &mut Prepared, engines: Engines) -> Result<Self> {
         let scenario = given.scenario;
         let [reference, candidate] =
             [&scenario.reference, &scenario.candidate].map(|s| s.abilities().interprets);
