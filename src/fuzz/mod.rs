@@ -5,10 +5,10 @@
 
 pub mod account;
 mod ask;
-mod change;
+mod batched;
 pub mod draw;
+mod edit;
 pub mod finding;
-mod glance;
 pub mod graph;
 pub mod keep;
 pub mod opinion;

@@ -2,9 +2,9 @@
 
 use super::account::{Find, Known, Report};
 use super::ask::{drawn, due, replay};
+use super::batched::{self, Drawn};
 use super::draw::{Case, cases};
 use super::finding::Judged;
-use super::glance::{self, Drawn};
 use super::opinion::{Open, Subject};
 use super::options::{End, Options};
 use super::pool::{Pool, Worker};
@@ -114,7 +114,7 @@ fn worker<'a>(task: &'a Task) -> Result<Worker<'a, Came>> {
             relations: due(task.kernel, *number),
         };
         let drawn: Vec<Drawn> = numbers.iter().map(one).collect();
-        let came = glance::all(task.kernel, &mut *subject, &drawn);
+        let came = batched::all(task.kernel, &mut *subject, &drawn);
         drawn.into_iter().map(|d| d.case.edges).zip(came).collect()
     }))
 }

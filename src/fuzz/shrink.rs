@@ -2,8 +2,8 @@
 //! by row, because the tree drops objects while their numbers are still large and does not come back.
 
 use super::ask::{Tree, asked, asked_within};
-use super::change::{changed, count, cropped, is_of_images, picked, rows};
 use super::draw::Case;
+use super::edit::{changed, count, cropped, is_of_images, picked, rows};
 use super::finding::Finding;
 use super::opinion::Subject;
 use super::relations::Relation;

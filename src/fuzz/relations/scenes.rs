@@ -1,7 +1,7 @@
 //! scenes: batches of images with their images, objects or anchors in another order, and what an answer says then; feature maps on their side.
 
-use crate::fuzz::change::{along, changed, is_of_images, reversed, same};
 use crate::fuzz::draw::Case;
+use crate::fuzz::edit::{along, changed, is_of_images, reversed, same};
 use crate::fuzz::opinion::Said;
 use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;

@@ -1,10 +1,10 @@
 //! table: the relations, one entry each.
 
 use super::{Holds, Relation, scenes};
-use crate::fuzz::change::{
+use crate::fuzz::draw::Case;
+use crate::fuzz::edit::{
     changed, count, each, floats, hard, head, of_rows, picked, roomy, same, turned,
 };
-use crate::fuzz::draw::Case;
 use crate::fuzz::opinion::Said;
 use crate::subject::kernels::Kernel;
 

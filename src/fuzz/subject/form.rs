@@ -2,8 +2,8 @@
 
 use super::constants;
 use crate::error::{Error, Result};
+use crate::fuzz::batched;
 use crate::fuzz::draw::Case;
-use crate::fuzz::glance;
 use crate::fuzz::opinion::{Opinion, Subject};
 use crate::fuzz::oracle::SUM;
 use crate::graph::Graph;
@@ -161,17 +161,17 @@ impl Subject for Form {
             return Err(Error::failed("rounding in f32 is judged case by case"));
         }
         let mut out = vec![Opinion::default(); cases.len()];
-        for places in glance::groups(kernel, cases) {
+        for places in batched::groups(kernel, cases) {
             let group: Vec<&Case> = places.iter().map(|i| cases[*i]).collect();
             let opinion = walked(
                 &mut *self.torch,
                 kernel,
-                &glance::joined(&group)?,
+                &batched::joined(&group)?,
                 reference,
                 None,
                 true,
             )?;
-            for (i, one) in places.into_iter().zip(glance::split(opinion, &group)?) {
+            for (i, one) in places.into_iter().zip(batched::split(opinion, &group)?) {
                 out[i] = one;
             }
         }

@@ -1,12 +1,12 @@
-//! glance: many cases at once: which of them agree so plainly that they need not be asked one by one?
+//! batched: many cases at once: which of them agree so plainly that they need not be asked one by one?
 //!
 //! Convention: cases of a kernel that answers row by row lie below each other in one walk of the form, and all outputs are differentiated
 //! as one sum. Agreement is taken from a glance, a finding never: whatever does not agree plainly is asked alone, output by output. The
 //! first [`FIRST`] cases and every [`OFTEN`]-th are asked alone whatever they are, as a port calls its kernel.
 
 use super::ask::{answered, held};
-use super::change::{count, rows};
 use super::draw::Case;
+use super::edit::{count, rows};
 use super::finding::Judged;
 use super::opinion::{Opinion, Subject};
 use super::oracle;

@@ -1,4 +1,4 @@
-//! change: other cases made of a case, and the numbers of its answer in their places.
+//! edit: other cases made of a case, and the numbers of its answer in their places.
 
 use super::draw::Case;
 use super::opinion::Said;
