@@ -245,10 +245,29 @@ fn cast_scale(node: &Node) -> &'static Scale {
         _ => None,
     };
     match to {
-        Some(DType::F32 | DType::F64) => &Scale::Output(Arithmetic),
+        Some(DType::F32 | DType::F64) => &Scale::By(Arithmetic, cast_size),
         Some(DType::F16 | DType::BF16) => &Scale::Exact,
         _ => &TRUNCATED,
     }
+}
+
+/// |y|; nothing of an integer or a truth value that single precision holds: no engine rounds it, and a mask that is made of it is exact.
+fn cast_size(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
+    let y = &outputs[0];
+    let whole = matches!(call.optional_value(0), Some(Value::Tensor(t)) if !is_float(t.kind()));
+    let size = done(|| {
+        let size = y.f_abs()?;
+        match whole {
+            true => size.f_masked_fill(
+                &y.f_to_kind(Kind::Float)?
+                    .f_to_kind(y.kind())?
+                    .f_eq_tensor(y)?,
+                0,
+            ),
+            false => Ok(size),
+        }
+    })?;
+    Ok(vec![(size, 1)])
 }
 
 /// A constant of strings.
@@ -299,6 +318,18 @@ mod tests {
             .on(&[v])
             .unwrap_or_else(|e| panic!("{e}"))
             .remove(0)
+    }
+
+    #[test]
+    fn an_integer_that_single_precision_holds_is_cast_without_rounding() {
+        let scale = |x| Case::new("Cast", 13).with(x).int("to", 1).scale();
+        let integers = i64s(&[0, 1, -7, 1 << 24, (1 << 24) + 1]);
+        let odd = f64::from(1 << 24) + 1.0;
+        assert_eq!(scale(integers), Some(vec![0.0, 0.0, 0.0, 0.0, odd]));
+        assert_eq!(
+            scale(Tensor::of(&[2], &[0.5f64, -3.0])),
+            Some(vec![0.5, 3.0])
+        );
     }
 
     #[test]
