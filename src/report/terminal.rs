@@ -12,6 +12,9 @@ use crate::verdict::{Accumulated, Born, Isolated, Outcome, Special, TensorResult
 /// Names of one kind that are listed before the rest is counted.
 const NAMED: usize = 3;
 
+/// The share of a tensor's own size above which its tolerance is said to be wide.
+const WIDE: f64 = 0.01;
+
 /// Origins shown before the rest is counted.
 const ORIGINS: usize = 12;
 
@@ -208,6 +211,7 @@ fn footer(run: &Run) -> Vec<String> {
         lines.extend(untried(&run.ledger.unexercised));
     }
     lines.extend(detection(run).map(|limit| format!("sensitivity {limit}")));
+    lines.extend(wide(run).map(|says| format!("tolerance   {says}")));
     lines.push(format!(
         "subjects    reference {}; candidate {}; shadow {}; threads {}",
         e.reference,
@@ -286,6 +290,28 @@ fn born(b: &Born) -> String {
         "not finite  the first {what} is made by node '{}' ({}) {who}",
         b.node, b.op
     )
+}
+
+/// Tensors whose noise floor tolerates more than [`WIDE`] of their own size: little is said of them by an agreement.
+fn wide(run: &Run) -> Option<String> {
+    let share = |t: &'_ TensorResult| t.tolerated().filter(|share| *share > WIDE);
+    let all: Vec<(f64, &str)> = run
+        .tensors
+        .iter()
+        .filter_map(|t| Some((share(t)?, t.name.as_str())))
+        .collect();
+    let widest = all.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(format!(
+        "{} above 1 % of {} own size, the widest at '{}' ({} of it at least)",
+        if all.len() == 1 {
+            "of 1 tensor".into()
+        } else {
+            format!("of {} tensors", all.len())
+        },
+        if all.len() == 1 { "its" } else { "their" },
+        widest.1,
+        number(widest.0)
+    ))
 }
 
 /// The middle of the tensors' detection limits, and the tensor that sees least.

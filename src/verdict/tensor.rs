@@ -31,6 +31,23 @@ pub struct TensorResult<A = Accumulated> {
     pub inside: Option<Inside>,
 }
 
+impl TensorResult {
+    /// The share of the reference's own size that the noise floor tolerates at least: relative L2 / (error / tolerance), since no channel is further
+    /// off than that ratio says. None where no floor judged, or nothing differs.
+    pub fn tolerated(&self) -> Option<f64> {
+        let Accumulated::Compared {
+            comparison,
+            ratio,
+            by: ToleranceBy::Noise { .. } | ToleranceBy::CandidateNoise { .. },
+        } = &self.accumulated
+        else {
+            return None;
+        };
+        let share = comparison.metrics()?.rel_l2 / ratio;
+        Some(share).filter(|share| share.is_finite())
+    }
+}
+
 impl<A> TensorResult<A> {
     /// The same tensor with another word on its own values.
     pub fn with<B>(&self, accumulated: B) -> TensorResult<B> {
@@ -314,6 +331,36 @@ mod tests {
             bounded,
             side,
         }
+    }
+
+    #[test]
+    fn what_a_floor_tolerates_is_told_from_the_error_and_its_share_of_the_tolerance() {
+        let of = |differs: bool, ratio, by| {
+            let comparison = sample::comparison(!differs);
+            TensorResult {
+                accumulated: Accumulated::Compared {
+                    comparison,
+                    ratio,
+                    by,
+                },
+                ..sample::tensor(0)
+            }
+            .tolerated()
+        };
+        let noise = || ToleranceBy::Noise { runs: 4 };
+        assert_eq!(
+            of(true, 0.5, noise()),
+            Some(2.0),
+            "1 against 2 is half of what is tolerated"
+        );
+        assert_eq!(of(true, 4.0, noise()), Some(0.25));
+        assert_eq!(
+            of(true, 4.0, ToleranceBy::CandidateNoise { runs: 4 }),
+            Some(0.25)
+        );
+        assert_eq!(of(false, 0.0, noise()), None, "nothing differs");
+        assert_eq!(of(true, f64::INFINITY, noise()), Some(0.0));
+        assert_eq!(of(true, 0.5, ToleranceBy::Stated), None);
     }
 
     #[test]
