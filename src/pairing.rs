@@ -13,10 +13,9 @@ use crate::scenario::Expect;
 use crate::tensor::Tensor;
 use crate::trace::Entry;
 use crate::trace::file::Opened;
-use crate::verdict::Expectation;
 use crate::verdict::{
-    Accumulated, Ancestry, Isolated, Outcome, Required, TensorResult, ToleranceBy, Why, decide,
-    ledger,
+    Accumulated, Ancestry, Expectation, Isolated, Outcome, Required, TensorResult, ToleranceBy,
+    Why, decide, ledger,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};

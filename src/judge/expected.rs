@@ -3,8 +3,7 @@
 use crate::exit::Exit;
 use crate::scenario::{Expect, Expected, TieFlips};
 use crate::text::reasons;
-use crate::verdict::Expectation;
-use crate::verdict::{Ledger, Outcome, Verdict, Why};
+use crate::verdict::{Expectation, Ledger, Outcome, Verdict, Why};
 use std::collections::{BTreeMap, HashSet};
 
 /// The nodes (and their tensors) in front of a node or tensor.

@@ -1,4 +1,4 @@
-//! witness: a golden as a further opinion: what it keeps of a tensor, held against the reference's own value.
+//! golden: a golden as a further opinion: what it keeps of a tensor, held against the reference's own value.
 //!
 //! Both are engines in the declared dtypes, so the floor is the one of reference and candidate: R spreads of the f64 graph under rounding
 //! noise. Of a sketch the distance is an estimate; the smallest distance that it allows (three standard errors) must be over.

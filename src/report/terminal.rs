@@ -6,8 +6,9 @@ use crate::error::printable;
 use crate::run::Run;
 use crate::run::headline::{headline, provenance};
 use crate::text::{few, number, reasons, table};
-use crate::verdict::Unexercised;
-use crate::verdict::{Accumulated, Born, Isolated, Outcome, Special, TensorResult, ToleranceBy};
+use crate::verdict::{
+    Accumulated, Born, Isolated, Outcome, Special, TensorResult, ToleranceBy, Unexercised,
+};
 
 /// Names of one kind that are listed before the rest is counted.
 const NAMED: usize = 3;
@@ -301,14 +302,12 @@ fn wide(run: &Run) -> Option<String> {
         .filter_map(|t| Some((share(t)?, t.name.as_str())))
         .collect();
     let widest = all.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let whose = match all.len() {
+        1 => "of 1 tensor above 1 % of its".to_string(),
+        n => format!("of {n} tensors above 1 % of their"),
+    };
     Some(format!(
-        "{} above 1 % of {} own size, the widest at '{}' ({} of it at least)",
-        if all.len() == 1 {
-            "of 1 tensor".into()
-        } else {
-            format!("of {} tensors", all.len())
-        },
-        if all.len() == 1 { "its" } else { "their" },
+        "{whose} own size, the widest at '{}' ({} of it at least)",
         widest.1,
         number(widest.0)
     ))

@@ -8,8 +8,7 @@ use crate::params::Cause;
 use crate::scenario::Stage;
 use crate::scenario::training::TERMS;
 use crate::text::number;
-use crate::verdict::StageVerdict;
-use crate::verdict::{Origin, Outcome, Verdict};
+use crate::verdict::{Origin, Outcome, StageVerdict, Verdict};
 
 /// One verdict per stage of `stages`, which are those that were asked for; `behind` says whether the stages behind the activations ran.
 pub fn verdicts(

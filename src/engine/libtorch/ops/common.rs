@@ -23,6 +23,11 @@ pub fn unbounded(sum: &Tensor) -> Torch {
         .f_masked_fill(&sum.f_gt(f64::from(f32::MAX))?, f64::INFINITY)
 }
 
+/// S of a mean of `terms` numbers, which nothing bounds where their sum overflows before it is divided.
+pub fn unless_unbounded(mean: &Tensor, terms: usize) -> Torch {
+    mean.f_add(&unbounded(&mean.f_mul_scalar(terms as f64)?)?)
+}
+
 /// What the `p`-th root `y` of a sum of powers may be off by in units of u where each of its `terms` may be flushed to zero.
 pub fn flushed(y: &Tensor, terms: usize, p: f64) -> Torch {
     let lost = terms as f64 * f64::from(f32::MIN_POSITIVE);

@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, done, flushed, is_float, one, signed, unbounded};
+use super::common::{Torch, done, flushed, is_float, one, signed, unbounded, unless_unbounded};
 use super::window::{Window, framed, spatial};
 use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
@@ -309,7 +309,7 @@ fn mean_scale(
 ) -> Result<Vec<(Tensor, usize)>> {
     let x = call.input(0)?;
     let mean = mean(&call.with_inputs(vec![Some(done(|| x.f_abs())?)]))?.remove(0);
-    let scale = done(|| mean.f_add(&unbounded(&mean.f_mul_scalar(k as f64)?)?))?;
+    let scale = done(|| unless_unbounded(&mean, k))?;
     pooled(call, scale, x.shallow_clone(), k, sum)
 }
 

@@ -2,7 +2,9 @@
 
 use super::super::call::Call;
 use super::super::convert::torch_error;
-use super::common::{Torch, UNDERFLOW, axes, axis, done, flushed, moved, one, signed, unbounded};
+use super::common::{
+    Torch, UNDERFLOW, axes, axis, done, flushed, moved, one, signed, unbounded, unless_unbounded,
+};
 use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
 use parity::floor::Alone::Function;
@@ -297,8 +299,7 @@ fn mean_scale(call: &Call, _: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let k = terms(call)?;
     let size = call.input(0)?.f_abs().map_err(torch_error)?;
     let mean = reduce(&with_first(call, size), mean)?.remove(0);
-    let scale = |sum: Tensor| mean.f_add(&unbounded(&sum)?);
-    summed(call, mean.f_mul_scalar(k as f64).and_then(scale), same)
+    summed(call, unless_unbounded(&mean, k), same)
 }
 
 /// |y|: all terms are positive.
