@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::scenario::{Subject, SubjectKind};
+use crate::scenario::{Recorded, Subject, TorchScript};
 use crate::subject::{Engines, open};
 use serde::{Deserialize, Serialize};
 
@@ -22,47 +22,41 @@ pub struct Environment {
 
 /// A subject with its version, as the record keeps it.
 pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
-    let engine = match subject.engine() {
-        SubjectKind::Libtorch => format!("libtorch {}", engines.torch()?.version()),
-        SubjectKind::Simulated => {
+    Ok(match subject {
+        Subject::Libtorch {} => format!("libtorch {}", engines.torch()?.version()),
+        Subject::Simulated { seed } => {
             format!(
                 "simulated engine {}, decisions by libtorch {}",
-                subject.seed.unwrap_or_default(),
+                seed.unwrap_or_default(),
                 engines.torch()?.version()
             )
         }
-        SubjectKind::TorchScript => {
-            let script = subject
-                .script
-                .as_deref()
-                .unwrap_or(std::path::Path::new(""));
+        Subject::TorchScript(TorchScript { script, .. }) => {
             format!(
                 "torchscript {} in libtorch {}",
                 script.display(),
                 engines.torch()?.version()
             )
         }
-        SubjectKind::OnnxRuntime => {
-            let level = format!("{:?}", subject.optimisation.unwrap_or_default()).to_lowercase();
+        Subject::OnnxRuntime { optimisation } => {
+            let level = format!("{:?}", optimisation.unwrap_or_default()).to_lowercase();
             format!(
                 "onnxruntime {}, optimisation {level}",
                 open::onnxruntime_version()?
             )
         }
-        SubjectKind::Kernel => subject
-            .kernel
+        Subject::Kernel { kernel } => kernel
             .as_ref()
             .map_or("kernel that the model names".into(), |k| {
                 format!("kernel {k}")
             }),
-        SubjectKind::Recorded | SubjectKind::Faulty => subject
-            .trace
-            .as_ref()
-            .map_or(String::new(), |p| format!("recorded {}", p.display())),
-    };
-    Ok(match (&subject.fault, &subject.node) {
-        (Some(fault), Some(node)) => format!("faulty ({fault} at {node}) {engine}"),
-        _ => engine,
+        Subject::Recorded(Recorded { trace, .. }) => format!("recorded {}", trace.display()),
+        Subject::Faulty(faulty) => format!(
+            "faulty ({} at {}) {}",
+            faulty.fault,
+            faulty.node,
+            describe(&faulty.clean(), engines)?
+        ),
     })
 }
 

@@ -3,9 +3,11 @@
 //! `PARITY_FULL=1` tries the judge on all controls instead of the quick ones (`scripts/nightly.d/10-controls`).
 
 use parity::run::Run;
-use parity::scenario::SubjectKind;
 use parity::scenario::training::PREDICTIONS;
-use parity::scenario::{Expect, Expected, Optimisation, Scenario, Stage, Subject, load};
+use parity::scenario::{
+    Expect, Expected, Faulty, Optimisation, Scenario, Stage, Subject, SubjectKind, TorchScript,
+    load,
+};
 use parity::subject::fault;
 use parity::verdict::Side;
 use std::collections::BTreeSet;
@@ -98,7 +100,11 @@ impl Control {
     }
 
     fn fault(&self) -> Option<&str> {
-        self.scenario.candidate.fault.as_deref()
+        Some(self.scenario.candidate.fault()?.fault.as_str())
+    }
+
+    fn node(&self) -> Option<&str> {
+        Some(self.scenario.candidate.fault()?.node.as_str())
     }
 
     fn model(&self) -> &str {
@@ -203,6 +209,18 @@ fn small(graph: &str, input: &str) -> Scenario {
     .unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// libtorch with one fault.
+fn faulty(fault: &str, node: &str, amount: Option<f64>) -> Subject {
+    Subject::Faulty(Faulty {
+        optimisation: None,
+        of: SubjectKind::Libtorch,
+        fault: fault.into(),
+        node: node.into(),
+        amount,
+        and_shadow: false,
+    })
+}
+
 /// Where the fault of a control is put to try the judge.
 #[derive(Clone, Copy)]
 enum Trial {
@@ -214,31 +232,27 @@ enum Trial {
 
 impl Trial {
     fn of(self, control: &Scenario) -> Scenario {
-        let fault = |engine| Subject {
-            of: Some(engine),
-            ..control.candidate.clone()
+        let fault = |of| Faulty {
+            of,
+            ..control.candidate.fault().unwrap().clone()
         };
         let (reference, candidate, side) = match self {
             Trial::Reference(SubjectKind::Libtorch) => (
-                fault(SubjectKind::Libtorch),
-                Subject::of(SubjectKind::OnnxRuntime),
+                Subject::Faulty(fault(SubjectKind::Libtorch)),
+                Subject::onnxruntime(),
                 Side::Reference,
             ),
             Trial::Reference(engine) => (
-                fault(engine),
-                Subject::of(SubjectKind::Libtorch),
+                Subject::Faulty(fault(engine)),
+                Subject::libtorch(),
                 Side::ReferenceOrShadow,
             ),
             Trial::CandidateAndShadow => {
-                let both = Subject {
+                let both = Subject::Faulty(Faulty {
                     and_shadow: true,
                     ..fault(SubjectKind::Libtorch)
-                };
-                (
-                    Subject::of(SubjectKind::OnnxRuntime),
-                    both,
-                    Side::ReferenceOrShadow,
-                )
+                });
+                (Subject::onnxruntime(), both, Side::ReferenceOrShadow)
             }
         };
         Scenario {
@@ -280,7 +294,7 @@ fn every_fault_has_a_control_that_says_where_and_on_which_side_it_is() {
     let all = controls(|_| true);
     let tried: BTreeSet<String> = all
         .iter()
-        .filter_map(|c| c.scenario.candidate.fault.clone())
+        .filter_map(|c| c.fault().map(str::to_string))
         .collect();
     assert!(listed.len() >= 15, "{table}");
     assert_eq!(listed, tried);
@@ -295,12 +309,7 @@ fn every_fault_has_a_control_that_says_where_and_on_which_side_it_is() {
                 c.name
             );
         } else {
-            assert_eq!(
-                Some(first),
-                c.scenario.candidate.node.as_deref(),
-                "{}",
-                c.name
-            );
+            assert_eq!(Some(first), c.node(), "{}", c.name);
             assert!(expect.side.is_some(), "{} states no side", c.name);
         }
         let called = if c.on_gold_yolo() {
@@ -384,8 +393,8 @@ fn one_scaled_channel_of_an_early_a_middle_and_a_late_layer_is_found_down_to_the
     let runs = family.iter().map(|c| {
         let output = parity(&["run", c.path.to_str().unwrap(), "--json"]);
         let (node, change) = (
-            c.scenario.candidate.node.as_deref().unwrap(),
-            c.scenario.candidate.amount.unwrap() - 1.0,
+            c.node().unwrap(),
+            c.scenario.candidate.fault().unwrap().amount.unwrap() - 1.0,
         );
         let limit = limits(&output)
             .into_iter()
@@ -430,14 +439,7 @@ fn a_channel_scaled_by_five_in_100_000_is_found_in_every_layer_whose_stated_limi
     );
     let runs = layers.into_iter().map(|(node, tensor, _)| {
         let mut scenario = clean.clone();
-        let fault = Subject {
-            of: Some(SubjectKind::Libtorch),
-            fault: Some("scale-channel".into()),
-            node: Some(node.clone()),
-            amount: Some(1.00005),
-            ..Subject::of(SubjectKind::Faulty)
-        };
-        scenario.candidate = fault;
+        scenario.candidate = faulty("scale-channel", &node, Some(1.00005));
         scenario.limit.until = Some(tensor);
         scenario.expect = Expect {
             verdict: Expected::Diverge,
@@ -481,10 +483,7 @@ fn recorded(control: &Control) -> (String, Output) {
         control.name,
         String::from_utf8_lossy(&made.stderr)
     );
-    let candidate = Subject {
-        trace: Some(folder.path().join("candidate.safetensors")),
-        ..Subject::of(SubjectKind::Recorded)
-    };
+    let candidate = Subject::recorded(folder.path().join("candidate.safetensors"));
     // Libtorch and the f64 shadow are one opinion, ONNX Runtime is another: three stand against the recording.
     let expect = Expect {
         side: Some(Side::Candidate),
@@ -518,15 +517,15 @@ fn ported(graph: &str, outputs: &[&str], port: &str) -> Vec<(String, Scenario)> 
         .iter()
         .find(|(name, _)| *name == graph)
         .expect("a small graph");
-    let script = Subject {
-        script: Some(root().join(format!("tests/fixtures/torchscript/{port}.pt"))),
+    let script = Subject::TorchScript(TorchScript {
+        script: root().join(format!("tests/fixtures/torchscript/{port}.pt")),
+        takes: None,
         rename: outputs
             .iter()
             .enumerate()
             .map(|(place, name)| (name.to_string(), place.to_string()))
             .collect(),
-        ..Subject::of(SubjectKind::TorchScript)
-    };
+    });
     let of = |reference: &Subject, candidate: &Subject| {
         let mut scenario = Scenario {
             reference: reference.clone(),
@@ -535,14 +534,11 @@ fn ported(graph: &str, outputs: &[&str], port: &str) -> Vec<(String, Scenario)> 
         };
         scenario.limit.only = outputs.iter().map(|o| o.to_string()).collect();
         (
-            format!(
-                "{port}, {} against {}",
-                candidate.subject, reference.subject
-            ),
+            format!("{port}, {} against {}", candidate.kind(), reference.kind()),
             scenario,
         )
     };
-    let engines = [SubjectKind::OnnxRuntime, SubjectKind::Libtorch].map(Subject::of);
+    let engines = [Subject::onnxruntime(), Subject::libtorch()];
     engines
         .iter()
         .flat_map(|engine| [of(engine, &script), of(&script, engine)])
@@ -603,13 +599,7 @@ fn an_injection_that_changes_no_output_bit_is_refused() {
                 ..scenario
             };
         }
-        scenario.candidate = Subject {
-            of: Some(SubjectKind::Libtorch),
-            fault: Some(fault.into()),
-            node: Some(node.into()),
-            amount,
-            ..Subject::of(SubjectKind::Faulty)
-        };
+        scenario.candidate = faulty(fault, node, amount);
         let output = run(&scenario, &[]);
         let said = String::from_utf8_lossy(&output.stderr).contains("changes no output bit");
         assert!(
@@ -637,7 +627,9 @@ fn every_small_graph_agrees_on_three_seeds_at_one_and_two_threads_optimised_and_
             .into_iter()
             .flat_map(move |optimisation| {
                 let mut scenario = small(graph, input);
-                scenario.reference.optimisation = Some(optimisation);
+                scenario.reference = Subject::OnnxRuntime {
+                    optimisation: Some(optimisation),
+                };
                 ["1", "2", "3"].into_iter().flat_map(move |seed| {
                     let scenario = scenario.clone();
                     ["1", "2"].into_iter().map(move |threads| {

@@ -6,9 +6,7 @@ use crate::pipeline;
 use crate::prepare::inputs;
 use crate::run::Run;
 use crate::run::headline::headline;
-use crate::scenario::{
-    Expect, Input, Limit, Scenario, Stage, Subject, SubjectKind, load as scenarios,
-};
+use crate::scenario::{Expect, Input, Limit, Scenario, Stage, Subject, load as scenarios};
 use crate::subject::{Engines, open};
 use crate::tensor::Tensor;
 use crate::text::number;
@@ -92,15 +90,12 @@ fn write(scenario: &Scenario, run: &Run, found: &Extracted, folder: &Path) -> Re
         &open::onnxruntime_shapes,
     )?);
     let subject = |s: &Subject, file: &str| {
-        let carries = s.fault.is_none()
+        let carries = s.fault().is_none()
             || open::graph_of(s, &alone)
                 .is_ok_and(|g| g.steps[0].inputs.iter().all(|n| known(&alone, n)));
         match s.abilities().any_graph && carries {
             true => s.clone(),
-            false => Subject {
-                trace: Some(file.into()),
-                ..Subject::of(SubjectKind::Recorded)
-            },
+            false => Subject::recorded(file),
         }
     };
     let replay = Scenario {

@@ -8,7 +8,7 @@ use crate::fuzz::keep::{self, Folder};
 use crate::fuzz::{self, Candidate, End, Listener, Options, Report, Shard, Task};
 use crate::graph::{Graph, load};
 use crate::report;
-use crate::scenario::{Scenario, Subject, SubjectKind};
+use crate::scenario::{Faulty, Scenario, Subject, SubjectKind};
 use crate::subject::Engines;
 use crate::subject::kernels::{Kernel, all, find};
 use std::path::{Path, PathBuf};
@@ -76,20 +76,20 @@ fn candidate(args: &args::Fuzz, kernel: &'static Kernel, kernels: usize) -> Resu
         return Err(Error::usage("--fault names a node of one kernel's form")
             .next("name the kernel instead of all"));
     }
-    if clean.subject.kernel.is_some() {
+    if clean.kernel().is_some() {
         return Err(Error::usage(format!(
             "--fault changes a form, and candidate '{named}' is a reference"
         ))
         .next("name an engine as --candidate: libtorch, libtorch-f32 or onnxruntime"));
     }
     Ok(Candidate {
-        subject: faulty(args, clean.subject.subject)?,
+        subject: faulty(args, &clean.subject)?,
         ..clean
     })
 }
 
 /// `engine` with the fault that --fault names.
-pub fn faulty(args: &args::Fuzz, engine: SubjectKind) -> Result<Subject> {
+pub fn faulty(args: &args::Fuzz, engine: &Subject) -> Result<Subject> {
     let text = args.fault.as_deref().unwrap_or_default();
     let wrong = || {
         Error::usage(format!(
@@ -102,14 +102,18 @@ pub fn faulty(args: &args::Fuzz, engine: SubjectKind) -> Result<Subject> {
         Some((node, amount)) => (node, Some(amount.parse().map_err(|_| wrong())?)),
         None => (place, None),
     };
-    let (fault, node) = (Some(name.to_string()), Some(node.to_string()));
-    Ok(Subject {
-        of: Some(engine),
-        fault,
-        node,
+    let optimisation = match engine {
+        Subject::OnnxRuntime { optimisation } => *optimisation,
+        _ => None,
+    };
+    Ok(Subject::Faulty(Faulty {
+        optimisation,
+        of: engine.kind(),
+        fault: name.into(),
+        node: node.into(),
         amount,
-        ..Subject::of(SubjectKind::Faulty)
-    })
+        and_shadow: false,
+    }))
 }
 
 fn one(
@@ -212,7 +216,7 @@ impl Listener for Progress {
 /// Replays a find as it was found.
 pub fn replay(scenario: &Scenario, of: &crate::scenario::Find, engines: Engines) -> Result<Exit> {
     let kernel = find(&of.kernel).at("find.kernel")?;
-    if scenario.reference.subject != SubjectKind::Kernel {
+    if scenario.reference.kind() != SubjectKind::Kernel {
         return Err(Error::usage(
             "a find holds its candidate against reference.subject = \"kernel\"",
         )

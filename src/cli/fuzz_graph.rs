@@ -10,7 +10,7 @@ use crate::fuzz::graph::keep::Folder;
 use crate::fuzz::graph::{Account, Listener, Task, fuzzed, run};
 use crate::graph::load;
 use crate::report;
-use crate::scenario::{Scenario, Subject, build, load as scenarios};
+use crate::scenario::{Scenario, build, load as scenarios};
 use crate::subject::{Engines, open};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,16 +87,12 @@ fn scenario(args: &args::Fuzz) -> Result<Scenario> {
             .next("parity run replays it"));
     }
     if args.fault.is_some() {
-        if scenario.candidate.fault.is_some() {
+        if scenario.candidate.fault().is_some() {
             return Err(Error::usage(
                 "--fault: the scenario's candidate carries a fault already",
             ));
         }
-        let engine = Subject {
-            optimisation: scenario.candidate.optimisation,
-            ..kernels::faulty(args, scenario.candidate.engine())?
-        };
-        scenario.candidate = engine;
+        scenario.candidate = kernels::faulty(args, &scenario.candidate)?;
     }
     let scenario = fuzzed(&scenario)?;
     scenarios::check(&scenario)?;

@@ -33,9 +33,9 @@ fn one(which: Table) -> String {
         Table::Subjects => {
             let rows: Vec<_> = scenario::subjects::ALL
                 .iter()
-                .map(|s| owned(&[s.name, s.summary, s.needs]))
+                .map(|s| owned(&[s.name, s.summary, &s.keys.join(" "), s.needs]))
                 .collect();
-            table(&["subject", "what it is", "needs"], &rows)
+            table(&["subject", "what it is", "keys", "needs"], &rows)
         }
         Table::Operators => OPERATORS.to_string(),
         Table::Faults => {

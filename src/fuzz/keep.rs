@@ -8,7 +8,7 @@ use super::subject::Candidate;
 use crate::error::{Error, Place, Result, printable};
 use crate::graph::Graph;
 use crate::input;
-use crate::scenario::{self, Scenario, Subject, SubjectKind, load};
+use crate::scenario::{self, Scenario, Subject, load};
 use crate::subject::kernels::Kernel;
 use crate::tensor::DType;
 use crate::trace::write::replace;
@@ -50,9 +50,8 @@ impl Folder {
             toml::Value::from(model.display().to_string())
         ))?;
         scenario.seed = self.seed;
-        scenario.reference = Subject {
+        scenario.reference = Subject::Kernel {
             kernel: Some(self.kernel.name.into()),
-            ..Subject::of(SubjectKind::Kernel)
         };
         scenario.candidate = self.candidate.subject.clone();
         let dtype = Some(self.candidate.dtype).filter(|d| *d != DType::F64);
@@ -205,7 +204,8 @@ mod tests {
         assert!(text.contains("model = \"../"), "{text}");
         let scenario = load::file(&path).unwrap();
         assert_eq!(scenario.find.unwrap().case, 17);
-        assert_eq!(scenario.reference.kernel.as_deref(), Some("giou_yolov6"));
+        let kernel = Some("giou_yolov6".to_string());
+        assert_eq!(scenario.reference, Subject::Kernel { kernel });
     }
 
     #[test]

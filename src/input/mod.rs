@@ -8,7 +8,7 @@ pub mod parameters;
 
 use crate::error::{Error, Place, Result, hint, printable};
 use crate::graph::{Dim, Graph, Port};
-use crate::scenario::{Input, Scenario};
+use crate::scenario::{Input, Scenario, Subject};
 use crate::tensor::{DType, Tensor};
 use crate::trace::{self, file::Opened};
 use generated::Lack;
@@ -54,7 +54,10 @@ struct Recorded(Vec<(Opened, BTreeMap<String, String>)>);
 impl Recorded {
     fn of(scenario: &Scenario) -> Result<Self> {
         let subjects = [&scenario.reference, &scenario.candidate].into_iter();
-        let traces = subjects.filter_map(|s| Some((s.trace.as_ref()?, &s.rename)));
+        let traces = subjects.filter_map(|s| match s {
+            Subject::Recorded(recorded) => Some((&recorded.trace, &recorded.rename)),
+            _ => None,
+        });
         Ok(Self(
             traces
                 .map(|(path, rename)| Ok((trace::file::open(path)?, rename.clone())))

@@ -71,7 +71,7 @@ pub fn check(given: &Prepared, record: bool, watch: &mut dyn Watch) -> Result<()
 fn engines(given: &Prepared, record: bool) -> Engines {
     let scenario = given.scenario;
     let count = |kind: SubjectKind| {
-        let of = |s: &Subject| u64::from(s.engine() == kind) * (1 + u64::from(s.fault.is_some()));
+        let of = |s: &Subject| u64::from(s.engine() == kind) * (1 + u64::from(s.fault().is_some()));
         of(&scenario.reference) + of(&scenario.candidate)
     };
     let shadow = scenario.tolerance.is_floor();

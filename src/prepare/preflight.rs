@@ -130,10 +130,8 @@ pub fn image(
 
 /// The fault of a subject, where it shows in gradients only.
 pub fn gradient_fault(subject: &Subject) -> Option<&str> {
-    subject
-        .fault
-        .as_deref()
-        .filter(|f| fault::only_gradients(f))
+    let name = &subject.fault()?.fault;
+    fault::only_gradients(name).then_some(name)
 }
 
 /// A fault that shows in gradients only needs them compared.

@@ -4,7 +4,7 @@ use super::Run;
 use crate::compare::{Comparison, Specials};
 use crate::error::printable;
 use crate::exit::Exit;
-use crate::scenario::{Optimisation, Scenario, Stage, Subject, SubjectKind};
+use crate::scenario::{Optimisation, Scenario, Stage, Subject};
 use crate::tensor::index::unravel;
 use crate::text::{few, number};
 use crate::verdict::{
@@ -125,7 +125,7 @@ fn another_dtype(run: &Run) -> Option<Vec<String>> {
         | Accumulated::TieFlip { .. }
         | Accumulated::NotJudged { .. } => None,
     };
-    let is_recorded = |s: &Subject| s.engine() == SubjectKind::Recorded;
+    let is_recorded = |s: &Subject| matches!(s, Subject::Recorded(_));
     let recorded = run
         .scenario
         .as_ref()
@@ -224,10 +224,10 @@ fn next_untested(run: &Run, tensor: &TensorResult) -> String {
         .scenario
         .iter()
         .flat_map(|s| [&s.reference, &s.candidate]);
-    let Some(script) = subjects
-        .into_iter()
-        .find(|s| s.subject == SubjectKind::TorchScript)
-    else {
+    let Some(script) = subjects.into_iter().find_map(|s| match s {
+        Subject::TorchScript(script) => Some(script),
+        _ => None,
+    }) else {
         return untested_recording(run, tensor);
     };
     let given = run
@@ -252,7 +252,7 @@ fn untested_recording(run: &Run, tensor: &TensorResult) -> String {
         .scenario
         .iter()
         .flat_map(|s| [&s.reference, &s.candidate])
-        .find(|s| s.trace.is_some());
+        .find(|s| matches!(s, Subject::Recorded(_)));
     if recorded.is_none() {
         return "  next: run the model itself against this trace (parity run MODEL --against TRACE) to test the node alone".into();
     }
@@ -395,7 +395,7 @@ fn off(run: &Run, origin: &Origin) -> String {
     let recorded = |pick: fn(&Scenario) -> &Subject| {
         run.scenario
             .as_ref()
-            .is_some_and(|s| pick(s).subject == SubjectKind::Recorded)
+            .is_some_and(|s| matches!(pick(s), Subject::Recorded(_)))
     };
     let recording = match origin.side {
         Side::Reference => recorded(|s| &s.reference),

@@ -3,7 +3,6 @@
 use super::{Distribution, Input, Scenario, Subject, load};
 use crate::error::{Error, Result};
 use crate::file;
-use crate::scenario::SubjectKind;
 use std::path::{Path, PathBuf};
 
 /// The scenario that compares `model` on `inputs`; against a recorded trace where one is named.
@@ -27,12 +26,9 @@ pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Re
     }
     if let Some(trace) = against {
         file::as_text(trace)?;
-        scenario.reference = Subject {
-            trace: Some(trace.to_path_buf()),
-            ..Subject::of(SubjectKind::Recorded)
-        };
+        scenario.reference = Subject::recorded(trace);
         // Not the engine that shares code with the f64 shadow: two that agree against a recording say that it is the recording.
-        scenario.candidate = Subject::of(SubjectKind::OnnxRuntime);
+        scenario.candidate = Subject::onnxruntime();
     }
     load::check(&scenario)?;
     Ok(scenario)

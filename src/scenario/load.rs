@@ -1,9 +1,8 @@
 //! load: a scenario from TOML, with errors that name line, column and the probable word.
 
-use super::{Expected, Input, Scenario, Stage, Subject, Tolerance, ToleranceKind};
+use super::{Expected, Input, Scenario, Stage, Subject, Tolerance, ToleranceKind, subjects};
 use crate::error::{Error, Place, Result, hint};
 use crate::file::{self, Kind};
-use crate::scenario::SubjectKind;
 use crate::trace;
 use std::path::{Path, PathBuf};
 
@@ -43,19 +42,58 @@ pub fn parse(text: &str) -> Result<Scenario> {
 
 /// Line, column, message, and the word that was probably meant.
 fn explain(e: &toml::de::Error, text: &str) -> Error {
+    // serde says: unknown field `x`, expected one of `a`, `b` (or: unknown variant ...), or: missing field `x`.
+    let mut quoted = e.message().split('`').skip(1).step_by(2);
+    let word = quoted.next().unwrap_or_default();
+    let unknown = e.message().starts_with("unknown");
     let place = e.span().map_or(String::new(), |span| {
-        let before = &text[..span.start.min(text.len())];
+        let start = span.start.min(text.len());
+        let key = unknown.then(|| key_below(&text[start..], word)).flatten();
+        let before = &text[..start + key.unwrap_or(0)];
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
         format!("line {line}, column {column}: ")
     });
     let error = Error::usage(format!("{place}{}", e.message()));
-    // serde says: unknown field `x`, expected one of `a`, `b` (or: unknown variant ...).
-    let mut quoted = e.message().split('`').skip(1).step_by(2);
-    match quoted.next().filter(|_| e.message().starts_with("unknown")) {
-        Some(word) => error.next(hint(word, quoted)),
-        None => error,
+    if unknown {
+        error.next(format!("{}{}", hint(word, quoted), owner(word)))
+    } else if e.message().starts_with("missing field") {
+        error.next(takes(word))
+    } else {
+        error
     }
+}
+
+/// Where a key stands below the head of the table that is told; nothing where it is told itself.
+fn key_below(text: &str, key: &str) -> Option<usize> {
+    let is_key = |line: &str| {
+        let rest = line.trim_start().strip_prefix(key);
+        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let mut at = 0;
+    let mut lines = text.split_inclusive('\n');
+    let found = lines.find(|line| {
+        is_key(line) || {
+            at += line.len();
+            false
+        }
+    });
+    found.filter(|_| text.starts_with('[')).map(|_| at)
+}
+
+/// Whose key a word is that another subject does not take.
+fn owner(word: &str) -> String {
+    let owners: Vec<&str> = subjects::with(word).map(|row| row.name).collect();
+    match owners.is_empty() {
+        true => String::new(),
+        false => format!("'{word}' belongs to {}", owners.join(", ")),
+    }
+}
+
+/// All that the subjects take that need a key which is missing.
+fn takes(key: &str) -> String {
+    let rows = subjects::with(key).map(|row| format!("{} takes {}", row.name, row.keys.join(", ")));
+    rows.collect::<Vec<_>>().join("; ")
 }
 
 fn rebase(scenario: &mut Scenario, folder: &Path) {
@@ -90,13 +128,10 @@ fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
             .chain(&mut p.candidate)
             .for_each(change);
     }
-    for subject in [&mut scenario.reference, &mut scenario.candidate] {
-        subject
-            .trace
-            .iter_mut()
-            .chain(&mut subject.script)
-            .for_each(change);
-    }
+    [&mut scenario.reference, &mut scenario.candidate]
+        .into_iter()
+        .filter_map(Subject::file_mut)
+        .for_each(change);
 }
 
 /// The files that a run reads are there: said before a library is loaded for them.
@@ -117,14 +152,13 @@ pub fn present(scenario: &Scenario) -> Result<()> {
         }
     }
     for subject in [&scenario.reference, &scenario.candidate] {
-        subject
-            .trace
-            .iter()
-            .try_for_each(|p| trace::file::is_there(p).at(format!("trace {}", p.display())))?;
-        subject
-            .script
-            .iter()
-            .try_for_each(|p| file::is_there(p).at(format!("script {}", p.display())))?;
+        match (subject, subject.file()) {
+            (Subject::Recorded(_), Some(path)) => {
+                trace::file::is_there(path).at(format!("trace {}", path.display()))?
+            }
+            (_, Some(path)) => file::is_there(path).at(format!("script {}", path.display()))?,
+            (_, None) => {}
+        }
     }
     Ok(())
 }
@@ -164,8 +198,8 @@ pub fn check(scenario: &Scenario) -> Result<()> {
     for (name, input) in &scenario.inputs {
         check_input(input).at(format!("inputs.{name}"))?;
     }
-    check_subject(&scenario.reference).at("reference")?;
-    check_subject(&scenario.candidate).at("candidate")?;
+    scenario.reference.check().at("reference")?;
+    scenario.candidate.check().at("candidate")?;
     if !(0.0..=1.0).contains(&scenario.expect.coverage) {
         return Err(Error::usage(format!(
             "expect.coverage = {} is not between 0 and 1",
@@ -271,53 +305,6 @@ fn check_input(input: &Input) -> Result<()> {
     Ok(())
 }
 
-fn check_subject(s: &Subject) -> Result<()> {
-    let faulty = s.subject == SubjectKind::Faulty;
-    let faulty_keys = s.of.is_some()
-        || s.fault.is_some()
-        || s.node.is_some()
-        || s.amount.is_some()
-        || s.and_shadow;
-    if faulty != (s.of.is_some() && s.fault.is_some() && s.node.is_some())
-        || (!faulty && faulty_keys)
-    {
-        return Err(Error::usage(
-            "subject = \"faulty\" takes of, fault and node (and amount, and_shadow); other subjects take none of them",
-        ));
-    }
-    if s.of.is_some_and(|of| !of.row().abilities.any_graph) {
-        return Err(Error::usage(
-            "faulty wraps an engine: of = \"onnxruntime\" or \"libtorch\"",
-        ));
-    }
-    if (s.subject == SubjectKind::Recorded) != s.trace.is_some() {
-        return Err(Error::usage(
-            "subject = \"recorded\" takes trace, and no other subject does",
-        ));
-    }
-    let script = s.subject == SubjectKind::TorchScript;
-    if script != s.script.is_some() || s.takes.is_some() && !script {
-        return Err(Error::usage(
-            "subject = \"torchscript\" takes script (and takes), and no other subject does",
-        ));
-    }
-    if s.kernel.is_some() && s.subject != SubjectKind::Kernel {
-        return Err(Error::usage("kernel belongs to subject = \"kernel\""));
-    }
-    if s.seed.is_some() && s.subject != SubjectKind::Simulated {
-        return Err(Error::usage(
-            "seed belongs to subject = \"simulated\": the scenario's own seed stands beside model",
-        ));
-    }
-    if s.optimisation.is_some() && s.engine() != SubjectKind::OnnxRuntime {
-        return Err(Error::usage("optimisation belongs to onnxruntime"));
-    }
-    if !s.rename.is_empty() && s.subject != SubjectKind::Recorded && !script {
-        return Err(Error::usage("rename belongs to recorded and torchscript"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,14 +360,35 @@ mod tests {
     #[test]
     fn a_subject_is_known_and_complete() {
         assert!(error("[candidate]\nsubject = \"libtroch\"").contains("did you mean 'libtorch'"));
-        assert!(
-            error("[candidate]\nsubject = \"faulty\"\nof = \"libtorch\"")
-                .contains("takes of, fault and node")
+        let says = |candidate: &str, words: &[&str]| {
+            let text = error(&format!("[candidate]\nsubject = {candidate}"));
+            assert!(words.iter().all(|w| text.contains(w)), "{text}");
+        };
+        says(
+            "\"faulty\"\nof = \"libtorch\"",
+            &[
+                "missing field `fault`",
+                "takes optimisation, of, fault, node",
+            ],
         );
-        assert!(error("[candidate]\nsubject = \"recorded\"").contains("takes trace"));
-        assert!(
-            error("[candidate]\nsubject = \"libtorch\"\noptimisation = \"all\"")
-                .contains("belongs to onnxruntime")
+        says(
+            "\"recorded\"",
+            &["missing field `trace`", "takes trace, rename"],
+        );
+        says(
+            "\"libtorch\"\noptimisation = \"all\"",
+            &[
+                "unknown field `optimisation`",
+                "belongs to onnxruntime, faulty",
+            ],
+        );
+        says(
+            "\"kernel\"\ntrace = \"a\"",
+            &["line 5, column 1", "`trace`", "belongs to recorded"],
+        );
+        says(
+            "\"faulty\"\nof = \"libtorch\"\noptimisation = \"all\"\nfault = \"x\"\nnode = \"n\"",
+            &["optimisation belongs to onnxruntime"],
         );
     }
 
@@ -388,8 +396,8 @@ mod tests {
     fn a_minimal_scenario_is_complete() {
         let s = parse("format = 1\nmodel = \"m.onnx\"\n").unwrap();
         assert_eq!(
-            (s.reference.subject, s.candidate.subject),
-            (SubjectKind::OnnxRuntime, SubjectKind::Libtorch)
+            (&s.reference, &s.candidate),
+            (&Subject::onnxruntime(), &Subject::libtorch())
         );
         assert_eq!(
             toml::from_str::<Scenario>(&toml::to_string(&s).unwrap()).unwrap(),

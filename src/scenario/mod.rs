@@ -14,7 +14,7 @@ pub use expect::{Expect, Expected, TieFlips, Tolerance, ToleranceKind};
 pub use find::Find;
 pub use input::{Color, Distribution, Fit, Input, Layout};
 pub use side::Side;
-pub use subject::{Optimisation, Subject};
+pub use subject::{Faulty, Optimisation, Recorded, Subject, TorchScript};
 pub use subjects::{Gradients, SubjectKind};
 pub use training::Training;
 
@@ -140,11 +140,11 @@ fn all_stages() -> Vec<Stage> {
 }
 
 fn onnxruntime() -> Subject {
-    Subject::of(SubjectKind::OnnxRuntime)
+    Subject::onnxruntime()
 }
 
 fn libtorch() -> Subject {
-    Subject::of(SubjectKind::Libtorch)
+    Subject::libtorch()
 }
 
 /// Limits the work to a part of the graph, by tensor name.

@@ -1,82 +1,174 @@
-//! subject: who computes in a scenario.
+//! subject: who computes in a scenario; each kind has its own keys.
 
 use super::subjects::{Abilities, SubjectKind};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Who computes.
+/// Who computes: `subject` names the kind, beside the keys that it takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "subject", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Subject {
+    OnnxRuntime {
+        /// Graph optimisation of the observed run; `disable` where not stated.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        optimisation: Option<Optimisation>,
+    },
+    Libtorch {},
+    TorchScript(TorchScript),
+    Recorded(Recorded),
+    Kernel {
+        /// Its name; the one that the model's metadata name where not stated.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kernel: Option<String>,
+    },
+    Simulated {
+        /// Which of the healthy engines it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seed: Option<u64>,
+    },
+    Faulty(Faulty),
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Subject {
-    /// A name from `parity list subjects`.
-    pub subject: SubjectKind,
-    /// ONNX Runtime's graph optimisation of the observed run; `disable` where not stated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub optimisation: Option<Optimisation>,
-    /// `recorded`: the trace file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace: Option<PathBuf>,
-    /// `torchscript`: the file that torch.jit.save wrote.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub script: Option<PathBuf>,
-    /// `torchscript`: the model's inputs that it is given, in the order of its arguments, `NAME` or `NAME[FROM:TO]` of the last axis; all where
-    /// not stated.
+pub struct TorchScript {
+    /// The file that torch.jit.save wrote.
+    pub script: PathBuf,
+    /// The model's inputs that it is given, in the order of its arguments, `NAME` or `NAME[FROM:TO]` of the last axis; all where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes: Option<Vec<String>>,
-    /// `recorded`: tensors that the trace calls differently: graph name -> trace name. `torchscript`: declared output -> place or key.
+    /// Declared output -> place or key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rename: BTreeMap<String, String>,
-    /// `kernel`: its name; the one that the model's metadata name where not stated.
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// The trace file.
+    pub trace: PathBuf,
+    /// Tensors that the trace calls differently: graph name -> trace name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
+}
+
+/// An engine with one named fault injected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Faulty {
+    /// Where it wraps onnxruntime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kernel: Option<String>,
-    /// `simulated`: which of the healthy engines it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-    /// `faulty`: the subject that it wraps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub of: Option<SubjectKind>,
-    /// `faulty`: a name from `parity list faults`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fault: Option<String>,
-    /// `faulty`: the node to change.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
-    /// `faulty`: the number that the fault takes (a factor, a channel).
+    pub optimisation: Option<Optimisation>,
+    /// The engine that it wraps.
+    pub of: SubjectKind,
+    /// A name from `parity list faults`.
+    pub fault: String,
+    /// The node to change.
+    pub node: String,
+    /// The number that the fault takes (a factor, a channel).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<f64>,
-    /// `faulty`: give the f64 shadow the same fault, to try the judge itself.
+    /// Give the f64 shadow the same fault, to try the judge itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub and_shadow: bool,
 }
 
+impl Faulty {
+    /// The engine without the fault.
+    pub fn clean(&self) -> Subject {
+        match self.of {
+            SubjectKind::OnnxRuntime => Subject::OnnxRuntime {
+                optimisation: self.optimisation,
+            },
+            // `check` lets nothing else be wrapped.
+            _ => Subject::libtorch(),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        if !self.of.row().abilities.any_graph {
+            let said = "faulty wraps an engine: of = \"onnxruntime\" or \"libtorch\"";
+            return Err(Error::usage(said));
+        }
+        if self.optimisation.is_some() && self.of != SubjectKind::OnnxRuntime {
+            return Err(Error::usage("optimisation belongs to onnxruntime"));
+        }
+        Ok(())
+    }
+}
+
 impl Subject {
-    pub fn of(subject: SubjectKind) -> Self {
-        Self {
-            subject,
-            optimisation: None,
-            trace: None,
-            script: None,
-            takes: None,
+    pub fn onnxruntime() -> Self {
+        Self::OnnxRuntime { optimisation: None }
+    }
+
+    pub fn libtorch() -> Self {
+        Self::Libtorch {}
+    }
+
+    pub fn recorded(trace: impl Into<PathBuf>) -> Self {
+        Self::Recorded(Recorded {
+            trace: trace.into(),
             rename: BTreeMap::new(),
-            kernel: None,
-            seed: None,
-            of: None,
-            fault: None,
-            node: None,
-            amount: None,
-            and_shadow: false,
+        })
+    }
+
+    pub fn kind(&self) -> SubjectKind {
+        match self {
+            Self::OnnxRuntime { .. } => SubjectKind::OnnxRuntime,
+            Self::Libtorch {} => SubjectKind::Libtorch,
+            Self::TorchScript(_) => SubjectKind::TorchScript,
+            Self::Recorded(_) => SubjectKind::Recorded,
+            Self::Kernel { .. } => SubjectKind::Kernel,
+            Self::Simulated { .. } => SubjectKind::Simulated,
+            Self::Faulty(_) => SubjectKind::Faulty,
         }
     }
 
     /// Who really computes: what `faulty` wraps, or the subject itself.
     pub fn engine(&self) -> SubjectKind {
-        self.of.unwrap_or(self.subject)
+        self.fault().map_or(self.kind(), |f| f.of)
     }
 
     /// What that one is able to do.
     pub fn abilities(&self) -> Abilities {
         self.engine().row().abilities
+    }
+
+    /// The same without an injected fault.
+    pub fn clean(&self) -> Self {
+        self.fault().map_or_else(|| self.clone(), Faulty::clean)
+    }
+
+    pub fn fault(&self) -> Option<&Faulty> {
+        match self {
+            Self::Faulty(faulty) => Some(faulty),
+            _ => None,
+        }
+    }
+
+    /// The file that it is read from, where there is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::TorchScript(s) => Some(&s.script),
+            Self::Recorded(r) => Some(&r.trace),
+            _ => None,
+        }
+    }
+
+    pub fn file_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::TorchScript(s) => Some(&mut s.script),
+            Self::Recorded(r) => Some(&mut r.trace),
+            _ => None,
+        }
+    }
+
+    /// What types cannot say.
+    pub(super) fn check(&self) -> Result<()> {
+        self.fault().map_or(Ok(()), Faulty::check)
     }
 }
 

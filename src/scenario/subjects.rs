@@ -23,6 +23,8 @@ pub struct Row {
     pub name: &'static str,
     pub summary: &'static str,
     pub needs: &'static str,
+    /// What stands beside `subject` in a scenario, in the order of its type.
+    pub keys: &'static [&'static str],
     pub abilities: Abilities,
 }
 
@@ -59,6 +61,7 @@ pub const ALL: &[Row] = &[
         name: "onnxruntime",
         summary: "the ONNX graph in ONNX Runtime, every intermediate observed",
         needs: "libonnxruntime (scripts/setup, or ORT_DYLIB_PATH)",
+        keys: &["optimisation"],
         abilities: Abilities {
             any_graph: true,
             interprets: false,
@@ -72,6 +75,7 @@ pub const ALL: &[Row] = &[
         name: "libtorch",
         summary: "the same graph, interpreted node by node with libtorch kernels",
         needs: "parity-engine and libtorch (scripts/setup, or LIBTORCH)",
+        keys: &[],
         abilities: Abilities {
             any_graph: true,
             interprets: true,
@@ -85,6 +89,7 @@ pub const ALL: &[Row] = &[
         name: "torchscript",
         summary: "a TorchScript file of the same network in libtorch: declared outputs only",
         needs: "parity-engine and libtorch (scripts/setup, or LIBTORCH)",
+        keys: &["script", "takes", "rename"],
         abilities: Abilities {
             any_graph: false,
             interprets: false,
@@ -98,6 +103,7 @@ pub const ALL: &[Row] = &[
         name: "recorded",
         summary: "a trace file: safetensors written by `parity run --record` or by anything else",
         needs: "nothing",
+        keys: &["trace", "rename"],
         abilities: Abilities {
             any_graph: false,
             interprets: false,
@@ -111,6 +117,7 @@ pub const ALL: &[Row] = &[
         name: "kernel",
         summary: "a built-in f64 reference in the place of its ONNX form: declared outputs only",
         needs: "nothing",
+        keys: &["kernel"],
         abilities: Abilities {
             any_graph: false,
             interprets: false,
@@ -124,6 +131,7 @@ pub const ALL: &[Row] = &[
         name: "simulated",
         summary: "a healthy engine that nobody owns: f64 rounded anew within half of every bound, to try the judge",
         needs: "parity-engine and libtorch (scripts/setup, or LIBTORCH)",
+        keys: &["seed"],
         abilities: Abilities {
             any_graph: false,
             interprets: true,
@@ -137,6 +145,14 @@ pub const ALL: &[Row] = &[
         name: "faulty",
         summary: "onnxruntime or libtorch with one named fault injected: the negative control",
         needs: "what it wraps",
+        keys: &[
+            "optimisation",
+            "of",
+            "fault",
+            "node",
+            "amount",
+            "and_shadow",
+        ],
         abilities: Abilities {
             any_graph: false,
             interprets: false,
@@ -146,6 +162,11 @@ pub const ALL: &[Row] = &[
         },
     },
 ];
+
+/// The subjects that take `key`.
+pub fn with(key: &str) -> impl Iterator<Item = &'static Row> {
+    ALL.iter().filter(move |row| row.keys.contains(&key))
+}
 
 impl SubjectKind {
     /// Its line of the table, which is in the order of the enum.
@@ -189,6 +210,7 @@ impl TryFrom<String> for SubjectKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Subject;
 
     #[test]
     fn the_table_is_in_the_order_of_the_enum_and_a_name_is_read_back() {
@@ -201,5 +223,15 @@ mod tests {
             says.contains("did you mean 'onnxruntime'") && says.contains("recorded"),
             "{says}"
         );
+    }
+
+    #[test]
+    fn a_row_lists_the_keys_that_its_subject_takes() {
+        for row in ALL {
+            let odd = format!("subject = \"{}\"\nodd = 1", row.name);
+            let told = toml::from_str::<Subject>(&odd).unwrap_err().to_string();
+            let keys: Vec<&str> = told.split('`').skip(1).step_by(2).collect();
+            assert_eq!((keys[0], &keys[1..]), ("odd", row.keys), "{told}");
+        }
     }
 }

@@ -194,11 +194,11 @@ pub trait Torch: Sync {
     fn session(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Session>>;
     /// Steps of the graph with an operator that the interpreter does not have, at any depth.
     fn lacks(&self, graph: &Graph) -> Vec<usize>;
-    /// The TorchScript file that `subject` names, in the place of `graph`.
+    /// The TorchScript file that `script` names, in the place of `graph`.
     fn script(
         &self,
         graph: Arc<Graph>,
-        subject: &crate::scenario::Subject,
+        script: &crate::scenario::TorchScript,
         options: &Options,
     ) -> Result<Box<dyn Session>>;
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>>;

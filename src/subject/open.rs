@@ -4,7 +4,7 @@ use super::{Options, Session, Torch, Whole, fault, kernels, recorded, simulated}
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::infer::Expected;
-use crate::scenario::{Subject, SubjectKind};
+use crate::scenario::{Optimisation, Subject};
 use crate::tensor::Value;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -29,9 +29,12 @@ impl<'a> Engines<'a> {
 
 /// The graph that `subject` runs: `graph` itself, or with the fault injected.
 pub fn graph_of(subject: &Subject, graph: &Arc<Graph>) -> Result<Arc<Graph>> {
-    match (&subject.fault, &subject.node) {
-        (Some(name), Some(node)) => Ok(Arc::new(fault::inject(graph, name, node, subject.amount)?)),
-        _ => Ok(graph.clone()),
+    match subject.fault() {
+        Some(f) => {
+            let faulty = fault::inject(graph, &f.fault, &f.node, f.amount)?;
+            Ok(Arc::new(faulty))
+        }
+        None => Ok(graph.clone()),
     }
 }
 
@@ -42,46 +45,37 @@ pub fn open(
     threads: usize,
     engines: Engines,
 ) -> Result<Box<dyn Session>> {
-    let options = Options {
+    let options = |optimisation: &Option<Optimisation>| Options {
         threads,
-        optimisation: subject.optimisation.unwrap_or_default(),
+        optimisation: optimisation.unwrap_or_default(),
     };
     let graph = graph_of(subject, graph)?;
-    match subject.engine() {
-        SubjectKind::Libtorch => engines.torch()?.session(graph, &options).at("libtorch"),
-        SubjectKind::OnnxRuntime => onnxruntime(graph, &options),
-        SubjectKind::Recorded => {
-            let path = subject
-                .trace
-                .as_ref()
-                .ok_or_else(|| Error::usage("recorded needs trace"))?;
-            Ok(Box::new(recorded::Recorded::open(
-                graph,
-                path,
-                &subject.rename,
-            )?))
+    match subject {
+        Subject::Libtorch {} => {
+            let torch = engines.torch()?;
+            torch.session(graph, &options(&None)).at("libtorch")
         }
-        SubjectKind::TorchScript => engines
+        Subject::OnnxRuntime { optimisation } => onnxruntime(graph, &options(optimisation)),
+        Subject::Recorded(recorded) => Ok(Box::new(recorded::Recorded::open(graph, recorded)?)),
+        Subject::TorchScript(script) => engines
             .torch()?
-            .script(graph, subject, &options)
+            .script(graph, script, &options(&None))
             .at("torchscript"),
-        SubjectKind::Simulated => {
+        Subject::Simulated { seed } => {
             let (torch, judge) = (
-                engines.torch()?.session(graph.clone(), &options)?,
-                engines.torch()?.judge(graph.clone(), &options)?,
+                engines.torch()?.session(graph.clone(), &options(&None))?,
+                engines.torch()?.judge(graph.clone(), &options(&None))?,
             );
+            let seed = seed.unwrap_or_default();
             Ok(Box::new(simulated::Simulated::new(
-                graph,
-                torch,
-                judge,
-                subject.seed.unwrap_or_default(),
+                graph, torch, judge, seed,
             )))
         }
-        SubjectKind::Kernel => Ok(Box::new(kernels::Reference::open(
+        Subject::Kernel { kernel } => Ok(Box::new(kernels::Reference::open(
             graph,
-            subject.kernel.as_deref(),
+            kernel.as_deref(),
         )?)),
-        SubjectKind::Faulty => Err(Error::usage("faulty wraps an engine")),
+        Subject::Faulty(faulty) => open(&faulty.clean(), &graph, threads, engines),
     }
 }
 

@@ -4,11 +4,11 @@ use super::{Feed, Output, Session};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
+use crate::scenario;
 use crate::scenario::training::PREDICTIONS;
 use crate::tensor::Tensor;
 use crate::trace::file::{self, Opened};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 /// An opened trace, paired with a graph by exact tensor name and declared renames.
@@ -20,7 +20,8 @@ pub struct Recorded {
 
 impl Recorded {
     /// A rename that names no tensor of the graph, or none of the trace, is refused.
-    pub fn open(graph: Arc<Graph>, path: &Path, rename: &BTreeMap<String, String>) -> Result<Self> {
+    pub fn open(graph: Arc<Graph>, recorded: &scenario::Recorded) -> Result<Self> {
+        let (path, rename) = (&recorded.trace, &recorded.rename);
         let trace = file::open(path)?;
         let produced = graph.producers();
         for (ours, theirs) in rename {

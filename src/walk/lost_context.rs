@@ -13,7 +13,7 @@ use crate::graph::cut::Link;
 use crate::graph::{Graph, load};
 use crate::judge::{Limit, against};
 use crate::prepare::prepared::Prepared;
-use crate::scenario::{Optimisation, Subject, SubjectKind};
+use crate::scenario::{Optimisation, Subject, TorchScript};
 use crate::subject::{Deployed, Engines, Session, open};
 use crate::tensor::Tensor;
 use crate::text::number;
@@ -65,9 +65,10 @@ pub fn missing(
 ) -> Result<Vec<String>> {
     let sides = [&given.scenario.reference, &given.scenario.candidate];
     let (Some(script), Some(model)) = (
-        sides
-            .iter()
-            .find(|s| s.engine() == SubjectKind::TorchScript),
+        sides.iter().find_map(|s| match s {
+            Subject::TorchScript(script) => Some(script),
+            _ => None,
+        }),
         sides.iter().find(|s| s.abilities().any_graph),
     ) else {
         return Ok(vec![]);
@@ -84,12 +85,8 @@ pub fn missing(
     }
     // Other lengths may take other branches: the graph is the file's.
     let graph = Arc::new(load::file(&given.scenario.model)?);
-    let own = Subject {
-        optimisation: Some(Optimisation::Disable),
-        ..Subject::of(model.engine())
-    };
     let mut trial = Trial {
-        model: open(&own, &graph, given.threads, engines)?,
+        model: open(&unoptimised(model), &graph, given.threads, engines)?,
         script,
         given,
         graph,
@@ -109,13 +106,21 @@ pub fn missing(
     Ok(vec![])
 }
 
+/// The engine as it is observed, whatever it is asked to optimise.
+fn unoptimised(engine: &Subject) -> Subject {
+    match engine.clean() {
+        Subject::OnnxRuntime { .. } => Subject::onnxruntime(),
+        other => other,
+    }
+}
+
 /// Whether its last axis may be one of samples.
 fn is_row(x: &Tensor) -> bool {
     x.dtype().is_float() && x.numel() > 1 && (1..=3).contains(&x.shape().len())
 }
 
 /// Whether the script is given all of the input.
-fn whole(script: &Subject, name: &str) -> bool {
+fn whole(script: &TorchScript, name: &str) -> bool {
     script
         .takes
         .as_ref()
@@ -124,7 +129,7 @@ fn whole(script: &Subject, name: &str) -> bool {
 
 struct Trial<'a> {
     model: Box<dyn Session>,
-    script: &'a Subject,
+    script: &'a TorchScript,
     given: &'a Prepared<'a>,
     graph: Arc<Graph>,
     limits: &'a Limits<'a>,
@@ -189,7 +194,8 @@ impl Trial<'_> {
 
     /// What the script gives, loaded anew: it may keep a state.
     fn script_on(&self, inputs: &Inputs) -> Result<Outputs> {
-        let mut script = open(self.script, &self.graph, self.given.threads, self.engines)?;
+        let subject = Subject::TorchScript(self.script.clone());
+        let mut script = open(&subject, &self.graph, self.given.threads, self.engines)?;
         outputs(&mut *script, &self.graph, inputs)
     }
 

@@ -8,7 +8,7 @@ use crate::golden::Golden;
 use crate::graph::Graph;
 use crate::prepare::prepared::Prepared;
 use crate::prepare::unsupported::Unsupported;
-use crate::scenario::{self, Scenario, Subject, ToleranceKind};
+use crate::scenario::{self, Scenario, ToleranceKind};
 use crate::subject::{Engines, Judge, Options, Session, fault, open};
 use crate::tensor::Tensor;
 use crate::trace::record::Recorder;
@@ -175,7 +175,7 @@ fn stated(t: &scenario::Tolerance) -> Option<Tolerance> {
 fn shadow(given: &Prepared, engines: Engines) -> Result<Box<dyn Judge>> {
     let sick = [&given.scenario.reference, &given.scenario.candidate]
         .into_iter()
-        .find(|s| s.and_shadow);
+        .find(|s| s.fault().is_some_and(|f| f.and_shadow));
     let graph = sick.map_or(Ok(given.graph.clone()), |s| open::graph_of(s, &given.graph))?;
     let options = Options {
         threads: given.threads,
@@ -190,7 +190,7 @@ fn shadow(given: &Prepared, engines: Engines) -> Result<Box<dyn Judge>> {
 fn faulty(scenario: &Scenario, graph: &Arc<Graph>) -> Result<Vec<Arc<Graph>>> {
     let sides = [&scenario.reference, &scenario.candidate]
         .into_iter()
-        .filter(|s| s.fault.is_some());
+        .filter(|s| s.fault().is_some());
     sides.map(|s| open::graph_of(s, graph)).collect()
 }
 
@@ -205,20 +205,14 @@ fn controls(
         (&scenario.reference, Faulty::Reference),
         (&scenario.candidate, Faulty::Candidate),
     ];
-    let of_outputs = |s: &&Subject| !s.fault.as_deref().is_some_and(fault::only_gradients);
-    let faulty = sides
+    sides
         .into_iter()
-        .filter(|(s, _)| of_outputs(s))
-        .filter_map(|(s, side)| s.node.as_ref().map(|n| (s, n, side)));
-    faulty
-        .map(|(s, node, side)| {
-            let clean = Subject {
-                optimisation: s.optimisation,
-                ..Subject::of(s.engine())
-            };
+        .filter_map(|(s, side)| Some((s.fault()?, side)))
+        .filter(|(faulty, _)| !fault::only_gradients(&faulty.fault))
+        .map(|(faulty, side)| {
             Ok((
-                fault::find(graph, node)?,
-                open(&clean, graph, threads, engines)?,
+                fault::find(graph, &faulty.node)?,
+                open(&faulty.clean(), graph, threads, engines)?,
                 side,
             ))
         })

@@ -3,7 +3,7 @@
 use super::isolated::{self, Own};
 use super::sessions::Sessions;
 use crate::graph::cut::Link;
-use crate::scenario::SubjectKind;
+use crate::scenario::Subject;
 use crate::subject::{Engines, Session, open};
 use crate::verdict::{Isolated, Side};
 
@@ -38,7 +38,7 @@ pub fn settled(
 /// Whether ONNX Runtime gives what f64 gives; None where it cannot be asked.
 fn agrees(sessions: &mut Sessions, (step, output): (usize, usize), own: &Own) -> Option<bool> {
     if let Third::Unasked = sessions.third {
-        let subject = crate::scenario::Subject::of(SubjectKind::OnnxRuntime);
+        let subject = Subject::onnxruntime();
         sessions.third = open(
             &subject,
             sessions.graph,

@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Place, Result};
 use crate::prepare::prepared::Prepared;
-use crate::scenario::{Scenario, Subject, SubjectKind};
+use crate::scenario::{Scenario, Subject};
 use crate::subject::{Engines, Feed, Session, open};
 use std::collections::HashSet;
 use std::time::Instant;
@@ -38,7 +38,7 @@ pub fn run(given: &Prepared, runs: usize, engines: Engines) -> Result<Vec<Timed>
     let mut all: Vec<Timed> = subjects
         .iter()
         .map(|s| Timed {
-            subject: s.subject.to_string(),
+            subject: s.kind().to_string(),
             seconds: Vec::with_capacity(runs),
         })
         .collect();
@@ -68,10 +68,10 @@ fn subjects(scenario: &Scenario) -> Vec<Subject> {
     let mut all = vec![
         scenario.reference.clone(),
         scenario.candidate.clone(),
-        Subject::of(SubjectKind::Libtorch),
+        Subject::libtorch(),
     ];
     let mut seen = HashSet::new();
-    all.retain(|s| seen.insert(s.subject));
+    all.retain(|s| seen.insert(s.kind()));
     all
 }
 

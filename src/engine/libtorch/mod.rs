@@ -16,7 +16,7 @@ use call::Precision;
 use parity::error::{Error, Result};
 use parity::graph::Graph;
 use parity::native;
-use parity::scenario::Subject;
+use parity::scenario::TorchScript;
 use parity::subject::{Differentiator, Judge, Options, Session, Torch};
 use parity::tensor;
 use std::collections::HashMap;
@@ -47,10 +47,10 @@ impl Torch for Linked {
     fn script(
         &self,
         graph: Arc<Graph>,
-        subject: &Subject,
+        script: &TorchScript,
         options: &Options,
     ) -> Result<Box<dyn Session>> {
-        Ok(Box::new(script::Script::open(graph, subject, options)?))
+        Ok(Box::new(script::Script::open(graph, script, options)?))
     }
 
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>> {

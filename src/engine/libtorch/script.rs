@@ -5,7 +5,7 @@ use super::value::Value;
 use parity::error::{Error, Place, Result, hint};
 use parity::graph::Graph;
 use parity::graph::cut::Link;
-use parity::scenario::Subject;
+use parity::scenario::TorchScript;
 use parity::subject::{Feed, Options, Output, Session};
 use parity::tensor::Tensor;
 use std::collections::HashMap;
@@ -121,12 +121,9 @@ impl Argument {
 impl Script {
     /// # Errors
     /// A file that is no TorchScript; a name that the graph does not have.
-    pub fn open(graph: Arc<Graph>, subject: &Subject, options: &Options) -> Result<Self> {
+    pub fn open(graph: Arc<Graph>, subject: &TorchScript, options: &Options) -> Result<Self> {
         tch::set_num_threads(options.threads as i32);
-        let path = subject
-            .script
-            .clone()
-            .ok_or_else(|| Error::usage("torchscript needs script"))?;
+        let path = subject.script.clone();
         let module = load(&path)?;
         let outputs = || graph.outputs.iter().map(|p| p.name.as_str());
         if let Some(name) = subject.rename.keys().find(|n| !outputs().any(|o| o == *n)) {

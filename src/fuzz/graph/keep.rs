@@ -80,11 +80,9 @@ impl Folder {
             ..scenario.clone()
         };
         for subject in [&mut found.reference, &mut found.candidate] {
-            subject.script = subject
-                .script
-                .as_deref()
-                .map(|s| relative(s, &self.path))
-                .transpose()?;
+            if let Some(path) = subject.file_mut() {
+                *path = relative(path, &self.path)?;
+            }
         }
         let path = self.path.join(format!("{name}.toml"));
         replace(

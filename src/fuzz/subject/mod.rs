@@ -34,18 +34,12 @@ impl Candidate {
     /// A word that is neither; a kernel of other inputs or outputs.
     pub fn called(word: &str, kernel: &'static Kernel) -> Result<Self> {
         let (subject, dtype) = match word {
-            "libtorch" => (scenario::Subject::of(SubjectKind::Libtorch), DType::F64),
-            "libtorch-f32" => (scenario::Subject::of(SubjectKind::Libtorch), DType::F32),
-            "onnxruntime" => (scenario::Subject::of(SubjectKind::OnnxRuntime), DType::F32),
+            "libtorch" => (scenario::Subject::libtorch(), DType::F64),
+            "libtorch-f32" => (scenario::Subject::libtorch(), DType::F32),
+            "onnxruntime" => (scenario::Subject::onnxruntime(), DType::F32),
             other => {
                 let name = dialect::find(other, kernel)?.name.to_string();
-                (
-                    scenario::Subject {
-                        kernel: Some(name),
-                        ..scenario::Subject::of(SubjectKind::Kernel)
-                    },
-                    DType::F64,
-                )
+                (scenario::Subject::Kernel { kernel: Some(name) }, DType::F64)
             }
         };
         Ok(Self { subject, dtype })
@@ -61,9 +55,7 @@ impl Candidate {
             (SubjectKind::Libtorch, DType::F64) => Box::new(Form::exact(engines.torch()?, own)?),
             (SubjectKind::Libtorch, dtype) => Box::new(Form::open(engines.torch()?, own, dtype)?),
             (SubjectKind::OnnxRuntime, DType::F32) => Box::new(Deployed(open::whole(&own, 1)?)),
-            (SubjectKind::Kernel, DType::F64) => {
-                Box::new(Dialect::named(self.subject.kernel.as_deref())?)
-            }
+            (SubjectKind::Kernel, DType::F64) => Box::new(Dialect::named(self.kernel())?),
             (other, dtype) => {
                 return Err(Error::usage(format!("'{other}' in {dtype} cannot be fuzzed"))
                     .next("libtorch in f64 or f32, onnxruntime in f32, another kernel in f64, or a fault in an engine"));
@@ -79,9 +71,17 @@ impl Candidate {
         }
     }
 
+    /// The other kernel that it is, if it is one.
+    pub fn kernel(&self) -> Option<&str> {
+        match &self.subject {
+            scenario::Subject::Kernel { kernel } => kernel.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether both are the same but for a fault.
     pub fn is_alike(&self, other: &Self) -> bool {
-        let of = |c: &Self| (c.subject.engine(), c.subject.kernel.clone(), c.dtype);
+        let of = |c: &Self| (c.subject.engine(), c.kernel().map(str::to_string), c.dtype);
         of(self) == of(other)
     }
 
@@ -93,11 +93,7 @@ impl Candidate {
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (
-            self.subject.engine(),
-            self.subject.kernel.as_deref(),
-            self.dtype,
-        ) {
+        match (self.subject.engine(), self.kernel(), self.dtype) {
             (_, Some(kernel), _) => write!(f, "{kernel}"),
             (SubjectKind::Libtorch, None, DType::F32) => write!(f, "libtorch-f32"),
             (engine, None, _) => write!(f, "{engine}"),

@@ -206,8 +206,11 @@ impl Bar {
 /// The exact gradients of a kernel: of its terms and their sum by the predictions, as it knows no parameter.
 fn of_kernel(task: &Task, bar: &Bar, walked: &walk::Task) -> Result<Report> {
     let given = task.given;
-    let answer = kernels::of(&given.graph, given.scenario.candidate.kernel.as_deref())?
-        .evaluate(&|n| given.inputs.get(n).cloned())?;
+    let name = match &given.scenario.candidate {
+        Subject::Kernel { kernel } => kernel.as_deref(),
+        _ => None,
+    };
+    let answer = kernels::of(&given.graph, name)?.evaluate(&|n| given.inputs.get(n).cloned())?;
     let of = |i: usize, k: usize| {
         answer
             .gradients
@@ -330,7 +333,7 @@ fn same(a: &Own, b: &Own) -> bool {
 }
 
 fn changes_nothing(subject: &Subject) -> Error {
-    let node = subject.node.as_deref().unwrap_or_default();
+    let node = subject.fault().map_or("", |f| &f.node);
     Error::usage(format!(
         "the injected fault changes no gradient at node '{node}' on these inputs"
     ))

@@ -14,7 +14,6 @@ use parity::error::{Error, Result};
 use parity::floor::Rounding;
 use parity::graph::cut::Link;
 use parity::graph::{Attribute, Graph, Node, Port, Step};
-use parity::scenario::SubjectKind;
 use parity::scenario::{Optimisation, Subject};
 use parity::subject::{self, Judge, Options, Torch};
 use parity::tensor::Tensor;
@@ -162,7 +161,7 @@ impl Case {
 
     pub fn ort(&self) -> Result<Vec<Tensor>> {
         let mut session = subject::open(
-            &Subject::of(SubjectKind::OnnxRuntime),
+            &Subject::onnxruntime(),
             &Arc::new(self.graph()),
             1,
             subject::Engines { torch: None },
