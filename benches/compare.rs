@@ -4,6 +4,7 @@
 
 use parity::compare::simd::Kernel;
 use parity::compare::{Comparison, Level, compare};
+use parity::hash;
 use parity::tensor::{DType, View};
 use std::hint::black_box;
 use std::process::Command;
@@ -148,13 +149,9 @@ fn seconds<R>(work: impl Fn() -> R) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// Reproducible values in (-1, 1) without a generator: a bit mixer over the index.
+/// Reproducible values in (-1, 1).
 fn noise(i: usize) -> f32 {
-    let mut z = (i as u64)
-        .wrapping_add(0x9e37_79b9_7f4a_7c15)
-        .wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z >> 40) as f32 / (1 << 23) as f32 - 1.0 + f32::EPSILON
+    (hash::bits(0, i as u64) >> 40) as f32 / (1 << 23) as f32 - 1.0 + f32::EPSILON
 }
 
 const NUMPY: &str = "

@@ -15,6 +15,7 @@ pub mod floor;
 pub mod fuzz;
 pub mod golden;
 pub mod graph;
+pub mod hash;
 pub mod input;
 pub mod judge;
 pub mod kernel;

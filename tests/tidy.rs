@@ -30,6 +30,7 @@ const ROOMS: &[&str] = &[
     "graph",
     "compare",
     "digest",
+    "hash",
     "tensor",
     "machine",
     "native",

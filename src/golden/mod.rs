@@ -4,7 +4,6 @@
 pub mod difference;
 pub mod estimate;
 pub mod find;
-mod hash;
 pub mod manifest;
 pub mod pack;
 pub mod propose;

@@ -6,7 +6,7 @@
 //! Alon, Matias and Szegedy, "The space complexity of approximating the frequency moments", 1996; Charikar, Chen and Farach-Colton,
 //! "Finding frequent items in data streams", 2002. Sums are f64 in the order of the elements: equal bits in, equal bits out, anywhere.
 
-use super::hash;
+use crate::hash;
 use crate::tensor::{DType, Tensor, View};
 use serde::{Deserialize, Serialize};
 

@@ -5,6 +5,7 @@
 
 use super::proto::TensorProto;
 use crate::error::{Error, Result};
+use crate::hash;
 use crate::tensor::{DType, Tensor, checked_numel};
 
 /// The metadata key that names the rule.
@@ -12,8 +13,6 @@ pub const KEY: &str = "parity.weights";
 
 /// Numbers that one drawn tensor holds at most.
 const MOST: usize = 1 << 30;
-
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// From v in [−1, 1), the fan-in and the element's index to the value.
 type Value = fn(v: f64, fan_in: f64, index: usize) -> f64;
@@ -94,7 +93,7 @@ pub fn draw(name: &str, shape: &[usize], seed: u64) -> Result<Tensor> {
     let fan_in = shape.iter().skip(1).product::<usize>() as f64;
     let key = key(name, seed);
     let at = |i: usize| {
-        let bits = mixed(key.wrapping_add((i as u64 + 1).wrapping_mul(GOLDEN))) >> 40;
+        let bits = hash::bits(key, i as u64) >> 40;
         value(bits as f64 / (1u64 << 23) as f64 - 1.0, fan_in, i)
     };
     if name.ends_with("num_batches_tracked") {
@@ -137,17 +136,7 @@ fn role(name: &str, rank: usize) -> Option<Value> {
 
 /// FNV-1a of the name's UTF-8 bytes, xor the first output of splitmix64 for this seed.
 pub(super) fn key(name: &str, seed: u64) -> u64 {
-    let fnv = name.bytes().fold(0xCBF2_9CE4_8422_2325, |k: u64, b| {
-        (k ^ u64::from(b)).wrapping_mul(0x100_0000_01B3)
-    });
-    fnv ^ mixed(seed.wrapping_add(GOLDEN))
-}
-
-/// The finaliser of splitmix64 (Steele, Lea, Flood, 2014).
-fn mixed(x: u64) -> u64 {
-    let x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ x >> 31
+    hash::fnv(name.as_bytes()) ^ hash::bits(seed, 0)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::floor::noise::MOST_RUNS;
 use crate::fuzz::draw::Case;
 use crate::fuzz::opinion::{Opinion, Subject};
 use crate::fuzz::spread::Spread;
+use crate::hash;
 use crate::subject::kernels::{Answer, Kernel};
 use crate::subject::{Noise, Whole};
 use crate::tensor::Tensor;
@@ -52,12 +53,9 @@ impl Subject for Single {
     }
 }
 
-/// The signs of the noise differ from case to case and are the same for the same case (FNV-1a of its bytes).
+/// The signs of the noise differ from case to case and are the same for the same case.
 fn seed(case: &Case) -> u64 {
-    let bytes = case.inputs.values().flat_map(Tensor::bytes);
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    hash::fnv(case.inputs.values().flat_map(Tensor::bytes))
 }
 
 /// A form in ONNX Runtime as users run it, optimised and with nothing observed: values alone.

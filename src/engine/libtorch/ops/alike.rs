@@ -13,6 +13,7 @@ use super::super::call::Call;
 use super::common::{done, is_float};
 use parity::error::Result;
 use parity::floor::Family;
+use parity::hash;
 use tch::{Kind, Tensor};
 
 /// How often signs are drawn.
@@ -118,19 +119,11 @@ fn signs(t: &Tensor, salt: u64) -> Result<Tensor> {
     }
     let sign = |key: u32| match key << 1 {
         0 => 0.0,
-        _ if mixed(u64::from(key) ^ salt << 32) >> 63 == 0 => 1.0,
+        _ if hash::bits(u64::from(key) ^ salt << 32, 0) >> 63 == 0 => 1.0,
         _ => -1.0,
     };
     let signs: Vec<f32> = keys(t)?.into_iter().map(sign).collect();
     done(|| Tensor::f_from_slice(&signs)?.f_reshape(t.size()))
-}
-
-/// Bits that have nothing in common for any two numbers (the finaliser of SplitMix64).
-fn mixed(n: u64) -> u64 {
-    let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    n ^ (n >> 31)
 }
 
 /// Whether terms can be equal [`FEW`] times or more: whether each of the numbers that they are made of can.
@@ -164,7 +157,7 @@ fn crowded(keys: &[u32]) -> bool {
         .clamp(8, 24);
     let mut met = vec![0u8; 1 << bits];
     keys.iter().any(|key| {
-        let place = &mut met[(mixed(u64::from(*key)) >> (64 - bits)) as usize];
+        let place = &mut met[(hash::bits(u64::from(*key), 0) >> (64 - bits)) as usize];
         *place += 1;
         usize::from(*place) == FEW
     })

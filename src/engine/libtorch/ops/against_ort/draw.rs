@@ -1,6 +1,7 @@
 //! draw: what the property tests feed: reproducible numbers, and bodies for control flow.
 
 use parity::graph::Attribute;
+use parity::hash;
 use parity::tensor::{DType, Tensor};
 
 /// A body for an attribute: nodes (operator, inputs, output), names of its inputs and outputs.
@@ -78,14 +79,11 @@ pub fn cases(n: u32) -> proptest::test_runner::Config {
 
 /// Reproducible numbers, even over `low..high`.
 pub fn random(shape: &[usize], seed: u64, low: f32, high: f32) -> Tensor {
-    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        low + (high - low) * ((z >> 40) as f32 / (1u64 << 24) as f32)
-    };
-    let values: Vec<f32> = (0..shape.iter().product()).map(|_| next()).collect();
+    let key = seed ^ 0x9e37_79b9_7f4a_7c15;
+    let at = |i| low + (high - low) * ((hash::bits(key, i) >> 40) as f32 / (1u64 << 24) as f32);
+    let values: Vec<f32> = (0..shape.iter().product::<usize>() as u64)
+        .map(at)
+        .collect();
     Tensor::of(shape, &values)
 }
 

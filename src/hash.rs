@@ -1,6 +1,7 @@
-//! hash: a counter-based generator: the place of an element alone decides its bits, so that any part can be drawn without the rest.
+//! hash: bits that are the same on every machine and in every version: files and drawn cases depend on them.
 //!
-//! SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014) read as a function of its counter.
+//! SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014) read as a function of its counter: the place of
+//! an element alone decides its bits, so that any part can be drawn without the rest. FNV-1a for names and bytes.
 
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -11,6 +12,13 @@ pub fn bits(key: u64, counter: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// FNV-1a, 64 bits.
+pub fn fnv<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A key for `purpose` under `seed`: neighbouring seeds share nothing.
@@ -33,6 +41,12 @@ mod tests {
                 9817491932198370423
             ]
         );
+    }
+
+    #[test]
+    fn fnv_is_the_published_one() {
+        assert_eq!(fnv(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv(b"foobar"), 0x8594_4171_f739_67e8);
     }
 
     #[test]
