@@ -4,6 +4,7 @@
 //! bit. The un-observed run is the user's file in one session at full optimisation: what users deploy.
 
 mod optimisers;
+mod session;
 mod shapes;
 mod values;
 
@@ -16,46 +17,15 @@ use crate::graph::cut::{self, Link};
 use crate::graph::{Graph, Step};
 use crate::scenario::Optimisation;
 use crate::tensor::{DType, Storage, Tensor};
-use ort::environment::Environment;
-use ort::logging::LogLevel;
 use ort::memory::Allocator;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::builder::SessionBuilder;
 use ort::session::{Session as OrtSession, SessionInputValue, SessionInputs};
 use ort::value::{DynTensor, DynTensorValueType, DynValue, TensorElementType};
+use session::{environment, repeatable};
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
-
-/// Loads the library once per process.
-fn environment() -> Result<Environment> {
-    static LOADED: OnceLock<Result<Environment>> = OnceLock::new();
-    LOADED.get_or_init(load).clone()
-}
-
-fn load() -> Result<Environment> {
-    let found = crate::native::onnxruntime();
-    let path = found.path.ok_or_else(|| {
-        let tried = found
-            .tried
-            .iter()
-            .map(|p| p.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", ");
-        Error::failed(format!(
-            "libonnxruntime was not found ({}: {tried})",
-            found.by
-        ))
-        .next("run scripts/setup, or set ORT_DYLIB_PATH to your own libonnxruntime.so")
-    })?;
-    let fail = |e: &dyn std::fmt::Display| {
-        Error::failed(format!("libonnxruntime {}: {e}", path.display())).next("parity doctor")
-    };
-    ort::init_from(&path)
-        .map_err(|e| fail(&e))?
-        .build()
-        .map_err(|e| fail(&e))
-}
+use std::sync::Arc;
 
 /// Version line of the loaded library.
 pub fn version() -> Result<String> {
@@ -76,7 +46,6 @@ pub fn version() -> Result<String> {
 pub struct OnnxRuntime {
     graph: Arc<Graph>,
     options: Options,
-    environment: Environment,
     /// The piece that ran last, kept because proving a piece runs it twice; every piece that ran, where they will be asked for again.
     pieces: Vec<Piece>,
     keep: bool,
@@ -119,11 +88,10 @@ fn ort_error<T>(e: ort::Error<T>) -> Error {
 
 impl OnnxRuntime {
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
-        let (options, environment) = (options.clone(), environment()?);
+        environment()?;
         Ok(Self {
             graph,
-            options,
-            environment,
+            options: options.clone(),
             pieces: vec![],
             keep: false,
             judged: None,
@@ -140,53 +108,6 @@ impl OnnxRuntime {
         } else {
             self.options.threads
         }
-    }
-
-    fn session(&self, model: &[u8], threads: usize, level: Optimisation) -> Result<OrtSession> {
-        self.builder(threads, level, &[])?
-            .commit_from_memory(model)
-            .map_err(ort_error)
-    }
-
-    fn builder(
-        &self,
-        threads: usize,
-        level: Optimisation,
-        without: &[&str],
-    ) -> Result<SessionBuilder> {
-        let level = match level {
-            Optimisation::Disable => GraphOptimizationLevel::Disable,
-            Optimisation::Basic => GraphOptimizationLevel::Level1,
-            Optimisation::Extended => GraphOptimizationLevel::Level2,
-            Optimisation::All => GraphOptimizationLevel::All,
-        };
-        let cpu = ort::ep::CPU::default().with_arena_allocator(false).build();
-        let mut builder = OrtSession::builder(&self.environment)
-            .map_err(ort_error)?
-            .with_optimization_level(level)
-            .map_err(ort_error)?
-            .with_intra_threads(threads)
-            .map_err(ort_error)?
-            .with_intra_op_spinning(false)
-            .map_err(ort_error)?
-            .with_deterministic_compute(true)
-            .map_err(ort_error)?
-            .with_memory_pattern(false)
-            .map_err(ort_error)?
-            .with_execution_providers([cpu])
-            .map_err(ort_error)?
-            // What it logs in colour on stderr comes back as an error, and is said once.
-            .with_log_level(LogLevel::Fatal)
-            .map_err(ort_error)?;
-        if !without.is_empty() {
-            builder = builder
-                .with_config_entry(
-                    "optimization.disable_specified_optimizers",
-                    without.join(";"),
-                )
-                .map_err(ort_error)?;
-        }
-        Ok(builder)
     }
 
     fn run_piece(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
@@ -253,11 +174,10 @@ impl OnnxRuntime {
                 if !self.keep {
                     self.pieces.clear();
                 }
-                let session = self.session(
-                    &cut.model,
-                    self.threads(steps.iter().map(|i| &self.graph.steps[*i])),
-                    self.options.optimisation,
-                )?;
+                let threads = self.threads(steps.iter().map(|i| &self.graph.steps[*i]));
+                let session = repeatable(threads, self.options.optimisation, &[])?
+                    .commit_from_memory(&cut.model)
+                    .map_err(ort_error)?;
                 self.pieces.push(Piece {
                     steps: steps.to_vec(),
                     link,
@@ -339,7 +259,7 @@ impl OnnxRuntime {
     fn entire(&self, how: &Deployed) -> Result<Entire> {
         let threads = self.threads(self.graph.steps.iter());
         let session = self
-            .committed(self.builder(threads, how.level, how.without)?, how.observed)
+            .committed(repeatable(threads, how.level, how.without)?, how.observed)
             .at("the whole model")?;
         Ok(self.held(session))
     }
@@ -368,11 +288,7 @@ impl OnnxRuntime {
 
     /// The whole model as ONNX Runtime comes: optimised, with its arena, its memory pattern and its spinning threads.
     fn fast(&self) -> Result<Entire> {
-        let builder = OrtSession::builder(&self.environment).map_err(ort_error)?;
-        let builder = builder
-            .with_intra_threads(self.options.threads)
-            .map_err(ort_error)?;
-        let builder = builder.with_log_level(LogLevel::Fatal).map_err(ort_error)?;
+        let builder = session::builder(self.options.threads, Ok)?;
         Ok(self.held(self.committed(builder, &[]).at("the whole model")?))
     }
 

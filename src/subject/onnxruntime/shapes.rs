@@ -1,11 +1,11 @@
 //! shapes: what ONNX Runtime's shape inference tells of every tensor, without a weight and without running anything.
 
-use super::{DType, element, environment, ort_error};
+use super::session::builder;
+use super::{DType, element, ort_error};
 use crate::error::Result;
 use crate::graph::infer::Expected;
 use crate::graph::{Graph, cut, hoist};
 use indexmap::IndexMap;
-use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Outlet, ValueType};
@@ -59,14 +59,7 @@ fn session(
     } else {
         GraphOptimizationLevel::Disable
     };
-    Session::builder(&environment()?)
-        .map_err(ort_error)?
-        .with_optimization_level(level)
-        .map_err(ort_error)?
-        .with_log_level(LogLevel::Fatal)
-        .map_err(ort_error)?
-        .with_intra_threads(1)
-        .map_err(ort_error)?
+    builder(1, |builder| Ok(builder.with_optimization_level(level)?))?
         .commit_from_memory(&cut::skeleton(graph, inputs, ranked))
         .map_err(ort_error)
 }

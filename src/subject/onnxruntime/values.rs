@@ -1,10 +1,11 @@
 //! values: a whole model in ONNX Runtime on whatever it takes: tensors of every dtype, strings, sequences.
 
-use super::{element, environment, from_ort, ort_error, to_ort};
+use super::session::builder;
+use super::{element, from_ort, ort_error, to_ort};
 use crate::error::{Error, Place, Result};
 use crate::tensor::{Narrow, Tensor, Value};
 use ort::memory::Allocator;
-use ort::session::{Session, SessionInputValue, SessionInputs};
+use ort::session::{SessionInputValue, SessionInputs};
 use ort::value::{
     DynSequence, DynTensor, DynTensorValueType, DynValue, TensorElementType, ValueType,
 };
@@ -12,10 +13,7 @@ use std::borrow::Cow;
 
 /// The outputs of `model`, in the order in which it declares them.
 pub fn values(model: &[u8], inputs: &[(String, Value)], threads: usize) -> Result<Vec<Value>> {
-    let mut session = Session::builder(&environment()?)
-        .map_err(ort_error)?
-        .with_intra_threads(threads)
-        .map_err(ort_error)?
+    let mut session = builder(threads, Ok)?
         .commit_from_memory(model)
         .map_err(ort_error)?;
     let fed = inputs.iter().map(|(n, v)| {
