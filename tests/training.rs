@@ -8,6 +8,7 @@ use parity::graph::load as graph;
 use parity::input;
 use parity::judge::stage::loss::FlagKind;
 use parity::kernel::anchors::Anchors;
+use parity::scenario::training::PREDICTIONS;
 use parity::scenario::{Stage, load};
 use parity::subject::kernels::training as kernel;
 use parity::tensor::Tensor;
@@ -346,42 +347,25 @@ fn gradients(scenario: &Path) -> Gradients {
     let scenario = load::file(scenario).unwrap();
     let fed = input::make(&scenario, &graph::file(&scenario.model).unwrap()).unwrap();
     let training = scenario.training.unwrap();
-    let found = kernel::evaluate(&training, [500, 500], &|n| fed.get(n).cloned())
-        .unwrap()
-        .evaluation;
-    let like = |n: &str, v: &[f64]| {
-        Tensor::from_vec(
-            fed[n].shape(),
-            v.iter().map(|x| *x as f32).collect::<Vec<_>>(),
-        )
-    };
-    let none = |n: &str| like(n, &vec![0.0; fed[n].numel()]);
-    let (scores, distances) = ("pred_scores", "pred_distri");
-    BTreeMap::from([
-        ("grad.iou.pred_scores".into(), none(scores)),
-        (
-            "grad.iou.pred_distri".into(),
-            like(distances, &found.box_gradient),
-        ),
-        ("grad.dfl.pred_scores".into(), none(scores)),
-        (
-            "grad.dfl.pred_distri".into(),
-            like(distances, &found.dfl_gradient),
-        ),
-        (
-            "grad.cls.pred_scores".into(),
-            like(scores, &found.score_gradient),
-        ),
-        ("grad.cls.pred_distri".into(), none(distances)),
-        (
-            "grad.total.pred_scores".into(),
-            like(scores, &found.score_gradient),
-        ),
-        (
-            "grad.total.pred_distri".into(),
-            like(distances, &found.distance_gradient()),
-        ),
-    ])
+    let terms = kernel::find(&training.kernel).unwrap().terms;
+    let found = kernel::evaluate(&training, [500, 500], &|n| fed.get(n).cloned()).unwrap();
+    let mut all = Gradients::new();
+    for (k, prediction) in PREDICTIONS.into_iter().enumerate() {
+        let like = &fed[prediction];
+        let mut keep = |term: &str, v: &[f64]| {
+            let narrow: Vec<f32> = v.iter().map(|x| *x as f32).collect();
+            let tensor = Tensor::from_vec(like.shape(), narrow);
+            all.insert(format!("grad.{term}.{prediction}"), tensor);
+        };
+        let mut total = vec![0.0; like.numel()];
+        for (term, by) in terms.iter().zip(&found.gradients) {
+            let own = by[k].clone().unwrap_or(vec![0.0; like.numel()]);
+            keep(term, &own);
+            total.iter_mut().zip(own).for_each(|(sum, v)| *sum += v);
+        }
+        keep("total", &total);
+    }
+    all
 }
 
 /// A recording of libtorch, with gradients that `change` may change, is the candidate: the run ends with `exit`, its stage of gradients

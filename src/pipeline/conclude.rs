@@ -6,8 +6,9 @@ use crate::judge::stage::regions::Regions;
 use crate::judge::stage::{Stages, verdicts};
 use crate::prepare::inputs;
 use crate::prepare::prepared::Prepared;
-use crate::scenario::training::{ASSIGNED, LOSSES};
+use crate::scenario::training::{self, ASSIGNED, Training};
 use crate::scenario::{Scenario, Stage};
+use crate::subject::kernels::training as kernel;
 use crate::tensor::Tensor;
 use crate::verdict::{
     Ancestry, Ledger, Outcome, Required, Special, TensorResult, Unexercised, Unjudged, Unobserved,
@@ -122,6 +123,16 @@ fn unexercised(found: &Found) -> Unexercised {
     )
 }
 
+/// What the graph calls its targets and the values of its loss.
+fn targets_and_losses(training: &Training) -> Vec<String> {
+    let terms = kernel::find(&training.kernel).map_or(&[][..], |k| k.terms);
+    let losses = training::losses(terms);
+    let standard = ASSIGNED
+        .into_iter()
+        .chain(losses.iter().map(String::as_str));
+    standard.map(|s| training.name(s).to_string()).collect()
+}
+
 /// Declared outputs that are dead on both sides, but for those that the scenario expects to be. Constant inputs make constant outputs; targets and
 /// losses of images without objects are zeros, and the stages say where that is no assignment.
 fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
@@ -132,12 +143,11 @@ fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
         .iter()
         .filter(|p| !found.given.plan.may_be_dead(&p.name));
     let [reference, candidate] = found.outputs;
-    let of_training = |name: &str| {
-        scenario
-            .training
-            .as_ref()
-            .is_some_and(|t| ASSIGNED.iter().chain(&LOSSES).any(|s| t.name(s) == name))
-    };
+    let made_by_training = scenario
+        .training
+        .as_ref()
+        .map_or(vec![], targets_and_losses);
+    let of_training = |name: &str| made_by_training.iter().any(|made| made == name);
     let size = |t: &Tensor| t.dtype().size();
     let constant = |t: &Tensor| {
         t.bytes()
@@ -233,7 +243,6 @@ mod tests {
     use crate::prepare::inputs::records;
     use crate::prepare::plan::Plan;
     use crate::scenario::load::parse;
-    use crate::scenario::training::Training;
     use crate::verdict::{Accumulated, Judgement, sample};
     use crate::walk::paper::{self, Side, floats, integers};
     use std::collections::BTreeMap;
@@ -432,7 +441,7 @@ mod tests {
                 .map(|(a, b)| (a.to_string(), b.to_string()))
                 .collect();
             Some(Training {
-                kernel: "k".into(),
+                kernel: "gold_yolo_n".into(),
                 image: None,
                 strides: vec![],
                 rename,

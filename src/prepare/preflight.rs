@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 /// # Errors
 /// A standard tensor that the graph neither takes nor gives.
 pub fn tensors(graph: &Graph, training: &Training) -> Result<()> {
-    kernel::find(&training.kernel)?;
+    let standard = Training::standard(kernel::find(&training.kernel)?.terms);
     let given = |n: &str| {
         graph
             .inputs
@@ -23,24 +23,23 @@ pub fn tensors(graph: &Graph, training: &Training) -> Result<()> {
             .chain(&graph.outputs)
             .any(|p| p.name == n)
     };
-    let known = || Training::standard().chain([COUNT]);
-    for standard in training.rename.keys() {
-        if !known().any(|s| s == standard) {
+    let known = || standard.iter().map(String::as_str).chain([COUNT]);
+    for name in training.rename.keys() {
+        if !known().any(|s| s == name) {
             let next = format!(
                 "{}known: {}",
-                crate::error::hint(standard, known()),
+                crate::error::hint(name, known()),
                 known().collect::<Vec<_>>().join(", ")
             );
             return Err(
-                Error::usage(format!("training.rename: '{standard}' is no standard name"))
-                    .next(next),
+                Error::usage(format!("training.rename: '{name}' is no standard name")).next(next),
             );
         }
     }
-    match Training::standard().find(|s| !given(training.name(s))) {
+    match standard.iter().find(|s| !given(training.name(s))) {
         None => Ok(()),
         Some(missing) => {
-            let kind = if TRUTH.contains(&missing) {
+            let kind = if TRUTH.contains(&missing.as_str()) {
                 "input"
             } else {
                 "input or output"

@@ -8,7 +8,7 @@ use crate::input;
 use crate::judge::stage::regions::Regions;
 use crate::params::Difference;
 use crate::scenario::{Scenario, Stage};
-use crate::subject::kernels::training::Opinion;
+use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::subject::open;
 use crate::tensor::Tensor;
 use crate::trace::InputRecord;
@@ -121,7 +121,9 @@ impl<'a> Prepared<'a> {
         self.scenario
             .training
             .as_ref()
-            .map_or(Ok(Regions::default()), |t| Regions::of(&self.graph, t))
+            .map_or(Ok(Regions::default()), |t| {
+                Regions::of(&self.graph, t, kernel::find(&t.kernel)?.terms)
+            })
     }
 }
 

@@ -24,18 +24,33 @@ pub const ASSIGNED: [&str; 7] = [
     "assign.overlap",
 ];
 
-/// What the loss gives: raw terms, weighted terms in the order in which they are reported, their sum, what the terms were divided by.
-pub const LOSSES: [&str; 6] = [
-    "loss.iou",
-    "loss.dfl",
-    "loss.cls",
-    "loss.items",
-    "loss.total",
-    "loss.normaliser",
-];
+/// The weighted terms, in the order in which they are reported.
+pub const ITEMS: &str = "loss.items";
 
-/// The terms, in the order of `loss.items`.
-pub const TERMS: [&str; 3] = ["iou", "dfl", "cls"];
+/// The sum of the weighted terms.
+pub const TOTAL: &str = "loss.total";
+
+/// What the terms were divided by.
+pub const NORMALISER: &str = "loss.normaliser";
+
+/// A term of a loss: the kernel's row says which there are, in the order of `loss.items`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighted {
+    pub name: &'static str,
+    /// What it is multiplied by before the terms are added up.
+    pub weight: f64,
+}
+
+/// The standard name of a raw term: divided, not yet weighted.
+pub fn raw(term: &str) -> String {
+    format!("loss.{term}")
+}
+
+/// What a loss of these terms gives, by standard name.
+pub fn losses(terms: &[&str]) -> Vec<String> {
+    let whole = [ITEMS, TOTAL, NORMALISER].map(String::from);
+    terms.iter().map(|t| raw(t)).chain(whole).collect()
+}
 
 /// The training side of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +79,9 @@ impl Training {
         self.rename.get(standard).map_or(standard, String::as_str)
     }
 
-    /// Every standard name.
-    pub fn standard() -> impl Iterator<Item = &'static str> {
-        PREDICTIONS
-            .into_iter()
-            .chain(TRUTH)
-            .chain(ASSIGNED)
-            .chain(LOSSES)
+    /// Every standard name, with a loss of these terms.
+    pub fn standard(terms: &[&str]) -> Vec<String> {
+        let fixed = PREDICTIONS.into_iter().chain(TRUTH).chain(ASSIGNED);
+        fixed.map(String::from).chain(losses(terms)).collect()
     }
 }

@@ -9,7 +9,6 @@ use crate::floor::noise::{Floor, axis_for};
 use crate::golden::estimate::{self, Seen};
 use crate::golden::sketch::Sketch;
 use crate::judge::{Differs, Limit, against};
-use crate::scenario::training::TERMS;
 use crate::tensor::Tensor;
 use crate::verdict::Judgement;
 use serde::{Deserialize, Serialize};
@@ -124,14 +123,14 @@ impl Report {
         })
     }
 
-    /// Whether the loss as it is trained was looked at: the total's gradients, or those of all its terms.
-    pub fn is_whole(&self) -> bool {
+    /// Whether the loss as it is trained was looked at: the total's gradients, or those of all its terms, which are these.
+    pub fn is_whole(&self, terms: &[&str]) -> bool {
         let has = |term: &str| {
             self.terms
                 .iter()
                 .any(|t| t.term == term && !t.gradients.is_empty())
         };
-        has("total") || TERMS.iter().all(|t| has(t))
+        has("total") || (!terms.is_empty() && terms.iter().all(|t| has(t)))
     }
 
     /// One of which nothing was judged.
@@ -367,7 +366,7 @@ mod tests {
             terms,
             abstained: None,
         };
-        assert_eq!((report.compared(), report.is_whole()), (1, true));
+        assert_eq!((report.compared(), report.is_whole(&[])), (1, true));
     }
 
     #[test]

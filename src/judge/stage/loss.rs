@@ -5,7 +5,7 @@ use crate::compare::{compare, json};
 use crate::floor::Family;
 use crate::floor::noise::{Floor, R};
 use crate::judge::{Limit, against};
-use crate::scenario::training::{LOSSES, TERMS};
+use crate::scenario::training::{ITEMS, NORMALISER, TOTAL, Weighted, losses, raw};
 use crate::tensor::Tensor;
 use crate::verdict::Judgement;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Values {
     pub who: String,
-    /// Raw terms in the order of `TERMS`.
-    pub terms: [f64; 3],
-    pub items: [f64; 3],
+    /// Raw terms, in the order of the loss.
+    pub terms: Vec<f64>,
+    pub items: Vec<f64>,
     pub total: f64,
     pub normaliser: f64,
     /// Unit roundoff of the dtype that the loss is in.
@@ -27,9 +27,9 @@ pub struct Values {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Said {
     pub who: String,
-    /// In the order of `TERMS`.
-    pub terms: [Option<f64>; 3],
-    pub items: Option<[f64; 3]>,
+    /// Every raw term of the loss, in its order.
+    pub terms: Vec<(&'static str, Option<f64>)>,
+    pub items: Option<Vec<f64>>,
     pub total: Option<f64>,
     pub normaliser: Option<f64>,
     /// Unit roundoff of the dtype that the loss is in.
@@ -123,14 +123,9 @@ pub enum FlagKind {
     Broadcast,
 }
 
-/// What the checks call the sum of the items.
-const TOTAL: &str = "loss.total";
-/// What they call the weighted terms, which stand for terms that are not there.
-const ITEMS: &str = "loss.items";
-
 impl Said {
-    /// The opinion in tensors of the standard names.
-    pub fn read(who: &str, get: &dyn Fn(&str) -> Option<Tensor>) -> Self {
+    /// The opinion on a loss of these terms, in tensors of the standard names.
+    pub fn read(who: &str, terms: &[&'static str], get: &dyn Fn(&str) -> Option<Tensor>) -> Self {
         let one = |name: &str| {
             get(name)
                 .filter(|t| t.numel() == 1)?
@@ -138,32 +133,27 @@ impl Said {
                 .first()
                 .copied()
         };
-        let unit = LOSSES
+        let items = get(ITEMS).map(|t| t.to_f64());
+        let unit = losses(terms)
             .iter()
             .filter_map(|n| get(n))
             .map(|t| t.dtype().unit_roundoff())
             .fold(0.0, f64::max);
         Self {
             who: who.into(),
-            terms: TERMS.map(|t| one(&format!("loss.{t}"))),
-            items: get(ITEMS).and_then(|t| t.to_f64().try_into().ok()),
+            terms: terms.iter().map(|t| (*t, one(&raw(t)))).collect(),
+            items: items.filter(|items| items.len() == terms.len()),
             total: one(TOTAL),
-            normaliser: one("loss.normaliser"),
+            normaliser: one(NORMALISER),
             unit,
         }
     }
 
     /// By standard name, each with what of it is not there as None.
-    fn values(&self) -> [(String, Option<f64>); 5] {
-        let [a, b, c] = TERMS.map(|t| format!("loss.{t}"));
-        let [x, y, z] = self.terms;
-        [
-            (a, x),
-            (b, y),
-            (c, z),
-            (TOTAL.into(), self.total),
-            ("loss.normaliser".into(), self.normaliser),
-        ]
+    fn values(&self) -> Vec<(String, Option<f64>)> {
+        let terms = self.terms.iter().map(|(term, value)| (raw(term), *value));
+        let whole = [(TOTAL, self.total), (NORMALISER, self.normaliser)];
+        terms.chain(whole.map(|(n, v)| (n.into(), v))).collect()
     }
 
     /// Standard names of what is not there.
@@ -179,20 +169,18 @@ impl Said {
 
     /// Whether it says anything.
     pub fn is_empty(&self) -> bool {
-        self.lacks().len() == LOSSES.len()
+        self.items.is_none() && self.values().iter().all(|v| v.1.is_none())
     }
 
     /// Everything, where everything is there.
     pub fn whole(&self) -> Option<Values> {
-        let [a, b, c] = self.terms;
-        let (terms, who, unit) = ([a?, b?, c?], self.who.clone(), self.unit);
         Some(Values {
-            who,
-            terms,
-            items: self.items?,
+            who: self.who.clone(),
+            terms: self.terms.iter().map(|t| t.1).collect::<Option<_>>()?,
+            items: self.items.clone()?,
             total: self.total?,
             normaliser: self.normaliser?,
-            unit,
+            unit: self.unit,
         })
     }
 }
@@ -207,23 +195,21 @@ impl Values {
     }
 
     /// The permutation under which the items are the weighted terms, where it is not the declared one.
-    pub(super) fn order(&self, weights: [f64; 3]) -> Option<[usize; 3]> {
-        let weighted = [0, 1, 2].map(|i| self.terms[i] * weights[i]);
-        let fits = |order: &[usize; 3]| {
-            order
-                .iter()
-                .zip(self.items)
-                .all(|(i, item)| self.same(weighted[*i], item, item.abs()))
+    pub(super) fn order(&self, terms: &[Weighted]) -> Option<Vec<usize>> {
+        let both = self.terms.iter().zip(terms);
+        let weighted: Vec<f64> = both.map(|(raw, t)| raw * t.weight).collect();
+        self.matched(&weighted, vec![])
+            .filter(|order| !order.is_sorted())
+    }
+
+    /// The first order that begins with `begun` in which the items are the weighted terms; where they are as declared, that is the first.
+    fn matched(&self, weighted: &[f64], begun: Vec<usize>) -> Option<Vec<usize>> {
+        let Some(item) = self.items.get(begun.len()) else {
+            return Some(begun);
         };
-        let orders = [
-            [0, 1, 2],
-            [0, 2, 1],
-            [1, 0, 2],
-            [1, 2, 0],
-            [2, 0, 1],
-            [2, 1, 0],
-        ];
-        orders.into_iter().find(fits).filter(|o| *o != orders[0])
+        let next = |i: &usize| !begun.contains(i) && self.same(weighted[*i], *item, item.abs());
+        let mut longer = (0..weighted.len()).filter(next);
+        longer.find_map(|i| self.matched(weighted, [&begun[..], &[i]].concat()))
     }
 }
 
@@ -266,8 +252,8 @@ impl Report {
             .or_else(|| flag(false))
     }
 
-    /// Why the terms of `who` were not all judged; None where they were, or lie behind flips at ties.
-    pub fn unjudged(&self, who: &str) -> Option<String> {
+    /// Why these terms of `who` were not all judged; None where they were, or lie behind flips at ties.
+    pub fn unjudged(&self, who: &str, terms: &[&str]) -> Option<String> {
         let found = |tensor: &str| {
             self.checks
                 .iter()
@@ -281,18 +267,22 @@ impl Report {
             Some(format!("{who}: '{tensor}' was not judged: {why}"))
         };
         let term = |t: &&str| {
-            let name = format!("loss.{t}");
+            let name = raw(t);
             match (found(&name), found(ITEMS)) {
                 (Some(_), _) => why(&name),
                 (None, Some(_)) => why(ITEMS),
                 (None, None) => Some(format!("{who}: '{name}' is missing")),
             }
         };
-        TERMS
+        terms
             .iter()
             .find_map(term)
             .or_else(|| why(TOTAL))
-            .or_else(|| why("loss.normaliser"))
+            .or_else(|| why(NORMALISER))
+            .or_else(|| {
+                let nothing = !self.checks.iter().any(|c| c.who == who);
+                nothing.then(|| format!("{who}: nothing of the loss was compared"))
+            })
     }
 }
 
@@ -313,16 +303,14 @@ pub fn checks(ours: &Said, reference: &Said, floors: Floors) -> Vec<Check> {
     let mut out: Vec<Check> = both
         .filter_map(|((tensor, own), (_, expected))| Some(check(tensor, own?, expected?)))
         .collect();
-    if let (Some(own), Some(expected), true) =
-        (ours.items, reference.items, ours.terms.contains(&None))
-    {
+    let lacks_term = ours.terms.iter().any(|t| t.1.is_none());
+    if let (Some(own), Some(expected), true) = (&ours.items, &reference.items, lacks_term) {
         let apart = |i: &usize| (own[*i] - expected[*i]).abs();
         let nan = |i: &usize| own[*i].is_nan() != expected[*i].is_nan();
-        let worst = (0..3)
-            .find(nan)
-            .or_else(|| (0..3).max_by(|a, b| apart(a).total_cmp(&apart(b))))
-            .unwrap_or(0);
-        out.push(check(ITEMS.into(), own[worst], expected[worst]));
+        let all = 0..own.len();
+        let largest = || all.clone().max_by(|a, b| apart(a).total_cmp(&apart(b)));
+        let worst = all.clone().find(nan).or_else(largest);
+        out.extend(worst.map(|i| check(ITEMS.into(), own[i], expected[i])));
     }
     out
 }
@@ -356,7 +344,7 @@ fn widest(floor: &Floor) -> f64 {
 }
 
 /// What can be told from the values alone. A term that the reference itself has dead is expected to be.
-pub fn flags(ours: &Values, reference: &Values, weights: [f64; 3], floors: Floors) -> Vec<Flag> {
+pub fn flags(ours: &Values, reference: &Values, terms: &[Weighted], floors: Floors) -> Vec<Flag> {
     let spread = |name: &str| floors(name).map(widest);
     let mut flags = Vec::new();
     let mut flag = |term: &str, kind, says: String, expected| {
@@ -368,8 +356,9 @@ pub fn flags(ours: &Values, reference: &Values, weights: [f64; 3], floors: Floor
             expected,
         })
     };
-    for (i, term) in TERMS.iter().enumerate() {
-        let name = format!("loss.{term}");
+    let names: Vec<&str> = terms.iter().map(|t| t.name).collect();
+    for (i, term) in names.iter().enumerate() {
+        let name = raw(term);
         if ours.terms[i] == 0.0 {
             let expected = reference.terms[i] == 0.0;
             flag(
@@ -391,24 +380,24 @@ pub fn flags(ours: &Values, reference: &Values, weights: [f64; 3], floors: Floor
         }
     }
     let apart = (ours.normaliser - reference.normaliser).abs();
-    if spread("loss.normaliser").is_some_and(|s| apart > R * s) {
+    if spread(NORMALISER).is_some_and(|s| apart > R * s) {
         let says = format!(
             "{}: terms are divided by {:e}, the reference divides by {:e}",
             ours.who, ours.normaliser, reference.normaliser
         );
         flag("total", FlagKind::Normaliser, says, false);
     }
-    if let Some(order) = ours.order(weights) {
-        let names: Vec<&str> = order.iter().map(|i| TERMS[*i]).collect();
+    if let Some(order) = ours.order(terms) {
+        let found: Vec<&str> = order.iter().map(|i| names[*i]).collect();
         let says = format!(
             "{}: loss.items holds [{}], expected [{}]",
             ours.who,
-            names.join(", "),
-            TERMS.join(", ")
+            found.join(", "),
+            names.join(", ")
         );
         flag("total", FlagKind::ItemOrder, says, false);
     }
-    flags.extend(unused_weight::flags(ours, reference, weights));
+    flags.extend(unused_weight::flags(ours, reference, terms));
     flags
 }
 
@@ -439,15 +428,27 @@ mod tests {
     fn values(who: &str) -> Values {
         Values {
             who: who.into(),
-            terms: [0.5, 0.25, 2.0],
-            items: [1.25, 0.125, 2.0],
+            terms: vec![0.5, 0.25, 2.0],
+            items: vec![1.25, 0.125, 2.0],
             total: 3.375,
             normaliser: 8.0,
             unit: 2f64.powi(-24),
         }
     }
 
-    const WEIGHTS: [f64; 3] = [2.5, 0.5, 1.0];
+    const NAMES: [&str; 3] = ["iou", "dfl", "cls"];
+
+    fn terms() -> Vec<Weighted> {
+        weighted(&NAMES, &[2.5, 0.5, 1.0])
+    }
+
+    fn weighted(names: &[&'static str], weights: &[f64]) -> Vec<Weighted> {
+        let of = |(name, weight): (&&'static str, &f64)| Weighted {
+            name,
+            weight: *weight,
+        };
+        names.iter().zip(weights).map(of).collect()
+    }
 
     fn said(v: &Values) -> Said {
         let Values {
@@ -460,7 +461,7 @@ mod tests {
         } = v.clone();
         Said {
             who,
-            terms: terms.map(Some),
+            terms: NAMES.into_iter().zip(terms.into_iter().map(Some)).collect(),
             items: Some(items),
             total: Some(total),
             normaliser: Some(normaliser),
@@ -482,7 +483,7 @@ mod tests {
         let floor = floor(spread);
         (
             checks(&said(ours), &said(reference), &|_| Some(&floor)),
-            flags(ours, reference, WEIGHTS, &|_| Some(&floor)),
+            flags(ours, reference, &terms(), &|_| Some(&floor)),
         )
     }
 
@@ -503,6 +504,76 @@ mod tests {
                 .iter()
                 .all(|c| c.judgement == Judgement::Within(0.0))
         );
+    }
+
+    /// An opinion on a loss of these terms, in tensors that `change` may change.
+    fn opinion(who: &str, terms: &[Weighted], change: &dyn Fn(&str, &mut Vec<f64>)) -> Said {
+        let names: Vec<&str> = terms.iter().map(|t| t.name).collect();
+        let raws: Vec<f64> = (0..terms.len()).map(|i| 0.5 + i as f64 * 0.625).collect();
+        let items: Vec<f64> = raws.iter().zip(terms).map(|(r, t)| r * t.weight).collect();
+        let get = |name: &str| {
+            let raw_of = |i: usize| vec![raws[i]];
+            let mut values = match name {
+                ITEMS => items.clone(),
+                TOTAL => vec![items.iter().sum()],
+                NORMALISER => vec![8.0],
+                _ => raw_of(names.iter().position(|t| raw(t) == name)?),
+            };
+            change(name, &mut values);
+            Some(Tensor::of(&[values.len()], &values)).filter(|t| t.numel() > 0)
+        };
+        Said::read(who, &names, &get)
+    }
+
+    #[test]
+    fn a_loss_of_any_number_of_terms_is_judged_as_one_of_three() {
+        let (names, weights) = (
+            ["iou", "dfl", "cls", "mask", "pose"],
+            [2.5, 0.5, 1.0, 3.0, 7.0],
+        );
+        let floor = floor(1e-7);
+        for n in 1..=5 {
+            let (names, terms) = (&names[..n], weighted(&names[..n], &weights[..n]));
+            let kernel = opinion("kernel", &terms, &|_, _| ());
+            let report = |change: &dyn Fn(&str, &mut Vec<f64>)| {
+                let own = opinion("candidate", &terms, change);
+                let both = own.whole().zip(kernel.whole());
+                Report {
+                    checks: checks(&own, &kernel, &|_| Some(&floor)),
+                    flags: both.map_or(vec![], |(own, kernel)| {
+                        flags(&own, &kernel, &terms, &|_| Some(&floor))
+                    }),
+                    ..Report::default()
+                }
+            };
+            let clean = report(&|_, _| ());
+            assert_eq!(clean.checks.len(), n + 2);
+            assert_eq!(
+                (clean.first(), clean.unjudged("candidate", names)),
+                (None, None)
+            );
+            for (i, term) in names.iter().enumerate() {
+                let name = raw(term);
+                let off = report(&|at, v| v.iter_mut().for_each(|v| *v += f64::from(at == name)));
+                assert_eq!(off.first().unwrap().0, name);
+                let none = report(&|at, v| v.retain(|_| at != name && at != ITEMS));
+                let says = format!("candidate: '{name}' is missing");
+                assert_eq!(none.unjudged("candidate", names), Some(says));
+                let item = report(&|at, v| match at {
+                    ITEMS => v[i] += 1.0,
+                    _ => v.retain(|_| at != name),
+                });
+                assert_eq!(item.first().unwrap().0, ITEMS);
+                let part = 0.5 + i as f64 * 0.625;
+                let lacks = report(&|at, v| v[0] -= f64::from(at == TOTAL) * part * weights[i]);
+                assert_eq!(lacks.first().unwrap().0, *term, "{:?}", lacks.flags);
+            }
+            let turned = report(&|at, v| v.rotate_left(usize::from(at == ITEMS && n > 1)));
+            let found = turned.flags.iter().find(|f| f.kind == FlagKind::ItemOrder);
+            let order = [&names[1..], &names[..1]].concat().join(", ");
+            let says = |f: &Flag| f.says.contains(&format!("holds [{order}], expected"));
+            assert_eq!(found.map(says), (n > 1).then_some(true));
+        }
     }
 
     #[test]
@@ -535,8 +606,8 @@ mod tests {
     #[test]
     fn a_dead_term_is_a_fault_unless_the_reference_has_it_too() {
         let dead = Values {
-            terms: [0.5, 0.0, 2.0],
-            items: [1.25, 0.0, 2.0],
+            terms: vec![0.5, 0.0, 2.0],
+            items: vec![1.25, 0.0, 2.0],
             total: 3.25,
             ..values("candidate")
         };
@@ -556,7 +627,7 @@ mod tests {
     fn a_term_that_nothing_moves_is_constant() {
         let (none, some) = (floor(0.0), floor(1e-7));
         let still = |n: &str| Some(if n == "loss.iou" { &none } else { &some });
-        let found = flags(&values("candidate"), &values("kernel"), WEIGHTS, &still);
+        let found = flags(&values("candidate"), &values("kernel"), &terms(), &still);
         assert_eq!(
             found
                 .iter()
@@ -569,7 +640,7 @@ mod tests {
     #[test]
     fn items_in_another_order_name_that_order() {
         let mixed = Values {
-            items: [2.0, 1.25, 0.125],
+            items: vec![2.0, 1.25, 0.125],
             ..values("candidate")
         };
         let found = found(&mixed, &values("kernel"), 1e-7).1;
@@ -591,7 +662,7 @@ mod tests {
     #[test]
     fn a_weight_that_does_not_act_explains_a_total_that_is_off() {
         let raw = Values {
-            items: [0.5, 0.125, 2.0],
+            items: vec![0.5, 0.125, 2.0],
             total: 2.625,
             ..values("candidate")
         };
@@ -616,7 +687,7 @@ mod tests {
         );
         assert_eq!(
             report(&Values {
-                terms: [0.5, 0.3, 2.0],
+                terms: vec![0.5, 0.3, 2.0],
                 ..raw
             })
             .first()
@@ -629,7 +700,7 @@ mod tests {
     #[test]
     fn a_floor_without_end_and_none_at_all_judge_nothing_but_what_is_no_number() {
         let off = Values {
-            terms: [0.6, 0.25, 2.0],
+            terms: vec![0.6, 0.25, 2.0],
             ..values("candidate")
         };
         let report = Report {
@@ -639,7 +710,7 @@ mod tests {
         assert!(
             !report.over()
                 && report
-                    .unjudged("candidate")
+                    .unjudged("candidate", &NAMES)
                     .unwrap()
                     .starts_with("candidate: 'loss.iou' was not judged: no noise floor")
         );
@@ -649,11 +720,11 @@ mod tests {
                 checks: none,
                 ..Report::default()
             }
-            .unjudged("candidate")
+            .unjudged("candidate", &NAMES)
             .is_some()
         );
         let nan = Values {
-            terms: [f64::NAN, 0.25, 2.0],
+            terms: vec![f64::NAN, 0.25, 2.0],
             ..values("candidate")
         };
         assert!(
@@ -667,7 +738,10 @@ mod tests {
             checks: found(&values("candidate"), &values("kernel"), f64::INFINITY).0,
             ..Report::default()
         };
-        assert_eq!((same.over(), same.unjudged("candidate")), (false, None));
+        assert_eq!(
+            (same.over(), same.unjudged("candidate", &NAMES)),
+            (false, None)
+        );
     }
 
     #[test]
@@ -688,7 +762,7 @@ mod tests {
         assert_eq!(
             (
                 no_normaliser.lacks(),
-                report(&no_normaliser).unjudged("candidate")
+                report(&no_normaliser).unjudged("candidate", &NAMES)
             ),
             (vec!["loss.normaliser".to_string()], None)
         );
@@ -698,24 +772,24 @@ mod tests {
         };
         assert_eq!(report(&wrong).first().unwrap().0, TOTAL);
         let items_only = Said {
-            terms: [None; 3],
+            terms: NAMES.map(|t| (t, None)).to_vec(),
             normaliser: None,
             ..whole.clone()
         };
-        assert_eq!(report(&items_only).unjudged("candidate"), None);
+        assert_eq!(report(&items_only).unjudged("candidate", &NAMES), None);
         let wrong = Said {
-            items: Some([1.25, 0.125, 2.1]),
+            items: Some(vec![1.25, 0.125, 2.1]),
             ..items_only
         };
         assert_eq!(report(&wrong).first().unwrap().0, ITEMS);
         let total_only = Said {
-            terms: [None; 3],
+            terms: NAMES.map(|t| (t, None)).to_vec(),
             items: None,
             normaliser: None,
             ..whole
         };
         assert_eq!(
-            report(&total_only).unjudged("candidate").unwrap(),
+            report(&total_only).unjudged("candidate", &NAMES).unwrap(),
             "candidate: 'loss.iou' is missing"
         );
         assert!(Said::default().is_empty() && !total_only.is_empty());

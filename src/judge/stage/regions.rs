@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::scenario::Stage;
-use crate::scenario::training::{ASSIGNED, LOSSES, PREDICTIONS, TERMS, Training};
+use crate::scenario::training::{ASSIGNED, PREDICTIONS, Training, losses, raw};
 use std::collections::{HashMap, HashSet};
 
 /// Stage and terms of every step, by step index.
@@ -11,6 +11,8 @@ use std::collections::{HashMap, HashSet};
 pub struct Regions {
     stages: Vec<Stage>,
     terms: Vec<Vec<&'static str>>,
+    /// Every term of the loss, in its order.
+    all: Vec<&'static str>,
     /// The step of every node and of every tensor.
     places: HashMap<String, usize>,
 }
@@ -21,12 +23,12 @@ impl Regions {
     ///
     /// # Errors
     /// A tensor that the graph does not have.
-    pub fn of(graph: &Graph, training: &Training) -> Result<Self> {
-        let network = above(graph, training, &PREDICTIONS)?;
-        let assign = above(graph, training, &ASSIGNED)?;
-        let loss = above(graph, training, &LOSSES)?;
-        let of_term = |t: &&str| above(graph, training, &[&format!("loss.{t}")]);
-        let terms = TERMS.iter().map(of_term).collect::<Result<Vec<_>>>()?;
+    pub fn of(graph: &Graph, training: &Training, all: &[&'static str]) -> Result<Self> {
+        let network = above(graph, training, PREDICTIONS)?;
+        let assign = above(graph, training, ASSIGNED)?;
+        let loss = above(graph, training, losses(all))?;
+        let of_term = |t: &&str| above(graph, training, [raw(t)]);
+        let terms = all.iter().map(of_term).collect::<Result<Vec<_>>>()?;
         let stage = |i: &usize| match (network.contains(i), assign.contains(i), loss.contains(i)) {
             (true, _, _) | (_, false, false) => Stage::Activations,
             (_, true, _) => Stage::Assign,
@@ -37,11 +39,9 @@ impl Regions {
         let belongs =
             |i: usize, term: &HashSet<usize>| stages[i] == Stage::Loss && term.contains(&i);
         let named = |i: usize| {
-            TERMS
-                .into_iter()
-                .zip(&terms)
-                .filter(|(_, t)| belongs(i, t))
-                .map(|(n, _)| n)
+            let both = all.iter().zip(&terms);
+            both.filter(|(_, t)| belongs(i, t))
+                .map(|(n, _)| *n)
                 .collect()
         };
         let names = |i: usize| {
@@ -55,6 +55,7 @@ impl Regions {
             terms: steps.clone().map(named).collect(),
             places: steps.flat_map(names).collect(),
             stages,
+            all: all.to_vec(),
         })
     }
 
@@ -73,6 +74,11 @@ impl Regions {
         self.terms.get(i).map_or(&[], Vec::as_slice)
     }
 
+    /// Every term of the loss, in its order; empty without a training side.
+    pub fn all_terms(&self) -> &[&'static str] {
+        &self.all
+    }
+
     /// The steps of assigner and loss, in executable order.
     pub fn training_steps(&self) -> Vec<usize> {
         (0..self.stages.len())
@@ -82,11 +88,15 @@ impl Regions {
 }
 
 /// Steps that the tensors of these standard names depend on; graph inputs depend on none.
-fn above(graph: &Graph, training: &Training, names: &[&str]) -> Result<HashSet<usize>> {
+fn above<N: AsRef<str>>(
+    graph: &Graph,
+    training: &Training,
+    names: impl IntoIterator<Item = N>,
+) -> Result<HashSet<usize>> {
     let input = |n: &str| graph.inputs.iter().any(|p| p.name == n);
     let names = names
-        .iter()
-        .map(|n| training.name(n).to_string())
+        .into_iter()
+        .map(|n| training.name(n.as_ref()).to_string())
         .filter(|n| !input(n))
         .collect::<Vec<_>>();
     graph.ancestors(&names)

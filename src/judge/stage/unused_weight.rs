@@ -5,7 +5,7 @@
 //! divides two roundings more.
 
 use super::loss::{Flag, FlagKind, Values};
-use crate::scenario::training::TERMS;
+use crate::scenario::training::Weighted;
 
 /// A weight that does not act, and how that was told.
 struct Unused {
@@ -14,46 +14,48 @@ struct Unused {
 }
 
 /// Weights that do not act in `ours`; one that does not act in the f64 reference either is expected.
-pub fn flags(ours: &Values, reference: &Values, weights: [f64; 3]) -> Vec<Flag> {
-    let theirs = found(reference, weights);
+pub fn flags(ours: &Values, reference: &Values, terms: &[Weighted]) -> Vec<Flag> {
+    let theirs = found(reference, terms);
     let flag = |u: Unused| Flag {
         who: ours.who.clone(),
-        term: TERMS[u.term].into(),
+        term: terms[u.term].name.into(),
         kind: FlagKind::UnusedWeight,
         says: format!("{}: {}", ours.who, u.says),
         expected: theirs.iter().any(|t| t.term == u.term),
     };
-    found(ours, weights).into_iter().map(flag).collect()
+    found(ours, terms).into_iter().map(flag).collect()
 }
 
-fn found(v: &Values, weights: [f64; 3]) -> Vec<Unused> {
+fn found(v: &Values, terms: &[Weighted]) -> Vec<Unused> {
     // Items in another order have their weights.
-    let items = (0..TERMS.len())
-        .filter(|_| v.order(weights).is_none())
+    let items = (0..terms.len())
+        .filter(|_| v.order(terms).is_none())
         .filter_map(|term| {
             Some(Unused {
                 term,
-                says: item(v, weights, term)?,
+                says: item(v, terms, term)?,
             })
         });
-    items.chain(summands(v)).collect()
+    items.chain(summands(v, terms)).collect()
 }
 
 /// What item `i` is instead of its weighted term.
-fn item(v: &Values, weights: [f64; 3], i: usize) -> Option<String> {
-    let (raw, item, weight, term) = (v.terms[i], v.items[i], weights[i], TERMS[i]);
+fn item(v: &Values, terms: &[Weighted], i: usize) -> Option<String> {
+    let (raw, item) = (v.terms[i], v.items[i]);
+    let Weighted { name: term, weight } = terms[i];
     let is = |w: f64| v.same(item, w * raw, (w * raw).abs());
     if is(weight) {
         return None;
     }
-    let other = (0..TERMS.len()).find(|j| *j != i && is(weights[*j]));
+    let mut others = terms.iter().enumerate().filter(|(j, _)| *j != i);
+    let other = others.find(|(_, t)| is(t.weight));
     match (is(1.0), other) {
         (true, _) => Some(format!(
             "the weight {weight} of term '{term}' is not applied: its item is the raw term, {item:e}"
         )),
-        (false, Some(j)) => Some(format!(
+        (false, Some((_, other))) => Some(format!(
             "term '{term}' has the weight of '{}', {}, instead of its own, {weight}",
-            TERMS[j], weights[j]
+            other.name, other.weight
         )),
         (false, None) => None,
     }
@@ -68,20 +70,14 @@ enum Summand {
 }
 
 /// Contributions that the total lacks or has without their weight, although every item is right by itself.
-fn summands(v: &Values) -> Vec<Unused> {
-    let all = [Summand::Item, Summand::Nothing, Summand::Raw];
-    let mut tried: Vec<[Summand; 3]> = (0..27)
-        .map(|n| [n % 3, n / 3 % 3, n / 9].map(|k| all[k]))
-        .collect();
-    let changed = |s: &[Summand; 3]| s.iter().filter(|s| **s != Summand::Item).count();
-    tried.sort_by_key(changed);
+fn summands(v: &Values, terms: &[Weighted]) -> Vec<Unused> {
     let value = |i: usize, s: Summand| match s {
         Summand::Item => v.items[i],
         Summand::Nothing => 0.0,
         Summand::Raw => v.terms[i],
     };
-    let fits = |s: &&[Summand; 3]| {
-        let parts = [0, 1, 2].map(|i| value(i, s[i]));
+    let fits = |s: &Vec<Summand>| {
+        let parts: Vec<f64> = s.iter().enumerate().map(|(i, s)| value(i, *s)).collect();
         v.same(
             v.total,
             parts.iter().sum(),
@@ -92,37 +88,60 @@ fn summands(v: &Values) -> Vec<Unused> {
         Summand::Item => None,
         Summand::Nothing => Some(format!(
             "the total {:e} lacks term '{}', which contributes {:e}",
-            v.total, TERMS[i], v.items[i]
+            v.total, terms[i].name, v.items[i]
         )),
         Summand::Raw => Some(format!(
             "the total {:e} has the raw term '{}', {:e}, instead of the weighted one, {:e}",
-            v.total, TERMS[i], v.terms[i], v.items[i]
+            v.total, terms[i].name, v.terms[i], v.items[i]
         )),
     };
-    let sum = tried.iter().find(fits).into_iter();
-    sum.flat_map(|s| {
-        (0..TERMS.len()).filter_map(|term| {
-            Some(Unused {
-                term,
-                says: says(term, s[term])?,
-            })
+    let sum = tried(terms.len())
+        .into_iter()
+        .find(fits)
+        .unwrap_or_default();
+    let unused = |(term, s): (usize, &Summand)| {
+        Some(Unused {
+            term,
+            says: says(term, *s)?,
         })
-    })
-    .collect()
+    };
+    sum.iter().enumerate().filter_map(unused).collect()
+}
+
+/// At most so many contributions are wrong at once: what is tried grows with the terms to this power.
+const CHANGED: usize = 3;
+
+/// What is put for the items of a loss of `n` terms, the fewest changes first.
+fn tried(n: usize) -> Vec<Vec<Summand>> {
+    let changed = |s: &Vec<Summand>| s.iter().filter(|s| **s != Summand::Item).count();
+    let mut all = vec![vec![]];
+    for _ in 0..n {
+        let longer = |last: Summand| all.iter().map(move |head| [&head[..], &[last]].concat());
+        let each = [Summand::Item, Summand::Nothing, Summand::Raw]
+            .into_iter()
+            .flat_map(longer);
+        all = each.filter(|s| changed(s) <= CHANGED).collect();
+    }
+    all.sort_by_key(changed);
+    all
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const WEIGHTS: [f64; 3] = [2.5, 0.5, 1.0];
+    const fn term(name: &'static str, weight: f64) -> Weighted {
+        Weighted { name, weight }
+    }
+
+    const TERMS: &[Weighted] = &[term("iou", 2.5), term("dfl", 0.5), term("cls", 1.0)];
     const UNIT: f64 = 5.960464477539063e-8;
 
     fn clean() -> Values {
         Values {
             who: "candidate".into(),
-            terms: [0.5, 0.25, 2.0],
-            items: [1.25, 0.125, 2.0],
+            terms: vec![0.5, 0.25, 2.0],
+            items: vec![1.25, 0.125, 2.0],
             total: 3.375,
             normaliser: 8.0,
             unit: UNIT,
@@ -131,7 +150,7 @@ mod tests {
 
     /// The flagged terms are `terms`, and every sentence has its word.
     fn check(ours: Values, terms: &[(&str, &str)]) {
-        let found = flags(&ours, &clean(), WEIGHTS);
+        let found = flags(&ours, &clean(), TERMS);
         assert_eq!(
             found.iter().map(|f| f.term.as_str()).collect::<Vec<_>>(),
             terms.iter().map(|t| t.0).collect::<Vec<_>>(),
@@ -152,7 +171,7 @@ mod tests {
         check(
             Values {
                 total: 3.375 * (1.0 + 2.0 * UNIT),
-                items: [1.25 * (1.0 + UNIT), 0.125, 2.0],
+                items: vec![1.25 * (1.0 + UNIT), 0.125, 2.0],
                 ..clean()
             },
             &[],
@@ -160,8 +179,8 @@ mod tests {
         // No term, no weight to be seen.
         check(
             Values {
-                terms: [0.5, 0.0, 2.0],
-                items: [1.25, 0.0, 2.0],
+                terms: vec![0.5, 0.0, 2.0],
+                items: vec![1.25, 0.0, 2.0],
                 total: 3.25,
                 ..clean()
             },
@@ -169,7 +188,7 @@ mod tests {
         );
         check(
             Values {
-                items: [2.0, 1.25, 0.125],
+                items: vec![2.0, 1.25, 0.125],
                 ..clean()
             },
             &[],
@@ -177,7 +196,7 @@ mod tests {
         check(
             Values {
                 total: f64::NAN,
-                items: [f64::NAN; 3],
+                items: vec![f64::NAN; 3],
                 ..clean()
             },
             &[],
@@ -188,7 +207,7 @@ mod tests {
     fn a_weight_that_was_never_applied_is_named_with_its_term() {
         check(
             Values {
-                items: [0.5, 0.125, 2.0],
+                items: vec![0.5, 0.125, 2.0],
                 total: 2.625,
                 ..clean()
             },
@@ -196,7 +215,7 @@ mod tests {
         );
         check(
             Values {
-                items: [0.5, 0.25, 2.0],
+                items: vec![0.5, 0.25, 2.0],
                 total: 2.75,
                 ..clean()
             },
@@ -209,7 +228,7 @@ mod tests {
         let says = "has the weight of";
         check(
             Values {
-                items: [0.25, 0.625, 2.0],
+                items: vec![0.25, 0.625, 2.0],
                 total: 2.875,
                 ..clean()
             },
@@ -245,11 +264,11 @@ mod tests {
     #[test]
     fn a_weight_that_the_reference_does_not_use_either_is_expected() {
         let raw = Values {
-            items: [0.5, 0.125, 2.0],
+            items: vec![0.5, 0.125, 2.0],
             total: 2.625,
             ..clean()
         };
-        let found = flags(&raw, &raw, WEIGHTS);
+        let found = flags(&raw, &raw, TERMS);
         assert_eq!(
             found
                 .iter()

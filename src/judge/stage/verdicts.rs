@@ -6,7 +6,6 @@ use super::regions::Regions;
 use super::{Stages, assign, grad};
 use crate::params::Cause;
 use crate::scenario::Stage;
-use crate::scenario::training::TERMS;
 use crate::text::number;
 use crate::verdict::{Origin, Outcome, StageVerdict, Verdict};
 
@@ -34,9 +33,9 @@ pub fn verdicts(
             .unwrap_or_else(|| or_rest(assign(found), rest(*stage), regions)),
         Stage::Loss => match at_origin(Stage::Loss, verdict, regions) {
             Some(at_origin) => with_weights(at_origin, found),
-            None => or_rest(loss(found), rest(*stage), regions),
+            None => or_rest(loss(found, regions), rest(*stage), regions),
         },
-        Stage::Grad => grad(found),
+        Stage::Grad => grad(found, regions),
     };
     let one = |stage: &Stage| match own(stage) {
         v if v.outcome == Outcome::Diverge => v,
@@ -189,7 +188,9 @@ fn at_origin(stage: Stage, v: &Verdict, regions: &Regions) -> Option<StageVerdic
     let origin = v.origins.iter().find(here)?;
     let term = match (regions.terms(origin.step), stage) {
         // What every term is made with belongs to none of them.
-        (all, _) if all.len() == TERMS.len() => Some("total".to_string()),
+        (all @ [_, _, ..], _) if all.len() == regions.all_terms().len() => {
+            Some("total".to_string())
+        }
         ([term, ..], _) => Some(term.to_string()),
         ([], Stage::Loss) => Some("total".to_string()),
         ([], _) => None,
@@ -317,7 +318,7 @@ fn other_assignment(d: &assign::Difference) -> StageVerdict {
     diverge(Stage::Assign, first, None, says)
 }
 
-fn loss(found: &Stages) -> StageVerdict {
+fn loss(found: &Stages, regions: &Regions) -> StageVerdict {
     let Some(report) = &found.loss else {
         return StageVerdict::nothing(Stage::Loss, "not compared".into());
     };
@@ -327,7 +328,7 @@ fn loss(found: &Stages) -> StageVerdict {
     }
     if let Some(why) = ["reference", "candidate"]
         .iter()
-        .find_map(|who| report.unjudged(who))
+        .find_map(|who| report.unjudged(who, regions.all_terms()))
     {
         return StageVerdict::nothing(Stage::Loss, why);
     }
@@ -374,7 +375,7 @@ fn with_weights(at_origin: StageVerdict, found: &Stages) -> StageVerdict {
     }
 }
 
-fn grad(found: &Stages) -> StageVerdict {
+fn grad(found: &Stages, regions: &Regions) -> StageVerdict {
     if let Some((r, (term, g))) = found.grad.iter().find_map(|r| Some((r, r.first()?))) {
         return lost_or_other(r, term, g);
     }
@@ -391,7 +392,7 @@ fn grad(found: &Stages) -> StageVerdict {
         ));
     }
     let compared: usize = found.grad.iter().map(|r| r.compared()).sum();
-    if candidate.compared() == 0 || !candidate.is_whole() {
+    if candidate.compared() == 0 || !candidate.is_whole(regions.all_terms()) {
         return nothing(
             candidate
                 .abstained
@@ -431,6 +432,8 @@ fn lost_or_other(r: &grad::Report, term: &str, g: &grad::Gradient) -> StageVerdi
 mod tests {
     use super::super::loss;
     use super::*;
+    use crate::graph::paper;
+    use crate::scenario::training::{ASSIGNED, ITEMS, NORMALISER, PREDICTIONS, TOTAL};
     use crate::verdict::sample;
 
     fn empty() -> Verdict {
@@ -453,6 +456,73 @@ mod tests {
                 behind,
             );
             assert!(all.iter().all(|v| v.outcome == Outcome::Nothing), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_in_a_loss_of_two_or_four_terms_is_in_the_term_that_alone_is_made_there() {
+        const NAMES: [&str; 4] = ["iou", "dfl", "cls", "mask"];
+        for terms in [&NAMES[..2], &NAMES] {
+            let raw = |t: &&str| format!("{t}: Sum shared -> loss.{t}");
+            let made = "made: Add pred_scores pred_distri -> shared".to_string();
+            let mut nodes = vec![made];
+            nodes.extend(terms.iter().map(raw));
+            let all: Vec<String> = terms.iter().map(|t| format!("loss.{t}")).collect();
+            nodes.push(format!("added: Sum {} -> loss.total", all.join(" ")));
+            let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+            // What the graph takes is made by no node.
+            let fed = PREDICTIONS.into_iter().chain(ASSIGNED);
+            let inputs: Vec<&str> = fed.chain([ITEMS, NORMALISER]).collect();
+            let graph = paper::graph(&inputs, &nodes, &[TOTAL]);
+            let training = toml::from_str("kernel = \"of the test\"").unwrap();
+            let regions = Regions::of(&graph, &training, terms).unwrap();
+            let term = |step: usize| {
+                let v = Verdict {
+                    outcome: Outcome::Diverge,
+                    origins: vec![origin(step)],
+                    ..empty()
+                };
+                verdicts(&[Stage::Loss], &v, &regions, &Stages::default(), true)[0]
+                    .term
+                    .clone()
+            };
+            assert_eq!(term(0).as_deref(), Some("total"), "{terms:?}");
+            for (i, name) in terms.iter().enumerate() {
+                assert_eq!(term(1 + i).as_deref(), Some(*name));
+            }
+            assert_eq!(term(1 + terms.len()).as_deref(), Some("total"));
+        }
+    }
+
+    #[test]
+    fn gradients_of_every_term_stand_for_those_of_the_total_whatever_their_number() {
+        let by_terms = |has: &[&str]| grad::Report {
+            terms: has
+                .iter()
+                .flat_map(|t| gradients("candidate", t, None).terms)
+                .collect(),
+            ..gradients("candidate", "total", None)
+        };
+        for terms in [
+            &["iou"][..],
+            &["iou", "cls"],
+            &["iou", "dfl", "cls", "mask"],
+        ] {
+            assert!(by_terms(terms).is_whole(terms));
+            assert!(!by_terms(&terms[1..]).is_whole(terms), "{terms:?}");
+        }
+        assert!(!by_terms(&[]).is_whole(&[]));
+    }
+
+    fn origin(step: usize) -> Origin {
+        Origin {
+            node: "n".into(),
+            op: "Op".into(),
+            tensor: "t".into(),
+            step,
+            independent: true,
+            side: crate::verdict::Side::Candidate,
+            inside: None,
         }
     }
 
@@ -549,18 +619,9 @@ mod tests {
 
     #[test]
     fn an_origin_without_a_training_side_is_the_networks() {
-        let origin = Origin {
-            node: "n".into(),
-            op: "Op".into(),
-            tensor: "t".into(),
-            step: 3,
-            independent: true,
-            side: crate::verdict::Side::Candidate,
-            inside: None,
-        };
         let v = Verdict {
             outcome: Outcome::Diverge,
-            origins: vec![origin],
+            origins: vec![origin(3)],
             ..empty()
         };
         let all = verdicts(

@@ -3,10 +3,10 @@
 use super::assigners;
 use crate::error::{Error, Place, Result};
 use crate::kernel::anchors::Anchors;
-use crate::kernel::assign::{Truth, is_empty};
+use crate::kernel::assign::{Assignment, Truth, is_empty};
 use crate::kernel::loss::gold_yolo::{Evaluation, GoldYolo};
 use crate::kernel::loss::inputs::Inputs;
-use crate::scenario::training::{ASSIGNED, COUNT, LOSSES, Training};
+use crate::scenario::training::{ASSIGNED, COUNT, Training, Weighted, losses};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
@@ -14,40 +14,59 @@ use std::collections::BTreeMap;
 pub struct Kernel {
     pub name: &'static str,
     pub summary: &'static str,
+    /// Names of the terms, in the order of `loss.items`.
+    pub terms: &'static [&'static str],
     loss: fn() -> GoldYolo,
 }
+
+/// The terms of YOLOv6 and Gold-YOLO, in the order of their gains: boxes, their distributions, classes.
+const YOLOV6: &[&str] = &["iou", "dfl", "cls"];
 
 pub const ALL: &[Kernel] = &[
     Kernel {
         name: "gold_yolo_n",
         summary: "TaskAligned, varifocal, SIoU, no distribution",
+        terms: YOLOV6,
         loss: GoldYolo::n,
     },
     Kernel {
         name: "gold_yolo_sml",
         summary: "TaskAligned, varifocal, GIoU, DFL over 17 bins",
+        terms: YOLOV6,
         loss: GoldYolo::sml,
     },
     Kernel {
         name: "gold_yolo_n_warm_up",
         summary: "ATSS, varifocal, SIoU, no distribution",
+        terms: YOLOV6,
         loss: || GoldYolo::n().warm_up(),
     },
     Kernel {
         name: "gold_yolo_sml_warm_up",
         summary: "ATSS, varifocal, GIoU, DFL over 17 bins",
+        terms: YOLOV6,
         loss: || GoldYolo::sml().warm_up(),
     },
 ];
 
 /// What the kernel says about one set of predictions.
 pub struct Opinion {
-    pub evaluation: Evaluation,
+    pub assignments: Vec<Assignment>,
     /// By standard name; floats in f64.
-    pub tensors: BTreeMap<&'static str, Tensor>,
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Gradient of every weighted term by each prediction; None where it does not depend on it.
+    pub gradients: Vec<[Option<Vec<f64>>; 2]>,
     /// Rows of ground truth of each image that are no padding.
     pub counts: Vec<usize>,
-    pub loss: GoldYolo,
+}
+
+impl Kernel {
+    /// The terms with their weights.
+    pub fn weighted(&self) -> Vec<Weighted> {
+        let both = self.terms.iter().zip((self.loss)().gains);
+        both.map(|(name, weight)| Weighted { name, weight })
+            .collect()
+    }
 }
 
 /// Looks a kernel up.
@@ -72,7 +91,8 @@ pub fn evaluate(
     image: [usize; 2],
     get: &dyn Fn(&str) -> Option<Tensor>,
 ) -> Result<Opinion> {
-    let loss = (find(&training.kernel)?.loss)();
+    let kernel = find(&training.kernel)?;
+    let loss = (kernel.loss)();
     let (scores, distances) = (
         tensor(training, get, "pred_scores", 3)?,
         tensor(training, get, "pred_distri", 3)?,
@@ -107,10 +127,15 @@ pub fn evaluate(
         .evaluate(&inputs)
         .at(format!("kernel '{}'", training.kernel))?;
     Ok(Opinion {
-        tensors: named(&evaluation, &loss, rows, anchors.len(), classes),
-        evaluation,
+        tensors: named(&evaluation, kernel, rows, [anchors.len(), classes]),
+        assignments: evaluation.assignments,
+        // The class term reaches the scores alone, the others the distances.
+        gradients: vec![
+            [None, Some(evaluation.box_gradient)],
+            [None, Some(evaluation.dfl_gradient)],
+            [Some(evaluation.score_gradient), None],
+        ],
         counts,
-        loss,
     })
 }
 
@@ -246,28 +271,29 @@ fn counted(stated: &Tensor, images: usize, rows: usize) -> Result<Vec<usize>> {
 
 fn named(
     e: &Evaluation,
-    loss: &GoldYolo,
+    kernel: &Kernel,
     rows: usize,
-    anchors: usize,
-    classes: usize,
-) -> BTreeMap<&'static str, Tensor> {
+    [anchors, classes]: [usize; 2],
+) -> BTreeMap<String, Tensor> {
     let scalar = |v: f64| Tensor::from_vec(&[], vec![v]);
-    let raw = |i: usize| scalar(e.items[i] / loss.gains[i]);
-    let losses = [
-        raw(0),
-        raw(1),
-        raw(2),
-        Tensor::from_vec(&[3], e.items.to_vec()),
+    let raw = e
+        .items
+        .iter()
+        .zip(kernel.weighted())
+        .map(|(item, t)| scalar(item / t.weight));
+    let whole = [
+        Tensor::from_vec(&[e.items.len()], e.items.to_vec()),
         scalar(e.total),
         scalar(e.normaliser()),
     ];
+    let values = raw.chain(whole);
     let assigned =
         ASSIGNED
             .into_iter()
             .zip(assigners::named(&e.assignments, rows, anchors, classes));
     assigned
-        .filter_map(|(name, t)| Some((name, t?)))
-        .chain(LOSSES.into_iter().zip(losses))
+        .filter_map(|(name, t)| Some((name.to_string(), t?)))
+        .chain(losses(kernel.terms).into_iter().zip(values))
         .collect()
 }
 
@@ -300,9 +326,10 @@ mod tests {
     fn every_standard_tensor_is_named_and_padding_is_not_counted() {
         let opinion = evaluate(&training(), [64, 64], &tensors).unwrap();
         assert_eq!(opinion.counts, [1]);
-        for name in crate::scenario::training::ASSIGNED
-            .iter()
-            .chain(&crate::scenario::training::LOSSES)
+        let losses = losses(YOLOV6);
+        for name in ASSIGNED
+            .into_iter()
+            .chain(losses.iter().map(String::as_str))
         {
             assert!(opinion.tensors.contains_key(name), "{name}");
         }

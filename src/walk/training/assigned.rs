@@ -46,7 +46,7 @@ pub(super) fn report(task: &Task, sides: &[Side; 2], floors: &Floors) -> Report 
                 "reference",
                 own,
                 &reference,
-                &kernel.evaluation.assignments,
+                &kernel.assignments,
                 &ties,
             )
         };
@@ -77,7 +77,7 @@ fn of_side(task: &Task, side: &Side, ties: &Ties, report: &mut Report) -> Option
     );
     match &side.kernel {
         Ok(kernel) => {
-            let judges = &kernel.evaluation.assignments;
+            let judges = &kernel.assignments;
             report.counts.push(own.count(side.who, &kernel.counts));
             report.differences.push(difference(
                 side.who,

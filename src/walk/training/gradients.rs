@@ -8,7 +8,7 @@ use crate::judge::stage::grad::{self, Exact, Gradient, Report, TermGradients};
 use crate::prepare::preflight;
 use crate::watch::Watch;
 
-use crate::scenario::training::{PREDICTIONS, TERMS};
+use crate::scenario::training::{PREDICTIONS, TOTAL, Weighted, raw};
 use crate::scenario::{Gradients, Subject};
 use crate::subject::{Options, Session, kernels, open};
 use crate::tensor::Tensor;
@@ -23,12 +23,14 @@ const AGAINST: &str = "f64 graph";
 
 /// What every opinion is held against: the f64 graph's gradients of the raw terms and of the total, with their standard names.
 struct Bar {
+    /// The terms with their weights, and the total.
+    terms: Vec<Weighted>,
     names: Vec<String>,
     reference: Reference,
 }
 
-/// One report per opinion; `weights` are those of the terms.
-pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<Vec<Report>> {
+/// One report per opinion.
+pub fn reports(task: &Task, watch: &mut dyn Watch) -> Result<Vec<Report>> {
     let given = task.given;
     let (terms, wrt) = asked(task)?;
     let walked = walk::Task {
@@ -41,7 +43,8 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
         seed: given.scenario.seed,
     };
     // The total is the sum of the weighted terms.
-    let sums = Sums::from([(TERMS.len(), weights.into_iter().enumerate().collect())]);
+    let weights = task.terms.iter().map(|t| t.weight).enumerate();
+    let sums = Sums::from([(task.terms.len(), weights.collect())]);
     let exact = or_refusal(exact(task, &walked, &sums, watch))?;
     let reference = match exact.map_err(|says| format!("the f64 graph has no gradients: {says}")) {
         Ok(reference) => reference,
@@ -60,11 +63,20 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
             .map_or(n.clone(), str::to_string)
     };
     let bar = Bar {
+        terms: task
+            .terms
+            .iter()
+            .copied()
+            .chain([Weighted {
+                name: "total",
+                weight: 1.0,
+            }])
+            .collect(),
         names: wrt.iter().map(standard).collect(),
         reference,
     };
     let candidate = match given.scenario.candidate.abilities().gradients {
-        Gradients::Kept => of_recording(task.candidate, &bar, weights)?,
+        Gradients::Kept => of_recording(task.candidate, &bar)?,
         Gradients::Exact => of_kernel(task, &bar, &walked)?,
         Gradients::Own => match candidate(task, &walked)? {
             Ok(own) => bar.report("candidate", &|i, k, exact| {
@@ -81,10 +93,7 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
             Report::nothing("candidate", AGAINST, format!("{engine} gives no gradients"))
         }
     };
-    let golden = given
-        .golden
-        .as_ref()
-        .and_then(|g| of_golden(g, &bar, weights));
+    let golden = given.golden.as_ref().and_then(|g| of_golden(g, &bar));
     Ok(std::iter::once(candidate).chain(golden).collect())
 }
 
@@ -93,10 +102,11 @@ pub fn reports(task: &Task, weights: [f64; 3], watch: &mut dyn Watch) -> Result<
 /// # Errors
 /// A term that is not one number: the gradient of its sum would pass for its own.
 fn asked(task: &Task) -> Result<(Vec<String>, Vec<String>)> {
-    let terms = TERMS
+    let terms = task
+        .terms
         .iter()
-        .map(|t| format!("loss.{t}"))
-        .chain(["loss.total".to_string()]);
+        .map(|t| raw(t.name))
+        .chain([TOTAL.to_string()]);
     let terms: Vec<String> = terms.map(|t| task.training.name(&t).to_string()).collect();
     let values = |name: &String| {
         task.layers
@@ -179,12 +189,12 @@ impl Bar {
             gradient: self.reference.exact[i][k].as_ref(),
             floor: self.reference.floors[i][k].as_ref(),
         };
-        let terms = TERMS
-            .into_iter()
-            .chain(["total"])
+        let terms = self
+            .terms
+            .iter()
             .enumerate()
             .map(|(i, term)| TermGradients {
-                term: term.into(),
+                term: term.name.into(),
                 gradients: (0..self.names.len())
                     .filter_map(|k| one(i, k, exact(i, k)))
                     .collect(),
@@ -235,14 +245,6 @@ fn of_kernel(task: &Task, bar: &Bar, walked: &walk::Task) -> Result<Report> {
     })
 }
 
-/// A term by its index, with the weight that what is kept of it has: `grad.TERM.NAME` is of the weighted term.
-fn kept(i: usize, weights: [f64; 3]) -> (&'static str, f64) {
-    (
-        TERMS.get(i).unwrap_or(&"total"),
-        *weights.get(i).unwrap_or(&1.0),
-    )
-}
-
 fn is_gradient(name: &str) -> bool {
     name.starts_with("grad.")
 }
@@ -252,11 +254,11 @@ fn keeps(golden: &Golden) -> bool {
     golden.tensors.keys().any(|n| is_gradient(n))
 }
 
-/// What the golden keeps; a gradient that it does not keep is not judged. None where it keeps none at all.
-fn of_golden(golden: &Golden, bar: &Bar, weights: [f64; 3]) -> Option<Report> {
+/// What the golden keeps, `grad.TERM.NAME` of the weighted term; a gradient that it does not keep is not judged. None where it keeps none at all.
+fn of_golden(golden: &Golden, bar: &Bar) -> Option<Report> {
     let kept_ones = golden.tensors.keys().filter(|n| is_gradient(n)).count();
     let report = bar.report("golden", &|i, k, exact| {
-        let ((term, weight), name) = (kept(i, weights), &bar.names[k]);
+        let (Weighted { name: term, weight }, name) = (bar.terms[i], &bar.names[k]);
         Some(
             match &golden.tensors.get(&format!("grad.{term}.{name}"))?.value {
                 Value::Full(tensor) => grad::judge(name, exact, Some(tensor), weight),
@@ -278,14 +280,14 @@ fn of_golden(golden: &Golden, bar: &Bar, weights: [f64; 3]) -> Option<Report> {
 
 /// What the candidate's trace holds. A term of which it holds any gradient by a prediction has no other by one, and likewise by parameters; what
 /// of a term it holds none of was not recorded, and is not judged.
-fn of_recording(trace: &dyn Session, bar: &Bar, weights: [f64; 3]) -> Result<Report> {
+fn of_recording(trace: &dyn Session, bar: &Bar) -> Result<Report> {
     let of_term = |i: usize| {
         bar.names
             .iter()
-            .map(|n| trace.kept(&format!("grad.{}.{n}", kept(i, weights).0)))
+            .map(|n| trace.kept(&format!("grad.{}.{n}", bar.terms[i].name)))
             .collect::<Result<Vec<_>>>()
     };
-    let held: Own = (0..=TERMS.len()).map(of_term).collect::<Result<_>>()?;
+    let held: Own = (0..bar.terms.len()).map(of_term).collect::<Result<_>>()?;
     let any = |i: usize, predictions: bool| {
         (0..bar.names.len()).any(|k| bar.is_prediction(k) == predictions && held[i][k].is_some())
     };
@@ -295,7 +297,7 @@ fn of_recording(trace: &dyn Session, bar: &Bar, weights: [f64; 3]) -> Result<Rep
                 &bar.names[k],
                 exact,
                 held[i][k].as_ref(),
-                kept(i, weights).1,
+                bar.terms[i].weight,
             )
         })
     });
@@ -303,7 +305,7 @@ fn of_recording(trace: &dyn Session, bar: &Bar, weights: [f64; 3]) -> Result<Rep
     let missing = |predictions: bool, by: &str| {
         let terms: Vec<&str> = (0..held.len())
             .filter(|i| !any(*i, predictions))
-            .map(|i| kept(i, weights).0)
+            .map(|i| bar.terms[i].name)
             .collect();
         (has(predictions) && !terms.is_empty())
             .then(|| format!("no gradient of {} by {by}", terms.join(", ")))

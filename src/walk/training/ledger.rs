@@ -5,7 +5,7 @@ use super::{Side, Task};
 use crate::judge::stage::loss::Said;
 use crate::judge::stage::{assign, grad, loss, lost_gradient, unused_weight};
 use crate::scenario::Stage;
-use crate::scenario::training::{PREDICTIONS, TERMS};
+use crate::scenario::training::{PREDICTIONS, Weighted};
 use crate::subject::kernels::training::Opinion;
 use crate::verdict::{Judgement, TensorResult, Why};
 
@@ -20,11 +20,11 @@ pub fn report(
     let Ok(kernel) = &sides[0].kernel else {
         return report;
     };
-    let weights = kernel.loss.gains;
+    let (terms, names) = (&task.terms, task.regions.all_terms());
     let floor = |name: &str| floors.get(name);
-    let mut opinions = vec![said("kernel", kernel)];
+    let mut opinions = vec![said(names, kernel)];
     for side in sides {
-        let own = Said::read(side.who, &|n| task.tensor(side.outputs, n));
+        let own = Said::read(side.who, names, &|n| task.tensor(side.outputs, n));
         report.untested.extend(
             own.lacks()
                 .iter()
@@ -34,8 +34,8 @@ pub fn report(
             Ok(kernel) => of_side(
                 &mut report,
                 &own,
-                &said("kernel", kernel),
-                weights,
+                &said(names, kernel),
+                terms,
                 &floor,
                 assign,
             ),
@@ -46,17 +46,16 @@ pub fn report(
         }
         opinions.extend(Some(own).filter(|o| !o.is_empty()));
     }
-    let golden = Said::read("golden", &|n| task.kept(n));
+    let golden = Said::read("golden", names, &|n| task.kept(n));
     if let Some((golden, kernel)) = golden.whole().zip(opinions[0].whole()) {
         report
             .flags
-            .extend(unused_weight::flags(&golden, &kernel, weights));
+            .extend(unused_weight::flags(&golden, &kernel, terms));
     }
     opinions.extend(Some(golden).filter(|g| !g.is_empty()));
     report.flags.extend(broadcasts(task));
-    report.terms = (0..TERMS.len())
-        .map(|i| term(i, weights[i], &opinions, grads))
-        .collect();
+    let all = terms.iter().enumerate();
+    report.terms = all.map(|(i, t)| term(i, t, &opinions, grads)).collect();
     if let Some(right) = grads.first() {
         report
             .flags
@@ -71,7 +70,7 @@ fn of_side(
     report: &mut loss::Report,
     own: &Said,
     kernel: &Said,
-    weights: [f64; 3],
+    terms: &[Weighted],
     floors: loss::Floors,
     assign: &assign::Report,
 ) {
@@ -93,18 +92,19 @@ fn of_side(
     if let Some((own, kernel)) = own.whole().zip(kernel.whole()).filter(|_| !flipped) {
         report
             .flags
-            .extend(loss::flags(&own, &kernel, weights, floors));
+            .extend(loss::flags(&own, &kernel, terms, floors));
     }
 }
 
 /// What the kernel says of the loss.
-fn said(who: &str, kernel: &Opinion) -> Said {
-    Said::read(who, &|n| kernel.tensors.get(n).cloned())
+fn said(terms: &[&'static str], kernel: &Opinion) -> Said {
+    Said::read("kernel", terms, &|n| kernel.tensors.get(n).cloned())
 }
 
-fn term(i: usize, weight: f64, opinions: &[Said], grads: &[grad::Report]) -> loss::Term {
+fn term(i: usize, term: &Weighted, opinions: &[Said], grads: &[grad::Report]) -> loss::Term {
+    let Weighted { name, weight } = *term;
     let value = |v: &Said| {
-        let value = v.terms[i]?;
+        let value = v.terms[i].1?;
         Some(loss::TermValue {
             who: v.who.clone(),
             value,
@@ -115,34 +115,27 @@ fn term(i: usize, weight: f64, opinions: &[Said], grads: &[grad::Report]) -> los
     let of_term = |r: &grad::Report| {
         r.terms
             .iter()
-            .find(|t| t.term == TERMS[i])
+            .find(|t| t.term == name)
             .map_or(vec![], |t| into(r, t, weight))
     };
     loss::Term {
-        name: TERMS[i].into(),
+        name: name.into(),
         weight,
         opinions: opinions.iter().filter_map(value).collect(),
         into: grads.iter().flat_map(of_term).collect(),
     }
 }
 
-/// Adds the norms of the kernel's own gradients: the class term reaches the scores alone, the others the distances.
+/// Adds the norms of the kernel's own gradients.
 fn of_kernel(terms: &mut [loss::Term], kernel: &Opinion) {
-    let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
-    let e = &kernel.evaluation;
-    let own = [
-        (1, &e.box_gradient),
-        (1, &e.dfl_gradient),
-        (0, &e.score_gradient),
-    ];
-    for (term, (reaches, gradient)) in terms.iter_mut().zip(own) {
-        let into = |(i, tensor): (usize, &str)| loss::Into {
+    let norm = |v: &Vec<f64>| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+    for (term, own) in terms.iter_mut().zip(&kernel.gradients) {
+        let into = |(tensor, gradient): (&str, &Option<Vec<f64>>)| loss::Into {
             who: "kernel".into(),
             tensor: tensor.into(),
-            norm: (i == reaches).then(|| norm(gradient)),
+            norm: gradient.as_ref().map(norm),
         };
-        term.into
-            .extend(PREDICTIONS.into_iter().enumerate().map(into));
+        term.into.extend(PREDICTIONS.into_iter().zip(own).map(into));
     }
 }
 

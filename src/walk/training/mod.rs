@@ -16,7 +16,7 @@ use crate::judge::stage::{Stages, assign, loss};
 use crate::prepare::preflight;
 use crate::prepare::prepared::Prepared;
 use crate::scenario::Stage;
-use crate::scenario::training::{PREDICTIONS, Training};
+use crate::scenario::training::{PREDICTIONS, Training, Weighted};
 use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::subject::{Engines, Session};
 use crate::tensor::{DType, Tensor};
@@ -29,6 +29,8 @@ use std::rc::Rc;
 struct Task<'a> {
     given: &'a Prepared<'a>,
     training: &'a Training,
+    /// The terms of its loss.
+    terms: Vec<Weighted>,
     regions: &'a Regions,
     layers: &'a Layers,
     tensors: &'a [TensorResult],
@@ -69,6 +71,7 @@ pub fn run(
     let mut task = Task {
         given,
         training,
+        terms: kernel::find(&training.kernel)?.weighted(),
         regions,
         layers,
         tensors,
@@ -103,7 +106,7 @@ pub fn run(
         },
     ];
     let grad = if runs(Stage::Grad) {
-        gradients::reports(&task, kernel.loss.gains, watch)?
+        gradients::reports(&task, watch)?
     } else {
         vec![]
     };

@@ -6,14 +6,14 @@ use crate::floor::noise::Floor;
 use crate::walk::noise;
 use crate::watch::Watch;
 
-use crate::scenario::training::{LOSSES, PREDICTIONS};
+use crate::scenario::training::{PREDICTIONS, losses};
 use crate::subject::Judge;
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
 
 /// Floors by standard name.
-pub type Floors = HashMap<&'static str, Floor>;
+pub type Floors = HashMap<String, Floor>;
 
 /// What an assignment is decided by, `[B, G, A]`, and its soft targets, `[B, A, C]`: their spread is asked for by image and row.
 const BY_ROW: [&str; 3] = ["assign.metric", "assign.overlap", "assign.target_scores"];
@@ -26,8 +26,9 @@ pub fn floors(
     watch: &mut dyn Watch,
 ) -> Result<Floors> {
     let outputs = &task.layers.reference_outputs;
-    let wanted: Vec<&'static str> = BY_ROW.into_iter().chain(LOSSES).collect();
-    let size = |n: &&'static str| {
+    let losses = losses(task.regions.all_terms());
+    let wanted: Vec<String> = BY_ROW.map(String::from).into_iter().chain(losses).collect();
+    let size = |n: &String| {
         Some((
             task.training.name(n).to_string(),
             task.tensor(outputs, n)?.numel(),
@@ -49,7 +50,10 @@ pub fn floors(
     )?;
     Ok(wanted
         .into_iter()
-        .filter_map(|n| Some((n, found.get(task.training.name(n))?.clone())))
+        .filter_map(|n| {
+            let floor = found.get(task.training.name(&n))?.clone();
+            Some((n, floor))
+        })
         .collect())
 }
 
