@@ -14,6 +14,7 @@ pub mod order;
 pub mod paper;
 pub mod param;
 pub mod params;
+pub mod places;
 pub mod proto;
 pub mod random;
 pub mod seeded;

@@ -24,10 +24,36 @@ pub type Feed<'a> = &'a dyn Fn(&str) -> Option<Tensor>;
 /// One output of one step: a tensor, or why there is none.
 pub type Output = std::result::Result<Tensor, String>;
 
-/// A subject opened on one graph: it evaluates steps and keeps no tensors between calls.
+/// A subject opened on one graph: it gives tensors by name and keeps none between calls.
 pub trait Session {
-    /// Outputs of each of `steps` (ascending), in the order of `Step::outputs`.
-    fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>>;
+    /// What is called `names`, in that order: tensors that a run of the network makes on the way. A subject that runs a part of it computes the
+    /// nodes that make them, of what `feed` has; `link` says whether they feed each other.
+    ///
+    /// # Errors
+    /// A name that the subject does not know, a tensor that it is not fed, whatever it refuses.
+    fn tensors(&mut self, names: &[&str], link: Link, feed: Feed) -> Result<Vec<Output>>;
+
+    /// Outputs of each of `steps` (ascending) of `graph`, in the order of `Step::outputs`.
+    ///
+    /// # Errors
+    /// As `tensors`.
+    fn eval(
+        &mut self,
+        graph: &Graph,
+        steps: &[usize],
+        link: Link,
+        feed: Feed,
+    ) -> Result<Vec<Vec<Output>>> {
+        let of = |i: &usize| graph.steps[*i].outputs.iter().map(String::as_str);
+        let names: Vec<&str> = steps.iter().flat_map(of).collect();
+        let mut outputs = match names.is_empty() {
+            true => vec![],
+            false => self.tensors(&names, link, feed)?,
+        }
+        .into_iter();
+        let taken = |i: &usize| outputs.by_ref().take(of(i).count()).collect();
+        Ok(steps.iter().map(taken).collect())
+    }
 
     /// The same steps will be asked for again, on other inputs.
     fn keep(&mut self) {}

@@ -14,6 +14,7 @@ pub use values::values;
 use super::{Deployed, Feed, Options, Output, Session, Whole};
 use crate::error::{Error, Place, Result};
 use crate::graph::cut::{self, Link};
+use crate::graph::places::Places;
 use crate::graph::{Graph, Step};
 use crate::scenario::Optimisation;
 use crate::tensor::{DType, Storage, Tensor};
@@ -45,6 +46,7 @@ pub fn version() -> Result<String> {
 /// One graph in ONNX Runtime.
 pub struct OnnxRuntime {
     graph: Arc<Graph>,
+    places: Places,
     options: Options,
     /// The piece that ran last, kept because proving a piece runs it twice; every piece that ran, where they will be asked for again.
     pieces: Vec<Piece>,
@@ -90,6 +92,7 @@ impl OnnxRuntime {
     pub fn open(graph: Arc<Graph>, options: &Options) -> Result<Self> {
         environment()?;
         Ok(Self {
+            places: Places::of(&graph),
             graph,
             options: options.clone(),
             pieces: vec![],
@@ -192,11 +195,13 @@ impl OnnxRuntime {
 }
 
 impl Session for OnnxRuntime {
-    fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
-        match self.run_piece(steps, link, feed) {
-            Err(e) if steps.len() > 1 => Err(self.culprit(steps, link, feed).unwrap_or(e)),
+    fn tensors(&mut self, names: &[&str], link: Link, feed: Feed) -> Result<Vec<Output>> {
+        let steps = self.places.steps(names)?;
+        let outputs = match self.run_piece(&steps, link, feed) {
+            Err(e) if steps.len() > 1 => Err(self.culprit(&steps, link, feed).unwrap_or(e)),
             done => done,
-        }
+        }?;
+        self.places.pick(names, &steps, outputs)
     }
 
     fn keep(&mut self) {

@@ -10,6 +10,7 @@ use crate::floor::noise::signs;
 use crate::floor::{Family, Rounding};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
+use crate::graph::places::Places;
 use crate::tensor::Tensor;
 use rand::RngExt;
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ const SHARE: f64 = 0.5;
 
 pub struct Simulated {
     graph: Arc<Graph>,
+    places: Places,
     /// What computes dtypes and decisions.
     declared: Box<dyn Session>,
     judge: Box<dyn Judge>,
@@ -35,6 +37,7 @@ impl Simulated {
         seed: u64,
     ) -> Self {
         Self {
+            places: Places::of(&graph),
             graph,
             declared,
             judge,
@@ -43,7 +46,10 @@ impl Simulated {
     }
 
     fn step(&mut self, step: usize, feed: Feed) -> Result<Vec<Output>> {
-        let mut declared = self.declared.eval(&[step], Link::Isolated, feed)?.remove(0);
+        let mut declared = self
+            .declared
+            .eval(&self.graph, &[step], Link::Isolated, feed)?
+            .remove(0);
         let exact = self.judge.eval(step, feed)?;
         let rounding = self.judge.rounding(step, feed, &exact)?;
         for (k, output) in declared.iter_mut().enumerate() {
@@ -113,10 +119,11 @@ fn rounded(
 }
 
 impl Session for Simulated {
-    fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
+    fn tensors(&mut self, names: &[&str], link: Link, feed: Feed) -> Result<Vec<Output>> {
+        let steps = self.places.steps(names)?;
         let mut own: HashMap<String, Tensor> = HashMap::new();
         let mut all = Vec::with_capacity(steps.len());
-        for step in steps {
+        for step in &steps {
             let outputs = self.step(*step, &|n| {
                 own.get(n)
                     .filter(|_| link == Link::Connected)
@@ -127,7 +134,7 @@ impl Session for Simulated {
             own.extend(named.filter_map(|(n, v)| Some((n.clone(), v.as_ref().ok()?.clone()))));
             all.push(outputs);
         }
-        Ok(all)
+        self.places.pick(names, &steps, all)
     }
 }
 

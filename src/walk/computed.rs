@@ -113,7 +113,7 @@ fn asked(
             None,
         )));
     }
-    match (proved(session, piece, own, drawn), piece) {
+    match (proved(session, &graph, piece, own, drawn), piece) {
         (Ok(outputs), _) => Ok(Some(outputs)),
         (Err(says), [step]) if live && !says.ran_out() => {
             sessions.lacking.refuse(side, *step, says);
@@ -124,12 +124,18 @@ fn asked(
 }
 
 /// Runs a piece twice, unless it is `drawn` anew each time; the second value says what did not repeat.
-fn proved(session: &mut dyn Session, piece: &[usize], own: &LiveSet, drawn: bool) -> Result<Asked> {
-    let first = session.eval(piece, Link::Connected, &|n| own.get(n))?;
+fn proved(
+    session: &mut dyn Session,
+    graph: &Graph,
+    piece: &[usize],
+    own: &LiveSet,
+    drawn: bool,
+) -> Result<Asked> {
+    let first = session.eval(graph, piece, Link::Connected, &|n| own.get(n))?;
     if drawn || !session.can_isolate() {
         return Ok((first, None));
     }
-    let second = session.eval(piece, Link::Connected, &|n| own.get(n))?;
+    let second = session.eval(graph, piece, Link::Connected, &|n| own.get(n))?;
     let differ = first
         .iter()
         .flatten()

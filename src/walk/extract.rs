@@ -74,7 +74,7 @@ pub fn run(scenario: &Scenario, engines: Engines, tensor: &str) -> Result<Extrac
         Link::Connected
     };
     let theirs = candidate
-        .eval(&[step], link, &|n| own.get(n))
+        .eval(&graph, &[step], link, &|n| own.get(n))
         .at("candidate")?
         .remove(0);
     let (reference, candidate) = (named(&graph, step, outputs), named(&graph, step, theirs));
@@ -104,7 +104,7 @@ fn walked(
     let mut own = LiveSet::of(&given.inputs);
     let release = Release::of(&[&given.graph]);
     for piece in &given.plan.pieces {
-        let outputs = session.eval(piece, Link::Connected, &|n| own.get(n))?;
+        let outputs = session.eval(&given.graph, piece, Link::Connected, &|n| own.get(n))?;
         for (i, values) in piece.iter().zip(&outputs) {
             for (name, value) in given.graph.steps[*i].outputs.iter().zip(values) {
                 value.iter().for_each(|t| own.put(name, t.clone()));
@@ -141,7 +141,9 @@ pub fn recorded(
         .iter()
         .take_while(|p| p.first().is_some_and(|i| *i <= step))
     {
-        let outputs = session.eval(piece, Link::Connected, &|n| own.get(n).cloned())?;
+        let outputs = session.eval(&given.graph, piece, Link::Connected, &|n| {
+            own.get(n).cloned()
+        })?;
         for (i, values) in piece.iter().zip(outputs) {
             own.extend(
                 given.graph.steps[*i]

@@ -280,7 +280,7 @@ fn alone_on(sessions: &mut Sessions, steps: &[usize], own_r: &LiveSet) -> Result
     let mut eval = |steps: &[usize]| {
         sessions
             .candidate
-            .eval(steps, Link::Isolated, &|n| own_r.get(n))
+            .eval(graph, steps, Link::Isolated, &|n| own_r.get(n))
     };
     match eval(steps) {
         Ok(outputs) => Ok(outputs),
@@ -368,11 +368,12 @@ fn go_on(
         }
         let rest = &piece[k + 1..];
         if !flipped.is_empty() && !rest.is_empty() {
-            match unless_refused(
-                sessions
-                    .candidate
-                    .eval(rest, Link::Connected, &|n| own_c.get(n)),
-            )? {
+            match unless_refused(sessions.candidate.eval(
+                sessions.graph,
+                rest,
+                Link::Connected,
+                &|n| own_c.get(n),
+            ))? {
                 Some(again) => {
                     put(sessions.graph, rest, &again, own_c);
                     candidate.splice(k + 1.., again);
@@ -431,8 +432,8 @@ fn check_controls(sessions: &mut Sessions, piece: &[usize], own_r: &LiveSet) -> 
             Faulty::Candidate => &mut *sessions.candidate,
         };
         let (a, b) = (
-            clean.eval(&[*step], Link::Isolated, &feed)?,
-            faulty.eval(&[*step], Link::Isolated, &feed)?,
+            clean.eval(graph, &[*step], Link::Isolated, &feed)?,
+            faulty.eval(graph, &[*step], Link::Isolated, &feed)?,
         );
         let same = a
             .iter()

@@ -258,7 +258,7 @@ fn tried(length: usize) -> Vec<usize> {
 fn outputs(session: &mut dyn Session, graph: &Graph, inputs: &Inputs) -> Result<Outputs> {
     let feed = |n: &str| inputs.get(n).cloned();
     let all: Vec<usize> = (0..graph.steps.len()).collect();
-    let values = session.eval(&all, Link::Connected, &feed)?;
+    let values = session.eval(graph, &all, Link::Connected, &feed)?;
     let names = graph.steps.iter().flat_map(|s| &s.outputs);
     let given = names
         .zip(values.into_iter().flatten())

@@ -165,7 +165,7 @@ pub struct Side {
 }
 
 impl Session for Side {
-    fn eval(&mut self, _: &[usize], _: Link, _: Feed) -> Result<Vec<Vec<Output>>> {
+    fn tensors(&mut self, _: &[&str], _: Link, _: Feed) -> Result<Vec<Output>> {
         Err(Error::failed("nothing is computed on paper"))
     }
 

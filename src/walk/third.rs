@@ -50,7 +50,9 @@ fn agrees(sessions: &mut Sessions, (step, output): (usize, usize), own: &Own) ->
     let Third::Open(engine) = &mut sessions.third else {
         return None;
     };
-    let outputs = engine.eval(&[step], Link::Isolated, own.feed).ok()?;
+    let outputs = engine
+        .eval(sessions.graph, &[step], Link::Isolated, own.feed)
+        .ok()?;
     let value = outputs.first()?.get(output)?.as_ref().ok()?;
     let judged = isolated::of_own(
         step,

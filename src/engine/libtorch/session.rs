@@ -6,6 +6,7 @@ use super::value::Value;
 use parity::error::{Error, Result};
 use parity::graph::Graph;
 use parity::graph::cut::Link;
+use parity::graph::places::Places;
 use parity::subject::{Feed, Options, Output, Session};
 use parity::tensor;
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 /// The graph and its weights in libtorch.
 pub struct TorchSession {
     graph: Arc<Graph>,
+    places: Places,
     weights: HashMap<String, Value>,
 }
 
@@ -26,12 +28,18 @@ impl TorchSession {
             .iter()
             .map(|(n, t)| Ok((n.clone(), Value::of_tensor(t)?)))
             .collect::<Result<_>>()?;
-        Ok(Self { graph, weights })
+        let places = Places::of(&graph);
+        Ok(Self {
+            graph,
+            places,
+            weights,
+        })
     }
 }
 
 impl Session for TorchSession {
-    fn eval(&mut self, steps: &[usize], link: Link, feed: Feed) -> Result<Vec<Vec<Output>>> {
+    fn tensors(&mut self, names: &[&str], link: Link, feed: Feed) -> Result<Vec<Output>> {
+        let steps = self.places.steps(names)?;
         let _no_grad = tch::no_grad_guard();
         let mut own: HashMap<&str, Value> = HashMap::new();
         let mut all = Vec::with_capacity(steps.len());
@@ -47,7 +55,7 @@ impl Session for TorchSession {
             all.push(outputs.iter().map(observed).collect::<Result<Vec<_>>>()?);
             own.extend(step.outputs.iter().map(String::as_str).zip(outputs));
         }
-        Ok(all)
+        self.places.pick(names, &steps, all)
     }
 
     fn forward(&mut self, feed: Feed) -> Result<Option<Vec<(String, tensor::Tensor)>>> {

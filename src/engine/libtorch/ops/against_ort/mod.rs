@@ -149,9 +149,10 @@ impl Case {
 
     /// What libtorch makes of it in the dtypes of the model.
     pub fn torch(&self) -> Result<Vec<Tensor>> {
-        let mut session = LINKED.session(Arc::new(self.graph()), &options())?;
+        let graph = Arc::new(self.graph());
+        let mut session = LINKED.session(graph.clone(), &options())?;
         let outputs = session
-            .eval(&[0], Link::Isolated, &|n| self.feed(n))?
+            .eval(&graph, &[0], Link::Isolated, &|n| self.feed(n))?
             .remove(0);
         outputs
             .into_iter()
@@ -160,14 +161,15 @@ impl Case {
     }
 
     pub fn ort(&self) -> Result<Vec<Tensor>> {
+        let graph = Arc::new(self.graph());
         let mut session = subject::open(
             &Subject::onnxruntime(),
-            &Arc::new(self.graph()),
+            &graph,
             1,
             subject::Engines { torch: None },
         )?;
         let outputs = session
-            .eval(&[0], Link::Isolated, &|n| self.feed(n))?
+            .eval(&graph, &[0], Link::Isolated, &|n| self.feed(n))?
             .remove(0);
         outputs
             .into_iter()
