@@ -6,8 +6,9 @@ use crate::graph::{self, Graph};
 use crate::input::parameters;
 use crate::params::{Difference, Rename, decompose};
 use crate::scenario::Scenario;
+use crate::subject::open;
 
-/// The two lists that the scenario names: the golden's and the model's where it names none.
+/// The two lists that the scenario names; where it names none, the golden's and what the candidate lists itself, else the model's.
 ///
 /// # Errors
 /// A list that cannot be read; a golden that lists no parameters where it is to be one side.
@@ -26,9 +27,65 @@ pub fn run(scenario: &Scenario, graph: &Graph, golden: Option<&Golden>) -> Resul
         })?,
         (None, None) => graph::params::list(graph),
     };
-    let candidate = stated.candidate.as_ref().map_or_else(
-        || Ok(graph::params::list(graph)),
-        |path| parameters::list(path),
-    )?;
+    let candidate = match (
+        &stated.candidate,
+        open::parameters(&scenario.candidate, graph)?,
+    ) {
+        (Some(path), _) => parameters::list(path)?,
+        (None, Some(own)) => own,
+        (None, None) => graph::params::list(graph),
+    };
     decompose::difference(&reference, &candidate, &renames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::load;
+    use crate::graph::param::{Kind, Param};
+    use crate::scenario::load as scenarios;
+    use crate::tensor::DType;
+    use crate::trace::Header;
+    use crate::trace::write::Writer;
+    use std::path::Path;
+
+    #[test]
+    fn what_a_recording_lists_is_the_candidates_and_where_it_lists_nothing_the_model_speaks_for_it()
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/small/normalised.onnx");
+        let graph = load::file(&model).unwrap();
+        let own = graph::params::list(&graph);
+        assert!(!own.is_empty());
+        let extra = Param {
+            name: "extra.weight".into(),
+            shape: vec![2, 3],
+            dtype: DType::F32,
+            kind: Kind::Parameter,
+            trainable: None,
+        };
+        let difference = |list: Option<Vec<Param>>| {
+            let trace = dir.path().join("t.safetensors");
+            let mut writer = Writer::create(&trace).unwrap();
+            list.into_iter().for_each(|l| writer.parameters(l));
+            let header = Header {
+                format: 1,
+                ..Default::default()
+            };
+            writer.finish(&header).unwrap();
+            let text = format!(
+                "format = 1\nmodel = '{}'\n[candidate]\nsubject = \"recorded\"\ntrace = '{}'",
+                model.display(),
+                trace.display()
+            );
+            let scenario = scenarios::parse(&text).unwrap();
+            run(&scenario, &graph, None)
+                .unwrap()
+                .parameters
+                .difference()
+        };
+        assert_eq!(difference(None), 0);
+        assert_eq!(difference(Some(own.clone())), 0);
+        assert_eq!(difference(Some([own, vec![extra]].concat())), 6);
+    }
 }

@@ -1,6 +1,7 @@
 //! subject: whatever can be asked for tensors: one file per engine, one table that lists them all.
 
 pub mod fault;
+pub mod gradients;
 pub mod kernels;
 #[cfg(feature = "ort")]
 mod onnxruntime;
@@ -15,6 +16,7 @@ use crate::floor::Rounding;
 use crate::graph::Graph;
 use crate::graph::cut::Link;
 use crate::tensor::{DType, Tensor, Value};
+use gradients::{OwnGradients, Wanted};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -89,8 +91,11 @@ pub trait Session {
         BTreeMap::new()
     }
 
-    /// A recorded tensor of this name that no step gives, such as a gradient; None where nothing of it was recorded.
-    fn kept(&self, _name: &str) -> Result<Option<Tensor>> {
+    /// The subject's own gradients; None where it gives none.
+    ///
+    /// # Errors
+    /// Whatever it refuses.
+    fn gradients(&mut self, _wanted: &Wanted) -> Result<Option<OwnGradients>> {
         Ok(None)
     }
 

@@ -2,10 +2,12 @@
 
 use super::{Options, Session, Torch, Whole, fault, kernels, recorded, simulated};
 use crate::error::{Error, Place, Result};
-use crate::graph::Graph;
 use crate::graph::infer::Expected;
+use crate::graph::param::Param;
+use crate::graph::{Graph, params};
 use crate::scenario::{Optimisation, Subject};
 use crate::tensor::Value;
+use crate::trace::file;
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,6 +37,21 @@ pub fn graph_of(subject: &Subject, graph: &Arc<Graph>) -> Result<Arc<Graph>> {
             Ok(Arc::new(faulty))
         }
         None => Ok(graph.clone()),
+    }
+}
+
+/// The parameters that `subject` lists itself: those of the graph that it runs, or those that were recorded with it; None where it lists none.
+///
+/// # Errors
+/// A trace that cannot be read.
+pub fn parameters(subject: &Subject, graph: &Graph) -> Result<Option<Vec<Param>>> {
+    match subject {
+        Subject::OnnxRuntime { .. }
+        | Subject::Libtorch {}
+        | Subject::Simulated { .. }
+        | Subject::Faulty(_) => Ok(Some(params::list(graph))),
+        Subject::Recorded(recorded) => Ok(file::open(&recorded.trace)?.parameters),
+        Subject::TorchScript(_) | Subject::Kernel { .. } => Ok(None),
     }
 }
 

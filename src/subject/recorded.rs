@@ -1,5 +1,6 @@
 //! recorded: a trace file as a subject: it computes nothing and answers what it holds.
 
+use super::gradients::{Given, Named, OwnGradients, Wanted};
 use super::{Feed, Output, Session};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -52,6 +53,49 @@ impl Recorded {
     }
 }
 
+/// The recorded gradients, `grad.TERM.NAME` of the weighted term. A term of which there is any gradient by a prediction has no other by one, and
+/// likewise by parameters; what of a term there is none of was not recorded.
+fn paired(wanted: &Wanted, held: Vec<Vec<Option<Tensor>>>) -> OwnGradients {
+    let is_prediction = |k: usize| PREDICTIONS.contains(&wanted.by[k].standard.as_str());
+    let any = |term: &[Option<Tensor>], predictions: bool| {
+        (0..wanted.by.len()).any(|k| is_prediction(k) == predictions && term[k].is_some())
+    };
+    let missing = |predictions: bool, by: &str| {
+        let terms: Vec<&str> = wanted
+            .terms
+            .iter()
+            .zip(&held)
+            .filter(|(_, of)| !any(of, predictions))
+            .map(|(term, _)| term.standard.as_str())
+            .collect();
+        let asked = (0..wanted.by.len()).any(|k| is_prediction(k) == predictions);
+        (asked && !terms.is_empty()).then(|| format!("no gradient of {} by {by}", terms.join(", ")))
+    };
+    let missing: Vec<String> = [missing(true, "a prediction"), missing(false, "a parameter")]
+        .into_iter()
+        .flatten()
+        .collect();
+    let given = |of: Vec<Option<Tensor>>| {
+        let known = [false, true].map(|predictions| any(&of, predictions));
+        let one =
+            |(k, gradient): (usize, Option<Tensor>)| match known[usize::from(is_prediction(k))] {
+                true => Given::from(gradient),
+                false => Given::Unknown,
+            };
+        of.into_iter().enumerate().map(one).collect()
+    };
+    OwnGradients {
+        by_term: held.into_iter().map(given).collect(),
+        weighted: true,
+        missing: (!missing.is_empty()).then(|| {
+            format!(
+                "the candidate's trace holds {}: record them as 'grad.TERM.NAME'",
+                missing.join(" and ")
+            )
+        }),
+    }
+}
+
 impl Session for Recorded {
     fn tensors(&mut self, names: &[&str], _link: Link, _feed: Feed) -> Result<Vec<Output>> {
         let read = |ours: &&str| {
@@ -73,8 +117,16 @@ impl Session for Recorded {
             .unwrap_or_default()
     }
 
-    fn kept(&self, name: &str) -> Result<Option<Tensor>> {
-        self.trace.tensor(name)
+    fn gradients(&mut self, wanted: &Wanted) -> Result<Option<OwnGradients>> {
+        let held = |term: &Named| {
+            let of = |by: &Named| {
+                self.trace
+                    .tensor(&format!("grad.{}.{}", term.standard, by.standard))
+            };
+            wanted.by.iter().map(of).collect::<Result<Vec<_>>>()
+        };
+        let held = wanted.terms.iter().map(held).collect::<Result<_>>()?;
+        Ok(Some(paired(wanted, held)))
     }
 
     fn leftovers(&self) -> Vec<String> {

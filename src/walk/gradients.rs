@@ -171,24 +171,6 @@ fn ask<'a>(
     }
 }
 
-/// A subject's own gradients.
-pub fn own(task: &Task, subject: &mut dyn Differentiator) -> Result<Vec<Vec<Option<Tensor>>>> {
-    let none = HashMap::new();
-    let feed = |n: &str| task.inputs.get(n).cloned();
-    Ok(subject
-        .run(&Ask {
-            feed: &feed,
-            terms: task.terms,
-            jointly: false,
-            wrt: task.wrt,
-            replay: &none,
-            noise: None,
-            slopes: &[],
-            keep: &[],
-        })?
-        .by_term)
-}
-
 fn add(floor: &mut Option<Floor>, (exact, noisy): (&Option<Tensor>, &Option<Tensor>)) {
     let (Some(exact), Some(noisy)) = (exact, noisy) else {
         return;

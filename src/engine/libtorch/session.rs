@@ -1,13 +1,15 @@
 //! session: libtorch as a subject, in the dtypes that the graph declares.
 
 use super::call::Precision;
+use super::gradient::TorchGradient;
 use super::interpret;
 use super::value::Value;
 use parity::error::{Error, Result};
 use parity::graph::Graph;
 use parity::graph::cut::Link;
 use parity::graph::places::Places;
-use parity::subject::{Feed, Options, Output, Session};
+use parity::subject::gradients::{Given, Named, OwnGradients, Wanted};
+use parity::subject::{Ask, Differentiator, Feed, Options, Output, Session};
 use parity::tensor;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 /// The graph and its weights in libtorch.
 pub struct TorchSession {
     graph: Arc<Graph>,
+    options: Options,
     places: Places,
     weights: HashMap<String, Value>,
 }
@@ -31,6 +34,7 @@ impl TorchSession {
         let places = Places::of(&graph);
         Ok(Self {
             graph,
+            options: options.clone(),
             places,
             weights,
         })
@@ -56,6 +60,28 @@ impl Session for TorchSession {
             own.extend(step.outputs.iter().map(String::as_str).zip(outputs));
         }
         self.places.pick(names, &steps, all)
+    }
+
+    fn gradients(&mut self, wanted: &Wanted) -> Result<Option<OwnGradients>> {
+        let names = |all: &[Named]| all.iter().map(|n| n.graph.clone()).collect::<Vec<_>>();
+        let ask = Ask {
+            feed: wanted.feed,
+            terms: &names(wanted.terms),
+            jointly: false,
+            wrt: &names(wanted.by),
+            replay: &HashMap::new(),
+            noise: None,
+            slopes: &[],
+            keep: &[],
+        };
+        let graph = self.graph.clone();
+        let done = TorchGradient::open(graph, &self.options, Precision::Declared)?.run(&ask)?;
+        let given = |term: Vec<Option<tensor::Tensor>>| term.into_iter().map(Given::from).collect();
+        Ok(Some(OwnGradients {
+            by_term: done.by_term.into_iter().map(given).collect(),
+            weighted: false,
+            missing: None,
+        }))
     }
 
     fn forward(&mut self, feed: Feed) -> Result<Option<Vec<(String, tensor::Tensor)>>> {

@@ -4,6 +4,8 @@ use super::{Kernel, of};
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
+use crate::scenario::training::PREDICTIONS;
+use crate::subject::gradients::{Given, Named, OwnGradients, Wanted};
 use crate::subject::{Feed, Output, Session};
 use crate::tensor::{DType, Tensor};
 use std::collections::BTreeMap;
@@ -93,6 +95,28 @@ impl Session for Reference {
                 .ok_or_else(|| format!("kernel '{name}' answers outputs only"))
         };
         Ok(names.iter().map(one).collect())
+    }
+
+    /// Of its terms and their sum by the predictions: it knows no parameter.
+    fn gradients(&mut self, wanted: &Wanted) -> Result<Option<OwnGradients>> {
+        let answer = self.kernel.evaluate(wanted.feed)?;
+        let of = |term: &Named, by: &Named| {
+            let mut all = answer.gradients.iter();
+            all.find(|g| (g.of, g.by) == (term.graph.as_str(), by.graph.as_str()))
+                .map_or(Given::Unknown, |g| Given::Value(g.value.clone()))
+        };
+        let by_term = |term: &Named| wanted.by.iter().map(|by| of(term, by)).collect();
+        let parameters = wanted
+            .by
+            .iter()
+            .filter(|by| !PREDICTIONS.contains(&by.standard.as_str()));
+        let parameters = parameters.count();
+        Ok(Some(OwnGradients {
+            by_term: wanted.terms.iter().map(by_term).collect(),
+            weighted: false,
+            missing: (parameters > 0)
+                .then(|| format!("a kernel gives no gradients by {parameters} parameters")),
+        }))
     }
 
     fn can_isolate(&self) -> bool {

@@ -3,34 +3,29 @@
 use super::Task;
 use crate::error::{Error, Place, Result, or_refusal};
 use crate::golden::{Golden, Value};
-use crate::graph::Graph;
 use crate::judge::stage::grad::{self, Exact, Gradient, Report, TermGradients};
 use crate::prepare::preflight;
-use crate::watch::Watch;
-
-use crate::scenario::training::{PREDICTIONS, TOTAL, Weighted, raw};
-use crate::scenario::{Gradients, Subject};
-use crate::subject::{Options, Session, kernels, open};
-use crate::tensor::Tensor;
+use crate::scenario::Subject;
+use crate::scenario::training::{PREDICTIONS, TOTAL, raw};
+use crate::subject::gradients::{Given, Named, OwnGradients, Wanted};
+use crate::subject::{Options, open};
 use crate::walk::gradients::{self as walk, Reference, Sums};
-use std::sync::Arc;
-
-/// By term, then by what it is differentiated by.
-type Own = Vec<Vec<Option<Tensor>>>;
+use crate::watch::Watch;
 
 /// Whose gradients every opinion is held against.
 const AGAINST: &str = "f64 graph";
 
 /// What every opinion is held against: the f64 graph's gradients of the raw terms and of the total, with their standard names.
 struct Bar {
-    /// The terms with their weights, and the total.
-    terms: Vec<Weighted>,
-    names: Vec<String>,
+    /// The terms and the total, with their weights.
+    terms: Vec<Named>,
+    weights: Vec<f64>,
+    by: Vec<Named>,
     reference: Reference,
 }
 
 /// One report per opinion.
-pub fn reports(task: &Task, watch: &mut dyn Watch) -> Result<Vec<Report>> {
+pub fn reports(task: &mut Task, watch: &mut dyn Watch) -> Result<Vec<Report>> {
     let given = task.given;
     let (terms, wrt) = asked(task)?;
     let walked = walk::Task {
@@ -57,41 +52,35 @@ pub fn reports(task: &Task, watch: &mut dyn Watch) -> Result<Vec<Report>> {
         }
     };
     let standard = |n: &String| {
-        PREDICTIONS
-            .into_iter()
-            .find(|p| task.training.name(p) == n)
-            .map_or(n.clone(), str::to_string)
+        let mut predictions = PREDICTIONS.into_iter();
+        let found = predictions.find(|p| task.training.name(p) == n);
+        found.map_or(n.clone(), str::to_string)
+    };
+    let names = task.terms.iter().map(|t| t.name).chain(["total"]);
+    let named = |(graph, standard): (&String, &str)| Named {
+        graph: graph.clone(),
+        standard: standard.into(),
     };
     let bar = Bar {
-        terms: task
-            .terms
-            .iter()
-            .copied()
-            .chain([Weighted {
-                name: "total",
-                weight: 1.0,
-            }])
-            .collect(),
-        names: wrt.iter().map(standard).collect(),
+        terms: terms.iter().zip(names).map(named).collect(),
+        weights: task.terms.iter().map(|t| t.weight).chain([1.0]).collect(),
+        by: wrt.iter().map(|n| named((n, &standard(n)))).collect(),
         reference,
     };
-    let candidate = match given.scenario.candidate.abilities().gradients {
-        Gradients::Kept => of_recording(task.candidate, &bar)?,
-        Gradients::Exact => of_kernel(task, &bar, &walked)?,
-        Gradients::Own => match candidate(task, &walked)? {
-            Ok(own) => bar.report("candidate", &|i, k, exact| {
-                Some(grad::judge(&bar.names[k], exact, own[i][k].as_ref(), 1.0))
-            }),
-            Err(says) => Report::nothing(
-                "candidate",
-                AGAINST,
-                format!("libtorch gives no gradients: {says}"),
-            ),
+    let candidate = match own(task, &bar)? {
+        Ok(own) => Report {
+            abstained: own.missing.clone(),
+            ..bar.report("candidate", &|i, k, exact| {
+                let gradient = match &own.by_term[i][k] {
+                    Given::Value(tensor) => Some(tensor),
+                    Given::NoPath => None,
+                    Given::Unknown => return None,
+                };
+                let weight = if own.weighted { bar.weights[i] } else { 1.0 };
+                Some(grad::judge(bar.name(k), exact, gradient, weight))
+            })
         },
-        Gradients::Nothing => {
-            let engine = given.scenario.candidate.engine();
-            Report::nothing("candidate", AGAINST, format!("{engine} gives no gradients"))
-        }
+        Err(why) => Report::nothing("candidate", AGAINST, why),
     };
     let golden = given.golden.as_ref().and_then(|g| of_golden(g, &bar));
     Ok(std::iter::once(candidate).chain(golden).collect())
@@ -148,38 +137,33 @@ fn exact(
     walk::reference(walked, sums, &mut *shadow, watch)
 }
 
-/// The gradients of a candidate that computes: by libtorch in the declared dtypes; or why it refuses them.
+/// The candidate's own gradients; or why it gives none.
 ///
 /// # Errors
 /// An injected fault of gradients that changes none.
-fn candidate(task: &Task, walked: &walk::Task) -> Result<std::result::Result<Own, String>> {
-    let (graph, subject) = (&task.given.graph, &task.given.scenario.candidate);
-    let options = Options {
-        threads: task.given.threads,
-        optimisation: Default::default(),
+fn own(task: &mut Task, bar: &Bar) -> Result<std::result::Result<OwnGradients, String>> {
+    let given = task.given;
+    let subject = &given.scenario.candidate;
+    let wanted = Wanted {
+        feed: &|n| given.inputs.get(n).cloned(),
+        terms: &bar.terms,
+        by: &bar.by,
     };
-    let declared = |graph: &Arc<Graph>| {
-        walk::own(
-            walked,
-            &mut *task
-                .engines
-                .torch()?
-                .differentiator(graph.clone(), &options, false)?,
-        )
+    let none = || format!("{} gives no gradients", subject.engine());
+    let own = match or_refusal(task.candidate.gradients(&wanted))? {
+        Ok(own) => own.ok_or_else(none),
+        Err(says) => Err(format!("{}: {says}", none())),
     };
-    let own = match or_refusal(declared(&open::graph_of(subject, graph)?))? {
-        Ok(own) => own,
-        refused @ Err(_) => return Ok(refused),
-    };
-    if preflight::gradient_fault(subject).is_some()
-        && same(
-            &own,
-            &declared(graph).at("candidate without its fault, gradient")?,
-        )
-    {
-        return Err(changes_nothing(subject));
+    if let (Ok(own), Some(_)) = (&own, preflight::gradient_fault(subject)) {
+        let mut clean = open(&subject.clean(), &given.graph, given.threads, task.engines)?;
+        let clean = clean
+            .gradients(&wanted)
+            .at("candidate without its fault, gradient")?;
+        if clean.is_some_and(|clean| clean.same(own)) {
+            return Err(changes_nothing(subject));
+        }
     }
-    Ok(Ok(own))
+    Ok(own)
 }
 
 impl Bar {
@@ -194,8 +178,8 @@ impl Bar {
             .iter()
             .enumerate()
             .map(|(i, term)| TermGradients {
-                term: term.name.into(),
-                gradients: (0..self.names.len())
+                term: term.standard.clone(),
+                gradients: (0..self.by.len())
                     .filter_map(|k| one(i, k, exact(i, k)))
                     .collect(),
             });
@@ -207,42 +191,10 @@ impl Bar {
         }
     }
 
-    /// Whether name `k` is a prediction, not a parameter.
-    fn is_prediction(&self, k: usize) -> bool {
-        PREDICTIONS.contains(&self.names[k].as_str())
+    /// The standard name of what is differentiated by.
+    fn name(&self, k: usize) -> &str {
+        &self.by[k].standard
     }
-}
-
-/// The exact gradients of a kernel: of its terms and their sum by the predictions, as it knows no parameter.
-fn of_kernel(task: &Task, bar: &Bar, walked: &walk::Task) -> Result<Report> {
-    let given = task.given;
-    let name = match &given.scenario.candidate {
-        Subject::Kernel { kernel } => kernel.as_deref(),
-        _ => None,
-    };
-    let answer = kernels::of(&given.graph, name)?.evaluate(&|n| given.inputs.get(n).cloned())?;
-    let of = |i: usize, k: usize| {
-        answer
-            .gradients
-            .iter()
-            .find(|g| (g.of, g.by) == (walked.terms[i].as_str(), walked.wrt[k].as_str()))
-    };
-    let report = bar.report("candidate", &|i, k, exact| {
-        Some(grad::judge(
-            &bar.names[k],
-            exact,
-            Some(&of(i, k)?.value),
-            1.0,
-        ))
-    });
-    let parameters = (0..bar.names.len())
-        .filter(|k| !bar.is_prediction(*k))
-        .count();
-    Ok(Report {
-        abstained: (parameters > 0)
-            .then(|| format!("a kernel gives no gradients by {parameters} parameters")),
-        ..report
-    })
 }
 
 fn is_gradient(name: &str) -> bool {
@@ -258,7 +210,7 @@ fn keeps(golden: &Golden) -> bool {
 fn of_golden(golden: &Golden, bar: &Bar) -> Option<Report> {
     let kept_ones = golden.tensors.keys().filter(|n| is_gradient(n)).count();
     let report = bar.report("golden", &|i, k, exact| {
-        let (Weighted { name: term, weight }, name) = (bar.terms[i], &bar.names[k]);
+        let (term, weight, name) = (&bar.terms[i].standard, bar.weights[i], bar.name(k));
         Some(
             match &golden.tensors.get(&format!("grad.{term}.{name}"))?.value {
                 Value::Full(tensor) => grad::judge(name, exact, Some(tensor), weight),
@@ -276,62 +228,6 @@ fn of_golden(golden: &Golden, bar: &Bar) -> Option<Report> {
         abstained: (!pairs).then(nothing),
         ..report
     })
-}
-
-/// What the candidate's trace holds. A term of which it holds any gradient by a prediction has no other by one, and likewise by parameters; what
-/// of a term it holds none of was not recorded, and is not judged.
-fn of_recording(trace: &dyn Session, bar: &Bar) -> Result<Report> {
-    let of_term = |i: usize| {
-        bar.names
-            .iter()
-            .map(|n| trace.kept(&format!("grad.{}.{n}", bar.terms[i].name)))
-            .collect::<Result<Vec<_>>>()
-    };
-    let held: Own = (0..bar.terms.len()).map(of_term).collect::<Result<_>>()?;
-    let any = |i: usize, predictions: bool| {
-        (0..bar.names.len()).any(|k| bar.is_prediction(k) == predictions && held[i][k].is_some())
-    };
-    let report = bar.report("candidate", &|i, k, exact| {
-        any(i, bar.is_prediction(k)).then(|| {
-            grad::judge(
-                &bar.names[k],
-                exact,
-                held[i][k].as_ref(),
-                bar.terms[i].weight,
-            )
-        })
-    });
-    let has = |predictions: bool| (0..bar.names.len()).any(|k| bar.is_prediction(k) == predictions);
-    let missing = |predictions: bool, by: &str| {
-        let terms: Vec<&str> = (0..held.len())
-            .filter(|i| !any(*i, predictions))
-            .map(|i| bar.terms[i].name)
-            .collect();
-        (has(predictions) && !terms.is_empty())
-            .then(|| format!("no gradient of {} by {by}", terms.join(", ")))
-    };
-    let missing: Vec<String> = [missing(true, "a prediction"), missing(false, "a parameter")]
-        .into_iter()
-        .flatten()
-        .collect();
-    let reason = || {
-        format!(
-            "the candidate's trace holds {}: record them as 'grad.TERM.NAME'",
-            missing.join(" and ")
-        )
-    };
-    Ok(Report {
-        abstained: (!missing.is_empty()).then(reason),
-        ..report
-    })
-}
-
-fn same(a: &Own, b: &Own) -> bool {
-    let bytes = |g: &Option<Tensor>| g.as_ref().map(|t| t.bytes().to_vec());
-    a.iter()
-        .flatten()
-        .map(bytes)
-        .eq(b.iter().flatten().map(bytes))
 }
 
 fn changes_nothing(subject: &Subject) -> Error {

@@ -34,7 +34,7 @@ struct Task<'a> {
     regions: &'a Regions,
     layers: &'a Layers,
     tensors: &'a [TensorResult],
-    candidate: &'a dyn Session,
+    candidate: &'a mut dyn Session,
     dtypes: HashMap<String, DType>,
     /// Decisions that no noise moves: the reference's, else those of the undisturbed f64 run.
     replay: HashMap<String, Tensor>,
@@ -75,7 +75,7 @@ pub fn run(
         regions,
         layers,
         tensors,
-        candidate: &**candidate,
+        candidate: &mut **candidate,
         dtypes,
         replay,
         engines,
@@ -106,7 +106,7 @@ pub fn run(
         },
     ];
     let grad = if runs(Stage::Grad) {
-        gradients::reports(&task, watch)?
+        gradients::reports(&mut task, watch)?
     } else {
         vec![]
     };
