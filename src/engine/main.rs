@@ -1,6 +1,8 @@
 //! parity-engine: the same command line as `parity`, with libtorch linked in; `parity` starts it when a command needs it.
 
 mod libtorch;
+#[cfg(test)]
+mod subjects;
 
 fn main() -> std::process::ExitCode {
     keep_freed_memory();

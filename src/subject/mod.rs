@@ -11,7 +11,7 @@ mod simulated;
 
 pub use open::{Engines, open};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::floor::Rounding;
 use crate::graph::Graph;
 use crate::graph::cut::Link;
@@ -25,6 +25,11 @@ pub type Feed<'a> = &'a dyn Fn(&str) -> Option<Tensor>;
 
 /// One output of one step: a tensor, or why there is none.
 pub type Output = std::result::Result<Tensor, String>;
+
+/// A tensor that is needed and not fed.
+pub fn unfed(name: &str) -> Error {
+    Error::failed(format!("tensor '{name}' was not fed"))
+}
 
 /// A subject opened on one graph: it gives tensors by name and keeps none between calls.
 pub trait Session {

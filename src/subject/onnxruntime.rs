@@ -11,7 +11,7 @@ mod values;
 pub use shapes::shapes;
 pub use values::values;
 
-use super::{Deployed, Feed, Options, Output, Session, Whole};
+use super::{Deployed, Feed, Options, Output, Session, Whole, unfed};
 use crate::error::{Error, Place, Result};
 use crate::graph::cut::{self, Link};
 use crate::graph::places::Places;
@@ -174,6 +174,9 @@ impl OnnxRuntime {
                 let cut = cut::cut(&self.graph, steps, link, &|name| {
                     feed(name).map(|t| t.dtype())
                 });
+                if let Some(name) = cut.inputs.iter().find(|n| feed(n).is_none()) {
+                    return Err(unfed(name));
+                }
                 if !self.keep {
                     self.pieces.clear();
                 }
@@ -353,11 +356,7 @@ fn run(
 ) -> Result<HashMap<String, Tensor>> {
     let fed: Vec<(String, Tensor)> = inputs
         .iter()
-        .map(|n| {
-            feed(n)
-                .map(|t| (entry(n), t))
-                .ok_or_else(|| Error::failed(format!("tensor '{n}' was not fed")))
-        })
+        .map(|n| feed(n).map(|t| (entry(n), t)).ok_or_else(|| unfed(n)))
         .collect::<Result<_>>()?;
     // ONNX Runtime knows only inputs that a node consumes.
     let known: Vec<String> = session

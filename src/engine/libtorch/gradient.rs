@@ -9,7 +9,7 @@ use parity::error::{Error, Place, Result};
 use parity::floor::noise::{self, Amplitude};
 use parity::floor::{Family, Rounding};
 use parity::graph::{Attribute, Graph, Step};
-use parity::subject::{Ask, Differentiator, Gradients, Judge, Noise, Options, Slope};
+use parity::subject::{Ask, Differentiator, Gradients, Judge, Noise, Options, Slope, unfed};
 use parity::tensor;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -139,8 +139,7 @@ impl TorchGradient {
 
     /// An input of the graph; one that is differentiated by is a leaf.
     fn fed(&self, name: &String, ask: &Ask) -> Result<Tensor> {
-        let fed = (ask.feed)(name)
-            .ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?;
+        let fed = (ask.feed)(name).ok_or_else(|| unfed(name))?;
         let fed = to_torch(&fed)?;
         let fed = if self.precision == Precision::Double {
             widened(fed)?

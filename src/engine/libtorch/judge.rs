@@ -10,7 +10,7 @@ use super::value::Value;
 use parity::error::{Error, Result};
 use parity::floor::{Alone, Family, Rounding};
 use parity::graph::{Graph, Step, hoist, random};
-use parity::subject::{Feed, Judge, Options};
+use parity::subject::{Feed, Judge, Options, unfed};
 use parity::tensor;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -64,8 +64,7 @@ impl TorchJudge {
         if let Some(t) = self.weights.get(name) {
             return Ok(t.clone());
         }
-        let fed =
-            feed(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?;
+        let fed = feed(name).ok_or_else(|| unfed(name))?;
         let mut recent = self.recent.borrow_mut();
         let known = recent.widened.entry(name.to_string()).or_default();
         if let Some((_, t)) = known

@@ -13,11 +13,11 @@ mod session;
 mod value;
 
 use call::Precision;
-use parity::error::{Error, Result};
+use parity::error::Result;
 use parity::graph::Graph;
 use parity::native;
 use parity::scenario::TorchScript;
-use parity::subject::{Differentiator, Judge, Options, Session, Torch};
+use parity::subject::{Differentiator, Judge, Options, Session, Torch, unfed};
 use parity::tensor;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Torch for Linked {
         let lookup = |name: &str| match (inputs.get(name), weights.get(name)) {
             (Some(v), _) => Value::of(v),
             (None, Some(v)) => Ok(v.clone()),
-            (None, None) => Err(Error::failed(format!("tensor '{name}' was not fed"))),
+            (None, None) => Err(unfed(name)),
         };
         interpret::whole(graph, Precision::Declared, &lookup)?
             .iter()

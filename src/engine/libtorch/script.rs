@@ -6,7 +6,7 @@ use parity::error::{Error, Place, Result, hint};
 use parity::graph::Graph;
 use parity::graph::cut::Link;
 use parity::scenario::TorchScript;
-use parity::subject::{Feed, Options, Output, Session};
+use parity::subject::{Feed, Options, Output, Session, unfed};
 use parity::tensor::Tensor;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -98,8 +98,7 @@ impl Argument {
 
     /// What the module is given; a scalar integer as a number where `numbers`.
     fn value(&self, feed: Feed, numbers: bool) -> Result<IValue> {
-        let fed = feed(&self.name)
-            .ok_or_else(|| Error::failed(format!("tensor '{}' was not fed", self.name)))?;
+        let fed = feed(&self.name).ok_or_else(|| unfed(&self.name))?;
         if let (true, Some([number])) = (numbers && fed.shape().is_empty(), fed.values::<i64>()) {
             return Ok(IValue::Int(*number));
         }

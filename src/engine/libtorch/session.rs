@@ -4,12 +4,12 @@ use super::call::Precision;
 use super::gradient::TorchGradient;
 use super::interpret;
 use super::value::Value;
-use parity::error::{Error, Result};
+use parity::error::Result;
 use parity::graph::Graph;
 use parity::graph::cut::Link;
 use parity::graph::places::Places;
 use parity::subject::gradients::{Given, Named, OwnGradients, Wanted};
-use parity::subject::{Ask, Differentiator, Feed, Options, Output, Session};
+use parity::subject::{Ask, Differentiator, Feed, Options, Output, Session, unfed};
 use parity::tensor;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,9 +51,9 @@ impl Session for TorchSession {
             let lookup = |name: &str| match (self.weights.get(name), own.get(name)) {
                 (Some(t), _) => Ok(t.clone()),
                 (None, Some(t)) if link == Link::Connected => Ok(t.clone()),
-                _ => Value::of_tensor(&feed(name).ok_or_else(|| {
-                    Error::failed(format!("node '{}': tensor '{name}' was not fed", step.name))
-                })?),
+                _ => Value::of_tensor(
+                    &feed(name).ok_or_else(|| unfed(name).at(format!("node '{}'", step.name)))?,
+                ),
             };
             let outputs = interpret::step(step, &self.graph, Precision::Declared, &lookup)?;
             all.push(outputs.iter().map(observed).collect::<Result<Vec<_>>>()?);
@@ -88,9 +88,7 @@ impl Session for TorchSession {
         let _no_grad = tch::no_grad_guard();
         let lookup = |name: &str| match self.weights.get(name) {
             Some(t) => Ok(t.clone()),
-            None => Value::of_tensor(
-                &feed(name).ok_or_else(|| Error::failed(format!("tensor '{name}' was not fed")))?,
-            ),
+            None => Value::of_tensor(&feed(name).ok_or_else(|| unfed(name))?),
         };
         let outputs = interpret::whole(&self.graph, Precision::Declared, &lookup)?;
         let tensors = self
