@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --locked --bench compare`; `PARITY_PYTHON` names a python3 that has numpy, `PARITY_BENCH_MI` the size in Mi elements.
 
-use parity::compare::simd::Kernel;
-use parity::compare::{Comparison, Level, compare};
+use multiversion::multiversion;
+use parity::compare::{Comparison, compare};
 use parity::hash;
 use parity::tensor::{DType, View};
 use std::hint::black_box;
@@ -11,48 +11,36 @@ use std::process::Command;
 use std::time::Instant;
 
 const ROUNDS: usize = 15;
+const LANES: usize = 64;
 
 /// Adds one array up in f32 as fast as the memory gives it. What any comparison must at least read is timed both ways, one
 /// array after the other and both in step; the faster is the measure.
-struct Alone<'a>(&'a [f32]);
-
-impl Kernel for Alone<'_> {
-    type Out = f32;
-    #[inline(always)]
-    fn run(self) -> f32 {
-        const LANES: usize = 64;
-        let mut sums = [0f32; LANES];
-        for chunk in self.0.as_chunks::<LANES>().0 {
-            for l in 0..LANES {
-                sums[l] += chunk[l];
-            }
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn alone(a: &[f32]) -> f32 {
+    let mut sums = [0f32; LANES];
+    for chunk in a.as_chunks::<LANES>().0 {
+        for l in 0..LANES {
+            sums[l] += chunk[l];
         }
-        sums.into_iter().fold(0.0, |sum, x| sum + x)
     }
+    sums.into_iter().fold(0.0, |sum, x| sum + x)
 }
 
 /// Adds both arrays up in step.
-struct InStep<'a>(&'a [f32], &'a [f32]);
-
-impl Kernel for InStep<'_> {
-    type Out = f32;
-    #[inline(always)]
-    fn run(self) -> f32 {
-        const LANES: usize = 64;
-        let mut sums = [0f32; LANES];
-        for (a, b) in self
-            .0
-            .as_chunks::<LANES>()
-            .0
-            .iter()
-            .zip(self.1.as_chunks::<LANES>().0)
-        {
-            for l in 0..LANES {
-                sums[l] += a[l] + b[l];
-            }
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn in_step(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; LANES];
+    for (a, b) in a
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(b.as_chunks::<LANES>().0)
+    {
+        for l in 0..LANES {
+            sums[l] += a[l] + b[l];
         }
-        sums.into_iter().fold(0.0, |sum, x| sum + x)
     }
+    sums.into_iter().fold(0.0, |sum, x| sum + x)
 }
 
 /// How a candidate is made of its reference, element by element.
@@ -78,9 +66,8 @@ fn main() {
     let reference: Vec<f32> = (0..numel).map(noise).collect();
     let mut candidate = vec![0f32; numel];
     println!(
-        "compare: {} Mi f32 per side, one core, {:?}, best of {ROUNDS}",
-        numel >> 20,
-        Level::best()
+        "compare: {} Mi f32 per side, one core, best of {ROUNDS}",
+        numel >> 20
     );
     for (name, change) in CASES {
         for (i, (c, r)) in candidate.iter_mut().zip(&reference).enumerate() {
@@ -103,10 +90,8 @@ fn report(name: &str, reference: &[f32], candidate: &[f32]) {
     let mut times = [f64::INFINITY; 3];
     // In turn, so that a slow moment of the machine hits all of them.
     for _ in 0..ROUNDS {
-        read = read.min(seconds(|| Level::best().run(InStep(reference, candidate))));
-        read = read.min(seconds(|| {
-            Level::best().run(Alone(reference)) + Level::best().run(Alone(candidate))
-        }));
+        read = read.min(seconds(|| in_step(reference, candidate)));
+        read = read.min(seconds(|| alone(reference) + alone(candidate)));
         for (time, (_, shape, axis)) in times.iter_mut().zip(&layouts) {
             *time = time.min(seconds(|| {
                 compare(view(reference, shape), view(candidate, shape), *axis)

@@ -1,7 +1,6 @@
 //! block: the arithmetic on one block of finite pairs, in a fixed number of lanes, so that every instruction set adds in the same order.
 
 use super::number::Number;
-use super::simd::prefetch;
 use crate::tensor::DType;
 
 /// Elements per block: both sides and the scratch fit the first-level cache.
@@ -132,7 +131,14 @@ pub fn energy<T: Number>(reference: &Block<T>, candidate: &Block<T>) -> f64 {
 /// prefetching waits for the first access.
 #[inline(always)]
 fn fetch_next_block<T>(chunk: &[T; LANES]) {
-    prefetch(chunk.as_ptr().wrapping_add(BLOCK));
+    let next = chunk.as_ptr().wrapping_add(BLOCK);
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64, and a prefetch is a hint that cannot fault at any address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(next.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = next;
 }
 
 /// What stands for the relative difference `max` in `measure`, which multiplies instead of dividing: |d| / |r| > max

@@ -7,52 +7,43 @@ use super::block::{BLOCK, Block};
 use super::channels::ChannelTally;
 use super::metrics::Metrics;
 use super::number::Number;
-use super::simd::{Kernel, Level};
 use super::tally::Tally;
+use multiversion::multiversion;
 
-/// Compares two slices of the same shape.
+/// Compares two slices of the same shape, at the best instruction set that this processor has: each of them adds the same lanes in
+/// the same order, so that none changes a bit.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+lzcnt+popcnt",
+    "x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"
+))]
 pub fn metrics<T: Number>(
-    level: Level,
     reference: &[T],
     candidate: &[T],
     shape: &[usize],
     axis: Option<usize>,
 ) -> Metrics {
-    let channels = axis.and_then(|axis| ChannelTally::new(shape, axis));
-    level.run(Pass {
-        reference,
-        candidate,
-        channels,
-    })
+    pass(reference, candidate, shape, axis)
 }
 
-struct Pass<'a, T> {
-    reference: &'a [T],
-    candidate: &'a [T],
-    channels: Option<ChannelTally>,
-}
-
-impl<T: Number> Kernel for Pass<'_, T> {
-    type Out = Metrics;
-
-    #[inline(always)]
-    fn run(self) -> Metrics {
-        let mut tally = Tally::new(self.channels);
-        let (blocks, r_rest) = self.reference.as_chunks::<BLOCK>();
-        let (others, c_rest) = self.candidate.as_chunks::<BLOCK>();
-        for (i, (r, c)) in blocks.iter().zip(others).enumerate() {
-            tally.add(i * BLOCK, r, c, BLOCK);
-        }
-        if !r_rest.is_empty() {
-            tally.add(
-                blocks.len() * BLOCK,
-                &filled(r_rest),
-                &filled(c_rest),
-                r_rest.len(),
-            );
-        }
-        tally.finish(self.reference, self.candidate)
+/// The pass itself; all that it calls in a loop is inlined, and so compiled for the caller's instruction set.
+#[inline(always)]
+fn pass<T: Number>(
+    reference: &[T],
+    candidate: &[T],
+    shape: &[usize],
+    axis: Option<usize>,
+) -> Metrics {
+    let mut tally = Tally::new(axis.and_then(|axis| ChannelTally::new(shape, axis)));
+    let (blocks, r_rest) = reference.as_chunks::<BLOCK>();
+    let (others, c_rest) = candidate.as_chunks::<BLOCK>();
+    for (i, (r, c)) in blocks.iter().zip(others).enumerate() {
+        tally.add(i * BLOCK, r, c, BLOCK);
     }
+    if !r_rest.is_empty() {
+        let at = blocks.len() * BLOCK;
+        tally.add(at, &filled(r_rest), &filled(c_rest), r_rest.len());
+    }
+    tally.finish(reference, candidate)
 }
 
 /// A block that starts with `part` and ends with zeros.
@@ -73,13 +64,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn fused<T: Number>(reference: &[T], candidate: &[T]) -> Metrics {
-        metrics(
-            Level::best(),
-            reference,
-            candidate,
-            &[reference.len()],
-            None,
-        )
+        metrics(reference, candidate, &[reference.len()], None)
     }
 
     /// Sums may differ in their last digits, for the order of addition differs; all else must be the same.
@@ -277,6 +262,12 @@ mod tests {
         })
     }
 
+    /// With AVX2 where the processor has it; `metrics` passes over it where there is AVX-512.
+    #[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
+    fn in_between<T: Number>(r: &[T], c: &[T], shape: &[usize], axis: Option<usize>) -> Metrics {
+        pass(r, c, shape, axis)
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(192))]
 
@@ -290,26 +281,18 @@ mod tests {
             with_element!(dtype, T => {
                 let (r, c): (&[T], &[T]) = (bytemuck::cast_slice(reference.bytes()), bytemuck::cast_slice(candidate.bytes()));
                 let naive = naive::metrics(r, c, &shape, axis);
-                let texts = Level::ALL.map(|level| {
-                    let fused = metrics(level, r, c, &shape, axis);
-                    assert_same(&fused, &naive);
-                    serde_json::to_string(&fused).unwrap()
-                });
-                prop_assert_eq!(&texts[0], &texts[1]);
-                prop_assert_eq!(&texts[0], &texts[2]);
+                let fused = metrics(r, c, &shape, axis);
+                assert_same(&fused, &naive);
+                let text = |m: &Metrics| serde_json::to_string(m).unwrap();
+                prop_assert_eq!(text(&fused), text(&pass(r, c, &shape, axis)));
+                prop_assert_eq!(text(&fused), text(&in_between(r, c, &shape, axis)));
             });
         }
     }
 
     #[test]
     fn metrics_come_back_from_json_without_loss() {
-        let m = metrics(
-            Level::best(),
-            &[1i64 << 53, 5],
-            &[(1 << 53) + 1, 5],
-            &[2, 1],
-            Some(0),
-        );
+        let m = metrics(&[1i64 << 53, 5], &[(1 << 53) + 1, 5], &[2, 1], Some(0));
         assert_eq!(
             (m.max_abs.value, m.max_abs.candidate_text().as_str()),
             (1.0, "9007199254740993")

@@ -12,14 +12,12 @@ pub mod metrics;
 #[cfg(test)]
 mod naive;
 pub mod number;
-pub mod simd;
 pub mod special;
 mod tally;
 pub mod tolerance;
 
 pub use metrics::{Attributes, Channels, Comparison, Extreme, Metrics, Specials};
 pub use number::Number;
-pub use simd::Level;
 pub use tolerance::{Judged, Tolerance, judge};
 
 use crate::tensor::{Element, View};
@@ -30,20 +28,10 @@ use crate::with_element;
 /// # Panics
 /// Where a view's bytes are not as many as its shape and dtype say, or not aligned for its dtype.
 pub fn compare(reference: View<'_>, candidate: View<'_>, axis: Option<usize>) -> Comparison {
-    compare_at(Level::best(), reference, candidate, axis)
-}
-
-/// The same at a chosen instruction set; every level gives the same bits.
-pub fn compare_at(
-    level: Level,
-    reference: View<'_>,
-    candidate: View<'_>,
-    axis: Option<usize>,
-) -> Comparison {
     match differing(&reference, &candidate) {
         Some(attributes) => Comparison::Attributes(attributes),
         None => Comparison::Values(Box::new(with_element!(reference.dtype, T => {
-            fused::metrics::<T>(level, elements(&reference), elements(&candidate), reference.shape, axis)
+            fused::metrics::<T>(elements(&reference), elements(&candidate), reference.shape, axis)
         }))),
     }
 }
