@@ -2,12 +2,11 @@
 
 #![allow(dead_code)] // each test crate uses its part
 
+use assert_cmd::Command;
 use parity::graph::proto::*;
 use prost::Message;
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub const PARITY: &str = env!("CARGO_BIN_EXE_parity");
@@ -32,12 +31,7 @@ impl Call {
         let mut command = Command::new(program.as_ref());
         // What is blessed here is not blessed for anyone: continuous integration runs these tests too.
         command.env_remove("CI");
-        command
-            .current_dir(folder)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.current_dir(folder).args(args);
         Self {
             command,
             line: format!("parity {}", args.join(" ")),
@@ -59,41 +53,19 @@ impl Call {
 
     /// Runs it to its end; one that takes longer than a minute hangs, and is stopped.
     pub fn run(mut self) -> Ran {
-        let mut child = self
-            .command
-            .spawn()
-            .unwrap_or_else(|e| panic!("{}: {e}", self.line));
-        let (out, err) = (reader(child.stdout.take()), reader(child.stderr.take()));
         let start = Instant::now();
-        let status = loop {
-            if let Some(status) = child.try_wait().expect("a child of our own") {
-                break status;
-            }
-            if start.elapsed() > LIMIT {
-                let _ = child.kill();
-                panic!("{}: hangs", self.line);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        let text = |t: std::thread::JoinHandle<Vec<u8>>| {
-            String::from_utf8(t.join().expect("a reader")).expect("output is UTF-8")
-        };
-        Ran {
-            code: status.code(),
-            out: text(out),
-            err: text(err),
+        let output = self.command.timeout(LIMIT).output();
+        let output = output.unwrap_or_else(|e| panic!("{}: {e}", self.line));
+        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+        let ran = Ran {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
             line: self.line,
-        }
+        };
+        assert!(start.elapsed() < LIMIT, "hangs: {ran}");
+        ran
     }
-}
-
-fn reader(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
-    let mut stream = stream.expect("piped");
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("a readable pipe");
-        bytes
-    })
 }
 
 impl Ran {
