@@ -1,5 +1,6 @@
 //! The house is in order: arrows run down only, every file says what it is, nothing is computed in place.
 
+use parity::subject::kernels::ALL;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -187,4 +188,25 @@ fn no_file_and_no_function_is_larger_than_the_largest_was() {
         large.extend(long.map(|(name, n)| format!("{}: {name} {n} lines", path.display())));
     }
     assert!(large.is_empty(), "{}", large.join("\n"));
+}
+
+#[test]
+fn a_kernel_is_named_in_its_row_and_in_its_own_file_only() {
+    let mut named = vec![];
+    for path in files(&source()) {
+        if path.ends_with("subject/kernels/table.rs") {
+            continue;
+        }
+        let own = path.file_stem().unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code = without_tests(&text);
+        let is_there = |name: &&str| *name != own && code.contains(&format!("\"{name}\""));
+        let names = ALL.iter().flat_map(|k| [k.name, k.of.name]);
+        named.extend(
+            names
+                .filter(is_there)
+                .map(|name| format!("{}: {name}", path.display())),
+        );
+    }
+    assert!(named.is_empty(), "{}", named.join("\n"));
 }

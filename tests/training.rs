@@ -347,7 +347,7 @@ fn gradients(scenario: &Path) -> Gradients {
     let scenario = load::file(scenario).unwrap();
     let fed = input::make(&scenario, &graph::file(&scenario.model).unwrap()).unwrap();
     let training = scenario.training.unwrap();
-    let terms = kernel::find(&training.kernel).unwrap().terms;
+    let terms = kernel::find(&training.kernel).unwrap().terms();
     let found = kernel::evaluate(&training, [500, 500], &|n| fed.get(n).cloned()).unwrap();
     let mut all = Gradients::new();
     for (k, prediction) in PREDICTIONS.into_iter().enumerate() {

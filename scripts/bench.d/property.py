@@ -1,4 +1,4 @@
-"""What `parity fuzz KERNEL` asks, as one would write it in Python: hypothesis draws as src/fuzz/draw does, torch answers with autograd in f64, a
+"""What `parity fuzz KERNEL` asks, as one would write it in Python: hypothesis draws as src/subject/kernels/draw does, torch answers with autograd in f64, a
 second walk of the same module stands for the reference, and a third tries a relation. usage: property.py KERNEL EXAMPLES; prints cases
 per second of processor time.
 """

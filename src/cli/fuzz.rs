@@ -10,7 +10,7 @@ use crate::graph::{Graph, load};
 use crate::report;
 use crate::scenario::{Faulty, Scenario, Subject, SubjectKind};
 use crate::subject::Engines;
-use crate::subject::kernels::{Kernel, all, find};
+use crate::subject::kernels::{ALL, Kernel, find};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,7 +34,7 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
         "it belongs to a bare model (.onnx)",
     )?;
     let kernels: Vec<_> = if args.kernel == "all" {
-        all().collect()
+        ALL.iter().collect()
     } else {
         vec![find(&args.kernel)?]
     };

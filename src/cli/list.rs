@@ -7,7 +7,6 @@ use crate::exit::Exit;
 use crate::floor::Family;
 use crate::fuzz::graph::draw::Values;
 use crate::golden::find;
-use crate::kernel;
 use crate::scenario;
 use crate::subject::{self, fault};
 use crate::text::table;
@@ -60,10 +59,8 @@ fn one(which: Table) -> String {
             )
         }
         Table::Kernels => {
-            let whole = subject::kernels::training::ALL
-                .iter()
-                .map(|k| owned(&[k.name, k.summary]));
-            let parts: Vec<_> = kernel::ALL
+            let whole = subject::kernels::training::all().map(|k| owned(&[k.name, k.summary]));
+            let parts: Vec<_> = subject::kernels::families()
                 .iter()
                 .map(|k| owned(&[k.name, k.what, k.paper, k.kinks]))
                 .collect();
@@ -71,11 +68,12 @@ fn one(which: Table) -> String {
                 &["[training] kernel", "what it is"],
                 &whole.collect::<Vec<_>>(),
             );
-            let forms: Vec<_> = subject::kernels::all()
+            let forms: Vec<_> = subject::kernels::ALL
+                .iter()
                 .map(|k| {
                     vec![
                         k.name.into(),
-                        k.of.into(),
+                        k.of.name.into(),
                         k.summary.into(),
                         k.inputs.join(" "),
                     ]

@@ -1,8 +1,8 @@
 //! account: what was drawn, and what came of it.
 
-use super::draw::Case;
 use super::finding::{Finding, Judged, kind};
 use super::options::End;
+use crate::subject::kernels::draw::Case;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

@@ -1,12 +1,12 @@
 //! ask: one case from its seed and number, and what the subject makes of it.
 
-use super::draw::Case;
 use super::finding::{Finding, Judged, kind};
-use super::opinion::{Said, Subject};
+use super::opinion::Subject;
 use super::oracle;
-use super::relations::{self, Relation};
 use crate::error::Error;
 use crate::floor::noise::MOST_RUNS;
+use crate::subject::kernels::draw::Case;
+use crate::subject::kernels::relations::{Relation, Tensors};
 use crate::subject::kernels::{Answer, Kernel};
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -101,7 +101,7 @@ fn said(
     subject: &mut dyn Subject,
     case: &Case,
     reference: &Answer,
-) -> crate::error::Result<(Said, Judged)> {
+) -> crate::error::Result<(Tensors, Judged)> {
     let opinion = subject.opinion(kernel, case, reference)?;
     let mut spread = subject.spread();
     let mut judged = oracle::judge(case, reference, &opinion, &spread);
@@ -130,12 +130,8 @@ fn refused(e: &Error) -> Finding {
 /// The relation that is tried on case `number`: one after the other, as each costs another answer; on every [`SELDOM`]-th case where
 /// cases do not share a walk.
 pub fn due(kernel: &Kernel, number: u64) -> Vec<&'static Relation> {
-    let all: Vec<_> = relations::of(kernel).collect();
-    let every = if relations::is_by_row(kernel) {
-        1
-    } else {
-        SELDOM
-    };
+    let all = kernel.relations;
+    let every = if kernel.is_by_row() { 1 } else { SELDOM };
     let turn = number.is_multiple_of(every).then_some(number / every);
     let which = turn
         .and_then(|turn| turn.checked_rem(all.len() as u64))
@@ -152,25 +148,19 @@ pub fn replay(
     subject: &mut dyn Subject,
     case: &Case,
 ) -> crate::error::Result<Option<Finding>> {
-    let judged = asked(
-        kernel,
-        subject,
-        case,
-        &relations::of(kernel).collect::<Vec<_>>(),
-    )
-    .map_err(|e| Error::usage(format!("kernel '{}' refuses the inputs: {e}", kernel.name)))?;
+    let judged = asked(kernel, subject, case, kernel.relations)
+        .map_err(|e| Error::usage(format!("kernel '{}' refuses the inputs: {e}", kernel.name)))?;
     Ok(judged.finding)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw::cases;
     use super::*;
     use crate::subject::kernels::find;
 
     #[test]
     fn the_same_seed_draws_the_same_cases_and_another_seed_others() {
-        let strategy = cases(find("siou_mmdet").unwrap());
+        let strategy = find("siou_mmdet").unwrap().cases();
         let text = |seed, n| {
             format!(
                 "{:?}",

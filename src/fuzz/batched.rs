@@ -5,14 +5,14 @@
 //! first [`FIRST`] cases and every [`OFTEN`]-th are asked alone whatever they are, as a port calls its kernel.
 
 use super::ask::{answered, held};
-use super::draw::Case;
-use super::edit::{count, rows};
 use super::finding::Judged;
 use super::opinion::{Opinion, Subject};
 use super::oracle;
-use super::relations::{self, Relation};
 use crate::error::{Error, Result};
 use crate::floor::noise::MOST_RUNS;
+use crate::subject::kernels::draw::Case;
+use crate::subject::kernels::edit::{count, rows};
+use crate::subject::kernels::relations::Relation;
 use crate::subject::kernels::{Answer, Kernel};
 use crate::tensor::Tensor;
 use std::collections::HashMap;
@@ -107,7 +107,7 @@ fn plain(
 
 /// The places of cases that can be asked in one walk, together.
 pub fn groups(kernel: &Kernel, cases: &[&Case]) -> Vec<Vec<usize>> {
-    if !relations::is_by_row(kernel) {
+    if !kernel.is_by_row() {
         return (0..cases.len()).map(|i| vec![i]).collect();
     }
     let behind = |c: &Case| {
@@ -208,7 +208,6 @@ fn parts(t: &Tensor, counts: &[usize]) -> Result<Vec<Tensor>> {
 #[cfg(test)]
 mod tests {
     use super::super::ask::{drawn, due};
-    use super::super::draw::cases;
     use super::*;
     use crate::subject::kernels::find;
     use proptest::strategy::ValueTree;
@@ -277,7 +276,7 @@ mod tests {
                 asked: 0,
             },
         );
-        let strategy = cases(kernel);
+        let strategy = kernel.cases();
         let one = |number| Drawn {
             number,
             case: drawn(&strategy, 3, number).current(),
@@ -325,7 +324,7 @@ mod tests {
     #[test]
     fn joined_cases_come_apart_as_they_were_and_an_output_without_their_rows_is_refused() {
         let kernel = find("info_nce").unwrap();
-        let strategy = cases(kernel);
+        let strategy = kernel.cases();
         let drawn: Vec<Case> = (0..40).map(|n| drawn(&strategy, 1, n).current()).collect();
         let cases: Vec<&Case> = drawn.iter().collect();
         let groups = groups(kernel, &cases);

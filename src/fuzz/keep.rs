@@ -1,7 +1,6 @@
 //! keep: finds as scenarios in a folder: written the moment they are shrunk, replayed by `parity run`, tried first the next time.
 
 use super::account::Find;
-use super::draw::Case;
 use super::finding::kind;
 use super::shelf;
 use super::subject::Candidate;
@@ -10,6 +9,7 @@ use crate::graph::Graph;
 use crate::input;
 use crate::scenario::{self, Scenario, Subject, load};
 use crate::subject::kernels::Kernel;
+use crate::subject::kernels::draw::Case;
 use crate::tensor::DType;
 use crate::trace::write::replace;
 use std::path::{Component, Path, PathBuf};

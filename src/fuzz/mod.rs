@@ -6,8 +6,7 @@
 pub mod account;
 mod ask;
 mod batched;
-pub mod draw;
-mod edit;
+
 pub mod finding;
 pub mod graph;
 pub mod keep;
@@ -15,7 +14,7 @@ pub mod opinion;
 pub mod options;
 pub mod oracle;
 mod pool;
-pub mod relations;
+mod relations;
 pub mod run;
 mod shelf;
 mod shrink;

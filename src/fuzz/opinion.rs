@@ -1,22 +1,20 @@
 //! opinion: what a subject says about a case: the outputs of the kernel's ONNX form, and gradients.
 
-use super::draw::Case;
 use super::spread::Spread;
 use crate::error::{Error, Result};
+use crate::subject::kernels::draw::Case;
+use crate::subject::kernels::relations::Tensors;
 use crate::subject::kernels::{Answer, Kernel};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
-/// Outputs by name; gradients by (output, input).
+/// Tensors by name; gradients by (output, input).
 #[derive(Clone, Debug, Default)]
 pub struct Opinion {
-    pub tensors: Said,
+    pub tensors: Tensors,
     /// None from a subject without gradients.
     pub gradients: Option<Slopes>,
 }
-
-/// Outputs by name.
-pub type Said = BTreeMap<String, Tensor>;
 
 /// Gradients by (output, input); None where no path leads back.
 pub type Slopes = BTreeMap<(String, String), Option<Tensor>>;

@@ -4,13 +4,13 @@
 //! is not compared. Numbers that are equal in both are no tie: there the rule decides, the lowest index first. A gradient nearly on a point without derivative must lie within those beside it; both are counted. What rounding in f32 may add is
 //! `Spread`'s to say.
 
-use super::draw::Case;
 use super::finding::{Finding, Judged};
 use super::opinion::Opinion;
 use super::spread::{self, Of, Spread, named};
 use crate::judge::{Flipped, Limit, Pair, against};
 use crate::kernel::assign::{Alike, Assignment, Decision, Margin, Trail};
 use crate::kernel::number::KINK;
+use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::{Answer, Gradient};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;

@@ -3,7 +3,6 @@
 use super::account::{Find, Known, Report};
 use super::ask::{drawn, due, replay};
 use super::batched::{self, Drawn};
-use super::draw::{Case, cases};
 use super::finding::Judged;
 use super::opinion::{Open, Subject};
 use super::options::{End, Options};
@@ -11,6 +10,7 @@ use super::pool::{Pool, Worker};
 use super::shrink::shrunk;
 use crate::error::Result;
 use crate::subject::kernels::Kernel;
+use crate::subject::kernels::draw::Case;
 use proptest::strategy::ValueTree;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -69,7 +69,7 @@ pub fn run(task: &Task, listener: &mut dyn Listener) -> Result<Report> {
         if report.count(&edges, &came)
             && let Some(finding) = came.ok().and_then(|judged| judged.finding)
         {
-            let tree = drawn(&cases(task.kernel), task.options.seed, case);
+            let tree = drawn(&task.kernel.cases(), task.options.seed, case);
             let (shrunk, finding) = shrunk(
                 task.kernel,
                 &mut *own,
@@ -106,7 +106,7 @@ fn again(task: &Task, subject: &mut dyn Subject) -> Vec<Known> {
 
 /// What a thread makes of a case.
 fn worker<'a>(task: &'a Task) -> Result<Worker<'a, Came>> {
-    let (mut subject, strategy) = ((task.open)()?, cases(task.kernel));
+    let (mut subject, strategy) = ((task.open)()?, task.kernel.cases());
     Ok(Box::new(move |numbers| {
         let one = |number: &u64| Drawn {
             number: *number,

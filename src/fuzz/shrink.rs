@@ -2,13 +2,13 @@
 //! by row, because the tree drops objects while their numbers are still large and does not come back.
 
 use super::ask::{Tree, asked, asked_within};
-use super::draw::Case;
-use super::edit::{changed, count, cropped, is_of_images, picked, rows};
 use super::finding::Finding;
 use super::opinion::Subject;
-use super::relations::Relation;
 use crate::floor::noise::RUNS;
-use crate::subject::kernels::Kernel;
+use crate::subject::kernels::draw::Case;
+use crate::subject::kernels::edit::{changed, count, cropped, is_of_images, picked, rows};
+use crate::subject::kernels::relations::Relation;
+use crate::subject::kernels::{Kernel, Rows};
 use crate::tensor::Tensor;
 
 /// Steps of one way of shrinking, and inputs that they may read together: a large case is shrunk in fewer steps.
@@ -66,7 +66,8 @@ impl Search<'_> {
         while went {
             let mut at = 0;
             went = false;
-            while let Some(case) = without(&self.best.0, at).filter(|_| !self.is_over()) {
+            let rows = self.kernel.rows;
+            while let Some(case) = without(rows, &self.best.0, at).filter(|_| !self.is_over()) {
                 let goes = self.try_it(case);
                 at += usize::from(!goes);
                 went |= goes;
@@ -106,15 +107,19 @@ pub fn shrunk(
     }
 }
 
-/// A case without its `at`-th image, padding or object, or its `at`-th row where it has no images; None behind the last.
-fn without(case: &Case, at: usize) -> Option<Case> {
-    match case.inputs.get("gt_count") {
-        Some(counts) => without_one_of_images(case, &counts.to_i64()?, at),
-        None => {
+/// A case without its `at`-th image, padding or object, or its `at`-th row, as the kernel has them; None behind the last.
+fn without(of: Rows, case: &Case, at: usize) -> Option<Case> {
+    match of {
+        Rows::Images => {
+            let counts = case.inputs.get("gt_count")?.to_i64()?;
+            without_one_of_images(case, &counts, at)
+        }
+        Rows::Apart | Rows::Together => {
             let n = count(case);
             let has_rows = n > 1 && at < n && case.inputs.values().all(|t| rows(t) == n);
             has_rows.then(|| changed(case, |_, t| picked(t, (0..n).filter(|i| *i != at))))
         }
+        Rows::Whole => None,
     }
 }
 
@@ -178,7 +183,6 @@ fn closed(t: &Tensor, rows: usize, gone: usize) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::super::ask::drawn;
-    use super::super::draw::cases;
     use super::super::opinion::Opinion;
     use super::*;
     use crate::error::Result;
@@ -220,12 +224,15 @@ mod tests {
             ..Case::default()
         };
         let left: Vec<Vec<f64>> = (0..)
-            .map_while(|at| without(&case, at))
+            .map_while(|at| without(Rows::Apart, &case, at))
             .map(|c| c.inputs["x"].to_f64())
             .collect();
         assert_eq!(left, [[2.0, 3.0], [1.0, 3.0], [1.0, 2.0]]);
         assert!(
-            without(&without(&without(&case, 0).unwrap(), 0).unwrap(), 0).is_none(),
+            [0, 0, 0]
+                .iter()
+                .try_fold(case, |case, at| without(Rows::Apart, &case, *at))
+                .is_none(),
             "one row stays"
         );
     }
@@ -233,7 +240,7 @@ mod tests {
     /// The counts of objects of the first case that is wrong, as drawn and shrunk.
     fn ends(is_wrong: fn(&Case) -> bool) -> (Vec<i64>, Vec<i64>) {
         let kernel = find("task_aligned_yolov6").unwrap();
-        let strategy = cases(kernel);
+        let strategy = kernel.cases();
         let tree = (0..2000)
             .map(|n| drawn(&strategy, 7, n))
             .find(|t| is_wrong(&t.current()))
@@ -276,10 +283,12 @@ mod tests {
     #[test]
     fn a_case_loses_an_image_an_object_or_padding_and_all_else_stays() {
         let kernel = find("task_aligned_yolov6").unwrap();
-        let strategy = cases(kernel);
+        let strategy = kernel.cases();
         for case in (0..40).map(|n| drawn(&strategy, 3, n).current()) {
             let (before, rows) = (counts(&case), case.inputs["gt_labels"].shape()[1]);
-            let smaller: Vec<Case> = (0..).map_while(|at| without(&case, at)).collect();
+            let smaller: Vec<Case> = (0..)
+                .map_while(|at| without(kernel.rows, &case, at))
+                .collect();
             let images = if before.len() > 1 { before.len() } else { 0 };
             let padded = rows as i64 > before.iter().copied().max().unwrap().max(1);
             assert_eq!(

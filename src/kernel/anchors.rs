@@ -4,6 +4,15 @@
 //! point is multiplied by its stride. ATSS uses squares of k·stride around them (Zhang et al., ATSS, 2020, section 3.2).
 
 use crate::error::{Error, Result};
+use crate::kernel::Family;
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "anchors",
+    paper: "Zhang 2020",
+    what: "anchor points and squares of a pyramid",
+    kinks: "none",
+};
 
 /// One level of the pyramid.
 #[derive(Clone, Copy, Debug, PartialEq)]

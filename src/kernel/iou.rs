@@ -6,7 +6,16 @@
 
 use super::boxes::{area, centred};
 use super::number::{Function, Number, absolute, at_least, at_most, max, min, nearest};
+use crate::kernel::Family;
 use std::f64::consts::PI;
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "iou",
+    paper: "Rezatofighi 2019; Zheng 2020; Gevorgyan 2022",
+    what: "IoU, GIoU, DIoU, CIoU, SIoU",
+    kinks: "equal or touching sides, empty boxes; SIoU: aligned centres, equal sizes",
+};
 
 /// Which similarity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -125,8 +125,8 @@ fn unexercised(found: &Found) -> Unexercised {
 
 /// What the graph calls its targets and the values of its loss.
 fn targets_and_losses(training: &Training) -> Vec<String> {
-    let terms = kernel::find(&training.kernel).map_or(&[][..], |k| k.terms);
-    let losses = training::losses(terms);
+    let terms = kernel::find(&training.kernel).map_or(vec![], |k| k.terms());
+    let losses = training::losses(&terms);
     let standard = ASSIGNED
         .into_iter()
         .chain(losses.iter().map(String::as_str));

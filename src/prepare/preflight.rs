@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 /// # Errors
 /// A standard tensor that the graph neither takes nor gives.
 pub fn tensors(graph: &Graph, training: &Training) -> Result<()> {
-    let standard = Training::standard(kernel::find(&training.kernel)?.terms);
+    let standard = Training::standard(&kernel::find(&training.kernel)?.terms());
     let given = |n: &str| {
         graph
             .inputs

@@ -122,7 +122,7 @@ impl<'a> Prepared<'a> {
             .training
             .as_ref()
             .map_or(Ok(Regions::default()), |t| {
-                Regions::of(&self.graph, t, kernel::find(&t.kernel)?.terms)
+                Regions::of(&self.graph, t, &kernel::find(&t.kernel)?.terms())
             })
     }
 }

@@ -33,14 +33,6 @@ pub const TOTAL: &str = "loss.total";
 /// What the terms were divided by.
 pub const NORMALISER: &str = "loss.normaliser";
 
-/// A term of a loss: the kernel's row says which there are, in the order of `loss.items`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weighted {
-    pub name: &'static str,
-    /// What it is multiplied by before the terms are added up.
-    pub weight: f64,
-}
-
 /// The standard name of a raw term: divided, not yet weighted.
 pub fn raw(term: &str) -> String {
     format!("loss.{term}")

@@ -3,8 +3,8 @@
 use super::ask::Inputs;
 use super::finding::{Finding, Judged};
 use super::part::Part;
-use crate::fuzz::draw::Case;
 use crate::fuzz::options::End;
+use crate::subject::kernels::draw::Case;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

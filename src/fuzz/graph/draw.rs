@@ -5,10 +5,10 @@
 //! half of the cases, else drawn around them.
 
 use crate::error::Result;
-use crate::fuzz::draw::Case;
 use crate::graph::{Dim, Graph, Port};
 use crate::input;
 use crate::scenario::Scenario;
+use crate::subject::kernels::draw::Case;
 use crate::tensor::{DType, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

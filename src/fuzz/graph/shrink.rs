@@ -3,7 +3,7 @@
 use super::ask::{Asker, Inputs};
 use super::draw::Law;
 use super::finding::{Finding, Kind};
-use crate::fuzz::edit::cropped;
+use crate::subject::kernels::edit::cropped;
 use crate::tensor::Tensor;
 
 /// Runs that one find may take to be shrunk: each is a run of the model.

@@ -1,10 +1,10 @@
 //! dialect: the f64 reference of one kernel in the place of another's: where do two code bases first differ?
 
 use crate::error::{Error, Result};
-use crate::fuzz::draw::{Case, drawn_alike};
 use crate::fuzz::opinion::{Opinion, Subject};
 use crate::kernel::assign::Assignment;
-use crate::subject::kernels::{self, Answer, Kernel, all};
+use crate::subject::kernels::draw::Case;
+use crate::subject::kernels::{self, ALL, Answer, Kernel};
 use crate::tensor::Tensor;
 
 /// A kernel that answers for another.
@@ -75,9 +75,9 @@ fn conventional(name: &str, t: Tensor, own: &[Assignment], reference: &Answer) -
 /// An unknown name; the reference itself; a kernel of other inputs or outputs. They list what would do.
 pub fn find(name: &str, reference: &'static Kernel) -> Result<&'static Kernel> {
     let fits = |k: &&'static Kernel| {
-        k.name != reference.name && drawn_alike(k, reference) && k.outputs == reference.outputs
+        k.name != reference.name && k.takes_cases_of(reference) && k.outputs == reference.outputs
     };
-    let others: Vec<&str> = all().filter(fits).map(|k| k.name).collect();
+    let others: Vec<&str> = ALL.iter().filter(fits).map(|k| k.name).collect();
     let engines = "libtorch, libtorch-f32 and onnxruntime run the form itself";
     let next = match others.as_slice() {
         [] => format!(
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn dialects_that_differ_in_what_background_holds_alone_have_the_same_targets() {
-        let strategy = crate::fuzz::draw::cases(kernels::find("task_aligned_yolov6").unwrap());
+        let strategy = kernels::find("task_aligned_yolov6").unwrap().cases();
         let (yolov6, mmdet) = (
             kernels::find("task_aligned_yolov6").unwrap(),
             kernels::find("task_aligned_mmdet_3_3").unwrap(),

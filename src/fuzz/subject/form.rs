@@ -3,10 +3,10 @@
 use super::constants;
 use crate::error::{Error, Result};
 use crate::fuzz::batched;
-use crate::fuzz::draw::Case;
 use crate::fuzz::opinion::{Opinion, Subject};
 use crate::fuzz::oracle::SUM;
 use crate::graph::Graph;
+use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::{Answer, Kernel};
 use crate::subject::{Ask, Differentiator, Noise, Options, Torch};
 use crate::tensor::DType;

@@ -3,10 +3,10 @@
 use super::form::Form;
 use crate::error::{Error, Result};
 use crate::floor::noise::MOST_RUNS;
-use crate::fuzz::draw::Case;
 use crate::fuzz::opinion::{Opinion, Subject};
 use crate::fuzz::spread::Spread;
 use crate::hash;
+use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::{Answer, Kernel};
 use crate::subject::{Noise, Whole};
 use crate::tensor::Tensor;

@@ -5,7 +5,7 @@
 //! divides two roundings more.
 
 use super::loss::{Flag, FlagKind, Values};
-use crate::scenario::training::Weighted;
+use crate::kernel::loss::Weighted;
 
 /// A weight that does not act, and how that was told.
 struct Unused {

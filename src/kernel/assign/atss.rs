@@ -9,8 +9,17 @@ use super::{
     Assignment, Background, Predictions, Rivals, Trail, Truth, Validity, one_hot, resolve, targets,
 };
 use crate::error::{Error, Result};
+use crate::kernel::Family;
 use crate::kernel::boxes::{centred, depth};
 use crate::kernel::iou::{Kind, Overlap};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "atss",
+    paper: "Zhang 2020",
+    what: "adaptive training sample selection in two dialects",
+    kinks: "ties in top-k and argmax, a point on a side, an overlap at the threshold",
+};
 
 /// One dialect, as data.
 #[derive(Clone, Copy, Debug, PartialEq)]

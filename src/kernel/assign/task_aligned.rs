@@ -9,8 +9,17 @@ use super::{
     Assignment, Background, Predictions, Rivals, Trail, Truth, Validity, one_hot, resolve, targets,
 };
 use crate::error::{Error, Result};
+use crate::kernel::Family;
 use crate::kernel::boxes::{depth, enlarged};
 use crate::kernel::iou::{Kind, Overlap};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "task_aligned",
+    paper: "Feng 2021",
+    what: "TaskAligned in four dialects",
+    kinks: "ties in top-k and argmax, a point on a side",
+};
 
 /// One dialect, as data.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,7 +4,16 @@
 //! logit nothing is clamped. Where a logarithm is clamped the derivative here is that of the value, 0, while PyTorch's backward is
 //! (p − q) / max(p(1 − p), the f32 nearest to 1e-12) in f64 too: see [`Bce::backward`].
 
+use crate::kernel::Family;
 use crate::kernel::number::{Function, Number, at_least, nearest, softplus};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "bce",
+    paper: "PyTorch",
+    what: "binary cross-entropy of probabilities and logits",
+    kinks: "probabilities of 0 and 1; none in logits",
+};
 
 /// Of a probability p in [0, 1].
 #[derive(Clone, Copy, Debug)]

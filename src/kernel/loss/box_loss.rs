@@ -3,8 +3,17 @@
 //! Convention: 1 − similarity, both boxes `[x1, y1, x2, y2]` in one unit; the similarity and its eps are [`Overlap`]'s. SIoU reads
 //! 1 − iou + 0.5·(distance + shape) (Gevorgyan, 2022, equation 10).
 
+use crate::kernel::Family;
 use crate::kernel::iou::{Overlap, Similarity};
 use crate::kernel::number::{Function, Number};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "box_loss",
+    paper: "as iou",
+    what: "1 - similarity",
+    kinks: "as iou",
+};
 
 /// The loss as a function of the predicted box.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,16 @@
 //! are ignored, as in PyTorch. Logits `[pixels, C]` (Goodfellow et al., Deep Learning, 2016, section 6.2.2.3).
 
 use crate::error::{Error, Result};
+use crate::kernel::Family;
 use crate::kernel::number::{Function, Number, log_sum_exp};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "cross_entropy",
+    paper: "Goodfellow 2016",
+    what: "cross-entropy per pixel with an ignored label",
+    kinks: "none",
+};
 
 /// The loss of one pixel as a function of its logits.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,16 @@
 //! Convention: logits over bins 0 … R in grid units; a distance is the mean bin under their softmax; the loss is the cross-entropy
 //! against the two bins next to the target, which is clipped to [0, R − 0.01] (Li et al., Generalized Focal Loss, 2020, equation 6).
 
+use crate::kernel::Family;
 use crate::kernel::number::{Function, Number, log_sum_exp};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "dfl",
+    paper: "Li 2020",
+    what: "distribution focal loss and the mean bin",
+    kinks: "none in logits",
+};
 
 /// Mean bin: Σ i · softmax(x)_i.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,16 @@
 //! 1 − α for a negative; the weight carries a gradient (Lin et al., Focal Loss, 2017, equation 5).
 
 use super::bce::BceLogits;
+use crate::kernel::Family;
 use crate::kernel::number::{Function, Number, power, sigmoid};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "focal",
+    paper: "Lin 2017",
+    what: "focal loss of logits",
+    kinks: "none",
+};
 
 /// The loss as a function of the logit.
 #[derive(Clone, Copy, Debug, PartialEq)]

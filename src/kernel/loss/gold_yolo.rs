@@ -8,11 +8,20 @@ use super::inputs::Inputs;
 use super::positives::{Positive, positives, scatter};
 use super::varifocal::Varifocal;
 use crate::error::{Error, Place, Result};
+use crate::kernel::Family;
 use crate::kernel::assign::Assignment;
 use crate::kernel::assign::atss::Atss;
 use crate::kernel::assign::task_aligned::TaskAligned;
 use crate::kernel::iou::{Kind, Overlap};
 use crate::kernel::number::Function;
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "gold_yolo",
+    paper: "Wang 2023; Li 2022",
+    what: "the whole loss of YOLOv6 and Gold-YOLO",
+    kinks: "those of its parts; a sum of targets of 0",
+};
 
 /// Who assigns.
 #[derive(Clone, Copy, Debug, PartialEq)]

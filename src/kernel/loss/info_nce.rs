@@ -4,7 +4,16 @@
 //! are detached (van den Oord et al., 2018, equation 4; He et al., MoCo, 2020, equation 1, τ = 0.07).
 
 use crate::error::{Error, Result};
+use crate::kernel::Family;
 use crate::kernel::number::{Function, Number, at_least, log_sum_exp};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "info_nce",
+    paper: "van den Oord 2018; He 2020",
+    what: "contrastive loss of a query",
+    kinks: "a query of length 0",
+};
 
 /// The loss as a function of the query `[d]`.
 #[derive(Clone, Debug)]

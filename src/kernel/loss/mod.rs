@@ -13,3 +13,11 @@ pub mod quality_focal;
 pub mod size_weight;
 pub mod v8_detection;
 pub mod varifocal;
+
+/// A term of a loss: the kernel's row says which there are, in the order of `loss.items`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighted {
+    pub name: &'static str,
+    /// What it is multiplied by before the terms are added up.
+    pub weight: f64,
+}

@@ -4,7 +4,16 @@
 //! (Li et al., Generalized Focal Loss, 2020, equation 2; β = 2).
 
 use super::bce::BceLogits;
+use crate::kernel::Family;
 use crate::kernel::number::{Function, Number, absolute, power, sigmoid};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "quality_focal",
+    paper: "Li 2020",
+    what: "quality focal loss of logits",
+    kinks: "probability equal to quality, unless beta is 2",
+};
 
 /// The loss as a function of the logit.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,8 +3,17 @@
 //! Convention: by the area of the object in pixels of the network's input: below 32² twice, below 96² one and a half times, else once;
 //! the limits are COCO's (Lin et al., 2014). A background anchor has no object and counts once.
 
+use crate::kernel::Family;
 use crate::kernel::assign::Assignment;
 use crate::kernel::boxes::area;
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "size_weight",
+    paper: "Lin 2014",
+    what: "weights of anchors by object area",
+    kinks: "areas of 32^2 and 96^2 pixels",
+};
 
 /// How anchors are weighted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

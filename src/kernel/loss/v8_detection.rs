@@ -10,10 +10,19 @@ use super::inputs::Inputs;
 use super::positives::{Positive, positives, scatter};
 use super::size_weight::SizeWeight;
 use crate::error::{Error, Place, Result};
+use crate::kernel::Family;
 use crate::kernel::assign::Assignment;
 use crate::kernel::assign::task_aligned::TaskAligned;
 use crate::kernel::iou::Overlap;
 use crate::kernel::number::{Function, sigmoid};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "v8_detection",
+    paper: "Feng 2021; Li 2020",
+    what: "the whole loss of the ultralytics v8 detectors",
+    kinks: "those of its parts; a sum of targets of 1",
+};
 
 /// The loss, as data.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,7 +4,16 @@
 //! anchor is positive for the class (Zhang et al., VarifocalNet, 2021, equation 2). Whether w carries a gradient is an option.
 
 use super::bce::Bce;
+use crate::kernel::Family;
 use crate::kernel::number::{Function, Number, detach, power};
+
+/// What there is to know about it.
+pub const FAMILY: Family = Family {
+    name: "varifocal",
+    paper: "Zhang 2021",
+    what: "varifocal loss of probabilities",
+    kinks: "probabilities of 0 and 1",
+};
 
 /// The loss of one anchor and class, before target and label.
 #[derive(Clone, Copy, Debug, PartialEq)]

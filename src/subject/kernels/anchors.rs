@@ -1,27 +1,12 @@
 //! anchors: the anchors of three feature maps at strides 8, 16 and 32.
 
-use super::{Answer, Kernel, Prepared};
+use super::{Answer, Given};
 use crate::error::Result;
 use crate::kernel::anchors::{Anchors, Grid};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
-pub(super) const ALL: &[Kernel] = &[Kernel {
-    name: "anchors",
-    of: "anchors",
-    summary: "points, strides and squares of three feature maps at strides 8, 16, 32",
-    inputs: &["p3", "p4", "p5"],
-    outputs: &[
-        "points",
-        "strides",
-        "pixels",
-        "squares_yolov6",
-        "squares_mmdet",
-    ],
-    evaluate: anchors,
-}];
-
-fn anchors(given: &Prepared) -> Result<Answer> {
+pub(super) fn anchors(given: &Given) -> Result<Answer> {
     let level = |(name, stride): (&str, f64)| {
         given.plane(name).map(|[height, width]| Grid {
             height,

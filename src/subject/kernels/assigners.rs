@@ -1,6 +1,6 @@
 //! assigners: TaskAligned and ATSS in their dialects, a batch of images at a time.
 
-use super::{Answer, Kernel, Prepared};
+use super::{Answer, Given};
 use crate::error::{Error, Place, Result};
 use crate::kernel::assign::atss::Atss;
 use crate::kernel::assign::task_aligned::TaskAligned;
@@ -18,88 +18,14 @@ pub(super) const OUTPUTS: [&str; 7] = [
     "overlap",
 ];
 
-const fn task_aligned(
-    name: &'static str,
-    summary: &'static str,
-    evaluate: fn(&Prepared) -> Result<Answer>,
-) -> Kernel {
-    let inputs = &[
-        "pred_scores",
-        "pred_boxes",
-        "points",
-        "gt_labels",
-        "gt_boxes",
-        "gt_count",
-    ];
-    Kernel {
-        name,
-        of: "task_aligned",
-        summary,
-        inputs,
-        outputs: &OUTPUTS,
-        evaluate,
-    }
-}
-
-const fn atss(
-    name: &'static str,
-    summary: &'static str,
-    evaluate: fn(&Prepared) -> Result<Answer>,
-) -> Kernel {
-    let inputs = &[
-        "pred_scores",
-        "pred_boxes",
-        "squares",
-        "level",
-        "gt_labels",
-        "gt_boxes",
-        "gt_count",
-    ];
-    Kernel {
-        name,
-        of: "atss",
-        summary,
-        inputs,
-        outputs: &OUTPUTS,
-        evaluate,
-    }
-}
-
-pub(super) const ALL: &[Kernel] = &[
-    task_aligned(
-        "task_aligned_yolov6",
-        "TaskAligned of YOLOv6 and Gold-YOLO",
-        |g| aligned(g, TaskAligned::yolov6()),
-    ),
-    task_aligned(
-        "task_aligned_ultralytics_8_3_155",
-        "TaskAligned of ultralytics 8.3.155",
-        |g| aligned(g, TaskAligned::ultralytics_8_3_155()),
-    ),
-    task_aligned(
-        "task_aligned_ultralytics_8_4",
-        "TaskAligned of ultralytics 8.4",
-        |g| aligned(g, TaskAligned::ultralytics_8_4()),
-    ),
-    task_aligned("task_aligned_mmdet_3_3", "TaskAligned of mmdet 3.3", |g| {
-        aligned(g, TaskAligned::mmdet_3_3())
-    }),
-    atss("atss_yolov6", "ATSS of YOLOv6 and Gold-YOLO", |g| {
-        adaptive(g, Atss::yolov6())
-    }),
-    atss("atss_mmdet_3_3", "ATSS of mmdet 3.3", |g| {
-        adaptive(g, Atss::mmdet_3_3())
-    }),
-];
-
-fn aligned(given: &Prepared, rule: TaskAligned) -> Result<Answer> {
+pub(super) fn aligned(given: &Given, rule: TaskAligned) -> Result<Answer> {
     let points = given.points()?;
     every_image(given, points.len(), |predictions, truth| {
         rule.assign(&points, predictions, truth)
     })
 }
 
-fn adaptive(given: &Prepared, rule: Atss) -> Result<Answer> {
+pub(super) fn adaptive(given: &Given, rule: Atss) -> Result<Answer> {
     let (squares, level) = (given.columns("squares", 2, 4)?, given.whole("level", 1)?);
     given.same_rows(&[("squares", &squares.shape), ("level", &level.shape)])?;
     let (squares, levels) = (squares.boxes(), sizes(&level.values)?);
@@ -109,7 +35,7 @@ fn adaptive(given: &Prepared, rule: Atss) -> Result<Answer> {
 }
 
 fn every_image(
-    given: &Prepared,
+    given: &Given,
     anchors: usize,
     assign: impl Fn(&Predictions, &Truth) -> Result<Assignment>,
 ) -> Result<Answer> {
@@ -165,7 +91,7 @@ pub(super) struct Truths {
 }
 
 impl Truths {
-    pub fn read(given: &Prepared) -> Result<Self> {
+    pub fn read(given: &Given) -> Result<Self> {
         let (labels, boxes, count) = (
             given.whole("gt_labels", 2)?,
             given.columns("gt_boxes", 3, 4)?,

@@ -1,7 +1,7 @@
 //! elementwise: classification losses, one number in and one out.
 
 use super::given::Values;
-use super::{Answer, Gradient, Kernel, Prepared};
+use super::{Answer, Given, Gradient};
 use crate::error::Result;
 use crate::kernel::loss::bce::{Bce, BceLogits};
 use crate::kernel::loss::focal::Focal;
@@ -11,92 +11,34 @@ use crate::kernel::number::{Function, KINK};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
-const fn row(
-    name: &'static str,
-    of: &'static str,
-    summary: &'static str,
-    inputs: &'static [&'static str],
-    evaluate: fn(&Prepared) -> Result<Answer>,
-) -> Kernel {
-    Kernel {
-        name,
-        of,
-        summary,
-        inputs,
-        outputs: &["loss"],
-        evaluate,
-    }
+pub(super) fn bce(given: &Given) -> Result<Answer> {
+    let target = given.real("target", 1)?.values;
+    over(given, "p", target.len(), |i| Bce { target: target[i] })
 }
 
-pub(super) const ALL: &[Kernel] = &[
-    row(
-        "bce",
-        "bce",
-        "binary cross-entropy of probabilities",
-        &["p", "target"],
-        |g| {
-            let target = g.real("target", 1)?.values;
-            over(g, "p", target.len(), |i| Bce { target: target[i] })
-        },
-    ),
-    row(
-        "bce_logits",
-        "bce",
-        "binary cross-entropy of logits",
-        &["x", "target"],
-        |g| {
-            let target = g.real("target", 1)?.values;
-            over(g, "x", target.len(), |i| BceLogits { target: target[i] })
-        },
-    ),
-    row(
-        "focal",
-        "focal",
-        "focal loss of logits, α ¼, γ 2",
-        &["x", "positive"],
-        |g| {
-            let positive = g.real("positive", 1)?.values;
-            over(g, "x", positive.len(), |i| Focal::paper(positive[i] != 0.0))
-        },
-    ),
-    row(
-        "varifocal",
-        "varifocal",
-        "varifocal loss of Gold-YOLO, its weight differentiated",
-        &["p", "quality", "positive"],
-        |g| varifocal(g, Varifocal::gold_yolo()),
-    ),
-    row(
-        "varifocal_detached",
-        "varifocal",
-        "the same with the weight detached",
-        &["p", "quality", "positive"],
-        |g| {
-            varifocal(
-                g,
-                Varifocal {
-                    weight_detached: true,
-                    ..Varifocal::gold_yolo()
-                },
-            )
-        },
-    ),
-    row(
-        "quality_focal",
-        "quality_focal",
-        "quality focal loss of logits, β 2",
-        &["x", "quality"],
-        |g| {
-            let quality = g.real("quality", 1)?.values;
-            over(g, "x", quality.len(), |i| QualityFocal {
-                quality: quality[i],
-                beta: 2.0,
-            })
-        },
-    ),
-];
+pub(super) fn bce_logits(given: &Given) -> Result<Answer> {
+    let target = given.real("target", 1)?.values;
+    over(given, "x", target.len(), |i| BceLogits {
+        target: target[i],
+    })
+}
 
-fn varifocal(given: &Prepared, rule: Varifocal) -> Result<Answer> {
+pub(super) fn focal(given: &Given) -> Result<Answer> {
+    let positive = given.real("positive", 1)?.values;
+    over(given, "x", positive.len(), |i| {
+        Focal::paper(positive[i] != 0.0)
+    })
+}
+
+pub(super) fn quality_focal(given: &Given) -> Result<Answer> {
+    let quality = given.real("quality", 1)?.values;
+    over(given, "x", quality.len(), |i| QualityFocal {
+        quality: quality[i],
+        beta: 2.0,
+    })
+}
+
+pub(super) fn varifocal(given: &Given, rule: Varifocal) -> Result<Answer> {
     let (quality, positive) = (given.real("quality", 1)?, given.real("positive", 1)?);
     let n = given.same_rows(&[("quality", &quality.shape), ("positive", &positive.shape)])?;
     over(given, "p", n, |i| {
@@ -106,7 +48,7 @@ fn varifocal(given: &Prepared, rule: Varifocal) -> Result<Answer> {
 
 /// One function per element of `by`, of which there must be `n`.
 fn over<F: Function>(
-    given: &Prepared,
+    given: &Given,
     by: &'static str,
     n: usize,
     make: impl Fn(usize) -> F,

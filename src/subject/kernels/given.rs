@@ -1,12 +1,13 @@
 //! given: the inputs of a kernel by name, checked for rank and dtype, floats widened.
 
+use super::Kernel;
 use crate::error::{Error, Result};
 use crate::subject::Feed;
 use crate::tensor::{DType, Tensor};
 
 /// Where a kernel finds its inputs.
-pub struct Prepared<'a> {
-    pub kernel: &'static str,
+pub struct Given<'a> {
+    pub kernel: &'a Kernel,
     pub feed: Feed<'a>,
 }
 
@@ -33,12 +34,12 @@ impl Values<f64> {
     }
 }
 
-impl Prepared<'_> {
+impl Given<'_> {
     fn tensor(&self, name: &str, rank: usize) -> Result<Tensor> {
         let found = (self.feed)(name).ok_or_else(|| {
             Error::usage(format!(
                 "kernel '{}' needs the tensor '{name}'",
-                self.kernel
+                self.kernel.name
             ))
         })?;
         match found.shape().len() == rank {
@@ -54,7 +55,7 @@ impl Prepared<'_> {
     }
 
     fn wrong(&self, name: &str, fact: String) -> Error {
-        Error::usage(format!("kernel '{}': '{name}' {fact}", self.kernel))
+        Error::usage(format!("kernel '{}': '{name}' {fact}", self.kernel.name))
             .next("compare the input with parity list kernels")
     }
 

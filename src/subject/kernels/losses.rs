@@ -1,149 +1,21 @@
 //! losses: whole detection losses: assignment, terms, items, total and the gradient of each term by both predictions.
 
 use super::assigners::{self, Truths};
-use super::{Answer, Gradient, Kernel, Prepared};
+use super::{Answer, Given, Gradient};
 use crate::error::{Error, Result};
 use crate::kernel::anchors::{Anchors, Grid};
 use crate::kernel::assign::Assignment;
-use crate::kernel::loss::gold_yolo::{self, GoldYolo};
+use crate::kernel::loss::gold_yolo;
 use crate::kernel::loss::inputs::Inputs;
 use crate::kernel::loss::positives::{Positive, besides, kinks};
-use crate::kernel::loss::size_weight::SizeWeight;
 use crate::kernel::loss::v8_detection::{self, V8Detection};
-use crate::scenario::training::{ASSIGNED, PREDICTIONS};
+use crate::scenario::training::PREDICTIONS;
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
-/// What a loss of three terms gives, in the order of its form.
-const fn outputs(terms: [&'static str; 3]) -> [&'static str; 13] {
-    let ([a, b, c, d, e, f, g], [x, y, z]) = (ASSIGNED, terms);
-    [
-        a,
-        b,
-        c,
-        d,
-        e,
-        f,
-        g,
-        x,
-        y,
-        z,
-        "loss.items",
-        "loss.total",
-        "loss.normaliser",
-    ]
-}
-
-const GOLD: &[&str] = &outputs(["loss.iou", "loss.dfl", "loss.cls"]);
-const V8: &[&str] = &outputs(["loss.box", "loss.cls", "loss.dfl"]);
-
-const PLAIN: &[&str] = &[
-    "pred_scores",
-    "pred_distri",
-    "points",
-    "strides",
-    "gt_labels",
-    "gt_boxes",
-    "gt_count",
-];
-const LEVELLED: &[&str] = &[
-    "pred_scores",
-    "pred_distri",
-    "points",
-    "strides",
-    "level",
-    "gt_labels",
-    "gt_boxes",
-    "gt_count",
-];
-
-const fn gold(
-    name: &'static str,
-    summary: &'static str,
-    inputs: &'static [&'static str],
-    evaluate: fn(&Prepared) -> Result<Answer>,
-) -> Kernel {
-    Kernel {
-        name,
-        of: "gold_yolo",
-        summary,
-        inputs,
-        outputs: GOLD,
-        evaluate,
-    }
-}
-
-const fn v8(
-    name: &'static str,
-    summary: &'static str,
-    evaluate: fn(&Prepared) -> Result<Answer>,
-) -> Kernel {
-    Kernel {
-        name,
-        of: "v8_detection",
-        summary,
-        inputs: PLAIN,
-        outputs: V8,
-        evaluate,
-    }
-}
-
-pub(super) const ALL: &[Kernel] = &[
-    gold(
-        "gold_yolo_n",
-        "TaskAligned, varifocal, SIoU, no distribution",
-        PLAIN,
-        |g| gold_yolo(g, GoldYolo::n()),
-    ),
-    gold(
-        "gold_yolo_sml",
-        "TaskAligned, varifocal, GIoU, DFL over 17 bins",
-        PLAIN,
-        |g| gold_yolo(g, GoldYolo::sml()),
-    ),
-    gold(
-        "gold_yolo_n_warm_up",
-        "ATSS, varifocal, SIoU, no distribution",
-        LEVELLED,
-        |g| gold_yolo(g, GoldYolo::n().warm_up()),
-    ),
-    gold(
-        "gold_yolo_sml_warm_up",
-        "ATSS, varifocal, GIoU, DFL over 17 bins",
-        LEVELLED,
-        |g| gold_yolo(g, GoldYolo::sml().warm_up()),
-    ),
-    v8(
-        "v8_detection_8_3_155",
-        "the v8 loss of ultralytics 8.3.155",
-        |g| v8_detection(g, V8Detection::ultralytics_8_3_155()),
-    ),
-    v8("v8_detection_8_4", "the v8 loss of ultralytics 8.4", |g| {
-        v8_detection(g, V8Detection::ultralytics_8_4())
-    }),
-    v8(
-        "v8_detection_by_size",
-        "the v8 loss, small and medium objects weighted",
-        |g| {
-            v8_detection(
-                g,
-                V8Detection::ultralytics_8_3_155().weighted(SizeWeight::BySize),
-            )
-        },
-    ),
-    v8(
-        "v8_detection_naive",
-        "the faulty control: weights times foreground, the background removed",
-        |g| {
-            v8_detection(
-                g,
-                V8Detection::ultralytics_8_3_155().weighted(SizeWeight::ForegroundOnly),
-            )
-        },
-    ),
-];
-
-fn gold_yolo(given: &Prepared, loss: GoldYolo) -> Result<Answer> {
+/// The loss that the row trains.
+pub(super) fn gold_yolo(given: &Given) -> Result<Answer> {
+    let loss = given.kernel.training()?;
     let batch = Batch::read(given, loss.reg_max)?;
     let evaluation = loss.evaluate(&batch.inputs())?;
     let normaliser = evaluation.normaliser();
@@ -165,7 +37,7 @@ fn gold_yolo(given: &Prepared, loss: GoldYolo) -> Result<Answer> {
     ];
     let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
     Ok(batch.answer(
-        GOLD,
+        given.kernel.outputs,
         assignments,
         &positives,
         Values {
@@ -179,8 +51,8 @@ fn gold_yolo(given: &Prepared, loss: GoldYolo) -> Result<Answer> {
     ))
 }
 
-fn v8_detection(given: &Prepared, loss: V8Detection) -> Result<Answer> {
-    let batch = Batch::read(given, 15)?;
+pub(super) fn v8_detection(given: &Given, loss: V8Detection) -> Result<Answer> {
+    let batch = Batch::read(given, given.kernel.bins - 1)?;
     let inputs = batch.inputs();
     let v8_detection::Evaluation {
         assignments,
@@ -203,7 +75,7 @@ fn v8_detection(given: &Prepared, loss: V8Detection) -> Result<Answer> {
     let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
     let weights = loss.gains.map(|g| g * images);
     Ok(batch.answer(
-        V8,
+        given.kernel.outputs,
         assignments,
         &positives,
         Values {
@@ -240,7 +112,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn read(given: &Prepared, reg_max: usize) -> Result<Self> {
+    fn read(given: &Given, reg_max: usize) -> Result<Self> {
         let (scores, distances) = (
             given.real("pred_scores", 3)?,
             given.columns("pred_distri", 3, 4 * (reg_max + 1))?,
@@ -381,7 +253,7 @@ impl Batch {
 }
 
 /// Anchors from points and strides; one level per run of equal `level`, or of equal strides where the form has no levels.
-fn anchors(given: &Prepared) -> Result<Anchors> {
+fn anchors(given: &Given) -> Result<Anchors> {
     let (points, strides) = (given.points()?, given.real("strides", 1)?);
     given.same_rows(&[("points", &[points.len()]), ("strides", &strides.shape)])?;
     let strides = strides.values;

@@ -1,10 +1,10 @@
 //! rows: losses of a row of logits or of a vector, and the weights of boxes by size.
 
 use super::elementwise::each;
-use super::{Answer, Gradient, Kernel, Prepared};
+use super::{Answer, Given, Gradient};
 use crate::error::{Error, Result};
 use crate::kernel::boxes::area;
-use crate::kernel::loss::cross_entropy::cross_entropy;
+use crate::kernel::loss::cross_entropy;
 use crate::kernel::loss::dfl::{Dfl, Expectation};
 use crate::kernel::loss::info_nce::InfoNce;
 use crate::kernel::loss::size_weight::weight;
@@ -17,42 +17,7 @@ const BINS: usize = 17;
 const IGNORE: i64 = -1;
 const TEMPERATURE: f64 = 0.07;
 
-pub(super) const ALL: &[Kernel] = &[
-    Kernel {
-        name: "dfl",
-        of: "dfl",
-        summary: "distribution focal loss over 17 bins, and the mean bin",
-        inputs: &["x", "target"],
-        outputs: &["loss", "mean"],
-        evaluate: dfl,
-    },
-    Kernel {
-        name: "cross_entropy",
-        of: "cross_entropy",
-        summary: "mean over the pixels whose label is not −1",
-        inputs: &["logits", "labels"],
-        outputs: &["loss", "counted"],
-        evaluate: pixels,
-    },
-    Kernel {
-        name: "info_nce",
-        of: "info_nce",
-        summary: "contrastive loss of queries, the positive key first, temperature 0.07",
-        inputs: &["query", "keys"],
-        outputs: &["loss"],
-        evaluate: info_nce,
-    },
-    Kernel {
-        name: "size_weight",
-        of: "size_weight",
-        summary: "weights of anchors by the area of their box, and the naive patch",
-        inputs: &["boxes", "foreground"],
-        outputs: &["by_size", "foreground_only"],
-        evaluate: size_weight,
-    },
-];
-
-fn dfl(given: &Prepared) -> Result<Answer> {
+pub(super) fn dfl(given: &Given) -> Result<Answer> {
     let (x, target) = (given.columns("x", 2, BINS)?, given.real("target", 1)?);
     given.same_rows(&[("x", &x.shape), ("target", &target.shape)])?;
     let mut out = each("loss", ("x", &x), BINS, |i| {
@@ -64,10 +29,11 @@ fn dfl(given: &Prepared) -> Result<Answer> {
     Ok(out)
 }
 
-fn pixels(given: &Prepared) -> Result<Answer> {
+pub(super) fn cross_entropy(given: &Given) -> Result<Answer> {
     let (logits, labels) = (given.real("logits", 2)?, given.whole("labels", 1)?);
     given.same_rows(&[("logits", &logits.shape), ("labels", &labels.shape)])?;
-    let out = cross_entropy(&logits.values, logits.shape[1], &labels.values, IGNORE)?;
+    let out =
+        cross_entropy::cross_entropy(&logits.values, logits.shape[1], &labels.values, IGNORE)?;
     let (mean, counted) = (
         Tensor::from_vec(&[], vec![out.mean()]),
         Tensor::from_vec(&[], vec![out.counted as i64]),
@@ -84,7 +50,7 @@ fn pixels(given: &Prepared) -> Result<Answer> {
     })
 }
 
-fn info_nce(given: &Prepared) -> Result<Answer> {
+pub(super) fn info_nce(given: &Given) -> Result<Answer> {
     let (query, keys) = (given.real("query", 2)?, given.real("keys", 3)?);
     let n = given.same_rows(&[("query", &query.shape), ("keys", &keys.shape)])?;
     let (width, count) = (query.shape[1], keys.shape[1]);
@@ -107,7 +73,7 @@ fn info_nce(given: &Prepared) -> Result<Answer> {
     Ok(each("loss", ("query", &query), width, |i| made[i].clone()))
 }
 
-fn size_weight(given: &Prepared) -> Result<Answer> {
+pub(super) fn size_weight(given: &Given) -> Result<Answer> {
     let (boxes, foreground) = (given.columns("boxes", 2, 4)?, given.flags("foreground", 1)?);
     let n = given.same_rows(&[("boxes", &boxes.shape), ("foreground", &foreground.shape)])?;
     let weights = |background: f64| -> Vec<f64> {

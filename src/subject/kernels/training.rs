@@ -1,53 +1,15 @@
 //! training: the f64 references of a `[training]` graph's assigner and loss: predictions and ground truth in, every named tensor out.
 
-use super::assigners;
+use super::{ALL, Kernel, assigners};
 use crate::error::{Error, Place, Result};
 use crate::kernel::anchors::Anchors;
 use crate::kernel::assign::{Assignment, Truth, is_empty};
-use crate::kernel::loss::gold_yolo::{Evaluation, GoldYolo};
+use crate::kernel::loss::Weighted;
+use crate::kernel::loss::gold_yolo::Evaluation;
 use crate::kernel::loss::inputs::Inputs;
-use crate::scenario::training::{ASSIGNED, COUNT, Training, Weighted, losses};
+use crate::scenario::training::{ASSIGNED, COUNT, ITEMS, NORMALISER, TOTAL, Training, losses};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
-
-/// One line of the table of kernels.
-pub struct Kernel {
-    pub name: &'static str,
-    pub summary: &'static str,
-    /// Names of the terms, in the order of `loss.items`.
-    pub terms: &'static [&'static str],
-    loss: fn() -> GoldYolo,
-}
-
-/// The terms of YOLOv6 and Gold-YOLO, in the order of their gains: boxes, their distributions, classes.
-const YOLOV6: &[&str] = &["iou", "dfl", "cls"];
-
-pub const ALL: &[Kernel] = &[
-    Kernel {
-        name: "gold_yolo_n",
-        summary: "TaskAligned, varifocal, SIoU, no distribution",
-        terms: YOLOV6,
-        loss: GoldYolo::n,
-    },
-    Kernel {
-        name: "gold_yolo_sml",
-        summary: "TaskAligned, varifocal, GIoU, DFL over 17 bins",
-        terms: YOLOV6,
-        loss: GoldYolo::sml,
-    },
-    Kernel {
-        name: "gold_yolo_n_warm_up",
-        summary: "ATSS, varifocal, SIoU, no distribution",
-        terms: YOLOV6,
-        loss: || GoldYolo::n().warm_up(),
-    },
-    Kernel {
-        name: "gold_yolo_sml_warm_up",
-        summary: "ATSS, varifocal, GIoU, DFL over 17 bins",
-        terms: YOLOV6,
-        loss: || GoldYolo::sml().warm_up(),
-    },
-];
 
 /// What the kernel says about one set of predictions.
 pub struct Opinion {
@@ -61,18 +23,36 @@ pub struct Opinion {
 }
 
 impl Kernel {
-    /// The terms with their weights.
-    pub fn weighted(&self) -> Vec<Weighted> {
-        let both = self.terms.iter().zip((self.loss)().gains);
-        both.map(|(name, weight)| Weighted { name, weight })
-            .collect()
+    /// Names of the terms of a loss, in the order of `loss.items`; none where it is no loss of several.
+    pub fn terms(&self) -> Vec<&'static str> {
+        let values = self
+            .outputs
+            .iter()
+            .filter(|o| ![ITEMS, TOTAL, NORMALISER].contains(o));
+        values.filter_map(|o| o.strip_prefix("loss.")).collect()
     }
+
+    /// The terms with their weights.
+    ///
+    /// # Errors
+    /// A kernel that no `[training]` may name.
+    pub fn weighted(&self) -> Result<Vec<Weighted>> {
+        let both = self.terms().into_iter().zip(self.training()?.gains);
+        Ok(both
+            .map(|(name, weight)| Weighted { name, weight })
+            .collect())
+    }
+}
+
+/// The kernels that `[training]` may name.
+pub fn all() -> impl Iterator<Item = &'static Kernel> {
+    ALL.iter().filter(|k| k.trains.is_some())
 }
 
 /// Looks a kernel up.
 pub fn find(name: &str) -> Result<&'static Kernel> {
-    ALL.iter().find(|k| k.name == name).ok_or_else(|| {
-        let known = || ALL.iter().map(|k| k.name);
+    all().find(|k| k.name == name).ok_or_else(|| {
+        let known = || all().map(|k| k.name);
         let next = format!(
             "{}known: {}",
             crate::error::hint(name, known()),
@@ -92,7 +72,7 @@ pub fn evaluate(
     get: &dyn Fn(&str) -> Option<Tensor>,
 ) -> Result<Opinion> {
     let kernel = find(&training.kernel)?;
-    let loss = (kernel.loss)();
+    let loss = kernel.training()?;
     let (scores, distances) = (
         tensor(training, get, "pred_scores", 3)?,
         tensor(training, get, "pred_distri", 3)?,
@@ -127,7 +107,7 @@ pub fn evaluate(
         .evaluate(&inputs)
         .at(format!("kernel '{}'", training.kernel))?;
     Ok(Opinion {
-        tensors: named(&evaluation, kernel, rows, [anchors.len(), classes]),
+        tensors: named(&evaluation, kernel, rows, [anchors.len(), classes])?,
         assignments: evaluation.assignments,
         // The class term reaches the scores alone, the others the distances.
         gradients: vec![
@@ -274,12 +254,12 @@ fn named(
     kernel: &Kernel,
     rows: usize,
     [anchors, classes]: [usize; 2],
-) -> BTreeMap<String, Tensor> {
+) -> Result<BTreeMap<String, Tensor>> {
     let scalar = |v: f64| Tensor::from_vec(&[], vec![v]);
     let raw = e
         .items
         .iter()
-        .zip(kernel.weighted())
+        .zip(kernel.weighted()?)
         .map(|(item, t)| scalar(item / t.weight));
     let whole = [
         Tensor::from_vec(&[e.items.len()], e.items.to_vec()),
@@ -291,10 +271,9 @@ fn named(
         ASSIGNED
             .into_iter()
             .zip(assigners::named(&e.assignments, rows, anchors, classes));
-    assigned
-        .filter_map(|(name, t)| Some((name.to_string(), t?)))
-        .chain(losses(kernel.terms).into_iter().zip(values))
-        .collect()
+    let assigned = assigned.filter_map(|(name, t)| Some((name.to_string(), t?)));
+    let values = losses(&kernel.terms()).into_iter().zip(values);
+    Ok(assigned.chain(values).collect())
 }
 
 #[cfg(test)]
@@ -326,7 +305,7 @@ mod tests {
     fn every_standard_tensor_is_named_and_padding_is_not_counted() {
         let opinion = evaluate(&training(), [64, 64], &tensors).unwrap();
         assert_eq!(opinion.counts, [1]);
-        let losses = losses(YOLOV6);
+        let losses = losses(&["iou", "dfl", "cls"]);
         for name in ASSIGNED
             .into_iter()
             .chain(losses.iter().map(String::as_str))

@@ -4,8 +4,9 @@ use super::spread::Floors;
 use super::{Side, Task};
 use crate::judge::stage::loss::Said;
 use crate::judge::stage::{assign, grad, loss, lost_gradient, unused_weight};
+use crate::kernel::loss::Weighted;
 use crate::scenario::Stage;
-use crate::scenario::training::{PREDICTIONS, Weighted};
+use crate::scenario::training::PREDICTIONS;
 use crate::subject::kernels::training::Opinion;
 use crate::verdict::{Judgement, TensorResult, Why};
 

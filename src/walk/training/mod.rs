@@ -13,10 +13,11 @@ use crate::golden::Value;
 use crate::judge::stage::golden::Witnessed;
 use crate::judge::stage::regions::Regions;
 use crate::judge::stage::{Stages, assign, loss};
+use crate::kernel::loss::Weighted;
 use crate::prepare::preflight;
 use crate::prepare::prepared::Prepared;
 use crate::scenario::Stage;
-use crate::scenario::training::{PREDICTIONS, Training, Weighted};
+use crate::scenario::training::{PREDICTIONS, Training};
 use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::subject::{Engines, Session};
 use crate::tensor::{DType, Tensor};
@@ -71,7 +72,7 @@ pub fn run(
     let mut task = Task {
         given,
         training,
-        terms: kernel::find(&training.kernel)?.weighted(),
+        terms: kernel::find(&training.kernel)?.weighted()?,
         regions,
         layers,
         tensors,

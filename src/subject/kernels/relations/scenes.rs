@@ -1,9 +1,8 @@
 //! scenes: batches of images with their images, objects or anchors in another order, and what an answer says then; feature maps on their side.
 
-use crate::fuzz::draw::Case;
-use crate::fuzz::edit::{along, changed, is_of_images, reversed, same};
-use crate::fuzz::opinion::Said;
-use crate::subject::kernels::Kernel;
+use super::Tensors;
+use crate::subject::kernels::draw::Case;
+use crate::subject::kernels::edit::{along, changed, is_of_images, reversed, same};
 use crate::tensor::Tensor;
 
 /// What an assignment says that depends on no order: who is foreground and the soft targets of an image. Who owns an anchor goes with
@@ -11,22 +10,6 @@ use crate::tensor::Tensor;
 const OF_AN_IMAGE: [&str; 3] = ["fg_mask", "target_scores", OWNER];
 /// The row of ground truth that owns an anchor; where the anchor is background, anything.
 pub const OWNER: &str = "gt_index";
-
-/// Kernels whose input is a batch of images with ground truth.
-pub fn is_of_scenes(kernel: &Kernel) -> bool {
-    kernel.inputs.contains(&"gt_count")
-}
-
-/// Those of them whose anchors have no order. ATSS takes the first of equally distant ones, which a grid is full of, and its threshold
-/// depends on which.
-pub fn is_without_levels(kernel: &Kernel) -> bool {
-    is_of_scenes(kernel) && !kernel.inputs.contains(&"level")
-}
-
-/// Those of them that answer image by image.
-pub fn is_by_image(kernel: &Kernel) -> bool {
-    ["task_aligned", "atss"].contains(&kernel.of)
-}
 
 /// The name of an output of an assigner, or of the assignment in a loss.
 pub fn bare(output: &str) -> &str {
@@ -58,7 +41,7 @@ fn of_each(case: &Case, change: impl Fn(&Tensor) -> Tensor) -> Case {
 }
 
 /// What an answer says of images, changed, and the terms of a loss, which belong to all of them.
-fn told(first: &Said, change: impl Fn(&str, &Tensor) -> Tensor) -> Said {
+fn told(first: &Tensors, change: impl Fn(&str, &Tensor) -> Tensor) -> Tensors {
     let is = |n: &str| OF_AN_IMAGE.contains(&bare(n)) || n.starts_with("loss.");
     let one = |n: &str, t: &Tensor| {
         if n.starts_with("loss.") {
@@ -74,11 +57,11 @@ fn told(first: &Said, change: impl Fn(&str, &Tensor) -> Tensor) -> Said {
         .collect()
 }
 
-pub fn of_the_first_image(_: &Case, _: &Case, first: &Said) -> Said {
+pub fn of_the_first_image(_: &Case, _: &Case, first: &Tensors) -> Tensors {
     told(first, |_, t| along(t, 0, 0..1))
 }
 
-pub fn of_images_turned(_: &Case, _: &Case, first: &Said) -> Said {
+pub fn of_images_turned(_: &Case, _: &Case, first: &Tensors) -> Tensors {
     told(first, |_, t| reversed(t, 0))
 }
 
@@ -107,7 +90,7 @@ pub fn objects_turned(case: &Case) -> Option<Case> {
     counts.iter().any(|n| *n > 1).then(|| changed(case, one))
 }
 
-pub fn of_objects_turned(case: &Case, _: &Case, first: &Said) -> Said {
+pub fn of_objects_turned(case: &Case, _: &Case, first: &Tensors) -> Tensors {
     let counts = case
         .inputs
         .get("gt_count")
@@ -142,7 +125,7 @@ pub fn anchors_turned(case: &Case) -> Option<Case> {
     Some(changed(case, one))
 }
 
-pub fn of_anchors_turned(_: &Case, _: &Case, first: &Said) -> Said {
+pub fn of_anchors_turned(_: &Case, _: &Case, first: &Tensors) -> Tensors {
     told(first, |_, t| reversed(t, 1))
 }
 
@@ -159,7 +142,7 @@ pub fn maps_turned(case: &Case) -> Option<Case> {
 }
 
 /// Every anchor at its place on the turned map, x and y exchanged.
-pub fn of_maps_turned(case: &Case, other: &Case, first: &Said) -> Said {
+pub fn of_maps_turned(case: &Case, other: &Case, first: &Tensors) -> Tensors {
     let mut order = vec![];
     for map in case.inputs.values() {
         let [.., h, w] = *map.shape() else {

@@ -213,9 +213,11 @@ fn side() -> impl Strategy<Value = f64> + Clone {
     prop_oneof![3 => (1u32..32).prop_map(|k| f64::from(k) / 4.0), 1 => prop::sample::select(vec![0.0, 0.5, 1.0, 0.0625])]
 }
 
-/// Inputs of an assigner.
-pub fn assigned(kernel: &Kernel) -> BoxedStrategy<Case> {
-    let (atss, yolov6) = (kernel.of == "atss", kernel.name.ends_with("yolov6"));
+/// Squares around the points: how many strides their side is, and where in a cell they stand.
+pub type Squares = (f64, f64);
+
+/// Inputs of an assigner: the points, or the squares around them and the levels that these belong to.
+pub fn assigned(squares: Option<Squares>) -> BoxedStrategy<Case> {
     let case = move |s: Scene| {
         let anchors = s.anchors();
         let (b, a) = (s.images.len(), anchors.len());
@@ -225,28 +227,34 @@ pub fn assigned(kernel: &Kernel) -> BoxedStrategy<Case> {
                 real(&[b, a, s.classes], s.cycled(b * a * s.classes)),
             )
             .with("pred_boxes", real(&[b, a, 4], s.boxes(&anchors).concat()));
-        let case = match (atss, yolov6) {
-            (false, _) => case.with("points", real(&[a, 2], anchors.pixels().concat())),
-            (true, true) => case.with("squares", real(&[a, 4], anchors.squares(5.0, 0.5).concat())),
-            (true, false) => {
-                case.with("squares", real(&[a, 4], anchors.squares(8.0, 0.0).concat()))
+        let case = match squares {
+            None => case.with("points", real(&[a, 2], anchors.pixels().concat())),
+            Some((size, offset)) => {
+                let squares = anchors.squares(size, offset).concat();
+                case.with("squares", real(&[a, 4], squares))
+                    .with("level", whole(&[a], anchors.level()))
             }
-        };
-        let case = if atss {
-            case.with("level", whole(&[a], anchors.level()))
-        } else {
-            case
         };
         s.truth(case).on(s.edges())
     };
     scenes(probability(), side()).prop_map(case).boxed()
 }
 
-/// Inputs of a whole loss.
-pub fn trained(kernel: &Kernel) -> BoxedStrategy<Case> {
-    let levels = kernel.inputs.contains(&"level");
-    let (logits, bins) = (kernel.of == "v8_detection", columns(kernel.name));
-    let case = move |s: Scene| {
+/// Inputs of a whole loss whose scores are probabilities.
+pub fn of_probabilities(kernel: &Kernel) -> BoxedStrategy<Case> {
+    let case = trained(kernel);
+    scenes(probability(), side()).prop_map(case).boxed()
+}
+
+/// Inputs of a whole loss whose scores are logits.
+pub fn of_logits(kernel: &Kernel) -> BoxedStrategy<Case> {
+    let score = (-48i32..48).prop_map(|k| f64::from(k) / 8.0);
+    scenes(score, side()).prop_map(trained(kernel)).boxed()
+}
+
+fn trained(kernel: &Kernel) -> impl Fn(Scene) -> Case + use<> {
+    let (levels, bins) = (kernel.inputs.contains(&"level"), kernel.bins);
+    move |s: Scene| {
         let anchors = s.anchors();
         let (b, a) = (s.images.len(), anchors.len());
         let distances = match bins {
@@ -273,20 +281,5 @@ pub fn trained(kernel: &Kernel) -> BoxedStrategy<Case> {
             case
         };
         s.truth(case).on(s.edges())
-    };
-    let score = (-48i32..48).prop_map(|k| f64::from(k) / 8.0);
-    if logits {
-        scenes(score, side()).prop_map(case).boxed()
-    } else {
-        scenes(probability(), side()).prop_map(case).boxed()
-    }
-}
-
-/// Bins of a side: 1 for a distance itself.
-pub fn columns(kernel: &str) -> usize {
-    match kernel {
-        k if k.starts_with("gold_yolo_n") => 1,
-        k if k.starts_with("gold_yolo_sml") => 17,
-        _ => 16,
     }
 }

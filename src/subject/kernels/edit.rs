@@ -1,7 +1,7 @@
 //! edit: other cases made of a case, and the numbers of its answer in their places.
 
 use super::draw::Case;
-use super::opinion::Said;
+use super::relations::Tensors;
 use crate::tensor::{DType, Tensor};
 
 /// `case` with every tensor changed.
@@ -99,12 +99,12 @@ pub fn is_of_images(name: &str) -> bool {
 }
 
 /// The numbers of an answer as they are.
-pub fn same(_: &Case, _: &Case, first: &Said) -> Said {
+pub fn same(_: &Case, _: &Case, first: &Tensors) -> Tensors {
     first.clone()
 }
 
 /// `first` with every tensor changed.
-pub fn each(first: &Said, change: impl Fn(&Tensor) -> Tensor) -> Said {
+pub fn each(first: &Tensors, change: impl Fn(&Tensor) -> Tensor) -> Tensors {
     first.iter().map(|(n, t)| (n.clone(), change(t))).collect()
 }
 
