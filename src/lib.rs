@@ -3,6 +3,7 @@
 //!
 //! Scenario → Subject → Trace → Comparison → Verdict. Start at [`pipeline::run`]; ARCHITECTURE.md has the map.
 
+pub mod cause;
 pub mod cli;
 pub mod compare;
 pub mod conformance;

@@ -8,14 +8,14 @@ use crate::floor::noise::{Floor, axis_for};
 use crate::judge::expectation;
 use crate::judge::stage::Stages;
 use crate::judge::{Limit, against};
-use crate::run::Run;
+use crate::run::{FORMAT, Run};
 use crate::scenario::Expect;
 use crate::tensor::Tensor;
 use crate::trace::Entry;
 use crate::trace::file::Opened;
 use crate::verdict::{
-    Accumulated, Ancestry, Expectation, Isolated, Outcome, Required, TensorResult, ToleranceBy,
-    Why, decide, ledger,
+    Accumulated, Ancestry, Expectation, Finding, Isolated, Outcome, Required, TensorResult,
+    ToleranceBy, Why, decide, ledger,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -95,8 +95,8 @@ pub fn compare(
         .filter_map(|n| entry(reference, n))
         .map(|e| (e.node.clone(), e.inputs.clone()))
         .collect();
-    Ok(Run {
-        format: 1,
+    let run = Run {
+        format: FORMAT,
         scenario: None,
         environment: environment(reference, candidate, names),
         inputs: vec![],
@@ -107,8 +107,10 @@ pub fn compare(
         graph_inputs,
         stages: Stages::default(),
         unobserved: vec![],
+        findings: vec![],
         timings: BTreeMap::new(),
-    })
+    };
+    Ok(run.told())
 }
 
 /// No tensor of the candidate stands for two of the reference: renames must not fold two names into one.
@@ -255,7 +257,7 @@ fn ancestry(reference: &Opened, order: &[&str]) -> Ancestry {
     )
 }
 
-fn mismatched_inputs(reference: &Opened, candidate: &Opened) -> Vec<String> {
+fn mismatched_inputs(reference: &Opened, candidate: &Opened) -> Vec<Finding> {
     let (Some(a), Some(b)) = (&reference.header, &candidate.header) else {
         return vec![];
     };
@@ -264,7 +266,10 @@ fn mismatched_inputs(reference: &Opened, candidate: &Opened) -> Vec<String> {
     a.inputs
         .iter()
         .filter(differs)
-        .map(|(name, _)| format!("input '{name}' differs between the recordings"))
+        .map(|(name, _)| {
+            let what = format!("input '{name}' differs between the recordings");
+            Finding::new("input", name, what)
+        })
         .collect()
 }
 

@@ -2,13 +2,13 @@
 //!
 //! `PARITY_FULL=1` tries the judge on all controls instead of the quick ones (`scripts/nightly.d/10-controls`).
 
+use parity::cause::fault;
 use parity::run::Run;
 use parity::scenario::training::PREDICTIONS;
 use parity::scenario::{
     Expect, Expected, Faulty, Optimisation, Scenario, Stage, Subject, SubjectKind, TorchScript,
     load,
 };
-use parity::subject::fault;
 use parity::verdict::Side;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

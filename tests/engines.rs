@@ -376,7 +376,7 @@ fn stage_inputs_says_which_samples_of_context_a_script_has_that_the_model_was_no
     silero(512, "[\"input\", \"sr\"]").exits(1).says(&[
         "DIVERGE at the inputs",
         "input 'input': both sides were given the 512 values of [1, 512], and the script sees 64 of its own before them that the model lacks",
-        "next: feed the model [1, 576], 64 zeros first, and the script its part: takes = [\"input[64:]\", \"sr\"]",
+        "next        feed the model [1, 576], 64 zeros first, and the script its part: takes = [\"input[64:]\", \"sr\"]",
     ]);
     // Samples that are not the script's context are another matter: it starts from zeros.
     let other = silero(576, "[\"input[64:]\", \"sr\"]")

@@ -126,7 +126,7 @@ fn every_table_is_listed_alone_and_together() {
         .flat_map(|(_, words)| words.iter().copied())
         .collect();
     let all = alone.run(&["list"]).exits(0).says(&every);
-    for fault in parity::subject::fault::all() {
+    for fault in parity::cause::fault::all() {
         assert!(all.out.contains(fault.name), "fault {}", fault.name);
     }
     for subject in parity::scenario::subjects::ALL {

@@ -18,6 +18,7 @@ const ROOMS: &[&str] = &[
     "environment",
     "walk",
     "prepare",
+    "cause",
     "judge",
     "subject",
     "input",

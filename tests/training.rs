@@ -6,7 +6,6 @@ mod support;
 
 use parity::graph::load as graph;
 use parity::input;
-use parity::judge::stage::loss::FlagKind;
 use parity::kernel::anchors::Anchors;
 use parity::scenario::training::PREDICTIONS;
 use parity::scenario::{Stage, load};
@@ -14,7 +13,7 @@ use parity::subject::kernels::training as kernel;
 use parity::tensor::Tensor;
 use parity::trace::file;
 use parity::trace::write::Writer;
-use parity::verdict::Outcome;
+use parity::verdict::{Finding, Outcome};
 use std::collections::BTreeMap;
 use std::path::Path;
 use support::*;
@@ -812,14 +811,14 @@ fn a_term_whose_gradient_is_stopped_is_dead_in_the_ledger_and_no_clean_term_is()
             .unwrap()
             .flags
             .into_iter()
-            .filter(|f| !f.expected);
-        flags.map(|f| (f.who, f.term, f.kind)).collect::<Vec<_>>()
+            .filter(Finding::is_fault);
+        flags.map(|f| (f.who, f.place, f.what)).collect::<Vec<_>>()
     };
     assert_eq!(flags("gold_yolo_sml.toml"), []);
     let dead = (
-        "candidate".to_string(),
+        Some("candidate".to_string()),
         "dfl".to_string(),
-        FlagKind::ZeroGradient,
+        "candidate: no gradient of term 'dfl' reaches any prediction".to_string(),
     );
     assert_eq!(flags("control/gold-yolo-sml-no-dfl-gradient.toml"), [dead]);
 }

@@ -28,7 +28,7 @@ pub enum Command {
     Params(Params),
     /// Show a model: nodes, parameters per module, opsets
     Map(Map),
-    /// Show a table: subjects, operators, faults, kernels, distributions, families, exits
+    /// Show a table: subjects, operators, faults, causes, kernels, distributions, families, exits
     List(List),
     /// Say which libraries were found, and what to do about what is missing
     Doctor,
@@ -240,6 +240,7 @@ pub enum Table {
     Subjects,
     Operators,
     Faults,
+    Causes,
     Kernels,
     Families,
     Distributions,

@@ -1,5 +1,6 @@
 //! extract: `parity run ... --extract DIR`: the first node at fault as a folder that can be replayed, or sent to those who wrote the engine.
 
+use crate::cause::fault;
 use crate::error::{Result, printable};
 use crate::graph::{cut, load, observe};
 use crate::pipeline;
@@ -91,7 +92,7 @@ fn write(scenario: &Scenario, run: &Run, found: &Extracted, folder: &Path) -> Re
     )?);
     let subject = |s: &Subject, file: &str| {
         let carries = s.fault().is_none()
-            || open::graph_of(s, &alone)
+            || fault::graph_of(s, &alone)
                 .is_ok_and(|g| g.steps[0].inputs.iter().all(|n| known(&alone, n)));
         match s.abilities().any_graph && carries {
             true => s.clone(),

@@ -1,6 +1,7 @@
 //! fuzz_graph: `parity fuzz SCENARIO`: a whole model on drawn inputs, its two sides held against each other as `parity run` holds them.
 
 use super::{applies, args, engine, fuzz as kernels, interrupt, say, watch};
+use crate::cause::fault;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::fuzz::End;
@@ -11,7 +12,7 @@ use crate::fuzz::graph::{Account, Listener, Task, fuzzed, run};
 use crate::graph::load;
 use crate::report;
 use crate::scenario::{Scenario, build, load as scenarios};
-use crate::subject::{Engines, open};
+use crate::subject::Engines;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,7 +39,7 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     interrupt::listen()?;
     let graph = Arc::new(load::file(&scenario.model)?);
     // A fault that does not fit is refused at once, not case by case.
-    open::graph_of(&scenario.candidate, &graph)?;
+    fault::graph_of(&scenario.candidate, &graph)?;
     let law = Law::of(&scenario, &graph)?;
     let name = scenario.name.clone().unwrap_or_else(|| "model".into());
     let folder = kernels::found(args).map(|path| Folder {

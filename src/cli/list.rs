@@ -2,13 +2,14 @@
 
 use super::args::{self, Table};
 use super::say;
+use crate::cause::{self, fault};
 use crate::error::{Result, printable};
 use crate::exit::Exit;
 use crate::floor::Family;
 use crate::fuzz::graph::draw::Values;
 use crate::golden::find;
 use crate::scenario;
-use crate::subject::{self, fault};
+use crate::subject;
 use crate::text::table;
 use clap::ValueEnum;
 
@@ -57,6 +58,10 @@ fn one(which: Table) -> String {
                 &["fault", "what it does", "operators", "amount, default"],
                 &rows,
             )
+        }
+        Table::Causes => {
+            let rows = cause::ALL.iter().map(|c| owned(&[c.name, c.asks]));
+            table(&["cause", "what its test asks"], &rows.collect::<Vec<_>>())
         }
         Table::Kernels => {
             let whole = subject::kernels::training::all().map(|k| owned(&[k.name, k.summary]));

@@ -1,12 +1,13 @@
 //! subjects: the conformance test of every row of the table of subjects, as a session: names, bits, errors, abilities, no state left behind.
 
 use crate::libtorch::LINKED;
+use parity::cause::fault;
 use parity::graph::cut::Link;
 use parity::graph::{Dim, Graph, load};
 use parity::scenario::subjects::{ALL, Gradients, Row};
 use parity::scenario::{Faulty, Subject, SubjectKind, TorchScript};
 use parity::subject::gradients::{Named, Wanted};
-use parity::subject::{Engines, Output, Session, open};
+use parity::subject::{Engines, Output, Session};
 use parity::tensor::Tensor;
 use parity::trace::Header;
 use parity::trace::write::Writer;
@@ -102,7 +103,7 @@ fn each(check: impl Fn(&mut Case)) {
             torch: Some(&LINKED),
         };
         let subject = subject(row.kind, folder.path());
-        let session = open(&subject, &graph, 1, engines).unwrap();
+        let session = fault::open(&subject, &graph, 1, engines).unwrap();
         check(&mut Case {
             row,
             graph,

@@ -11,8 +11,8 @@ use crate::scenario::{Scenario, Stage};
 use crate::subject::kernels::training as kernel;
 use crate::tensor::Tensor;
 use crate::verdict::{
-    Ancestry, Ledger, Outcome, Required, Special, TensorResult, Unexercised, Unjudged, Unobserved,
-    Verdict, Why, decide, ledger,
+    Ancestry, Finding, Ledger, Outcome, Required, Special, TensorResult, Unexercised, Unjudged,
+    Unobserved, Verdict, Why, decide, ledger,
 };
 use crate::walk::sessions::Sessions;
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ pub struct Found<'a> {
     pub unobserved: &'a [Unobserved],
     pub stages: &'a Stages,
     /// What one side sees before its inputs and the other does not.
-    pub context: Vec<String>,
+    pub context: Option<Finding>,
     /// Whether the stages behind the activations ran.
     pub behind: bool,
 }
@@ -331,7 +331,7 @@ mod tests {
                 outputs: [&outputs[0], &outputs[1]],
                 unobserved: &self.unobserved,
                 stages: &self.stages,
-                context: vec![],
+                context: None,
                 behind: true,
             })
         }

@@ -2,6 +2,7 @@
 
 mod conclude;
 
+use crate::cause::{self, lost_context};
 use crate::environment;
 use crate::error::Result;
 use crate::floor::noise::Floor;
@@ -14,14 +15,14 @@ use crate::params::Difference;
 use crate::prepare::prepared::Prepared;
 use crate::prepare::unsupported::Unsupported;
 use crate::prepare::{inputs, memory};
-use crate::run::Run;
+use crate::run::{FORMAT, Run};
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
-use crate::verdict::{TensorResult, Unobserved};
+use crate::verdict::{Finding, TensorResult, Unobserved};
 use crate::walk::layers::{self, Layers};
 use crate::walk::sessions::{Opened, Sessions};
 use crate::walk::unobserved::{self, Wholes};
-use crate::walk::{floors, lost_context, quantised, training, undecided};
+use crate::walk::{floors, quantised, training, undecided};
 use crate::watch::Watch;
 use conclude::Found;
 use std::collections::{BTreeMap, HashMap};
@@ -134,7 +135,7 @@ struct Judged {
     /// Assignment, loss and gradients; None where they did not run.
     training: Option<Stages>,
     /// What one side sees before its inputs and the other does not.
-    context: Vec<String>,
+    context: Option<Finding>,
 }
 
 /// Every tensor held against its floor, then the stages behind the activations.
@@ -149,13 +150,9 @@ fn judge(
     let tensors = layers.judged(floors, &given.graph);
     let mut tensors =
         undecided::judged(sessions, &given.plan, layers, tensors, scenario.seed, watch)?;
-    let limits = lost_context::Limits {
-        floors,
-        stated: sessions.stated.as_ref(),
-    };
     let context = match scenario.runs(Stage::Inputs) {
-        true => lost_context::missing(given, (layers, &tensors), &limits, engines)?,
-        false => vec![],
+        true => context(given, sessions, observed, &tensors, engines)?,
+        false => None,
     };
     let mut golden = golden::settle(&layers.witnessed, floors);
     let regions = given.regions()?;
@@ -174,6 +171,32 @@ fn judge(
         regions,
         training,
         context,
+    })
+}
+
+/// What one side sees before its inputs and the other does not.
+fn context(
+    given: &Prepared,
+    sessions: &Sessions,
+    observed: &Observed,
+    tensors: &[TensorResult],
+    engines: Engines,
+) -> Result<Option<Finding>> {
+    let outputs = &observed.layers.reference_outputs;
+    let over = tensors.iter().filter(|t| t.accumulated.over());
+    cause::of_inputs(&lost_context::Fed {
+        scenario: given.scenario,
+        inputs: &given.inputs,
+        threads: given.threads,
+        limits: lost_context::Limits {
+            floors: &observed.floors,
+            stated: sessions.stated.as_ref(),
+        },
+        over: over
+            .map(|t| t.name.as_str())
+            .filter(|n| outputs.contains_key(*n))
+            .collect(),
+        engines,
     })
 }
 
@@ -271,8 +294,8 @@ fn conclude(
         context: judged.context,
     });
     clock.lap("verdict");
-    Ok(Run {
-        format: 1,
+    let run = Run {
+        format: FORMAT,
         expectation: expectation(&scenario.expect, &verdict, &ledger, &|place| {
             given.above(place)
         }),
@@ -290,8 +313,10 @@ fn conclude(
         tensors: judged.tensors,
         unobserved: deployed,
         stages,
+        findings: vec![],
         timings: clock.laps,
-    })
+    };
+    Ok(run.told())
 }
 
 /// Seconds per phase.

@@ -7,6 +7,7 @@ use crate::judge::stage::golden::{Report, Witnessed};
 use crate::subject::{Engines, Session};
 use crate::tensor::Tensor;
 use crate::trace::InputRecord;
+use crate::verdict::Finding;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,17 +38,18 @@ pub fn proved(sessions: &[&dyn Session], records: &[InputRecord]) -> usize {
 }
 
 /// What a recording was fed that this run is not; `recorded` holds its digests by input name.
-pub fn mismatches(recorded: &BTreeMap<String, String>, records: &[InputRecord]) -> Vec<String> {
+pub fn mismatches(recorded: &BTreeMap<String, String>, records: &[InputRecord]) -> Vec<Finding> {
     let differs = |r: &&InputRecord| {
         recorded
             .get(&r.name)
             .is_some_and(|digest| *digest != r.sha256)
     };
     let say = |r: &InputRecord| {
-        format!(
+        let what = format!(
             "input '{}' is not the one that was recorded (sha256 {} here)",
             r.name, r.sha256
-        )
+        );
+        Finding::new("input", &*r.name, what)
     };
     records.iter().filter(differs).map(say).collect()
 }

@@ -1,11 +1,11 @@
 //! preflight: what a scenario with a training side must have, said before anything runs: its tensors, its ground truth, a fault that shows.
 
+use crate::cause::fault;
 use crate::error::{Error, Result};
 use crate::graph::{Dim, Graph};
 use crate::kernel::anchors::Anchors;
 use crate::scenario::training::{COUNT, PREDICTIONS, TRUTH, Training};
 use crate::scenario::{Gradients, Scenario, Stage, Subject};
-use crate::subject::fault;
 use crate::subject::kernels::training::{self as kernel, Opinion};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;

@@ -123,12 +123,12 @@ fn warnings(run: &Run) -> String {
         ))
     });
     let flags = run.stages.loss.iter().flat_map(|l| &l.flags).map(|f| {
-        let kind = if f.expected {
-            "as the reference: no fault"
-        } else {
+        let kind = if f.is_fault() {
             "FAULT"
+        } else {
+            "as the reference: no fault"
         };
-        format!("term        {} ({kind})", f.says)
+        format!("term        {} ({kind})", f.what)
     });
     degenerate
         .chain(flags)

@@ -4,17 +4,10 @@ use super::stages::stages;
 use crate::compare::Comparison;
 use crate::error::printable;
 use crate::run::Run;
-use crate::run::headline::{headline, provenance};
-use crate::text::{few, number, reasons, table};
-use crate::verdict::{
-    Accumulated, Born, Isolated, Outcome, Special, TensorResult, ToleranceBy, Unexercised,
-};
-
-/// Names of one kind that are listed before the rest is counted.
-const NAMED: usize = 3;
-
-/// The share of a tensor's own size above which its tolerance is said to be wide.
-const WIDE: f64 = 0.01;
+use crate::run::findings::provenance;
+use crate::run::headline::headline;
+use crate::text::{number, reasons, table};
+use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy};
 
 /// Origins shown before the rest is counted.
 const ORIGINS: usize = 12;
@@ -182,18 +175,7 @@ fn footer(run: &Run) -> Vec<String> {
         coverage += &format!("; {} excused by the scenario", l.excused);
     }
     let mut lines = vec![coverage];
-    if !l.leftovers.is_empty() {
-        lines.push(format!(
-            "left over   {} recorded tensors pair with nothing: {}",
-            l.leftovers.len(),
-            l.leftovers
-                .iter()
-                .take(5)
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ")
-        ));
-    }
+    lines.extend(told(run, "left_over", "left over"));
     lines.extend(run.stages.golden.as_ref().map(|g| {
         let other = g
             .other_versions
@@ -207,12 +189,10 @@ fn footer(run: &Run) -> Vec<String> {
             g.subject
         )
     }));
-    lines.extend(run.verdict.born.iter().map(born));
-    if run.verdict.outcome == Outcome::Agree {
-        lines.extend(untried(&run.ledger.unexercised));
-    }
+    lines.extend(told(run, "not_finite", "not finite"));
+    lines.extend(told(run, "not_tried", "not tried"));
     lines.extend(detection(run).map(|limit| format!("sensitivity {limit}")));
-    lines.extend(wide(run).map(|says| format!("tolerance   {says}")));
+    lines.extend(told(run, "wide_tolerance", "tolerance"));
     lines.push(format!(
         "subjects    reference {}; candidate {}; shadow {}; threads {}",
         e.reference,
@@ -220,13 +200,7 @@ fn footer(run: &Run) -> Vec<String> {
         e.shadow.as_deref().unwrap_or("none"),
         e.threads
     ));
-    if let Some(noisy) = run.tensors.iter().find(|t| t.repeat_noise.is_some()) {
-        lines.push(format!(
-            "repeat      {} (from '{}' on)",
-            noisy.repeat_noise.as_deref().unwrap_or(""),
-            noisy.node
-        ));
-    }
+    lines.extend(told(run, "repeat", "repeat"));
     if !run.timings.is_empty() {
         lines.push(format!(
             "time        {:.1} s",
@@ -242,75 +216,10 @@ fn footer(run: &Run) -> Vec<String> {
     lines
 }
 
-/// What an agreement on these inputs says nothing of.
-fn untried(of: &Unexercised) -> Option<String> {
-    let line = |names: &[String], one: &str, many: &str| {
-        let what = if names.len() == 1 { one } else { many };
-        (!names.is_empty()).then(|| {
-            format!(
-                "{} {what} ({})",
-                names.len(),
-                few(names.iter().map(String::as_str), NAMED)
-            )
-        })
-    };
-    let parts = [
-        line(
-            &of.weights,
-            "weight moves no output",
-            "weights move no output",
-        ),
-        line(
-            &of.cuts,
-            "node that cuts off cuts nothing",
-            "nodes that cut off cut nothing",
-        ),
-        line(
-            &of.decisions,
-            "decision is the same everywhere",
-            "decisions are the same everywhere",
-        ),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| format!("not tried   on these inputs {}", parts.join("; ")))
-}
-
-/// Where the first NaN or infinity is made.
-fn born(b: &Born) -> String {
-    let what = match b.special {
-        Special::NaN => "NaN",
-        Special::Infinity => "infinity",
-    };
-    let [r, c] = b.elements;
-    let who = match (b.reference, b.candidate) {
-        (true, true) => format!("on both sides ({r} and {c} elements)"),
-        (true, false) => format!("in the reference ({r} elements)"),
-        (false, _) => format!("in the candidate ({c} elements)"),
-    };
-    format!(
-        "not finite  the first {what} is made by node '{}' ({}) {who}",
-        b.node, b.op
-    )
-}
-
-/// Tensors whose noise floor tolerates more than [`WIDE`] of their own size: little is said of them by an agreement.
-fn wide(run: &Run) -> Option<String> {
-    let share = |t: &'_ TensorResult| t.tolerated().filter(|share| *share > WIDE);
-    let all: Vec<(f64, &str)> = run
-        .tensors
-        .iter()
-        .filter_map(|t| Some((share(t)?, t.name.as_str())))
-        .collect();
-    let widest = all.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
-    let whose = match all.len() {
-        1 => "of 1 tensor above 1 % of its".to_string(),
-        n => format!("of {n} tensors above 1 % of their"),
-    };
-    Some(format!(
-        "{whose} own size, the widest at '{}' ({} of it at least)",
-        widest.1,
-        number(widest.0)
-    ))
+/// The findings of one kind, behind their label.
+fn told<'a>(run: &'a Run, kind: &'a str, label: &'a str) -> impl Iterator<Item = String> + 'a {
+    let all = run.findings.iter().filter(move |f| f.kind == kind);
+    all.map(move |f| format!("{label:<12}{}", f.what))
 }
 
 /// The middle of the tensors' detection limits, and the tensor that sees least.

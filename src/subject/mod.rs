@@ -1,6 +1,5 @@
 //! subject: whatever can be asked for tensors: one file per engine, one table that lists them all.
 
-pub mod fault;
 pub mod gradients;
 pub mod kernels;
 #[cfg(feature = "ort")]

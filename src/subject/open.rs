@@ -1,6 +1,6 @@
 //! open: from a subject's name in a scenario to a session.
 
-use super::{Options, Session, Torch, Whole, fault, kernels, recorded, simulated};
+use super::{Options, Session, Torch, Whole, kernels, recorded, simulated};
 use crate::error::{Error, Place, Result};
 use crate::graph::infer::Expected;
 use crate::graph::param::Param;
@@ -29,17 +29,6 @@ impl<'a> Engines<'a> {
     }
 }
 
-/// The graph that `subject` runs: `graph` itself, or with the fault injected.
-pub fn graph_of(subject: &Subject, graph: &Arc<Graph>) -> Result<Arc<Graph>> {
-    match subject.fault() {
-        Some(f) => {
-            let faulty = fault::inject(graph, &f.fault, &f.node, f.amount)?;
-            Ok(Arc::new(faulty))
-        }
-        None => Ok(graph.clone()),
-    }
-}
-
 /// The parameters that `subject` lists itself: those of the graph that it runs, or those that were recorded with it; None where it lists none.
 ///
 /// # Errors
@@ -55,7 +44,7 @@ pub fn parameters(subject: &Subject, graph: &Graph) -> Result<Option<Vec<Param>>
     }
 }
 
-/// Opens `subject` on `graph`; `threads` for engines.
+/// Opens `subject` on `graph`; `threads` for engines. One with a fault is opened by `cause::fault`.
 pub fn open(
     subject: &Subject,
     graph: &Arc<Graph>,
@@ -66,7 +55,7 @@ pub fn open(
         threads,
         optimisation: optimisation.unwrap_or_default(),
     };
-    let graph = graph_of(subject, graph)?;
+    let graph = graph.clone();
     match subject {
         Subject::Libtorch {} => {
             let torch = engines.torch()?;
@@ -92,7 +81,9 @@ pub fn open(
             graph,
             kernel.as_deref(),
         )?)),
-        Subject::Faulty(faulty) => open(&faulty.clean(), &graph, threads, engines),
+        Subject::Faulty(_) => Err(Error::usage(
+            "faulty is an engine on a graph that carries its fault",
+        )),
     }
 }
 

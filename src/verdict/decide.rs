@@ -1,6 +1,6 @@
 //! decide: from judged tensors to the verdict: origins, independence, drift.
 
-use super::{Drift, Origin, Outcome, Side, TensorResult, Unobserved, Verdict};
+use super::{Drift, Finding, Origin, Outcome, Side, TensorResult, Unobserved, Verdict};
 use crate::graph::Graph;
 use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
@@ -40,7 +40,7 @@ pub fn decide(
     tensors: &[TensorResult],
     ancestry: &Ancestry,
     unobserved: &[Unobserved],
-    input_mismatch: Vec<String>,
+    input_mismatch: Vec<Finding>,
 ) -> Verdict {
     let faulty: HashSet<usize> = tensors
         .iter()
@@ -279,7 +279,10 @@ mod tests {
                 &tensors,
                 &chain(tensors.len()),
                 unobserved,
-                inputs.iter().map(|i| i.to_string()).collect(),
+                inputs
+                    .iter()
+                    .map(|i| Finding::new("input", *i, *i))
+                    .collect(),
             );
             let found = [
                 v.origins.len(),

@@ -4,6 +4,7 @@
 
 mod decide;
 mod expectation;
+mod finding;
 mod judgement;
 mod ledger;
 mod pending;
@@ -16,6 +17,7 @@ mod unexercised;
 pub use crate::scenario::Side;
 pub use decide::{Ancestry, decide};
 pub use expectation::Expectation;
+pub use finding::{Finding, LOST_GRADIENT, Severity, UNUSED_WEIGHT};
 pub use judgement::{Judgement, Why};
 pub use ledger::{Ledger, Required, Unjudged, ledger};
 pub use pending::{Evidence, Observed, Pending};
@@ -41,12 +43,12 @@ pub struct Unobserved {
     pub refused: Option<String>,
     /// What in the optimised session makes it differ, where that could be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<Cause>,
+    pub cause: Option<Rewrite>,
 }
 
 /// What an optimised session does otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cause {
+pub struct Rewrite {
     /// The lowest level of optimisation at which it differs.
     pub level: Optimisation,
     /// The fewest optimisers that must be left out for it to agree; empty where leaving them out does not help.
@@ -71,7 +73,7 @@ pub struct Verdict {
     /// Outputs that diverge only when nothing is observed.
     pub only_unobserved: Vec<Unobserved>,
     /// Inputs that differ between the recording and this run.
-    pub input_mismatch: Vec<String>,
+    pub input_mismatch: Vec<Finding>,
     pub tie_flips: u64,
     /// Where NaN and infinities are made, also where both sides agree.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

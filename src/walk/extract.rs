@@ -1,12 +1,13 @@
 //! extract: one step apart from its graph: what it takes from the reference, and what both sides make of that; computed again up to there.
 
 use super::live_set::{LiveSet, Release};
+use crate::cause::fault;
 use crate::error::{Error, Place, Result};
 use crate::graph::Graph;
 use crate::graph::cut::Link;
 use crate::prepare::prepared::Prepared;
 use crate::scenario::Scenario;
-use crate::subject::{Engines, Output, Session, open};
+use crate::subject::{Engines, Output, Session};
 use crate::tensor::Tensor;
 use crate::verdict::Verdict;
 use indexmap::IndexMap;
@@ -53,8 +54,8 @@ pub fn run(scenario: &Scenario, engines: Engines, tensor: &str) -> Result<Extrac
         .copied()
         .ok_or_else(|| Error::failed(format!("the graph has no tensor '{tensor}'")))?;
     let (mut reference, mut candidate) = (
-        open(&scenario.reference, &graph, given.threads, engines)?,
-        open(&scenario.candidate, &graph, given.threads, engines)?,
+        fault::open(&scenario.reference, &graph, given.threads, engines)?,
+        fault::open(&scenario.candidate, &graph, given.threads, engines)?,
     );
     let (own, outputs) = walked(&given, &mut *reference, step).at("reference")?;
     let taken = graph.steps[step]

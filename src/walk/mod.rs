@@ -1,8 +1,7 @@
 //! walk: whoever runs the subjects: `layers` takes both sides piece by piece, `noise` measures the floors that are asked for, `gradients` goes
 //! back from the loss, `training` puts the stages behind the activations together.
 
-pub mod bisect;
-mod computed;
+pub mod computed;
 pub mod decided;
 mod decision;
 pub mod extract;
@@ -13,7 +12,6 @@ pub mod isolated;
 pub mod layers;
 mod live_set;
 mod loop_turn;
-pub mod lost_context;
 pub mod noise;
 #[cfg(test)]
 pub mod paper;

@@ -2,6 +2,7 @@
 
 use super::isolated::Kinship;
 use super::third::Third;
+use crate::cause::fault;
 use crate::compare::Tolerance;
 use crate::error::{Place, Result};
 use crate::golden::Golden;
@@ -9,7 +10,7 @@ use crate::graph::Graph;
 use crate::prepare::prepared::Prepared;
 use crate::prepare::unsupported::Unsupported;
 use crate::scenario::{self, Scenario, ToleranceKind};
-use crate::subject::{Engines, Judge, Options, Session, fault, open};
+use crate::subject::{Engines, Judge, Options, Session, open};
 use crate::tensor::Tensor;
 use crate::trace::record::Recorder;
 use indexmap::IndexMap;
@@ -70,8 +71,10 @@ impl Opened {
         } = given;
         Ok(Self {
             graph: graph.clone(),
-            reference: open(&scenario.reference, graph, *threads, engines).at("reference")?,
-            candidate: open(&scenario.candidate, graph, *threads, engines).at("candidate")?,
+            reference: fault::open(&scenario.reference, graph, *threads, engines)
+                .at("reference")?,
+            candidate: fault::open(&scenario.candidate, graph, *threads, engines)
+                .at("candidate")?,
             judge: if stated(&scenario.tolerance).is_none() {
                 Some(shadow(given, engines)?)
             } else {
@@ -176,7 +179,9 @@ fn shadow(given: &Prepared, engines: Engines) -> Result<Box<dyn Judge>> {
     let sick = [&given.scenario.reference, &given.scenario.candidate]
         .into_iter()
         .find(|s| s.fault().is_some_and(|f| f.and_shadow));
-    let graph = sick.map_or(Ok(given.graph.clone()), |s| open::graph_of(s, &given.graph))?;
+    let graph = sick.map_or(Ok(given.graph.clone()), |s| {
+        fault::graph_of(s, &given.graph)
+    })?;
     let options = Options {
         threads: given.threads,
         optimisation: Default::default(),
@@ -191,7 +196,7 @@ fn faulty(scenario: &Scenario, graph: &Arc<Graph>) -> Result<Vec<Arc<Graph>>> {
     let sides = [&scenario.reference, &scenario.candidate]
         .into_iter()
         .filter(|s| s.fault().is_some());
-    sides.map(|s| open::graph_of(s, graph)).collect()
+    sides.map(|s| fault::graph_of(s, graph)).collect()
 }
 
 /// For every injected fault of outputs the same engine without it.

@@ -2,10 +2,11 @@
 //!
 //! The subjects take turns, so that what disturbs the machine disturbs all of them; the first pass of each is not counted.
 
+use crate::cause::fault;
 use crate::error::{Error, Place, Result};
 use crate::prepare::prepared::Prepared;
 use crate::scenario::{Scenario, Subject};
-use crate::subject::{Engines, Feed, Session, open};
+use crate::subject::{Engines, Feed, Session};
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -33,7 +34,7 @@ pub fn run(given: &Prepared, runs: usize, engines: Engines) -> Result<Vec<Timed>
     let subjects = subjects(given.scenario);
     let opened = subjects
         .iter()
-        .map(|s| open(s, &given.graph, given.threads, engines))
+        .map(|s| fault::open(s, &given.graph, given.threads, engines))
         .collect::<Result<Vec<_>>>();
     let mut all: Vec<Timed> = subjects
         .iter()

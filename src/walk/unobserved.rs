@@ -1,10 +1,13 @@
 //! unobserved: what users deploy: the declared outputs of a run in which nothing else was observed, against the observed ones.
 
-use super::bisect::{self, Outputs};
 use super::decided::{Asked, Decided, limit};
 use super::layers::Layers;
 use super::quantised::Stepped;
 use super::sessions::Sessions;
+use crate::cause::{
+    self,
+    optimiser::{Off, Outputs},
+};
 use crate::compare::{Tolerance, compare, judge as judge_stated};
 use crate::error::Result;
 use crate::floor::noise::{Floor, axis_for};
@@ -13,7 +16,7 @@ use crate::graph::random::is_random;
 use crate::judge::against;
 use crate::subject::{Judge, Session};
 use crate::tensor::Tensor;
-use crate::verdict::{Accumulated, Cause, Isolated, Judgement, TensorResult, Unobserved, Why};
+use crate::verdict::{Accumulated, Isolated, Judgement, Rewrite, TensorResult, Unobserved, Why};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
@@ -335,7 +338,7 @@ impl Against<'_> {
         sessions: &mut Sessions,
         side: usize,
         first: &Unobserved,
-    ) -> Result<Option<Cause>> {
+    ) -> Result<Option<Rewrite>> {
         let (inputs, graph, refused) = (sessions.inputs, sessions.graph, first.refused.is_some());
         let deciders = RefCell::new(Deciders {
             graph,
@@ -361,7 +364,12 @@ impl Against<'_> {
         } else {
             &mut sessions.candidate
         };
-        bisect::run(&mut **session, graph, &|n| inputs.get(n).cloned(), &off)
+        cause::of_deployed(&mut Off {
+            session: &mut **session,
+            graph,
+            feed: &|n| inputs.get(n).cloned(),
+            off: &off,
+        })
     }
 }
 

@@ -3,11 +3,11 @@
 use super::ask::{Asker, Inputs};
 use super::finding::{Finding, Kind};
 use super::shrink::least;
+use crate::cause::fault;
 use crate::error::{Place, Result};
 use crate::graph::{Graph, cut, load};
 use crate::prepare::prepared::Prepared;
 use crate::scenario::{Expect, Limit, Scenario};
-use crate::subject::{fault, open};
 use crate::tensor::Tensor;
 use crate::walk::extract;
 use std::collections::{HashMap, HashSet};
@@ -98,7 +98,7 @@ impl<'a, 'b> Search<'a, 'b> {
         let asker: &Asker = asker;
         let target = fault::find(&graph, tensor)?;
         let given = Prepared::on(asker.scenario(), graph.clone(), inputs.clone())?;
-        let mut reference = open(
+        let mut reference = fault::open(
             &asker.scenario().reference,
             &graph,
             given.threads,
@@ -230,7 +230,7 @@ impl<'a, 'b> Search<'a, 'b> {
 
 /// Whether the part has all that the subject's fault needs.
 fn carries(subject: &crate::scenario::Subject, part: &Arc<Graph>) -> bool {
-    let Ok(graph) = open::graph_of(subject, part) else {
+    let Ok(graph) = fault::graph_of(subject, part) else {
         return false;
     };
     let produced = graph.producers();

@@ -6,6 +6,7 @@ mod form;
 mod single;
 
 use super::opinion::Subject;
+use crate::cause::fault;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::scenario;
@@ -50,7 +51,7 @@ impl Candidate {
     /// # Errors
     /// An engine that is not there; a fault that does not fit; a subject that cannot be fuzzed.
     pub fn open(&self, form: &Arc<Graph>, engines: Engines) -> Result<Box<dyn Subject>> {
-        let own = open::graph_of(&self.subject, form)?;
+        let own = fault::graph_of(&self.subject, form)?;
         let subject: Box<dyn Subject> = match (self.subject.engine(), self.dtype) {
             (SubjectKind::Libtorch, DType::F64) => Box::new(Form::exact(engines.torch()?, own)?),
             (SubjectKind::Libtorch, dtype) => Box::new(Form::open(engines.torch()?, own, dtype)?),

@@ -1,6 +1,5 @@
 //! loss: a ledger of the terms: value, weight, normaliser, contribution, gradient into each prediction, and what is wrong with them.
 
-use super::unused_weight;
 use crate::compare::{compare, json};
 use crate::floor::Family;
 use crate::floor::noise::{Floor, R};
@@ -8,7 +7,7 @@ use crate::judge::{Limit, against};
 use crate::kernel::loss::Weighted;
 use crate::scenario::training::{ITEMS, NORMALISER, TOTAL, losses, raw};
 use crate::tensor::Tensor;
-use crate::verdict::Judgement;
+use crate::verdict::{Finding, Judgement, LOST_GRADIENT, UNUSED_WEIGHT};
 use serde::{Deserialize, Serialize};
 
 /// What one opinion says of the loss.
@@ -42,7 +41,7 @@ pub struct Said {
 pub struct Report {
     pub terms: Vec<Term>,
     pub checks: Vec<Check>,
-    pub flags: Vec<Flag>,
+    pub flags: Vec<Finding>,
     /// What nobody could look at, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untested: Vec<String>,
@@ -90,38 +89,6 @@ pub struct Check {
     #[serde(with = "json")]
     pub expected: f64,
     pub judgement: Judgement,
-}
-
-/// Something wrong with a term.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Flag {
-    pub who: String,
-    pub term: String,
-    pub kind: FlagKind,
-    pub says: String,
-    /// Whether the f64 reference has it too, so that it is no fault.
-    pub expected: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FlagKind {
-    /// The value is exactly 0.
-    ZeroValue,
-    /// No gradient reaches any prediction.
-    ZeroGradient,
-    /// No gradient reaches one of the predictions that the f64 graph's reaches.
-    MissingGradient,
-    /// Rounding noise on the predictions does not move it.
-    Constant,
-    /// The normaliser is not the one of the reference.
-    Normaliser,
-    /// The items are weighted terms in another order.
-    ItemOrder,
-    /// A weight that the loss declares does not act on its term.
-    UnusedWeight,
-    /// An intermediate result is larger than every declared shape of the loss.
-    Broadcast,
 }
 
 impl Said {
@@ -191,12 +158,12 @@ pub type Floors<'a> = &'a dyn Fn(&str) -> Option<&'a Floor>;
 
 impl Values {
     /// Whether two numbers of this opinion are one but for the rounding of a number of size `scale`.
-    pub(super) fn same(&self, a: f64, b: f64, scale: f64) -> bool {
+    pub fn same(&self, a: f64, b: f64, scale: f64) -> bool {
         (a - b).abs() <= Family::Arithmetic.allowed(1) * self.unit * scale
     }
 
     /// The permutation under which the items are the weighted terms, where it is not the declared one.
-    pub(super) fn order(&self, terms: &[Weighted]) -> Option<Vec<usize>> {
+    pub fn order(&self, terms: &[Weighted]) -> Option<Vec<usize>> {
         let both = self.terms.iter().zip(terms);
         let weighted: Vec<f64> = both.map(|(raw, t)| raw * t.weight).collect();
         self.matched(&weighted, vec![])
@@ -211,13 +178,6 @@ impl Values {
         let next = |i: &usize| !begun.contains(i) && self.same(weighted[*i], *item, item.abs());
         let mut longer = (0..weighted.len()).filter(next);
         longer.find_map(|i| self.matched(weighted, [&begun[..], &[i]].concat()))
-    }
-}
-
-impl FlagKind {
-    /// Whether it is the stage of the gradients that judges it.
-    fn of_gradients(self) -> bool {
-        matches!(self, FlagKind::ZeroGradient | FlagKind::MissingGradient)
     }
 }
 
@@ -238,13 +198,12 @@ impl Report {
         };
         let mut checks = check.map(|c| (c.tensor.clone(), say(c))).peekable();
         let flag = |unused: bool| {
-            let judged = |f: &&Flag| {
-                !f.expected
-                    && !f.kind.of_gradients()
-                    && (f.kind == FlagKind::UnusedWeight) == unused
+            // Gradients have a stage of their own.
+            let judged = |f: &&Finding| {
+                f.is_fault() && f.kind != LOST_GRADIENT && (f.kind == UNUSED_WEIGHT) == unused
             };
             let mut flags = self.flags.iter().filter(judged);
-            flags.next().map(|f| (f.term.clone(), f.says.clone()))
+            flags.next().map(|f| (f.place.clone(), f.what.clone()))
         };
         // A weight that does not act is why the total is off; a term that is off is worse.
         let term = checks.next_if(|c| c.0 != TOTAL);
@@ -345,88 +304,49 @@ fn widest(floor: &Floor) -> f64 {
 }
 
 /// What can be told from the values alone. A term that the reference itself has dead is expected to be.
-pub fn flags(ours: &Values, reference: &Values, terms: &[Weighted], floors: Floors) -> Vec<Flag> {
+pub fn flags(
+    ours: &Values,
+    reference: &Values,
+    terms: &[Weighted],
+    floors: Floors,
+) -> Vec<Finding> {
+    let who = &ours.who;
     let spread = |name: &str| floors(name).map(widest);
-    let mut flags = Vec::new();
-    let mut flag = |term: &str, kind, says: String, expected| {
-        flags.push(Flag {
-            who: ours.who.clone(),
-            term: term.into(),
-            kind,
-            says,
-            expected,
-        })
-    };
-    let names: Vec<&str> = terms.iter().map(|t| t.name).collect();
-    for (i, term) in names.iter().enumerate() {
-        let name = raw(term);
+    let dead = |(i, term): (usize, &Weighted)| {
+        let term = term.name;
         if ours.terms[i] == 0.0 {
+            let what = format!("{who}: term '{term}' is exactly 0");
             let expected = reference.terms[i] == 0.0;
-            flag(
-                term,
-                FlagKind::ZeroValue,
-                format!("{}: term '{term}' is exactly 0", ours.who),
-                expected,
-            );
-        } else if spread(&name) == Some(0.0) {
-            flag(
-                term,
-                FlagKind::Constant,
-                format!(
-                    "{}: term '{term}' does not move when the predictions do",
-                    ours.who
-                ),
-                false,
-            );
+            Some(Finding::new("zero_value", term, what).expected(expected))
+        } else if spread(&raw(term)) == Some(0.0) {
+            let what = format!("{who}: term '{term}' does not move when the predictions do");
+            Some(Finding::new("constant", term, what))
+        } else {
+            None
         }
-    }
-    let apart = (ours.normaliser - reference.normaliser).abs();
-    if spread(NORMALISER).is_some_and(|s| apart > R * s) {
-        let says = format!(
-            "{}: terms are divided by {:e}, the reference divides by {:e}",
-            ours.who, ours.normaliser, reference.normaliser
-        );
-        flag("total", FlagKind::Normaliser, says, false);
-    }
-    if let Some(order) = ours.order(terms) {
-        let found: Vec<&str> = order.iter().map(|i| names[*i]).collect();
-        let says = format!(
-            "{}: loss.items holds [{}], expected [{}]",
-            ours.who,
-            found.join(", "),
-            names.join(", ")
-        );
-        flag("total", FlagKind::ItemOrder, says, false);
-    }
-    flags.extend(unused_weight::flags(ours, reference, terms));
-    flags
-}
-
-/// Whether an intermediate of the loss is larger than anything that its declared shapes can give: an accidental broadcast.
-///
-/// Declared are [B, A, columns] and [B, G, A]; `largest` is the product of the larger.
-pub fn broadcast(
-    who: &str,
-    tensor: &str,
-    shape: &[usize],
-    largest: usize,
-    term: &str,
-) -> Option<Flag> {
-    let numel: usize = shape.iter().product();
-    (numel > largest).then(|| Flag {
-        who: who.into(),
-        term: term.into(),
-        kind: FlagKind::Broadcast,
-        says: format!("{who}: '{tensor}' {shape:?} has {numel} elements, the declared shapes of the loss hold at most {largest}"),
-        expected: false,
-    })
+    };
+    let (own, right) = (ours.normaliser, reference.normaliser);
+    let another = spread(NORMALISER).is_some_and(|s| (own - right).abs() > R * s);
+    let normaliser = another.then(|| {
+        let what =
+            format!("{who}: terms are divided by {own:e}, the reference divides by {right:e}");
+        Finding::new("normaliser", "total", what)
+            .number("own", own)
+            .number("reference", right)
+    });
+    let dead = terms.iter().enumerate().filter_map(dead);
+    dead.chain(normaliser).map(|f| f.of(who)).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub mod sample {
+    //! Opinions on a loss.
 
-    fn values(who: &str) -> Values {
+    use super::{Said, Values};
+    use crate::floor::noise::Floor;
+    use crate::kernel::loss::Weighted;
+
+    pub fn values(who: &str) -> Values {
         Values {
             who: who.into(),
             terms: vec![0.5, 0.25, 2.0],
@@ -437,13 +357,13 @@ mod tests {
         }
     }
 
-    const NAMES: [&str; 3] = ["iou", "dfl", "cls"];
+    pub const NAMES: [&str; 3] = ["iou", "dfl", "cls"];
 
-    fn terms() -> Vec<Weighted> {
+    pub fn terms() -> Vec<Weighted> {
         weighted(&NAMES, &[2.5, 0.5, 1.0])
     }
 
-    fn weighted(names: &[&'static str], weights: &[f64]) -> Vec<Weighted> {
+    pub fn weighted(names: &[&'static str], weights: &[f64]) -> Vec<Weighted> {
         let of = |(name, weight): (&&'static str, &f64)| Weighted {
             name,
             weight: *weight,
@@ -451,7 +371,7 @@ mod tests {
         names.iter().zip(weights).map(of).collect()
     }
 
-    fn said(v: &Values) -> Said {
+    pub fn said(v: &Values) -> Said {
         let Values {
             who,
             terms,
@@ -470,7 +390,7 @@ mod tests {
         }
     }
 
-    fn floor(spread: f64) -> Floor {
+    pub fn floor(spread: f64) -> Floor {
         Floor {
             axis: None,
             max: vec![spread],
@@ -478,9 +398,15 @@ mod tests {
             runs: 4,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample::{NAMES, floor, said, terms, values};
+    use super::*;
 
     /// Checks and flags where rounding moves every tensor by so much.
-    fn found(ours: &Values, reference: &Values, spread: f64) -> (Vec<Check>, Vec<Flag>) {
+    fn found(ours: &Values, reference: &Values, spread: f64) -> (Vec<Check>, Vec<Finding>) {
         let floor = floor(spread);
         (
             checks(&said(ours), &said(reference), &|_| Some(&floor)),
@@ -488,12 +414,14 @@ mod tests {
         )
     }
 
-    fn kinds(ours: &Values) -> Vec<(FlagKind, bool)> {
-        found(ours, &values("kernel"), 1e-7)
-            .1
-            .iter()
-            .map(|f| (f.kind, f.expected))
-            .collect()
+    fn kinds(ours: &Values) -> Vec<(String, bool)> {
+        let found = found(ours, &values("kernel"), 1e-7).1;
+        let of = |f: Finding| (f.kind.clone(), f.is_fault());
+        found.into_iter().map(of).collect()
+    }
+
+    fn fault(kind: &str) -> [(String, bool); 1] {
+        [(kind.into(), true)]
     }
 
     #[test]
@@ -507,83 +435,13 @@ mod tests {
         );
     }
 
-    /// An opinion on a loss of these terms, in tensors that `change` may change.
-    fn opinion(who: &str, terms: &[Weighted], change: &dyn Fn(&str, &mut Vec<f64>)) -> Said {
-        let names: Vec<&str> = terms.iter().map(|t| t.name).collect();
-        let raws: Vec<f64> = (0..terms.len()).map(|i| 0.5 + i as f64 * 0.625).collect();
-        let items: Vec<f64> = raws.iter().zip(terms).map(|(r, t)| r * t.weight).collect();
-        let get = |name: &str| {
-            let raw_of = |i: usize| vec![raws[i]];
-            let mut values = match name {
-                ITEMS => items.clone(),
-                TOTAL => vec![items.iter().sum()],
-                NORMALISER => vec![8.0],
-                _ => raw_of(names.iter().position(|t| raw(t) == name)?),
-            };
-            change(name, &mut values);
-            Some(Tensor::of(&[values.len()], &values)).filter(|t| t.numel() > 0)
-        };
-        Said::read(who, &names, &get)
-    }
-
-    #[test]
-    fn a_loss_of_any_number_of_terms_is_judged_as_one_of_three() {
-        let (names, weights) = (
-            ["iou", "dfl", "cls", "mask", "pose"],
-            [2.5, 0.5, 1.0, 3.0, 7.0],
-        );
-        let floor = floor(1e-7);
-        for n in 1..=5 {
-            let (names, terms) = (&names[..n], weighted(&names[..n], &weights[..n]));
-            let kernel = opinion("kernel", &terms, &|_, _| ());
-            let report = |change: &dyn Fn(&str, &mut Vec<f64>)| {
-                let own = opinion("candidate", &terms, change);
-                let both = own.whole().zip(kernel.whole());
-                Report {
-                    checks: checks(&own, &kernel, &|_| Some(&floor)),
-                    flags: both.map_or(vec![], |(own, kernel)| {
-                        flags(&own, &kernel, &terms, &|_| Some(&floor))
-                    }),
-                    ..Report::default()
-                }
-            };
-            let clean = report(&|_, _| ());
-            assert_eq!(clean.checks.len(), n + 2);
-            assert_eq!(
-                (clean.first(), clean.unjudged("candidate", names)),
-                (None, None)
-            );
-            for (i, term) in names.iter().enumerate() {
-                let name = raw(term);
-                let off = report(&|at, v| v.iter_mut().for_each(|v| *v += f64::from(at == name)));
-                assert_eq!(off.first().unwrap().0, name);
-                let none = report(&|at, v| v.retain(|_| at != name && at != ITEMS));
-                let says = format!("candidate: '{name}' is missing");
-                assert_eq!(none.unjudged("candidate", names), Some(says));
-                let item = report(&|at, v| match at {
-                    ITEMS => v[i] += 1.0,
-                    _ => v.retain(|_| at != name),
-                });
-                assert_eq!(item.first().unwrap().0, ITEMS);
-                let part = 0.5 + i as f64 * 0.625;
-                let lacks = report(&|at, v| v[0] -= f64::from(at == TOTAL) * part * weights[i]);
-                assert_eq!(lacks.first().unwrap().0, *term, "{:?}", lacks.flags);
-            }
-            let turned = report(&|at, v| v.rotate_left(usize::from(at == ITEMS && n > 1)));
-            let found = turned.flags.iter().find(|f| f.kind == FlagKind::ItemOrder);
-            let order = [&names[1..], &names[..1]].concat().join(", ");
-            let says = |f: &Flag| f.says.contains(&format!("holds [{order}], expected"));
-            assert_eq!(found.map(says), (n > 1).then_some(true));
-        }
-    }
-
     #[test]
     fn another_normaliser_is_found_and_rounding_is_not() {
         let ours = Values {
             normaliser: 9.0,
             ..values("candidate")
         };
-        assert_eq!(kinds(&ours), [(FlagKind::Normaliser, false)]);
+        assert_eq!(kinds(&ours), fault("normaliser"));
         let ours = Values {
             normaliser: 8.0 + 1e-8,
             ..values("candidate")
@@ -612,15 +470,15 @@ mod tests {
             total: 3.25,
             ..values("candidate")
         };
-        assert_eq!(kinds(&dead), [(FlagKind::ZeroValue, false)]);
+        assert_eq!(kinds(&dead), fault("zero_value"));
         let both = Values {
             who: "kernel".into(),
             ..dead.clone()
         };
         let found = found(&dead, &both, 1e-7).1;
         assert_eq!(
-            (found[0].kind, found[0].expected),
-            (FlagKind::ZeroValue, true)
+            (found[0].kind.as_str(), found[0].is_fault()),
+            ("zero_value", false)
         );
     }
 
@@ -632,69 +490,9 @@ mod tests {
         assert_eq!(
             found
                 .iter()
-                .map(|f| (f.kind, f.term.as_str()))
+                .map(|f| (f.kind.as_str(), f.place.as_str()))
                 .collect::<Vec<_>>(),
-            [(FlagKind::Constant, "iou")]
-        );
-    }
-
-    #[test]
-    fn items_in_another_order_name_that_order() {
-        let mixed = Values {
-            items: vec![2.0, 1.25, 0.125],
-            ..values("candidate")
-        };
-        let found = found(&mixed, &values("kernel"), 1e-7).1;
-        assert_eq!(found[0].kind, FlagKind::ItemOrder);
-        assert!(
-            found[0].says.contains("[cls, iou, dfl]"),
-            "{}",
-            found[0].says
-        );
-    }
-
-    #[test]
-    fn an_intermediate_larger_than_every_declared_shape_is_a_broadcast() {
-        assert!(broadcast("candidate", "t", &[1, 84, 20], 84 * 20, "iou").is_none());
-        let flag = broadcast("candidate", "t", &[84, 84], 84 * 20, "iou").unwrap();
-        assert!(flag.says.contains("7056 elements"), "{}", flag.says);
-    }
-
-    #[test]
-    fn a_weight_that_does_not_act_explains_a_total_that_is_off() {
-        let raw = Values {
-            items: vec![0.5, 0.125, 2.0],
-            total: 2.625,
-            ..values("candidate")
-        };
-        let report = |ours: &Values| {
-            let (checks, flags) = found(ours, &values("kernel"), 1e-7);
-            Report {
-                checks,
-                flags,
-                ..Report::default()
-            }
-        };
-        assert_eq!(report(&raw).first().unwrap().0, "iou");
-        assert_eq!(
-            report(&Values {
-                total: 3.4,
-                ..values("candidate")
-            })
-            .first()
-            .unwrap()
-            .0,
-            TOTAL
-        );
-        assert_eq!(
-            report(&Values {
-                terms: vec![0.5, 0.3, 2.0],
-                ..raw
-            })
-            .first()
-            .unwrap()
-            .0,
-            "loss.dfl"
+            [("constant", "iou")]
         );
     }
 

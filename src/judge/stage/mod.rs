@@ -4,9 +4,7 @@ pub mod assign;
 pub mod golden;
 pub mod grad;
 pub mod loss;
-pub mod lost_gradient;
 pub mod regions;
-pub mod unused_weight;
 mod verdicts;
 
 pub use verdicts::verdicts;

@@ -1,13 +1,12 @@
 //! verdicts: what every stage found, in the order a port breaks; the first that diverges is where to look.
 
 use super::golden::Witnessed;
-use super::loss::{Flag, FlagKind};
 use super::regions::Regions;
 use super::{Stages, assign, grad};
 use crate::params::Cause;
 use crate::scenario::Stage;
 use crate::text::number;
-use crate::verdict::{Origin, Outcome, StageVerdict, Verdict};
+use crate::verdict::{Finding, Origin, Outcome, StageVerdict, UNUSED_WEIGHT, Verdict};
 
 /// One verdict per stage of `stages`, which are those that were asked for; `behind` says whether the stages behind the activations ran.
 pub fn verdicts(
@@ -113,7 +112,10 @@ fn diverge(stage: Stage, first: &str, term: Option<String>, says: Vec<String>) -
 /// `proved` of how many inputs are known to be the same: fed to both sides, or recorded with their digest.
 fn inputs(v: &Verdict, proved: Option<(usize, usize)>) -> StageVerdict {
     match (v.input_mismatch.first(), proved) {
-        (Some(first), _) => diverge(Stage::Inputs, first, None, v.input_mismatch.clone()),
+        (Some(first), _) => {
+            let says = v.input_mismatch.iter().map(|f| f.what.clone());
+            diverge(Stage::Inputs, &first.place, None, says.collect())
+        }
         (None, Some((same, of))) if same < of => {
             let says = format!(
                 "{same} of {of} inputs are the same bits; a recording without digests does not say what it was fed"
@@ -353,8 +355,8 @@ fn with_weights(at_origin: StageVerdict, found: &Stages) -> StageVerdict {
         .loss
         .iter()
         .flat_map(|l| &l.flags)
-        .filter(|f| f.kind == FlagKind::UnusedWeight && !f.expected);
-    let unused: Vec<&Flag> = flags.collect();
+        .filter(|f| f.kind == UNUSED_WEIGHT && f.is_fault());
+    let unused: Vec<&Finding> = flags.collect();
     match unused
         .first()
         .filter(|_| at_origin.term.as_deref() == Some("total"))
@@ -363,10 +365,10 @@ fn with_weights(at_origin: StageVerdict, found: &Stages) -> StageVerdict {
             let says = at_origin
                 .says
                 .into_iter()
-                .chain(unused.iter().map(|f| f.says.clone()))
+                .chain(unused.iter().map(|f| f.what.clone()))
                 .collect();
             StageVerdict {
-                term: Some(first.term.clone()),
+                term: Some(first.place.clone()),
                 says,
                 ..at_origin
             }

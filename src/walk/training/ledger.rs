@@ -2,13 +2,15 @@
 
 use super::spread::Floors;
 use super::{Side, Task};
+use crate::cause;
+use crate::cause::loss::{Beside, Reach, Shape};
 use crate::judge::stage::loss::Said;
-use crate::judge::stage::{assign, grad, loss, lost_gradient, unused_weight};
+use crate::judge::stage::{assign, grad, loss};
 use crate::kernel::loss::Weighted;
 use crate::scenario::Stage;
 use crate::scenario::training::PREDICTIONS;
 use crate::subject::kernels::training::Opinion;
-use crate::verdict::{Judgement, TensorResult, Why};
+use crate::verdict::{Finding, Judgement, TensorResult, Why};
 
 pub fn report(
     task: &Task,
@@ -49,18 +51,19 @@ pub fn report(
     }
     let golden = Said::read("golden", names, &|n| task.kept(n));
     if let Some((golden, kernel)) = golden.whole().zip(opinions[0].whole()) {
-        report
-            .flags
-            .extend(unused_weight::flags(&golden, &kernel, terms));
+        report.flags.extend(cause::of_loss(&Beside {
+            ours: &golden,
+            reference: &kernel,
+            terms,
+        }));
     }
     opinions.extend(Some(golden).filter(|g| !g.is_empty()));
     report.flags.extend(broadcasts(task));
     let all = terms.iter().enumerate();
     report.terms = all.map(|(i, t)| term(i, t, &opinions, grads)).collect();
     if let Some(right) = grads.first() {
-        report
-            .flags
-            .extend(lost_gradient::flags(&report.terms, &right.against));
+        let reach = |term: &loss::Term| cause::of_gradients(&reach(term, &right.against));
+        report.flags.extend(report.terms.iter().flat_map(reach));
     }
     of_kernel(&mut report.terms, kernel);
     report
@@ -94,6 +97,21 @@ fn of_side(
         report
             .flags
             .extend(loss::flags(&own, &kernel, terms, floors));
+        report.flags.extend(cause::of_loss(&Beside {
+            ours: &own,
+            reference: &kernel,
+            terms,
+        }));
+    }
+}
+
+/// The norms of a term's gradients, of which those of `reference` are right.
+fn reach<'a>(term: &'a loss::Term, reference: &'a str) -> Reach<'a> {
+    let into = term.into.iter();
+    Reach {
+        term: &term.name,
+        into: into.map(|i| (&*i.who, &*i.tensor, i.norm)).collect(),
+        reference,
     }
 }
 
@@ -161,7 +179,7 @@ fn into(report: &grad::Report, term: &grad::TermGradients, weight: f64) -> Vec<l
 }
 
 /// Tensors of the loss that are larger than its declared shapes can make them, on the candidate's side.
-fn broadcasts(task: &Task) -> Vec<loss::Flag> {
+fn broadcasts(task: &Task) -> Vec<Finding> {
     let numel = |n: &str| {
         task.tensor(&task.layers.reference_outputs, n)
             .map_or(1, |t| t.numel())
@@ -183,7 +201,13 @@ fn broadcasts(task: &Task) -> Vec<loss::Flag> {
             .first()
             .copied()
             .unwrap_or("total");
-        loss::broadcast("candidate", &r.name, &own(r), largest, term)
+        cause::of_shape(&Shape {
+            who: "candidate",
+            tensor: &r.name,
+            shape: &own(r),
+            term,
+            largest,
+        })
     };
     region.filter_map(flag).collect()
 }

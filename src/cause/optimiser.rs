@@ -1,13 +1,15 @@
-//! bisect: what in an optimised session makes its outputs differ, or makes it refuse: the level, the optimisers, and the smallest region between two tensors.
+//! optimiser: what in an optimised session makes its outputs differ, or makes it refuse: the level, the optimisers, and the smallest region between two
+//! tensors.
 //!
 //! Every question is one more session of the whole model; halving keeps them few.
 
+use super::{Cause, Test};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::scenario::Optimisation;
 use crate::subject::{Deployed, Feed, Session};
 use crate::tensor::Tensor;
-use crate::verdict::Cause;
+use crate::verdict::Rewrite;
 use std::collections::HashSet;
 
 /// Tensors of a region that are tried one by one.
@@ -16,13 +18,29 @@ const SINGLY: usize = 32;
 /// Declared outputs of one session.
 pub type Outputs = Vec<(String, Tensor)>;
 
-/// Why the un-observed run of `session` is off, or refused; None where it cannot be asked, or where asking again shows nothing.
-pub fn run(
-    session: &mut dyn Session,
-    graph: &Graph,
-    feed: Feed,
-    off: &dyn Fn(&Result<Outputs>) -> bool,
-) -> Result<Option<Cause>> {
+pub const CAUSE: Cause = Cause {
+    name: "optimiser",
+    asks: "without which optimisers, and with which tensor observed, does the deployed session give what the observed one gives?",
+    test: Test::Deployed(test),
+};
+
+/// A session that is off, or refuses, as it is deployed.
+pub struct Off<'a> {
+    pub session: &'a mut dyn Session,
+    pub graph: &'a Graph,
+    pub feed: Feed<'a>,
+    /// Whether outputs are off.
+    pub off: &'a dyn Fn(&Result<Outputs>) -> bool,
+}
+
+/// Why it is; None where it cannot be asked, or where asking again shows nothing.
+fn test(of: &mut Off) -> Result<Option<Rewrite>> {
+    let Off {
+        session,
+        graph,
+        feed,
+        off,
+    } = of;
     // The last first: where leaving out either of two is enough, a fusion is named, and not the clean-up that led to it.
     let all: Vec<&str> = session.optimisers().iter().rev().copied().collect();
     let mut ask = |level: Optimisation, without: &[&str], observed: &[String]| {
@@ -67,7 +85,7 @@ pub fn run(
         .into_iter()
         .map(|i| all[i].to_string())
         .collect();
-    Ok(Some(Cause {
+    Ok(Some(Rewrite {
         level,
         optimisers,
         ..region.unwrap_or_default()
@@ -113,7 +131,7 @@ fn least(n: usize, holds: &mut dyn FnMut(usize) -> Result<bool>) -> Result<usize
 fn region(
     graph: &Graph,
     agrees: &mut dyn FnMut(&[String]) -> Result<bool>,
-) -> Result<Option<Cause>> {
+) -> Result<Option<Rewrite>> {
     let declared: HashSet<&str> = graph.outputs.iter().map(|p| p.name.as_str()).collect();
     let tensors: Vec<String> = graph
         .steps
@@ -142,7 +160,7 @@ fn region(
 }
 
 /// The nodes that give or take the tensors `inside`, and what lies before and behind them.
-fn around(graph: &Graph, inside: &[&String]) -> Cause {
+fn around(graph: &Graph, inside: &[&String]) -> Rewrite {
     let touches = |s: &&crate::graph::Step| {
         s.inputs
             .iter()
@@ -164,7 +182,7 @@ fn around(graph: &Graph, inside: &[&String]) -> Cause {
         .filter(|n| !inside.contains(n))
         .cloned()
         .collect();
-    Cause {
+    Rewrite {
         nodes: steps.iter().map(|s| s.name.clone()).collect(),
         from,
         to,

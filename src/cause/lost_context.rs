@@ -5,19 +5,18 @@
 //! time, on the same values in reverse order against a script that was loaded anew. Tried are the powers of two and the multiples of 16 up to the
 //! length of the input, 1024 at most; an input of more than three axes (a picture) is no row of samples.
 
-use super::layers::Layers;
+use super::{Cause, Test, fault};
 use crate::compare::{Tolerance, compare, judge as judge_stated};
 use crate::error::Result;
 use crate::floor::noise::{Floor, axis_for};
 use crate::graph::cut::Link;
 use crate::graph::{Graph, load};
 use crate::judge::{Limit, against};
-use crate::prepare::prepared::Prepared;
-use crate::scenario::{Optimisation, Subject, TorchScript};
+use crate::scenario::{Optimisation, Scenario, Subject, TorchScript};
 use crate::subject::{Deployed, Engines, Session, open};
 use crate::tensor::Tensor;
 use crate::text::number;
-use crate::verdict::TensorResult;
+use crate::verdict::Finding;
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +24,7 @@ use std::sync::Arc;
 /// Zeros that are tried at most.
 const MOST: usize = 1024;
 
-type Inputs = IndexMap<String, Tensor>;
+pub type Inputs = IndexMap<String, Tensor>;
 type Outputs = HashMap<String, Tensor>;
 
 /// What an output may differ by.
@@ -56,14 +55,26 @@ impl Limits<'_> {
     }
 }
 
-/// What the model was not given that the script has, and what to do; nothing where that is not what they disagree by.
-pub fn missing(
-    given: &Prepared,
-    (layers, tensors): (&Layers, &[TensorResult]),
-    limits: &Limits,
-    engines: Engines,
-) -> Result<Vec<String>> {
-    let sides = [&given.scenario.reference, &given.scenario.candidate];
+pub const CAUSE: Cause = Cause {
+    name: "lost_context",
+    asks: "with how many zeros before an input does the model give what the script gives?",
+    test: Test::Inputs(test),
+};
+
+/// Two sides that were fed the same and do not give the same.
+pub struct Fed<'a> {
+    pub scenario: &'a Scenario,
+    pub inputs: &'a Inputs,
+    pub threads: usize,
+    pub limits: Limits<'a>,
+    /// Declared outputs that are over their tolerance.
+    pub over: Vec<&'a str>,
+    pub engines: Engines<'a>,
+}
+
+/// What the model was not given that the script has; nothing where that is not what they disagree by.
+fn test(of: &Fed) -> Result<Option<Finding>> {
+    let sides = [&of.scenario.reference, &of.scenario.candidate];
     let (Some(script), Some(model)) = (
         sides.iter().find_map(|s| match s {
             Subject::TorchScript(script) => Some(script),
@@ -71,39 +82,26 @@ pub fn missing(
         }),
         sides.iter().find(|s| s.abilities().any_graph),
     ) else {
-        return Ok(vec![]);
+        return Ok(None);
     };
-    let over = tensors
-        .iter()
-        .filter(|t| t.accumulated.over())
-        .map(|t| t.name.as_str());
-    let names: Vec<&str> = over
-        .filter(|n| layers.reference_outputs.contains_key(*n))
-        .collect();
-    if names.is_empty() {
-        return Ok(vec![]);
+    if of.over.is_empty() {
+        return Ok(None);
     }
     // Other lengths may take other branches: the graph is the file's.
-    let graph = Arc::new(load::file(&given.scenario.model)?);
+    let graph = Arc::new(load::file(&of.scenario.model)?);
     let mut trial = Trial {
-        model: open(&unoptimised(model), &graph, given.threads, engines)?,
+        model: fault::open(&unoptimised(model), &graph, of.threads, of.engines)?,
         script,
-        given,
+        given: of,
         graph,
-        limits,
-        names,
-        engines,
     };
-    for (name, x) in given
-        .inputs
-        .iter()
-        .filter(|(n, x)| is_row(x) && whole(script, n))
-    {
+    let rows = of.inputs.iter();
+    for (name, x) in rows.filter(|(n, x)| is_row(x) && whole(script, n)) {
         if let Some(found) = trial.of(name, x)? {
-            return Ok(found);
+            return Ok(Some(found));
         }
     }
-    Ok(vec![])
+    Ok(None)
 }
 
 /// The engine as it is observed, whatever it is asked to optimise.
@@ -130,22 +128,19 @@ fn whole(script: &TorchScript, name: &str) -> bool {
 struct Trial<'a> {
     model: Box<dyn Session>,
     script: &'a TorchScript,
-    given: &'a Prepared<'a>,
+    given: &'a Fed<'a>,
     graph: Arc<Graph>,
-    limits: &'a Limits<'a>,
-    names: Vec<&'a str>,
-    engines: Engines<'a>,
 }
 
 impl Trial<'_> {
-    fn of(&mut self, name: &str, x: &Tensor) -> Result<Option<Vec<String>>> {
+    fn of(&mut self, name: &str, x: &Tensor) -> Result<Option<Finding>> {
         let Some(length) = x.shape().last().copied() else {
             return Ok(None);
         };
-        let said = self.script_on(&self.given.inputs)?;
+        let said = self.script_on(self.given.inputs)?;
         let Some((_, before)) = self
             .model_on(name, x, 0)
-            .and_then(|own| self.limits.worst(&own, &said, &self.names))
+            .and_then(|own| self.worst(&own, &said))
         else {
             return Ok(None);
         };
@@ -166,11 +161,14 @@ impl Trial<'_> {
             .map(|_| self.says(name, x, zeros, (before, after))))
     }
 
+    fn worst(&self, own: &Outputs, said: &Outputs) -> Option<(f64, f64)> {
+        self.given.limits.worst(own, said, &self.given.over)
+    }
+
     /// The largest difference, where the model with so many zeros before `x` gives what the script said.
     fn agrees(&mut self, name: &str, x: &Tensor, zeros: usize, said: &Outputs) -> Option<f64> {
         let own = self.model_on(name, x, zeros)?;
-        self.limits
-            .worst(&own, said, &self.names)
+        self.worst(&own, said)
             .filter(|(ratio, _)| *ratio <= 1.0)
             .map(|(_, difference)| difference)
     }
@@ -195,17 +193,16 @@ impl Trial<'_> {
     /// What the script gives, loaded anew: it may keep a state.
     fn script_on(&self, inputs: &Inputs) -> Result<Outputs> {
         let subject = Subject::TorchScript(self.script.clone());
-        let mut script = open(&subject, &self.graph, self.given.threads, self.engines)?;
+        let mut script = open(
+            &subject,
+            &self.graph,
+            self.given.threads,
+            self.given.engines,
+        )?;
         outputs(&mut *script, &self.graph, inputs)
     }
 
-    fn says(
-        &self,
-        name: &str,
-        x: &Tensor,
-        zeros: usize,
-        (before, after): (f64, f64),
-    ) -> Vec<String> {
+    fn says(&self, name: &str, x: &Tensor, zeros: usize, (before, after): (f64, f64)) -> Finding {
         let (shape, length) = (x.shape(), x.shape().last().copied().unwrap_or(0));
         let mut wanted = shape.to_vec();
         wanted
@@ -237,10 +234,14 @@ impl Trial<'_> {
             number(after),
         );
         let next = format!(
-            "next: feed the model {wanted:?}, {zeros} zeros first, and the script its part: takes = [{}]",
+            "feed the model {wanted:?}, {zeros} zeros first, and the script its part: takes = [{}]",
             takes.join(", ")
         );
-        vec![fact, next]
+        Finding::new(CAUSE.name, name, fact)
+            .number("zeros", zeros as f64)
+            .number("without", before)
+            .number("with", after)
+            .next([next])
     }
 }
 

@@ -4,8 +4,17 @@
 //! item and two additions the total; both get the bound of one arithmetic step, which leaves a port that multiplies before it
 //! divides two roundings more.
 
-use super::loss::{Flag, FlagKind, Values};
+use super::loss::Beside;
+use super::{Cause, Test};
+use crate::judge::stage::loss::Values;
 use crate::kernel::loss::Weighted;
+use crate::verdict::{Finding, UNUSED_WEIGHT};
+
+pub const CAUSE: Cause = Cause {
+    name: UNUSED_WEIGHT,
+    asks: "does a weight of the loss not act: on an item, or in the total?",
+    test: Test::Loss(test),
+};
 
 /// A weight that does not act, and how that was told.
 struct Unused {
@@ -13,17 +22,20 @@ struct Unused {
     says: String,
 }
 
-/// Weights that do not act in `ours`; one that does not act in the f64 reference either is expected.
-pub fn flags(ours: &Values, reference: &Values, terms: &[Weighted]) -> Vec<Flag> {
-    let theirs = found(reference, terms);
-    let flag = |u: Unused| Flag {
-        who: ours.who.clone(),
-        term: terms[u.term].name.into(),
-        kind: FlagKind::UnusedWeight,
-        says: format!("{}: {}", ours.who, u.says),
-        expected: theirs.iter().any(|t| t.term == u.term),
+/// Weights that do not act in this opinion; one that does not act in the f64 reference either is expected.
+fn test(of: &Beside) -> Vec<Finding> {
+    let (who, theirs) = (&of.ours.who, found(of.reference, of.terms));
+    let says = |u: Unused| {
+        let expected = theirs.iter().any(|t| t.term == u.term);
+        Finding::new(
+            CAUSE.name,
+            of.terms[u.term].name,
+            format!("{who}: {}", u.says),
+        )
+        .of(who)
+        .expected(expected)
     };
-    found(ours, terms).into_iter().map(flag).collect()
+    found(of.ours, of.terms).into_iter().map(says).collect()
 }
 
 fn found(v: &Values, terms: &[Weighted]) -> Vec<Unused> {
@@ -150,18 +162,18 @@ mod tests {
 
     /// The flagged terms are `terms`, and every sentence has its word.
     fn check(ours: Values, terms: &[(&str, &str)]) {
-        let found = flags(&ours, &clean(), TERMS);
+        let found = test(&Beside {
+            ours: &ours,
+            reference: &clean(),
+            terms: TERMS,
+        });
         assert_eq!(
-            found.iter().map(|f| f.term.as_str()).collect::<Vec<_>>(),
+            found.iter().map(|f| f.place.as_str()).collect::<Vec<_>>(),
             terms.iter().map(|t| t.0).collect::<Vec<_>>(),
             "{ours:?}"
         );
         for (flag, (_, word)) in found.iter().zip(terms) {
-            assert!(
-                flag.kind == FlagKind::UnusedWeight && !flag.expected && flag.says.contains(word),
-                "{}",
-                flag.says
-            );
+            assert!(flag.is_fault() && flag.what.contains(word), "{}", flag.what);
         }
     }
 
@@ -268,13 +280,17 @@ mod tests {
             total: 2.625,
             ..clean()
         };
-        let found = flags(&raw, &raw, TERMS);
+        let found = test(&Beside {
+            ours: &raw,
+            reference: &raw,
+            terms: TERMS,
+        });
         assert_eq!(
             found
                 .iter()
-                .map(|f| (f.term.as_str(), f.expected))
+                .map(|f| (f.place.as_str(), f.is_fault()))
                 .collect::<Vec<_>>(),
-            [("iou", true)]
+            [("iou", false)]
         );
     }
 }

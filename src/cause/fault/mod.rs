@@ -15,7 +15,10 @@ mod wiring;
 
 use crate::error::{Error, Place, Result, hint};
 use crate::graph::{Graph, Step};
+use crate::scenario::Subject;
+use crate::subject::{self, Engines, Session};
 pub use edit::Edit;
+use std::sync::Arc;
 
 /// One line of `parity list faults`.
 pub struct Fault {
@@ -46,6 +49,31 @@ pub fn all() -> impl Iterator<Item = &'static Fault> {
 /// Whether the fault changes gradients and no output.
 pub fn only_gradients(name: &str) -> bool {
     gradients::FAULTS.iter().any(|f| f.name == name)
+}
+
+/// The graph that `subject` runs: `graph` itself, or with its fault injected.
+///
+/// # Errors
+/// As `inject`.
+pub fn graph_of(subject: &Subject, graph: &Arc<Graph>) -> Result<Arc<Graph>> {
+    match subject.fault() {
+        Some(f) => Ok(Arc::new(inject(graph, &f.fault, &f.node, f.amount)?)),
+        None => Ok(graph.clone()),
+    }
+}
+
+/// Opens `subject` on `graph`, with its fault injected where it has one.
+///
+/// # Errors
+/// As `inject` and `subject::open`.
+pub fn open(
+    subject: &Subject,
+    graph: &Arc<Graph>,
+    threads: usize,
+    engines: Engines,
+) -> Result<Box<dyn Session>> {
+    let faulty = graph_of(subject, graph)?;
+    subject::open(&subject.clean(), &faulty, threads, engines)
 }
 
 /// `graph` with fault `name` injected into the step called `node`.

@@ -1,0 +1,48 @@
+//! stage: what diverges in a stage without a node that is at fault for it alone, and the modules whose parameters differ.
+
+use super::super::Run;
+use crate::params::Cause;
+use crate::scenario::Stage;
+use crate::verdict::{Finding, StageVerdict};
+
+pub fn of(stage: &StageVerdict) -> Finding {
+    let term = stage.term.as_ref();
+    let term = term.map_or(String::new(), |t| format!(", term '{t}'"));
+    let place = stage.first.as_deref().unwrap_or("?");
+    let what = format!("in stage {}{term}: first '{place}'", stage.stage.name());
+    let next = match stage.stage {
+        Stage::Assign => {
+            "compare the rule named above: top-k, threshold, inside test, or which ground truth wins"
+        }
+        Stage::Loss => "compare weight, normaliser and reduction of this term",
+        Stage::Grad => {
+            "look for a detach, an in-place change or a non-differentiable operator between this term and the tensor"
+        }
+        Stage::Params => {
+            "parity params REFERENCE CANDIDATE takes the difference apart, module by module"
+        }
+        Stage::Inputs | Stage::Activations => {
+            "look at the module of this tensor in the program that the golden was recorded from"
+        }
+    };
+    Finding::new(stage.stage.name(), place, what)
+        .facts(stage.says.iter().cloned())
+        .next([next.into()])
+}
+
+/// The modules whose parameters differ, behind the first, which the stage tells.
+pub fn parameters(run: &Run) -> Vec<Finding> {
+    let lists = run.stages.params.iter();
+    let groups = lists.flat_map(|d| d.parameters.groups());
+    let wrong = groups.filter(|g| g.cause != Cause::Same && (g.reference, g.candidate) != (0, 0));
+    let says = |g: &crate::params::Group| {
+        let what = format!(
+            "module '{}': {} ({:+})",
+            g.module,
+            g.cause.say(),
+            g.difference()
+        );
+        Finding::new("params", &*g.module, what).number("difference", g.difference() as f64)
+    };
+    wrong.skip(1).map(says).collect()
+}
