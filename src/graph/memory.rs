@@ -1,9 +1,9 @@
-//! memory: how much a run will need at most, from the graph alone: weights per engine and precision, and the tensors alive at each moment.
+//! memory: how much a run will need at most, from the graph alone: its weights and the tensors alive at once, each so many times.
 //!
-//! The model follows the code: what `walk` and the sessions keep, step by step. docs/MEMORY.md holds it against measured peaks.
+//! No model of allocators: docs/MEMORY.md says what the factors stand for, and holds the estimate against measured peaks.
 
-use super::{Graph, Step, cost};
-use crate::tensor::{DType, Tensor};
+use super::{Graph, Step};
+use crate::tensor::DType;
 use std::collections::HashMap;
 
 /// What the libraries and the program take before a model is read: measured on small graphs, with slack (docs/MEMORY.md).
@@ -16,263 +16,99 @@ pub struct Known {
     pub shape: Vec<usize>,
 }
 
-/// Who computes what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Engines {
-    /// Subjects and controls of injected faults that are ONNX Runtime, that are libtorch.
-    pub onnxruntime: u64,
-    pub libtorch: u64,
-    /// Whether the f64 shadow runs, and the sets of f64 tensors that its noise walks keep alive at once.
-    pub shadow: bool,
-    pub sets: u64,
-    /// Those of the first walk, which is always walked.
+/// How often a run holds what the graph has once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Copies {
+    pub weights: u64,
+    /// Of the tensors alive at once, at the most and at least.
+    pub alive: u64,
     pub least: u64,
+    /// Whether these are in f64, as the shadow has them.
+    pub wide: bool,
 }
 
 /// The estimate, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
     pub peak: u64,
-    /// What it needs at least: without the tensors whose shape nobody could tell beforehand, and without the second noise walk.
+    /// What it needs at least: without the tensors whose shape nobody could tell beforehand, and what is not always walked.
     pub sure: u64,
-    /// Weights, in every engine and precision that holds them from beginning to end.
+    /// All copies of the weights.
     pub weights: u64,
-    /// What decides the peak.
-    pub phase: &'static str,
     /// Tensors whose shape nobody could tell beforehand: each was taken to be as large as the largest input of its node.
     pub assumed: usize,
     pub tensors: usize,
 }
 
-/// Bytes of one element, and of the same in the f64 shadow.
-fn sizes(dtype: DType) -> (u64, u64) {
-    let own = dtype.size() as u64;
-    (own, if dtype.is_float() { 8 } else { own })
-}
-
-/// Sizes of every tensor of the graph: own dtype, f64.
-struct Sizes<'a> {
-    of: HashMap<&'a str, (u64, u64)>,
-    assumed: usize,
-}
-
-impl<'a> Sizes<'a> {
-    /// What nobody can tell is as large as the largest input of its node, or nothing.
-    fn of(graph: &'a Graph, known: &HashMap<String, Known>, assume: bool) -> Self {
-        let size = |dtype: DType, shape: &[usize]| {
-            let (numel, (own, wide)) = (
-                shape.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64)),
-                sizes(dtype),
-            );
-            (numel.saturating_mul(own), numel.saturating_mul(wide))
-        };
-        let mut sizes = Self {
-            of: HashMap::new(),
-            assumed: 0,
-        };
-        sizes.of.extend(
-            graph
-                .weights
-                .iter()
-                .map(|(n, t)| (n.as_str(), size(t.dtype(), t.shape()))),
-        );
-        sizes.of.extend(graph.inputs.iter().filter_map(|p| {
-            Some((
-                p.name.as_str(),
-                known.get(&p.name).map(|k| size(k.dtype, &k.shape))?,
-            ))
-        }));
-        for step in &graph.steps {
-            let largest = step
-                .inputs
-                .iter()
-                .filter_map(|n| sizes.of.get(n.as_str()))
-                .max()
-                .copied()
-                .filter(|_| assume)
-                .unwrap_or((0, 0));
-            for name in &step.outputs {
-                let found = known.get(name).map(|k| size(k.dtype, &k.shape));
-                sizes.assumed += usize::from(found.is_none());
-                sizes.of.insert(name, found.unwrap_or(largest));
-            }
-        }
-        sizes
-    }
-
-    /// Of several tensors together.
-    fn sum<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> (u64, u64) {
-        names
-            .into_iter()
-            .filter_map(|n| self.of.get(n.as_str()))
-            .fold((0u64, 0u64), |(a, b), (x, y)| {
-                (a.saturating_add(*x), b.saturating_add(*y))
-            })
-    }
-}
-
-/// What a run of `graph` in these `pieces` needs at most; `known` are the shapes of inputs and tensors, as far as they can be told.
-pub fn estimate(
-    graph: &Graph,
-    pieces: &[Vec<usize>],
-    known: &HashMap<String, Known>,
-    engines: Engines,
-) -> Estimate {
-    let (peak, weights, phase, assumed) = phases(graph, pieces, known, engines, true);
-    let (sure, ..) = phases(
-        graph,
-        pieces,
-        known,
-        Engines {
-            sets: engines.least,
-            ..engines
-        },
-        false,
-    );
-    let tensors = graph.steps.iter().map(|s| s.outputs.len()).sum();
+/// What a run of `graph` needs; `known` are the shapes of inputs and tensors, as far as they can be told.
+pub fn estimate(graph: &Graph, known: &HashMap<String, Known>, copies: Copies) -> Estimate {
+    let own: u64 = graph.weights.values().map(|t| t.bytes().len() as u64).sum();
+    let weights = own.saturating_mul(copies.weights);
+    let of = |steps: u64| LIBRARIES.saturating_add(weights).saturating_add(steps);
+    let (most, assumed) = steps(graph, known, copies.alive, copies.wide, true);
+    let (least, _) = steps(graph, known, copies.least, copies.wide, false);
     Estimate {
-        peak,
-        sure,
+        peak: of(most),
+        sure: of(least),
         weights,
-        phase,
         assumed,
-        tensors,
+        tensors: graph.steps.iter().map(|s| s.outputs.len()).sum(),
     }
 }
 
-/// The peak, the weights, the phase that decides the peak, and how many shapes nobody could tell.
-fn phases(
+/// The most that a step needs, what is alive there so many `times`; and how many shapes nobody could tell.
+fn steps(
     graph: &Graph,
-    pieces: &[Vec<usize>],
     known: &HashMap<String, Known>,
-    engines: Engines,
+    times: u64,
+    wide: bool,
     assume: bool,
-) -> (u64, u64, &'static str, usize) {
-    let sizes = Sizes::of(graph, known, assume);
-    let (own, wide) = sizes.sum(graph.weights.keys());
-    let weights = own * (1 + engines.libtorch) + if engines.shadow { wide } else { 0 };
-    let alive = Alive::of(graph);
-    // The whole model for the un-observed run: its bytes, ONNX Runtime's copy of them, its weights, and the weights packed for its kernels.
-    let whole = if engines.onnxruntime > 0 { 4 * own } else { 0 };
-    let most = |f: &dyn Fn(usize) -> u64| (0..graph.steps.len()).map(f).max().unwrap_or(0);
-    let unobserved = whole
-        + if engines.onnxruntime > 0 {
-            most(&|i| sizes.sum(alive.at(i)).0)
-        } else {
-            0
-        };
-    let shadow = |i: usize| {
-        if engines.shadow {
-            judged(graph, i, &sizes, known)
-        } else {
-            0
+) -> (u64, usize) {
+    let mut last: HashMap<&str, usize> = HashMap::new();
+    for (i, step) in graph.steps.iter().enumerate() {
+        last.extend(step.inputs.iter().map(|n| (n.as_str(), i)));
+    }
+    let size = |name: &str| known.get(name).map(|k| bytes(k, wide));
+    let inputs = graph.inputs.iter().map(|p| p.name.as_str());
+    let mut alive: HashMap<&str, u64> = inputs.filter_map(|n| Some((n, size(n)?))).collect();
+    let (mut most, mut assumed) = (0, 0);
+    for (i, step) in graph.steps.iter().enumerate() {
+        let fed = |n: &String| alive.get(n.as_str()).copied().or(size(n));
+        let largest = step.inputs.iter().filter_map(fed).max().filter(|_| assume);
+        for name in &step.outputs {
+            assumed += usize::from(size(name).is_none());
+            alive.insert(name, size(name).or(largest).unwrap_or(0));
         }
+        let all = alive.values().fold(0, |sum: u64, b| sum.saturating_add(*b));
+        let columns = unrolled(graph, step, known).filter(|_| wide).unwrap_or(0);
+        most = most.max(all.saturating_mul(times).saturating_add(columns));
+        alive.retain(|name, _| last.get(name).is_some_and(|l| *l > i));
+    }
+    (most, assumed)
+}
+
+/// Bytes of a tensor; of floats in f64 where they are `wide`.
+fn bytes(known: &Known, wide: bool) -> u64 {
+    let element = match wide && known.dtype.is_float() {
+        true => 8,
+        false => known.dtype.size() as u64,
     };
-    let layers = pieces.iter().map(|piece| {
-        walked(graph, piece, &alive, &sizes, engines)
-            + piece.iter().map(|i| shadow(*i)).max().unwrap_or(0)
-    });
-    let noise = if engines.shadow {
-        most(&|i| sizes.sum(alive.at(i)).1.saturating_mul(engines.sets) + shadow(i))
-    } else {
-        0
-    };
-    let phases = [
-        ("the walk over the layers", layers.max().unwrap_or(0)),
-        ("the un-observed run", unobserved),
-        ("the noise walk", noise),
-    ];
-    let (phase, rest) = phases.into_iter().max_by_key(|p| p.1).unwrap_or_default();
-    (
-        LIBRARIES.saturating_add(weights).saturating_add(rest),
-        weights,
-        phase,
-        sizes.assumed,
-    )
+    product(&known.shape).saturating_mul(element)
 }
 
-/// A piece: what both sides have alive before it, its outputs on both sides, again as proof, and the candidate's alone; ONNX Runtime's sessions.
-fn walked(graph: &Graph, piece: &[usize], alive: &Alive, sizes: &Sizes, engines: Engines) -> u64 {
-    let steps = || piece.iter().map(|i| &graph.steps[*i]);
-    let before = piece.first().map_or(0, |i| sizes.sum(alive.before(*i)).0);
-    let outputs: u64 = steps().map(|s| sizes.sum(&s.outputs).0).sum();
-    let weights = sizes
-        .sum(
-            steps()
-                .flat_map(|s| &s.inputs)
-                .filter(|n| graph.weights.contains_key(*n)),
-        )
-        .0;
-    2 * before + 4 * outputs + engines.onnxruntime * 3 * weights
-}
-
-/// The f64 shadow of one step: its inputs widened, its output, the same of absolute values for the bound, and the columns of a convolution.
-fn judged(graph: &Graph, i: usize, sizes: &Sizes, known: &HashMap<String, Known>) -> u64 {
-    let step = &graph.steps[i];
-    let fed = sizes
-        .sum(
-            step.inputs
-                .iter()
-                .filter(|n| !graph.weights.contains_key(*n)),
-        )
-        .1;
-    2 * fed + 3 * sizes.sum(&step.outputs).1 + 8 * columns(graph, step, known).unwrap_or(0)
-}
-
-/// Elements of the matrix that a convolution of one image is computed by, where the kernel unrolls it.
-fn columns(graph: &Graph, step: &Step, known: &HashMap<String, Known>) -> Option<u64> {
+/// Bytes of the f64 matrix that a convolution of one image is computed by, where the kernel unrolls it.
+fn unrolled(graph: &Graph, step: &Step, known: &HashMap<String, Known>) -> Option<u64> {
     let node = step.nodes.iter().find(|n| n.op == "Conv")?;
-    let weight = |n: &String| graph.weights.get(n).map(Tensor::shape);
-    let shapes: Vec<Option<&[usize]>> = node
-        .inputs
+    let weight = graph.weights.get(node.inputs.get(1)?)?.shape();
+    let places = known.get(node.outputs.first()?)?.shape.get(2..)?;
+    let taps = product(weight.get(1..)?);
+    Some(taps.saturating_mul(product(places)).saturating_mul(8))
+}
+
+fn product(shape: &[usize]) -> u64 {
+    shape
         .iter()
-        .map(|n| weight(n).or(known.get(n).map(|k| k.shape.as_slice())))
-        .collect();
-    let output = &known.get(node.outputs.first()?)?.shape;
-    let channels = (*output.first()? as u64)
-        .saturating_mul(*output.get(1)? as u64)
-        .max(1);
-    Some(cost::macs(node, &shapes, output)? / channels)
-}
-
-/// Which tensors are alive when.
-struct Alive<'a> {
-    graph: &'a Graph,
-    /// Name -> first and last step that needs it; inputs from 0 on.
-    spans: HashMap<&'a String, (usize, usize)>,
-}
-
-impl<'a> Alive<'a> {
-    fn of(graph: &'a Graph) -> Self {
-        let mut spans: HashMap<&String, (usize, usize)> = HashMap::new();
-        for (i, step) in graph.steps.iter().enumerate() {
-            spans.extend(step.outputs.iter().map(|o| (o, (i, i))));
-            for name in step
-                .inputs
-                .iter()
-                .filter(|n| !graph.weights.contains_key(*n))
-            {
-                spans.entry(name).or_insert((0, i)).1 = i;
-            }
-        }
-        Self { graph, spans }
-    }
-
-    fn at(&self, step: usize) -> impl Iterator<Item = &'a String> {
-        self.spans
-            .iter()
-            .filter(move |(_, (from, to))| *from <= step && step <= *to)
-            .map(|(n, _)| *n)
-    }
-
-    /// Those that an earlier step gave, and the graph's inputs.
-    fn before(&self, step: usize) -> impl Iterator<Item = &'a String> {
-        let given = |n: &String| self.graph.inputs.iter().any(|p| p.name == *n);
-        self.spans
-            .iter()
-            .filter(move |(n, (from, to))| step <= *to && (*from < step || given(n)))
-            .map(|(n, _)| *n)
-    }
+        .fold(1, |n: u64, d| n.saturating_mul(*d as u64))
 }
 
 /// "1536MiB", "2 GiB", "500 MB" or bytes, as bytes.
@@ -319,6 +155,7 @@ pub fn shown(bytes: u64) -> String {
 mod tests {
     use super::super::{Node, Port};
     use super::*;
+    use crate::tensor::Tensor;
 
     /// x -> a -> b -> ... of `n` elements each, with one weight of `w` elements.
     fn chain(steps: usize, n: usize, w: usize) -> (Graph, HashMap<String, Known>) {
@@ -367,55 +204,59 @@ mod tests {
         (graph, known)
     }
 
-    fn peak(steps: usize, n: usize, w: usize, engines: Engines) -> Estimate {
-        let (graph, known) = chain(steps, n, w);
-        let pieces: Vec<Vec<usize>> = (0..steps).map(|i| vec![i]).collect();
-        estimate(&graph, &pieces, &known, engines)
-    }
+    const COPIES: Copies = Copies {
+        weights: 3,
+        alive: 5,
+        least: 2,
+        wide: true,
+    };
 
     #[test]
-    fn weights_count_once_per_engine_and_precision_and_tensors_by_how_long_they_live() {
-        let both = Engines {
-            onnxruntime: 1,
-            libtorch: 1,
-            shadow: true,
-            sets: 5,
-            least: 2,
+    fn weights_count_so_many_times_and_tensors_by_how_long_they_live() {
+        let of = |steps: usize, copies| {
+            let (graph, known) = chain(steps, 10, 1000);
+            estimate(&graph, &known, copies)
         };
-        let e = peak(3, 10, 1000, both);
-        assert_eq!(
-            (e.weights, e.phase),
-            (4000 + 4000 + 8000, "the un-observed run")
-        );
-        assert_eq!(e.peak, LIBRARIES + 16000 + 16000 + 2 * 40);
+        let e = of(3, COPIES);
+        assert_eq!((e.weights, e.assumed, e.tensors), (12_000, 0, 3));
+        // Two tensors are alive at each step.
+        assert_eq!(e.peak, LIBRARIES + 12_000 + 5 * 2 * 80);
+        assert_eq!(e.sure, LIBRARIES + 12_000 + 2 * 2 * 80);
         // What is dead does not count: a longer chain needs no more.
-        assert_eq!(peak(30, 10, 1000, both).peak, e.peak);
-        let noisy = peak(3, 1_000_000, 1, both);
-        assert_eq!(
-            (noisy.phase, noisy.assumed, noisy.tensors),
-            ("the noise walk", 0, 3)
-        );
-        assert!(noisy.peak > LIBRARIES + 5 * 2 * 8_000_000);
-        assert_eq!(
-            noisy.peak - noisy.sure,
-            3 * 2 * 8_000_000,
-            "the sets that are not always walked"
-        );
+        assert_eq!(of(30, COPIES).peak, e.peak);
+        let narrow = Copies {
+            wide: false,
+            ..COPIES
+        };
+        assert_eq!(of(3, narrow).peak, LIBRARIES + 12_000 + 5 * 2 * 40);
     }
 
     #[test]
     fn a_shape_that_nobody_can_tell_is_taken_from_the_largest_input_and_counted() {
         let (graph, mut known) = chain(2, 100, 1);
-        let full = estimate(&graph, &[vec![0], vec![1]], &known, Engines::default());
+        let full = estimate(&graph, &known, COPIES);
         known.remove("t2");
-        let e = estimate(&graph, &[vec![0], vec![1]], &known, Engines::default());
+        let e = estimate(&graph, &known, COPIES);
         assert_eq!((e.peak, e.assumed), (full.peak, 1));
         known.remove("t1");
-        let e = estimate(&graph, &[vec![0], vec![1]], &known, Engines::default());
-        assert!(
-            e.sure < e.peak && full.sure == full.peak,
-            "what is only assumed refuses nothing"
-        );
+        let e = estimate(&graph, &known, COPIES);
+        assert!(e.sure < full.sure, "what is only assumed refuses nothing");
+    }
+
+    #[test]
+    fn a_convolution_is_unrolled_and_no_size_overflows() {
+        let (mut graph, mut known) = chain(1, 1, 1);
+        let w = Tensor::from_vec(&[4, 3, 5, 5], vec![0f32; 300]);
+        graph.weights.insert("w".into(), w);
+        graph.steps[0].nodes[0].op = "Conv".into();
+        let mut peak = |shape: &[usize]| {
+            known.get_mut("t1").unwrap().shape = shape.to_vec();
+            estimate(&graph, &known, COPIES).peak
+        };
+        let alive = 5 * 8 * (1 + 4 * 7 * 9);
+        let columns = 8 * (3 * 5 * 5) * (7 * 9);
+        assert_eq!(peak(&[1, 4, 7, 9]), LIBRARIES + 3600 + alive + columns);
+        assert_eq!(peak(&[usize::MAX; 4]), u64::MAX);
     }
 
     #[test]

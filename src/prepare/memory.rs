@@ -4,7 +4,7 @@ use super::prepared::Prepared;
 use crate::error::{Error, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
 use crate::graph::infer;
-use crate::graph::memory::{Engines, Estimate, Known, estimate, shown, size};
+use crate::graph::memory::{Copies, Estimate, Known, estimate, shown, size};
 use crate::machine;
 use crate::scenario::{Subject, SubjectKind};
 use crate::subject::open;
@@ -32,12 +32,7 @@ pub fn check(given: &Prepared, record: bool, watch: &mut dyn Watch) -> Result<()
         return Ok(());
     }
     let known = infer::known(&given.graph, &given.inputs, &open::onnxruntime_shapes);
-    let found = estimate(
-        &given.graph,
-        &given.plan.pieces,
-        &known,
-        engines(given, record),
-    );
+    let found = estimate(&given.graph, &known, copies(given, record));
     let machine = machine::memory();
     match (limit, machine) {
         (Some(most), _) if found.peak > most => {
@@ -68,7 +63,8 @@ pub fn check(given: &Prepared, record: bool, watch: &mut dyn Watch) -> Result<()
     Ok(())
 }
 
-fn engines(given: &Prepared, record: bool) -> Engines {
+/// docs/MEMORY.md says what each stands for.
+fn copies(given: &Prepared, record: bool) -> Copies {
     let scenario = given.scenario;
     let count = |kind: SubjectKind| {
         let of = |s: &Subject| u64::from(s.engine() == kind) * (1 + u64::from(s.fault().is_some()));
@@ -80,12 +76,13 @@ fn engines(given: &Prepared, record: bool) -> Engines {
     } else {
         RUNS.max(MOST_RUNS - RUNS)
     };
-    Engines {
-        onnxruntime: count(SubjectKind::OnnxRuntime),
-        libtorch: count(SubjectKind::Libtorch),
-        shadow,
-        sets: 1 + u64::from(runs),
-        least: 1 + u64::from(RUNS),
+    let deployed = count(SubjectKind::OnnxRuntime).min(1);
+    let noisy = |runs: u32| if shadow { 4 + u64::from(runs) } else { 4 };
+    Copies {
+        weights: 1 + count(SubjectKind::Libtorch) + 4 * deployed + 2 * u64::from(shadow),
+        alive: noisy(runs),
+        least: noisy(RUNS),
+        wide: shadow,
     }
 }
 
@@ -95,9 +92,8 @@ fn says(e: &Estimate) -> String {
         n => format!("; {n} of {} shapes are not known beforehand", e.tensors),
     };
     format!(
-        "about {} at the peak, in {} (weights {}{assumed})",
+        "about {} at the peak (weights {}{assumed})",
         shown(e.peak),
-        e.phase,
         shown(e.weights)
     )
 }
