@@ -5,7 +5,7 @@
 
 mod support;
 
-use parity::fuzz::graph::draw::Values;
+use parity::fuzz::model::draw::Values;
 use parity::graph::proto::*;
 use std::path::{Path, PathBuf};
 use support::*;

@@ -6,7 +6,7 @@ use crate::cause::{self, fault};
 use crate::error::{Result, printable};
 use crate::exit::Exit;
 use crate::floor::Family;
-use crate::fuzz::graph::draw::Values;
+use crate::fuzz::model::draw::Values;
 use crate::golden::find;
 use crate::scenario;
 use crate::subject;

@@ -10,7 +10,6 @@ mod doctor;
 mod engine;
 mod extract;
 mod fuzz;
-mod fuzz_graph;
 mod interrupt;
 mod list;
 mod map;

@@ -6,7 +6,7 @@ use crate::graph::{Dim, Graph};
 use crate::kernel::anchors::Anchors;
 use crate::scenario::training::{COUNT, PREDICTIONS, TRUTH, Training};
 use crate::scenario::{Gradients, Scenario, Stage, Subject};
-use crate::subject::kernels::training::{self as kernel, Opinion};
+use crate::subject::kernels::training::{self as kernel, Evaluated};
 use crate::tensor::Tensor;
 use indexmap::IndexMap;
 
@@ -64,7 +64,7 @@ pub fn inputs(
     graph: &Graph,
     training: &Training,
     inputs: &IndexMap<String, Tensor>,
-) -> Result<Option<Opinion>> {
+) -> Result<Option<Evaluated>> {
     let image = image(graph, training, inputs)?;
     let (anchors, classes) = grid(graph, training);
     let expected = Anchors::of_image(image[0], image[1], &training.strides)?.len();

@@ -8,7 +8,7 @@ use crate::input;
 use crate::judge::stage::regions::Regions;
 use crate::params::Difference;
 use crate::scenario::{Scenario, Stage};
-use crate::subject::kernels::training::{self as kernel, Opinion};
+use crate::subject::kernels::training::{self as kernel, Evaluated};
 use crate::subject::open;
 use crate::tensor::Tensor;
 use crate::trace::InputRecord;
@@ -27,7 +27,7 @@ pub struct Prepared<'a> {
     pub golden: Option<Golden>,
     pub params: Option<Difference>,
     /// What the kernel makes of the predictions, where they are fed.
-    pub fed: Option<Rc<Opinion>>,
+    pub fed: Option<Rc<Evaluated>>,
     pub threads: usize,
 }
 

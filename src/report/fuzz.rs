@@ -1,52 +1,166 @@
-//! fuzz: what a fuzzed kernel came to, finds first, then the accounts.
+//! fuzz: what a fuzzed kernel or model came to, finds first, then the accounts.
 
 use crate::error::printable;
-use crate::fuzz::account::{Find, Known};
-use crate::fuzz::finding::Finding;
-use crate::fuzz::{Candidate, End, Report};
+use crate::fuzz::End;
+use crate::fuzz::kernel::finding::Finding as OfKernel;
+use crate::fuzz::kernel::{self, Candidate};
+use crate::fuzz::model;
+use crate::fuzz::model::draw::Values;
+use crate::fuzz::tally::{Cases, Find, Finding, Kind, Tally};
 use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;
-use crate::text::table;
-use std::fmt::Write;
+use crate::text::{reasons, table};
 
 /// Numbers of one input that are shown.
 const SHOWN: usize = 24;
 
+/// What the report of a kernel and that of a model say each in their own way.
+struct Words<'a, F, P> {
+    /// Who was fuzzed, and what was counted.
+    who: String,
+    accounts: String,
+    /// The lines of a find before where it is kept, of a kind, and between the kinds and the end.
+    find: &'a dyn Fn(&Find<F, P>) -> Vec<String>,
+    kind: &'a dyn Fn(&str, &Kind) -> String,
+    rest: String,
+}
+
 /// The report of one kernel.
-pub fn fuzz(kernel: &Kernel, candidate: &Candidate, report: &Report) -> String {
-    let mut out = format!("{}\n", headline(kernel, candidate, report));
-    report.known.iter().for_each(|k| known(&mut out, k));
-    report.finds.iter().for_each(|f| find(&mut out, f));
-    for (kind, n) in &report.kinds {
-        let _ = writeln!(out, "  {n} cases: {}", printable(kind));
+pub fn fuzz_kernel(kernel: &Kernel, candidate: &Candidate, tally: &kernel::Tally) -> String {
+    let all = &tally.all;
+    let beyond = match all.beyond {
+        0 => String::new(),
+        n => format!(", {n} numbers beyond f32"),
+    };
+    let of = |(edge, of): (&&str, &Cases)| format!("{edge} {}", of.drawn);
+    let edges: Vec<String> = tally.edges.iter().map(of).collect();
+    let edges = match edges.is_empty() {
+        true => "none".into(),
+        false => edges.join(", "),
+    };
+    let refused = tally.refused.iter();
+    let refused =
+        refused.map(|(reason, n)| line(&format!("refused by the reference {n} times: {reason}")));
+    let who = match candidate.is_default() {
+        true => kernel.name.to_string(),
+        false => format!("{}, {candidate}", kernel.name),
+    };
+    told(
+        tally,
+        Words {
+            who,
+            accounts: format!(
+                "{} of {} cases compared, {} numbers, {} tie flips, {} rows on a kink, {} relations{beyond}",
+                tally.compared, tally.drawn, all.compared, all.flips, all.kinks, all.relations
+            ),
+            find: &|find| {
+                let (size, of) = find.shrunk.size();
+                vec![format!(
+                    "case {}, shrunk to {size} {of}: {}",
+                    find.case, find.finding
+                )]
+            },
+            kind: &|kind, of| format!("{} cases: {kind}", of.cases),
+            rest: format!("  edges: {edges}\n") + &refused.collect::<String>(),
+        },
+    )
+}
+
+/// The report of one scenario.
+pub fn fuzz_model(name: &str, tally: &model::Tally) -> String {
+    let refused = tally.refused.iter();
+    let refused = refused.map(|(reason, n)| format!("{n} cases not compared: {reason}"));
+    let abstained = tally.all.abstained.iter().map(|(r, n)| (r, *n as u64));
+    let abstained = reasons(abstained, |n, why| {
+        format!("{n} tensors not compared: {why}")
+    });
+    let rest: String = refused.chain(abstained).map(|text| line(&text)).collect();
+    told(
+        tally,
+        Words {
+            who: printable(name),
+            accounts: format!(
+                "{} of {} cases compared, {} tensors, {} tie flips",
+                tally.compared, tally.drawn, tally.all.compared, tally.all.flips
+            ),
+            find: &|find| {
+                let drawn: Vec<&str> = find.shrunk.edges.iter().copied().collect();
+                let part = match &find.part {
+                    Ok(part) => format!(
+                        "shrunk to {} of {} nodes: {}",
+                        part.nodes.len(),
+                        part.of,
+                        part.nodes.join(", ")
+                    ),
+                    Err(why) => format!("no smaller part of the model: {why}"),
+                };
+                let drawn = drawn.join(", ");
+                vec![
+                    format!("case {} ({drawn}): {}", find.case, find.finding),
+                    part,
+                ]
+            },
+            kind: &|kind, of| {
+                let of = of.of.iter().map(|(name, n)| format!("{name} {n}"));
+                format!("{kind}: cases {}", of.collect::<Vec<_>>().join(", "))
+            },
+            rest: distributions(tally) + &rest,
+        },
+    )
+}
+
+/// Verdict, finds, kinds, accounts, end.
+fn told<F: Finding, P>(tally: &Tally<F, P>, words: Words<F, P>) -> String {
+    let mut out = headline(tally, &words.who, &words.accounts) + "\n";
+    for known in &tally.known {
+        let path = known.path.display().to_string();
+        let came = match &known.came {
+            Ok(Some(finding)) => format!("still there: {finding}"),
+            Ok(None) => "mended".into(),
+            Err(why) => format!("could not be tried: {why}"),
+        };
+        out += &line(&format!("known {path}: {came}"));
     }
-    let edges: Vec<String> = report
-        .edges
-        .iter()
-        .map(|(e, n)| format!("{e} {n}"))
-        .collect();
-    let _ = writeln!(
-        out,
-        "  edges: {}",
-        if edges.is_empty() {
-            "none".into()
-        } else {
-            edges.join(", ")
+    for find in &tally.finds {
+        out.extend((words.find)(find).iter().map(|text| line(text)));
+        out += &kept(find);
+    }
+    for (kind, of) in &tally.kinds {
+        out += &line(&(words.kind)(kind, of));
+    }
+    out + &words.rest + &line(&ended(tally.end, tally.drawn, tally.asked))
+}
+
+/// An indented line, free of what a terminal would obey.
+fn line(text: &str) -> String {
+    format!("  {}\n", printable(text))
+}
+
+fn headline<F: Finding, P>(tally: &Tally<F, P>, who: &str, accounts: &str) -> String {
+    match (tally.first, tally.diverges()) {
+        (Some(n), _) => format!("DIVERGE: {who} after {n} cases ({accounts})"),
+        (None, true) => format!("DIVERGE: {who} on a known find ({accounts})"),
+        (None, false) => {
+            let passed = passed(tally.end, tally.compared, tally.covers());
+            format!("{passed}: {who} ({accounts})")
         }
-    );
-    for (reason, n) in &report.refused {
-        let _ = writeln!(
-            out,
-            "  refused by the reference {n} times: {}",
-            printable(reason)
-        );
     }
-    let _ = writeln!(out, "  {}", ended(report.end, report.drawn, report.asked));
-    out
+}
+
+/// Where a find is kept, and its inputs.
+fn kept<F, P>(find: &Find<F, P>) -> String {
+    let kept = match &find.kept {
+        Some(path) => format!("kept: {}", path.display()),
+        None => "not kept: --found FOLDER keeps it as a scenario that parity run replays".into(),
+    };
+    let row =
+        |(n, t): (&String, &Tensor)| vec![printable(n), format!("{:?}", t.shape()), numbers(t)];
+    let rows: Vec<_> = find.shrunk.inputs.iter().map(row).collect();
+    line(&kept) + &table(&["input", "shape", "values"], &rows)
 }
 
 /// What ended a run, and how far it had come.
-pub(super) fn ended(end: End, drawn: u64, asked: u64) -> String {
+fn ended(end: End, drawn: u64, asked: u64) -> String {
     // Without --cases there are more numbers than any run draws.
     let of = if asked > u64::MAX >> 16 {
         String::new()
@@ -63,7 +177,7 @@ pub(super) fn ended(end: End, drawn: u64, asked: u64) -> String {
 }
 
 /// What a run without a finding came to: agreement only where it was not broken off and nothing is open.
-pub(super) fn passed(end: End, compared: u64, covers: bool) -> &'static str {
+fn passed(end: End, compared: u64, covers: bool) -> &'static str {
     match (end, compared, covers) {
         (_, 0, _) => "NOTHING COMPARED",
         (_, _, false) => "A KNOWN FIND COULD NOT BE TRIED",
@@ -73,7 +187,7 @@ pub(super) fn passed(end: End, compared: u64, covers: bool) -> &'static str {
 }
 
 /// What a replayed find came to.
-pub fn replay(name: &str, kernel: &str, finding: Option<&Finding>) -> String {
+pub fn replay(name: &str, kernel: &str, finding: Option<&OfKernel>) -> String {
     match finding {
         Some(finding) => format!(
             "DIVERGE: {} of kernel {kernel}: {}\n",
@@ -87,82 +201,7 @@ pub fn replay(name: &str, kernel: &str, finding: Option<&Finding>) -> String {
     }
 }
 
-fn headline(kernel: &Kernel, candidate: &Candidate, report: &Report) -> String {
-    let Report {
-        drawn,
-        compared,
-        numbers,
-        flips,
-        kinks,
-        relations,
-        ..
-    } = report;
-    let beyond = if report.beyond > 0 {
-        format!(", {} numbers beyond f32", report.beyond)
-    } else {
-        String::new()
-    };
-    let accounts = format!(
-        "{compared} of {drawn} cases compared, {numbers} numbers, {flips} tie flips, {kinks} rows on a kink, {relations} relations{beyond}"
-    );
-    let who = if candidate.is_default() {
-        kernel.name.to_string()
-    } else {
-        format!("{}, {candidate}", kernel.name)
-    };
-    match (report.first, report.diverges()) {
-        (Some(n), _) => format!("DIVERGE: {who} after {n} cases ({accounts})"),
-        (None, true) => format!("DIVERGE: {who} on a known find ({accounts})"),
-        (None, false) => format!(
-            "{}: {who} ({accounts})",
-            passed(report.end, *compared, report.covers())
-        ),
-    }
-}
-
-/// What came of a known find.
-pub(super) fn came<F: std::fmt::Display>(came: &Result<Option<F>, String>) -> String {
-    match came {
-        Ok(Some(finding)) => format!("still there: {finding}"),
-        Ok(None) => "mended".into(),
-        Err(why) => format!("could not be tried: {why}"),
-    }
-}
-
-fn known(out: &mut String, known: &Known) {
-    let _ = writeln!(
-        out,
-        "  known {}: {}",
-        printable(&known.path.display().to_string()),
-        printable(&came(&known.came))
-    );
-}
-
-fn find(out: &mut String, find: &Find) {
-    let (size, of) = find.shrunk.size();
-    let _ = writeln!(
-        out,
-        "  case {}, shrunk to {size} {of}: {}",
-        find.case,
-        printable(&find.finding.to_string())
-    );
-    let _ = match &find.kept {
-        Some(path) => writeln!(out, "  kept: {}", printable(&path.display().to_string())),
-        None => writeln!(
-            out,
-            "  not kept: --found FOLDER keeps it as a scenario that parity run replays"
-        ),
-    };
-    let rows: Vec<_> = find
-        .shrunk
-        .inputs
-        .iter()
-        .map(|(n, t)| vec![n.clone(), format!("{:?}", t.shape()), numbers(t)])
-        .collect();
-    out.push_str(&table(&["input", "shape", "values"], &rows));
-}
-
-pub(super) fn numbers(t: &Tensor) -> String {
+fn numbers(t: &Tensor) -> String {
     let values = t.to_f64();
     let shown: Vec<String> = values.iter().take(SHOWN).map(f64::to_string).collect();
     let rest = values.len().saturating_sub(SHOWN);
@@ -170,5 +209,37 @@ pub(super) fn numbers(t: &Tensor) -> String {
         shown.join(" ")
     } else {
         format!("{} … and {rest} more", shown.join(" "))
+    }
+}
+
+/// How many cases of each distribution there were, and what they came to.
+fn distributions(tally: &model::Tally) -> String {
+    let row = |(_, name, _): &(Values, &'static str, &str)| {
+        let c = tally.edges.get(name)?;
+        Some(
+            [
+                name.to_string(),
+                c.drawn.to_string(),
+                c.compared.to_string(),
+                c.special.to_string(),
+                c.off.to_string(),
+            ]
+            .to_vec(),
+        )
+    };
+    let rows: Vec<_> = Values::ALL.iter().filter_map(row).collect();
+    if rows.is_empty() {
+        String::new()
+    } else {
+        table(
+            &[
+                "distribution",
+                "cases",
+                "compared",
+                "with NaN or inf",
+                "off",
+            ],
+            &rows,
+        )
     }
 }

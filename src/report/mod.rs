@@ -1,14 +1,12 @@
 //! report: views of a Run: the terminal for people, JSON for everything else; and of what a golden or a count of parameters differs in.
 
 mod fuzz;
-mod fuzz_graph;
 mod golden;
 mod params;
 mod stages;
 mod terminal;
 
-pub use fuzz::{fuzz, replay};
-pub use fuzz_graph::fuzz_graph;
+pub use fuzz::{fuzz_kernel, fuzz_model, replay};
 pub use golden::golden;
 pub use params::params;
 pub use terminal::terminal;

@@ -141,3 +141,19 @@ pub fn hard(case: &Case) -> Vec<usize> {
         .filter(|i| label[*i] == 0.0 || label[*i] == 1.0)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crop_keeps_the_first_slices_of_its_axis() {
+        let t = Tensor::of(&[2, 3], &[1f32, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let check = |axis, to, shape: &[usize], values: &[f64]| {
+            let c = cropped(&t, axis, to);
+            assert_eq!((c.shape(), c.to_f64().as_slice()), (shape, values));
+        };
+        check(0, 1, &[1, 3], &[1.0, 2.0, 3.0]);
+        check(1, 2, &[2, 2], &[1.0, 2.0, 4.0, 5.0]);
+    }
+}

@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
 /// What the kernel says about one set of predictions.
-pub struct Opinion {
+pub struct Evaluated {
     pub assignments: Vec<Assignment>,
     /// By standard name; floats in f64.
     pub tensors: BTreeMap<String, Tensor>,
@@ -70,7 +70,7 @@ pub fn evaluate(
     training: &Training,
     image: [usize; 2],
     get: &dyn Fn(&str) -> Option<Tensor>,
-) -> Result<Opinion> {
+) -> Result<Evaluated> {
     let kernel = find(&training.kernel)?;
     let loss = kernel.training()?;
     let (scores, distances) = (
@@ -106,7 +106,7 @@ pub fn evaluate(
     let evaluation = loss
         .evaluate(&inputs)
         .at(format!("kernel '{}'", training.kernel))?;
-    Ok(Opinion {
+    Ok(Evaluated {
         tensors: named(&evaluation, kernel, rows, [anchors.len(), classes])?,
         assignments: evaluation.assignments,
         // The class term reaches the scores alone, the others the distances.

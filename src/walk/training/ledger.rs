@@ -9,7 +9,7 @@ use crate::judge::stage::{assign, grad, loss};
 use crate::kernel::loss::Weighted;
 use crate::scenario::Stage;
 use crate::scenario::training::PREDICTIONS;
-use crate::subject::kernels::training::Opinion;
+use crate::subject::kernels::training::Evaluated;
 use crate::verdict::{Finding, Judgement, TensorResult, Why};
 
 pub fn report(
@@ -116,7 +116,7 @@ fn reach<'a>(term: &'a loss::Term, reference: &'a str) -> Reach<'a> {
 }
 
 /// What the kernel says of the loss.
-fn said(terms: &[&'static str], kernel: &Opinion) -> Said {
+fn said(terms: &[&'static str], kernel: &Evaluated) -> Said {
     Said::read("kernel", terms, &|n| kernel.tensors.get(n).cloned())
 }
 
@@ -146,7 +146,7 @@ fn term(i: usize, term: &Weighted, opinions: &[Said], grads: &[grad::Report]) ->
 }
 
 /// Adds the norms of the kernel's own gradients.
-fn of_kernel(terms: &mut [loss::Term], kernel: &Opinion) {
+fn of_kernel(terms: &mut [loss::Term], kernel: &Evaluated) {
     let norm = |v: &Vec<f64>| v.iter().map(|x| x * x).sum::<f64>().sqrt();
     for (term, own) in terms.iter_mut().zip(&kernel.gradients) {
         let into = |(tensor, gradient): (&str, &Option<Vec<f64>>)| loss::Into {

@@ -18,7 +18,7 @@ use crate::prepare::preflight;
 use crate::prepare::prepared::Prepared;
 use crate::scenario::Stage;
 use crate::scenario::training::{PREDICTIONS, Training};
-use crate::subject::kernels::training::{self as kernel, Opinion};
+use crate::subject::kernels::training::{self as kernel, Evaluated};
 use crate::subject::{Engines, Session};
 use crate::tensor::{DType, Tensor};
 use crate::verdict::TensorResult;
@@ -47,7 +47,7 @@ struct Side<'a> {
     who: &'static str,
     outputs: &'a HashMap<String, Tensor>,
     /// Or why it makes nothing of them.
-    kernel: std::result::Result<Rc<Opinion>, String>,
+    kernel: std::result::Result<Rc<Evaluated>, String>,
 }
 
 /// Runs assignment, loss and gradients, as far as the scenario asks for them; None without a training side or a shadow.
@@ -171,7 +171,7 @@ pub fn settle(
 
 impl Task<'_> {
     /// What the kernel makes of one side's predictions. Those that are fed are the same on both sides: it has seen them.
-    fn kernel(&self, outputs: &HashMap<String, Tensor>) -> Result<Rc<Opinion>> {
+    fn kernel(&self, outputs: &HashMap<String, Tensor>) -> Result<Rc<Evaluated>> {
         if let Some(kernel) = self.given.fed.clone() {
             return Ok(kernel);
         }

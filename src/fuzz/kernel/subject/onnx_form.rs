@@ -1,10 +1,10 @@
-//! form: a kernel's ONNX form in libtorch, in f64 or in its own f32: values and autograd out of one walk.
+//! ONNX form: a kernel's ONNX form in libtorch, in f64 or in its own f32: values and autograd out of one walk.
 
 use super::constants;
 use crate::error::{Error, Result};
-use crate::fuzz::batched;
-use crate::fuzz::opinion::{Opinion, Subject};
-use crate::fuzz::oracle::SUM;
+use crate::fuzz::kernel::batched;
+use crate::fuzz::kernel::oracle::SUM;
+use crate::fuzz::kernel::response::{Response, Subject};
 use crate::graph::Graph;
 use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::{Answer, Kernel};
@@ -68,7 +68,7 @@ impl Form {
         case: &Case,
         reference: &Answer,
         noise: Option<Noise>,
-    ) -> Result<Opinion> {
+    ) -> Result<Response> {
         walked(&mut *self.torch, kernel, case, reference, noise, false)
     }
 }
@@ -81,7 +81,7 @@ fn walked(
     reference: &Answer,
     noise: Option<Noise>,
     jointly: bool,
-) -> Result<Opinion> {
+) -> Result<Response> {
     let unique = |mut names: Vec<String>| {
         names.sort();
         names.dedup();
@@ -122,7 +122,7 @@ fn walked(
     let pairs = of
         .iter()
         .flat_map(|t| wrt.iter().map(move |w| (t.clone(), w.clone())));
-    Ok(Opinion {
+    Ok(Response {
         tensors: keep.into_iter().zip(found.kept).collect(),
         gradients: Some(pairs.zip(found.by_term.into_iter().flatten()).collect()),
     })
@@ -135,7 +135,7 @@ impl Subject for Form {
         case: &Case,
         reference: &Answer,
         run: u32,
-    ) -> Result<Option<Opinion>> {
+    ) -> Result<Option<Response>> {
         match (run.checked_sub(1), self.moved.is_empty()) {
             (_, true) => Ok(None),
             (None, false) => self.asked(kernel, case, reference, None).map(Some),
@@ -147,23 +147,23 @@ impl Subject for Form {
         }
     }
 
-    fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion> {
+    fn answer(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Response> {
         self.asked(kernel, case, reference, None)
     }
 
-    fn glance(
+    fn batch(
         &mut self,
         kernel: &Kernel,
         cases: &[&Case],
         reference: &Answer,
-    ) -> Result<Vec<Opinion>> {
+    ) -> Result<Vec<Response>> {
         if self.dtype != DType::F64 {
             return Err(Error::failed("rounding in f32 is judged case by case"));
         }
-        let mut out = vec![Opinion::default(); cases.len()];
+        let mut out = vec![Response::default(); cases.len()];
         for places in batched::groups(kernel, cases) {
             let group: Vec<&Case> = places.iter().map(|i| cases[*i]).collect();
-            let opinion = walked(
+            let response = walked(
                 &mut *self.torch,
                 kernel,
                 &batched::joined(&group)?,
@@ -171,7 +171,7 @@ impl Subject for Form {
                 None,
                 true,
             )?;
-            for (i, one) in places.into_iter().zip(batched::split(opinion, &group)?) {
+            for (i, one) in places.into_iter().zip(batched::split(response, &group)?) {
                 out[i] = one;
             }
         }

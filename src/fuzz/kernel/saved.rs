@@ -1,22 +1,21 @@
-//! keep: finds as scenarios in a folder: written the moment they are shrunk, replayed by `parity run`, tried first the next time.
+//! saved: a find of a kernel as a scenario that `parity run` replays.
 
-use super::account::Find;
-use super::finding::kind;
-use super::shelf;
+use super::Fuzzed;
 use super::subject::Candidate;
-use crate::error::{Error, Place, Result, printable};
+use crate::error::Result;
+use crate::fuzz::run::FindOf;
+use crate::fuzz::saved::{self, relative};
+use crate::fuzz::tally::Finding as _;
 use crate::graph::Graph;
-use crate::input;
 use crate::scenario::{self, Scenario, Subject, load};
 use crate::subject::kernels::Kernel;
 use crate::subject::kernels::draw::Case;
 use crate::tensor::DType;
-use crate::trace::write::replace;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where finds of one kernel and subject are kept.
 pub struct Folder {
-    pub path: PathBuf,
+    pub folder: saved::Folder,
     pub kernel: &'static Kernel,
     /// The ONNX form.
     pub model: PathBuf,
@@ -25,26 +24,38 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// Finds of the kernel, in the folder `path`.
+    pub fn at(
+        path: PathBuf,
+        kernel: &'static Kernel,
+        model: PathBuf,
+        candidate: Candidate,
+        seed: u64,
+    ) -> Self {
+        let name = kernel.name.to_string();
+        Self {
+            folder: saved::Folder { path, name },
+            kernel,
+            model,
+            candidate,
+            seed,
+        }
+    }
+
     /// Writes a find; an equal one is written over.
     ///
     /// # Errors
     /// The folder cannot be written to.
-    pub fn keep(&self, find: &Find) -> Result<PathBuf> {
-        shelf::make(&self.path)?;
-        let name = format!("{}-{}", self.kernel.name, self.hash(find));
-        let path = self.path.join(format!("{name}.toml"));
-        replace(&path, self.text(find, &name)?.as_bytes())?;
-        Ok(path)
-    }
-
-    /// Told by the kernel, the subject, the kind of finding and the inputs.
-    fn hash(&self, find: &Find) -> String {
+    pub fn keep(&self, find: &FindOf<Fuzzed>) -> Result<PathBuf> {
         let who = format!("{:?} {}", self.candidate.subject, self.candidate.dtype);
-        shelf::hash(who, kind(&find.finding.what), &find.shrunk.inputs)
+        let name = self.folder.called(who, find.finding.kind(), &find.shrunk)?;
+        let says = find.finding.to_string();
+        self.folder
+            .write(&name, self.scenario(find)?, &find.shrunk.inputs, &says)
     }
 
-    fn text(&self, find: &Find, name: &str) -> Result<String> {
-        let model = relative(&self.model, &self.path)?;
+    fn scenario(&self, find: &FindOf<Fuzzed>) -> Result<Scenario> {
+        let model = relative(&self.model, &self.folder.path)?;
         let mut scenario = load::parse(&format!(
             "format = 1\nmodel = {}",
             toml::Value::from(model.display().to_string())
@@ -61,12 +72,7 @@ impl Folder {
             what: find.finding.what.clone(),
             case: find.case,
         });
-        scenario.inputs = shelf::stated(&self.path, name, &find.shrunk.inputs)?;
-        Ok(format!(
-            "# {}\n{}",
-            printable(&find.finding.to_string()),
-            load::text(&scenario)?
-        ))
+        Ok(scenario)
     }
 
     /// The finds of this kernel on this candidate, with whatever fault.
@@ -74,19 +80,10 @@ impl Folder {
     /// # Errors
     /// A scenario of the folder that cannot be read.
     pub fn known(&self, graph: &Graph) -> Result<Vec<(PathBuf, Case)>> {
-        let mut known = Vec::new();
-        for path in shelf::finds(&self.path, self.kernel.name) {
-            let scenario = load::file(&path)?;
-            if scenario
-                .find
-                .as_ref()
-                .is_some_and(|find| candidate(&scenario, find).is_alike(&self.candidate))
-            {
-                let case = case(&scenario, graph).at(path.display())?;
-                known.push((path, case));
-            }
-        }
-        Ok(known)
+        self.folder.known(graph, |scenario| {
+            let find = scenario.find.as_ref();
+            find.is_some_and(|find| candidate(scenario, find).is_alike(&self.candidate))
+        })
     }
 }
 
@@ -98,57 +95,22 @@ pub fn candidate(scenario: &Scenario, find: &scenario::Find) -> Candidate {
     }
 }
 
-/// The inputs of a find.
-///
-/// # Errors
-/// Inputs that the form does not take.
-pub fn case(scenario: &Scenario, graph: &Graph) -> Result<Case> {
-    Ok(Case {
-        inputs: input::make(scenario, graph)?,
-        ..Case::default()
-    })
-}
-
-/// `file` as it is seen from `folder`, so that a checkout can be moved.
-pub fn relative(file: &Path, folder: &Path) -> Result<PathBuf> {
-    let real = |p: &Path| {
-        p.canonicalize()
-            .map_err(|e| Error::failed(format!("{}: {e}", p.display())))
-    };
-    let (file, folder) = (real(file)?, real(folder)?);
-    let shared = file
-        .components()
-        .zip(folder.components())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let up = folder
-        .components()
-        .skip(shared)
-        .map(|_| Component::ParentDir);
-    Ok(up.chain(file.components().skip(shared)).collect())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Finding;
     use super::*;
+    use crate::fuzz::kernel::finding::Finding;
     use crate::subject::kernels::find;
     use crate::tensor::Tensor;
+    use std::path::Path;
 
     fn folder(path: &Path) -> Folder {
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/kernels/giou_yolov6.onnx");
         let kernel = find("giou_yolov6").unwrap();
         let candidate = Candidate::called("libtorch", kernel).unwrap();
-        Folder {
-            path: path.to_path_buf(),
-            kernel,
-            model,
-            candidate,
-            seed: 3,
-        }
+        Folder::at(path.to_path_buf(), kernel, model, candidate, 3)
     }
 
-    fn of(rows: usize) -> Find {
+    fn of(rows: usize) -> FindOf<Fuzzed<'static>> {
         let boxes = Tensor::from_vec(&[rows, 4], [0f32, 0.25, 1.5, 2.0].repeat(rows));
         let finding = Finding {
             what: "value 'similarity'".into(),
@@ -159,8 +121,9 @@ mod tests {
         let inputs = [("a".to_string(), boxes.clone()), ("b".to_string(), boxes)]
             .into_iter()
             .collect();
-        Find {
+        crate::fuzz::tally::Find {
             case: 17,
+            part: (),
             finding,
             shrunk: Case {
                 inputs,
@@ -218,7 +181,7 @@ mod tests {
             ("giou_yolov6_2-0123456789ab.toml", false),
         ] {
             assert_eq!(
-                shelf::is_find(Path::new(name), own.kernel.name),
+                saved::is_find(Path::new(name), own.kernel.name),
                 is,
                 "{name}"
             );

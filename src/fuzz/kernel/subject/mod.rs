@@ -1,11 +1,11 @@
 //! subject: who can be fuzzed: a kernel's ONNX form in libtorch or ONNX Runtime, and the reference of another dialect.
 
 mod constants;
-mod dialect;
-mod form;
-mod single;
+mod f32;
+mod onnx_form;
+mod other_kernel;
 
-use super::opinion::Subject;
+use super::response::Subject;
 use crate::cause::fault;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -14,9 +14,9 @@ use crate::scenario::SubjectKind;
 use crate::subject::kernels::Kernel;
 use crate::subject::{Engines, open};
 use crate::tensor::DType;
-use dialect::Dialect;
-use form::Form;
-use single::{Deployed, Single};
+use f32::{Deployed, Single};
+use onnx_form::Form;
+use other_kernel::OtherKernel;
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Candidate {
             "libtorch-f32" => (scenario::Subject::libtorch(), DType::F32),
             "onnxruntime" => (scenario::Subject::onnxruntime(), DType::F32),
             other => {
-                let name = dialect::find(other, kernel)?.name.to_string();
+                let name = other_kernel::find(other, kernel)?.name.to_string();
                 (scenario::Subject::Kernel { kernel: Some(name) }, DType::F64)
             }
         };
@@ -56,7 +56,7 @@ impl Candidate {
             (SubjectKind::Libtorch, DType::F64) => Box::new(Form::exact(engines.torch()?, own)?),
             (SubjectKind::Libtorch, dtype) => Box::new(Form::open(engines.torch()?, own, dtype)?),
             (SubjectKind::OnnxRuntime, DType::F32) => Box::new(Deployed(open::whole(&own, 1)?)),
-            (SubjectKind::Kernel, DType::F64) => Box::new(Dialect::named(self.kernel())?),
+            (SubjectKind::Kernel, DType::F64) => Box::new(OtherKernel::named(self.kernel())?),
             (other, dtype) => {
                 return Err(Error::usage(format!("'{other}' in {dtype} cannot be fuzzed"))
                     .next("libtorch in f64 or f32, onnxruntime in f32, another kernel in f64, or a fault in an engine"));

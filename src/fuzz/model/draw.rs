@@ -76,7 +76,7 @@ fn exponents(dtype: DType) -> (i32, i32, i32) {
 }
 
 /// Everything that cases are drawn from.
-pub struct Law {
+pub struct InputSpec {
     ports: Vec<Port>,
     /// The scenario's own inputs.
     own: Vec<Tensor>,
@@ -84,7 +84,7 @@ pub struct Law {
     ranges: Vec<RangeInclusive<f64>>,
 }
 
-impl Law {
+impl InputSpec {
     /// # Errors
     /// Inputs of the scenario that cannot be made.
     pub fn of(scenario: &Scenario, graph: &Graph) -> Result<Self> {

@@ -1,10 +1,11 @@
 //! part: the fewest nodes of a model that diverge alike, fed what the reference computed for them.
 
-use super::ask::{Asker, Inputs};
+use super::asker::{Asker, Inputs};
 use super::finding::{Finding, Kind};
-use super::shrink::least;
 use crate::cause::fault;
 use crate::error::{Place, Result};
+use crate::fuzz::search::least;
+use crate::fuzz::tally::Finding as _;
 use crate::graph::{Graph, cut, load};
 use crate::prepare::prepared::Prepared;
 use crate::scenario::{Expect, Limit, Scenario};
@@ -212,7 +213,7 @@ impl<'a, 'b> Search<'a, 'b> {
         let found = asker.ask(&inputs, None).ok()?.finding?;
         // An optimiser names the output of the part, which is another than the model's.
         let alike =
-            found.is(self.finding) || found.kind == self.finding.kind && deployed(found.kind);
+            found.is_like(self.finding) || found.kind == self.finding.kind && deployed(found.kind);
         let nodes = steps
             .iter()
             .map(|i| self.graph.steps[*i].name.clone())

@@ -1,16 +1,16 @@
-//! dialect: the f64 reference of one kernel in the place of another's: where do two code bases first differ?
+//! other kernel: the f64 reference of one kernel in the place of another's: where do two code bases first differ?
 
 use crate::error::{Error, Result};
-use crate::fuzz::opinion::{Opinion, Subject};
+use crate::fuzz::kernel::response::{Response, Subject};
 use crate::kernel::assign::Assignment;
 use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::{self, ALL, Answer, Kernel};
 use crate::tensor::Tensor;
 
 /// A kernel that answers for another.
-pub struct Dialect(&'static Kernel);
+pub struct OtherKernel(&'static Kernel);
 
-impl Dialect {
+impl OtherKernel {
     /// # Errors
     /// No name, or an unknown one.
     pub fn named(name: Option<&str>) -> Result<Self> {
@@ -21,8 +21,8 @@ impl Dialect {
     }
 }
 
-impl Subject for Dialect {
-    fn opinion(&mut self, _: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion> {
+impl Subject for OtherKernel {
+    fn answer(&mut self, _: &Kernel, case: &Case, reference: &Answer) -> Result<Response> {
         let said = self.0.evaluate(&|n| case.inputs.get(n).cloned())?;
         let own = |(n, t): (&str, Tensor)| {
             (
@@ -30,7 +30,7 @@ impl Subject for Dialect {
                 conventional(n, t, &said.assignments, reference),
             )
         };
-        Ok(Opinion {
+        Ok(Response {
             tensors: said.tensors.clone().into_iter().map(own).collect(),
             gradients: Some(
                 said.gradients
@@ -119,12 +119,12 @@ mod tests {
         );
         let mut seen = 0;
         for number in 0..40 {
-            let case = crate::fuzz::ask::drawn(&strategy, 1, number).current();
+            let case = crate::fuzz::kernel::single_case::drawn(&strategy, 1, number).current();
             let Ok(reference) = yolov6.evaluate(&|n| case.inputs.get(n).cloned()) else {
                 continue;
             };
-            let own = Dialect(mmdet)
-                .opinion(yolov6, &case, &reference)
+            let own = OtherKernel(mmdet)
+                .answer(yolov6, &case, &reference)
                 .unwrap()
                 .tensors;
             if own["fg_mask"].bytes() == reference.tensors["fg_mask"].bytes()

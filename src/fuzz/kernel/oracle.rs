@@ -5,8 +5,8 @@
 //! `Spread`'s to say.
 
 use super::finding::{Finding, Judged};
-use super::opinion::Opinion;
-use super::spread::{self, Of, Spread, named};
+use super::response::Response;
+use super::rounding::{self, Of, Spread, named};
 use crate::judge::{Flipped, Limit, Pair, against};
 use crate::kernel::assign::{Alike, Assignment, Decision, Margin, Trail};
 use crate::kernel::number::KINK;
@@ -27,13 +27,13 @@ const TIE: f64 = 1e-12;
 /// The name of the sum of all outputs that are differentiated.
 pub const SUM: &str = "all outputs";
 
-/// Holds an opinion in f64 with the gradients of [`SUM`] against the reference.
-pub fn glance(case: &Case, reference: &Answer, opinion: &Opinion) -> Judged {
+/// Holds a response in f64 with the gradients of [`SUM`] against the reference.
+pub fn batch(case: &Case, reference: &Answer, response: &Response) -> Judged {
     judged(
         case,
         reference,
         &summed(&reference.gradients),
-        opinion,
+        response,
         &Spread::default(),
         Among::Ordered,
     )
@@ -85,25 +85,25 @@ fn summed(gradients: &[Gradient]) -> Vec<Gradient> {
     by.into_iter().map(one).collect()
 }
 
-/// Holds an opinion on `case` against the reference; `spread` says what rounding may do beyond that of f64.
-pub fn judge(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread) -> Judged {
+/// Holds a response on `case` against the reference; `spread` says what rounding may do beyond that of f64.
+pub fn judge(case: &Case, reference: &Answer, response: &Response, spread: &Spread) -> Judged {
     judged(
         case,
         reference,
         &reference.gradients,
-        opinion,
+        response,
         spread,
         Among::Ordered,
     )
 }
 
 /// Whether an answer to a case whose rows or anchors were put into another order gives anchors elsewhere than the reference, at ties alone.
-pub fn is_tied(case: &Case, reference: &Answer, opinion: &Opinion, spread: &Spread) -> bool {
+pub fn is_tied(case: &Case, reference: &Answer, response: &Response, spread: &Spread) -> bool {
     let judged = judged(
         case,
         reference,
         &reference.gradients,
-        opinion,
+        response,
         spread,
         Among::Any,
     );
@@ -123,12 +123,12 @@ fn judged(
     case: &Case,
     reference: &Answer,
     slopes: &[Gradient],
-    opinion: &Opinion,
+    response: &Response,
     spread: &Spread,
     among: Among,
 ) -> Judged {
     let mut out = Judged::default();
-    if let Some(finding) = owners(reference, opinion, spread, among, &mut out) {
+    if let Some(finding) = owners(reference, response, spread, among, &mut out) {
         return Judged {
             finding: Some(finding),
             ..out
@@ -141,7 +141,7 @@ fn judged(
         reference
             .tensors
             .iter()
-            .find_map(|(name, expected)| match opinion.tensors.get(*name) {
+            .find_map(|(name, expected)| match response.tensors.get(*name) {
                 Some(found) => {
                     let (unit, rows) = (unit(name), rows(case, reference, expected));
                     let bound = Bound {
@@ -160,7 +160,7 @@ fn judged(
                 }
                 None => Some(missing(format!("value '{name}'"))),
             });
-    out.finding = values.or_else(|| gradients(case, reference, slopes, opinion, spread, &mut out));
+    out.finding = values.or_else(|| gradients(case, reference, slopes, response, spread, &mut out));
     out
 }
 
@@ -182,14 +182,14 @@ fn missing(what: String) -> Finding {
 /// The first anchor that went to another object; None where the kernel assigns nothing.
 fn owners(
     reference: &Answer,
-    opinion: &Opinion,
+    response: &Response,
     spread: &Spread,
     among: Among,
     out: &mut Judged,
 ) -> Option<Finding> {
-    let found = spread::owners(opinion)?;
+    let found = rounding::owners(response)?;
     let anchors = reference.assignments.first()?.owner.len();
-    let own = Numbers::of(opinion).filter(|_| among == Among::Ordered);
+    let own = Numbers::of(response).filter(|_| among == Among::Ordered);
     for (b, assignment) in reference.assignments.iter().enumerate() {
         for a in 0..anchors {
             let theirs = found[b * anchors + a];
@@ -221,7 +221,7 @@ fn owners(
     None
 }
 
-/// By how much anchor `a` of image `b` is not `theirs`; None where it is. `own` are the numbers that the opinion decided by.
+/// By how much anchor `a` of image `b` is not `theirs`; None where it is. `own` are the numbers that the response decided by.
 fn margin(
     assignment: &Assignment,
     b: usize,
@@ -266,7 +266,7 @@ fn same_zeros(metric: &[f64], trail: &Trail) -> bool {
         .all(|(own, expected)| (*own == 0.0) == (*expected == 0.0))
 }
 
-/// What an opinion says that it decided by, `[B, G, A]`.
+/// What a response says that it decided by, `[B, G, A]`.
 struct Numbers {
     rows: usize,
     anchors: usize,
@@ -276,10 +276,10 @@ struct Numbers {
 
 impl Numbers {
     /// None where it says nothing of the kind.
-    fn of(opinion: &Opinion) -> Option<Self> {
+    fn of(response: &Response) -> Option<Self> {
         let (metric, overlap) = (
-            named(&opinion.tensors, "metric")?,
-            named(&opinion.tensors, "overlap")?,
+            named(&response.tensors, "metric")?,
+            named(&response.tensors, "overlap")?,
         );
         let [_, rows, anchors] = *metric.shape() else {
             return None;
@@ -332,11 +332,11 @@ fn gradients(
     case: &Case,
     reference: &Answer,
     slopes: &[Gradient],
-    opinion: &Opinion,
+    response: &Response,
     spread: &Spread,
     out: &mut Judged,
 ) -> Option<Finding> {
-    let offered = opinion.gradients.as_ref()?;
+    let offered = response.gradients.as_ref()?;
     out.kinks = reference.kinks.iter().filter(|k| **k <= KINK).count();
     slopes.iter().find_map(|g| {
         let what = format!("gradient of '{}' by '{}'", g.of, g.by);
@@ -513,7 +513,7 @@ mod tests {
         judge(
             &Case::default(),
             &reference,
-            &Opinion {
+            &Response {
                 tensors: [("loss".to_string(), real(value))].into(),
                 gradients,
             },
@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_opinions_find_nothing_and_count_every_number() {
+    fn equal_responses_find_nothing_and_count_every_number() {
         let judged = pair(&[1.0, 2.0], Some(&[0.5, 0.0]));
         assert_eq!(
             judged,
@@ -576,11 +576,11 @@ mod tests {
                 tensors: [("loss", real(&[1e12, 2.0]))].into(),
                 ..Answer::default()
             };
-            let opinion = Opinion {
+            let response = Response {
                 tensors: [("loss".to_string(), real(value))].into(),
                 gradients: None,
             };
-            judge(&case, &reference, &opinion, &Spread::default())
+            judge(&case, &reference, &response, &Spread::default())
                 .finding
                 .map(|f| f.index)
         };

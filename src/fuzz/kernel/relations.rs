@@ -1,10 +1,10 @@
 //! relations: what a kernel owes to itself, tried on a subject; one in f32 may be off by what rounding does to either case.
 
-use super::ask::answered;
 use super::finding::{Finding, Judged};
-use super::opinion::{Opinion, Subject};
 use super::oracle::{self, Bound, tensor};
-use super::spread::Spread;
+use super::response::{Response, Subject};
+use super::rounding::Spread;
+use super::single_case::answered;
 use crate::error::Result;
 use crate::floor::noise::R;
 use crate::subject::kernels::draw::Case;
@@ -46,7 +46,7 @@ impl Relation {
         };
         // Values alone: no gradient is asked for.
         let values = Answer::default();
-        let second = subject.opinion(kernel, &other, &values)?.tensors;
+        let second = subject.answer(kernel, &other, &values)?.tensors;
         let mut spreads = [subject.spread(), subject.spread()];
         let mut tried = self.held([case, &other], [first, &second], &spreads);
         for run in 0..=runs {
@@ -149,7 +149,7 @@ fn is_tied(kernel: &Kernel, case: &Case, tensors: Tensors, spread: &Spread) -> b
     oracle::is_tied(
         case,
         &reference,
-        &Opinion {
+        &Response {
             tensors,
             gradients: None,
         },
@@ -177,7 +177,7 @@ fn bounded(bound: &Tensor, found: &Tensor, keeps: fn(f64, f64) -> f64) -> Tensor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::ask::drawn;
+    use crate::fuzz::kernel::single_case::drawn;
     use crate::subject::kernels::edit::{count, floats};
     use crate::subject::kernels::{ALL, find};
     use proptest::strategy::ValueTree;
@@ -187,7 +187,7 @@ mod tests {
     struct Bent(fn(&Case, &mut Tensors));
 
     impl Subject for Bent {
-        fn opinion(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Opinion> {
+        fn answer(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Response> {
             let said = kernel.evaluate(&|n: &str| case.inputs.get(n).cloned())?;
             let mut tensors = said
                 .tensors
@@ -195,7 +195,7 @@ mod tests {
                 .map(|(n, t)| (n.to_string(), t))
                 .collect();
             (self.0)(case, &mut tensors);
-            Ok(Opinion {
+            Ok(Response {
                 tensors,
                 gradients: None,
             })
@@ -212,7 +212,7 @@ mod tests {
         let one = |n: u64| {
             let case = drawn(&strategy, 5, n).current();
             let first = subject
-                .opinion(kernel, &case, &Answer::default())
+                .answer(kernel, &case, &Answer::default())
                 .ok()?
                 .tensors;
             relation

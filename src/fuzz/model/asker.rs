@@ -1,8 +1,8 @@
-//! ask: one case through the pipeline, on engines that stay open from case to case.
+//! asker: one case through the pipeline, on engines that stay open from case to case.
 
 use super::finding::{Finding, Judged, Kind, of};
 use crate::error::{Error, Result};
-use crate::fuzz::finding::kind;
+use crate::fuzz::tally::kind;
 use crate::graph::{Graph, hoist};
 use crate::pipeline;
 use crate::prepare::prepared::{self, Prepared};
@@ -83,7 +83,7 @@ impl<'a> Asker<'a> {
             Ok(judged) => judged,
             Err(e) => return refused(&e),
         };
-        match (judged.tensors, judged.finding.is_some()) {
+        match (judged.compared, judged.finding.is_some()) {
             (0, false) => {
                 let reasons: Vec<String> = judged.abstained.keys().map(|r| kind(r)).collect();
                 Err(format!("nothing could be compared: {}", reasons.join("; ")))

@@ -1,6 +1,6 @@
-//! opinion: what a subject says about a case: the outputs of the kernel's ONNX form, and gradients.
+//! response: what a subject says about a case: the outputs of the kernel's ONNX form, and gradients.
 
-use super::spread::Spread;
+use super::rounding::Spread;
 use crate::error::{Error, Result};
 use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::relations::Tensors;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Tensors by name; gradients by (output, input).
 #[derive(Clone, Debug, Default)]
-pub struct Opinion {
+pub struct Response {
     pub tensors: Tensors,
     /// None from a subject without gradients.
     pub gradients: Option<Slopes>,
@@ -23,19 +23,19 @@ pub type Slopes = BTreeMap<(String, String), Option<Tensor>>;
 pub trait Subject {
     /// # Errors
     /// What the subject refuses.
-    fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion>;
+    fn answer(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Response>;
 
     /// What it says about many cases in as few walks as it can, with the gradients of the sum of all outputs that `reference` differentiates
     /// under the name [`SUM`](super::oracle::SUM).
     ///
     /// # Errors
     /// What the subject refuses; a subject that is to be asked one by one.
-    fn glance(
+    fn batch(
         &mut self,
         _kernel: &Kernel,
         _cases: &[&Case],
         _reference: &Answer,
-    ) -> Result<Vec<Opinion>> {
+    ) -> Result<Vec<Response>> {
         Err(Error::failed("this subject is asked one by one"))
     }
 
@@ -50,7 +50,7 @@ pub trait Subject {
         _case: &Case,
         _reference: &Answer,
         _run: u32,
-    ) -> Result<Option<Opinion>> {
+    ) -> Result<Option<Response>> {
         Ok(None)
     }
 

@@ -1,10 +1,10 @@
-//! spread: how far does rounding in f32 move each number of an answer, and which anchors does it give to another object?
+//! rounding: how far does rounding in f32 move each number of an answer, and which anchors does it give to another object?
 //!
 //! Convention: the f64 form once undisturbed and up to K = 16 times with rounding noise behind every node (`floor::noise`); the spread of a
 //! number is its largest deviation, and it may be off by R of it. A number that noise makes infinite or no number, or that f32 cannot hold,
 //! has no bound: it is not compared, and counted.
 
-use super::opinion::{Opinion, Slopes};
+use super::response::{Response, Slopes};
 use crate::floor::noise::R;
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub struct Spread {
     /// Whether it is f32 that rounds, so that a number may be off by what f32 holds of it.
     single: bool,
-    exact: Option<Opinion>,
+    exact: Option<Response>,
     /// The largest deviation of each number so far.
     pub values: BTreeMap<String, Tensor>,
     gradients: Slopes,
@@ -44,7 +44,7 @@ impl Spread {
     }
 
     /// Adds a run; the first is the undisturbed one.
-    pub fn add(&mut self, run: Opinion) {
+    pub fn add(&mut self, run: Response) {
         let Some(exact) = &self.exact else {
             self.exact = Some(run);
             return;
@@ -161,10 +161,10 @@ pub fn named<'a>(of: &'a BTreeMap<String, Tensor>, name: &str) -> Option<&'a Ten
 }
 
 /// Who owns each anchor, over all images; None where nothing is assigned.
-pub fn owners(opinion: &Opinion) -> Option<Vec<Option<usize>>> {
+pub fn owners(response: &Response) -> Option<Vec<Option<usize>>> {
     let (mask, index) = (
-        named(&opinion.tensors, "fg_mask")?,
-        named(&opinion.tensors, "gt_index")?.to_i64()?,
+        named(&response.tensors, "fg_mask")?,
+        named(&response.tensors, "gt_index")?.to_i64()?,
     );
     Some(
         mask.bytes()
@@ -209,7 +209,7 @@ mod tests {
     use crate::tensor::DType;
 
     /// An answer that gives the one anchor to this row, and says this number.
-    fn run(owner: i64, number: f64) -> Opinion {
+    fn run(owner: i64, number: f64) -> Response {
         let mask = Tensor::from_bytes(DType::Bool, vec![1, 1], &[1]).unwrap();
         let (index, value) = (
             Tensor::from_vec(&[1, 1], vec![owner]),
@@ -218,7 +218,7 @@ mod tests {
         let tensors = [("fg_mask", mask), ("gt_index", index), ("loss", value)]
             .map(|(n, t)| (n.to_string(), t))
             .into();
-        Opinion {
+        Response {
             tensors,
             gradients: None,
         }

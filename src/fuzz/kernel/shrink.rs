@@ -1,10 +1,12 @@
 //! shrink: the smallest case with the same finding: first down the tree of what was drawn, then image by image and object by object, or row
 //! by row, because the tree drops objects while their numbers are still large and does not come back.
 
-use super::ask::{Tree, asked, asked_within};
 use super::finding::Finding;
-use super::opinion::Subject;
+use super::response::Subject;
+use super::single_case::{Tree, asked, asked_within};
 use crate::floor::noise::RUNS;
+use crate::fuzz::search::Search;
+use crate::fuzz::tally::Finding as _;
 use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::edit::{changed, count, cropped, is_of_images, picked, rows};
 use crate::subject::kernels::relations::Relation;
@@ -15,67 +17,6 @@ use crate::tensor::Tensor;
 const STEPS: usize = 2000;
 const READ: usize = 10_000_000;
 
-/// What is shrunk, and how far it may still go.
-struct Search<'a> {
-    kernel: &'a Kernel,
-    subject: &'a mut dyn Subject,
-    relations: &'a [&'a Relation],
-    hurry: &'a dyn Fn() -> bool,
-    best: (Case, Finding),
-    steps: usize,
-    read: usize,
-}
-
-impl Search<'_> {
-    fn is_over(&self) -> bool {
-        self.steps >= STEPS || self.read >= READ || (self.hurry)()
-    }
-
-    /// Takes `case` over where its finding is of the same kind.
-    fn try_it(&mut self, case: Case) -> bool {
-        self.steps += 1;
-        self.read += case.inputs.values().map(Tensor::numel).sum::<usize>();
-        // A few runs with noise are enough on the way; the last word has as many as the first.
-        let judged = asked_within(RUNS, self.kernel, self.subject, &case, self.relations);
-        let found = judged
-            .ok()
-            .and_then(|j| j.finding)
-            .filter(|f| f.is_like(&self.best.1));
-        let is = found.is_some();
-        if let Some(finding) = found {
-            self.best = (case, finding);
-        }
-        is
-    }
-
-    fn down(&mut self, mut tree: Tree) {
-        let mut going = tree.simplify();
-        while going && !self.is_over() {
-            going = if self.try_it(tree.current()) {
-                tree.simplify()
-            } else {
-                tree.complicate()
-            };
-        }
-    }
-
-    /// Until nothing can go.
-    fn fewer(&mut self) {
-        (self.steps, self.read) = (0, 0);
-        let mut went = true;
-        while went {
-            let mut at = 0;
-            went = false;
-            let rows = self.kernel.rows;
-            while let Some(case) = without(rows, &self.best.0, at).filter(|_| !self.is_over()) {
-                let goes = self.try_it(case);
-                at += usize::from(!goes);
-                went |= goes;
-            }
-        }
-    }
-}
-
 /// The smallest case on the way down that still has a finding of the same kind; `hurry` says when to be content with what there is.
 pub fn shrunk(
     kernel: &Kernel,
@@ -85,25 +26,55 @@ pub fn shrunk(
     hurry: &dyn Fn() -> bool,
 ) -> (Case, Finding) {
     let origin = (tree.current(), first);
+    // A few runs with noise are enough on the way; the last word has as many as the first.
+    let mut ask = |case: &Case, _: &Finding| {
+        let judged = asked_within(RUNS, kernel, subject, case, relations);
+        judged.ok()?.finding
+    };
     let mut search = Search {
-        kernel,
-        subject,
-        relations,
+        ask: &mut ask,
         hurry,
         best: origin.clone(),
-        steps: 0,
-        read: 0,
+        steps: STEPS,
+        numbers: READ,
     };
-    search.down(tree);
-    search.fewer();
-    let best = search.best;
-    match asked(kernel, subject, &best.0, relations)
+    down(&mut search, tree);
+    (search.steps, search.numbers) = (STEPS, READ);
+    fewer(&mut search, kernel.rows);
+    let (case, _) = search.best;
+    let judged = asked(kernel, subject, &case, relations);
+    match judged
         .ok()
         .and_then(|j| j.finding)
         .filter(|f| f.is_like(&origin.1))
     {
-        Some(finding) => (best.0, finding),
+        Some(finding) => (case, finding),
         None => origin,
+    }
+}
+
+fn down(search: &mut Search<Finding>, mut tree: Tree) {
+    let mut going = tree.simplify();
+    while going && !search.is_over() {
+        going = if search.try_it(tree.current()) {
+            tree.simplify()
+        } else {
+            tree.complicate()
+        };
+    }
+}
+
+/// Until nothing can go.
+fn fewer(search: &mut Search<Finding>, of: Rows) {
+    let mut went = true;
+    while went {
+        let mut at = 0;
+        went = false;
+        while let Some(case) = without(of, &search.best.0, at).filter(|_| !search.is_over()) {
+            let goes = search.try_it(case);
+            at += usize::from(!goes);
+            went |= goes;
+        }
     }
 }
 
@@ -182,8 +153,8 @@ fn closed(t: &Tensor, rows: usize, gone: usize) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask::drawn;
-    use super::super::opinion::Opinion;
+    use super::super::response::Response;
+    use super::super::single_case::drawn;
     use super::*;
     use crate::error::Result;
     use crate::subject::kernels::{Answer, find};
@@ -192,7 +163,7 @@ mod tests {
     struct Wrong(fn(&Case) -> bool);
 
     impl Subject for Wrong {
-        fn opinion(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Opinion> {
+        fn answer(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Response> {
             if (self.0)(case) {
                 return Err(crate::error::Error::failed(format!(
                     "{} objects",
@@ -200,7 +171,7 @@ mod tests {
                 )));
             }
             let answer = kernel.evaluate(&|n| case.inputs.get(n).cloned())?;
-            Ok(Opinion {
+            Ok(Response {
                 tensors: answer
                     .tensors
                     .iter()

@@ -1,11 +1,10 @@
 //! finding: what a run of one case came to: its first divergence as a kind and a place, or what was compared.
 
 use crate::compare::Comparison;
-use crate::fuzz::finding::kind as kind_of;
+use crate::fuzz::tally::{self, kind as kind_of};
 use crate::run::Run;
 use crate::run::headline::headline;
 use crate::verdict::{Accumulated, Isolated, Outcome, Side, TensorResult, Why};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// How a case diverges.
@@ -43,14 +42,8 @@ pub struct Finding {
     pub says: String,
 }
 
-impl Finding {
-    /// Whether another case is off in the same way at the same place.
-    pub fn is(&self, other: &Finding) -> bool {
-        self.what() == other.what()
-    }
-
-    /// The finding without its numbers.
-    pub fn what(&self) -> String {
+impl tally::Finding for Finding {
+    fn kind(&self) -> String {
         match self.kind {
             Kind::Origin => format!("node {} is off alone", self.place),
             Kind::NotFinite => format!("node {} is off alone in what is not finite", self.place),
@@ -69,34 +62,25 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what(), self.says)
+        write!(f, "{}: {}", tally::Finding::kind(self), self.says)
     }
 }
 
-/// What came of a case.
-#[derive(Clone, Debug, Default)]
-pub struct Judged {
-    /// Tensors that were compared.
-    pub tensors: usize,
-    /// Tensors that were not, by reason.
-    pub abstained: BTreeMap<String, usize>,
-    pub flips: u64,
-    /// Whether some tensor held a NaN or an infinity, on either side.
-    pub special: bool,
-    pub finding: Option<Finding>,
-}
+/// What comparing one case came to.
+pub type Judged = tally::Judged<Finding>;
 
 /// What a run says of its case.
 pub fn of(run: &Run) -> Judged {
     Judged {
-        tensors: run.ledger.compared,
+        compared: run.ledger.compared,
         abstained: run.ledger.abstained.clone(),
-        flips: run.verdict.tie_flips,
+        flips: run.verdict.tie_flips as usize,
         special: run.tensors.iter().any(special),
         finding: (run.verdict.outcome == Outcome::Diverge)
             .then(|| first(run))
             .flatten()
             .or_else(|| refused(run)),
+        ..Judged::default()
     }
 }
 

@@ -1,10 +1,10 @@
-//! single: an engine in f32 beside the f64 form, which says what rounding in f32 may do to a case (Monte Carlo arithmetic, `floor::noise`).
+//! f32: an engine in f32 beside the f64 form, which says what rounding in f32 may do to a case (Monte Carlo arithmetic, `floor::noise`).
 
-use super::form::Form;
+use super::onnx_form::Form;
 use crate::error::{Error, Result};
 use crate::floor::noise::MOST_RUNS;
-use crate::fuzz::opinion::{Opinion, Subject};
-use crate::fuzz::spread::Spread;
+use crate::fuzz::kernel::response::{Response, Subject};
+use crate::fuzz::kernel::rounding::Spread;
 use crate::hash;
 use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::{Answer, Kernel};
@@ -20,8 +20,8 @@ pub struct Single {
 }
 
 impl Subject for Single {
-    fn opinion(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Opinion> {
-        self.subject.opinion(kernel, case, reference)
+    fn answer(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Response> {
+        self.subject.answer(kernel, case, reference)
     }
 
     fn spread(&self) -> Spread {
@@ -34,7 +34,7 @@ impl Subject for Single {
         case: &Case,
         reference: &Answer,
         run: u32,
-    ) -> Result<Option<Opinion>> {
+    ) -> Result<Option<Response>> {
         // A scalar needs this many runs, and every number is judged by its own spread.
         if run > MOST_RUNS {
             return Ok(None);
@@ -62,7 +62,7 @@ fn seed(case: &Case) -> u64 {
 pub struct Deployed(pub Box<dyn Whole>);
 
 impl Subject for Deployed {
-    fn opinion(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Opinion> {
+    fn answer(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Response> {
         let mut said: HashMap<String, Tensor> = self
             .0
             .run(&|n| case.inputs.get(n).cloned())?
@@ -72,7 +72,7 @@ impl Subject for Deployed {
             Some(tensor) => Ok((name.to_string(), tensor)),
             None => Err(Error::failed(format!("the form has no output '{name}'"))),
         };
-        Ok(Opinion {
+        Ok(Response {
             tensors: kernel.outputs.iter().map(&mut one).collect::<Result<_>>()?,
             gradients: None,
         })

@@ -1,10 +1,11 @@
-//! ask: one case from its seed and number, and what the subject makes of it.
+//! single case: one case from its seed and number, and what the subject makes of it.
 
-use super::finding::{Finding, Judged, kind};
-use super::opinion::Subject;
+use super::finding::{Finding, Judged};
 use super::oracle;
+use super::response::Subject;
 use crate::error::Error;
 use crate::floor::noise::MOST_RUNS;
+use crate::fuzz::tally::kind;
 use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::relations::{Relation, Tensors};
 use crate::subject::kernels::{Answer, Kernel};
@@ -102,9 +103,9 @@ fn said(
     case: &Case,
     reference: &Answer,
 ) -> crate::error::Result<(Tensors, Judged)> {
-    let opinion = subject.opinion(kernel, case, reference)?;
+    let response = subject.answer(kernel, case, reference)?;
     let mut spread = subject.spread();
-    let mut judged = oracle::judge(case, reference, &opinion, &spread);
+    let mut judged = oracle::judge(case, reference, &response, &spread);
     for run in 0..=runs {
         if judged.finding.is_none() {
             break;
@@ -113,9 +114,9 @@ fn said(
             break;
         };
         spread.add(noisy);
-        judged = oracle::judge(case, reference, &opinion, &spread);
+        judged = oracle::judge(case, reference, &response, &spread);
     }
-    Ok((opinion.tensors, judged))
+    Ok((response.tensors, judged))
 }
 
 fn refused(e: &Error) -> Finding {

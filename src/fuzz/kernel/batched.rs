@@ -1,13 +1,13 @@
 //! batched: many cases at once: which of them agree so plainly that they need not be asked one by one?
 //!
 //! Convention: cases of a kernel that answers row by row lie below each other in one walk of the form, and all outputs are differentiated
-//! as one sum. Agreement is taken from a glance, a finding never: whatever does not agree plainly is asked alone, output by output. The
+//! as one sum. Agreement is taken from a batch, a finding never: whatever does not agree plainly is asked alone, output by output. The
 //! first [`FIRST`] cases and every [`OFTEN`]-th are asked alone whatever they are, as a port calls its kernel.
 
-use super::ask::{answered, held};
 use super::finding::Judged;
-use super::opinion::{Opinion, Subject};
 use super::oracle;
+use super::response::{Response, Subject};
+use super::single_case::{answered, held};
 use crate::error::{Error, Result};
 use crate::floor::noise::MOST_RUNS;
 use crate::subject::kernels::draw::Case;
@@ -71,11 +71,11 @@ fn plain(
     let Some((_, any)) = looked.first() else {
         return Ok(vec![]);
     };
-    let opinions = subject.glance(kernel, &cases, any)?;
-    let judge = |(l, o): (&(&Drawn, &Answer), &Opinion)| {
-        Some(oracle::glance(&l.0.case, l.1, o)).filter(|j| j.finding.is_none())
+    let responses = subject.batch(kernel, &cases, any)?;
+    let judge = |(l, o): (&(&Drawn, &Answer), &Response)| {
+        Some(oracle::batch(&l.0.case, l.1, o)).filter(|j| j.finding.is_none())
     };
-    let mut judged: Vec<Option<Judged>> = looked.iter().zip(&opinions).map(judge).collect();
+    let mut judged: Vec<Option<Judged>> = looked.iter().zip(&responses).map(judge).collect();
     let others: Vec<(usize, &Relation, Case)> = (0..looked.len())
         .filter(|i| judged[*i].as_ref().is_some_and(|j| j.flips == 0))
         .flat_map(|i| {
@@ -87,11 +87,11 @@ fn plain(
         })
         .collect();
     let cases: Vec<&Case> = others.iter().map(|o| &o.2).collect();
-    let seconds = subject.glance(kernel, &cases, &Answer::default())?;
+    let seconds = subject.batch(kernel, &cases, &Answer::default())?;
     for ((i, relation, other), second) in others.iter().zip(seconds) {
         let tried = relation.plainly(
             [&looked[*i].0.case, other],
-            [&opinions[*i].tensors, &second.tensors],
+            [&responses[*i].tensors, &second.tensors],
         );
         judged[*i] = judged[*i]
             .take()
@@ -158,22 +158,22 @@ pub fn joined(cases: &[&Case]) -> Result<Case> {
     })
 }
 
-/// An opinion on joined cases as one on each.
+/// A response on joined cases as one on each.
 ///
 /// # Errors
 /// An output that has not a row per row of the inputs.
-pub fn split(opinion: Opinion, cases: &[&Case]) -> Result<Vec<Opinion>> {
+pub fn split(response: Response, cases: &[&Case]) -> Result<Vec<Response>> {
     if cases.len() == 1 {
-        return Ok(vec![opinion]);
+        return Ok(vec![response]);
     }
     let counts: Vec<usize> = cases.iter().map(|c| count(c)).collect();
-    let mut out = vec![Opinion::default(); cases.len()];
-    for (name, t) in &opinion.tensors {
+    let mut out = vec![Response::default(); cases.len()];
+    for (name, t) in &response.tensors {
         for (one, part) in out.iter_mut().zip(parts(t, &counts)?) {
             one.tensors.insert(name.clone(), part);
         }
     }
-    for (pair, gradient) in opinion.gradients.iter().flatten() {
+    for (pair, gradient) in response.gradients.iter().flatten() {
         let parts = match gradient {
             Some(t) => parts(t, &counts)?.into_iter().map(Some).collect(),
             None => vec![None; counts.len()],
@@ -207,14 +207,14 @@ fn parts(t: &Tensor, counts: &[usize]) -> Result<Vec<Tensor>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ask::{drawn, due};
+    use super::super::single_case::{drawn, due};
     use super::*;
     use crate::subject::kernels::find;
     use proptest::strategy::ValueTree;
 
-    /// The reference; a glance and a question of one case each add something of their own to every output.
+    /// The reference; a batch and a question of one case each add something of their own to every output.
     struct Says {
-        at_a_glance: f64,
+        in_a_batch: f64,
         alone: f64,
         asked: usize,
     }
@@ -226,7 +226,7 @@ mod tests {
             case: &Case,
             of: Option<&str>,
             more: f64,
-        ) -> Result<Opinion> {
+        ) -> Result<Response> {
             let answer = kernel.evaluate(&|n| case.inputs.get(n).cloned())?;
             let moved = |t: &Tensor| {
                 Tensor::from_vec(
@@ -240,7 +240,7 @@ mod tests {
                     Some(g.value.clone()),
                 )
             };
-            Ok(Opinion {
+            Ok(Response {
                 tensors: answer
                     .tensors
                     .iter()
@@ -252,26 +252,26 @@ mod tests {
     }
 
     impl Subject for Says {
-        fn opinion(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Opinion> {
+        fn answer(&mut self, kernel: &Kernel, case: &Case, _: &Answer) -> Result<Response> {
             self.asked += 1;
             self.said(kernel, case, None, self.alone)
         }
 
-        fn glance(&mut self, kernel: &Kernel, cases: &[&Case], _: &Answer) -> Result<Vec<Opinion>> {
+        fn batch(&mut self, kernel: &Kernel, cases: &[&Case], _: &Answer) -> Result<Vec<Response>> {
             let joined = joined(cases)?;
             split(
-                self.said(kernel, &joined, Some(oracle::SUM), self.at_a_glance)?,
+                self.said(kernel, &joined, Some(oracle::SUM), self.in_a_batch)?,
                 cases,
             )
         }
     }
 
     /// Findings among cases 0 to 255, and how often the subject was asked alone.
-    fn came(name: &str, at_a_glance: f64, alone: f64) -> (usize, usize) {
+    fn came(name: &str, in_a_batch: f64, alone: f64) -> (usize, usize) {
         let (kernel, mut subject) = (
             find(name).unwrap(),
             Says {
-                at_a_glance,
+                in_a_batch,
                 alone,
                 asked: 0,
             },
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_agrees_at_a_glance_is_asked_alone_only_now_and_then() {
+    fn what_agrees_in_a_batch_is_asked_alone_only_now_and_then() {
         let alone = FIRST as usize + (256 - FIRST as usize) / OFTEN as usize;
         for name in ["giou_yolov6", "focal"] {
             let (found, asked) = came(name, 0.0, 0.0);
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_glance_never_finds_anything_itself_and_hides_nothing_from_a_question() {
+    fn a_batch_never_finds_anything_itself_and_hides_nothing_from_a_question() {
         let (found, asked) = came("bce", 1e-3, 0.0);
         assert!(
             found == 0 && asked >= 256,
@@ -343,7 +343,7 @@ mod tests {
                     .collect()
             };
             let apart = split(
-                Opinion {
+                Response {
                     tensors: tensors(&whole),
                     gradients: None,
                 },
@@ -360,7 +360,7 @@ mod tests {
                 }
             }
         }
-        let scalar = Opinion {
+        let scalar = Response {
             tensors: [("loss".to_string(), Tensor::from_vec(&[], vec![1.0]))].into(),
             gradients: None,
         };

@@ -1,0 +1,132 @@
+//! fuzz: `parity fuzz`: a kernel against its f64 reference, or the two sides of a model against each other, on drawn cases.
+
+mod kernel;
+mod model;
+
+pub use kernel::replay;
+
+use super::{args, interrupt, watch};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::fuzz::run::{FindOf, TallyOf};
+use crate::fuzz::{End, Options, Shard, Target, Task, run};
+use crate::scenario::{Faulty, Subject};
+use crate::subject::Engines;
+use crate::subject::kernels::draw::Case;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Cases where neither their number nor a time is stated.
+const CASES: u64 = 1000;
+/// Where finds of the checkout itself are kept unless a folder is named.
+const FOUND: &str = "scenarios/found";
+
+pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
+    let file = Path::new(&args.kernel).extension();
+    match file.is_some_and(|e| e == "toml" || e == "onnx") {
+        true => model::command(args, engines),
+        false => kernel::command(args, engines),
+    }
+}
+
+/// Fuzzes a target of this name, with its progress on a terminal.
+fn fuzzed<T: Target>(
+    name: &str,
+    target: &T,
+    known: Vec<(PathBuf, Case)>,
+    keep: &dyn Fn(&FindOf<T>) -> Result<Option<PathBuf>>,
+    args: &args::Fuzz,
+) -> Result<TallyOf<T>> {
+    let end = args.time.map(|t| Instant::now() + *t);
+    let task = Task {
+        target,
+        options: options(args),
+        known,
+        keep,
+        stop: &|| stopped(end),
+        hurry: &interrupt::asked,
+    };
+    let is_counted = args.cases.is_some() || end.is_none();
+    let mut bar = watch::Cases::new(name, is_counted.then(|| task.options.drawn()));
+    run(&task, &mut |drawn, finds| bar.step(drawn, finds))
+}
+
+/// Why to draw no more.
+fn stopped(end: Option<Instant>) -> Option<End> {
+    let late = || {
+        end.is_some_and(|end| Instant::now() >= end)
+            .then_some(End::Time)
+    };
+    interrupt::asked().then_some(End::Interrupt).or_else(late)
+}
+
+/// Where finds are kept: where the user says; in the checkout of parity itself, those of a planted fault excepted, beside the others.
+fn found(args: &args::Fuzz) -> Option<PathBuf> {
+    let own = || {
+        std::fs::read_to_string("Cargo.toml")
+            .is_ok_and(|text| text.contains(concat!("name = \"", env!("CARGO_PKG_NAME"), "\"")))
+    };
+    args.found
+        .clone()
+        .or_else(|| (args.fault.is_none() && own()).then(|| FOUND.into()))
+}
+
+fn options(args: &args::Fuzz) -> Options {
+    Options {
+        cases: args
+            .cases
+            .unwrap_or(if args.time.is_some() { u64::MAX } else { CASES }),
+        seed: args.seed,
+        shard: args.shard.unwrap_or(Shard::ALL),
+        jobs: args
+            .jobs
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        finds: args.finds,
+    }
+}
+
+/// `engine` with the fault that --fault names.
+fn faulty(args: &args::Fuzz, engine: &Subject) -> Result<Subject> {
+    let text = args.fault.as_deref().unwrap_or_default();
+    let wrong = || {
+        Error::usage(format!(
+            "--fault {text}: expected NAME@NODE or NAME@NODE=AMOUNT"
+        ))
+        .next("parity list faults")
+    };
+    let (name, place) = text.split_once('@').ok_or_else(wrong)?;
+    let (node, amount) = match place.rsplit_once('=') {
+        Some((node, amount)) => (node, Some(amount.parse().map_err(|_| wrong())?)),
+        None => (place, None),
+    };
+    let optimisation = match engine {
+        Subject::OnnxRuntime { optimisation } => *optimisation,
+        _ => None,
+    };
+    Ok(Subject::Faulty(Faulty {
+        optimisation,
+        of: engine.kind(),
+        fault: name.into(),
+        node: node.into(),
+        amount,
+        and_shadow: false,
+    }))
+}
+
+/// What a run came to, wherever it ended.
+fn verdict(diverges: bool, covers: bool) -> Exit {
+    match (diverges, covers) {
+        (true, _) => Exit::Diverge,
+        (false, false) => Exit::Uncovered,
+        (false, true) => Exit::Agree,
+    }
+}
+
+/// A find is worse than a run that was broken off, which is worse than nothing compared, which is worse than agreement.
+fn worse(a: Exit, b: Exit) -> Exit {
+    let order = [Exit::Diverge, Exit::Interrupted, Exit::Uncovered];
+    order
+        .into_iter()
+        .find(|e| [a, b].contains(e))
+        .unwrap_or(Exit::Agree)
+}
