@@ -30,7 +30,7 @@ fn body(
     AttributeProto {
         name: Some("body".into()),
         g: Some(body),
-        r#type: Some(attribute_type::GRAPH),
+        r#type: Some(AttributeType::Graph as i32),
         ..Default::default()
     }
 }
@@ -39,7 +39,7 @@ fn int(name: &str, i: i64) -> AttributeProto {
     AttributeProto {
         name: Some(name.into()),
         i: Some(i),
-        r#type: Some(attribute_type::INT),
+        r#type: Some(AttributeType::Int as i32),
         ..Default::default()
     }
 }
@@ -101,7 +101,7 @@ fn scanned() -> ModelProto {
     let ints = |name: &str, v: i64| AttributeProto {
         name: Some(name.into()),
         ints: vec![v],
-        r#type: Some(attribute_type::INTS),
+        r#type: Some(AttributeType::Ints as i32),
         ..Default::default()
     };
     let attribute = vec![
@@ -397,6 +397,7 @@ fn what_a_step_gave_before_its_body_was_observed_it_gives_bit_for_bit() {
             .map(|n| ValueInfoProto {
                 name: Some(n.clone()),
                 r#type: None,
+                ..Default::default()
             })
             .collect();
         let own: Vec<String> = ports.output.iter().map(|p| p.name().to_string()).collect();

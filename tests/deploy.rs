@@ -494,6 +494,7 @@ fn an_output_that_is_not_asked_for_is_not_judged_un_observed_either() {
     both.graph.as_mut().unwrap().output.push(ValueInfoProto {
         name: Some("r".into()),
         r#type: None,
+        ..Default::default()
     });
     write_model(dir.path(), "m.onnx", &both);
     run(dir.path(), &["--only", "r"]).exits(0);

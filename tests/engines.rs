@@ -162,6 +162,7 @@ fn an_output_is_named_by_the_key_of_a_dictionary() {
     both.graph.as_mut().unwrap().output.push(ValueInfoProto {
         name: Some("q".into()),
         r#type: None,
+        ..Default::default()
     });
     let keys = ", rename = { y = \"0\", q = \"1.q\" }";
     scripted(

@@ -41,6 +41,7 @@ fn model(refused: Vec<NodeProto>) -> ModelProto {
     let output = |name: &str| ValueInfoProto {
         name: Some(name.into()),
         r#type: None,
+        ..Default::default()
     };
     model
         .graph

@@ -78,6 +78,7 @@ fn deciding(op: &str) -> ModelProto {
         g.output = vec![ValueInfoProto {
             name: Some("y".into()),
             r#type: None,
+            ..Default::default()
         }]
     });
     model

@@ -173,8 +173,8 @@ fn a_function_is_counted_to_its_own_brace() {
 fn no_file_and_no_function_is_larger_than_the_largest_was() {
     let mut large = vec![];
     for path in files(&source()) {
-        // A table of what is tried, one row a form.
-        if path.ends_with("ops/sums.rs") {
+        // A table of what is tried, one row a form; what prost-build writes.
+        if path.ends_with("ops/sums.rs") || path.ends_with("graph/onnx.rs") {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();

@@ -189,6 +189,13 @@ CONFORMANCE = Bundle(
     11_100_000,
     (Take(ONNX, "onnx/backend/test/data/node/", ""),),
 )
+# What scripts/messages reads.
+MESSAGES = Bundle(
+    "onnx messages 1.22.0",
+    "messages",
+    60_000,
+    tuple(Take(ONNX, name, name) for name in ("onnx/onnx-ml.proto", "onnx/onnx-data.proto")),
+)
 
 MODELS = (
     Model(

@@ -126,8 +126,12 @@ fn values(folder: &Path, what: &str, ports: &[ValueInfoProto]) -> Result<Vec<Val
 fn value(bytes: &[u8], declared: Option<&TypeProto>) -> Result<Value> {
     let broken = |e: prost::DecodeError| Error::usage(e.to_string());
     match declared.and_then(|t| t.value.as_ref()) {
-        Some(TypeValue::Sequence(_)) => sequence(&SequenceProto::decode(bytes).map_err(broken)?),
-        Some(TypeValue::Optional(_)) => optional(&OptionalProto::decode(bytes).map_err(broken)?),
+        Some(TypeValue::SequenceType(_)) => {
+            sequence(&SequenceProto::decode(bytes).map_err(broken)?)
+        }
+        Some(TypeValue::OptionalType(_)) => {
+            optional(&OptionalProto::decode(bytes).map_err(broken)?)
+        }
         _ => weights::value(&TensorProto::decode(bytes).map_err(broken)?),
     }
 }

@@ -42,7 +42,7 @@ fn nodes_are_common(graph: &GraphProto) -> bool {
 
 fn port_is_common(port: &ValueInfoProto) -> bool {
     match port.r#type.as_ref().and_then(|t| t.value.as_ref()) {
-        Some(TypeValue::Tensor(t)) => t
+        Some(TypeValue::TensorType(t)) => t
             .elem_type
             .and_then(DType::from_onnx)
             .is_some_and(|d| DTYPES.contains(&d)),

@@ -2,8 +2,8 @@
 
 use super::infer::{Expected, is_small};
 use super::proto::{
-    self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-    attribute_type as kind,
+    self, AttributeProto, AttributeType as Kind, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto,
 };
 use super::{Attribute, Graph, Node, hoist, observe, weights};
 use crate::error::{Error, Result};
@@ -371,7 +371,7 @@ fn model(graph: &Graph, body: GraphProto) -> Vec<u8> {
 
 fn declare(name: &str, dtype: Option<DType>) -> proto::ValueInfoProto {
     let tensor = |d: DType| {
-        proto::TypeValue::Tensor(proto::TensorType {
+        proto::TypeValue::TensorType(proto::TensorType {
             elem_type: Some(d.onnx()),
             shape: None,
         })
@@ -380,14 +380,17 @@ fn declare(name: &str, dtype: Option<DType>) -> proto::ValueInfoProto {
         name: Some(name.into()),
         r#type: dtype.map(|d| proto::TypeProto {
             value: Some(tensor(d)),
+            ..Default::default()
         }),
+        ..Default::default()
     }
 }
 
 /// A declared tensor of this dtype and shape.
 pub fn declare_shaped(name: &str, dtype: DType, shape: &[usize]) -> proto::ValueInfoProto {
     let dim = |d: &usize| proto::Dimension {
-        value: Some(proto::DimensionValue::Value(*d as i64)),
+        value: Some(proto::DimensionValue::DimValue(*d as i64)),
+        ..Default::default()
     };
     let shape = proto::TensorShapeProto {
         dim: shape.iter().map(dim).collect(),
@@ -399,8 +402,10 @@ pub fn declare_shaped(name: &str, dtype: DType, shape: &[usize]) -> proto::Value
     proto::ValueInfoProto {
         name: Some(name.into()),
         r#type: Some(proto::TypeProto {
-            value: Some(proto::TypeValue::Tensor(tensor)),
+            value: Some(proto::TypeValue::TensorType(tensor)),
+            ..Default::default()
         }),
+        ..Default::default()
     }
 }
 
@@ -433,6 +438,7 @@ fn encode_node(node: &Node, rename: &dyn Fn(&str) -> String) -> NodeProto {
         attribute: encode_attributes(&node.attributes, rename),
         domain: Some(node.domain.clone()),
         overload: None,
+        ..Default::default()
     }
 }
 
@@ -442,22 +448,20 @@ fn encode_attributes(
 ) -> Vec<AttributeProto> {
     let bytes = |s: &String| Bytes::copy_from_slice(s.as_bytes());
     let one = |(name, value): (&String, &Attribute)| {
-        let (mut a, code) = (
-            AttributeProto {
-                name: Some(name.clone()),
-                ..Default::default()
-            },
-            value,
-        );
-        a.r#type = Some(match code {
-            Attribute::Int(v) => (a.i = Some(*v), kind::INT).1,
-            Attribute::Float(v) => (a.f = Some(*v), kind::FLOAT).1,
-            Attribute::Str(v) => (a.s = Some(bytes(v)), kind::STRING).1,
-            Attribute::Ints(v) => (a.ints = v.clone(), kind::INTS).1,
-            Attribute::Floats(v) => (a.floats = v.clone(), kind::FLOATS).1,
-            Attribute::Strs(v) => (a.strings = v.iter().map(bytes).collect(), kind::STRINGS).1,
+        let mut a = AttributeProto {
+            name: Some(name.clone()),
+            ..Default::default()
+        };
+        let kind = match value {
+            Attribute::Int(v) => (a.i = Some(*v), Kind::Int).1,
+            Attribute::Float(v) => (a.f = Some(*v), Kind::Float).1,
+            Attribute::Str(v) => (a.s = Some(bytes(v)), Kind::String).1,
+            Attribute::Ints(v) => (a.ints = v.clone(), Kind::Ints).1,
+            Attribute::Floats(v) => (a.floats = v.clone(), Kind::Floats).1,
+            Attribute::Strs(v) => (a.strings = v.iter().map(bytes).collect(), Kind::Strings).1,
             Attribute::Other(v) => return with_renamed_bodies(v, rename),
-        });
+        };
+        a.set_type(kind);
         a
     };
     attributes.iter().map(one).collect()

@@ -387,6 +387,7 @@ mod tests {
         ValueInfoProto {
             name: Some(name.into()),
             r#type: None,
+            ..Default::default()
         }
     }
 
@@ -399,7 +400,7 @@ mod tests {
         AttributeProto {
             name: Some(name.into()),
             g: Some(body),
-            r#type: Some(attribute_type::GRAPH),
+            r#type: Some(AttributeType::Graph as i32),
             ..Default::default()
         }
     }
@@ -438,7 +439,7 @@ mod tests {
         let value = AttributeProto {
             name: Some("value".into()),
             t: Some(value),
-            r#type: Some(attribute_type::TENSOR),
+            r#type: Some(AttributeType::Tensor as i32),
             ..Default::default()
         };
         let truth = NodeProto {

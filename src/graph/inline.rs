@@ -118,7 +118,7 @@ fn resolved(a: &AttributeProto, stated: &HashMap<&str, &AttributeProto>) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use super::super::proto::{OperatorSetIdProto, attribute_type as kind};
+    use super::super::proto::{AttributeType, OperatorSetIdProto};
     use super::*;
 
     fn node(op: &str, domain: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
@@ -137,7 +137,7 @@ mod tests {
         AttributeProto {
             name: Some(name.into()),
             f: v,
-            r#type: Some(kind::FLOAT),
+            r#type: Some(AttributeType::Float as i32),
             ref_attr_name: refers,
             ..Default::default()
         }

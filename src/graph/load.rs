@@ -1,7 +1,7 @@
 //! load: from an ONNX file to a `Graph`, refusing what cannot be executed.
 
 use super::proto::{
-    self, AttributeProto, ModelProto, NodeProto, TypeValue, ValueInfoProto, attribute_type as kind,
+    self, AttributeProto, AttributeType, ModelProto, NodeProto, TypeValue, ValueInfoProto,
 };
 use super::weights::Folders;
 use super::{Attribute, Dim, Graph, Node, Port, Step, cut, inline, order, seeded, weights};
@@ -286,20 +286,24 @@ fn attribute(a: &AttributeProto) -> Result<Attribute> {
             ))
         })
     };
-    Ok(match a.r#type.unwrap_or(0) {
-        kind::FLOAT => Attribute::Float(a.f.unwrap_or(0.0)),
-        kind::INT => Attribute::Int(a.i.unwrap_or(0)),
-        kind::STRING => Attribute::Str(text(a.s.as_ref().unwrap_or(&bytes::Bytes::new()))?),
-        kind::FLOATS => Attribute::Floats(a.floats.clone()),
-        kind::INTS => Attribute::Ints(a.ints.clone()),
-        kind::STRINGS => Attribute::Strs(a.strings.iter().map(text).collect::<Result<_>>()?),
+    Ok(match a.r#type() {
+        AttributeType::Float => Attribute::Float(a.f.unwrap_or(0.0)),
+        AttributeType::Int => Attribute::Int(a.i.unwrap_or(0)),
+        AttributeType::String => {
+            Attribute::Str(text(a.s.as_ref().unwrap_or(&bytes::Bytes::new()))?)
+        }
+        AttributeType::Floats => Attribute::Floats(a.floats.clone()),
+        AttributeType::Ints => Attribute::Ints(a.ints.clone()),
+        AttributeType::Strings => {
+            Attribute::Strs(a.strings.iter().map(text).collect::<Result<_>>()?)
+        }
         _ => Attribute::Other(Box::new(a.clone())),
     })
 }
 
 fn port(info: &ValueInfoProto) -> Port {
     let tensor = match info.r#type.as_ref().and_then(|t| t.value.as_ref()) {
-        Some(TypeValue::Tensor(t)) => Some(t),
+        Some(TypeValue::TensorType(t)) => Some(t),
         _ => None,
     };
     Port {
@@ -313,10 +317,10 @@ fn port(info: &ValueInfoProto) -> Port {
 
 fn dim(d: &proto::Dimension) -> Dim {
     match &d.value {
-        Some(proto::DimensionValue::Value(v)) => {
+        Some(proto::DimensionValue::DimValue(v)) => {
             usize::try_from(*v).map_or(Dim::Unknown, Dim::Known)
         }
-        Some(proto::DimensionValue::Param(p)) => Dim::Named(p.clone()),
+        Some(proto::DimensionValue::DimParam(p)) => Dim::Named(p.clone()),
         None => Dim::Unknown,
     }
 }
@@ -335,7 +339,7 @@ impl Attribute {
         Attribute::Other(Box::new(AttributeProto {
             name: Some(name.into()),
             t: Some(weights::encode(name, tensor)),
-            r#type: Some(kind::TENSOR),
+            r#type: Some(AttributeType::Tensor as i32),
             ..Default::default()
         }))
     }

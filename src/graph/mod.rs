@@ -9,6 +9,8 @@ pub mod known;
 pub mod load;
 pub mod memory;
 pub mod observe;
+#[rustfmt::skip]
+mod onnx;
 pub mod order;
 #[cfg(test)]
 pub mod paper;

@@ -128,7 +128,7 @@ fn names_from_files_cannot_steer_the_terminal() {
         domain: Some("com.\u{1b}[8m".into()),
         version: Some(1),
     });
-    let TypeValue::Tensor(t) = named.graph.as_mut().unwrap().input[0]
+    let TypeValue::TensorType(t) = named.graph.as_mut().unwrap().input[0]
         .r#type
         .as_mut()
         .unwrap()
@@ -138,7 +138,7 @@ fn names_from_files_cannot_steer_the_terminal() {
     else {
         panic!()
     };
-    t.shape.as_mut().unwrap().dim[0].value = Some(DimensionValue::Param("n\u{1b}[9m".into()));
+    t.shape.as_mut().unwrap().dim[0].value = Some(DimensionValue::DimParam("n\u{1b}[9m".into()));
     write_model(dir.path(), "ports.onnx", &named);
     run(&["map", "ports.onnx", "--nodes"])
         .exits(0)

@@ -169,7 +169,8 @@ pub fn node(op: &str, name: &str, inputs: &[&str], outputs: &[&str]) -> NodeProt
 /// A declared tensor; a negative dimension is left open.
 pub fn port(name: &str, dtype: i32, shape: &[i64]) -> ValueInfoProto {
     let dim = |d: &i64| Dimension {
-        value: (*d >= 0).then_some(DimensionValue::Value(*d)),
+        value: (*d >= 0).then_some(DimensionValue::DimValue(*d)),
+        ..Default::default()
     };
     let tensor = TensorType {
         elem_type: Some(dtype),
@@ -180,8 +181,10 @@ pub fn port(name: &str, dtype: i32, shape: &[i64]) -> ValueInfoProto {
     ValueInfoProto {
         name: Some(name.into()),
         r#type: Some(TypeProto {
-            value: Some(TypeValue::Tensor(tensor)),
+            value: Some(TypeValue::TensorType(tensor)),
+            ..Default::default()
         }),
+        ..Default::default()
     }
 }
 
@@ -205,6 +208,7 @@ pub fn onnx(input: ValueInfoProto, nodes: Vec<NodeProto>, weights: Vec<TensorPro
     let output = ValueInfoProto {
         name: Some(last),
         r#type: None,
+        ..Default::default()
     };
     let graph = GraphProto {
         name: Some("g".into()),

@@ -45,6 +45,7 @@ mod tests {
         let port = |n: &str| ValueInfoProto {
             name: Some(n.into()),
             r#type: None,
+            ..Default::default()
         };
         let import = |d: &str, v| OperatorSetIdProto {
             domain: Some(d.into()),

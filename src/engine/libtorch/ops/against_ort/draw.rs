@@ -7,7 +7,7 @@ use parity::tensor::{DType, Tensor};
 /// A body for an attribute: nodes (operator, inputs, output), names of its inputs and outputs.
 pub fn body(nodes: &[(&str, &[&str], &str)], inputs: &[&str], outputs: &[&str]) -> Attribute {
     use parity::graph::proto::{
-        AttributeProto, GraphProto, NodeProto, ValueInfoProto, attribute_type,
+        AttributeProto, AttributeType, GraphProto, NodeProto, ValueInfoProto,
     };
     let own = |names: &[&str]| names.iter().map(|n| n.to_string()).collect::<Vec<_>>();
     let node = |(op, inputs, output): &(&str, &[&str], &str)| NodeProto {
@@ -19,6 +19,7 @@ pub fn body(nodes: &[(&str, &[&str], &str)], inputs: &[&str], outputs: &[&str]) 
     let port = |name: &&str| ValueInfoProto {
         name: Some(name.to_string()),
         r#type: None,
+        ..Default::default()
     };
     let graph = GraphProto {
         name: Some("body".into()),
@@ -30,7 +31,7 @@ pub fn body(nodes: &[(&str, &[&str], &str)], inputs: &[&str], outputs: &[&str]) 
     Attribute::Other(Box::new(AttributeProto {
         name: Some("body".into()),
         g: Some(graph),
-        r#type: Some(attribute_type::GRAPH),
+        r#type: Some(AttributeType::Graph as i32),
         ..Default::default()
     }))
 }
@@ -44,7 +45,8 @@ pub fn declared(body: Attribute, ports: &[(&str, DType, Option<&[usize]>)]) -> A
         panic!("{body:?} is no body")
     };
     let dim = |d: &usize| Dimension {
-        value: Some(DimensionValue::Value(*d as i64)),
+        value: Some(DimensionValue::DimValue(*d as i64)),
+        ..Default::default()
     };
     let graph = attribute.g.as_mut().expect("a graph");
     for port in graph.input.iter_mut().chain(&mut graph.output) {
@@ -56,10 +58,11 @@ pub fn declared(body: Attribute, ports: &[(&str, DType, Option<&[usize]>)]) -> A
             dim: s.iter().map(dim).collect(),
         });
         port.r#type = Some(TypeProto {
-            value: Some(TypeValue::Tensor(TensorType {
+            value: Some(TypeValue::TensorType(TensorType {
                 elem_type: Some(dtype.onnx()),
                 shape,
             })),
+            ..Default::default()
         });
     }
     Attribute::Other(attribute)

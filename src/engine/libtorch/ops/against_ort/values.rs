@@ -2,7 +2,9 @@
 
 use super::{Case, LINKED, options};
 use parity::error::Result;
-use parity::graph::proto::{ModelProto, TensorType, TypeProto, TypeValue, WrappedType};
+use parity::graph::proto::{
+    ModelProto, OptionalType, SequenceType, TensorType, TypeProto, TypeValue,
+};
 use parity::graph::{Node, Step, cut};
 use parity::subject::{Torch, open};
 use parity::tensor::{Tensor, Value};
@@ -50,6 +52,7 @@ impl Case {
                 .map(|(_, v)| v);
             port.r#type = value.map(|v| TypeProto {
                 value: Some(type_of(v)),
+                ..Default::default()
             });
         }
         open::onnxruntime_values(&model.encode_to_vec(), &named, 1)
@@ -80,26 +83,33 @@ impl Case {
 
 fn type_of(value: &Value) -> TypeValue {
     let tensor = |code: i32| {
-        TypeValue::Tensor(TensorType {
+        TypeValue::TensorType(TensorType {
             elem_type: Some(code),
             shape: None,
         })
     };
-    let wrapped = |v: TypeValue| {
-        Box::new(WrappedType {
-            elem_type: Some(Box::new(TypeProto { value: Some(v) })),
-        })
+    let elem_type = |v: &Value| {
+        Some(Box::new(TypeProto {
+            value: Some(type_of(v)),
+            ..Default::default()
+        }))
     };
     match value {
         Value::Tensor(t) => tensor(t.dtype().onnx()),
         Value::Narrow(d, _) => tensor(d.onnx()),
         Value::Strings(..) => tensor(STRING),
-        Value::Sequence(all) => TypeValue::Sequence(wrapped(type_of(
-            all.first().expect("ONNX Runtime takes no empty sequence"),
-        ))),
-        Value::Optional(v) => TypeValue::Optional(wrapped(type_of(
-            v.as_deref().expect("ONNX Runtime takes no empty optional"),
-        ))),
+        Value::Sequence(all) => {
+            let first = all.first().expect("ONNX Runtime takes no empty sequence");
+            TypeValue::SequenceType(Box::new(SequenceType {
+                elem_type: elem_type(first),
+            }))
+        }
+        Value::Optional(v) => {
+            let inside = v.as_deref().expect("ONNX Runtime takes no empty optional");
+            TypeValue::OptionalType(Box::new(OptionalType {
+                elem_type: elem_type(inside),
+            }))
+        }
     }
 }
 
