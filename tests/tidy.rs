@@ -138,7 +138,7 @@ fn every_file_says_what_it_is() {
 }
 
 /// The largest there are; whoever makes one smaller may lower these.
-const LINES_OF_A_FILE: usize = 614;
+const LINES_OF_A_FILE: usize = 565;
 const LINES_OF_A_FUNCTION: usize = 126;
 
 /// The text before its tests.
