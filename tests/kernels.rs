@@ -114,7 +114,7 @@ fn agrees(kernel: &Kernel, candidate: &str, case: &Case) {
 /// What a run says to a person, where it says anything.
 fn shortened(ran: &Ran) -> String {
     match serde_json::from_str::<parity::run::Run>(&ran.out) {
-        Ok(run) => parity::report::terminal(&run, false),
+        Ok(run) => parity::run::headline::headline(&run),
         Err(_) => ran.to_string(),
     }
 }

@@ -10,11 +10,11 @@ use support::*;
 const ALL: &[(&str, &str)] = &[
     (
         "run",
-        "input against save only from until seed threads max-memory json all record extract",
+        "input against save only from until seed threads max-memory json report all record extract",
     ),
     (
         "compare",
-        "atol rtol ulp exact why rename report-only json all",
+        "atol rtol ulp exact why rename report-only json report all",
     ),
     (
         "bless",
@@ -82,6 +82,33 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     ),
     (&["run", "find.toml", "--json"], "--json", "[find]"),
     (&["run", "find.toml", "--all"], "--all", "[find]"),
+    (
+        &["run", "find.toml", "--report", "json=r"],
+        "--report",
+        "[find]",
+    ),
+    (
+        &["run", "s.toml", "--report", "jsn=r"],
+        "--report",
+        "did you mean 'json'",
+    ),
+    (
+        &["run", "s.toml", "--report", "json"],
+        "--report",
+        "NAME=FILE",
+    ),
+    (
+        &[
+            "compare",
+            "t.safetensors",
+            "t.safetensors",
+            "--exact",
+            "--report",
+            "jsn=r",
+        ],
+        "--report",
+        "did you mean 'json'",
+    ),
     (&["run", "find.toml", "--record", "r"], "--record", "[find]"),
     (
         &["run", "find.toml", "--extract", "e"],
@@ -500,4 +527,22 @@ mod fuzzed {
             .exits(4)
             .says(&["could not be tried", "A KNOWN FIND COULD NOT BE TRIED"]);
     }
+}
+
+#[test]
+fn every_report_is_written_into_a_file_as_it_is_printed() {
+    let dir = folder();
+    let compare = ["compare", "t.safetensors", "t.safetensors", "--exact"];
+    let ran = |more: &[&str]| Call::new(PARITY, dir.path(), &[&compare, more].concat()).run();
+    let printed = [ran(&[]), ran(&["--all"]), ran(&["--json"])].map(|r| r.exits(0).out);
+    let names = ["terminal", "tensors", "json"];
+    let asked: Vec<String> = names.iter().map(|n| format!("{n}={n}.txt")).collect();
+    let options: Vec<&str> = asked.iter().flat_map(|a| ["--report", a]).collect();
+    assert_eq!(ran(&options).exits(0).out, printed[0]);
+    for (name, printed) in names.iter().zip(&printed) {
+        let written = std::fs::read_to_string(dir.path().join(format!("{name}.txt")));
+        assert_eq!(&written.unwrap(), printed, "{name}");
+    }
+    let nowhere = ran(&["--report", "json=nowhere/r.json"]);
+    nowhere.refuses(3, &["nowhere"]);
 }

@@ -143,7 +143,9 @@ const LINES_OF_A_FUNCTION: usize = 126;
 
 /// The text before its tests.
 fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests").next().unwrap()
+    let tests = ["mod tests", "pub mod sample {"].map(|begin| format!("#[cfg(test)]\n{begin}"));
+    let begin = tests.iter().filter_map(|head| text.find(head)).min();
+    &text[..begin.unwrap_or(text.len())]
 }
 
 /// Functions of rustfmt's making, with their lines: from `fn` to the brace at the same depth.

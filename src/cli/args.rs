@@ -1,5 +1,6 @@
 //! args: the command line as clap reads it.
 
+use super::reports;
 use crate::graph::memory;
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
@@ -28,7 +29,7 @@ pub enum Command {
     Params(Params),
     /// Show a model: nodes, parameters per module, opsets
     Map(Map),
-    /// Show a table: subjects, operators, faults, causes, kernels, distributions, families, exits
+    /// Show a table: subjects, operators, faults, causes, reports, kernels, distributions, families, exits
     List(List),
     /// Say which libraries were found, and what to do about what is missing
     Doctor,
@@ -106,6 +107,9 @@ pub struct Run {
     /// Print the Run as JSON instead of the report
     #[arg(long)]
     pub json: bool,
+    /// Write a view of the run into a file besides: NAME=FILE, NAME from `parity list reports`; several times for several
+    #[arg(long, value_name = "NAME=FILE", value_parser = reports::parse)]
+    pub report: Vec<reports::Into>,
     /// Show all tensors, not only the decisive ones
     #[arg(long)]
     pub all: bool,
@@ -147,6 +151,9 @@ pub struct Compare {
     /// Print the Run as JSON instead of the report
     #[arg(long)]
     pub json: bool,
+    /// Write a view of the run into a file besides: NAME=FILE, NAME from `parity list reports`; several times for several
+    #[arg(long, value_name = "NAME=FILE", value_parser = reports::parse)]
+    pub report: Vec<reports::Into>,
     /// Show all tensors
     #[arg(long)]
     pub all: bool,
@@ -241,6 +248,7 @@ pub enum Table {
     Operators,
     Faults,
     Causes,
+    Reports,
     Kernels,
     Families,
     Distributions,

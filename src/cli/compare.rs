@@ -1,15 +1,15 @@
 //! compare: `parity compare`: two recorded traces with the same judgement as a run, and no engine.
 
-use super::{args, say};
+use super::{args, reports};
 use crate::compare::Tolerance;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::pairing;
-use crate::report;
 use crate::trace::file::{self, Opened};
 use std::collections::BTreeMap;
 
 pub fn command(args: &args::Compare) -> Result<Exit> {
+    reports::check(&args.report)?;
     let tolerance = tolerance(args)?;
     let (reference, candidate) = (file::open(&args.reference)?, file::open(&args.candidate)?);
     if tolerance.is_none()
@@ -37,11 +37,11 @@ pub fn command(args: &args::Compare) -> Result<Exit> {
         &renames(&args.rename)?,
         mode,
     )?;
-    say(&if args.json {
-        report::json(&run)?
-    } else {
-        report::terminal(&run, args.all || args.report_only)
-    })?;
+    reports::show(
+        &run,
+        reports::chosen(args.json, args.all || args.report_only),
+        &args.report,
+    )?;
     Ok(run.expectation.exit)
 }
 

@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::floor::Family;
 use crate::fuzz::model::draw::Values;
 use crate::golden::find;
+use crate::report;
 use crate::scenario;
 use crate::subject;
 use crate::text::table;
@@ -62,6 +63,10 @@ fn one(which: Table) -> String {
         Table::Causes => {
             let rows = cause::ALL.iter().map(|c| owned(&[c.name, c.asks]));
             table(&["cause", "what its test asks"], &rows.collect::<Vec<_>>())
+        }
+        Table::Reports => {
+            let rows = report::ALL.iter().map(|f| owned(&[f.name, f.what]));
+            table(&["report", "what it is"], &rows.collect::<Vec<_>>())
         }
         Table::Kernels => {
             let whole = subject::kernels::training::all().map(|k| owned(&[k.name, k.summary]));

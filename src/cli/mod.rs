@@ -14,6 +14,7 @@ mod interrupt;
 mod list;
 mod map;
 mod params;
+mod reports;
 mod run;
 mod selftest;
 mod time;

@@ -1,10 +1,9 @@
 //! run: `parity run`: a scenario file or a bare model, to a report and an exit code.
 
-use super::{applies, args, engine, extract, say, watch};
+use super::{applies, args, engine, extract, reports, say, watch};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::pipeline;
-use crate::report;
 use crate::scenario::{Distribution, Scenario, build, load};
 use crate::subject::Engines;
 use crate::trace::write::replace;
@@ -23,6 +22,7 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
     } else {
         None
     };
+    reports::check(&args.report)?;
     if let Some(path) = &args.save {
         let moved = load::seen_from(&scenario, path.parent().unwrap_or(Path::new("")));
         replace(path, load::text(&moved)?.as_bytes())?;
@@ -33,12 +33,7 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
         &mut watch::Bar::behind(shown),
         args.record.as_deref(),
     )?;
-    let report = if args.json {
-        report::json(&run)?
-    } else {
-        report::terminal(&run, args.all)
-    };
-    say(&report)?;
+    reports::show(&run, reports::chosen(args.json, args.all), &args.report)?;
     if let Some(folder) = &args.extract {
         let done = extract::command(&scenario, &run, folder, engines)?;
         if args.json {
@@ -83,6 +78,7 @@ fn replayed(
         ("--max-memory", args.max_memory.is_some()),
         ("--json", args.json),
         ("--all", args.all),
+        ("--report", !args.report.is_empty()),
         ("--record", args.record.is_some()),
         ("--extract", args.extract.is_some()),
     ];

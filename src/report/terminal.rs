@@ -1,5 +1,6 @@
 //! terminal: the report that a person reads: headline, origins, the coverage line.
 
+use super::Format;
 use super::stages::stages;
 use crate::compare::Comparison;
 use crate::error::printable;
@@ -12,8 +13,20 @@ use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy};
 /// Origins shown before the rest is counted.
 const ORIGINS: usize = 12;
 
+pub const FORMAT: Format = Format {
+    name: "terminal",
+    what: "for people: headline, origins, stages, coverage",
+    write: |run| Ok(terminal(run, false)),
+};
+
+pub const TENSORS: Format = Format {
+    name: "tensors",
+    what: "the same with one line per tensor",
+    write: |run| Ok(terminal(run, true)),
+};
+
 /// The report; `all` adds one line per tensor.
-pub fn terminal(run: &Run, all: bool) -> String {
+fn terminal(run: &Run, all: bool) -> String {
     let mut out = headline(run);
     if run.verdict.origins.len() > 1 {
         out += &origins(run);

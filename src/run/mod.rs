@@ -2,6 +2,8 @@
 
 pub mod findings;
 pub mod headline;
+#[cfg(test)]
+pub mod sample;
 
 use crate::environment::Environment;
 use crate::judge::stage::Stages;

@@ -48,7 +48,7 @@ fn explain(e: &toml::de::Error, text: &str) -> Error {
     let unknown = e.message().starts_with("unknown");
     let place = e.span().map_or(String::new(), |span| {
         let start = span.start.min(text.len());
-        let key = unknown.then(|| key_below(&text[start..], word)).flatten();
+        let key = unknown.then(|| word_below(&text[start..], word)).flatten();
         let before = &text[..start + key.unwrap_or(0)];
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
@@ -64,21 +64,22 @@ fn explain(e: &toml::de::Error, text: &str) -> Error {
     }
 }
 
-/// Where a key stands below the head of the table that is told; nothing where it is told itself.
-fn key_below(text: &str, key: &str) -> Option<usize> {
-    let is_key = |line: &str| {
-        let rest = line.trim_start().strip_prefix(key);
-        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+/// Where a key or a quoted value stands below the head of the table that is told; nothing where it is told itself.
+fn word_below(text: &str, word: &str) -> Option<usize> {
+    let value = format!("\"{word}\"");
+    let of_line = |line: &str| {
+        let begin = line.len() - line.trim_start().len();
+        let rest = line[begin..].strip_prefix(word);
+        let is_key = rest.is_some_and(|rest| rest.trim_start().starts_with('='));
+        is_key.then_some(begin).or_else(|| line.find(&value))
     };
     let mut at = 0;
-    let mut lines = text.split_inclusive('\n');
-    let found = lines.find(|line| {
-        is_key(line) || {
-            at += line.len();
-            false
-        }
-    });
-    found.filter(|_| text.starts_with('[')).map(|_| at)
+    let mut lines = text.split_inclusive('\n').filter(|_| text.starts_with('['));
+    lines.find_map(|line| {
+        let found = of_line(line).map(|column| at + column);
+        at += line.len();
+        found
+    })
 }
 
 /// Whose key a word is that another subject does not take.

@@ -432,7 +432,7 @@ fn a_word_that_a_scenario_does_not_know_gets_place_and_probable_word() {
         "[reference]\nsubject = \"onnxruntim\"\n",
         &[
             "line 4, column 11",
-            "unknown subject 'onnxruntim'",
+            "unknown variant `onnxruntim`",
             "did you mean 'onnxruntime'",
         ],
     );
