@@ -12,7 +12,7 @@ use crate::floor::noise::{Floor, axis_for};
 use crate::graph::cut::Link;
 use crate::graph::{Graph, load};
 use crate::judge::{Limit, against};
-use crate::scenario::{Optimisation, Scenario, Subject, TorchScript};
+use crate::scenario::{Optimisation, Scenario, Subject, SubjectKind, TorchScript};
 use crate::subject::{Deployed, Engines, Session, open};
 use crate::tensor::Tensor;
 use crate::text::number;
@@ -76,10 +76,7 @@ pub struct Fed<'a> {
 fn test(of: &Fed) -> Result<Option<Finding>> {
     let sides = [&of.scenario.reference, &of.scenario.candidate];
     let (Some(script), Some(model)) = (
-        sides.iter().find_map(|s| match s {
-            Subject::TorchScript(script) => Some(script),
-            _ => None,
-        }),
+        sides.iter().find_map(|s| s.script()),
         sides.iter().find(|s| s.abilities().any_graph),
     ) else {
         return Ok(None);
@@ -106,9 +103,9 @@ fn test(of: &Fed) -> Result<Option<Finding>> {
 
 /// The engine as it is observed, whatever it is asked to optimise.
 fn unoptimised(engine: &Subject) -> Subject {
-    match engine.clean() {
-        Subject::OnnxRuntime { .. } => Subject::onnxruntime(),
-        other => other,
+    match engine.engine() == SubjectKind::OnnxRuntime {
+        true => Subject::onnxruntime(),
+        false => engine.clean(),
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! They stand below whoever asks: a walk, a stage or the pipeline brings the evidence, and a cause says what it explains, or nothing.
 
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 pub mod broadcast;
 pub mod fault;
 pub mod item_order;
@@ -45,30 +47,36 @@ pub const ALL: &[Cause] = &[
     lost_context::CAUSE,
 ];
 
+/// What the causes say whose test `of` gives on evidence of one kind.
+fn asked<T>(of: impl Fn(&Test) -> Option<T>) -> impl Iterator<Item = T> {
+    ALL.iter().filter_map(move |cause| of(&cause.test))
+}
+
 /// What explains this opinion on a loss.
 pub fn of_loss(evidence: &Beside) -> Vec<Finding> {
-    let test = |cause: &Cause| match cause.test {
-        Test::Loss(test) => test(evidence),
-        _ => vec![],
-    };
-    ALL.iter().flat_map(test).collect()
+    let tests = asked(|test| match test {
+        Test::Loss(test) => Some(*test),
+        Test::Gradients(_) | Test::Shape(_) | Test::Deployed(_) | Test::Inputs(_) => None,
+    });
+    tests.flat_map(|test| test(evidence)).collect()
 }
 
 /// What explains the gradients of one term.
 pub fn of_gradients(evidence: &Reach) -> Vec<Finding> {
-    let test = |cause: &Cause| match cause.test {
-        Test::Gradients(test) => test(evidence),
-        _ => vec![],
-    };
-    ALL.iter().flat_map(test).collect()
+    let tests = asked(|test| match test {
+        Test::Gradients(test) => Some(*test),
+        Test::Loss(_) | Test::Shape(_) | Test::Deployed(_) | Test::Inputs(_) => None,
+    });
+    tests.flat_map(|test| test(evidence)).collect()
 }
 
 /// What is wrong with the shape of this tensor.
 pub fn of_shape(evidence: &Shape) -> Option<Finding> {
-    ALL.iter().find_map(|cause| match cause.test {
-        Test::Shape(test) => test(evidence),
-        _ => None,
-    })
+    let mut tests = asked(|test| match test {
+        Test::Shape(test) => Some(*test),
+        Test::Loss(_) | Test::Gradients(_) | Test::Deployed(_) | Test::Inputs(_) => None,
+    });
+    tests.find_map(|test| test(evidence))
 }
 
 /// What in a deployed session makes it differ from the observed one.
@@ -76,14 +84,13 @@ pub fn of_shape(evidence: &Shape) -> Option<Finding> {
 /// # Errors
 /// Whatever the engine refuses that is not what is looked for.
 pub fn of_deployed(evidence: &mut Off) -> Result<Option<Rewrite>> {
-    for cause in ALL {
-        if let Test::Deployed(test) = cause.test
-            && let Some(found) = test(evidence)?
-        {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
+    let mut tests = asked(|test| match test {
+        Test::Deployed(test) => Some(*test),
+        Test::Loss(_) | Test::Gradients(_) | Test::Shape(_) | Test::Inputs(_) => None,
+    });
+    tests
+        .find_map(|test| test(evidence).transpose())
+        .transpose()
 }
 
 /// What one side sees besides its inputs, and the other does not.
@@ -91,14 +98,13 @@ pub fn of_deployed(evidence: &mut Off) -> Result<Option<Rewrite>> {
 /// # Errors
 /// Whatever a side refuses.
 pub fn of_inputs(evidence: &Fed) -> Result<Option<Finding>> {
-    for cause in ALL {
-        if let Test::Inputs(test) = cause.test
-            && let Some(found) = test(evidence)?
-        {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
+    let mut tests = asked(|test| match test {
+        Test::Inputs(test) => Some(*test),
+        Test::Loss(_) | Test::Gradients(_) | Test::Shape(_) | Test::Deployed(_) => None,
+    });
+    tests
+        .find_map(|test| test(evidence).transpose())
+        .transpose()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! cli: words into library calls; the only place that prints, exits or starts another process.
 
+#![allow(clippy::print_stderr, clippy::print_stdout)]
+
 mod abort;
 mod applies;
 mod args;

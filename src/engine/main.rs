@@ -1,5 +1,16 @@
 //! parity-engine: the same command line as `parity`, with libtorch linked in; `parity` starts it when a command needs it.
 
+// Bad input is an error with a next step, never a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::panic,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::unwrap_used
+    )
+)]
+
 mod libtorch;
 #[cfg(test)]
 mod subjects;

@@ -1,5 +1,7 @@
 //! pipeline: the program on one screen: scenario -> subjects -> layers -> noise -> verdict -> run.
 
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 mod conclude;
 
 use crate::cause::{self, lost_context};

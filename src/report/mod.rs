@@ -1,5 +1,7 @@
 //! report: views of a Run, one file and one row each; and of what fuzzing, a golden or a count of parameters came to.
 
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 mod fuzz;
 mod golden;
 mod json;

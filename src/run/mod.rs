@@ -1,5 +1,7 @@
 //! run: the one value that a run produces: reports, exit code and recorded traces all start from it.
 
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 pub mod findings;
 pub mod headline;
 #[cfg(test)]

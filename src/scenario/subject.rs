@@ -149,6 +149,13 @@ impl Subject {
         }
     }
 
+    pub fn script(&self) -> Option<&TorchScript> {
+        match self {
+            Self::TorchScript(script) => Some(script),
+            _ => None,
+        }
+    }
+
     /// The file that it is read from, where there is one.
     pub fn file(&self) -> Option<&Path> {
         match self {

@@ -85,10 +85,10 @@ impl Writer {
 
     fn finish_in(self, header: &Header, limit: usize) -> Result<()> {
         let spool = &self.spool;
-        // SAFETY: the spool is a file without a name that nobody but this process can open, and nothing is written to it any more.
         let map = if self.at == 0 {
             None
         } else {
+            // SAFETY: the spool is a file without a name that nobody but this process can open, and nothing is written to it any more.
             Some(unsafe { Mmap::map(spool) }.map_err(|e| io_error(&self.path, &e))?)
         };
         let data = map.as_deref().unwrap_or(&[]);

@@ -1,6 +1,8 @@
 //! walk: whoever runs the subjects: `layers` takes both sides piece by piece, `noise` measures the floors that are asked for, `gradients` goes
 //! back from the loss, `training` puts the stages behind the activations together.
 
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 pub mod computed;
 pub mod decided;
 mod decision;

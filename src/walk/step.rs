@@ -318,7 +318,7 @@ impl Seen<'_> {
                 {
                     Pending::Infinite(done)
                 }
-                pending => pending,
+                pending @ (Pending::Done(_) | Pending::Noise(_) | Pending::Infinite(_)) => pending,
             },
         )
     }

@@ -68,9 +68,8 @@ fn other(e: &mut Edit) -> Result<()> {
         DType::F64 => Tensor::from_vec(now.shape(), vec![value; now.numel()]),
         DType::I64 => Tensor::from_vec(now.shape(), vec![value as i64; now.numel()]),
         other => {
-            return Err(Error::usage(format!(
-                "input {i} is {other}, neither f32, f64 nor i64"
-            )));
+            let said = format!("input {i} is {other}, neither f32, f64 nor i64");
+            return Err(Error::usage(said));
         }
     };
     e.set_constant(i, filled);

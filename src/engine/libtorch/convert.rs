@@ -50,6 +50,7 @@ struct Held(tch::Tensor);
 // SAFETY: the tensor is contiguous. Others may hold the same storage (what it was made of, and every clone that `to_torch` hands out), but
 // nobody writes to it: no call in this engine works in place, which the test below holds; libtorch's own reference count is atomic.
 unsafe impl Send for Held {}
+// SAFETY: as for Send.
 unsafe impl Sync for Held {}
 
 impl Storage for Held {

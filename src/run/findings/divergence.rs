@@ -152,14 +152,9 @@ fn drift(run: &Run, drift: &Drift) -> Finding {
 
 /// Where a node could not be tested alone: what was given to a script, because it may want another part than the model; else how to test the node.
 fn next_untested(run: &Run, tensor: &TensorResult) -> String {
-    let subjects = run
-        .scenario
-        .iter()
-        .flat_map(|s| [&s.reference, &s.candidate]);
-    let Some(script) = subjects.into_iter().find_map(|s| match s {
-        Subject::TorchScript(script) => Some(script),
-        _ => None,
-    }) else {
+    let sides = run.scenario.iter();
+    let mut sides = sides.flat_map(|s| [&s.reference, &s.candidate]);
+    let Some(script) = sides.find_map(Subject::script) else {
         return untested_recording(run, tensor);
     };
     let shown = run

@@ -156,10 +156,10 @@ fn unpacked(dtype: Narrow, value: DynValue) -> Result<Value> {
     let tensor = value.downcast::<DynTensorValueType>().map_err(ort_error)?;
     let shape: Vec<usize> = tensor.shape().iter().map(|d| *d as usize).collect();
     let (numel, each) = (shape.iter().product::<usize>(), 8 / dtype.bits() as usize);
-    // SAFETY: a CPU tensor of ONNX Runtime is contiguous and packs `each` elements to a byte.
     let bytes = if numel == 0 {
         &[][..]
     } else {
+        // SAFETY: a CPU tensor of ONNX Runtime is contiguous and packs `each` elements to a byte.
         unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), numel.div_ceil(each)) }
     };
     let at = |i: usize| dtype.decode(bytes[i / each] >> (i % each * dtype.bits() as usize));
