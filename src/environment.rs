@@ -2,8 +2,9 @@
 
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::scenario::{Recorded, Subject, TorchScript};
+use crate::scenario::{Recorded, Subject, SubjectKind, TorchScript};
 use crate::subject::{Engines, open};
+use crate::trace::record;
 use serde::{Deserialize, Serialize};
 
 /// What the run depended on besides the scenario.
@@ -57,6 +58,25 @@ pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
             faulty.node,
             describe(&faulty.clean(), engines)?
         ),
+    })
+}
+
+/// Who computed a trace: `subject` as reports call it, and the versions of what computes it by the names of their packages.
+///
+/// # Errors
+/// An engine that is not there.
+pub fn recorded(subject: &Subject, name: &str, engines: Engines) -> Result<record::Recorded> {
+    let version = match subject.engine() {
+        SubjectKind::Libtorch | SubjectKind::TorchScript | SubjectKind::Simulated => {
+            Some(("torch", engines.torch()?.version()))
+        }
+        SubjectKind::OnnxRuntime => Some(("onnxruntime", open::onnxruntime_version()?)),
+        SubjectKind::Recorded | SubjectKind::Kernel | SubjectKind::Faulty => None,
+    };
+    let versions = version.into_iter().map(|(name, v)| (name.into(), v));
+    Ok(record::Recorded {
+        name: name.into(),
+        versions: versions.collect(),
     })
 }
 

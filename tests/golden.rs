@@ -8,7 +8,7 @@ use parity::params::{Kind, Param};
 use parity::tensor::{DType, Tensor};
 use parity::trace::file;
 use parity::trace::write::Writer;
-use parity::trace::{Entry, Header};
+use parity::trace::{Entry, FORMAT, Header};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -55,6 +55,7 @@ fn trace(folder: &Path, name: &str, scale: f32, large: usize) {
         command: "record it".into(),
         inputs: [("x".to_string(), "00".repeat(32))].into(),
         tensors: tensors.iter().map(entry).collect(),
+        ..Header::default()
     };
     writer.finish(&header).unwrap();
 }
@@ -83,6 +84,41 @@ fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = entries.collect();
     names.sort();
     names
+}
+
+#[test]
+fn what_a_trace_says_of_itself_is_the_goldens_unless_something_else_is_stated() {
+    let said = |header: Header, args: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::create(&dir.path().join("t.safetensors")).unwrap();
+        writer.add("y", &Tensor::of(&[2], &[1f32, 2.0])).unwrap();
+        writer.finish(&header).unwrap();
+        let words = [&["t.safetensors"], &GOLDEN[..], args].concat();
+        bless(dir.path(), &words).exits(0);
+        bless(dir.path(), &["--golden", "golden/net", "--accept"]).exits(0);
+        let text = std::fs::read_to_string(dir.path().join("golden/net/manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+        ["versions", "threads", "seed"].map(|key| manifest[key].to_string())
+    };
+    let first = || Header {
+        format: 1,
+        subject: "engine 1.0".into(),
+        command: "record it".into(),
+        ..Header::default()
+    };
+    let second = || Header {
+        format: FORMAT,
+        versions: [("torch".to_string(), "2.13.0".to_string())].into(),
+        threads: Some(2),
+        seed: Some(7),
+        ..first()
+    };
+    assert_eq!(said(first(), &[]), ["{}", "null", "null"]);
+    let own = ["{\"torch\":\"2.13.0\"}", "2", "7"];
+    assert_eq!(said(second(), &[]), own);
+    let stated = ["--framework", "torch=2.14", "--threads", "1", "--seed", "9"];
+    let other = ["{\"torch\":\"2.14\"}", "1", "9"];
+    assert_eq!(said(second(), &stated), other);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::subject::{Engines, open};
 use crate::tensor::Tensor;
 use crate::text::number;
 use crate::trace::write::{Writer, replace};
-use crate::trace::{Entry, Header};
+use crate::trace::{Entry, FORMAT, Header};
 use crate::walk::extract::{self, Extracted};
 use crate::watch::Silent;
 use indexmap::IndexMap;
@@ -158,11 +158,12 @@ fn trace(
         .map(|r| (r.name, r.sha256))
         .collect();
     let header = Header {
-        format: 1,
+        format: FORMAT,
         subject: subject.into(),
         command: "parity run --extract".into(),
         inputs: digests,
         tensors: tensors.keys().map(|n| (n.clone(), entry(n))).collect(),
+        ..Header::default()
     };
     let mut writer = Writer::create(path)?;
     tensors.iter().try_for_each(|(n, t)| writer.add(n, t))?;

@@ -87,6 +87,12 @@ fn state(facts: &mut Facts, path: &str, trace: &Opened) -> Result<()> {
     if facts.command.is_empty() {
         facts.command = header.command.clone();
     }
+    facts.threads = facts.threads.or(header.threads);
+    facts.seed = facts.seed.or(header.seed);
+    for (name, version) in &header.versions {
+        let stated = facts.versions.entry(name.clone());
+        stated.or_insert_with(|| version.clone());
+    }
     for (name, digest) in &header.inputs {
         let before = facts.inputs.insert(name.clone(), digest.clone());
         if before.is_some_and(|b| b != *digest) {

@@ -20,6 +20,7 @@ use crate::prepare::{inputs, memory};
 use crate::run::{FORMAT, Run};
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
+use crate::trace::record;
 use crate::verdict::{Finding, TensorResult, Unobserved};
 use crate::walk::layers::{self, Layers};
 use crate::walk::sessions::{Opened, Sessions};
@@ -72,14 +73,21 @@ fn walk(
     clock.lap("training");
     let names = names(&given, engines)?;
     if let Some(traces) = sessions.record.take() {
-        let (model, records) = (&given.scenario.model, &given.records);
-        traces.finish(
-            (&names.0, &names.1),
-            model,
-            &given.graph,
-            records,
-            &observed.floors,
-        )?;
+        let scenario = given.scenario;
+        let of = record::Of {
+            model: &scenario.model,
+            graph: &given.graph,
+            inputs: &given.records,
+            floors: &observed.floors,
+            threads: given.threads,
+            seed: scenario.seed,
+        };
+        let side = |subject, name| environment::recorded(subject, name, engines);
+        let sides = [
+            side(&scenario.reference, &names.0)?,
+            side(&scenario.candidate, &names.1)?,
+        ];
+        traces.finish(sides, &of)?;
     }
     let deployed = deployed(&given, &mut sessions, &observed, &judged, &names, watch)?;
     clock.lap("bisection");

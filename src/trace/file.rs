@@ -1,7 +1,7 @@
 //! file: reads a trace from safetensors: one file, or shards with an index; nothing in it is trusted.
 
-use super::Header;
 use super::write::index_of;
+use super::{FORMAT, Header};
 use crate::error::{Error, Place, Result};
 use crate::file::{self as files, Kind};
 use crate::graph::param::{self, Param};
@@ -172,9 +172,10 @@ fn header_of(shard: &Shard) -> Result<(Option<Header>, Option<Vec<Param>>)> {
     let parameters: Option<Vec<Param>> = said(PARAMETERS)
         .map(|text| understood(PARAMETERS, text))
         .transpose()?;
-    if let Some(format) = header.as_ref().map(|h| h.format).filter(|f| *f != 1) {
+    let format = header.as_ref().map(|h| h.format);
+    if let Some(format) = format.filter(|f| !(1..=FORMAT).contains(f)) {
         return Err(Error::usage(format!(
-            "trace format {format} is not known; this parity reads format 1"
+            "trace format {format} is not known; this parity reads format 1 to {FORMAT}"
         )));
     }
     parameters

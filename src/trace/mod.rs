@@ -12,16 +12,28 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The format that is written. Every older one is read: 1 said nothing of versions, threads and seed.
+pub const FORMAT: u32 = 2;
+
 /// What a trace file says besides the tensors, under the key `parity.trace` of its safetensors metadata.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// Version of this format; only 1 exists.
+    /// Version of this format: [`FORMAT`], or an older one.
     pub format: u32,
     /// Which subject computed it, with versions.
     pub subject: String,
     /// The command that wrote it.
     pub command: String,
+    /// Versions of what computed it, by name (`torch`, `onnxruntime`); since format 2.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<String, String>,
+    /// Threads of the engine; since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// Seed of what was drawn; since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// SHA-256 of each input fed, by input name.
     pub inputs: BTreeMap<String, String>,
     /// Tensors in the order in which they were computed.

@@ -1,7 +1,7 @@
 //! record: both traces of a run, with floors, into one folder.
 
 use super::write::Writer;
-use super::{Entry, Header};
+use super::{Entry, FORMAT, Header};
 use crate::error::Result;
 use crate::floor::noise::Floor;
 use crate::graph::{Graph, Step};
@@ -25,19 +25,22 @@ impl Recorder {
         })
     }
 
-    /// Puts both files in place; `names` are the subjects'.
-    pub fn finish(
-        self,
-        names: (&str, &str),
-        model: &Path,
-        graph: &Graph,
-        inputs: &[InputRecord],
-        floors: &HashMap<String, Floor>,
-    ) -> Result<()> {
-        let header = |subject: &str| Header {
-            format: 1,
-            subject: subject.into(),
+    /// Puts both files in place; `sides` are the subjects as reports call them, with their versions.
+    pub fn finish(self, sides: [Recorded; 2], of: &Of) -> Result<()> {
+        let Of {
+            model,
+            graph,
+            inputs,
+            floors,
+            ..
+        } = of;
+        let header = |side: Recorded| Header {
+            format: FORMAT,
+            subject: side.name,
             command: format!("parity run {} --record", model.display()),
+            versions: side.versions,
+            threads: Some(of.threads),
+            seed: Some(of.seed),
             inputs: inputs
                 .iter()
                 .map(|r| (r.name.clone(), r.sha256.clone()))
@@ -52,9 +55,26 @@ impl Recorder {
                 })
                 .collect(),
         };
-        self.reference.finish(&header(names.0))?;
-        self.candidate.finish(&header(names.1))
+        let [reference, candidate] = sides.map(header);
+        self.reference.finish(&reference)?;
+        self.candidate.finish(&candidate)
     }
+}
+
+/// Who computed a trace.
+pub struct Recorded {
+    pub name: String,
+    pub versions: BTreeMap<String, String>,
+}
+
+/// What both traces are of.
+pub struct Of<'a> {
+    pub model: &'a Path,
+    pub graph: &'a Graph,
+    pub inputs: &'a [InputRecord],
+    pub floors: &'a HashMap<String, Floor>,
+    pub threads: usize,
+    pub seed: u64,
 }
 
 fn entry(step: &Step, floor: Option<&Floor>) -> Entry {

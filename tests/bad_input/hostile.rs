@@ -54,7 +54,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
         (
             "a header of another version",
             raw_trace(
-                r#"{"__metadata__":{"parity.trace":"{\"format\":2,\"subject\":\"\",\"command\":\"\",\"inputs\":{},\"tensors\":{}}"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+                r#"{"__metadata__":{"parity.trace":"{\"format\":9,\"subject\":\"\",\"command\":\"\",\"inputs\":{},\"tensors\":{}}"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
                 &[0; 4],
             ),
         ),

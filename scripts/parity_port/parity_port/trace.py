@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-FORMAT = 1
+#: What is written; parity reads 1 too, which said nothing of versions, threads and seed.
+FORMAT = 2
 #: numpy's name, safetensors' name, parity's name.
 DTYPES = (
     ("float64", "F64", "f64"),
@@ -45,6 +46,9 @@ class Trace:
         self.tensors: dict[str, np.ndarray] = {}
         self.entries: dict[str, Entry] = {}
         self.metadata: dict[str, str] = {}
+        self.versions: dict[str, str] = {"numpy": np.__version__}
+        self.threads: int | None = None
+        self.seed: int | None = None
 
     def fed(self, name: str, value: np.ndarray) -> None:
         """An input: only its digest is kept; call `add` too where the values are wanted."""
@@ -69,7 +73,9 @@ class Trace:
         os.replace(beside, path)
 
     def header(self) -> dict:
-        told = {"format": FORMAT, "subject": self.subject, "command": self.command, "inputs": self.inputs}
+        told = {"format": FORMAT, "subject": self.subject, "command": self.command, "versions": self.versions}
+        told.update({name: value for name, value in (("threads", self.threads), ("seed", self.seed)) if value is not None})
+        told["inputs"] = self.inputs
         told["tensors"] = {name: {**e._asdict(), "inputs": list(e.inputs)} for name, e in self.entries.items()}
         header, at = {"__metadata__": {"parity.trace": json.dumps(told, ensure_ascii=False), **self.metadata}}, 0
         for name, value in self.tensors.items():
