@@ -2,7 +2,7 @@
 
 use super::options::{End, Options};
 use super::pool::{Pool, Worker};
-use super::tally::{Came, Find, Finding, Known, Tally};
+use super::tally::{Came, Find, Known, Tally, Wrong};
 use crate::error::Result;
 use crate::subject::kernels::draw::Case;
 use std::ops::ControlFlow;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// What can be fuzzed: whose cases these are, who is asked about them, and how a find becomes small.
 pub trait Target: Sync {
-    type Finding: Finding;
+    type Wrong: Wrong;
     /// Who is asked; every thread has one of its own.
     type Asker;
     /// What a find comes to beside its inputs.
@@ -24,14 +24,14 @@ pub trait Target: Sync {
     fn open(&self) -> Result<Self::Asker>;
 
     /// What came of the cases of these numbers, one for each.
-    fn ask(&self, asker: &mut Self::Asker, seed: u64, numbers: &[u64]) -> Vec<Came<Self::Finding>>;
+    fn ask(&self, asker: &mut Self::Asker, seed: u64, numbers: &[u64]) -> Vec<Came<Self::Wrong>>;
 
     /// What a case comes to that an earlier run has found; Err says why it cannot be tried.
     fn again(
         &self,
         asker: &mut Self::Asker,
         case: &Case,
-    ) -> std::result::Result<Option<Self::Finding>, String>;
+    ) -> std::result::Result<Option<Self::Wrong>, String>;
 
     /// A case, by seed and number, as small as it can be with a finding of this kind; `hurry` says when to be content with what there is.
     ///
@@ -41,15 +41,15 @@ pub trait Target: Sync {
         &self,
         asker: &mut Self::Asker,
         case: (u64, u64),
-        finding: Self::Finding,
+        wrong: Self::Wrong,
         hurry: &dyn Fn() -> bool,
-    ) -> Result<(Case, Self::Finding, Self::Part)>;
+    ) -> Result<(Case, Self::Wrong, Self::Part)>;
 }
 
 /// A find of a target.
-pub type FindOf<T> = Find<<T as Target>::Finding, <T as Target>::Part>;
+pub type FindOf<T> = Find<<T as Target>::Wrong, <T as Target>::Part>;
 /// The account of a target.
-pub type TallyOf<T> = Tally<<T as Target>::Finding, <T as Target>::Part>;
+pub type TallyOf<T> = Tally<<T as Target>::Wrong, <T as Target>::Part>;
 
 /// What is fuzzed, and what ends it.
 pub struct Task<'a, T: Target> {
@@ -89,12 +89,12 @@ pub fn run<T: Target>(task: &Task<T>, step: &mut dyn FnMut(u64, usize)) -> Resul
         open: &|| {
             let mut asker = target.open()?;
             let ask = move |numbers: &[u64]| target.ask(&mut asker, seed, numbers);
-            Ok(Box::new(ask) as Worker<Came<T::Finding>>)
+            Ok(Box::new(ask) as Worker<Came<T::Wrong>>)
         },
     };
     tally.end = pool.run(&mut |number, came| {
-        if let Some(finding) = tally.count(came) {
-            tally.finds.push(found(task, &mut own, number, finding)?);
+        if let Some(wrong) = tally.count(came) {
+            tally.finds.push(found(task, &mut own, number, wrong)?);
             if tally.finds.len() >= finds {
                 return Ok(ControlFlow::Break(()));
             }
@@ -110,13 +110,13 @@ fn found<T: Target>(
     task: &Task<T>,
     own: &mut T::Asker,
     number: u64,
-    finding: T::Finding,
+    wrong: T::Wrong,
 ) -> Result<FindOf<T>> {
     let of = (task.options.seed, number);
-    let (shrunk, finding, part) = task.target.shrunk(own, of, finding, task.hurry)?;
+    let (shrunk, wrong, part) = task.target.shrunk(own, of, wrong, task.hurry)?;
     let mut find = Find {
         case: number,
-        finding,
+        wrong,
         shrunk,
         part,
         kept: None,

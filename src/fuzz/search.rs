@@ -1,6 +1,6 @@
 //! search: smaller cases are tried as long as they have a finding of the same kind.
 
-use super::tally::Finding;
+use super::tally::Wrong;
 use crate::subject::kernels::draw::Case;
 use crate::tensor::Tensor;
 
@@ -15,7 +15,7 @@ pub struct Search<'a, F> {
     pub numbers: usize,
 }
 
-impl<F: Finding> Search<'_, F> {
+impl<F: Wrong> Search<'_, F> {
     pub fn is_over(&self) -> bool {
         self.steps == 0 || self.numbers == 0 || (self.hurry)()
     }
@@ -27,8 +27,8 @@ impl<F: Finding> Search<'_, F> {
         self.numbers = self.numbers.saturating_sub(size);
         let found = (self.ask)(&case, &self.best.1).filter(|f| f.is_like(&self.best.1));
         let is = found.is_some();
-        if let Some(finding) = found {
-            self.best = (case, finding);
+        if let Some(wrong) = found {
+            self.best = (case, wrong);
         }
         is
     }

@@ -2,14 +2,23 @@
 
 use super::options::End;
 use crate::subject::kernels::draw::Case;
+use crate::verdict::Finding;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::PathBuf;
 
 /// What is wrong with a case, with its numbers.
-pub trait Finding: Display + Send {
-    /// The finding without its numbers: cases of one kind are one find.
+pub trait Wrong: Display + Send {
+    /// The same without its numbers: cases of one kind are one find.
     fn kind(&self) -> String;
+
+    /// The tensor or node that is wrong.
+    fn place(&self) -> &str;
+
+    /// As reports tell it.
+    fn finding(&self) -> Finding {
+        Finding::new("fuzz", self.place(), self.to_string())
+    }
 
     /// Whether the other is of the same kind.
     fn is_like(&self, other: &Self) -> bool {
@@ -34,7 +43,7 @@ pub struct Judged<F> {
     pub relations: usize,
     /// Whether some tensor held a NaN or an infinity, on either side.
     pub special: bool,
-    pub finding: Option<F>,
+    pub wrong: Option<F>,
 }
 
 impl<F> Default for Judged<F> {
@@ -47,7 +56,7 @@ impl<F> Default for Judged<F> {
             beyond: 0,
             relations: 0,
             special: false,
-            finding: None,
+            wrong: None,
         }
     }
 }
@@ -122,7 +131,7 @@ impl<F, P> Default for Tally<F, P> {
 pub struct Find<F, P> {
     /// Number of the case from which it was shrunk.
     pub case: u64,
-    pub finding: F,
+    pub wrong: F,
     pub shrunk: Case,
     pub part: P,
     /// Where it is kept.
@@ -151,13 +160,13 @@ impl<F> Judged<F> {
     }
 }
 
-impl<F: Finding, P> Tally<F, P> {
+impl<F: Wrong, P> Tally<F, P> {
     /// Adds what came of a case; its finding where that is the first of its kind.
     pub fn count(&mut self, came: Came<F>) -> Option<F> {
         self.drawn += 1;
         let judged = came.judged.as_ref().ok();
         let (compared, special, off) = judged.map_or((false, false, false), |j| {
-            (j.compared > 0, j.special, j.finding.is_some())
+            (j.compared > 0, j.special, j.wrong.is_some())
         });
         for edge in &came.edges {
             let of = self.edges.entry(edge).or_default();
@@ -170,7 +179,7 @@ impl<F: Finding, P> Tally<F, P> {
         match came.judged {
             Ok(judged) => {
                 self.all.add(&judged);
-                judged.finding.filter(|f| self.is_first(f, &came.edges))
+                judged.wrong.filter(|f| self.is_first(f, &came.edges))
             }
             Err(reason) => {
                 *self.refused.entry(reason).or_default() += 1;
@@ -180,9 +189,9 @@ impl<F: Finding, P> Tally<F, P> {
     }
 
     /// Counts a finding; whether it is the first of its kind.
-    fn is_first(&mut self, finding: &F, edges: &BTreeSet<&'static str>) -> bool {
+    fn is_first(&mut self, wrong: &F, edges: &BTreeSet<&'static str>) -> bool {
         self.first.get_or_insert(self.drawn);
-        let kind = finding.kind();
+        let kind = wrong.kind();
         let is_known = self.kinds.contains_key(&kind) || self.still().any(|k| k.kind() == kind);
         let of = self.kinds.entry(kind).or_default();
         of.cases += 1;

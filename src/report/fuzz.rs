@@ -2,11 +2,11 @@
 
 use crate::error::printable;
 use crate::fuzz::End;
-use crate::fuzz::kernel::finding::Finding as OfKernel;
+use crate::fuzz::kernel::wrong_number::WrongNumber as OfKernel;
 use crate::fuzz::kernel::{self, Candidate};
 use crate::fuzz::model;
 use crate::fuzz::model::draw::Values;
-use crate::fuzz::tally::{Cases, Find, Finding, Kind, Tally};
+use crate::fuzz::tally::{Cases, Find, Kind, Tally, Wrong};
 use crate::subject::kernels::Kernel;
 use crate::tensor::Tensor;
 use crate::text::{reasons, table};
@@ -57,7 +57,8 @@ pub fn fuzz_kernel(kernel: &Kernel, candidate: &Candidate, tally: &kernel::Tally
                 let (size, of) = find.shrunk.size();
                 vec![format!(
                     "case {}, shrunk to {size} {of}: {}",
-                    find.case, find.finding
+                    find.case,
+                    find.wrong.finding().what
                 )]
             },
             kind: &|kind, of| format!("{} cases: {kind}", of.cases),
@@ -96,7 +97,11 @@ pub fn fuzz_model(name: &str, tally: &model::Tally) -> String {
                 };
                 let drawn = drawn.join(", ");
                 vec![
-                    format!("case {} ({drawn}): {}", find.case, find.finding),
+                    format!(
+                        "case {} ({drawn}): {}",
+                        find.case,
+                        find.wrong.finding().what
+                    ),
                     part,
                 ]
             },
@@ -110,12 +115,12 @@ pub fn fuzz_model(name: &str, tally: &model::Tally) -> String {
 }
 
 /// Verdict, finds, kinds, accounts, end.
-fn told<F: Finding, P>(tally: &Tally<F, P>, words: Words<F, P>) -> String {
+fn told<F: Wrong, P>(tally: &Tally<F, P>, words: Words<F, P>) -> String {
     let mut out = headline(tally, &words.who, &words.accounts) + "\n";
     for known in &tally.known {
         let path = known.path.display().to_string();
         let came = match &known.came {
-            Ok(Some(finding)) => format!("still there: {finding}"),
+            Ok(Some(wrong)) => format!("still there: {}", wrong.finding().what),
             Ok(None) => "mended".into(),
             Err(why) => format!("could not be tried: {why}"),
         };
@@ -136,7 +141,7 @@ fn line(text: &str) -> String {
     format!("  {}\n", printable(text))
 }
 
-fn headline<F: Finding, P>(tally: &Tally<F, P>, who: &str, accounts: &str) -> String {
+fn headline<F: Wrong, P>(tally: &Tally<F, P>, who: &str, accounts: &str) -> String {
     match (tally.first, tally.diverges()) {
         (Some(n), _) => format!("DIVERGE: {who} after {n} cases ({accounts})"),
         (None, true) => format!("DIVERGE: {who} on a known find ({accounts})"),
@@ -187,12 +192,12 @@ fn passed(end: End, compared: u64, covers: bool) -> &'static str {
 }
 
 /// What a replayed find came to.
-pub fn replay(name: &str, kernel: &str, finding: Option<&OfKernel>) -> String {
-    match finding {
-        Some(finding) => format!(
+pub fn replay(name: &str, kernel: &str, wrong: Option<&OfKernel>) -> String {
+    match wrong {
+        Some(wrong) => format!(
             "DIVERGE: {} of kernel {kernel}: {}\n",
             printable(name),
-            printable(&finding.to_string())
+            printable(&wrong.finding().what)
         ),
         None => format!(
             "agree: {} of kernel {kernel}: the subject says what the reference says\n",

@@ -124,13 +124,13 @@ pub fn replay(scenario: &Scenario, of: &scenario::Find, engines: Engines) -> Res
     }
     let graph = form(&scenario.model)?;
     let mut subject = found_on(scenario, of).open(&graph, engines)?;
-    let finding = kernel::replay(kernel, &mut *subject, &saved::case(scenario, &graph)?)?;
+    let wrong = kernel::replay(kernel, &mut *subject, &saved::case(scenario, &graph)?)?;
     say(&report::replay(
         scenario.name.as_deref().unwrap_or("find"),
         kernel.name,
-        finding.as_ref(),
+        wrong.as_ref(),
     ))?;
-    Ok(if finding.is_some() {
+    Ok(if wrong.is_some() {
         Exit::Diverge
     } else {
         Exit::Agree

@@ -4,10 +4,10 @@
 //! as one sum. Agreement is taken from a batch, a finding never: whatever does not agree plainly is asked alone, output by output. The
 //! first [`FIRST`] cases and every [`OFTEN`]-th are asked alone whatever they are, as a port calls its kernel.
 
-use super::finding::Judged;
 use super::oracle;
 use super::response::{Response, Subject};
 use super::single_case::{answered, held};
+use super::wrong_number::Judged;
 use crate::error::{Error, Result};
 use crate::floor::noise::MOST_RUNS;
 use crate::subject::kernels::draw::Case;
@@ -73,7 +73,7 @@ fn plain(
     };
     let responses = subject.batch(kernel, &cases, any)?;
     let judge = |(l, o): (&(&Drawn, &Answer), &Response)| {
-        Some(oracle::batch(&l.0.case, l.1, o)).filter(|j| j.finding.is_none())
+        Some(oracle::batch(&l.0.case, l.1, o)).filter(|j| j.wrong.is_none())
     };
     let mut judged: Vec<Option<Judged>> = looked.iter().zip(&responses).map(judge).collect();
     let others: Vec<(usize, &Relation, Case)> = (0..looked.len())
@@ -95,7 +95,7 @@ fn plain(
         );
         judged[*i] = judged[*i]
             .take()
-            .filter(|_| tried.finding.is_none())
+            .filter(|_| tried.wrong.is_none())
             .map(|j| Judged {
                 compared: j.compared + tried.compared,
                 relations: j.relations + 1,
@@ -285,7 +285,7 @@ mod tests {
         let all = all(kernel, &mut subject, &(0..256).map(one).collect::<Vec<_>>());
         (
             all.iter()
-                .filter(|c| c.as_ref().is_ok_and(|j| j.finding.is_some()))
+                .filter(|c| c.as_ref().is_ok_and(|j| j.wrong.is_some()))
                 .count(),
             subject.asked,
         )

@@ -1,7 +1,6 @@
 //! kernel: what a subject says on drawn inputs of a kernel, judged against the f64 reference and against what the kernel owes to itself.
 
 mod batched;
-pub mod finding;
 mod oracle;
 mod relations;
 pub mod response;
@@ -10,6 +9,7 @@ pub mod saved;
 mod shrink;
 mod single_case;
 mod subject;
+pub mod wrong_number;
 
 pub use single_case::replay;
 pub use subject::Candidate;
@@ -20,10 +20,10 @@ use crate::error::Result;
 use crate::subject::kernels::Kernel;
 use crate::subject::kernels::draw::Case;
 use batched::Drawn;
-use finding::Finding;
 use proptest::strategy::ValueTree;
 use response::{Open, Subject};
 use single_case::{drawn, due};
+use wrong_number::WrongNumber;
 
 /// Cases that a thread takes at a time, at most: as many as are worth a common walk.
 const CHUNK: u64 = 64;
@@ -40,7 +40,7 @@ pub struct Fuzzed<'a> {
 pub type Tally<'a> = TallyOf<Fuzzed<'a>>;
 
 impl Target for Fuzzed<'_> {
-    type Finding = Finding;
+    type Wrong = WrongNumber;
     type Asker = Box<dyn Subject>;
     type Part = ();
 
@@ -52,7 +52,7 @@ impl Target for Fuzzed<'_> {
         (self.open)()
     }
 
-    fn ask(&self, subject: &mut Self::Asker, seed: u64, numbers: &[u64]) -> Vec<Came<Finding>> {
+    fn ask(&self, subject: &mut Self::Asker, seed: u64, numbers: &[u64]) -> Vec<Came<WrongNumber>> {
         let strategy = self.kernel.cases();
         let one = |number: &u64| Drawn {
             number: *number,
@@ -73,7 +73,7 @@ impl Target for Fuzzed<'_> {
         &self,
         subject: &mut Self::Asker,
         case: &Case,
-    ) -> std::result::Result<Option<Finding>, String> {
+    ) -> std::result::Result<Option<WrongNumber>, String> {
         replay(self.kernel, &mut **subject, case).map_err(|e| e.message)
     }
 
@@ -81,14 +81,14 @@ impl Target for Fuzzed<'_> {
         &self,
         subject: &mut Self::Asker,
         (seed, number): (u64, u64),
-        finding: Finding,
+        wrong: WrongNumber,
         hurry: &dyn Fn() -> bool,
-    ) -> Result<(Case, Finding, ())> {
+    ) -> Result<(Case, WrongNumber, ())> {
         let tree = drawn(&self.kernel.cases(), seed, number);
         let relations = due(self.kernel, number);
-        let from = (tree, finding);
-        let (case, finding) = shrink::shrunk(self.kernel, &mut **subject, from, &relations, hurry);
-        Ok((case, finding, ()))
+        let from = (tree, wrong);
+        let (case, wrong) = shrink::shrunk(self.kernel, &mut **subject, from, &relations, hurry);
+        Ok((case, wrong, ()))
     }
 }
 
@@ -213,7 +213,7 @@ mod tests {
             touching,
         );
         let find = &report.finds[0];
-        assert_eq!(find.finding.what, "value 'similarity'");
+        assert_eq!(find.wrong.what, "value 'similarity'");
         assert_eq!(find.shrunk.inputs["a"].shape(), [1, 4], "{:?}", find.shrunk);
         assert_eq!(
             (report.finds.len(), report.end),

@@ -4,9 +4,9 @@
 //! is not compared. Numbers that are equal in both are no tie: there the rule decides, the lowest index first. A gradient nearly on a point without derivative must lie within those beside it; both are counted. What rounding in f32 may add is
 //! `Spread`'s to say.
 
-use super::finding::{Finding, Judged};
 use super::response::Response;
 use super::rounding::{self, Of, Spread, named};
+use super::wrong_number::{Judged, WrongNumber};
 use crate::judge::{Flipped, Limit, Pair, against};
 use crate::kernel::assign::{Alike, Assignment, Decision, Margin, Trail};
 use crate::kernel::number::KINK;
@@ -107,7 +107,7 @@ pub fn is_tied(case: &Case, reference: &Answer, response: &Response, spread: &Sp
         spread,
         Among::Any,
     );
-    judged.flips > 0 && judged.finding.is_none()
+    judged.flips > 0 && judged.wrong.is_none()
 }
 
 /// Who may be chosen among equals.
@@ -128,9 +128,9 @@ fn judged(
     among: Among,
 ) -> Judged {
     let mut out = Judged::default();
-    if let Some(finding) = owners(reference, response, spread, among, &mut out) {
+    if let Some(wrong) = owners(reference, response, spread, among, &mut out) {
         return Judged {
-            finding: Some(finding),
+            wrong: Some(wrong),
             ..out
         };
     }
@@ -160,7 +160,7 @@ fn judged(
                 }
                 None => Some(missing(format!("value '{name}'"))),
             });
-    out.finding = values.or_else(|| gradients(case, reference, slopes, response, spread, &mut out));
+    out.wrong = values.or_else(|| gradients(case, reference, slopes, response, spread, &mut out));
     out
 }
 
@@ -170,8 +170,8 @@ fn unit(output: &str) -> f64 {
     if output.ends_with("metric") { 0.0 } else { 1.0 }
 }
 
-fn missing(what: String) -> Finding {
-    Finding {
+fn missing(what: String) -> WrongNumber {
+    WrongNumber {
         what: format!("{what} is not there"),
         index: 0,
         reference: 0.0,
@@ -186,7 +186,7 @@ fn owners(
     spread: &Spread,
     among: Among,
     out: &mut Judged,
-) -> Option<Finding> {
+) -> Option<WrongNumber> {
     let found = rounding::owners(response)?;
     let anchors = reference.assignments.first()?.owner.len();
     let own = Numbers::of(response).filter(|_| among == Among::Ordered);
@@ -210,7 +210,7 @@ fn owners(
             }
             let number = |o: Option<usize>| o.map_or(-1.0, |g| g as f64);
             let what = format!("owner in image {b} of anchor");
-            return Some(Finding {
+            return Some(WrongNumber {
                 what,
                 index: a,
                 reference: number(assignment.owner[a]),
@@ -335,7 +335,7 @@ fn gradients(
     response: &Response,
     spread: &Spread,
     out: &mut Judged,
-) -> Option<Finding> {
+) -> Option<WrongNumber> {
     let offered = response.gradients.as_ref()?;
     out.kinks = reference.kinks.iter().filter(|k| **k <= KINK).count();
     slopes.iter().find_map(|g| {
@@ -395,14 +395,14 @@ pub(super) fn tensor(
     found: &Tensor,
     bound: &Bound,
     out: &mut Judged,
-) -> Option<Finding> {
+) -> Option<WrongNumber> {
     if expected.shape() != found.shape() {
         let what = format!(
             "{what} has shape {:?}, expected {:?}",
             found.shape(),
             expected.shape()
         );
-        return Some(Finding {
+        return Some(WrongNumber {
             what,
             index: 0,
             reference: expected.numel() as f64,
@@ -439,7 +439,7 @@ pub(super) fn tensor(
     let index = (0..e.len()).filter(differs).find(|i| {
         allowed(*i).is_finite() && !(bound.excuses)(*i, f[*i], share(*i)[1] + allowed(*i))
     })?;
-    Some(Finding {
+    Some(WrongNumber {
         what: what.into(),
         index,
         reference: e[index],
@@ -535,7 +535,7 @@ mod tests {
 
     #[test]
     fn a_value_a_gradient_a_shape_and_a_nan_are_found_where_they_are() {
-        let what = |j: Judged| j.finding.map(|f| (f.what, f.index)).unwrap();
+        let what = |j: Judged| j.wrong.map(|f| (f.what, f.index)).unwrap();
         assert_eq!(
             what(pair(&[1.0, 2.00001], Some(&[0.5, 0.0]))),
             ("value 'loss'".into(), 1)
@@ -581,7 +581,7 @@ mod tests {
                 gradients: None,
             };
             judge(&case, &reference, &response, &Spread::default())
-                .finding
+                .wrong
                 .map(|f| f.index)
         };
         assert_eq!(found(true, &[1e12, 2.0 + 1e-4]), Some(1));
@@ -606,7 +606,7 @@ mod tests {
         ] {
             let judged = beside(&[1.0, 2.0], Some(&[found, 0.0]), &slopes);
             assert_eq!(
-                (judged.kinks, judged.finding.is_none()),
+                (judged.kinks, judged.wrong.is_none()),
                 (1, is_fine),
                 "{found}"
             );
@@ -618,10 +618,10 @@ mod tests {
      {
         let slopes = BTreeMap::from([(0, None)]);
         let judged = beside(&[1.0, 2.0], Some(&[9.0, 0.0]), &slopes);
-        assert_eq!((judged.kinks, judged.finding), (1, None));
+        assert_eq!((judged.kinks, judged.wrong), (1, None));
         assert!(
             beside(&[1.0, 2.0], Some(&[9.0, 0.1]), &slopes)
-                .finding
+                .wrong
                 .is_some()
         );
     }

@@ -1,10 +1,10 @@
 //! relations: what a kernel owes to itself, tried on a subject; one in f32 may be off by what rounding does to either case.
 
-use super::finding::{Finding, Judged};
 use super::oracle::{self, Bound, tensor};
 use super::response::{Response, Subject};
 use super::rounding::Spread;
 use super::single_case::answered;
+use super::wrong_number::{Judged, WrongNumber};
 use crate::error::Result;
 use crate::floor::noise::R;
 use crate::subject::kernels::draw::Case;
@@ -15,7 +15,7 @@ use crate::tensor::Tensor;
 /// What trying a relation came to.
 pub struct Tried {
     pub compared: usize,
-    pub finding: Option<Finding>,
+    pub wrong: Option<WrongNumber>,
 }
 
 impl Relation {
@@ -50,7 +50,7 @@ impl Relation {
         let mut spreads = [subject.spread(), subject.spread()];
         let mut tried = self.held([case, &other], [first, &second], &spreads);
         for run in 0..=runs {
-            if tried.finding.is_none() {
+            if tried.wrong.is_none() {
                 break;
             }
             let Some(noisy) = subject.rounded(kernel, case, &values, run)? else {
@@ -64,14 +64,14 @@ impl Relation {
             tried = self.held([case, &other], [first, &second], &spreads);
         }
         let expected = self.rearranged(case, &other, first);
-        if tried.finding.is_some()
+        if tried.wrong.is_some()
             && [second, expected]
                 .into_iter()
                 .any(|said| is_tied(kernel, &other, said, &spreads[1]))
         {
             tried = Tried {
                 compared: 0,
-                finding: None,
+                wrong: None,
             };
         }
         Ok(Some(tried))
@@ -85,7 +85,7 @@ impl Relation {
     ) -> Tried {
         let moved = self.rearranged(case, other, &spreads[0].values);
         let mut out = Judged::default();
-        let finding = second
+        let wrong = second
             .iter()
             .filter(|(name, _)| scenes::bare(name) != scenes::OWNER)
             .find_map(|(name, found)| {
@@ -127,7 +127,7 @@ impl Relation {
             });
         Tried {
             compared: out.compared,
-            finding,
+            wrong,
         }
     }
 
@@ -222,7 +222,7 @@ mod tests {
         let came: Vec<Tried> = (0..40).filter_map(one).collect();
         (
             came.iter().filter(|c| c.compared > 0).count(),
-            came.iter().filter(|c| c.finding.is_some()).count(),
+            came.iter().filter(|c| c.wrong.is_some()).count(),
         )
     }
 

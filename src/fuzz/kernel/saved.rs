@@ -2,10 +2,10 @@
 
 use super::Fuzzed;
 use super::subject::Candidate;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fuzz::run::FindOf;
 use crate::fuzz::saved::{self, relative};
-use crate::fuzz::tally::Finding as _;
+use crate::fuzz::tally::Wrong as _;
 use crate::graph::Graph;
 use crate::scenario::{self, Scenario, Subject, load};
 use crate::subject::kernels::Kernel;
@@ -47,9 +47,12 @@ impl Folder {
     /// # Errors
     /// The folder cannot be written to.
     pub fn keep(&self, find: &FindOf<Fuzzed>) -> Result<PathBuf> {
-        let who = format!("{:?} {}", self.candidate.subject, self.candidate.dtype);
-        let name = self.folder.called(who, find.finding.kind(), &find.shrunk)?;
-        let says = find.finding.to_string();
+        // As a scenario states it: names of files outlive names of types.
+        let subject = toml::to_string(&self.candidate.subject)
+            .map_err(|e| Error::failed(format!("candidate: {e}")))?;
+        let who = format!("{subject} {}", self.candidate.dtype);
+        let name = self.folder.called(who, find.wrong.kind(), &find.shrunk)?;
+        let says = find.wrong.to_string();
         self.folder
             .write(&name, self.scenario(find)?, &find.shrunk.inputs, &says)
     }
@@ -69,7 +72,7 @@ impl Folder {
         scenario.find = Some(scenario::Find {
             kernel: self.kernel.name.into(),
             dtype,
-            what: find.finding.what.clone(),
+            what: find.wrong.what.clone(),
             case: find.case,
         });
         Ok(scenario)
@@ -98,7 +101,7 @@ pub fn candidate(scenario: &Scenario, find: &scenario::Find) -> Candidate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::kernel::finding::Finding;
+    use crate::fuzz::kernel::wrong_number::WrongNumber;
     use crate::subject::kernels::find;
     use crate::tensor::Tensor;
     use std::path::Path;
@@ -112,7 +115,7 @@ mod tests {
 
     fn of(rows: usize) -> FindOf<Fuzzed<'static>> {
         let boxes = Tensor::from_vec(&[rows, 4], [0f32, 0.25, 1.5, 2.0].repeat(rows));
-        let finding = Finding {
+        let wrong = WrongNumber {
             what: "value 'similarity'".into(),
             index: 0,
             reference: 1.0,
@@ -124,7 +127,7 @@ mod tests {
         crate::fuzz::tally::Find {
             case: 17,
             part: (),
-            finding,
+            wrong,
             shrunk: Case {
                 inputs,
                 ..Case::default()

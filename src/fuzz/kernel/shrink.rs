@@ -1,12 +1,12 @@
 //! shrink: the smallest case with the same finding: first down the tree of what was drawn, then image by image and object by object, or row
 //! by row, because the tree drops objects while their numbers are still large and does not come back.
 
-use super::finding::Finding;
 use super::response::Subject;
 use super::single_case::{Tree, asked, asked_within};
+use super::wrong_number::WrongNumber;
 use crate::floor::noise::RUNS;
 use crate::fuzz::search::Search;
-use crate::fuzz::tally::Finding as _;
+use crate::fuzz::tally::Wrong as _;
 use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::edit::{changed, count, cropped, is_of_images, picked, rows};
 use crate::subject::kernels::relations::Relation;
@@ -21,15 +21,15 @@ const READ: usize = 10_000_000;
 pub fn shrunk(
     kernel: &Kernel,
     subject: &mut dyn Subject,
-    (tree, first): (Tree, Finding),
+    (tree, first): (Tree, WrongNumber),
     relations: &[&Relation],
     hurry: &dyn Fn() -> bool,
-) -> (Case, Finding) {
+) -> (Case, WrongNumber) {
     let origin = (tree.current(), first);
     // A few runs with noise are enough on the way; the last word has as many as the first.
-    let mut ask = |case: &Case, _: &Finding| {
+    let mut ask = |case: &Case, _: &WrongNumber| {
         let judged = asked_within(RUNS, kernel, subject, case, relations);
-        judged.ok()?.finding
+        judged.ok()?.wrong
     };
     let mut search = Search {
         ask: &mut ask,
@@ -45,15 +45,15 @@ pub fn shrunk(
     let judged = asked(kernel, subject, &case, relations);
     match judged
         .ok()
-        .and_then(|j| j.finding)
+        .and_then(|j| j.wrong)
         .filter(|f| f.is_like(&origin.1))
     {
-        Some(finding) => (case, finding),
+        Some(wrong) => (case, wrong),
         None => origin,
     }
 }
 
-fn down(search: &mut Search<Finding>, mut tree: Tree) {
+fn down(search: &mut Search<WrongNumber>, mut tree: Tree) {
     let mut going = tree.simplify();
     while going && !search.is_over() {
         going = if search.try_it(tree.current()) {
@@ -65,7 +65,7 @@ fn down(search: &mut Search<Finding>, mut tree: Tree) {
 }
 
 /// Until nothing can go.
-fn fewer(search: &mut Search<Finding>, of: Rows) {
+fn fewer(search: &mut Search<WrongNumber>, of: Rows) {
     let mut went = true;
     while went {
         let mut at = 0;
@@ -217,12 +217,12 @@ mod tests {
             .find(|t| is_wrong(&t.current()))
             .unwrap();
         let (mut subject, first) = (Wrong(is_wrong), tree.current());
-        let finding = asked(kernel, &mut subject, &first, &[])
+        let wrong = asked(kernel, &mut subject, &first, &[])
             .unwrap()
-            .finding
+            .wrong
             .unwrap();
-        let (case, finding) = shrunk(kernel, &mut subject, (tree, finding), &[], &|| false);
-        assert!(is_wrong(&case) && finding.what.starts_with("refused"));
+        let (case, wrong) = shrunk(kernel, &mut subject, (tree, wrong), &[], &|| false);
+        assert!(is_wrong(&case) && wrong.what.starts_with("refused"));
         (counts(&first), counts(&case))
     }
 

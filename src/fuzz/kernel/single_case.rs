@@ -1,8 +1,8 @@
 //! single case: one case from its seed and number, and what the subject makes of it.
 
-use super::finding::{Finding, Judged};
 use super::oracle;
 use super::response::Subject;
+use super::wrong_number::{Judged, WrongNumber};
 use crate::error::Error;
 use crate::floor::noise::MOST_RUNS;
 use crate::fuzz::tally::kind;
@@ -78,19 +78,19 @@ pub fn held(
     let came = said(runs, kernel, subject, case, reference).and_then(|(first, mut judged)| {
         for relation in relations {
             // What a tie decided the other way holds no relation.
-            if judged.finding.is_some() || judged.flips > 0 {
+            if judged.wrong.is_some() || judged.flips > 0 {
                 break;
             }
             if let Some(tried) = relation.tried(kernel, subject, (case, &first), runs)? {
                 judged.relations += 1;
                 judged.compared += tried.compared;
-                judged.finding = tried.finding;
+                judged.wrong = tried.wrong;
             }
         }
         Ok(judged)
     });
     came.unwrap_or_else(|e| Judged {
-        finding: Some(refused(&e)),
+        wrong: Some(refused(&e)),
         ..Judged::default()
     })
 }
@@ -107,7 +107,7 @@ fn said(
     let mut spread = subject.spread();
     let mut judged = oracle::judge(case, reference, &response, &spread);
     for run in 0..=runs {
-        if judged.finding.is_none() {
+        if judged.wrong.is_none() {
             break;
         }
         let Some(noisy) = subject.rounded(kernel, case, reference, run)? else {
@@ -119,8 +119,8 @@ fn said(
     Ok((response.tensors, judged))
 }
 
-fn refused(e: &Error) -> Finding {
-    Finding {
+fn refused(e: &Error) -> WrongNumber {
+    WrongNumber {
         what: format!("refused: {}", e.message),
         index: 0,
         reference: 0.0,
@@ -148,10 +148,10 @@ pub fn replay(
     kernel: &Kernel,
     subject: &mut dyn Subject,
     case: &Case,
-) -> crate::error::Result<Option<Finding>> {
+) -> crate::error::Result<Option<WrongNumber>> {
     let judged = asked(kernel, subject, case, kernel.relations)
         .map_err(|e| Error::usage(format!("kernel '{}' refuses the inputs: {e}", kernel.name)))?;
-    Ok(judged.finding)
+    Ok(judged.wrong)
 }
 
 #[cfg(test)]

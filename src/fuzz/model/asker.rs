@@ -1,6 +1,6 @@
 //! asker: one case through the pipeline, on engines that stay open from case to case.
 
-use super::finding::{Finding, Judged, Kind, of};
+use super::wrong_run::{Judged, Kind, WrongRun, of};
 use crate::error::{Error, Result};
 use crate::fuzz::tally::kind;
 use crate::graph::{Graph, hoist};
@@ -83,7 +83,7 @@ impl<'a> Asker<'a> {
             Ok(judged) => judged,
             Err(e) => return refused(&e),
         };
-        match (judged.compared, judged.finding.is_some()) {
+        match (judged.compared, judged.wrong.is_some()) {
             (0, false) => {
                 let reasons: Vec<String> = judged.abstained.keys().map(|r| kind(r)).collect();
                 Err(format!("nothing could be compared: {}", reasons.join("; ")))
@@ -108,7 +108,7 @@ impl<'a> Asker<'a> {
 /// A candidate that refuses what the reference has computed is a finding; whatever else cannot be run is a case that is not compared.
 fn refused(e: &Error) -> std::result::Result<Judged, String> {
     if e.message.starts_with("candidate") {
-        let finding = Finding {
+        let wrong = WrongRun {
             kind: Kind::Refused,
             place: kind(&e.message),
             tensor: None,
@@ -116,7 +116,7 @@ fn refused(e: &Error) -> std::result::Result<Judged, String> {
             says: e.message.clone(),
         };
         return Ok(Judged {
-            finding: Some(finding),
+            wrong: Some(wrong),
             ..Judged::default()
         });
     }

@@ -5,10 +5,10 @@
 
 mod asker;
 pub mod draw;
-pub mod finding;
 pub mod part;
 pub mod saved;
 mod shrink;
+pub mod wrong_run;
 
 use super::run::{TallyOf, Target};
 use super::tally::Came;
@@ -19,9 +19,9 @@ use crate::subject::Engines;
 use crate::subject::kernels::draw::Case;
 use asker::Asker;
 use draw::InputSpec;
-use finding::Finding;
 use part::Part;
 use std::sync::Arc;
+use wrong_run::WrongRun;
 
 /// A scenario, as [`fuzzed`] makes it, whose two sides are held against each other.
 pub struct Fuzzed<'a> {
@@ -35,7 +35,7 @@ pub struct Fuzzed<'a> {
 pub type Tally<'a> = TallyOf<Fuzzed<'a>>;
 
 impl<'a> Target for Fuzzed<'a> {
-    type Finding = Finding;
+    type Wrong = WrongRun;
     type Asker = Asker<'a>;
     /// The smallest failing part of the model, or why there is none.
     type Part = std::result::Result<Part, String>;
@@ -49,7 +49,7 @@ impl<'a> Target for Fuzzed<'a> {
         Ok(Asker::of(scenario, graph, self.engines))
     }
 
-    fn ask(&self, asker: &mut Asker<'a>, seed: u64, numbers: &[u64]) -> Vec<Came<Finding>> {
+    fn ask(&self, asker: &mut Asker<'a>, seed: u64, numbers: &[u64]) -> Vec<Came<WrongRun>> {
         let one = |number: &u64| match self.spec.case(seed, *number) {
             Ok(case) => Came {
                 judged: asker.ask(&case.inputs, None),
@@ -67,21 +67,21 @@ impl<'a> Target for Fuzzed<'a> {
         &self,
         asker: &mut Asker<'a>,
         case: &Case,
-    ) -> std::result::Result<Option<Finding>, String> {
-        asker.ask(&case.inputs, None).map(|j| j.finding)
+    ) -> std::result::Result<Option<WrongRun>, String> {
+        asker.ask(&case.inputs, None).map(|j| j.wrong)
     }
 
     fn shrunk(
         &self,
         asker: &mut Asker<'a>,
         (seed, number): (u64, u64),
-        finding: Finding,
+        wrong: WrongRun,
         hurry: &dyn Fn() -> bool,
-    ) -> Result<(Case, Finding, Self::Part)> {
-        let first = (self.spec.case(seed, number)?, finding);
-        let (case, finding) = shrink::shrunk(asker, self.spec, first, hurry);
-        let part = part::smallest(asker, &case.inputs, &finding, hurry);
-        Ok((case, finding, part))
+    ) -> Result<(Case, WrongRun, Self::Part)> {
+        let first = (self.spec.case(seed, number)?, wrong);
+        let (case, wrong) = shrink::shrunk(asker, self.spec, first, hurry);
+        let part = part::smallest(asker, &case.inputs, &wrong, hurry);
+        Ok((case, wrong, part))
     }
 }
 

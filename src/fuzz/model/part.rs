@@ -1,11 +1,11 @@
 //! part: the fewest nodes of a model that diverge alike, fed what the reference computed for them.
 
 use super::asker::{Asker, Inputs};
-use super::finding::{Finding, Kind};
+use super::wrong_run::{Kind, WrongRun};
 use crate::cause::fault;
 use crate::error::{Place, Result};
 use crate::fuzz::search::least;
-use crate::fuzz::tally::Finding as _;
+use crate::fuzz::tally::Wrong as _;
 use crate::graph::{Graph, cut, load};
 use crate::prepare::prepared::Prepared;
 use crate::scenario::{Expect, Limit, Scenario};
@@ -26,7 +26,7 @@ pub struct Part {
     /// Its nodes, and how many the model has.
     pub nodes: Vec<String>,
     pub of: usize,
-    pub finding: Finding,
+    pub wrong: WrongRun,
 }
 
 /// Whether only what is deployed shows it.
@@ -48,16 +48,16 @@ fn divisible(scenario: &Scenario) -> bool {
 pub fn smallest(
     asker: &mut Asker,
     inputs: &Inputs,
-    finding: &Finding,
+    wrong: &WrongRun,
     hurry: &dyn Fn() -> bool,
 ) -> std::result::Result<Part, String> {
     if !divisible(asker.scenario()) {
         return Err("one side runs the whole model only".into());
     }
-    let Some(tensor) = &finding.tensor else {
+    let Some(tensor) = &wrong.tensor else {
         return Err("no node is at fault".into());
     };
-    let search = Search::of(asker, inputs, finding, tensor).map_err(|e| e.message)?;
+    let search = Search::of(asker, inputs, wrong, tensor).map_err(|e| e.message)?;
     let Some(mut part) = search.grown(hurry) else {
         return Err("only the whole model shows it".into());
     };
@@ -81,7 +81,7 @@ pub fn smallest(
 struct Search<'a, 'b> {
     asker: &'a Asker<'b>,
     graph: Arc<Graph>,
-    finding: &'a Finding,
+    wrong: &'a WrongRun,
     /// What the reference computed.
     values: HashMap<String, Tensor>,
     /// The step that tells the finding.
@@ -92,7 +92,7 @@ impl<'a, 'b> Search<'a, 'b> {
     fn of(
         asker: &'a mut Asker<'b>,
         inputs: &Inputs,
-        finding: &'a Finding,
+        wrong: &'a WrongRun,
         tensor: &str,
     ) -> Result<Self> {
         let graph = asker.ready(inputs)?;
@@ -111,7 +111,7 @@ impl<'a, 'b> Search<'a, 'b> {
         Ok(Self {
             asker,
             graph,
-            finding,
+            wrong,
             values,
             target,
         })
@@ -120,7 +120,7 @@ impl<'a, 'b> Search<'a, 'b> {
     /// The suspects, then what lies one, two, four, ... nodes above them, until that fails.
     fn grown(&self, hurry: &dyn Fn() -> bool) -> Option<(Part, Vec<usize>)> {
         let mut steps: HashSet<usize> = self
-            .finding
+            .wrong
             .suspects
             .iter()
             .filter_map(|n| self.graph.steps.iter().position(|s| s.name == *n))
@@ -128,7 +128,7 @@ impl<'a, 'b> Search<'a, 'b> {
         if steps.is_empty() {
             steps.insert(self.target);
         }
-        if deployed(self.finding.kind) {
+        if deployed(self.wrong.kind) {
             self.complete(&mut steps);
         }
         let producers = self.graph.producers();
@@ -210,10 +210,10 @@ impl<'a, 'b> Search<'a, 'b> {
             return None;
         }
         let mut asker = Asker::of(scenario.clone(), graph.clone(), self.asker.engines());
-        let found = asker.ask(&inputs, None).ok()?.finding?;
+        let found = asker.ask(&inputs, None).ok()?.wrong?;
         // An optimiser names the output of the part, which is another than the model's.
         let alike =
-            found.is_like(self.finding) || found.kind == self.finding.kind && deployed(found.kind);
+            found.is_like(self.wrong) || found.kind == self.wrong.kind && deployed(found.kind);
         let nodes = steps
             .iter()
             .map(|i| self.graph.steps[*i].name.clone())
@@ -224,7 +224,7 @@ impl<'a, 'b> Search<'a, 'b> {
             inputs,
             nodes,
             of: self.graph.steps.len(),
-            finding: found,
+            wrong: found,
         })
     }
 }

@@ -4,7 +4,7 @@ use super::Fuzzed;
 use crate::error::Result;
 use crate::fuzz::run::FindOf;
 use crate::fuzz::saved::{self, relative};
-use crate::fuzz::tally::Finding as _;
+use crate::fuzz::tally::Wrong as _;
 use crate::graph::Graph;
 use crate::scenario::Scenario;
 use crate::subject::kernels::draw::Case;
@@ -26,7 +26,7 @@ impl Folder {
     pub fn keep(&self, find: &FindOf<Fuzzed>) -> Result<PathBuf> {
         let Self { folder, scenario } = self;
         let who = format!("{:?} {:?}", scenario.reference, scenario.candidate);
-        let name = folder.called(who, find.finding.kind(), &find.shrunk)?;
+        let name = folder.called(who, find.wrong.kind(), &find.shrunk)?;
         let on = |scenario: &Scenario, model: PathBuf| Scenario {
             model,
             ..scenario.clone()
@@ -37,19 +37,14 @@ impl Folder {
             let (some, all) = (part.nodes.len(), part.of);
             let says = format!(
                 "{some} of the {all} nodes of {}: {}",
-                folder.name, part.finding
+                folder.name, part.wrong
             );
             let scenario = on(&part.scenario, model.into());
             folder.write(&format!("{name}.part"), scenario, &part.inputs, &says)?;
         }
         let model = relative(&scenario.model, &folder.path)?;
         let drawn: Vec<&str> = find.shrunk.edges.iter().copied().collect();
-        let says = format!(
-            "case {} ({}): {}",
-            find.case,
-            drawn.join(", "),
-            find.finding
-        );
+        let says = format!("case {} ({}): {}", find.case, drawn.join(", "), find.wrong);
         folder.write(&name, on(scenario, model), &find.shrunk.inputs, &says)
     }
 

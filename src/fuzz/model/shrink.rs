@@ -2,7 +2,7 @@
 
 use super::asker::{Asker, Inputs};
 use super::draw::InputSpec;
-use super::finding::{Finding, Kind};
+use super::wrong_run::{Kind, WrongRun};
 use crate::fuzz::search::{Search, least};
 use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::edit::cropped;
@@ -19,14 +19,14 @@ fn same(a: &Inputs, b: &Inputs) -> bool {
 }
 
 /// What comes of inputs, as far as has to be computed for it: an origin is told without what lies behind it.
-fn asked(asker: &mut Asker, case: &Case, best: &Finding) -> Option<Finding> {
+fn asked(asker: &mut Asker, case: &Case, best: &WrongRun) -> Option<WrongRun> {
     let is_alone = matches!(best.kind, Kind::Origin | Kind::NotFinite | Kind::Attributes);
     let until = best.tensor.as_deref().filter(|_| is_alone);
-    asker.ask(&case.inputs, until).ok()?.finding
+    asker.ask(&case.inputs, until).ok()?.wrong
 }
 
 /// Takes `inputs` over where they diverge alike.
-fn try_it(search: &mut Search<Finding>, inputs: Inputs) -> bool {
+fn try_it(search: &mut Search<WrongRun>, inputs: Inputs) -> bool {
     let (best, _) = &search.best;
     if search.is_over() || same(&inputs, &best.inputs) {
         return false;
@@ -39,9 +39,9 @@ fn try_it(search: &mut Search<Finding>, inputs: Inputs) -> bool {
 pub fn shrunk(
     asker: &mut Asker,
     spec: &InputSpec,
-    first: (Case, Finding),
+    first: (Case, WrongRun),
     hurry: &dyn Fn() -> bool,
-) -> (Case, Finding) {
+) -> (Case, WrongRun) {
     let mut search = Search {
         ask: &mut |case, best| asked(asker, case, best),
         hurry,
@@ -55,7 +55,7 @@ pub fn shrunk(
 }
 
 /// Open sizes: one first, else halves.
-fn smaller(search: &mut Search<Finding>, spec: &InputSpec) {
+fn smaller(search: &mut Search<WrongRun>, spec: &InputSpec) {
     let mut keys: Vec<String> = spec.open().map(|(key, ..)| key).collect();
     keys.sort();
     keys.dedup();
@@ -89,7 +89,7 @@ fn smaller(search: &mut Search<Finding>, spec: &InputSpec) {
 }
 
 /// Values: one for all, else the fewest that are not the least, else powers of two.
-fn simpler(search: &mut Search<Finding>, spec: &InputSpec) {
+fn simpler(search: &mut Search<WrongRun>, spec: &InputSpec) {
     for i in 0..search.best.0.inputs.len() {
         let rest = if search.best.0.inputs[i].dtype().is_float() {
             0.0
@@ -128,7 +128,7 @@ fn power(x: f64) -> f64 {
 }
 
 /// Every value of input `i` changed.
-fn attempt(search: &mut Search<Finding>, i: usize, change: &dyn Fn(f64) -> f64) -> bool {
+fn attempt(search: &mut Search<WrongRun>, i: usize, change: &dyn Fn(f64) -> f64) -> bool {
     let mut inputs = search.best.0.inputs.clone();
     let values: Vec<f64> = inputs[i].to_f64().into_iter().map(change).collect();
     match Tensor::from_f64(inputs[i].dtype(), inputs[i].shape(), &values) {
@@ -141,7 +141,7 @@ fn attempt(search: &mut Search<Finding>, i: usize, change: &dyn Fn(f64) -> f64) 
 }
 
 /// Puts `rest` in the place of as many values as can be spared.
-fn fewer(search: &mut Search<Finding>, i: usize, rest: f64) {
+fn fewer(search: &mut Search<WrongRun>, i: usize, rest: f64) {
     let values = search.best.0.inputs[i].to_f64();
     let moved: Vec<usize> = (0..values.len()).filter(|k| values[*k] != rest).collect();
     least(moved, &mut |kept| {

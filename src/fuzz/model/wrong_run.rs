@@ -30,7 +30,7 @@ pub enum Kind {
 
 /// The first divergence of a case.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub struct WrongRun {
     pub kind: Kind,
     /// The node (with its operator) or tensor where it is first.
     pub place: String,
@@ -42,7 +42,11 @@ pub struct Finding {
     pub says: String,
 }
 
-impl tally::Finding for Finding {
+impl tally::Wrong for WrongRun {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
     fn kind(&self) -> String {
         match self.kind {
             Kind::Origin => format!("node {} is off alone", self.place),
@@ -60,14 +64,14 @@ impl tally::Finding for Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for WrongRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", tally::Finding::kind(self), self.says)
+        write!(f, "{}: {}", tally::Wrong::kind(self), self.says)
     }
 }
 
 /// What comparing one case came to.
-pub type Judged = tally::Judged<Finding>;
+pub type Judged = tally::Judged<WrongRun>;
 
 /// What a run says of its case.
 pub fn of(run: &Run) -> Judged {
@@ -76,7 +80,7 @@ pub fn of(run: &Run) -> Judged {
         abstained: run.ledger.abstained.clone(),
         flips: run.verdict.tie_flips as usize,
         special: run.tensors.iter().any(special),
-        finding: (run.verdict.outcome == Outcome::Diverge)
+        wrong: (run.verdict.outcome == Outcome::Diverge)
             .then(|| first(run))
             .flatten()
             .or_else(|| refused(run)),
@@ -85,7 +89,7 @@ pub fn of(run: &Run) -> Judged {
 }
 
 /// What the candidate refuses and the reference computes.
-fn refused(run: &Run) -> Option<Finding> {
+fn refused(run: &Run) -> Option<WrongRun> {
     let of = |t: &TensorResult| match &t.accumulated {
         Accumulated::NotJudged {
             why:
@@ -97,7 +101,7 @@ fn refused(run: &Run) -> Option<Finding> {
         _ => None,
     };
     let (tensor, says) = run.tensors.iter().find_map(of)?;
-    Some(Finding {
+    Some(WrongRun {
         kind: Kind::Refused,
         place: kind_of(&says),
         tensor: Some(tensor),
@@ -140,7 +144,7 @@ fn kind(isolated: &Isolated) -> Kind {
     }
 }
 
-fn first(run: &Run) -> Option<Finding> {
+fn first(run: &Run) -> Option<WrongRun> {
     let v = &run.verdict;
     let says = headline(run)
         .lines()
@@ -149,8 +153,8 @@ fn first(run: &Run) -> Option<Finding> {
         .map(words)
         .collect::<Vec<_>>()
         .join("; ");
-    let finding = |kind, place: &str, tensor: Option<String>, suspects: Vec<String>| {
-        Some(Finding {
+    let wrong = |kind, place: &str, tensor: Option<String>, suspects: Vec<String>| {
+        Some(WrongRun {
             kind,
             place: place.to_string(),
             tensor,
@@ -165,17 +169,17 @@ fn first(run: &Run) -> Option<Finding> {
             .iter()
             .find(|t| t.name == o.tensor)
             .map_or(Kind::Origin, |t| kind(&t.isolated));
-        finding(
+        wrong(
             kind,
             &format!("'{}' ({})", o.node, o.op),
             Some(o.tensor.clone()),
             vec![o.node.clone()],
         )
     } else if let Some(t) = v.untested.first() {
-        finding(Kind::Untested, t, Some(t.clone()), vec![])
+        wrong(Kind::Untested, t, Some(t.clone()), vec![])
     } else if let Some(d) = &v.drift {
         let (first, op) = (produced(&d.first), produced(&d.first).map_or("", |t| &t.op));
-        finding(
+        wrong(
             Kind::Drift,
             &format!("'{}' ({op})", d.first),
             first.map(|t| t.name.clone()),
@@ -185,13 +189,13 @@ fn first(run: &Run) -> Option<Finding> {
         let u = v.only_unobserved.first()?;
         let suspects = u.cause.as_ref().map_or(vec![], |c| c.nodes.clone());
         match &u.refused {
-            Some(says) => finding(
+            Some(says) => wrong(
                 Kind::UnobservedRefused,
                 &kind_of(says),
                 Some(u.name.clone()),
                 suspects,
             ),
-            None => finding(Kind::Unobserved, &u.name, Some(u.name.clone()), suspects),
+            None => wrong(Kind::Unobserved, &u.name, Some(u.name.clone()), suspects),
         }
     }
 }
