@@ -42,6 +42,16 @@ class Nightly(unittest.TestCase):
         self.assertIn("broken", done.stderr)
         self.assertRegex(done.stdout, r"2_good +passed")
 
+    def test_a_whole_night_is_kept_as_a_page_with_every_verdict(self):
+        self.add("1_bad", "#!/bin/sh\nexit 7\n")
+        self.add("2_good", "#!/bin/sh\n")
+        kept = self.folder / "docs/NIGHTLY.md"
+        self.assertEqual(self.run_nightly("--page", kept).returncode, 1)
+        text = kept.read_text()
+        self.assertIn("1 of 2 entries passed in 0 minutes", text)
+        self.assertRegex(text, r"\| `1_bad` \| failed: exit 7 \| 0\.0 \|\n\| `2_good` \| passed \| 0\.0 \|")
+        self.assertEqual([p.name for p in kept.parent.iterdir()], ["NIGHTLY.md"])
+
     def test_nothing_to_run_is_exit_4(self):
         self.assertEqual(self.run_nightly().returncode, 4)
         os.rmdir(self.folder / "d")
