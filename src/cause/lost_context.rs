@@ -89,7 +89,7 @@ fn test(of: &Fed) -> Result<Option<Finding>> {
     let mut trial = Trial {
         model: fault::open(&unoptimised(model), &graph, of.threads, of.engines)?,
         script,
-        given: of,
+        fed: of,
         graph,
     };
     let rows = of.inputs.iter();
@@ -125,7 +125,7 @@ fn whole(script: &TorchScript, name: &str) -> bool {
 struct Trial<'a> {
     model: Box<dyn Session>,
     script: &'a TorchScript,
-    given: &'a Fed<'a>,
+    fed: &'a Fed<'a>,
     graph: Arc<Graph>,
 }
 
@@ -134,7 +134,7 @@ impl Trial<'_> {
         let Some(length) = x.shape().last().copied() else {
             return Ok(None);
         };
-        let said = self.script_on(self.given.inputs)?;
+        let said = self.script_on(self.fed.inputs)?;
         let Some((_, before)) = self
             .model_on(name, x, 0)
             .and_then(|own| self.worst(&own, &said))
@@ -148,7 +148,7 @@ impl Trial<'_> {
             return Ok(None);
         };
         let back = reversed(x);
-        let mut inputs = self.given.inputs.clone();
+        let mut inputs = self.fed.inputs.clone();
         inputs.insert(name.to_string(), back.clone());
         let Ok(again) = self.script_on(&inputs) else {
             return Ok(None);
@@ -159,7 +159,7 @@ impl Trial<'_> {
     }
 
     fn worst(&self, own: &Outputs, said: &Outputs) -> Option<(f64, f64)> {
-        self.given.limits.worst(own, said, &self.given.over)
+        self.fed.limits.worst(own, said, &self.fed.over)
     }
 
     /// The largest difference, where the model with so many zeros before `x` gives what the script said.
@@ -172,7 +172,7 @@ impl Trial<'_> {
 
     /// What the model gives; None where it refuses that length.
     fn model_on(&mut self, name: &str, x: &Tensor, zeros: usize) -> Option<Outputs> {
-        let mut inputs = self.given.inputs.clone();
+        let mut inputs = self.fed.inputs.clone();
         inputs.insert(name.to_string(), padded(x, zeros)?);
         let feed = |n: &str| inputs.get(n).cloned();
         let whole = Deployed {
@@ -190,12 +190,7 @@ impl Trial<'_> {
     /// What the script gives, loaded anew: it may keep a state.
     fn script_on(&self, inputs: &Inputs) -> Result<Outputs> {
         let subject = Subject::TorchScript(self.script.clone());
-        let mut script = open(
-            &subject,
-            &self.graph,
-            self.given.threads,
-            self.given.engines,
-        )?;
+        let mut script = open(&subject, &self.graph, self.fed.threads, self.fed.engines)?;
         outputs(&mut *script, &self.graph, inputs)
     }
 
@@ -207,7 +202,7 @@ impl Trial<'_> {
             .last()
             .into_iter()
             .for_each(|d| *d += zeros);
-        let all: Vec<String> = self.given.inputs.keys().cloned().collect();
+        let all: Vec<String> = self.fed.inputs.keys().cloned().collect();
         let part = |t: &String| {
             if t == name {
                 format!("\"{t}[{zeros}:]\"")
@@ -224,7 +219,7 @@ impl Trial<'_> {
             .map(part)
             .collect();
         let fact = format!(
-            "input '{name}': both sides were given the {length} values of {shape:?}, and the script sees {zeros} of its own before them that the model \
+            "input '{name}': both sides were fed the {length} values of {shape:?}, and the script sees {zeros} of its own before them that the model \
              lacks: with {zeros} zeros before them the model gives what the script gives (|difference| {} without, {} with; so it does on the \
              values in reverse order)",
             number(before),
@@ -258,10 +253,10 @@ fn outputs(session: &mut dyn Session, graph: &Graph, inputs: &Inputs) -> Result<
     let all: Vec<usize> = (0..graph.steps.len()).collect();
     let values = session.eval(graph, &all, Link::Connected, &feed)?;
     let names = graph.steps.iter().flat_map(|s| &s.outputs);
-    let given = names
+    let fed = names
         .zip(values.into_iter().flatten())
         .filter_map(|(n, v)| Some((n.clone(), v.ok()?)));
-    Ok(given
+    Ok(fed
         .filter(|(n, _)| graph.outputs.iter().any(|p| p.name == *n))
         .collect())
 }

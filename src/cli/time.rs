@@ -20,8 +20,8 @@ pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
         return engine::hand_over();
     }
     scenario.threads = args.threads.or(scenario.threads);
-    let given = Prepared::read(&scenario)?;
-    let all = timing::run(&given, args.runs, engines)?;
+    let prepared = Prepared::read(&scenario)?;
+    let all = timing::run(&prepared, args.runs, engines)?;
     let first = all[0].median();
     let rows: Vec<_> = all.iter().map(|t| row(t, first)).collect();
     let header = [
@@ -32,7 +32,7 @@ pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
     ];
     say(&format!(
         "threads {}, {} passes of each in turn\n{}",
-        given.threads,
+        prepared.threads,
         args.runs,
         table(&header, &rows)
     ))?;

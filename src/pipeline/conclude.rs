@@ -19,7 +19,7 @@ use std::collections::HashMap;
 
 /// Everything that was found.
 pub struct Found<'a> {
-    pub given: &'a Prepared<'a>,
+    pub prepared: &'a Prepared<'a>,
     pub sessions: &'a Sessions<'a>,
     pub regions: &'a Regions,
     pub tensors: &'a [TensorResult],
@@ -45,7 +45,7 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
         records,
         plan,
         ..
-    } = found.given;
+    } = found.prepared;
     let (sessions, golden) = (found.sessions.both(), found.sessions.golden);
     let recorded = sessions
         .iter()
@@ -58,7 +58,7 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
     let ancestry = Ancestry::of(graph);
     let mut verdict = decide(found.tensors, &ancestry, found.unobserved, blamed);
     verdict.born = alive::born(found.tensors, &ancestry, &|step, special| {
-        fed(found.given, step, special)
+        fed(found.prepared, step, special)
     });
     let asked: Vec<Stage> = Stage::ALL
         .into_iter()
@@ -104,7 +104,7 @@ pub fn conclude(found: &Found) -> (Verdict, Ledger) {
 
 /// What the inputs did not try; nothing where only a part of the graph was walked.
 fn unexercised(found: &Found) -> Unexercised {
-    let Prepared { graph, plan, .. } = found.given;
+    let Prepared { graph, plan, .. } = found.prepared;
     if !plan.whole {
         return Unexercised::default();
     }
@@ -137,11 +137,11 @@ fn targets_and_losses(training: &Training) -> Vec<String> {
 /// losses of images without objects are zeros, and the stages say where that is no assignment.
 fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
     let outputs = found
-        .given
+        .prepared
         .graph
         .outputs
         .iter()
-        .filter(|p| !found.given.plan.may_be_dead(&p.name));
+        .filter(|p| !found.prepared.plan.may_be_dead(&p.name));
     let [reference, candidate] = found.outputs;
     let made_by_training = scenario
         .training
@@ -154,7 +154,7 @@ fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
             .chunks(size(t))
             .all(|element| element == &t.bytes()[..size(t)])
     };
-    let still = found.given.inputs.values().all(constant);
+    let still = found.prepared.inputs.values().all(constant);
     let natural = |name: &str| still || of_training(name);
     outputs
         .filter_map(|p| {
@@ -169,7 +169,7 @@ fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
 }
 
 /// Whether an input or a weight that the step takes holds such values already.
-fn fed(given: &Prepared, step: usize, special: Special) -> bool {
+fn fed(prepared: &Prepared, step: usize, special: Special) -> bool {
     let holds = |t: &Tensor| {
         let is = |v: &f64| match special {
             Special::NaN => v.is_nan(),
@@ -177,9 +177,14 @@ fn fed(given: &Prepared, step: usize, special: Special) -> bool {
         };
         t.dtype().is_float() && t.to_f64().iter().any(is)
     };
-    let taken = given.graph.steps[step].inputs.iter();
+    let taken = prepared.graph.steps[step].inputs.iter();
     taken
-        .filter_map(|n| given.inputs.get(n).or_else(|| given.graph.weights.get(n)))
+        .filter_map(|n| {
+            prepared
+                .inputs
+                .get(n)
+                .or_else(|| prepared.graph.weights.get(n))
+        })
         .any(holds)
 }
 
@@ -197,7 +202,7 @@ fn unjudged(found: &Found) -> Vec<Unjudged> {
         .sessions
         .golden
         .iter()
-        .flat_map(|g| inputs::unpaired(g, &found.given.graph));
+        .flat_map(|g| inputs::unpaired(g, &found.prepared.graph));
     let lost = lost.map(|name| Unjudged {
         what: name,
         why: Why::Missing("it pairs with no tensor of the graph".into()),
@@ -296,7 +301,7 @@ mod tests {
                 .map(|(n, t)| (n.to_string(), t))
                 .collect();
             let records = records(&inputs);
-            let given = Prepared {
+            let prepared = Prepared {
                 scenario: &scenario,
                 graph: graph.clone(),
                 plan,
@@ -307,7 +312,7 @@ mod tests {
                 fed: None,
                 threads: 1,
             };
-            let mut sessions = paper::sessions(&graph, &given.inputs, [true; 2]);
+            let mut sessions = paper::sessions(&graph, &prepared.inputs, [true; 2]);
             let side = |recorded: Option<&[(&str, &Tensor)]>| Side {
                 live: recorded.is_none(),
                 recorded: recorded
@@ -322,7 +327,7 @@ mod tests {
             sessions.golden = self.golden.as_ref();
             let outputs = self.outputs.map(named);
             conclude(&Found {
-                given: &given,
+                prepared: &prepared,
                 sessions: &sessions,
                 regions: &Regions::default(),
                 tensors: &self.tensors,

@@ -40,46 +40,46 @@ pub fn run(
     record: Option<&Path>,
 ) -> Result<Run> {
     let clock = Clock::start();
-    let given = Prepared::read(scenario)?;
-    memory::check(&given, record.is_some(), watch)?;
+    let prepared = Prepared::read(scenario)?;
+    memory::check(&prepared, record.is_some(), watch)?;
     watch.ready()?;
-    walk(given, None, clock, engines, watch, record).map(|(run, _)| run)
+    walk(prepared, None, clock, engines, watch, record).map(|(run, _)| run)
 }
 
 /// Runs what is given; what was opened for another run of the same graph is used again, and handed on.
 pub fn again(
-    given: Prepared,
+    prepared: Prepared,
     opened: Option<Opened>,
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<(Run, Opened)> {
-    walk(given, opened, Clock::start(), engines, watch, None)
+    walk(prepared, opened, Clock::start(), engines, watch, None)
 }
 
 fn walk(
-    mut given: Prepared,
+    mut prepared: Prepared,
     opened: Option<Opened>,
     mut clock: Clock,
     engines: Engines,
     watch: &mut dyn Watch,
     record: Option<&Path>,
 ) -> Result<(Run, Opened)> {
-    let params = given.params.take();
-    let lacking = Unsupported::of(&mut given, engines)?;
-    let mut sessions = Sessions::open(&given, lacking, opened, engines, record)?;
+    let params = prepared.params.take();
+    let unsupported = Unsupported::of(&mut prepared, engines)?;
+    let mut sessions = Sessions::open(&prepared, unsupported, opened, engines, record)?;
     clock.lap("open");
-    let observed = observe(&given, &mut sessions, &mut clock, watch)?;
-    let judged = judge(&given, &mut sessions, &observed, engines, watch)?;
+    let observed = observe(&prepared, &mut sessions, &mut clock, watch)?;
+    let judged = judge(&prepared, &mut sessions, &observed, engines, watch)?;
     clock.lap("training");
-    let names = names(&given, engines)?;
+    let names = names(&prepared, engines)?;
     if let Some(traces) = sessions.record.take() {
-        let scenario = given.scenario;
+        let scenario = prepared.scenario;
         let of = record::Of {
             model: &scenario.model,
-            graph: &given.graph,
-            inputs: &given.records,
+            graph: &prepared.graph,
+            inputs: &prepared.records,
             floors: &observed.floors,
-            threads: given.threads,
+            threads: prepared.threads,
             seed: scenario.seed,
         };
         let side = |subject, name| environment::recorded(subject, name, engines);
@@ -89,10 +89,10 @@ fn walk(
         ];
         traces.finish(sides, &of)?;
     }
-    let deployed = deployed(&given, &mut sessions, &observed, &judged, &names, watch)?;
+    let deployed = deployed(&prepared, &mut sessions, &observed, &judged, &names, watch)?;
     clock.lap("bisection");
     let run = conclude(
-        &given,
+        &prepared,
         &sessions,
         Parts {
             observed,
@@ -116,19 +116,19 @@ struct Observed {
 
 /// Both sides piece by piece, both as they are deployed, and the noise of the f64 graph where something waits for it.
 fn observe(
-    given: &Prepared,
+    prepared: &Prepared,
     sessions: &mut Sessions,
     clock: &mut Clock,
     watch: &mut dyn Watch,
 ) -> Result<Observed> {
-    let layers = layers::run(sessions, &given.plan, watch)?;
+    let layers = layers::run(sessions, &prepared.plan, watch)?;
     clock.lap("layers");
-    let wholes = match given.scenario.runs(Stage::Activations) {
+    let wholes = match prepared.scenario.runs(Stage::Activations) {
         true => unobserved::run(sessions, &layers)?,
         false => Wholes::default(),
     };
     clock.lap("unobserved");
-    let floors = floors::run(sessions, &layers, &wholes, given.scenario.seed, watch)?;
+    let floors = floors::run(sessions, &layers, &wholes, prepared.scenario.seed, watch)?;
     clock.lap("noise");
     Ok(Observed {
         layers,
@@ -150,31 +150,37 @@ struct Judged {
 
 /// Every tensor held against its floor, then the stages behind the activations.
 fn judge(
-    given: &Prepared,
+    prepared: &Prepared,
     sessions: &mut Sessions,
     observed: &Observed,
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<Judged> {
-    let (scenario, Observed { layers, floors, .. }) = (given.scenario, observed);
-    let tensors = layers.judged(floors, &given.graph);
-    let mut tensors =
-        undecided::judged(sessions, &given.plan, layers, tensors, scenario.seed, watch)?;
+    let (scenario, Observed { layers, floors, .. }) = (prepared.scenario, observed);
+    let tensors = layers.judged(floors, &prepared.graph);
+    let mut tensors = undecided::judged(
+        sessions,
+        &prepared.plan,
+        layers,
+        tensors,
+        scenario.seed,
+        watch,
+    )?;
     let context = match scenario.runs(Stage::Inputs) {
-        true => context(given, sessions, observed, &tensors, engines)?,
+        true => context(prepared, sessions, observed, &tensors, engines)?,
         false => None,
     };
     let mut golden = golden::settle(&layers.witnessed, floors);
-    let regions = given.regions()?;
+    let regions = prepared.regions()?;
     let training = training::run(
-        given,
+        prepared,
         &regions,
         sessions,
         (layers, &tensors),
         engines,
         watch,
     )?;
-    training::settle(given, training.as_ref(), &mut tensors, &mut golden);
+    training::settle(prepared, training.as_ref(), &mut tensors, &mut golden);
     Ok(Judged {
         tensors,
         golden,
@@ -186,7 +192,7 @@ fn judge(
 
 /// What one side sees before its inputs and the other does not.
 fn context(
-    given: &Prepared,
+    prepared: &Prepared,
     sessions: &Sessions,
     observed: &Observed,
     tensors: &[TensorResult],
@@ -195,9 +201,9 @@ fn context(
     let outputs = &observed.layers.reference_outputs;
     let over = tensors.iter().filter(|t| t.accumulated.over());
     cause::of_inputs(&lost_context::Fed {
-        scenario: given.scenario,
-        inputs: &given.inputs,
-        threads: given.threads,
+        scenario: prepared.scenario,
+        inputs: &prepared.inputs,
+        threads: prepared.threads,
         limits: lost_context::Limits {
             floors: &observed.floors,
             stated: sessions.stated.as_ref(),
@@ -212,7 +218,7 @@ fn context(
 
 /// The declared outputs of both sides as users deploy them, held against the observed ones.
 fn deployed(
-    given: &Prepared,
+    prepared: &Prepared,
     sessions: &mut Sessions,
     observed: &Observed,
     judged: &Judged,
@@ -228,13 +234,13 @@ fn deployed(
     let held = unobserved::Against {
         layers,
         tensors: &judged.tensors,
-        graph: &given.graph,
+        graph: &prepared.graph,
         floors,
         stepped: &Default::default(),
         stated: stated.as_ref(),
     };
     let open = wholes.unsettled(&held);
-    let stepped = quantised::stepped(sessions, layers, &open, given.scenario.seed, watch)?;
+    let stepped = quantised::stepped(sessions, layers, &open, prepared.scenario.seed, watch)?;
     let on = unobserved::Against {
         stepped: &stepped,
         ..held
@@ -243,11 +249,11 @@ fn deployed(
 }
 
 /// Both subjects with their versions.
-fn names(given: &Prepared, engines: Engines) -> Result<(String, String)> {
+fn names(prepared: &Prepared, engines: Engines) -> Result<(String, String)> {
     let name = |subject| environment::describe(subject, engines);
     Ok((
-        name(&given.scenario.reference)?,
-        name(&given.scenario.candidate)?,
+        name(&prepared.scenario.reference)?,
+        name(&prepared.scenario.candidate)?,
     ))
 }
 
@@ -262,7 +268,7 @@ struct Parts {
 
 /// Verdict, ledger and expectation of it all.
 fn conclude(
-    given: &Prepared,
+    prepared: &Prepared,
     sessions: &Sessions,
     parts: Parts,
     engines: Engines,
@@ -277,21 +283,21 @@ fn conclude(
             params,
             names,
         },
-    ) = (given.scenario, parts);
+    ) = (prepared.scenario, parts);
     let behind = judged.training.is_some();
-    let proved = inputs::proved(&sessions.both(), &given.records);
+    let proved = inputs::proved(&sessions.both(), &prepared.records);
     let golden = sessions
         .golden
         .map(|g| inputs::beside(g, scenario.golden.as_deref(), judged.golden, engines));
     let stages = Stages {
         params,
-        inputs: Some((proved, given.records.len())),
+        inputs: Some((proved, prepared.records.len())),
         golden,
         ..judged.training.unwrap_or_default()
     };
     let layers = observed.layers;
     let (verdict, ledger) = conclude::conclude(&Found {
-        given,
+        prepared,
         sessions,
         regions: &judged.regions,
         tensors: &judged.tensors,
@@ -307,17 +313,17 @@ fn conclude(
     let run = Run {
         format: FORMAT,
         expectation: expectation(&scenario.expect, &verdict, &ledger, &|place| {
-            given.above(place)
+            prepared.above(place)
         }),
         scenario: Some(scenario.clone()),
         environment: environment::record(
             names,
             sessions.judge.is_some(),
-            given.threads,
-            &given.graph,
+            prepared.threads,
+            &prepared.graph,
         ),
-        graph_inputs: given.graph.taken(),
-        inputs: given.records.clone(),
+        graph_inputs: prepared.graph.taken(),
+        inputs: prepared.records.clone(),
         verdict,
         ledger,
         tensors: judged.tensors,

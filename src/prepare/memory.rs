@@ -18,12 +18,12 @@ const LARGE: u64 = 1 << 30;
 ///
 /// # Errors
 /// An estimate beyond `limit.memory`; without one, an estimate from known shapes alone that is beyond all that there is.
-pub fn check(given: &Prepared, record: bool, watch: &mut dyn Watch) -> Result<()> {
-    let scenario = given.scenario;
+pub fn check(prepared: &Prepared, record: bool, watch: &mut dyn Watch) -> Result<()> {
+    let scenario = prepared.scenario;
     let limit = scenario.limit.memory.as_deref().and_then(size);
     let subjects = [&scenario.reference, &scenario.candidate];
     // Shapes are ONNX Runtime's to tell; a run without it does not load it for that unless there is a limit.
-    if given.plan.pieces.is_empty()
+    if prepared.plan.pieces.is_empty()
         || limit.is_none()
             && subjects
                 .iter()
@@ -31,8 +31,8 @@ pub fn check(given: &Prepared, record: bool, watch: &mut dyn Watch) -> Result<()
     {
         return Ok(());
     }
-    let known = infer::known(&given.graph, &given.inputs, &open::onnxruntime_shapes);
-    let found = estimate(&given.graph, &known, copies(given, record));
+    let known = infer::known(&prepared.graph, &prepared.inputs, &open::onnxruntime_shapes);
+    let found = estimate(&prepared.graph, &known, copies(prepared, record));
     let machine = machine::memory();
     match (limit, machine) {
         (Some(most), _) if found.peak > most => {
@@ -40,7 +40,7 @@ pub fn check(given: &Prepared, record: bool, watch: &mut dyn Watch) -> Result<()
                 &found,
                 &format!("the limit is {}", shown(most)),
                 &known,
-                given,
+                prepared,
             ));
         }
         (None, Some(m)) if found.sure > m.total => {
@@ -48,7 +48,7 @@ pub fn check(given: &Prepared, record: bool, watch: &mut dyn Watch) -> Result<()
                 &found,
                 &format!("there are {} for this process", shown(m.total)),
                 &known,
-                given,
+                prepared,
             ));
         }
         (Some(_), _) | (None, _) => {}
@@ -64,8 +64,8 @@ pub fn check(given: &Prepared, record: bool, watch: &mut dyn Watch) -> Result<()
 }
 
 /// docs/MEMORY.md says what each stands for.
-fn copies(given: &Prepared, record: bool) -> Copies {
-    let scenario = given.scenario;
+fn copies(prepared: &Prepared, record: bool) -> Copies {
+    let scenario = prepared.scenario;
     let count = |kind: SubjectKind| {
         let of = |s: &Subject| u64::from(s.engine() == kind) * (1 + u64::from(s.fault().is_some()));
         of(&scenario.reference) + of(&scenario.candidate)
@@ -98,8 +98,13 @@ fn says(e: &Estimate) -> String {
     )
 }
 
-fn refused(e: &Estimate, beyond: &str, known: &HashMap<String, Known>, given: &Prepared) -> Error {
-    let largest = given
+fn refused(
+    e: &Estimate,
+    beyond: &str,
+    known: &HashMap<String, Known>,
+    prepared: &Prepared,
+) -> Error {
+    let largest = prepared
         .graph
         .steps
         .iter()

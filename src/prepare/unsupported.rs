@@ -25,17 +25,21 @@ pub struct Unsupported {
 impl Unsupported {
     /// Puts steps whose operator libtorch does not have into pieces of their own. Where both sides are libtorch nobody can lend an output: then
     /// each refuses the node itself.
-    pub fn of(given: &mut Prepared, engines: Engines) -> Result<Self> {
-        let scenario = given.scenario;
+    pub fn of(prepared: &mut Prepared, engines: Engines) -> Result<Self> {
+        let scenario = prepared.scenario;
         let [reference, candidate] =
             [&scenario.reference, &scenario.candidate].map(|s| s.abilities().interprets);
         let shadow = scenario.tolerance.is_floor();
-        if given.plan.pieces.is_empty() || !(reference || candidate || shadow) {
+        if prepared.plan.pieces.is_empty() || !(reference || candidate || shadow) {
             return Ok(Self::default());
         }
-        let steps: HashSet<usize> = engines.torch()?.lacks(&given.graph).into_iter().collect();
+        let steps: HashSet<usize> = engines
+            .torch()?
+            .lacks(&prepared.graph)
+            .into_iter()
+            .collect();
         if !steps.is_empty() {
-            given.plan.apart(&given.graph, &steps);
+            prepared.plan.apart(&prepared.graph, &steps);
         }
         Ok(Self {
             steps,

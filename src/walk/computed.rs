@@ -35,11 +35,11 @@ pub struct Computed {
 /// What a live side says that refuses one of several steps: each is to be asked for alone then. Of one step alone the refusal is remembered, and
 /// its outputs are the other side's. Whatever a recording says, and memory that runs out.
 pub fn both(sessions: &mut Sessions, piece: &[usize], own: [&LiveSet; 2]) -> Result<Computed> {
-    let lacks = sessions.lacking.lent(piece);
+    let lacks = sessions.unsupported.lent(piece);
     let drawn = piece
         .iter()
         .any(|i| is_random(sessions.graph, &sessions.graph.steps[*i]));
-    let reference = if lacks && sessions.lacking.reference {
+    let reference = if lacks && sessions.unsupported.reference {
         None
     } else {
         asked(sessions, 0, piece, own[0], drawn)?
@@ -49,13 +49,13 @@ pub fn both(sessions: &mut Sessions, piece: &[usize], own: [&LiveSet; 2]) -> Res
         .as_ref()
         .is_some_and(|(r, _)| r.iter().flatten().all(Output::is_ok));
     let shares = drawn && sessions.candidate.can_isolate() && whole;
-    let lends = lacks && !sessions.lacking.reference;
+    let lends = lacks && !sessions.unsupported.reference;
     let candidate = if lends || shares {
         None
     } else {
         asked(sessions, 1, piece, own[1], drawn)?
     };
-    let lent = lacks || piece.iter().any(|i| sessions.lacking.refused(*i));
+    let lent = lacks || piece.iter().any(|i| sessions.unsupported.refused(*i));
     let noise = |side: usize, of: &Option<Asked>| {
         Some(format!("{}: {}", SIDES[side], of.as_ref()?.1.as_ref()?))
     };
@@ -80,7 +80,7 @@ pub fn both(sessions: &mut Sessions, piece: &[usize], own: [&LiveSet; 2]) -> Res
 fn nobody(sessions: &Sessions, piece: &[usize]) -> Piece {
     let none = |step: &usize| {
         let the_step = &sessions.graph.steps[*step];
-        let says = match sessions.lacking.first_refusal(*step) {
+        let says = match sessions.unsupported.first_refusal(*step) {
             Some(says) => format!("neither side computes it: {says}"),
             None => "neither side computes it".to_string(),
         };
@@ -116,7 +116,7 @@ fn asked(
     match (proved(session, &graph, piece, own, drawn), piece) {
         (Ok(outputs), _) => Ok(Some(outputs)),
         (Err(says), [step]) if live && !says.ran_out() => {
-            sessions.lacking.refuse(side, *step, says);
+            sessions.unsupported.refuse(side, *step, says);
             Ok(None)
         }
         (Err(says), _) => Err(says).at(SIDES[side]),

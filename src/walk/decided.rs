@@ -122,7 +122,7 @@ pub struct Asked<'a> {
     /// What the subject's own steps took when they were observed, as far as [`kept`] asks for it.
     pub took: &'a HashMap<String, Tensor>,
     /// Steps that f64 cannot compute.
-    pub lacking: &'a HashSet<usize>,
+    pub unsupported: &'a HashSet<usize>,
 }
 
 impl Asked<'_> {
@@ -153,7 +153,7 @@ impl Asked<'_> {
             .inputs
             .iter()
             .all(|n| self.took.contains_key(n) || self.graph.weights.contains_key(n));
-        if !at_hand || self.lacking.contains(&step) || !judge.decides(step) {
+        if !at_hand || self.unsupported.contains(&step) || !judge.decides(step) {
             return Ok(None);
         }
         let feed = |n: &str| self.took.get(n).cloned();
@@ -225,7 +225,7 @@ impl Asked<'_> {
         };
         let flips = |i: &usize| {
             self.graph.steps[*i].inputs.iter().any(moved)
-                && (judge.decides(*i) || self.lacking.contains(i))
+                && (judge.decides(*i) || self.unsupported.contains(i))
         };
         steps
             .into_iter()
@@ -345,26 +345,26 @@ mod tests {
         assert_eq!(kept(&graph, None), HashSet::new());
     }
 
-    /// What decides output `name`, which both runs give otherwise, where the subject took `took` and f64 lacks `lacking`.
+    /// What decides output `name`, which both runs give otherwise, where the subject took `took`; f64 has not what is `unsupported`.
     fn decided(
         name: &str,
         [observed, deployed]: [&Tensor; 2],
         took: &[(&str, Tensor)],
-        lacking: &[usize],
+        unsupported: &[usize],
     ) -> Option<Decided> {
         let graph = graph();
         let took = took
             .iter()
             .map(|(n, t)| (n.to_string(), t.clone()))
             .collect();
-        let lacking = lacking.iter().copied().collect();
+        let unsupported = unsupported.iter().copied().collect();
         let asked = Asked {
             graph: &graph,
             name,
             observed,
             deployed,
             took: &took,
-            lacking: &lacking,
+            unsupported: &unsupported,
         };
         asked.decided(&mut Paper(graph.clone())).unwrap()
     }
@@ -389,7 +389,7 @@ mod tests {
         };
         let unseen = |node: &str| Some(Decided::Unseen { node: node.into() });
         let all = [p.clone(), q.clone(), m.clone(), x.clone()];
-        for (says, name, sides, took, lacking, want) in [
+        for (says, name, sides, took, unsupported, want) in [
             (
                 "the step that gives it",
                 "q",
@@ -551,7 +551,7 @@ mod tests {
                 unseen("again"),
             ),
         ] {
-            assert_eq!(decided(name, sides, took, lacking), want, "{says}");
+            assert_eq!(decided(name, sides, took, unsupported), want, "{says}");
         }
     }
 

@@ -46,18 +46,18 @@ pub fn place(verdict: &Verdict) -> std::result::Result<&str, &'static str> {
 /// # Errors
 /// A recording that lacks an input of the step; whatever the engines refuse.
 pub fn run(scenario: &Scenario, engines: Engines, tensor: &str) -> Result<Extracted> {
-    let given = Prepared::read(scenario)?;
-    let graph = given.graph.clone();
+    let prepared = Prepared::read(scenario)?;
+    let graph = prepared.graph.clone();
     let step = graph
         .producers()
         .get(tensor)
         .copied()
         .ok_or_else(|| Error::failed(format!("the graph has no tensor '{tensor}'")))?;
     let (mut reference, mut candidate) = (
-        fault::open(&scenario.reference, &graph, given.threads, engines)?,
-        fault::open(&scenario.candidate, &graph, given.threads, engines)?,
+        fault::open(&scenario.reference, &graph, prepared.threads, engines)?,
+        fault::open(&scenario.candidate, &graph, prepared.threads, engines)?,
     );
-    let (own, outputs) = walked(&given, &mut *reference, step).at("reference")?;
+    let (own, outputs) = walked(&prepared, &mut *reference, step).at("reference")?;
     let taken = graph.steps[step]
         .inputs
         .iter()
@@ -66,7 +66,7 @@ pub fn run(scenario: &Scenario, engines: Engines, tensor: &str) -> Result<Extrac
         .map(|n| {
             own.get(n)
                 .map(|t| (n.clone(), t))
-                .ok_or_else(|| lacking(&graph, step, n))
+                .ok_or_else(|| unsupported(&graph, step, n))
         })
         .collect::<Result<_>>()?;
     let link = if candidate.can_isolate() {
@@ -88,7 +88,7 @@ pub fn run(scenario: &Scenario, engines: Engines, tensor: &str) -> Result<Extrac
     })
 }
 
-fn lacking(graph: &Graph, step: usize, name: &str) -> Error {
+fn unsupported(graph: &Graph, step: usize, name: &str) -> Error {
     Error::failed(format!(
         "node '{}': the reference's recording lacks its input '{name}'",
         graph.steps[step].name
@@ -98,16 +98,16 @@ fn lacking(graph: &Graph, step: usize, name: &str) -> Error {
 
 /// The reference's values that are alive at `step`, and what it makes of them; in the pieces of the run itself, for the same bits.
 fn walked(
-    given: &Prepared,
+    prepared: &Prepared,
     session: &mut dyn Session,
     step: usize,
 ) -> Result<(LiveSet, Vec<Output>)> {
-    let mut own = LiveSet::of(&given.inputs);
-    let release = Release::of(&[&given.graph]);
-    for piece in &given.plan.pieces {
-        let outputs = session.eval(&given.graph, piece, Link::Connected, &|n| own.get(n))?;
+    let mut own = LiveSet::of(&prepared.inputs);
+    let release = Release::of(&[&prepared.graph]);
+    for piece in &prepared.plan.pieces {
+        let outputs = session.eval(&prepared.graph, piece, Link::Connected, &|n| own.get(n))?;
         for (i, values) in piece.iter().zip(&outputs) {
-            for (name, value) in given.graph.steps[*i].outputs.iter().zip(values) {
+            for (name, value) in prepared.graph.steps[*i].outputs.iter().zip(values) {
                 value.iter().for_each(|t| own.put(name, t.clone()));
             }
         }
@@ -118,7 +118,7 @@ fn walked(
     }
     Err(Error::failed(format!(
         "node '{}' is not among those that run",
-        given.graph.steps[step].name
+        prepared.graph.steps[step].name
     )))
 }
 
@@ -127,27 +127,27 @@ fn walked(
 /// # Errors
 /// Whatever the engine refuses.
 pub fn recorded(
-    given: &Prepared,
+    prepared: &Prepared,
     session: &mut dyn Session,
     step: usize,
 ) -> Result<HashMap<String, Tensor>> {
-    let mut own: HashMap<String, Tensor> = given
+    let mut own: HashMap<String, Tensor> = prepared
         .inputs
         .iter()
         .map(|(n, t)| (n.clone(), t.clone()))
         .collect();
-    for piece in given
+    for piece in prepared
         .plan
         .pieces
         .iter()
         .take_while(|p| p.first().is_some_and(|i| *i <= step))
     {
-        let outputs = session.eval(&given.graph, piece, Link::Connected, &|n| {
+        let outputs = session.eval(&prepared.graph, piece, Link::Connected, &|n| {
             own.get(n).cloned()
         })?;
         for (i, values) in piece.iter().zip(outputs) {
             own.extend(
-                given.graph.steps[*i]
+                prepared.graph.steps[*i]
                     .outputs
                     .iter()
                     .cloned()

@@ -90,7 +90,7 @@ pub fn run(sessions: &mut Sessions, plan: &Plan, watch: &mut dyn Watch) -> Resul
         watch.step(piece.last().map_or(0, |i| i + 1));
     }
     sessions
-        .lacking
+        .unsupported
         .ran_nothing(plan.steps())
         .map_or(Ok(walk.layers), Err)
 }
@@ -187,7 +187,7 @@ impl Walk<'_> {
             layers
                 .shown
                 .push(shown(sessions, step, &reference[k], own_r));
-            let lacks = lent || sessions.lacking.steps.contains(&step);
+            let lacks = lent || sessions.unsupported.steps.contains(&step);
             keepers.keep(
                 &sessions.graph.steps[step],
                 lacks,
@@ -402,7 +402,7 @@ fn flips(
     own_r: &LiveSet,
     own_c: &LiveSet,
 ) -> Result<bool> {
-    let lacks = sessions.lacking.steps.contains(&step);
+    let lacks = sessions.unsupported.steps.contains(&step);
     let Some(judge) = sessions.judge.as_mut().filter(|_| !lacks) else {
         return Ok(false);
     };

@@ -207,7 +207,7 @@ pub fn sessions<'a>(
         faulty: vec![],
         golden: None,
         record: None,
-        lacking: Unsupported::default(),
+        unsupported: Unsupported::default(),
         third: Third::Nobody,
         threads: 1,
     }

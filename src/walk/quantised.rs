@@ -32,14 +32,14 @@ fn free(
     graph: &Graph,
     judge: &dyn Judge,
     dtypes: &HashMap<String, DType>,
-    lacking: &HashSet<usize>,
+    unsupported: &HashSet<usize>,
 ) -> HashSet<usize> {
     let (mut steps, mut integers): (HashSet<usize>, HashSet<&str>) = Default::default();
     for (i, step) in graph
         .steps
         .iter()
         .enumerate()
-        .filter(|(i, _)| !lacking.contains(i))
+        .filter(|(i, _)| !unsupported.contains(i))
     {
         let along = step.inputs.iter().any(|n| integers.contains(n.as_str())) && !judge.decides(i);
         if quantises(step.op()) || along {
@@ -65,7 +65,7 @@ pub fn stepped(
     let (graph, dtypes) = (sessions.graph, layers.dtypes());
     let names: Vec<String> = wanted.keys().cloned().collect();
     let front = graph.ancestors(&names).unwrap_or_default();
-    let mut steps = free(graph, &**judge, &dtypes, &sessions.lacking.steps);
+    let mut steps = free(graph, &**judge, &dtypes, &sessions.unsupported.steps);
     steps.retain(|i| front.contains(i));
     let floors = freed::floors(sessions, layers, (&steps, wanted), seed, watch)?;
     if floors.is_empty() {

@@ -35,7 +35,7 @@ pub struct Sessions<'a> {
     pub golden: Option<&'a Golden>,
     pub record: Option<Recorder>,
     /// Steps that a side cannot compute.
-    pub lacking: Unsupported,
+    pub unsupported: Unsupported,
     /// Asked where libtorch and its shadow stand against a recording.
     pub third: Third,
     pub threads: usize,
@@ -62,13 +62,13 @@ pub struct Opened {
 }
 
 impl Opened {
-    fn open(given: &Prepared, engines: Engines) -> Result<Self> {
+    fn open(prepared: &Prepared, engines: Engines) -> Result<Self> {
         let Prepared {
             scenario,
             graph,
             threads,
             ..
-        } = given;
+        } = prepared;
         Ok(Self {
             graph: graph.clone(),
             reference: fault::open(&scenario.reference, graph, *threads, engines)
@@ -76,7 +76,7 @@ impl Opened {
             candidate: fault::open(&scenario.candidate, graph, *threads, engines)
                 .at("candidate")?,
             judge: if stated(&scenario.tolerance).is_none() {
-                Some(shadow(given, engines)?)
+                Some(shadow(prepared, engines)?)
             } else {
                 None
             },
@@ -96,22 +96,22 @@ impl Opened {
 impl<'a> Sessions<'a> {
     /// Opens everything that the scenario names, unless `opened` has it for the same graph; `record` is the folder that receives both traces.
     pub fn open(
-        given: &'a Prepared,
-        lacking: Unsupported,
+        prepared: &'a Prepared,
+        unsupported: Unsupported,
         opened: Option<Opened>,
         engines: Engines,
         record: Option<&Path>,
     ) -> Result<Self> {
         let Prepared {
             scenario, graph, ..
-        } = given;
+        } = prepared;
         let opened = match opened.filter(|o| Arc::ptr_eq(&o.graph, graph)) {
             Some(opened) => opened,
-            None => Opened::open(given, engines)?,
+            None => Opened::open(prepared, engines)?,
         };
         Ok(Self {
             graph,
-            inputs: &given.inputs,
+            inputs: &prepared.inputs,
             reference: opened.reference,
             candidate: opened.candidate,
             judge: opened.judge,
@@ -122,11 +122,11 @@ impl<'a> Sessions<'a> {
             },
             controls: opened.controls,
             faulty: opened.faulty,
-            golden: given.golden.as_ref(),
+            golden: prepared.golden.as_ref(),
             record: record.map(Recorder::create).transpose()?,
-            lacking,
+            unsupported,
             third: Third::default(),
-            threads: given.threads,
+            threads: prepared.threads,
         })
     }
 
@@ -175,15 +175,15 @@ fn stated(t: &scenario::Tolerance) -> Option<Tolerance> {
 }
 
 /// The f64 shadow; it carries the injected fault only where the scenario says so, to try the judge itself.
-fn shadow(given: &Prepared, engines: Engines) -> Result<Box<dyn Judge>> {
-    let sick = [&given.scenario.reference, &given.scenario.candidate]
+fn shadow(prepared: &Prepared, engines: Engines) -> Result<Box<dyn Judge>> {
+    let sick = [&prepared.scenario.reference, &prepared.scenario.candidate]
         .into_iter()
         .find(|s| s.fault().is_some_and(|f| f.and_shadow));
-    let graph = sick.map_or(Ok(given.graph.clone()), |s| {
-        fault::graph_of(s, &given.graph)
+    let graph = sick.map_or(Ok(prepared.graph.clone()), |s| {
+        fault::graph_of(s, &prepared.graph)
     })?;
     let options = Options {
-        threads: given.threads,
+        threads: prepared.threads,
         optimisation: Default::default(),
     };
     engines.torch()?.judge(graph, &options).at("f64 shadow").map_err(|e| match e.next {

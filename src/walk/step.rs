@@ -127,7 +127,7 @@ fn shadow(
 ) -> Result<Option<(Vec<Tensor>, Vec<Rounding>)>> {
     let the_step = &sessions.graph.steps[step];
     let lacks = is_random(sessions.graph, the_step)
-        || sessions.lacking.steps.contains(&step)
+        || sessions.unsupported.steps.contains(&step)
         || missing(sessions.graph, the_step, own).is_some();
     let Some(judge) = sessions.judge.as_mut().filter(|_| !lacks) else {
         return Ok(None);
@@ -148,7 +148,7 @@ impl Seen<'_> {
     /// Why the output is nobody's own, where it is not.
     fn borrowed(&self, sessions: &Sessions) -> Option<Why> {
         sessions
-            .lacking
+            .unsupported
             .why(self.walked.step, self.step(sessions).op())
     }
 
@@ -355,7 +355,7 @@ impl Seen<'_> {
         let Some(judge) = sessions
             .judge
             .as_mut()
-            .filter(|_| !sessions.lacking.steps.contains(&self.walked.step))
+            .filter(|_| !sessions.unsupported.steps.contains(&self.walked.step))
         else {
             return Ok(unknown);
         };
@@ -591,7 +591,7 @@ mod tests {
     }
 
     fn lacks(sessions: &mut Sessions) {
-        sessions.lacking = Unsupported {
+        sessions.unsupported = Unsupported {
             steps: [0].into(),
             candidate: true,
             ..Unsupported::default()
@@ -861,7 +861,7 @@ mod tests {
         );
         assert_eq!(refuses().why(), [None, not_tested(NO_SHADOW)]);
         let lacks_only = Walk {
-            sessions: &|b| b.lacking.steps = [0].into(),
+            sessions: &|b| b.unsupported.steps = [0].into(),
             ..walk("Double x -> y", &[floats(&[2.0])])
         };
         assert_eq!(
@@ -1054,7 +1054,7 @@ mod tests {
         );
         assert_eq!(
             evidence([Some(0.75), Some(0.25)], [1, 0], round, &|b| b
-                .lacking
+                .unsupported
                 .steps =
                 [0].into()),
             (None, far)

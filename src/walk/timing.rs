@@ -29,12 +29,12 @@ impl Timed {
 ///
 /// # Errors
 /// A subject that computes nothing (a recorded trace), or whatever an engine refuses.
-pub fn run(given: &Prepared, runs: usize, engines: Engines) -> Result<Vec<Timed>> {
-    let feed = |name: &str| given.inputs.get(name).cloned();
-    let subjects = subjects(given.scenario);
+pub fn run(prepared: &Prepared, runs: usize, engines: Engines) -> Result<Vec<Timed>> {
+    let feed = |name: &str| prepared.inputs.get(name).cloned();
+    let subjects = subjects(prepared.scenario);
     let opened = subjects
         .iter()
-        .map(|s| fault::open(s, &given.graph, given.threads, engines))
+        .map(|s| fault::open(s, &prepared.graph, prepared.threads, engines))
         .collect::<Result<Vec<_>>>();
     let mut all: Vec<Timed> = subjects
         .iter()

@@ -65,7 +65,7 @@ pub fn run(sessions: &mut Sessions, layers: &Layers) -> Result<Wholes> {
     let mut deciders = Deciders {
         graph: sessions.graph,
         judge: sessions.judge.as_deref_mut(),
-        lacking: &sessions.lacking.steps,
+        unsupported: &sessions.unsupported.steps,
     };
     let mut wholes = Wholes::default();
     for (side, run) in runs.into_iter().enumerate() {
@@ -79,7 +79,7 @@ pub fn run(sessions: &mut Sessions, layers: &Layers) -> Result<Wholes> {
             ),
             Err(says) if says.ran_out() => return Err(says),
             Err(says) => {
-                let known = sessions.lacking.first_refused(side);
+                let known = sessions.unsupported.first_refused(side);
                 Whole::Refused(
                     says.message,
                     known.map_or(Judgement::Over(f64::INFINITY), Judgement::NotJudged),
@@ -94,7 +94,7 @@ pub fn run(sessions: &mut Sessions, layers: &Layers) -> Result<Wholes> {
 struct Deciders<'a> {
     graph: &'a Graph,
     judge: Option<&'a mut (dyn Judge + 'static)>,
-    lacking: &'a HashSet<usize>,
+    unsupported: &'a HashSet<usize>,
 }
 
 impl Deciders<'_> {
@@ -110,14 +110,15 @@ impl Deciders<'_> {
             .filter(|own| own.shape() == tensor.shape() && own.bytes() != tensor.bytes());
         let decided = match (moved, self.judge.as_deref_mut()) {
             (Some(observed), Some(judge)) => {
-                let (graph, took, lacking) = (self.graph, &layers.decisive[side], self.lacking);
+                let (graph, took, unsupported) =
+                    (self.graph, &layers.decisive[side], self.unsupported);
                 Asked {
                     graph,
                     name: &name,
                     observed,
                     deployed: &tensor,
                     took,
-                    lacking,
+                    unsupported,
                 }
                 .decided(judge)?
             }
@@ -343,7 +344,7 @@ impl Against<'_> {
         let deciders = RefCell::new(Deciders {
             graph,
             judge: sessions.judge.as_deref_mut(),
-            lacking: &sessions.lacking.steps,
+            unsupported: &sessions.unsupported.steps,
         });
         let off = |outputs: &Result<Outputs>| match outputs {
             Err(_) => refused,

@@ -98,16 +98,16 @@ impl<'a, 'b> Search<'a, 'b> {
         let graph = asker.ready(inputs)?;
         let asker: &Asker = asker;
         let target = fault::find(&graph, tensor)?;
-        let given = Prepared::on(asker.scenario(), graph.clone(), inputs.clone())?;
+        let prepared = Prepared::on(asker.scenario(), graph.clone(), inputs.clone())?;
         let mut reference = fault::open(
             &asker.scenario().reference,
             &graph,
-            given.threads,
+            prepared.threads,
             asker.engines(),
         )
         .at("reference")?;
-        let values = extract::recorded(&given, &mut *reference, target)?;
-        drop(given);
+        let values = extract::recorded(&prepared, &mut *reference, target)?;
+        drop(prepared);
         Ok(Self {
             asker,
             graph,

@@ -36,7 +36,7 @@ pub(super) fn report(task: &Task, sides: &[Side; 2], floors: &Floors) -> Report 
     };
     // Soft targets of predictions that a network gave differ by what rounding does in it: as tensors they have that floor.
     let ties = Ties {
-        scores: ties.scores.filter(|_| task.given.fed.is_some()),
+        scores: ties.scores.filter(|_| task.prepared.fed.is_some()),
         ..ties
     };
     for (who, own) in [("candidate", &candidate), ("golden", &golden)] {

@@ -26,16 +26,16 @@ struct Bar {
 
 /// One report per opinion.
 pub fn reports(task: &mut Task, watch: &mut dyn Watch) -> Result<Vec<Report>> {
-    let given = task.given;
+    let prepared = task.prepared;
     let (terms, wrt) = asked(task)?;
     let walked = walk::Task {
-        graph: &given.graph,
-        inputs: &given.inputs,
+        graph: &prepared.graph,
+        inputs: &prepared.inputs,
         replay: &task.replay,
         dtypes: &task.dtypes,
         terms: &terms,
         wrt: &wrt,
-        seed: given.scenario.seed,
+        seed: prepared.scenario.seed,
     };
     // The total is the sum of the weighted terms.
     let weights = task.terms.iter().map(|t| t.weight).enumerate();
@@ -44,7 +44,7 @@ pub fn reports(task: &mut Task, watch: &mut dyn Watch) -> Result<Vec<Report>> {
     let reference = match exact.map_err(|says| format!("the f64 graph has no gradients: {says}")) {
         Ok(reference) => reference,
         Err(why) => {
-            let golden = given.golden.as_ref().is_some_and(keeps);
+            let golden = prepared.golden.as_ref().is_some_and(keeps);
             let who = std::iter::once("candidate").chain(golden.then_some("golden"));
             return Ok(who
                 .map(|who| Report::nothing(who, AGAINST, why.clone()))
@@ -82,7 +82,7 @@ pub fn reports(task: &mut Task, watch: &mut dyn Watch) -> Result<Vec<Report>> {
         },
         Err(why) => Report::nothing("candidate", AGAINST, why),
     };
-    let golden = given.golden.as_ref().and_then(|g| of_golden(g, &bar));
+    let golden = prepared.golden.as_ref().and_then(|g| of_golden(g, &bar));
     Ok(std::iter::once(candidate).chain(golden).collect())
 }
 
@@ -114,7 +114,7 @@ fn asked(task: &Task) -> Result<(Vec<String>, Vec<String>)> {
         .iter()
         .map(|p| task.training.name(p).to_string())
         .collect();
-    wrt.extend(walk::trainable(&task.given.graph));
+    wrt.extend(walk::trainable(&task.prepared.graph));
     walk::check(&wrt)?;
     Ok((terms, wrt))
 }
@@ -127,13 +127,13 @@ fn exact(
     watch: &mut dyn Watch,
 ) -> Result<Reference> {
     let options = Options {
-        threads: task.given.threads,
+        threads: task.prepared.threads,
         optimisation: Default::default(),
     };
     let mut shadow =
         task.engines
             .torch()?
-            .differentiator(task.given.graph.clone(), &options, true)?;
+            .differentiator(task.prepared.graph.clone(), &options, true)?;
     walk::reference(walked, sums, &mut *shadow, watch)
 }
 
@@ -142,10 +142,10 @@ fn exact(
 /// # Errors
 /// An injected fault of gradients that changes none.
 fn own(task: &mut Task, bar: &Bar) -> Result<std::result::Result<OwnGradients, String>> {
-    let given = task.given;
-    let subject = &given.scenario.candidate;
+    let prepared = task.prepared;
+    let subject = &prepared.scenario.candidate;
     let wanted = Wanted {
-        feed: &|n| given.inputs.get(n).cloned(),
+        feed: &|n| prepared.inputs.get(n).cloned(),
         terms: &bar.terms,
         by: &bar.by,
     };
@@ -155,7 +155,12 @@ fn own(task: &mut Task, bar: &Bar) -> Result<std::result::Result<OwnGradients, S
         Err(says) => Err(format!("{}: {says}", none())),
     };
     if let (Ok(own), Some(_)) = (&own, preflight::gradient_fault(subject)) {
-        let mut clean = open(&subject.clean(), &given.graph, given.threads, task.engines)?;
+        let mut clean = open(
+            &subject.clean(),
+            &prepared.graph,
+            prepared.threads,
+            task.engines,
+        )?;
         let clean = clean
             .gradients(&wanted)
             .at("candidate without its fault, gradient")?;

@@ -28,7 +28,7 @@ use std::rc::Rc;
 
 /// What the stages are run on.
 struct Task<'a> {
-    given: &'a Prepared<'a>,
+    prepared: &'a Prepared<'a>,
     training: &'a Training,
     /// The terms of its loss.
     terms: Vec<Weighted>,
@@ -52,7 +52,7 @@ struct Side<'a> {
 
 /// Runs assignment, loss and gradients, as far as the scenario asks for them; None without a training side or a shadow.
 pub fn run(
-    given: &Prepared,
+    prepared: &Prepared,
     regions: &Regions,
     sessions: &mut Sessions,
     (layers, tensors): (&Layers, &[TensorResult]),
@@ -65,12 +65,12 @@ pub fn run(
         candidate,
         ..
     } = sessions;
-    let (Some(training), Some(judge)) = (&given.scenario.training, judge) else {
+    let (Some(training), Some(judge)) = (&prepared.scenario.training, judge) else {
         return Ok(None);
     };
     let (dtypes, replay) = (layers.dtypes(), layers.replay.clone());
     let mut task = Task {
-        given,
+        prepared,
         training,
         terms: kernel::find(&training.kernel)?.weighted()?,
         regions,
@@ -84,10 +84,10 @@ pub fn run(
     if !reference.can_isolate() {
         task.replay.extend(spread::decisions(&task, &mut **judge)?);
     }
-    let runs = |stage| given.scenario.runs(stage);
+    let runs = |stage| prepared.scenario.runs(stage);
     let kernel = match task.kernel(&layers.reference_outputs) {
         // What neither side computes leaves nothing that the stages could look at.
-        Err(e) if task.lacks_predictions() => return Ok(Some(untested(given, &e.message))),
+        Err(e) if task.lacks_predictions() => return Ok(Some(untested(prepared, &e.message))),
         kernel => kernel.at("reference")?,
     };
     // What a candidate did not record, or no kernel takes, is not tested.
@@ -134,8 +134,8 @@ pub fn run(
 }
 
 /// The stages of which nothing could be looked at, and why.
-fn untested(given: &Prepared, why: &str) -> Stages {
-    let runs = |stage| given.scenario.runs(stage);
+fn untested(prepared: &Prepared, why: &str) -> Stages {
+    let runs = |stage| prepared.scenario.runs(stage);
     let untested = vec![format!("reference: {why}")];
     let assign = assign::Report {
         untested: untested.clone(),
@@ -154,12 +154,12 @@ fn untested(given: &Prepared, why: &str) -> Stages {
 
 /// Lets the pairs of the assignment settle what the tensors of its targets differ by.
 pub fn settle(
-    given: &Prepared,
+    prepared: &Prepared,
     found: Option<&Stages>,
     tensors: &mut [TensorResult],
     golden: &mut [Witnessed],
 ) {
-    if let Some((training, report)) = given
+    if let Some((training, report)) = prepared
         .scenario
         .training
         .as_ref()
@@ -172,10 +172,10 @@ pub fn settle(
 impl Task<'_> {
     /// What the kernel makes of one side's predictions. Those that are fed are the same on both sides: it has seen them.
     fn kernel(&self, outputs: &HashMap<String, Tensor>) -> Result<Rc<Evaluated>> {
-        if let Some(kernel) = self.given.fed.clone() {
+        if let Some(kernel) = self.prepared.fed.clone() {
             return Ok(kernel);
         }
-        let image = preflight::image(&self.given.graph, self.training, &self.given.inputs)?;
+        let image = preflight::image(&self.prepared.graph, self.training, &self.prepared.inputs)?;
         Ok(Rc::new(kernel::evaluate(self.training, image, &|n| {
             self.tensor(outputs, n)
         })?))
@@ -193,14 +193,14 @@ impl Task<'_> {
         let name = self.training.name(standard);
         outputs
             .get(name)
-            .or_else(|| self.given.inputs.get(name))
+            .or_else(|| self.prepared.inputs.get(name))
             .cloned()
     }
 
     /// A tensor that the golden keeps whole, by its standard name.
     fn kept(&self, standard: &str) -> Option<Tensor> {
         match &self
-            .given
+            .prepared
             .golden
             .as_ref()?
             .tensors

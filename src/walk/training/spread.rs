@@ -68,7 +68,7 @@ pub fn decisions(task: &Task, judge: &mut dyn Judge) -> Result<HashMap<String, T
 
 /// Inputs, and the reference's predictions.
 fn start(task: &Task) -> IndexMap<String, Tensor> {
-    let mut start = task.given.inputs.clone();
+    let mut start = task.prepared.inputs.clone();
     for name in PREDICTIONS.map(|p| task.training.name(p)) {
         start.extend(
             task.layers
@@ -85,13 +85,13 @@ fn walk<'a>(task: &'a Task, start: &'a IndexMap<String, Tensor>) -> noise::Task<
     static NOTHING: std::sync::LazyLock<(HashMap<String, usize>, HashSet<String>)> =
         std::sync::LazyLock::new(Default::default);
     noise::Task {
-        graph: &task.given.graph,
+        graph: &task.prepared.graph,
         inputs: start,
         replay: &task.replay,
         wanted: &NOTHING.0,
         by_row: &NOTHING.1,
         dtypes: &task.dtypes,
-        seed: task.given.scenario.seed,
+        seed: task.prepared.scenario.seed,
         times: 1.0,
         free: None,
     }
