@@ -5,7 +5,7 @@ use prost_build::Module;
 const HEADER: &str = "\
 //! onnx: ONNX's protobuf messages; scripts/messages writes this file, do not edit it.
 //!
-//! From onnx-ml.proto and onnx-data.proto of ONNX (SPDX-License-Identifier: Apache-2.0, https://github.com/onnx/onnx), by prost-build.
+//! From onnx-ml.proto and onnx-data.proto of ONNX (SPDX-License-Identifier: Apache-2.0, <https://github.com/onnx/onnx>), by prost-build.
 
 ";
 

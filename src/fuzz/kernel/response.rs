@@ -26,7 +26,7 @@ pub trait Subject {
     fn answer(&mut self, kernel: &Kernel, case: &Case, reference: &Answer) -> Result<Response>;
 
     /// What it says about many cases in as few walks as it can, with the gradients of the sum of all outputs that `reference` differentiates
-    /// under the name [`SUM`](super::oracle::SUM).
+    /// under the name `oracle::SUM`.
     ///
     /// # Errors
     /// What the subject refuses; a subject that is to be asked one by one.
