@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 pub mod broadcast;
+pub mod doubled;
 pub mod fault;
 pub mod item_order;
 pub mod loss;
@@ -43,6 +44,7 @@ pub const ALL: &[Cause] = &[
     unused_weight::CAUSE,
     lost_gradient::CAUSE,
     broadcast::CAUSE,
+    doubled::CAUSE,
     optimiser::CAUSE,
     lost_context::CAUSE,
 ];

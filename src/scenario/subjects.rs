@@ -14,6 +14,7 @@ pub enum SubjectKind {
     Recorded,
     Kernel,
     Simulated,
+    Zeros,
     Faulty,
 }
 
@@ -136,6 +137,20 @@ pub const ALL: &[Row] = &[
             any_graph: false,
             interprets: true,
             answers: true,
+            shares_shadow: false,
+            gradients: Gradients::Nothing,
+        },
+    },
+    Row {
+        kind: SubjectKind::Zeros,
+        name: "zeros",
+        summary: "whoever answers one zero: declared outputs only",
+        needs: "nothing",
+        keys: &[],
+        abilities: Abilities {
+            any_graph: false,
+            interprets: false,
+            answers: false,
             shares_shadow: false,
             gradients: Gradients::Nothing,
         },

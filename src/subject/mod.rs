@@ -7,6 +7,7 @@ mod onnxruntime;
 pub mod open;
 mod recorded;
 mod simulated;
+mod zeros;
 
 pub use open::{Engines, open};
 
