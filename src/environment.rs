@@ -51,7 +51,6 @@ pub fn describe(subject: &Subject, engines: Engines) -> Result<String> {
             .map_or("kernel that the model names".into(), |k| {
                 format!("kernel {k}")
             }),
-        Subject::Zeros {} => "zeros".into(),
         Subject::Recorded(Recorded { trace, .. }) => format!("recorded {}", trace.display()),
         Subject::Faulty(faulty) => format!(
             "faulty ({} at {}) {}",
@@ -72,9 +71,7 @@ pub fn recorded(subject: &Subject, name: &str, engines: Engines) -> Result<recor
             Some(("torch", engines.torch()?.version()))
         }
         SubjectKind::OnnxRuntime => Some(("onnxruntime", open::onnxruntime_version()?)),
-        SubjectKind::Recorded | SubjectKind::Kernel | SubjectKind::Zeros | SubjectKind::Faulty => {
-            None
-        }
+        SubjectKind::Recorded | SubjectKind::Kernel | SubjectKind::Faulty => None,
     };
     let versions = version.into_iter().map(|(name, v)| (name.into(), v));
     Ok(record::Recorded {

@@ -31,7 +31,7 @@ fn scenario(kind: SubjectKind, folder: &Path) -> String {
     let small = |keys: &str| of("golden/small/average.onnx", NORMAL, keys);
     match kind {
         SubjectKind::OnnxRuntime => small("optimisation = \"disable\"\n"),
-        SubjectKind::Libtorch | SubjectKind::Zeros => small(""),
+        SubjectKind::Libtorch => small(""),
         SubjectKind::Simulated => small("seed = 1\n"),
         SubjectKind::Faulty => {
             small("of = \"libtorch\"\nfault = \"scale-output\"\nnode = \"shrunk\"\namount = 1.5\n")
@@ -89,7 +89,7 @@ fn every_subject_runs_repeats_its_bits_and_is_named() {
     each(|row, folder| {
         let text = scenario(row.kind, folder);
         let (exit, outcome) = match row.kind {
-            SubjectKind::Zeros | SubjectKind::Faulty => (1, Outcome::Diverge),
+            SubjectKind::Faulty => (1, Outcome::Diverge),
             SubjectKind::OnnxRuntime
             | SubjectKind::Libtorch
             | SubjectKind::TorchScript

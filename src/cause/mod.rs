@@ -5,7 +5,6 @@
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 pub mod broadcast;
-pub mod doubled;
 pub mod fault;
 pub mod item_order;
 pub mod loss;
@@ -44,7 +43,6 @@ pub const ALL: &[Cause] = &[
     unused_weight::CAUSE,
     lost_gradient::CAUSE,
     broadcast::CAUSE,
-    doubled::CAUSE,
     optimiser::CAUSE,
     lost_context::CAUSE,
 ];

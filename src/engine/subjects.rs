@@ -60,7 +60,6 @@ fn subject(kind: SubjectKind, folder: &Path) -> Subject {
         SubjectKind::Libtorch => Subject::libtorch(),
         SubjectKind::Recorded => Subject::recorded(trace(folder)),
         SubjectKind::Kernel => Subject::Kernel { kernel: None },
-        SubjectKind::Zeros => Subject::Zeros {},
         SubjectKind::Simulated => Subject::Simulated { seed: Some(1) },
         SubjectKind::TorchScript => Subject::TorchScript(TorchScript {
             script: root("tests/fixtures/torchscript/average.pt"),

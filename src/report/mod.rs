@@ -2,7 +2,6 @@
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
-mod faults;
 mod fuzz;
 mod golden;
 mod json;
@@ -27,12 +26,7 @@ pub struct Format {
 }
 
 /// Every view.
-pub const ALL: &[Format] = &[
-    terminal::FORMAT,
-    terminal::TENSORS,
-    faults::FORMAT,
-    json::FORMAT,
-];
+pub const ALL: &[Format] = &[terminal::FORMAT, terminal::TENSORS, json::FORMAT];
 
 /// Looks a view up.
 ///

@@ -28,7 +28,6 @@ pub enum Subject {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seed: Option<u64>,
     },
-    Zeros {},
     Faulty(Faulty),
 }
 
@@ -124,7 +123,6 @@ impl Subject {
             Self::Recorded(_) => SubjectKind::Recorded,
             Self::Kernel { .. } => SubjectKind::Kernel,
             Self::Simulated { .. } => SubjectKind::Simulated,
-            Self::Zeros {} => SubjectKind::Zeros,
             Self::Faulty(_) => SubjectKind::Faulty,
         }
     }

@@ -14,7 +14,6 @@ pub enum SubjectKind {
     Recorded,
     Kernel,
     Simulated,
-    Zeros,
     Faulty,
 }
 
@@ -137,20 +136,6 @@ pub const ALL: &[Row] = &[
             any_graph: false,
             interprets: true,
             answers: true,
-            shares_shadow: false,
-            gradients: Gradients::Nothing,
-        },
-    },
-    Row {
-        kind: SubjectKind::Zeros,
-        name: "zeros",
-        summary: "whoever answers one zero: declared outputs only",
-        needs: "nothing",
-        keys: &[],
-        abilities: Abilities {
-            any_graph: false,
-            interprets: false,
-            answers: false,
             shares_shadow: false,
             gradients: Gradients::Nothing,
         },

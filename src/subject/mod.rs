@@ -7,7 +7,6 @@ mod onnxruntime;
 pub mod open;
 mod recorded;
 mod simulated;
-mod zeros;
 
 pub use open::{Engines, open};
 

@@ -1,6 +1,6 @@
 //! open: from a subject's name in a scenario to a session.
 
-use super::{Options, Session, Torch, Whole, kernels, recorded, simulated, zeros};
+use super::{Options, Session, Torch, Whole, kernels, recorded, simulated};
 use crate::error::{Error, Place, Result};
 use crate::graph::infer::Expected;
 use crate::graph::param::Param;
@@ -40,7 +40,7 @@ pub fn parameters(subject: &Subject, graph: &Graph) -> Result<Option<Vec<Param>>
         | Subject::Simulated { .. }
         | Subject::Faulty(_) => Ok(Some(params::list(graph))),
         Subject::Recorded(recorded) => Ok(file::open(&recorded.trace)?.parameters),
-        Subject::TorchScript(_) | Subject::Kernel { .. } | Subject::Zeros {} => Ok(None),
+        Subject::TorchScript(_) | Subject::Kernel { .. } => Ok(None),
     }
 }
 
@@ -81,7 +81,6 @@ pub fn open(
             graph,
             kernel.as_deref(),
         )?)),
-        Subject::Zeros {} => Ok(Box::new(zeros::Zeros(graph))),
         Subject::Faulty(_) => Err(Error::usage(
             "faulty is an engine on a graph that carries its fault",
         )),

@@ -8,7 +8,6 @@ pub mod focal;
 pub mod gold_yolo;
 pub mod info_nce;
 pub mod inputs;
-pub mod l1;
 pub mod positives;
 pub mod quality_focal;
 pub mod size_weight;

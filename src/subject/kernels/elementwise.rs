@@ -47,7 +47,7 @@ pub(super) fn varifocal(given: &Given, rule: Varifocal) -> Result<Answer> {
 }
 
 /// One function per element of `by`, of which there must be `n`.
-pub(super) fn over<F: Function>(
+fn over<F: Function>(
     given: &Given,
     by: &'static str,
     n: usize,

@@ -1,7 +1,7 @@
 //! table: every kernel that has an ONNX form, one row each, and all there is to know of it; a dialect says how it differs from another row.
 
 use super::draw::{boxes, numbers, scenes};
-use super::elementwise::{bce, bce_logits, focal, over, quality_focal, varifocal};
+use super::elementwise::{bce, bce_logits, focal, quality_focal, varifocal};
 use super::losses::{gold_yolo, v8_detection};
 use super::overlaps::{alike, apart};
 use super::relations as owes;
@@ -135,16 +135,6 @@ pub const ALL: &[Kernel] = &[
         inputs: &["x", "target"],
         evaluate: bce_logits,
         relations: &[&owes::ROWS_TURNED, &owes::PART_ALONE, &owes::NEARER],
-        ..BCE
-    },
-    Kernel {
-        name: "l1",
-        of: &loss::l1::FAMILY,
-        summary: "absolute error",
-        evaluate: |g| {
-            let target = g.real("target", 1)?.values;
-            over(g, "p", target.len(), |i| loss::l1::L1 { target: target[i] })
-        },
         ..BCE
     },
     FOCAL,
