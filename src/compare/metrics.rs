@@ -20,6 +20,17 @@ pub struct Attributes {
     pub shape: Option<(Vec<usize>, Vec<usize>)>,
 }
 
+impl Attributes {
+    /// What differs, the reference's first.
+    pub fn say(&self) -> String {
+        let dtype = self.dtype.map(|(r, c)| format!("dtype {r} against {c}"));
+        let shape = self.shape.as_ref();
+        let shape = shape.map(|(r, c)| format!("shape {r:?} against {c:?}"));
+        let all: Vec<String> = dtype.into_iter().chain(shape).collect();
+        all.join(", ")
+    }
+}
+
 /// Every metric of one comparison. The difference is always candidate − reference, in f64.
 ///
 /// Sums and means are over the `finite` pairs. Sums of squares leave the range of f64 for f64 values beyond about 1e±154:

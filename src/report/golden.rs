@@ -1,7 +1,7 @@
 //! golden: what a proposal changes: facts, tensors, parameters, with how far each tensor moves and what only a sketch tells.
 
 use super::params;
-use crate::compare::{Attributes, Comparison};
+use crate::compare::Comparison;
 use crate::error::printable;
 use crate::golden::difference::{Difference, Row, Status};
 use crate::golden::estimate::{Estimate, Moved, Seen};
@@ -76,7 +76,7 @@ fn row(r: &Row) -> Vec<String> {
 
 fn compared(comparison: &Comparison, shape: &[usize]) -> String {
     match comparison {
-        Comparison::Attributes(a) => attributes(a),
+        Comparison::Attributes(a) => a.say(),
         Comparison::Values(m) if m.specials.conflicts > 0 => {
             let at = m.specials.first_conflict.as_ref();
             let sides = |e: &crate::compare::Extreme| {
@@ -108,22 +108,9 @@ fn compared(comparison: &Comparison, shape: &[usize]) -> String {
     }
 }
 
-fn attributes(a: &Attributes) -> String {
-    let dtype = a.dtype.map(|(r, c)| format!("dtype {r} against {c}"));
-    let shape = a
-        .shape
-        .as_ref()
-        .map(|(r, c)| format!("shape {r:?} against {c:?}"));
-    [dtype, shape]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
 fn sketched(seen: &Seen, shape: &[usize]) -> String {
     match seen {
-        Seen::Attributes(a) => attributes(a),
+        Seen::Attributes(a) => a.say(),
         Seen::NotFinite {
             reference: r,
             candidate: c,

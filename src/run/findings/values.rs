@@ -63,19 +63,10 @@ pub fn isolated(t: &TensorResult) -> Vec<String> {
 }
 
 fn attributes(comparison: &Comparison) -> String {
-    let Comparison::Attributes(a) = comparison else {
-        return String::new();
-    };
-    let dtype = a.dtype.map(|(r, c)| format!("dtype {r} against {c}"));
-    let shape = a
-        .shape
-        .as_ref()
-        .map(|(r, c)| format!("shape {r:?} against {c:?}"));
-    [dtype, shape]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(", ")
+    match comparison {
+        Comparison::Attributes(a) => a.say(),
+        Comparison::Values(_) => String::new(),
+    }
 }
 
 /// Of both sides on their own values.
