@@ -219,7 +219,7 @@ impl Trial<'_> {
             .map(part)
             .collect();
         let fact = format!(
-            "input '{name}': both sides were fed the {length} values of {shape:?}, and the script sees {zeros} of its own before them that the model \
+            "input '{name}': both sides were given the {length} values of {shape:?}, and the script sees {zeros} of its own before them that the model \
              lacks: with {zeros} zeros before them the model gives what the script gives (|difference| {} without, {} with; so it does on the \
              values in reverse order)",
             number(before),

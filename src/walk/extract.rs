@@ -66,7 +66,7 @@ pub fn run(scenario: &Scenario, engines: Engines, tensor: &str) -> Result<Extrac
         .map(|n| {
             own.get(n)
                 .map(|t| (n.clone(), t))
-                .ok_or_else(|| unsupported(&graph, step, n))
+                .ok_or_else(|| lacks_input(&graph, step, n))
         })
         .collect::<Result<_>>()?;
     let link = if candidate.can_isolate() {
@@ -88,7 +88,7 @@ pub fn run(scenario: &Scenario, engines: Engines, tensor: &str) -> Result<Extrac
     })
 }
 
-fn unsupported(graph: &Graph, step: usize, name: &str) -> Error {
+fn lacks_input(graph: &Graph, step: usize, name: &str) -> Error {
     Error::failed(format!(
         "node '{}': the reference's recording lacks its input '{name}'",
         graph.steps[step].name
