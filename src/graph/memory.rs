@@ -64,10 +64,7 @@ fn steps(
     wide: bool,
     assume: bool,
 ) -> (u64, usize) {
-    let mut last: HashMap<&str, usize> = HashMap::new();
-    for (i, step) in graph.steps.iter().enumerate() {
-        last.extend(step.inputs.iter().map(|n| (n.as_str(), i)));
-    }
+    let last = graph.last_uses();
     let size = |name: &str| known.get(name).map(|k| bytes(k, wide));
     let inputs = graph.inputs.iter().map(|p| p.name.as_str());
     let mut alive: HashMap<&str, u64> = inputs.filter_map(|n| Some((n, size(n)?))).collect();

@@ -72,6 +72,11 @@ impl Group {
     pub fn difference(&self) -> i64 {
         self.candidate as i64 - self.reference as i64
     }
+
+    /// Whether it is a fault: a buffer that only one side lists changes no count and no function.
+    pub fn differs(&self) -> bool {
+        self.cause != Cause::Same && (self.reference, self.candidate) != (0, 0)
+    }
 }
 
 /// Both headline counts, taken apart.

@@ -20,7 +20,7 @@ use crate::prepare::{inputs, memory};
 use crate::run::{FORMAT, Run};
 use crate::scenario::{Scenario, Stage};
 use crate::subject::Engines;
-use crate::trace::record;
+use crate::trace::record::{self, Recorder};
 use crate::verdict::{Finding, TensorResult, Unobserved};
 use crate::walk::layers::{self, Layers};
 use crate::walk::sessions::{Opened, Sessions};
@@ -73,21 +73,7 @@ fn walk(
     clock.lap("training");
     let names = names(&prepared, engines)?;
     if let Some(traces) = sessions.record.take() {
-        let scenario = prepared.scenario;
-        let of = record::Of {
-            model: &scenario.model,
-            graph: &prepared.graph,
-            inputs: &prepared.records,
-            floors: &observed.floors,
-            threads: prepared.threads,
-            seed: scenario.seed,
-        };
-        let side = |subject, name| environment::recorded(subject, name, engines);
-        let sides = [
-            side(&scenario.reference, &names.0)?,
-            side(&scenario.candidate, &names.1)?,
-        ];
-        traces.finish(sides, &of)?;
+        keep(traces, &prepared, &observed, &names, engines)?;
     }
     let deployed = deployed(&prepared, &mut sessions, &observed, &judged, &names, watch)?;
     clock.lap("bisection");
@@ -105,6 +91,31 @@ fn walk(
         clock,
     )?;
     Ok((run, sessions.close()))
+}
+
+/// Puts both traces in place.
+fn keep(
+    traces: Recorder,
+    prepared: &Prepared,
+    observed: &Observed,
+    names: &(String, String),
+    engines: Engines,
+) -> Result<()> {
+    let scenario = prepared.scenario;
+    let of = record::Of {
+        model: &scenario.model,
+        graph: &prepared.graph,
+        inputs: &prepared.records,
+        floors: &observed.floors,
+        threads: prepared.threads,
+        seed: scenario.seed,
+    };
+    let side = |subject, name| environment::recorded(subject, name, engines);
+    let sides = [
+        side(&scenario.reference, &names.0)?,
+        side(&scenario.candidate, &names.1)?,
+    ];
+    traces.finish(sides, &of)
 }
 
 /// What the walks saw, and what it can be held against.

@@ -27,13 +27,10 @@ pub fn run(scenario: &Scenario, graph: &Graph, golden: Option<&Golden>) -> Resul
         })?,
         (None, None) => graph::params::list(graph),
     };
-    let candidate = match (
-        &stated.candidate,
-        open::parameters(&scenario.candidate, graph)?,
-    ) {
-        (Some(path), _) => parameters::list(path)?,
-        (None, Some(own)) => own,
-        (None, None) => graph::params::list(graph),
+    let candidate = match &stated.candidate {
+        Some(path) => parameters::list(path)?,
+        None => open::parameters(&scenario.candidate, graph)?
+            .unwrap_or_else(|| graph::params::list(graph)),
     };
     decompose::difference(&reference, &candidate, &renames)
 }

@@ -1,6 +1,7 @@
 //! headline: what a tired engineer reads first: where, own fault or inherited, which side, with which numbers, and what to do.
 
 use super::Run;
+use super::findings::UNORDERED;
 use crate::error::printable;
 use crate::exit::Exit;
 use crate::verdict::{Accumulated, Finding, Outcome, TensorResult, ToleranceBy};
@@ -48,8 +49,8 @@ fn agree(run: &Run) -> String {
 
 /// A finding of a run that diverges, a line for each fact and each next step.
 pub fn diverge(found: &Finding) -> Vec<String> {
-    let gap = if found.what.starts_with(':') { "" } else { " " };
-    let mut lines = vec![format!("DIVERGE{gap}{}", found.what)];
+    let after = if found.kind == UNORDERED { ":" } else { "" };
+    let mut lines = vec![format!("DIVERGE{after} {}", found.what)];
     lines.extend(found.facts.iter().map(|fact| format!("  {fact}")));
     let label = ["next"].into_iter().chain(std::iter::repeat(""));
     let next = label.zip(&found.next);

@@ -3,7 +3,6 @@
 use super::golden::Witnessed;
 use super::regions::Regions;
 use super::{Stages, assign, grad};
-use crate::params::Cause;
 use crate::scenario::Stage;
 use crate::text::number;
 use crate::verdict::{Finding, Origin, Outcome, StageVerdict, UNUSED_WEIGHT, Verdict};
@@ -73,9 +72,7 @@ fn params(found: &Stages) -> StageVerdict {
         .groups()
         .iter()
         .chain(d.trainable.iter().flat_map(|t| t.groups()));
-    // A buffer that only one side lists changes no count and no function.
-    let mut wrong =
-        groups.filter(|g| g.cause != Cause::Same && (g.reference, g.candidate) != (0, 0));
+    let mut wrong = groups.filter(|g| g.differs());
     let count = d.parameters.reference();
     match wrong.next() {
         None if count == 0 => {

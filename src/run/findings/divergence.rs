@@ -8,6 +8,9 @@ use crate::scenario::{Stage, Subject};
 use crate::text::{few, number};
 use crate::verdict::{Accumulated, Drift, Finding, Outcome, StageVerdict, TensorResult};
 
+/// Where no place is the first, the headline is a sentence of its own.
+pub const UNORDERED: &str = "unordered";
+
 /// Tensors that are shown where nobody knows which is first.
 const SHOWN: usize = 12;
 
@@ -104,7 +107,7 @@ fn unordered(run: &Run) -> Finding {
     let over = run.tensors.iter().filter(|t| t.accumulated.over());
     let over: Vec<&TensorResult> = over.collect();
     let what = format!(
-        ": {} of {} tensors differ; which one is first is not known",
+        "{} of {} tensors differ; which one is first is not known",
         over.len(),
         run.tensors.len()
     );
@@ -116,7 +119,7 @@ fn unordered(run: &Run) -> Finding {
         "parity_port's Trace), or run the model itself against the trace (parity run MODEL --against TRACE)",
     ];
     let place = over.first().map_or("", |t| &t.name);
-    Finding::new("unordered", place, what)
+    Finding::new(UNORDERED, place, what)
         .facts(facts.chain((rest > 0).then(|| format!("and {rest} more (--all)"))))
         .next(next.map(String::from))
 }

@@ -8,6 +8,7 @@ mod origin;
 mod stage;
 mod values;
 
+pub use divergence::UNORDERED;
 pub use values::provenance;
 
 use super::Run;

@@ -1,7 +1,6 @@
 //! stage: what diverges in a stage without a node that is at fault for it alone, and the modules whose parameters differ.
 
 use super::super::Run;
-use crate::params::Cause;
 use crate::scenario::Stage;
 use crate::verdict::{Finding, StageVerdict};
 
@@ -34,7 +33,7 @@ pub fn of(stage: &StageVerdict) -> Finding {
 pub fn parameters(run: &Run) -> Vec<Finding> {
     let lists = run.stages.params.iter();
     let groups = lists.flat_map(|d| d.parameters.groups());
-    let wrong = groups.filter(|g| g.cause != Cause::Same && (g.reference, g.candidate) != (0, 0));
+    let wrong = groups.filter(|g| g.differs());
     let says = |g: &crate::params::Group| {
         let what = format!(
             "module '{}': {} ({:+})",
