@@ -49,8 +49,20 @@ class Nightly(unittest.TestCase):
         self.assertEqual(self.run_nightly("--page", kept).returncode, 1)
         text = kept.read_text()
         self.assertIn("1 of 2 entries passed in 0 minutes", text)
-        self.assertRegex(text, r"\| `1_bad` \| failed: exit 7 \| 0\.0 \|\n\| `2_good` \| passed \| 0\.0 \|")
+        self.assertRegex(text, r"\| `1_bad` \| failed: exit 7 \| 0\.0 \| 0\.0 \|\n\| `2_good` \| passed \| 0\.0 \| 0\.0 \|")
         self.assertEqual([p.name for p in kept.parent.iterdir()], ["NIGHTLY.md"])
+
+    def test_a_night_that_was_cut_short_goes_on_where_it_was(self):
+        self.add("1_once", "#!/bin/sh\necho ran >>%s/count\n" % self.folder)
+        self.add("2_late", "#!/bin/sh\ntest -e %s/ready\n" % self.folder)
+        self.assertEqual(self.run_nightly("--resume").returncode, 1)
+        (self.folder / "ready").touch()
+        kept = self.folder / "page"
+        self.assertEqual(self.run_nightly("--resume", "--page", kept).returncode, 0)
+        self.assertEqual((self.folder / "count").read_text(), "ran\n")
+        self.assertIn("2 of 2 entries passed in 0 minutes (240 at most; 0 of processor time) in 2 goes", kept.read_text())
+        self.assertEqual(self.run_nightly().returncode, 0)
+        self.assertEqual((self.folder / "count").read_text(), "ran\nran\n")
 
     def test_nothing_to_run_is_exit_4(self):
         self.assertEqual(self.run_nightly().returncode, 4)
