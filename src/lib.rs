@@ -47,6 +47,7 @@ mod machine;
 mod pairing;
 mod pipeline;
 mod prepare;
+mod recordings;
 mod report;
 mod text;
 mod walk;

@@ -74,15 +74,22 @@ fn time(text: &str) -> Result<humantime::Duration, String> {
 
 #[derive(clap::Args)]
 pub struct Run {
-    /// Scenario (.toml) or model (.onnx)
+    /// Reference: a model (.onnx) or a recorded trace (.safetensors); or a scenario (.toml), which names both sides
+    #[arg(value_name = "A")]
     pub target: PathBuf,
+    /// Candidate: a model (.onnx), a recorded trace (.safetensors) or a TorchScript (.jit); where none is named both engines compute the model A
+    #[arg(value_name = "B")]
+    pub candidate: Option<PathBuf>,
     /// Input of a bare model: NAME=1x3x224x224, NAME=1x128:0..99 (integers from 0 to 99, both included) or NAME=FILE (.npy,
-    /// .safetensors, .png, .jpg); what the trace of --against holds feeds itself
+    /// .safetensors, .png, .jpg); what a trace holds of the inputs it feeds by itself
     #[arg(long, value_name = "NAME=VALUE")]
     pub input: Vec<String>,
-    /// Compare a bare model with this recorded trace instead of ONNX Runtime
-    #[arg(long, value_name = "TRACE")]
+    /// Compare a bare model with this recorded trace instead of ONNX Runtime: `parity run TRACE A`
+    #[arg(long, value_name = "TRACE", conflicts_with = "candidate")]
     pub against: Option<PathBuf>,
+    /// Tensor that has another name in the candidate: REFERENCE=CANDIDATE
+    #[arg(long, value_name = "A=B")]
+    pub rename: Vec<String>,
     /// Write the scenario that was built from a bare model
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,

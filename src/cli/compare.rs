@@ -4,9 +4,9 @@ use super::{args, reports};
 use crate::compare::Tolerance;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::pairing;
+use crate::recordings;
+use crate::scenario::sides::renames;
 use crate::trace::file::{self, Opened};
-use std::collections::BTreeMap;
 
 pub fn command(args: &args::Compare) -> Result<Exit> {
     reports::check(&args.report)?;
@@ -22,19 +22,19 @@ pub fn command(args: &args::Compare) -> Result<Exit> {
         ));
     }
     let mode = if args.report_only {
-        pairing::Mode::ReportOnly
+        recordings::Mode::ReportOnly
     } else {
-        tolerance.map_or(pairing::Mode::Floors, pairing::Mode::Stated)
+        tolerance.map_or(recordings::Mode::Floors, recordings::Mode::Stated)
     };
     let names = (
         args.reference.display().to_string(),
         args.candidate.display().to_string(),
     );
-    let run = pairing::compare(
+    let run = recordings::compare(
         &reference,
         &candidate,
         &names,
-        &renames(&args.rename)?,
+        &renames(&args.rename)?.into_iter().collect(),
         mode,
     )?;
     reports::show(
@@ -43,24 +43,6 @@ pub fn command(args: &args::Compare) -> Result<Exit> {
         &args.report,
     )?;
     Ok(run.expectation.exit)
-}
-
-fn renames(args: &[String]) -> Result<BTreeMap<String, String>> {
-    let mut renames = BTreeMap::new();
-    for text in args {
-        let (ours, theirs) = text.split_once('=').ok_or_else(|| {
-            Error::usage(format!("--rename {text}: expected REFERENCE=CANDIDATE"))
-        })?;
-        if renames
-            .insert(ours.to_string(), theirs.to_string())
-            .is_some()
-        {
-            return Err(Error::usage(format!(
-                "--rename {text}: '{ours}' is renamed twice"
-            )));
-        }
-    }
-    Ok(renames)
 }
 
 fn has_floors(trace: &Opened) -> bool {

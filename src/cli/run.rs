@@ -1,9 +1,10 @@
 //! run: `parity run`: a scenario file or a bare model, to a report and an exit code.
 
 use super::{applies, args, engine, extract, reports, say, watch};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::pipeline;
+use crate::scenario::sides::{Kind, Sides, renames};
 use crate::scenario::{Distribution, Scenario, build, load};
 use crate::subject::Engines;
 use crate::trace::write::replace;
@@ -17,7 +18,8 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
     if let Some(find) = &scenario.find {
         return replayed(args, &scenario, find, engines);
     }
-    let shown = if is_model(args) && !args.json {
+    let built_here = is_model(args) || args.candidate.is_some();
+    let shown = if built_here && !args.json {
         Some(built(&scenario)?)
     } else {
         None
@@ -96,12 +98,31 @@ fn is_model(args: &args::Run) -> bool {
 }
 
 fn scenario(args: &args::Run) -> Result<Scenario> {
-    let mut scenario = if is_model(args) {
-        build::from_model(&args.target, &args.input, args.against.as_deref())?
+    let names = renames(&args.rename)?;
+    let sides = match (&args.candidate, &args.against) {
+        (Some(candidate), _) => Some((&args.target, candidate)),
+        (None, Some(trace)) if is_model(args) => Some((trace, &args.target)),
+        (None, _) => None,
+    };
+    let mut scenario = if let Some((reference, candidate)) = sides {
+        Sides {
+            reference,
+            candidate,
+        }
+        .scenario(&args.input, &names)?
+    } else if is_model(args) {
+        let alone = "one graph in both engines, which has one set of names";
+        applies::not_to(
+            alone,
+            &[("--rename", !names.is_empty())],
+            "name a second file",
+        )?;
+        build::from_model(&args.target, &args.input)?
     } else {
         let options = [
             ("--input", !args.input.is_empty()),
             ("--against", args.against.is_some()),
+            ("--rename", !names.is_empty()),
             ("--save", args.save.is_some()),
         ];
         applies::not_to(
@@ -109,6 +130,13 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
             &options,
             "it belongs to a bare model (.onnx)",
         )?;
+        if Kind::of(&args.target)? != Kind::Scenario {
+            return Err(Error::usage(format!(
+                "'{}' alone is nothing to run",
+                args.target.display()
+            ))
+            .next("name what it is held against: parity run A B"));
+        }
         load::file(&args.target)?
     };
     if !args.only.is_empty() {

@@ -11,7 +11,7 @@ use crate::walk::timing::{self, Timed};
 
 pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
     let mut scenario = match args.target.extension().is_some_and(|e| e == "onnx") {
-        true => build::from_model(&args.target, &args.input, None)?,
+        true => build::from_model(&args.target, &args.input)?,
         false if !args.input.is_empty() => return Err(applies::input()),
         false => load::file(&args.target)?,
     };

@@ -220,3 +220,13 @@ impl Graph {
         last
     }
 }
+
+/// Everything that a graph calls by name.
+pub fn names(graph: &Graph) -> impl Iterator<Item = &str> {
+    let steps = graph
+        .steps
+        .iter()
+        .flat_map(|s| &s.outputs)
+        .map(String::as_str);
+    graph.inputs.iter().map(|p| p.name.as_str()).chain(steps)
+}

@@ -6,6 +6,7 @@ pub mod against;
 pub mod alive;
 pub mod exercised;
 pub mod expected;
+pub mod function;
 pub mod golden;
 pub mod network;
 pub mod stage;

@@ -361,6 +361,7 @@ mod tests {
                 ToleranceBy::Noise { .. }
                 | ToleranceBy::CandidateNoise { .. }
                 | ToleranceBy::Positives
+                | ToleranceBy::Function { .. }
                 | ToleranceBy::Unjudged => ("otherwise", *ratio),
             },
             Pending::Done(_) => ("not judged", 0.0),

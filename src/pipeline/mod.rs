@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 mod conclude;
+mod two;
 
 use crate::cause::{self, lost_context};
 use crate::environment;
@@ -39,6 +40,9 @@ pub fn run(
     watch: &mut dyn Watch,
     record: Option<&Path>,
 ) -> Result<Run> {
+    if let Some(second) = &scenario.second {
+        return two::run(scenario, second, engines, watch);
+    }
     let clock = Clock::start();
     let prepared = Prepared::read(scenario)?;
     memory::check(&prepared, record.is_some(), watch)?;
@@ -91,6 +95,12 @@ fn walk(
         clock,
     )?;
     Ok((run, sessions.close()))
+}
+
+/// Threads of each engine: all cores where none are stated.
+fn threads(scenario: &Scenario) -> usize {
+    let all = || std::thread::available_parallelism().map_or(1, usize::from);
+    scenario.threads.unwrap_or_else(all)
 }
 
 /// Puts both traces in place.
@@ -340,6 +350,8 @@ fn conclude(
         tensors: judged.tensors,
         unobserved: deployed,
         stages,
+        correspondence: None,
+        alone: vec![],
         findings: vec![],
         timings: clock.laps,
     };

@@ -118,7 +118,9 @@ fn isolated(t: &TensorResult) -> String {
                 "differs, exact expected".into()
             }
         }
-        Isolated::Stated { ratio, .. } => format!("{} x tolerance", number(*ratio)),
+        Isolated::Stated { ratio, .. } | Isolated::Stretch { ratio, .. } => {
+            format!("{} x tolerance", number(*ratio))
+        }
         Isolated::TieFlip { flips, .. } => format!("{flips} tie flips"),
         Isolated::RuleDifference { margin, .. } => {
             format!("rule difference, margin {}", number(*margin))
@@ -170,6 +172,11 @@ fn metrics(comparison: &Comparison) -> String {
 /// Coverage, versions, what is not as expected.
 fn footer(run: &Run) -> Vec<String> {
     let (l, e) = (&run.ledger, &run.environment);
+    let pairs = run.correspondence.as_ref().map(|c| {
+        let [ours, theirs] = c.tensors;
+        let pairs = c.pairs.len();
+        format!("pairs       {pairs}, of {ours} tensors of the reference and {theirs} of the candidate that the inputs decide")
+    });
     let mut coverage = format!(
         "coverage    {} of {} tensors compared ({:.1} %), {} both alone and accumulated",
         l.compared,
@@ -187,7 +194,8 @@ fn footer(run: &Run) -> Vec<String> {
     if l.excused > 0 {
         coverage += &format!("; {} excused by the scenario", l.excused);
     }
-    let mut lines = vec![coverage];
+    let mut lines = Vec::from_iter(pairs);
+    lines.push(coverage);
     lines.extend(told(run, "left_over", "left over"));
     lines.extend(run.stages.golden.as_ref().map(|g| {
         let other = g

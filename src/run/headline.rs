@@ -33,6 +33,9 @@ fn unjudged(t: &TensorResult) -> bool {
 }
 
 fn agree(run: &Run) -> String {
+    if let Some(c) = &run.correspondence {
+        return same_function(run, c.pairs.len());
+    }
     let flips = match run.verdict.tie_flips {
         0 => String::new(),
         n => format!(", {n} tie flips"),
@@ -45,6 +48,29 @@ fn agree(run: &Run) -> String {
         ),
     };
     format!("AGREE: every compared tensor is within its tolerance{flips}{behind}")
+}
+
+/// What two graphs agree in.
+fn same_function(run: &Run, pairs: usize) -> String {
+    let moved = |t: &&TensorResult| {
+        matches!(
+            &t.accumulated,
+            Accumulated::Compared {
+                by: ToleranceBy::Function {
+                    constants: true,
+                    ..
+                },
+                ..
+            }
+        )
+    };
+    let up_to = match run.tensors.iter().filter(moved).count() {
+        0 => String::new(),
+        n => format!(", at {n} of them up to what constants that are stored otherwise move"),
+    };
+    format!(
+        "AGREE: the two graphs compute the same function at {pairs} pairs of tensors{up_to}; engines compute each file as it says"
+    )
 }
 
 /// A finding of a run that diverges, a line for each fact and each next step.

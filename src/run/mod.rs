@@ -9,9 +9,10 @@ pub mod sample;
 
 use crate::environment::Environment;
 use crate::judge::stage::Stages;
+use crate::pairing::Pair;
 use crate::scenario::Scenario;
 use crate::trace::InputRecord;
-use crate::verdict::{Expectation, Finding, Ledger, TensorResult, Unobserved, Verdict};
+use crate::verdict::{Expectation, Finding, Ledger, Outcome, TensorResult, Unobserved, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,8 +41,41 @@ pub struct Run {
     /// Assignment, loss and gradients, where the graph has a training side.
     #[serde(default)]
     pub stages: Stages,
+    /// Which tensor of the one graph stands for which of the other, where two were held against each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correspondence: Option<Correspondence>,
+    /// Each of two graphs alone, in the engines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<Alone>,
     /// Seconds per phase; the only part that differs between equal runs.
     pub timings: BTreeMap<String, f64>,
+}
+
+/// One of two files alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alone {
+    pub file: String,
+    /// None where no engine runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Box<Run>>,
+    /// What says that it cannot be run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+impl Alone {
+    pub fn diverges(&self) -> bool {
+        let outcome = self.run.as_ref().map(|run| run.verdict.outcome);
+        outcome == Some(Outcome::Diverge)
+    }
+}
+
+/// Two graphs' tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Correspondence {
+    pub pairs: Vec<Pair>,
+    /// Tensors of either side that could have a partner.
+    pub tensors: [usize; 2],
 }
 
 impl Run {

@@ -162,6 +162,8 @@ pub fn agreeing() -> Run {
         unobserved: vec![],
         findings: vec![],
         stages: Stages::default(),
+        correspondence: None,
+        alone: vec![],
         timings: Default::default(),
     }
     .told()

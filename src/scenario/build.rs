@@ -1,12 +1,12 @@
 //! build: a scenario from the command line: `parity run model.onnx --input name=shape|file`.
 
-use super::{Distribution, Input, Scenario, Subject, load};
+use super::{Distribution, Input, Scenario, load};
 use crate::error::{Error, Result};
 use crate::file;
 use std::path::{Path, PathBuf};
 
-/// The scenario that compares `model` on `inputs`; against a recorded trace where one is named.
-pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Result<Scenario> {
+/// The scenario that compares both engines on `model` and `inputs`.
+pub fn from_model(model: &Path, inputs: &[String]) -> Result<Scenario> {
     let mut scenario = load::parse(&format!(
         "format = 1\nmodel = {}",
         toml::Value::from(file::as_text(model)?)
@@ -23,12 +23,6 @@ pub fn from_model(model: &Path, inputs: &[String], against: Option<&Path>) -> Re
         {
             return Err(Error::usage(format!("--input: '{name}' is stated twice")));
         }
-    }
-    if let Some(trace) = against {
-        file::as_text(trace)?;
-        scenario.reference = Subject::recorded(trace);
-        // Not the engine that shares code with the f64 shadow: two that agree against a recording say that it is the recording.
-        scenario.candidate = Subject::onnxruntime();
     }
     load::check(&scenario)?;
     Ok(scenario)

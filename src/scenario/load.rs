@@ -30,7 +30,15 @@ pub fn file(path: &Path) -> Result<Scenario> {
 
 /// The scenario as a file states it.
 pub fn text(scenario: &Scenario) -> Result<String> {
-    toml::to_string(scenario).map_err(|e| Error::failed(format!("scenario: {e}")))
+    let failed = |e: toml::ser::Error| Error::failed(format!("scenario: {e}"));
+    if scenario.second.is_none() {
+        return toml::to_string(scenario).map_err(failed);
+    }
+    // Both graphs are computed in f64, and each alone in both engines.
+    let mut table = toml::Table::try_from(scenario).map_err(failed)?;
+    table.remove("reference");
+    table.remove("candidate");
+    toml::to_string(&table).map_err(failed)
 }
 
 /// The scenario that `text` states, checked.
@@ -123,6 +131,10 @@ fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
             .for_each(change);
     }
     scenario.golden.iter_mut().for_each(change);
+    scenario
+        .second
+        .iter_mut()
+        .for_each(|s| change(&mut s.model));
     if let Some(p) = &mut scenario.parameters {
         p.reference
             .iter_mut()

@@ -6,6 +6,7 @@ mod find;
 mod input;
 pub mod load;
 mod side;
+pub mod sides;
 mod subject;
 pub mod subjects;
 pub mod training;
@@ -50,6 +51,9 @@ pub struct Scenario {
     pub reference: Subject,
     #[serde(default = "libtorch")]
     pub candidate: Subject,
+    /// Another graph that is held against the model, both in f64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<Second>,
     /// The training side of the graph: assigner, loss, gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
@@ -81,6 +85,17 @@ pub struct Parameters {
     /// Names that differ: `A=B`, or `A*=B*` for a whole module.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rename: Vec<String>,
+}
+
+/// Another ONNX graph of the same network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Second {
+    /// ONNX file, relative to the scenario's folder.
+    pub model: PathBuf,
+    /// Tensors of the model by their names in it, where these are known; declared inputs and outputs of other names pair by position.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
 }
 
 impl Scenario {

@@ -118,6 +118,8 @@ pub enum ToleranceBy {
     Exact,
     /// The user's own tolerance.
     Stated,
+    /// R spreads of what f64 itself rounds in either graph, and of what constants that are stored otherwise may move.
+    Function { runs: u32, constants: bool },
     /// Nothing: the metrics alone were asked for.
     Unjudged,
 }
@@ -144,6 +146,14 @@ pub enum Isolated {
         #[serde(with = "json")]
         ratio: f64,
     },
+    /// A stretch of another graph between paired tensors, fed the reference's values, both in f64.
+    Stretch {
+        comparison: Comparison,
+        #[serde(with = "json")]
+        ratio: f64,
+        /// The nodes of either side that lie in it.
+        nodes: [Vec<String>; 2],
+    },
     /// A decision of a node that rounds before it decides, or whose order is open: the border is nearer than that.
     TieFlip {
         flips: u64,
@@ -169,7 +179,9 @@ impl Isolated {
         match self {
             Isolated::Bounded { bounded, .. } => bounded.failing > 0,
             Isolated::Exact { comparison, .. } => !comparison.identical(),
-            Isolated::Stated { ratio, .. } => *ratio > 1.0,
+            Isolated::Stated { ratio, .. } | Isolated::Stretch { ratio, .. } => {
+                *ratio > 1.0 || ratio.is_nan()
+            }
             Isolated::RuleDifference { .. } => true,
             Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => false,
         }
@@ -183,6 +195,7 @@ impl Isolated {
             }
             Isolated::Exact { .. }
             | Isolated::Stated { .. }
+            | Isolated::Stretch { .. }
             | Isolated::TieFlip { .. }
             | Isolated::RuleDifference { .. }
             | Isolated::NotJudged { .. } => None,
@@ -205,6 +218,9 @@ impl Isolated {
             Isolated::Exact { comparison, .. } => comparison
                 .metrics()
                 .is_some_and(|m| m.specials.conflicts > 0),
+            Isolated::Stretch { comparison, .. } => comparison
+                .metrics()
+                .is_some_and(|m| m.specials.conflicts > 0),
             Isolated::Stated { .. }
             | Isolated::TieFlip { .. }
             | Isolated::RuleDifference { .. }
@@ -217,7 +233,7 @@ impl Isolated {
             Isolated::Bounded { side, .. }
             | Isolated::Exact { side, .. }
             | Isolated::RuleDifference { side, .. } => *side,
-            Isolated::Stated { .. } => Some(Side::Unknown),
+            Isolated::Stated { .. } | Isolated::Stretch { .. } => Some(Side::Unknown),
             Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => None,
         }
     }
@@ -228,7 +244,10 @@ impl Isolated {
             Isolated::Bounded { side, .. }
             | Isolated::Exact { side, .. }
             | Isolated::RuleDifference { side, .. } => *side = Some(other),
-            Isolated::Stated { .. } | Isolated::TieFlip { .. } | Isolated::NotJudged { .. } => {}
+            Isolated::Stated { .. }
+            | Isolated::Stretch { .. }
+            | Isolated::TieFlip { .. }
+            | Isolated::NotJudged { .. } => {}
         }
         self
     }
@@ -238,6 +257,7 @@ impl Isolated {
             Isolated::Bounded { bounded, .. } => bounded.limit,
             Isolated::Exact { .. }
             | Isolated::Stated { .. }
+            | Isolated::Stretch { .. }
             | Isolated::TieFlip { .. }
             | Isolated::RuleDifference { .. }
             | Isolated::NotJudged { .. } => None,

@@ -262,7 +262,10 @@ pub fn recorded(
             side,
         },
         (
-            own @ (Isolated::Stated { .. } | Isolated::TieFlip { .. } | Isolated::NotJudged { .. }),
+            own @ (Isolated::Stated { .. }
+            | Isolated::Stretch { .. }
+            | Isolated::TieFlip { .. }
+            | Isolated::NotJudged { .. }),
             _,
         ) => own,
     })
@@ -349,6 +352,7 @@ mod tests {
             Isolated::Bounded { .. } => "bound",
             Isolated::Exact { .. } => "bits",
             Isolated::Stated { .. } => "stated",
+            Isolated::Stretch { .. } => "stretch",
             Isolated::TieFlip { .. } => "tie",
             Isolated::RuleDifference { .. } => "rule",
             Isolated::NotJudged { .. } => "not",

@@ -150,7 +150,6 @@ fn a_mutated_npy_file_is_read_or_refused_and_never_panics() {
     let scenario = parity::scenario::build::from_model(
         &dir.path().join("m.onnx"),
         &[format!("x={}", path.display())],
-        None,
     )
     .unwrap();
     let (mut random, mut read) = (Random(17), 0);

@@ -71,7 +71,7 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
 fn scenario(args: &args::Fuzz) -> Result<Scenario> {
     let target = Path::new(&args.kernel);
     let mut scenario = match target.extension().is_some_and(|e| e == "onnx") {
-        true => build::from_model(target, &args.input, None)?,
+        true => build::from_model(target, &args.input)?,
         false if !args.input.is_empty() => return Err(applies::input()),
         false => scenarios::file(target)?,
     };

@@ -135,6 +135,7 @@ fn kind(isolated: &Isolated) -> Kind {
         Isolated::Bounded { .. } => Kind::NotFinite,
         Isolated::Exact { comparison, .. }
         | Isolated::Stated { comparison, .. }
+        | Isolated::Stretch { comparison, .. }
         | Isolated::RuleDifference { comparison, .. } => match comparison {
             Comparison::Attributes(_) => Kind::Attributes,
             Comparison::Values(m) if m.specials.conflicts > 0 => Kind::NotFinite,

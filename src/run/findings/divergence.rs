@@ -1,6 +1,6 @@
 //! divergence: what diverges: first that which is the headline, where a tired engineer has to look, then all that diverges besides.
 
-use super::super::Run;
+use super::super::{Alone, Run};
 use super::values::accumulated;
 use super::{NODES, deployed, origin, stage};
 use crate::compare::Comparison;
@@ -41,6 +41,7 @@ pub fn of(run: &Run) -> Vec<Finding> {
     all.extend(v.only_unobserved.iter().map(deployed::of));
     stages.retain(|s| !network(s));
     all.extend(stages.into_iter().map(stage::of));
+    all.extend(run.alone.iter().flat_map(alone));
     all.extend(stage::parameters(run));
     let flags = run.stages.loss.iter().flat_map(|l| &l.flags);
     all.extend(flags.filter(|f| f.is_fault()).cloned());
@@ -48,6 +49,17 @@ pub fn of(run: &Run) -> Vec<Finding> {
         all.extend(v.stage().map(stage::of));
     }
     all
+}
+
+/// What is wrong with one of two files by itself.
+fn alone(of: &Alone) -> Vec<Finding> {
+    let all = of.run.iter().flat_map(|run| &run.findings);
+    let in_file = |f: &Finding| Finding {
+        what: format!("in '{}' alone, {}", of.file, f.what),
+        who: Some(of.file.clone()),
+        ..f.clone()
+    };
+    all.filter(|f| f.is_fault()).map(in_file).collect()
 }
 
 fn find<'a>(run: &'a Run, name: &str) -> Option<&'a TensorResult> {

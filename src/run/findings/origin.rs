@@ -1,9 +1,11 @@
 //! origin: a node that is at fault by itself: what was run alone, with which numbers, which side is off, which of its inputs still agreed.
 
 use super::super::Run;
+use super::NODES;
 use super::values::{accumulated, isolated};
 use crate::scenario::{Scenario, Stage, Subject};
-use crate::verdict::{Finding, Inside, Origin, Side};
+use crate::text::few;
+use crate::verdict::{Finding, Inside, Isolated, Origin, Side, TensorResult};
 
 /// A node that is at fault by itself.
 pub fn of(run: &Run, origin: &Origin) -> Finding {
@@ -13,6 +15,11 @@ pub fn of(run: &Run, origin: &Origin) -> Finding {
         true => format!(", first of {independent} independent origins"),
         false => String::new(),
     };
+    if let Some(t) = run.tensors.iter().find(|t| t.name == origin.tensor)
+        && let Isolated::Stretch { nodes, .. } = &t.isolated
+    {
+        return stretch(run, (origin, t), nodes, &rank);
+    }
     let what = format!(
         "at node '{}' ({}){}: {} itself is at fault{rank}",
         origin.node,
@@ -41,6 +48,42 @@ pub fn of(run: &Run, origin: &Origin) -> Finding {
     Finding::new("origin", &*origin.node, what)
         .facts(facts)
         .next([next, take.into()])
+}
+
+/// A stretch of two graphs that computes another function on the same values.
+fn stretch(
+    run: &Run,
+    (origin, t): (&Origin, &TensorResult),
+    nodes: &[Vec<String>; 2],
+    rank: &str,
+) -> Finding {
+    let what = format!(
+        "at node '{}' ({}): the two graphs compute another function here{rank}",
+        origin.node, origin.op
+    );
+    let pairs = run.correspondence.iter().flat_map(|c| &c.pairs);
+    let partner = pairs
+        .filter(|p| p.reference == t.name)
+        .map(|p| p.candidate.as_str())
+        .next();
+    let mut facts = vec![format!(
+        "tensor      '{}' {:?}, in the candidate '{}'",
+        t.name,
+        t.shape,
+        partner.unwrap_or("?")
+    )];
+    facts.extend(isolated(t));
+    facts.extend(accumulated(t));
+    for (label, names) in [("reference", &nodes[0]), ("candidate", &nodes[1])] {
+        facts.push(format!(
+            "{label:<12}{}",
+            few(names.iter().map(String::as_str), NODES)
+        ));
+    }
+    let next = "compare the weights, attributes and inputs of these nodes; which side is meant nobody can tell from two files";
+    Finding::new("origin", &*origin.node, what)
+        .facts(facts)
+        .next([next.to_string()])
 }
 
 /// ", stage loss, term 'iou'" for an origin behind the network.

@@ -55,6 +55,18 @@ pub fn isolated(t: &TensorResult) -> Vec<String> {
                 None => vec![format!("isolated    {}", attributes(comparison))],
             }
         }
+        Isolated::Stretch {
+            comparison, ratio, ..
+        } => vec![match comparison.metrics() {
+            Some(m) => format!(
+                "alone       |candidate - reference| {} at {:?}, relative L2 {}, {} x tolerance, on the reference's values",
+                number(m.max_abs.value),
+                unravel(m.max_abs.index, &t.shape),
+                number(m.rel_l2),
+                number(*ratio)
+            ),
+            None => format!("alone       {}", attributes(comparison)),
+        }],
         Isolated::TieFlip { flips, of, .. } => vec![format!(
             "isolated    {flips} of {of} decisions flip at exact ties"
         )],
@@ -136,6 +148,14 @@ pub fn provenance(by: &ToleranceBy) -> String {
                 crate::floor::noise::R
             )
         }
+        ToleranceBy::Function { runs, constants } => format!(
+            "{} x what f64 rounds{}, {runs} runs",
+            crate::floor::noise::R,
+            match constants {
+                true => " and stored constants may move",
+                false => "",
+            }
+        ),
         ToleranceBy::Positives => "the same positives".into(),
         ToleranceBy::Exact => "exact".into(),
         ToleranceBy::Stated => "stated".into(),

@@ -1,4 +1,4 @@
-//! pairing: two recorded traces, tensor by tensor: exact names and declared renames, leftovers listed, floors from the recording.
+//! recordings: two recorded traces, tensor by tensor: exact names and declared renames, leftovers listed, floors from the recording.
 
 use crate::compare::{Comparison, Tolerance, compare as compare_tensors, judge as judge_stated};
 use crate::environment::Environment;
@@ -106,6 +106,8 @@ pub fn compare(
         tensors,
         graph_inputs,
         stages: Stages::default(),
+        correspondence: None,
+        alone: vec![],
         unobserved: vec![],
         findings: vec![],
         timings: BTreeMap::new(),

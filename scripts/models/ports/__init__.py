@@ -1,0 +1,1 @@
+"""A small network with what ports get wrong, and the wrong ports of it."""

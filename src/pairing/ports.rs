@@ -1,0 +1,93 @@
+//! ports: declared inputs and outputs pair by what the user says, by name, or by position; never by value.
+
+use crate::error::{Error, Result, hint};
+use crate::graph::{Graph, Port, names};
+use std::collections::HashSet;
+
+/// (reference, candidate) for each declared input.
+///
+/// # Errors
+/// Another number of inputs, or shapes that cannot be the same.
+pub fn inputs(
+    ours: &[Port],
+    theirs: &[Port],
+    named: &[(String, String)],
+) -> Result<Vec<(String, String)>> {
+    declared("input", ours, theirs, named)
+}
+
+/// The same for outputs.
+///
+/// # Errors
+/// As `inputs`.
+pub fn outputs(
+    ours: &[Port],
+    theirs: &[Port],
+    named: &[(String, String)],
+) -> Result<Vec<(String, String)>> {
+    declared("output", ours, theirs, named)
+}
+
+/// The names as the reference's first, whichever way round they were said.
+///
+/// # Errors
+/// A pair of which neither way round is one tensor of either side.
+pub fn turned(
+    ours: &Graph,
+    theirs: &Graph,
+    named: &[(String, String)],
+) -> Result<Vec<(String, String)>> {
+    let (ours, theirs): (HashSet<&str>, HashSet<&str>) =
+        (names(ours).collect(), names(theirs).collect());
+    let is = |x: &str, y: &str| ours.contains(x) && theirs.contains(y);
+    let one = |(a, b): &(String, String)| match (is(a, b), is(b, a)) {
+        (true, _) => Ok((a.clone(), b.clone())),
+        (false, true) => Ok((b.clone(), a.clone())),
+        (false, false) => {
+            let (side, word, known) = match ours.contains(a.as_str()) {
+                true => ("candidate", b, &theirs),
+                false => ("reference", a, &ours),
+            };
+            let said = format!("--rename {a}={b}: the {side} has no tensor '{word}'");
+            Err(Error::usage(said).next(hint(word, known.iter().copied())))
+        }
+    };
+    named.iter().map(one).collect()
+}
+
+fn declared(
+    what: &str,
+    ours: &[Port],
+    theirs: &[Port],
+    named: &[(String, String)],
+) -> Result<Vec<(String, String)>> {
+    let names = |ports: &[Port]| ports.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
+    let (mut ours, mut theirs) = (names(ours), names(theirs));
+    let mut pairs: Vec<(String, String)> = vec![];
+    pairs.extend(
+        named
+            .iter()
+            .filter(|(x, y)| ours.contains(x) && theirs.contains(y))
+            .cloned(),
+    );
+    let own: HashSet<String> = theirs.iter().cloned().collect();
+    let free =
+        |pairs: &[(String, String)], x: &String| !pairs.iter().any(|(a, b)| a == x || b == x);
+    ours.retain(|x| free(&pairs, x));
+    theirs.retain(|y| free(&pairs, y));
+    let same: Vec<String> = ours.iter().filter(|x| own.contains(*x)).cloned().collect();
+    pairs.extend(same.iter().map(|x| (x.clone(), x.clone())));
+    ours.retain(|x| !same.contains(x));
+    theirs.retain(|y| !same.contains(y));
+    if ours.len() != theirs.len() {
+        let list = |names: &[String]| names.join(", ");
+        return Err(Error::usage(format!(
+            "the two declare other {what}s: only the reference has [{}], only the candidate [{}]",
+            list(&ours),
+            list(&theirs)
+        ))
+        .next("say which is which: --rename REFERENCE=CANDIDATE"));
+    }
+    pairs.extend(ours.into_iter().zip(theirs));
+    Ok(pairs)
+}

@@ -1,0 +1,126 @@
+//! values: tensors that hold the same numbers on the same inputs.
+
+use super::index::Index;
+use super::{Evidence, Matching};
+use std::collections::{BTreeMap, HashMap};
+
+/// How far two f64 runs of one function are apart at most, as a share of a tensor's norm: what is nearer is equal by construction.
+const EQUAL: f64 = 1e-9;
+
+/// What constants that are stored otherwise may move: folded in f32, and rounded to f16. Behind these a pair must be each other's nearest by far.
+const NEAR: [f64; 2] = [1e-5, 1e-2];
+
+/// How much further the next nearest must be.
+const BY_FAR: f64 = 10.0;
+
+/// Pairs what is equal, then what is near.
+pub fn pair(a: &Index, b: &Index, found: &mut Matching) {
+    for (ours, theirs) in by_shape(a, b, found) {
+        equal(a, b, (&ours, &theirs), found);
+    }
+    for most in NEAR {
+        for (ours, theirs) in by_shape(a, b, found) {
+            near(a, b, (&ours, &theirs), most, found);
+        }
+    }
+}
+
+/// Names of both sides.
+type Both<'a> = (Vec<&'a str>, Vec<&'a str>);
+
+/// What both sides have of one shape and kind, neither constant nor paired yet.
+fn by_shape<'a>(a: &Index<'a>, b: &Index<'a>, found: &Matching) -> Vec<Both<'a>> {
+    let kind = |of: &Index<'a>, name: &str| {
+        let value = of.values.get(name)?;
+        let told = of.sketches.get(name).is_some_and(|s| !s.constant);
+        told.then(|| (value.dtype().is_float(), value.shape()))
+    };
+    let mut groups: BTreeMap<_, Both> = BTreeMap::new();
+    for name in a.order.iter().filter(|n| !found.to.contains_key(**n)) {
+        if let Some(key) = kind(a, name) {
+            groups.entry(key).or_default().0.push(name);
+        }
+    }
+    for name in b.order.iter().filter(|n| !found.from.contains_key(**n)) {
+        if let Some(key) = kind(b, name) {
+            groups.entry(key).or_default().1.push(name);
+        }
+    }
+    let groups = groups.into_values();
+    groups
+        .filter(|(ours, theirs)| !ours.is_empty() && !theirs.is_empty())
+        .collect()
+}
+
+/// Tensors that are equal by construction (x, Identity(x)) are one class; of a class that is as large on both sides each has its partner, else the
+/// last of the one stands for the last of the other.
+fn equal(a: &Index, b: &Index, (ours, theirs): (&[&str], &[&str]), found: &mut Matching) {
+    let mut left: Vec<&str> = theirs.to_vec();
+    let mut open: Vec<&str> = ours.to_vec();
+    while let Some(first) = open.first().copied() {
+        let like = |of: &Index, n: &str| of.sketches[n].distance(&a.sketches[first]) <= EQUAL;
+        let (class, rest): (Vec<&str>, _) = open.iter().partition(|n| like(a, n));
+        let (partners, others): (Vec<&str>, _) = left.iter().partition(|n| like(b, n));
+        (open, left) = (rest, others);
+        for (x, y) in zipped(a, b, &class, &partners) {
+            found.pair(x, y, Evidence::Values);
+        }
+    }
+}
+
+/// Who is whose among tensors that are equal.
+fn zipped<'a>(
+    a: &Index,
+    b: &Index,
+    ours: &[&'a str],
+    theirs: &[&'a str],
+) -> Vec<(&'a str, &'a str)> {
+    let op = |of: &Index, name: &str| of.made.get(name).map(|i| of.node(*i).op.clone());
+    let mut by_op: BTreeMap<Option<String>, Both> = BTreeMap::new();
+    ours.iter()
+        .for_each(|n| by_op.entry(op(a, n)).or_default().0.push(n));
+    theirs
+        .iter()
+        .for_each(|n| by_op.entry(op(b, n)).or_default().1.push(n));
+    let alike = |of: &Both| of.0.len() == of.1.len();
+    if by_op.values().all(alike) {
+        return by_op
+            .into_values()
+            .flat_map(|(x, y)| x.into_iter().zip(y))
+            .collect();
+    }
+    if ours.len() == theirs.len() {
+        return ours.iter().copied().zip(theirs.iter().copied()).collect();
+    }
+    ours.last()
+        .copied()
+        .zip(theirs.last().copied())
+        .into_iter()
+        .collect()
+}
+
+/// Pairs of which each is the other's nearest, no further than `most`, and by far.
+fn near(a: &Index, b: &Index, (ours, theirs): (&[&str], &[&str]), most: f64, found: &mut Matching) {
+    let distance = |x: &str, y: &str| a.sketches[x].distance(&b.sketches[y]);
+    let back: HashMap<&str, Option<&str>> = theirs
+        .iter()
+        .map(|y| (*y, nearest(ours.iter().map(|x| (*x, distance(x, y))), most)))
+        .collect();
+    for x in ours {
+        let partner = nearest(theirs.iter().map(|y| (*y, distance(x, y))), most);
+        if let Some(y) = partner.filter(|y| back[y] == Some(x)) {
+            found.pair(x, y, Evidence::Values);
+        }
+    }
+}
+
+/// The nearest, no further than `most`, and by far.
+pub(super) fn nearest<'a>(all: impl Iterator<Item = (&'a str, f64)>, most: f64) -> Option<&'a str> {
+    let mut all: Vec<(&str, f64)> = all.collect();
+    all.sort_by(|x, y| x.1.total_cmp(&y.1));
+    let (name, distance) = *all.first()?;
+    let alone = all
+        .get(1)
+        .is_none_or(|(_, next)| *next > BY_FAR * distance.max(EQUAL));
+    (distance <= most && alone).then_some(name)
+}

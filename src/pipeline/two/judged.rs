@@ -1,0 +1,178 @@
+//! judged: every pair of two graphs, on both sides' own values and alone; and where the candidate's arithmetic loses digits.
+
+use super::{Compared, Spread};
+use crate::floor::noise::R;
+use crate::graph::Graph;
+use crate::graph::known::constant_steps;
+use crate::judge::function;
+use crate::pairing::Pair;
+use crate::tensor::{DType, Tensor};
+use crate::text::number;
+use crate::verdict::{Accumulated, Isolated, TensorResult, Why};
+use crate::walk::function::{Between, SHAKEN, Side};
+use std::collections::{BTreeSet, HashMap};
+
+/// Every pair, and the declared outputs that no pair could be judged for.
+pub fn results(compared: &Compared) -> Vec<TensorResult> {
+    let fixed = [&compared.reference, &compared.candidate].map(|s| constant_steps(&s.graph));
+    let named = |graph: &Graph, steps: &[usize], side: usize| {
+        let moving = steps.iter().filter(|i| !fixed[side].contains(i));
+        moving
+            .map(|i| graph.steps[*i].name.clone())
+            .collect::<Vec<_>>()
+    };
+    let result = |b: &Between| {
+        let value = compared.reference.values.get(&b.pair.reference)?;
+        let own = compared.candidate.values.get(&b.pair.candidate)?;
+        let nodes = [
+            named(&compared.reference.graph, &b.reference.steps, 0),
+            named(&compared.candidate.graph, &b.candidate.steps, 1),
+        ];
+        let allowed = compared.spread.allowed(&b.pair, value);
+        let accumulated = function::accumulated(value, own, &allowed);
+        let isolated = alone(&compared.reference, nodes, b, &compared.spread);
+        tensor(
+            &compared.reference,
+            &b.pair.reference,
+            accumulated,
+            isolated,
+        )
+    };
+    let mut tensors: Vec<TensorResult> = compared.found.iter().filter_map(result).collect();
+    behind_flips(&mut tensors, &compared.found);
+    let lacks = unpaired_outputs(compared, &tensors);
+    tensors.extend(lacks);
+    tensors
+}
+
+/// A tensor of the reference, judged.
+fn tensor(
+    side: &Side,
+    name: &str,
+    accumulated: Accumulated,
+    isolated: Isolated,
+) -> Option<TensorResult> {
+    let producer = side
+        .graph
+        .steps
+        .iter()
+        .position(|s| s.outputs.iter().any(|o| o == name));
+    let step = producer?;
+    let value = side.values.get(name);
+    Some(TensorResult {
+        name: name.into(),
+        node: side.graph.steps[step].name.clone(),
+        op: side.graph.steps[step].op().into(),
+        step,
+        dtype: value.map(Tensor::dtype),
+        shape: value.map_or(vec![], |v| v.shape().to_vec()),
+        macs: 0,
+        accumulated,
+        isolated,
+        repeat_noise: None,
+        inside: None,
+    })
+}
+
+/// What a stretch alone comes to; `nodes` lie in it.
+pub fn alone(reference: &Side, nodes: [Vec<String>; 2], b: &Between, spread: &Spread) -> Isolated {
+    let not = |why: &str| Isolated::NotJudged {
+        why: Why::NotTested(why.into()),
+    };
+    let Some(value) = reference.values.get(&b.pair.reference) else {
+        return not("own fault not tested: f64 refuses the reference's node");
+    };
+    match &b.alone {
+        Some(alone) => function::alone(value, alone, &spread.allowed(&b.pair, value), nodes),
+        None => not("own fault not tested: the candidate's nodes refuse the reference's values"),
+    }
+}
+
+/// A decision that differs although the stretch decides alike on the reference's values is a flip; what differs behind one is judged alone only.
+fn behind_flips(tensors: &mut [TensorResult], found: &[Between]) {
+    let names = tensors.iter().enumerate().map(|(i, t)| (t.name.clone(), i));
+    let at: HashMap<String, usize> = names.collect();
+    let fed = found
+        .iter()
+        .map(|b| (b.pair.reference.as_str(), &b.reference.from));
+    let fed: HashMap<&str, &BTreeSet<String>> = fed.collect();
+    // The node that flipped in front of a tensor.
+    let mut behind: HashMap<usize, String> = HashMap::new();
+    for (i, t) in tensors.iter_mut().enumerate() {
+        let parents = fed
+            .get(t.name.as_str())
+            .into_iter()
+            .flat_map(|from| from.iter());
+        let mut parents = parents.filter_map(|n| at.get(n));
+        let in_front = parents.find_map(|p| behind.get(p).cloned());
+        if !t.accumulated.over() {
+            continue;
+        }
+        let innocent = t.isolated.compared() && !t.isolated.over();
+        let decides = !t.dtype.is_some_and(|d| d.is_float());
+        match (in_front, &t.accumulated) {
+            (Some(node), _) => {
+                if innocent {
+                    let why = Why::BehindFlip { node: node.clone() };
+                    t.accumulated = Accumulated::NotJudged { why };
+                }
+                behind.insert(i, node);
+            }
+            (None, Accumulated::Compared { comparison, .. }) if innocent && decides => {
+                let Some(m) = comparison.metrics() else {
+                    continue;
+                };
+                let (flips, of, margin) = (m.mismatches, m.numel, 0.0);
+                behind.insert(i, t.node.clone());
+                t.accumulated = Accumulated::TieFlip { flips, of, margin };
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+/// Declared outputs that no pair could be judged for.
+fn unpaired_outputs(compared: &Compared, tensors: &[TensorResult]) -> Vec<TensorResult> {
+    let reference = &compared.reference;
+    let lacks = |name: &&String| !tensors.iter().any(|t| t.name == **name);
+    let outputs = reference
+        .graph
+        .outputs
+        .iter()
+        .map(|p| &p.name)
+        .filter(lacks);
+    let result = |name: &String| {
+        let why = Why::Missing(match reference.values.contains_key(name) {
+            true => "f64 refuses the candidate's nodes".into(),
+            false => "f64 refuses the reference's nodes".into(),
+        });
+        let isolated = Isolated::NotJudged { why: why.clone() };
+        tensor(reference, name, Accumulated::NotJudged { why }, isolated)
+    };
+    outputs.filter_map(result).collect()
+}
+
+/// The first pair at which the candidate's own rounding spreads further than [`R`] times the reference's, or than R roundings of the value where
+/// that is more.
+pub fn loses_digits<'a>(compared: &'a Compared) -> Option<(&'a Pair, String)> {
+    let one_rounding = SHAKEN * DType::F32.unit_roundoff();
+    let spreads = |b: &'a Between| {
+        let value = compared.reference.values.get(&b.pair.reference);
+        let value = value.filter(|v| v.dtype().is_float())?;
+        let ours = compared.spread.reference.get(&b.pair.reference)?;
+        let theirs = compared.spread.candidate.get(&b.pair.candidate)?;
+        let allowed = ours.one_rounding(value, one_rounding);
+        let times = theirs.rms.iter().zip(&allowed).filter(|(t, _)| **t > 0.0);
+        let most = times.map(|(t, o)| t / o).fold(0.0, f64::max);
+        (most > R).then_some((&b.pair, most))
+    };
+    let (pair, times) = compared.found.iter().find_map(spreads)?;
+    let says = format!(
+        "same function, but the candidate's arithmetic loses digits: what it rounds spreads {} times as far as what the reference rounds, first at \
+         '{}' ('{}' in the candidate)",
+        number(times),
+        pair.reference,
+        pair.candidate
+    );
+    Some((pair, says))
+}

@@ -1,0 +1,156 @@
+//! sides: a scenario from two files; what each of them is decides how they are held against each other.
+
+use super::{Scenario, Second, Subject, TorchScript, build, load};
+use crate::error::{Error, Result, hint};
+use crate::file;
+use crate::graph::{Graph, names};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What a side is, by the name of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Scenario,
+    Model,
+    Trace,
+    Script,
+    Port,
+}
+
+impl Kind {
+    /// (how a file's name ends, what it is).
+    const ALL: [(&str, Kind); 8] = [
+        (".toml", Kind::Scenario),
+        (".onnx", Kind::Model),
+        (".safetensors", Kind::Trace),
+        (".safetensors.index.json", Kind::Trace),
+        (".jit", Kind::Script),
+        (".pt", Kind::Script),
+        (".ts", Kind::Script),
+        (".py", Kind::Port),
+    ];
+
+    /// # Errors
+    /// A name that says nothing.
+    pub fn of(path: &Path) -> Result<Self> {
+        let name = file::as_text(path)?;
+        let known = Self::ALL
+            .iter()
+            .find(|(end, _)| name.to_lowercase().ends_with(end));
+        known.map(|(_, kind)| *kind).ok_or_else(|| {
+            let ends: Vec<&str> = Self::ALL.iter().map(|row| row.0).collect();
+            Error::usage(format!("'{name}' is no side that is known by its name"))
+                .next(format!("a side is a file that ends in {}", ends.join(", ")))
+        })
+    }
+}
+
+/// Two files.
+#[derive(Clone, Copy)]
+pub struct Sides<'a> {
+    pub reference: &'a Path,
+    pub candidate: &'a Path,
+}
+
+impl Sides<'_> {
+    /// The scenario that holds them against each other on `inputs`; `rename` says REFERENCE=CANDIDATE, and the other way round is understood.
+    ///
+    /// # Errors
+    /// Files that cannot be held against each other, an input or a name that is not there.
+    pub fn scenario(self, inputs: &[String], rename: &[(String, String)]) -> Result<Scenario> {
+        match (Kind::of(self.reference)?, Kind::of(self.candidate)?) {
+            (Kind::Model, Kind::Model) => self.graphs(inputs, rename),
+            (Kind::Trace | Kind::Script, Kind::Model) => {
+                let mut scenario = build::from_model(self.candidate, inputs)?;
+                scenario.reference = beside(self.reference, self.candidate, rename)?;
+                // Not the engine that shares code with the f64 shadow: two that agree against a recording say that it is the recording.
+                scenario.candidate = Subject::onnxruntime();
+                load::check(&scenario).map(|()| scenario)
+            }
+            (Kind::Model, Kind::Trace | Kind::Script) => {
+                let mut scenario = build::from_model(self.reference, inputs)?;
+                scenario.candidate = beside(self.candidate, self.reference, rename)?;
+                load::check(&scenario).map(|()| scenario)
+            }
+            (Kind::Scenario, _) | (_, Kind::Scenario) => {
+                Err(Error::usage("a scenario names both of its sides itself")
+                    .next("name the scenario alone, or two other files"))
+            }
+            (Kind::Port, _) | (_, Kind::Port) => Err(Error::usage("a port (.py) is not run here")
+                .next("record it with parity_port (scripts/parity_port) and name the trace")),
+            (Kind::Trace | Kind::Script, Kind::Trace | Kind::Script) => Err(Error::usage(
+                "neither side is a graph that can be run alone",
+            )
+            .next("two recordings: parity compare A B; else name the model (.onnx) as one side")),
+        }
+    }
+
+    fn graphs(self, inputs: &[String], rename: &[(String, String)]) -> Result<Scenario> {
+        let mut scenario = build::from_model(self.reference, inputs)?;
+        file::as_text(self.candidate)?;
+        scenario.second = Some(Second {
+            model: self.candidate.into(),
+            rename: rename.iter().cloned().collect(),
+        });
+        Ok(scenario)
+    }
+}
+
+/// A trace or a script beside a model.
+fn beside(path: &Path, model: &Path, rename: &[(String, String)]) -> Result<Subject> {
+    let rename = match rename.is_empty() {
+        true => BTreeMap::new(),
+        false => by_model(&crate::graph::load::file(model)?, rename)?,
+    };
+    let mut subject = match Kind::of(path)? {
+        Kind::Trace => Subject::recorded(path),
+        _ => Subject::TorchScript(TorchScript {
+            script: path.into(),
+            takes: None,
+            rename: BTreeMap::new(),
+        }),
+    };
+    match &mut subject {
+        Subject::Recorded(recorded) => recorded.rename = rename,
+        Subject::TorchScript(script) => script.rename = rename,
+        _ => {}
+    }
+    Ok(subject)
+}
+
+/// The names as the model's first, whichever way round they were said.
+fn by_model(graph: &Graph, rename: &[(String, String)]) -> Result<BTreeMap<String, String>> {
+    let names: Vec<&str> = names(graph).collect();
+    let turned = |(a, b): &(String, String)| match (
+        names.contains(&a.as_str()),
+        names.contains(&b.as_str()),
+    ) {
+        (true, _) => Ok((a.clone(), b.clone())),
+        (false, true) => Ok((b.clone(), a.clone())),
+        (false, false) => Err(Error::usage(format!(
+            "--rename {a}={b}: the model has neither tensor"
+        ))
+        .next(hint(a, names.iter().copied()))),
+    };
+    rename.iter().map(turned).collect()
+}
+
+/// `A=B` of the command line.
+///
+/// # Errors
+/// No `=`, or a name that is said twice.
+pub fn renames(args: &[String]) -> Result<Vec<(String, String)>> {
+    let mut renames: Vec<(String, String)> = vec![];
+    for text in args {
+        let (ours, theirs) = text.split_once('=').ok_or_else(|| {
+            Error::usage(format!("--rename {text}: expected REFERENCE=CANDIDATE"))
+        })?;
+        if renames.iter().any(|(other, _)| other == ours) {
+            return Err(Error::usage(format!(
+                "--rename {text}: '{ours}' is renamed twice"
+            )));
+        }
+        renames.push((ours.to_string(), theirs.to_string()));
+    }
+    Ok(renames)
+}

@@ -1,0 +1,230 @@
+//! Two ONNX files of one network: the same function under other names, orders and exporters agrees; a wrong port is found at its node.
+
+#![cfg(feature = "torch")]
+
+mod support;
+
+use parity::graph::proto::{GraphProto, ModelProto, NodeProto};
+use parity::hash;
+use parity::run::Run;
+use parity::verdict::Isolated;
+use prost::Message;
+use std::collections::HashMap;
+use std::path::Path;
+use support::*;
+
+const PARITY: &str = env!("CARGO_BIN_EXE_parity-engine");
+
+fn call(folder: &Path, words: &[&str]) -> Ran {
+    Call::new(PARITY, folder, words).run()
+}
+
+fn fixture(name: &str) -> ModelProto {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/ports/{name}.onnx"));
+    ModelProto::decode(&*std::fs::read(path).unwrap()).unwrap()
+}
+
+/// Names of one copy -> names of the original.
+type Names = HashMap<String, String>;
+
+/// The same model under names that say nothing, its nodes and initialisers in another order.
+fn anonymous(mut model: ModelProto, seed: u64) -> (Vec<u8>, Names) {
+    let mut graph = model.graph.take().unwrap();
+    model.metadata_props.clear();
+    graph.value_info.clear();
+    graph.node = shuffled(&graph, seed);
+    let key = |name: &Option<String>| {
+        hash::bits(seed, hash::fnv(name.as_deref().unwrap_or("").as_bytes()))
+    };
+    graph.initializer.sort_by_key(|t| key(&t.name));
+    let mut names = Names::new();
+    let mut rename = |name: &mut String| {
+        if !name.is_empty() {
+            let new = format!("t{:016x}", hash::bits(seed, hash::fnv(name.as_bytes())));
+            names.insert(new.clone(), std::mem::replace(name, new));
+        }
+    };
+    graph
+        .input
+        .iter_mut()
+        .chain(&mut graph.output)
+        .flat_map(|p| &mut p.name)
+        .for_each(&mut rename);
+    graph
+        .initializer
+        .iter_mut()
+        .flat_map(|t| &mut t.name)
+        .for_each(&mut rename);
+    for node in &mut graph.node {
+        node.input
+            .iter_mut()
+            .chain(&mut node.output)
+            .chain(&mut node.name)
+            .for_each(&mut rename);
+        node.metadata_props.clear();
+        node.doc_string = None;
+    }
+    model.graph = Some(graph);
+    (model.encode_to_vec(), names)
+}
+
+/// Some order in which every node stands behind those that feed it.
+fn shuffled(graph: &GraphProto, seed: u64) -> Vec<NodeProto> {
+    let mut left: Vec<&NodeProto> = graph.node.iter().collect();
+    let mut order = vec![];
+    while !left.is_empty() {
+        let waits = |node: &NodeProto| {
+            let made = left.iter().flat_map(|n| &n.output);
+            made.into_iter().any(|o| node.input.contains(o))
+        };
+        let free: Vec<usize> = (0..left.len()).filter(|i| !waits(left[*i])).collect();
+        let pick = hash::bits(seed, order.len() as u64) as usize % free.len();
+        order.push(left.remove(free[pick]).clone());
+    }
+    order
+}
+
+/// The run of two files, and the names of both.
+fn run(a: ModelProto, b: ModelProto, seed: u64) -> (Run, [Names; 2]) {
+    let dir = tempfile::tempdir().unwrap();
+    let ((a, ours), (b, theirs)) = (anonymous(a, 2 * seed), anonymous(b, 2 * seed + 1));
+    std::fs::write(dir.path().join("a.onnx"), a).unwrap();
+    std::fs::write(dir.path().join("b.onnx"), b).unwrap();
+    let done = call(dir.path(), &["run", "a.onnx", "b.onnx", "--json"]);
+    let run: Run = serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{e}: {}", done.err));
+    (run, [ours, theirs])
+}
+
+#[test]
+fn a_network_is_itself_under_any_names_and_in_any_order_and_every_tensor_has_its_own_partner() {
+    for (name, seed) in [
+        ("clean-legacy", 1),
+        ("clean-legacy", 2),
+        ("clean-dynamo", 3),
+    ] {
+        let (run, [ours, theirs]) = run(fixture(name), fixture(name), seed);
+        assert_eq!(run.expectation.exit as i32, 0, "{name}: {:?}", run.findings);
+        let found = run.correspondence.unwrap();
+        let wrong = found
+            .pairs
+            .iter()
+            .filter(|p| ours[&p.reference] != theirs[&p.candidate]);
+        assert_eq!(wrong.count(), 0, "{name}");
+        assert_eq!(
+            found.tensors[0],
+            found.pairs.len(),
+            "{name}: every tensor is paired"
+        );
+    }
+}
+
+#[test]
+fn both_exporters_write_the_same_function_though_one_folds_its_norms() {
+    for (a, b, seed) in [
+        ("clean-legacy", "clean-dynamo", 1),
+        ("clean-dynamo", "clean-legacy", 2),
+    ] {
+        let (run, _) = run(fixture(a), fixture(b), seed);
+        assert_eq!(
+            run.expectation.exit as i32, 0,
+            "{a} {b}: {:?}",
+            run.findings
+        );
+        let pairs = run.correspondence.unwrap();
+        assert_eq!(
+            pairs.pairs.len(),
+            *pairs.tensors.iter().min().unwrap(),
+            "what both have is paired"
+        );
+    }
+}
+
+/// A wrong port, and the node of the right one that no longer is the same.
+const MISTAKES: &[(&str, &str)] = &[
+    ("train_mode", "/body/norm/BatchNormalization"),
+    ("align_corners", "/up/Resize"),
+    ("eps", "/body/norm/BatchNormalization"),
+    ("cubic", "/cubic/Resize"),
+    ("ceil_mode", "/pool/MaxPool"),
+    ("pad_side", "/pad/Pad"),
+    ("tanh_gelu", "/encoder/act/Erf"),
+    ("no_scale", "/encoder/attention/Mul"),
+    ("swapped_concat", "/Concat_2"),
+    ("stale_weights", "/merge/conv/Conv"),
+    ("dropped_bias", "/encoder/grow/Add"),
+    ("wrong_axis", "/encoder/attention/Softmax"),
+    ("layer_eps", "/encoder/behind/LayerNormalization"),
+    ("relu", "/stem/act/Mul"),
+];
+
+/// Nodes of a stretch that still is a place.
+const FEW: usize = 6;
+
+#[test]
+fn each_wrong_port_is_found_at_its_node_and_nowhere_else() {
+    let other = ["eps", "tanh_gelu", "swapped_concat"].map(|n| (n, format!("{n}-dynamo")));
+    let same = MISTAKES.iter().map(|(n, _)| (*n, format!("{n}-legacy")));
+    for (seed, (name, file)) in same.chain(other).enumerate() {
+        let culprit = MISTAKES.iter().find(|m| m.0 == name).unwrap().1;
+        let (run, [ours, _]) = run(fixture("clean-legacy"), fixture(&file), seed as u64);
+        assert_eq!(run.expectation.exit as i32, 1, "{file}");
+        let own: Vec<_> = run
+            .verdict
+            .origins
+            .iter()
+            .filter(|o| o.independent)
+            .collect();
+        assert_eq!(own.len(), 1, "{file}: {own:?}");
+        let tensor = run
+            .tensors
+            .iter()
+            .find(|t| t.name == own[0].tensor)
+            .unwrap();
+        let Isolated::Stretch { nodes, .. } = &tensor.isolated else {
+            panic!("{file}: {:?}", tensor.isolated)
+        };
+        let nodes: Vec<&str> = nodes[0].iter().map(|n| ours[n].as_str()).collect();
+        assert!(
+            nodes.contains(&culprit) && nodes.len() <= FEW,
+            "{file}: {nodes:?}"
+        );
+    }
+}
+
+#[test]
+fn sides_that_cannot_be_held_against_each_other_are_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let clean = root.join("tests/fixtures/ports/clean-legacy.onnx");
+    let (clean, small) = (
+        clean.display().to_string(),
+        root.join("golden/small/average.onnx").display().to_string(),
+    );
+    std::fs::write(dir.path().join("net.py"), "").unwrap();
+    for (args, says) in [
+        (vec!["run", &clean, &small], "the two declare other"),
+        (vec!["run", &clean, "net.py"], "record it with parity_port"),
+        (
+            vec!["run", "s.toml", &clean],
+            "a scenario names both of its sides",
+        ),
+        (
+            vec!["run", "a.safetensors", "b.safetensors"],
+            "parity compare A B",
+        ),
+        (
+            vec!["run", &clean, "port.bin"],
+            "no side that is known by its name",
+        ),
+        (vec!["run", "a.safetensors"], "name what it is held against"),
+        (
+            vec!["run", &clean, &clean, "--rename", "nowhere=images"],
+            "no tensor 'nowhere'",
+        ),
+        (vec!["run", &clean, "--rename", "a=b"], "name a second file"),
+    ] {
+        let done = call(dir.path(), &args).exits(2);
+        assert!(done.err.contains(says), "{args:?}: {}", done.err);
+    }
+}
