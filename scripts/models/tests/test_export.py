@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import tempfile
 import unittest
 from pathlib import Path
 
@@ -13,12 +12,10 @@ import numpy as np
 import onnx
 import onnxruntime
 from parity_port import weights
-from safetensors.numpy import load_file
 
 from gold_yolo import forms, skeleton
 from gold_yolo.forms import Choice
 from gold_yolo.stop_gradient import StopGradient
-from parity_port.torch_recorder import Recorder
 
 GOLDEN = ROOT / "golden/gold_yolo"
 NOT_YET_IN_PARITY = {"Asin"}
@@ -123,23 +120,6 @@ class Golden(unittest.TestCase):
         told = json.loads((GOLDEN / "weights.json").read_text())
         for name, (shape, digest, _, _) in told["tensors"].items():
             self.assertEqual(hashlib.sha256(weights.array(name, tuple(shape), told["seed"]).tobytes()).hexdigest(), digest, name)
-
-
-class Recording(unittest.TestCase):
-    def test_a_trace_holds_what_modules_return_in_order(self):
-        module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
-        recorder = Recorder(torch.nn.Sequential(module, torch.nn.Flatten()), "test", {"0.1": "/relu"})
-        x = drawn(1, 2)
-        recorder.fed("x", x)
-        with recorder:
-            y = recorder.module(x)
-        with tempfile.TemporaryDirectory() as folder:
-            recorder.write(Path(folder) / "t.safetensors")
-            held = load_file(Path(folder) / "t.safetensors")
-        self.assertEqual(list(recorder.trace.tensors), ["x", "0.0", "/relu", "0", "1"])
-        self.assertTrue(np.array_equal(held["1"], y.detach().numpy()))
-        told = json.loads(recorder.trace.metadata["parameters"])
-        self.assertEqual([(p["name"], p["kind"], p["trainable"]) for p in told][0], ("0.0.weight", "parameter", True))
 
 
 if __name__ == "__main__":
