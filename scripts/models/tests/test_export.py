@@ -3,6 +3,9 @@
 import hashlib
 import json
 import re
+import subprocess
+import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from parity_port import weights
+from safetensors import safe_open
 
 from gold_yolo import forms, skeleton
 from gold_yolo.forms import Choice
@@ -120,6 +124,20 @@ class Golden(unittest.TestCase):
         told = json.loads((GOLDEN / "weights.json").read_text())
         for name, (shape, digest, _, _) in told["tensors"].items():
             self.assertEqual(hashlib.sha256(weights.array(name, tuple(shape), told["seed"]).tobytes()).hexdigest(), digest, name)
+
+
+class Recording(unittest.TestCase):
+    def test_a_recording_holds_every_tensor_of_the_golden(self):
+        wanted = json.loads((GOLDEN / "pytorch/manifest.json").read_text())
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, ROOT / "scripts/models/record", folder], check=True)
+            shapes = {}
+            for path in Path(folder).iterdir():
+                with safe_open(path, "np") as file:
+                    shapes |= {name: file.get_slice(name).get_shape() for name in file.keys()}
+        self.assertGreater(len(wanted["tensors"]), 1500)
+        for name, tensor in wanted["tensors"].items():
+            self.assertEqual(shapes.get(name), tensor["shape"], name)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ NAMES = {f"torch.{numpy}": parity for numpy, _, parity in DTYPES}
 LONGEST = 1000
 
 
-def subject() -> str:
-    return f"pytorch {torch.__version__.split('+')[0]}, threads {torch.get_num_threads()}"
+def subject(module: nn.Module) -> str:
+    device = next((value.device.type for value in module.parameters()), "cpu")
+    return f"pytorch {torch.__version__.split('+')[0]}, {device}, threads {torch.get_num_threads()}"
 
 
 def parameters(module: nn.Module) -> list[dict]:

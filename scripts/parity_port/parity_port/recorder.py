@@ -70,13 +70,15 @@ class Recorder:
             raise TypeError("a compiled module hides its parts: record the module it was made of, model._orig_mod")
         self.module, self.names, self.outputs = module, names or {}, outputs
         self.functions = functions
-        self.trace = Trace(path, described.subject(), command)
+        self.trace = Trace(path, described.subject(module), command)
         self.flow, self.seen, self.running = Flow(), Counter(), [Call("", {})]
         self.calls: list[dict] = []
         self.losses: dict[str, list[dict]] = {}
         self.missing: dict[str, str] = {}
         self.flags: dict | None = None
         self.term: str | None = None
+        #: What gradients are asked by: parameters, and inputs that have some.
+        self.wrt = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.handles: list = []
 
     def __enter__(self) -> Recorder:
@@ -177,6 +179,8 @@ class Recorder:
         """An input of the run."""
         if self.keep(name, value, Entry(name, "Input")):
             self.trace.fed(name, *as_array(value))
+        if value.requires_grad:
+            self.wrt[name] = value
 
     def given(self, name: str, value) -> str | None:
         """The name of a tensor that is about to be used; recorded now if nothing recorded is exactly this."""
@@ -260,10 +264,11 @@ class Recorder:
 
     def gradients(self, terms: dict[str, Tensor]) -> None:
         """`grad.TERM.NAME` of each term, for parameters and whatever was recorded; a loss that is run backward anyway needs no such call."""
-        trained = {name: p for name, p in self.module.named_parameters() if p.requires_grad}
         for term, value in terms.items():
+            if not (self.wrt and value.requires_grad):
+                raise ValueError(f"loss '{term}' depends on no parameter and no input that requires a gradient")
             self.term = term
-            gradients(self.trace, {term: value}, trained)
+            gradients(self.trace, {term: value}, self.wrt)
         self.term = None
 
 

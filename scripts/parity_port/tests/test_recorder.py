@@ -270,11 +270,17 @@ class Ends(Case):
 
     def test_what_a_checkpoint_computes_again_is_not_recorded_again(self):
         for reentrant in (False, True):
-            x = torch.randn(2, 3, requires_grad=True)
-            found = self.record(Checkpointed(reentrant), x, loss=lambda y: y)
+            model, x = Checkpointed(reentrant), torch.randn(2, 3, requires_grad=True)
+            with Recorder(model, self.path):
+                model(x).backward()
+            found = Recorded(self.path)
             self.assertEqual([c["module"] for c in found.calls], ["", "part", "part.0", "part.1"])
             self.assertEqual([n for n in found.entries if n.startswith("mul()") or "#2" in n], ["mul()"])
-            self.assertIn("grad.total.part.0.weight", found.tensors)
+            self.assertBits(found.tensors["grad.total.part.0.weight"], model.part[0].weight.grad)
+
+    def test_a_loss_that_depends_on_nothing_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "loss 'total' depends on no parameter and no input"):
+            self.record(nn.ReLU(), torch.ones(1), loss=lambda y: y.sum())
 
     def test_a_compiled_model_is_refused_by_name(self):
         class Compiled(nn.Module):
