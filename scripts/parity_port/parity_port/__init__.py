@@ -11,7 +11,7 @@ from .notes import named, step
 
 __version__ = "0.1.0"
 __all__ = ["Entry", "Recorder", "Trace", "digest", "named", "record", "step"]
-HOMES = {"Entry": "trace", "Trace": "trace", "digest": "trace", "Recorder": "recorder", "record": "recorder"}
+HOMES = {"Entry": "trace", "Trace": "trace", "digest": "trace", "Recorder": "recorder", "record": "run"}
 
 
 def __getattr__(name: str):

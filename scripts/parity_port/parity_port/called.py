@@ -52,6 +52,11 @@ def short(file: str) -> str:
     return file
 
 
+def defined_in(function) -> str:
+    """The file of a function, behind its decorators."""
+    return getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", "")
+
+
 def defined(function) -> str | None:
     """File and line of a function, behind its decorators."""
     code = getattr(inspect.unwrap(function), "__code__", None)

@@ -45,7 +45,7 @@ class Functions(TorchFunctionMode):
         if not name:
             return func(*args, **kwargs)
         given = [Given.of(value, self.recorder.flow) for value in tensors((args, kwargs))]
-        result = func(*args, **kwargs)
+        result = self.recorder.call(func, name, args, kwargs)
         made = results(result, given, self.recorder.flow)
         if made:
             self.recorder.function(name, given, made, at)

@@ -10,6 +10,7 @@ import functools
 import inspect
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,30 +22,6 @@ from .called import from_user, leaves
 from .flow import Flow
 from .functions import Functions, Given
 from .trace import Entry, Trace
-
-
-def record(model: nn.Module, inputs, path: str | Path, *, loss=None, **options):
-    """Runs `model` once on `inputs` and records it at `path`; returns what the model returns.
-
-    `inputs` is a tensor, a tuple of arguments, or a dict of arguments by name. `loss`, if given, makes a scalar of the outputs, or a dict
-    of scalars by term; the gradients of each are recorded too. `options` are those of `Recorder`.
-    """
-    args, kwargs = arguments(inputs)
-    with Recorder(model, path, **options) as recorder:
-        found = model(*args, **kwargs)
-        if loss is not None:
-            terms = loss(found)
-            terms = terms if isinstance(terms, dict) else {"total": terms}
-            for term, value in terms.items():
-                notes.step(term, "value", value)
-            recorder.gradients(terms)
-    return found
-
-
-def arguments(inputs) -> tuple[tuple, dict]:
-    if isinstance(inputs, dict):
-        return (), inputs
-    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}
 
 
 class Call:
@@ -65,12 +42,12 @@ class Recorder:
     what several modules return unchanged under one such name is kept once. Without `functions` only modules are recorded.
     """
 
-    def __init__(self, module: nn.Module, path: str | Path, *, command=None, names=None, outputs=None, functions=True):
+    def __init__(self, module: nn.Module, to: str | Path | Trace, *, command=None, names=None, outputs=None, functions=True):
         if hasattr(module, "_orig_mod"):
             raise TypeError("a compiled module hides its parts: record the module it was made of, model._orig_mod")
         self.module, self.names, self.outputs = module, names or {}, outputs
         self.functions = functions
-        self.trace = Trace(path, described.subject(module), command)
+        self.trace = to if isinstance(to, Trace) else Trace(to, described.subject(module), command)
         self.flow, self.seen, self.running = Flow(), Counter(), [Call("", {})]
         self.calls: list[dict] = []
         self.losses: dict[str, list[dict]] = {}
@@ -80,17 +57,19 @@ class Recorder:
         #: What gradients are asked by: parameters, and inputs that have some.
         self.wrt = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.handles: list = []
+        #: What is left to be done when the run is over, before the trace is put in place.
+        self.last: list[Callable[[], None]] = []
 
     def __enter__(self) -> Recorder:
         with contextlib.ExitStack() as work:
             work.push(self.trace)
-            work.callback(self.leave)
+            work.push(self.leave)
             self.describe()
             for path, module in self.module.named_modules():
                 self.watch(path, module)
             notes.AT_WORK.append(self)
             work.callback(notes.AT_WORK.remove, self)
-            if self.functions:
+            if self.sees_functions():
                 work.enter_context(Functions(self))
             self.work = work.pop_all()
         return self
@@ -98,9 +77,16 @@ class Recorder:
     def __exit__(self, *raised):
         return self.work.__exit__(*raised)
 
-    def leave(self) -> None:
+    def sees_functions(self) -> bool:
+        return self.functions
+
+    def leave(self, kind, *_) -> None:
         for handle in self.handles:
             handle.remove()
+        if kind is not None:
+            return
+        for left in self.last:
+            left()
         program = {"calls": self.calls, "flags": self.flags or described.flags(), "missing": self.missing}
         program["losses"] = [{"term": term, "steps": steps} for term, steps in self.losses.items()]
         self.trace.program.update(program)
@@ -188,6 +174,9 @@ class Recorder:
             return None
         return self.flow.exact(value) or self.keep(name, value, Entry(name, "", tuple(self.flow.parents(value))))
 
+    def call(self, func: Callable, name: str, args: tuple, kwargs: dict):
+        return func(*args, **kwargs)
+
     def function(self, name: str, given: list[Given], made: list[tuple[str, Tensor]], at: str) -> None:
         """What a function made of what it was given."""
         label = self.count(self.running[-1].within(f"{name}()"))
@@ -216,6 +205,13 @@ class Recorder:
             with torch._C.DisableTorchFunction():
                 kept = self.keep(name, value, Entry(name, "Loss", tuple(self.flow.parents(value)), from_user()))
             self.losses.setdefault(term, []).append({"step": kind, "tensor": kept})
+
+    def values(self, terms) -> dict[str, Tensor]:
+        """Records the scalars of a loss, or the one of all of it, by term."""
+        terms = terms if isinstance(terms, dict) else {"total": terms}
+        for term, value in terms.items():
+            self.step(term, "value", value)
+        return terms
 
     def keep(self, name: str, value, entry: Entry) -> str | None:
         """Writes a tensor; its name, or None for what is no tensor or cannot be written, which is then told."""

@@ -122,3 +122,23 @@ class Trains(nn.Module):
 
     def forward(self, x):
         return self.drop(self.bn(self.fc(x)))
+
+
+class Everything(nn.Module):
+    """Layers of every kind of arithmetic, with functions between them."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.SiLU())
+        self.down, self.norm, self.up = nn.AvgPool2d(2), nn.GroupNorm(2, 8), nn.ConvTranspose2d(8, 8, 2, stride=2)
+        self.attend, self.layer, self.act = nn.MultiheadAttention(8, 2, batch_first=True), nn.LayerNorm(8), nn.GELU()
+        self.recur, self.drop, self.head = nn.LSTM(8, 8, batch_first=True), nn.Dropout(0.2), nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = self.stem(x)
+        y = F.interpolate(self.norm(self.down(x)), scale_factor=2.0, mode="bilinear") + self.up(self.down(x))
+        y = torch.cat([y, x], dim=2).flatten(2).transpose(1, 2)
+        y = self.layer(y + self.attend(y, y, y)[0])
+        y = torch.einsum("bnc,bnc->bn", y, self.act(y)).unsqueeze(-1) * y
+        y, _ = self.recur(y[:, :6])
+        return F.log_softmax(self.head(self.drop(y).mean(dim=1)), dim=-1)
