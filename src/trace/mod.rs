@@ -116,4 +116,29 @@ mod tests {
             .to_string();
         assert!(e.contains("per_pixel") && e.contains("normaliser"), "{e}");
     }
+
+    /// Written by the snippets of docs/RECORD.md.
+    #[test]
+    fn what_parity_port_writes_is_understood() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/recorder/network.safetensors"
+        );
+        let opened = file::open(std::path::Path::new(path)).unwrap();
+        assert_eq!(opened.ordered(), ["input", "0", "1", "2", "output"]);
+        let weight = opened.parameter_value("2.weight").unwrap().unwrap();
+        assert_eq!(weight.shape(), [2, 8]);
+        let header = opened.header.as_ref().unwrap();
+        let paths: Vec<&str> = header.calls.iter().map(|c| c.module.as_str()).collect();
+        assert_eq!(paths, ["", "0", "1", "2"]);
+        assert_eq!(
+            header.modules["1"].class,
+            "torch.nn.modules.activation.GELU"
+        );
+        assert_eq!(header.modules["2"].hyper["in_features"], 8);
+        for (name, entry) in &header.tensors {
+            let tensor = opened.tensor(name).unwrap().unwrap();
+            assert!(entry.floor.as_ref().unwrap().fits(&tensor), "{name}");
+        }
+    }
 }

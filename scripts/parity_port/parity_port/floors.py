@@ -25,7 +25,7 @@ from .noise import Scale, floats, scale_of, signs
 from .recorder import Recorder
 from .trace import Trace
 
-#: Runs of a tensor: at least, at most, and the samples that a pool of its elements needs over all of them (src/floor/noise.rs).
+#: Runs of a tensor, those of one with fewer elements than a pool of samples needs, and that pool (src/floor/noise.rs).
 RUNS, MOST_RUNS, POOL = 4, 16, 64
 #: Unit roundoff by safetensors' name of the dtype.
 UNITS = {"F64": 2.0**-53, "F32": 2.0**-24, "F16": 2.0**-11, "BF16": 2.0**-8}
@@ -103,7 +103,7 @@ def floor(name: str, still: Undisturbed, runs: list[Noisy]) -> dict | str:
 
 
 def runs_for(size: int) -> int:
-    return min(max(-(-POOL // max(size, 1)), RUNS), MOST_RUNS)
+    return RUNS if size >= POOL else MOST_RUNS
 
 
 def axis_for(shape: tuple[int, ...]) -> int | None:
@@ -124,7 +124,7 @@ class Undisturbed(Trace):
     def __exit__(self, kind, *_) -> None:
         """Nothing is put in place: this is read, then closed."""
 
-    def fed(self, *_) -> None:
+    def fed(self, *_, **__) -> None:
         """The recording has it."""
 
     parameter = fed

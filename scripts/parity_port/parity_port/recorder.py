@@ -164,7 +164,7 @@ class Recorder:
     def fed(self, name: str, value: Tensor) -> None:
         """An input of the run."""
         if self.keep(name, value, Entry(name, "Input")):
-            self.trace.fed(name, *as_array(value))
+            self.trace.fed(name, *as_array(value), values=False)
         if value.requires_grad:
             self.wrt[name] = value
 

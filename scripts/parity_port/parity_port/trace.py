@@ -88,9 +88,11 @@ class Trace:
     def is_open(self) -> bool:
         return not self.spool.closed
 
-    def fed(self, name: str, value: np.ndarray, dtype: str | None = None) -> None:
-        """An input: its digest; `add` it too where parity is to feed it to the other side."""
+    def fed(self, name: str, value: np.ndarray, dtype: str | None = None, values: bool = True) -> None:
+        """An input: its digest, and its values, so that parity can feed it to another program."""
         self.inputs[name] = digest(value, dtype)
+        if values:
+            self.add(name, value, Entry(name, "Input"), dtype)
 
     def add(self, name: str, value: np.ndarray, entry: Entry = Entry(), dtype: str | None = None) -> None:
         """A tensor that was computed; `dtype` is parity's name of one that numpy lacks (`bf16`, as 16-bit integers)."""

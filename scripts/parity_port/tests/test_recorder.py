@@ -21,7 +21,7 @@ class Recorded:
             self.metadata, self.tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
         self.header = json.loads(self.metadata["parity.trace"])
         self.entries, self.calls = self.header["tensors"], self.header.get("calls", [])
-        self.parameters = {p["name"]: p for p in json.loads(self.metadata["parameters"])}
+        self.parameters = {p["name"]: p for p in json.loads(self.metadata.get("parameters", "[]"))}
 
     def inputs(self, name):
         return self.entries[name]["inputs"]
