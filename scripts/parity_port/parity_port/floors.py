@@ -39,7 +39,7 @@ class Start:
         self.model, self.refused = None, None
         try:
             self.model = copy.deepcopy(model).double()
-            self.given = tree_map_only(Tensor, lambda x: x.detach().double() if x.is_floating_point() else x.clone(), (args, kwargs))
+            self.given = tree_map_only(Tensor, in_f64, (args, kwargs))
         except Exception as e:
             self.refused = e
 
@@ -49,10 +49,11 @@ class Start:
             raise self.refused
         model = copy.deepcopy(self.model)
         args, kwargs = copy.deepcopy(self.given)
-        with as_before(self.random), torch.no_grad(), recorder_of(model) as recorder:
+        has_loss = self.loss is not None
+        with as_before(self.random), torch.set_grad_enabled(has_loss), recorder_of(model) as recorder:
             found = model(*args, **kwargs)
-            if self.loss is not None:
-                recorder.values(self.loss(found))
+            if has_loss:
+                recorder.gradients(recorder.values(self.loss(found)))
 
 
 def add(start: Start, recorder: Recorder) -> None:
@@ -64,7 +65,7 @@ def add(start: Start, recorder: Recorder) -> None:
 
 def measured(start: Start, recorder: Recorder) -> dict[str, dict | str]:
     trace, options = recorder.trace, {"names": recorder.names, "outputs": recorder.outputs, "functions": recorder.functions}
-    recorded = [name for name in trace.entries if trace.tensors[name].dtype in UNITS and not name.startswith("grad.")]
+    recorded = [name for name in trace.entries if trace.tensors[name].dtype in UNITS]
     units = {trace.tensors[name].dtype for name in recorded} - {"F64"}
     if len(units) > 1:
         return dict.fromkeys(recorded, f"the program computes in {' and '.join(sorted(units))}: floors are measured where it computes in one dtype")
@@ -236,12 +237,33 @@ class Disturbed(Recorder):
             self.alone = False
 
     def disturb(self, output, step: Step) -> None:
-        """In place, so that whatever shares the elements has it too."""
-        with torch._C.DisableTorchFunction():
+        """In place, so that whatever shares the elements has it too, and unseen by autograd, which would refuse it."""
+        with torch._C.DisableTorchFunction(), torch.no_grad():
             for i, out in enumerate(floats(output)):
-                noise = None if step.moved_only(out) else step.scale.noise(i, out, self.unit)
-                if noise is not None:
-                    out.add_(torch.where(noise.isfinite() & out.isfinite(), noise, 0.0) * signs(out, self.draws))
+                size = None if step.moved_only(out) else step.scale.size(i, out)
+                if size is None:
+                    continue
+                share = step.scale.share(out) * self.unit
+                noise = size * share * signs(out, self.draws)
+                out.data.add_(torch.where(noise.isfinite() & out.isfinite(), noise, 0.0))
+                if out.requires_grad:
+                    out.register_hook(lambda g, share=share: g + share * self.rounding(g))
+
+    def rounding(self, gradient: Tensor) -> Tensor:
+        """The same share of a gradient; a channel has a sign of its own too, for what is summed over it may cancel (a bias in front of a norm)."""
+        with torch._C.DisableTorchFunction():
+            size, axis = gradient.abs(), axis_for(tuple(gradient.shape))
+            if axis is None:
+                return size * signs(size, self.draws)
+            mean = size.mean([d for d in range(size.dim()) if d != axis], keepdim=True)
+            return size * signs(size, self.draws) + mean * signs(mean, self.draws)
+
+
+def in_f64(value: Tensor) -> Tensor:
+    """A copy that nobody else writes to; a leaf, as far as gradients are asked by it."""
+    if not value.is_floating_point():
+        return value.clone()
+    return value.detach().to(torch.float64, copy=True).requires_grad_(value.requires_grad)
 
 
 def is_leaf(module: nn.Module) -> bool:

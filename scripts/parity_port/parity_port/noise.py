@@ -83,13 +83,15 @@ class Scale(NamedTuple):
     family: str
     terms: Callable[[Tensor], int] = lambda out: 1
 
-    def noise(self, i: int, out: Tensor, unit: float) -> Tensor | None:
-        """B / R of output `i`."""
+    def size(self, i: int, out: Tensor) -> Tensor | None:
+        """S of output `i`."""
         size = self.of(i, out)
-        if size is None or size.shape != out.shape:
-            return None
+        return size if size is not None and size.shape == out.shape else None
+
+    def share(self, out: Tensor) -> float:
+        """B / R in units of u S."""
         least, per_root = FAMILIES[self.family]
-        return size * (max(least, per_root * math.sqrt(self.terms(out))) * unit / R)
+        return max(least, per_root * math.sqrt(self.terms(out))) / R
 
 
 NOTHING = Scale(lambda i, out: None, "arithmetic")
@@ -130,6 +132,7 @@ def moved(step: Callable, args: tuple, kwargs: dict, unit: float, draws: torch.G
     return Scale(lambda i, out: sizes[i], "normalisation")
 
 
+@torch.no_grad()
 def applied(step: Callable, args: tuple, kwargs: dict, change: Callable):
     """`step` on changed floats, its own parameters and statistics among them; random numbers and statistics are left as they are."""
     args, kwargs = tree_map_only(Tensor, lambda x: change(x) if x.is_floating_point() else x.clone(), (args, kwargs))

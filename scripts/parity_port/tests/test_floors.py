@@ -22,6 +22,10 @@ def ratio(floor, wanted, found):
     return max(torch.where(value == 0, 0, value / limit).max().item() for value, limit in zip((largest, rms), limits))
 
 
+def loss(y):
+    return {"square": y.square().sum(), "first": y[:, 0].mean()}
+
+
 class Floors(Case):
     def over(self, found, other):
         """Tensors of `other` that are beyond the floors of `found`, and how many were judged."""
@@ -37,16 +41,18 @@ class Floors(Case):
         judged = 0
         for seed in range(SEEDS):
             torch.manual_seed(seed)
-            model, x = Everything().eval(), torch.randn(2, 3, 8, 8)
-            found = self.record(model, x, floors=True)
+            model, x = Everything().train(seed % 2 == 0), torch.randn(2, 3, 8, 8)
+            model.drop.p = 0.0  # in f64 other elements are dropped
+            apart, exact = copy.deepcopy(model).to(memory_format=torch.channels_last), copy.deepcopy(model).double()
+            found = self.record(model, x, floors=True, loss=loss)
             with torch.backends.mkldnn.flags(enabled=False):
-                apart = self.other(copy.deepcopy(model).to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last))
-            for other in (apart, self.other(copy.deepcopy(model).double(), x.double())):
+                apart = self.other(apart, x.to(memory_format=torch.channels_last), loss=loss)
+            for other in (apart, self.other(exact, x.double(), loss=loss)):
                 over, count = self.over(found, other)
                 self.assertEqual(over, [], seed)
                 judged += count
             self.assertEqual([n for n, e in found.entries.items() if "no_floor" in e], [])
-        self.assertGreater(judged, 2 * SEEDS * 30)
+        self.assertGreater(judged, 2 * SEEDS * 120)
 
     def test_a_fault_is_over_and_first_where_it_is(self):
         def eps(model):
@@ -65,12 +71,26 @@ class Floors(Case):
             fault(faulty)
             self.assertEqual(self.over(found, self.other(faulty, x))[0][:1], [where])
 
+    def test_a_lost_gradient_is_over_where_the_values_are_not(self):
+        class Cut(nn.Linear):
+            def forward(self, x):
+                return super().forward(x.detach())
+
+        model, x = Everything().eval(), torch.randn(2, 3, 8, 8)
+        found, cut = self.record(model, x, floors=True, loss=loss), copy.deepcopy(model)
+        cut.head.__class__ = Cut
+        other = self.other(cut, x, loss=loss)
+        over = {n for n in found.entries if n in other.tensors and ratio(found.entries[n]["floor"], found.tensors[n], other.tensors[n]) > 1}
+        self.assertEqual({n for n in over if not n.startswith("grad.")}, set())
+        self.assertEqual(over & {"grad.square.head.weight", "grad.square.head.bias"}, set())
+        self.assertLessEqual({f"grad.square.{n}" for n, _ in model.named_parameters() if not n.startswith("head")}, over)
+
     def test_training_draws_the_same_numbers_in_every_run(self):
         model, x = Trains().train(), torch.randn(16, 4)
         found = self.record(copy.deepcopy(model), x, floors=True, loss=lambda y: {"square": y.square().sum()})
         self.assertLess(max(found.entries["drop"]["floor"]["rms"]), 1e-5, "another mask would be as large as the tensor")
         self.assertEqual(found.entries["loss.square"]["floor"]["runs"], 16)
-        self.assertFalse(any("floor" in e or "no_floor" in e for n, e in found.entries.items() if n.startswith("grad.")))
+        self.assertEqual([n for n in found.tensors if n.startswith("grad.") and "floor" not in found.entries[n]], [])
 
     def test_the_program_and_its_random_numbers_are_left_as_they_were(self):
         left = []
@@ -108,6 +128,24 @@ class Floors(Case):
 
         for model, why in ((Mixed(), "computes in F16 and F32"), (Alone(), "does not run in f64: RuntimeError")):
             self.assertIn(why, self.record(model, torch.ones(3), floors=True).entries["mul()"]["no_floor"])
+
+    def test_terms_that_cancel_are_not_certain(self):
+        model = nn.Sequential(nn.Linear(64, 1, bias=False))
+        model[0].weight.data.fill_(1.0)
+        found = self.record(model, torch.tensor([[1.0, -1.0] * 32]), floors=True)
+        self.assertEqual(found.tensors["0"].item(), 0)
+        unit = 24 * 2.0**-24 * 64 / noise.R  # gamma sqrt K = 3 * 8, S = 64
+        self.assertEqual(found.entries["0"]["floor"]["max"], [unit])
+
+    def test_what_moves_data_rounds_nothing(self):
+        class Moves(nn.Module):
+            def forward(self, x):
+                y = x * 3
+                return y.mT, y.unsqueeze(0), y.relu()
+
+        found = self.record(Moves(), torch.full((8, 9), 0.5), floors=True)
+        for name in ("mT", "unsqueeze", "relu"):
+            self.assertEqual(max(found.entries[f"{name}()"]["floor"]["max"]), 4 * 2.0**-24 * 1.5 / noise.R, name)
 
     def test_modules_alone_have_the_same_floors(self):
         model, x = Everything().eval(), torch.randn(2, 3, 8, 8)

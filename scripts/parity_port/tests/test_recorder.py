@@ -120,6 +120,11 @@ class Flow(Case):
         found = self.record(Between(), torch.randn(1, 2, 3, 3), functions=False)
         self.assertEqual(list(found.entries), ["x", "a", "b.input:0", "b", "output"])
 
+    def test_names_map_to_those_of_another_graph_and_one_name_is_kept_once(self):
+        found = self.record(Between(), torch.randn(1, 2, 3, 3), names={"a": "/a/Conv", "cat()": "both", "output": "both", "b": "/a/Conv"})
+        # b's own output has no name left, so what relu took of it is kept as its input.
+        self.assertEqual(list(found.entries), ["x", "/a/Conv", "interpolate()", "relu().input:0", "relu()", "both"])
+
     def test_dicts_tuples_and_none_have_places(self):
         found = self.record(Structured(), {"x": torch.ones(1, 3)})
         call = next(c for c in found.calls if c["module"] == "part")
