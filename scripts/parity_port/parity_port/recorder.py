@@ -43,8 +43,7 @@ class Recorder:
     """
 
     def __init__(self, module: nn.Module, to: str | Path | Trace, *, command=None, names=None, outputs=None, functions=True):
-        if hasattr(module, "_orig_mod"):
-            raise TypeError("a compiled module hides its parts: record the module it was made of, model._orig_mod")
+        refuse(module)
         self.module, self.names, self.outputs = module, names or {}, outputs
         self.functions = functions
         self.trace = to if isinstance(to, Trace) else Trace(to, described.subject(module), command)
@@ -104,6 +103,9 @@ class Recorder:
             self.follow(name, value)
 
     def watch(self, path: str, module: nn.Module) -> None:
+        if isinstance(module, torch.jit.ScriptModule):
+            self.missing[path] = "a scripted module lets nobody watch its calls"
+            return
         before = functools.partial(self.begin, path)
         after = functools.partial(self.end, path)
         self.handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
@@ -266,6 +268,17 @@ class Recorder:
             self.term = term
             gradients(self.trace, {term: value}, self.wrt)
         self.term = None
+
+
+def refuse(module: nn.Module) -> None:
+    """A model of which nothing could be seen."""
+    if hasattr(module, "_orig_mod"):
+        raise TypeError("a compiled module hides its parts: record the module it was made of, model._orig_mod")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise TypeError("a scripted model hides its parts: record the module it was made of; parity runs the file itself as subject torchscript")
+    for name, value in module.named_parameters():
+        if isinstance(value, nn.parameter.UninitializedParameter):
+            raise ValueError(f"parameter '{name}' has no shape yet: run the model once before it is recorded")
 
 
 def gradients(trace: Trace, terms: dict[str, Tensor], wrt: dict[str, Tensor]) -> None:

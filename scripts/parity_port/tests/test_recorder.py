@@ -287,12 +287,17 @@ class Ends(Case):
         with self.assertRaisesRegex(ValueError, "loss 'total' depends on no parameter and no input"):
             self.record(nn.ReLU(), torch.ones(1), loss=lambda y: y.sum())
 
-    def test_a_compiled_model_is_refused_by_name(self):
+    def test_a_model_of_which_nothing_can_be_seen_is_refused(self):
         class Compiled(nn.Module):
             _orig_mod = nn.Identity()
 
-        with self.assertRaisesRegex(TypeError, "model._orig_mod"):
-            record(Compiled(), torch.ones(1), self.path)
+        scripted = torch.jit.script(nn.Linear(2, 2))
+        cases = [(Compiled(), TypeError, "model._orig_mod"), (scripted, TypeError, "subject torchscript")]
+        for model, kind, why in [*cases, (nn.Sequential(nn.LazyLinear(2)), ValueError, "'0.weight' has no shape yet: run the model once")]:
+            with self.assertRaisesRegex(kind, why):
+                record(model, torch.ones(1, 2), self.path)
+        found = self.record(nn.Sequential(scripted), torch.ones(1, 2))
+        self.assertEqual(found.header["missing"], {"0": "a scripted module lets nobody watch its calls"})
 
     def test_outputs_that_are_named_must_be_as_many(self):
         found = self.record(nn.Sequential(nn.Identity()), torch.ones(1), outputs=["y"])
