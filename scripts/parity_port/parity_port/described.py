@@ -12,10 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from .called import defined
-from .trace import DTYPES
+from .values import NAMES, unwritable
 
-#: PyTorch's name of a dtype -> parity's.
-NAMES = {f"torch.{numpy}": parity for numpy, _, parity in DTYPES}
 #: An attribute that is longer, as JSON, is data and no hyper-parameter.
 LONGEST = 1000
 
@@ -37,6 +35,7 @@ def parameters(module: nn.Module) -> list[dict]:
             "trainable": trained.get(name, False),
         }
         for name, value in state(module).items()
+        if unwritable(value) is None
     ]
 
 

@@ -39,10 +39,12 @@ EXACT = frozenset(
     "repeat_interleave tile roll flip gather scatter index_select take take_along_dim where masked_fill masked_select sort topk getitem setitem "
     "pixel_shuffle pixelshuffle pixel_unshuffle channel_shuffle channelshuffle embedding flatten reshape rot90 tril triu diag diag_embed fill zero "
     "one_hot arange zeros ones full empty tensor as_tensor eye linspace zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty "
-    "new_tensor rand randn rand_like randn_like randint randperm identity unfold meshgrid floor ceil round item maskedselect cdouble".split()
+    "new_tensor rand randn rand_like randn_like randint randperm identity unfold meshgrid floor ceil round item".split()
 )
 ONE = frozenset("sigmoid tanh sin cos erf hardsigmoid softmax softmax2d softmin".split())
-ONCE = frozenset("add sub rsub mul div rdiv rtruediv truediv true_divide reciprocal sqrt dropout dropout1d dropout2d dropout3d square multiply subtract".split())
+ONCE = frozenset(
+    "add sub rsub mul div rdiv rtruediv truediv true_divide multiply subtract reciprocal sqrt square dropout dropout1d dropout2d dropout3d".split()
+)
 
 
 def rows(last: bool) -> Callable:

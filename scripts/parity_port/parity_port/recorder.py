@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +20,9 @@ from . import described, notes
 from .called import from_user, leaves
 from .flow import Flow
 from .functions import Functions, Given
+from .gradients import gradient_of, gradients
 from .trace import Entry, Trace
+from .values import as_array, unwritable
 
 
 class Call:
@@ -98,9 +99,16 @@ class Recorder:
         trace.program = {"modules": described.modules(module), "tied": described.tied(module)}
         trace.metadata["parameters"] = json.dumps(described.parameters(module))
         for name, value in described.state(module).items():
-            trace.parameter(name, *as_array(value))
-            self.flow.keep(f"parameter.{name}", value)
-            self.follow(name, value)
+            self.parameter(name, value)
+
+    def parameter(self, name: str, value: Tensor) -> None:
+        reason, called = unwritable(value), f"parameter.{name}"
+        if reason:
+            self.missing[called] = reason
+            return
+        self.trace.parameter(name, *as_array(value))
+        self.flow.keep(called, value)
+        self.follow(name, value)
 
     def watch(self, path: str, module: nn.Module) -> None:
         if isinstance(module, torch.jit.ScriptModule):
@@ -206,7 +214,7 @@ class Recorder:
             name = f"loss.{term}" if kind == "value" else f"loss.{term}.{kind}"
             with torch._C.DisableTorchFunction():
                 kept = self.keep(name, value, Entry(name, "Loss", tuple(self.flow.parents(value)), from_user()))
-            self.losses.setdefault(term, []).append({"step": kind, "tensor": kept})
+            self.losses.setdefault(term, []).extend([{"step": kind, "tensor": kept}] if kept else [])
 
     def values(self, terms) -> dict[str, Tensor]:
         """Records the scalars of a loss, or the one of all of it, by term."""
@@ -279,34 +287,3 @@ def refuse(module: nn.Module) -> None:
     for name, value in module.named_parameters():
         if isinstance(value, nn.parameter.UninitializedParameter):
             raise ValueError(f"parameter '{name}' has no shape yet: run the model once before it is recorded")
-
-
-def gradients(trace: Trace, terms: dict[str, Tensor], wrt: dict[str, Tensor]) -> None:
-    """`grad.TERM.NAME` for each term and each tensor; zeros where a term does not depend on the tensor."""
-    for term, value in terms.items():
-        found = torch.autograd.grad(value, list(wrt.values()), retain_graph=True, allow_unused=True)
-        for (name, of), gradient in zip(wrt.items(), found):
-            label = f"grad.{term}.{name}"
-            if label not in trace.tensors:  # a recorder's hook was there first
-                trace.add(label, *gradient_of(name, term, torch.zeros_like(of) if gradient is None else gradient))
-
-
-def gradient_of(name: str, term: str, value: Tensor) -> tuple[np.ndarray, Entry, str | None]:
-    array, dtype = as_array(value)
-    return array, Entry(name, "Gradient", (term,)), dtype
-
-
-def as_array(value: Tensor) -> tuple[np.ndarray, str | None]:
-    """The elements for numpy, and parity's name of a dtype that numpy lacks."""
-    held = value.detach().cpu().resolve_neg()
-    if held.dtype == torch.bfloat16:
-        return held.view(torch.int16).numpy(), "bf16"
-    return held.numpy(), None
-
-
-def unwritable(value: Tensor) -> str | None:
-    if str(value.dtype) not in described.NAMES:
-        return f"{value.dtype} has no place in a trace"
-    if value.layout != torch.strided or value.device.type == "meta":
-        return f"{value.layout} on device {value.device} has no elements in order"
-    return None

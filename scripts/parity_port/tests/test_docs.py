@@ -4,7 +4,6 @@ import contextlib
 import os
 import tempfile
 import unittest
-from pathlib import Path
 
 from networks import HERE, torch
 from safetensors.torch import load_file

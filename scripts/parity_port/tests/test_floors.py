@@ -4,10 +4,10 @@ import copy
 import re
 import unittest
 
-from networks import HERE, Everything, F, Trains, nn, torch
+from networks import HERE, Everything, Trains, nn, torch
 from test_recorder import Case
 
-from parity_port import floors, noise, record
+from parity_port import noise, record, spread
 
 ROOT = HERE.parent.parent.parent
 SEEDS = 5
@@ -156,11 +156,11 @@ class Floors(Case):
 
 class Tables(unittest.TestCase):
     def test_the_constants_are_those_of_parity(self):
-        family, spread = ((ROOT / f"src/floor/{name}.rs").read_text() for name in ("family", "noise"))
+        family, pools = ((ROOT / f"src/floor/{name}.rs").read_text() for name in ("family", "noise"))
         told = re.findall(r"^        \(Family::(\w+), ([\d.]+), ([\d.]+)\),$", family, re.MULTILINE)
         self.assertEqual({name.lower(): (float(beta), float(gamma)) for name, beta, gamma in told}, noise.FAMILIES)
-        constants = {name: float(value) for name, value in re.findall(r"const (\w+): \w+ = ([\d.]+);", spread)}
-        own = {"R": noise.R, "RUNS": floors.RUNS, "MOST_RUNS": floors.MOST_RUNS, "POOL": floors.POOL}
+        constants = {name: float(value) for name, value in re.findall(r"const (\w+): \w+ = ([\d.]+);", pools)}
+        own = {"R": noise.R, "RUNS": spread.RUNS, "MOST_RUNS": spread.MOST_RUNS, "POOL": spread.POOL}
         self.assertEqual({name: constants[name] for name in own}, own)
 
 

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from networks import (HERE, Between, Block, Checkpointed, F, Part, Raises, Shared, Structured, Trains, Twice, nn, torch)
+from networks import HERE, Between, Block, Checkpointed, Part, Raises, Shared, Structured, Trains, Twice, nn, torch
 
 from parity_port import Recorder, digest, named, record, step
 from safetensors import safe_open
@@ -168,6 +168,12 @@ class Parameters(Case):
         self.assertEqual(list(found.parameters), ["encode.weight", "encode.bias", "decode.bias"])
         self.assertEqual(sum(p.numel() for p in model.parameters()), sum(torch.Size(p["shape"]).numel() for p in found.parameters.values()))
         self.assertEqual(found.header["tied"], {"decode.weight": "encode.weight"})
+
+    def test_one_that_a_trace_cannot_hold_is_told(self):
+        model = nn.Sequential(nn.Linear(2, 2))
+        model.register_buffer("phase", torch.ones(2, dtype=torch.complex64))
+        found = self.record(model, torch.ones(1, 2))
+        self.assertEqual((list(found.parameters), list(found.header["missing"])), (["0.weight", "0.bias"], ["parameter.phase"]))
 
     def test_recording_changes_no_bit_of_a_training_step(self):
         def step_of(run):
