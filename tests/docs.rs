@@ -79,14 +79,21 @@ fn every_command_of_the_golden_document_runs() {
 }
 
 #[test]
-fn every_key_of_a_golden_is_documented() {
-    let (doc, source) = (read("docs/GOLDEN.md"), read("src/golden/manifest.rs"));
+fn every_command_of_the_recording_document_runs() {
+    check("docs/RECORD.md");
+}
+
+#[test]
+fn every_key_of_a_golden_and_of_a_trace_is_documented() {
+    let doc = read("docs/GOLDEN.md");
+    let sources = ["golden/manifest.rs", "trace/mod.rs", "trace/program.rs"];
+    let source = sources.map(|s| read(&format!("src/{s}"))).concat();
     let keys = source
         .lines()
         .filter_map(|l| l.strip_prefix("    pub ")?.split_once(": "))
         .map(|(key, _)| key);
     let keys: Vec<&str> = keys.filter(|k| !k.contains('(')).collect();
-    assert!(keys.len() > 15, "{keys:?}");
+    assert!(keys.len() > 35, "{keys:?}");
     for key in keys {
         assert!(
             doc.contains(&format!("`{key}`")),

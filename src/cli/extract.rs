@@ -149,7 +149,7 @@ fn trace(
             node: step.name.clone(),
             op: step.op().into(),
             inputs: step.inputs.clone(),
-            floor: None,
+            ..Default::default()
         },
         false => Entry::default(),
     };

@@ -17,12 +17,16 @@ use std::path::{Component, Path, PathBuf};
 /// Keys of the safetensors metadata: parity's header, and the list of the model's parameters.
 pub const HEADER: &str = "parity.trace";
 pub const PARAMETERS: &str = "parameters";
+/// What the value of parameter NAME is called in a trace: `parameter.NAME`, which the header's tensors do not list.
+pub const VALUE: &str = "parameter.";
 
 /// An opened trace: tensors are read when asked for.
 pub struct Opened {
     shards: Vec<Shard>,
     /// Name -> shard.
     index: BTreeMap<String, usize>,
+    /// The same for the values of the model's parameters, which are none of the tensors that a run computes.
+    values: BTreeMap<String, usize>,
     /// None where something other than parity wrote the file.
     pub header: Option<Header>,
     /// The model's parameters, where the writer listed them.
@@ -58,7 +62,9 @@ pub fn open(path: &Path) -> Result<Opened> {
     } else {
         single(path)
     };
-    opened.at(format!("trace {}", path.display()))
+    opened
+        .map(Opened::values_apart)
+        .at(format!("trace {}", path.display()))
 }
 
 fn single(path: &Path) -> Result<Opened> {
@@ -66,6 +72,7 @@ fn single(path: &Path) -> Result<Opened> {
     let (header, parameters) = header_of(&shard)?;
     Ok(Opened {
         index: shard.held.keys().map(|n| (n.clone(), 0)).collect(),
+        values: BTreeMap::new(),
         shards: vec![shard],
         header,
         parameters,
@@ -95,6 +102,7 @@ fn sharded(path: &Path) -> Result<Opened> {
     let mut opened = Opened {
         shards,
         index: BTreeMap::new(),
+        values: BTreeMap::new(),
         header: None,
         parameters: None,
     };
@@ -191,7 +199,18 @@ fn understood<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T
 }
 
 impl Opened {
-    /// Names of all tensors, sorted.
+    /// Takes the values of parameters out of the index. A foreign file says nothing of its tensors: what it calls `parameter.x` is one of them.
+    fn values_apart(mut self) -> Self {
+        if let Some(header) = &self.header {
+            let is_value =
+                |name: &str| name.starts_with(VALUE) && !header.tensors.contains_key(name);
+            (self.values, self.index) =
+                self.index.into_iter().partition(|(name, _)| is_value(name));
+        }
+        self
+    }
+
+    /// Names of all tensors but the values of parameters, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.index.keys().map(String::as_str)
     }
@@ -209,9 +228,36 @@ impl Opened {
 
     /// The tensor called `name`, if the trace holds it.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
-        let Some(shard) = self.index.get(name).map(|i| &self.shards[*i]) else {
+        let shard = self.index.get(name);
+        shard.map_or(Ok(None), |shard| self.read(*shard, name))
+    }
+
+    /// The value of the parameter `name`, if the trace holds it; one of another dtype or shape than the trace lists is refused.
+    pub fn parameter_value(&self, name: &str) -> Result<Option<Tensor>> {
+        let called = format!("{VALUE}{name}");
+        let Some(shard) = self.values.get(&called) else {
             return Ok(None);
         };
+        let value = self.read(*shard, &called)?;
+        let mut listed = self.parameters.iter().flatten();
+        match (&value, listed.find(|p| p.name == name)) {
+            (Some(v), Some(p)) if v.dtype() != p.dtype || v.shape() != p.shape => {
+                Err(Error::usage(format!(
+                    "trace {}: parameter '{name}' is listed as {} {:?}, its value is {} {:?}",
+                    self.shards[*shard].path.display(),
+                    p.dtype,
+                    p.shape,
+                    v.dtype(),
+                    v.shape()
+                ))
+                .next("record it again"))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    fn read(&self, shard: usize, name: &str) -> Result<Option<Tensor>> {
+        let shard = &self.shards[shard];
         let place = || format!("trace {}: tensor '{name}'", shard.path.display());
         let Some(lies) = shard.held.get(name) else {
             return Ok(None);
@@ -353,6 +399,47 @@ mod tests {
         assert!(opened.header.is_none());
         assert_eq!(opened.tensor("a").unwrap().unwrap().to_f64(), [1.5]);
         assert!(opened.tensor("b").unwrap().is_none());
+        let (_dir, path) = written(&with_header(
+            r#"{"parameter.a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+            &1.5f32.to_le_bytes(),
+        ));
+        assert_eq!(open(&path).unwrap().ordered(), ["parameter.a"]);
+    }
+
+    #[test]
+    fn values_of_parameters_are_none_of_the_tensors_of_a_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.safetensors");
+        let listed = |shape: &[usize]| Param {
+            name: "w".into(),
+            shape: shape.to_vec(),
+            dtype: DType::F32,
+            kind: param::Kind::Parameter,
+            trainable: None,
+        };
+        let record = |shape: &[usize]| {
+            let mut writer = super::super::write::Writer::create(&path).unwrap();
+            for (name, value) in [("parameter.w", 1f32), ("parameter.y", 2.0), ("a", 3.0)] {
+                writer.add(name, &Tensor::of(&[1], &[value])).unwrap();
+            }
+            writer.parameters(vec![listed(shape)]);
+            let tensors = ["a", "parameter.y"].map(|n| (n.to_string(), Default::default()));
+            let header = Header {
+                format: FORMAT,
+                tensors: tensors.into_iter().collect(),
+                ..Default::default()
+            };
+            writer.finish(&header).unwrap();
+            open(&path).unwrap()
+        };
+        let opened = record(&[1]);
+        assert_eq!(opened.ordered(), ["a", "parameter.y"]);
+        assert!(opened.tensor("parameter.w").unwrap().is_none());
+        let value = |name: &str| opened.parameter_value(name).unwrap().map(|t| t.to_f64());
+        assert_eq!(value("w"), Some(vec![1.0]));
+        assert_eq!(value("y"), None, "the header lists it: a run computed it");
+        let e = record(&[2]).parameter_value("w").err().unwrap().message;
+        assert!(e.contains("listed as f32 [2], its value is f32 [1]"), "{e}");
     }
 
     #[test]

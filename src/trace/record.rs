@@ -54,6 +54,7 @@ impl Recorder {
                         .map(|o| (o.clone(), entry(s, floors.get(o))))
                 })
                 .collect(),
+            ..Default::default()
         };
         let [reference, candidate] = sides.map(header);
         self.reference.finish(&reference)?;
@@ -83,5 +84,6 @@ fn entry(step: &Step, floor: Option<&Floor>) -> Entry {
         op: step.op().into(),
         inputs: step.inputs.clone(),
         floor: floor.cloned(),
+        ..Default::default()
     }
 }

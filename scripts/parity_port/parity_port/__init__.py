@@ -1,1 +1,20 @@
-"""What a port needs beside parity: seeded weights, the trace format, a recorder for PyTorch."""
+"""What a port needs beside parity: a recorder for PyTorch, the trace format for anything else, seeded weights.
+
+Nothing heavy is imported before it is used: `Trace` needs numpy, `record` and `Recorder` need torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from .notes import named, step
+
+__version__ = "0.1.0"
+__all__ = ["Entry", "Recorder", "Trace", "digest", "named", "record", "step"]
+HOMES = {"Entry": "trace", "Trace": "trace", "digest": "trace", "Recorder": "recorder", "record": "run"}
+
+
+def __getattr__(name: str):
+    if name not in HOMES:
+        raise AttributeError(f"module 'parity_port' has no attribute '{name}'")
+    return getattr(importlib.import_module(f".{HOMES[name]}", __name__), name)
