@@ -155,17 +155,6 @@ impl Floor {
         }
     }
 
-    /// The same floor, no channel above that of `other`, which has the same channels.
-    pub fn at_most(&self, other: &Floor) -> Floor {
-        let least = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a.min(*b)).collect();
-        Floor {
-            axis: self.axis,
-            max: least(&self.max, &other.max),
-            rms: least(&self.rms, &other.rms),
-            runs: self.runs,
-        }
-    }
-
     /// The spread of every channel of `tensor`, which the floor fits, and one rounding of `share` of its size where that is more.
     pub fn one_rounding(&self, tensor: &Tensor, share: f64) -> Vec<f64> {
         let sizes = channel_rms(tensor, self.axis);

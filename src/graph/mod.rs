@@ -20,6 +20,7 @@ pub mod places;
 pub mod proto;
 pub mod random;
 pub mod seeded;
+mod stored;
 pub mod weights;
 
 use crate::error::{Error, Result, hint};

@@ -63,19 +63,18 @@ fn halved(t: &Tensor) -> Tensor {
     Tensor::from_f64(DType::F16, t.shape(), &t.to_f64()).unwrap_or_else(|_| t.clone())
 }
 
-/// Weights of either graph that the other one does not hold in these bits, in whatever layout.
-pub fn unshared<'a>(a: &'a Graph, b: &'a Graph) -> [HashSet<&'a str>; 2] {
-    let floats = |g: &'a Graph| g.weights.iter().filter(|(_, t)| t.dtype().is_float());
-    let held = |g: &'a Graph| {
-        floats(g)
-            .map(|(_, t)| digest(t))
+/// Floats that either graph stores and the other one does not in these bits, in whatever layout.
+pub fn unshared(a: &Graph, b: &Graph) -> [HashSet<String>; 2] {
+    let digests = |g: &Graph| {
+        g.stored()
+            .map(|(_, t)| digest(&t))
             .collect::<HashSet<Digest>>()
     };
-    let lacks = |g: &'a Graph, other: &HashSet<Digest>| {
-        let alone = floats(g).filter(|(_, t)| !other.contains(&digest(t)));
-        alone.map(|(name, _)| name.as_str()).collect()
+    let lacks = |g: &Graph, other: &HashSet<Digest>| {
+        let alone = g.stored().filter(|(_, t)| !other.contains(&digest(t)));
+        alone.map(|(name, _)| name.to_string()).collect()
     };
-    [lacks(a, &held(b)), lacks(b, &held(a))]
+    [lacks(a, &digests(b)), lacks(b, &digests(a))]
 }
 
 /// Pairs what the only nodes with the same weights take and give.

@@ -70,14 +70,14 @@ impl Side {
         })
     }
 
-    /// The spread of these tensors where each of the weights called `open` is moved by two roundings of `storage`; `judge` opens a graph.
+    /// The spread of these tensors where each of the constants called `open` is moved by two roundings of `storage`; `judge` opens a graph.
     ///
     /// # Errors
     /// As `floors`.
     pub fn moved(
         &self,
         wanted: &[&str],
-        open: &HashSet<&str>,
+        open: &HashSet<String>,
         storage: DType,
         seed: u64,
         judge: Opens,
@@ -131,24 +131,26 @@ fn asked<T>(
 /// Opens the f64 judge of a graph.
 pub type Opens<'a> = &'a dyn Fn(Arc<Graph>) -> Result<Box<dyn Judge>>;
 
-/// The graph with each of these weights moved up or down.
-fn shaken(graph: &Graph, open: &HashSet<&str>, storage: DType, (seed, run): (u64, u32)) -> Graph {
-    let mut graph = graph.clone();
+/// The graph with each of these constants moved up or down.
+fn shaken(graph: &Graph, open: &HashSet<String>, storage: DType, (seed, run): (u64, u32)) -> Graph {
     let by = 2.0 * storage.unit_roundoff();
-    for (at, (name, weight)) in graph.weights.iter_mut().enumerate() {
-        if open.contains(name.as_str()) {
-            let mut rng = signs(seed, run, at);
-            let moved = weight
-                .to_f64()
-                .into_iter()
-                .map(|v| match rng.next_u64() & 1 {
-                    0 => v * (1.0 - by),
-                    _ => v * (1.0 + by),
-                });
-            *weight = Tensor::from_vec(weight.shape(), moved.collect::<Vec<f64>>());
-        }
-    }
-    graph
+    let stored = graph
+        .stored()
+        .enumerate()
+        .filter(|(_, (n, _))| open.contains(*n));
+    let moved = stored.map(|(at, (name, tensor))| {
+        let mut rng = signs(seed, run, at);
+        let values = tensor
+            .to_f64()
+            .into_iter()
+            .map(|v| match rng.next_u64() & 1 {
+                0 => v * (1.0 - by),
+                _ => v * (1.0 + by),
+            });
+        let values: Vec<f64> = values.collect();
+        (name.to_string(), Tensor::from_vec(tensor.shape(), values))
+    });
+    graph.storing(moved.collect())
 }
 
 /// What stands between a pair and the pairs in front of it.

@@ -10,8 +10,11 @@ use crate::walk::function::{Opens, Side, TO_F64};
 use crate::watch::Watch;
 use std::collections::HashMap;
 
-/// What the candidate's own rounding and constants may allow at most, as a share of a channel's root mean square: it must not bring its own tolerance.
+/// What the candidate's own rounding may allow at most, as a share of a channel's root mean square: it must not bring its own tolerance.
 const CAP: f64 = 1e-9;
+
+/// What its own constants may, in roundings of the dtype that stores them.
+const STORED: f64 = 16.0;
 
 /// Measured on both graphs.
 pub struct Spread {
@@ -21,6 +24,8 @@ pub struct Spread {
     pub candidate: HashMap<String, Floor>,
     /// Where constants that only this side holds in these bits are moved.
     constants: [HashMap<String, Floor>; 2],
+    /// What either stores its constants in at the coarsest.
+    storage: DType,
 }
 
 impl Spread {
@@ -43,6 +48,7 @@ impl Spread {
         ];
         Ok(Self {
             constants,
+            storage,
             reference: reference.floors(&ours, seed, watch)?,
             candidate: candidate.floors(&theirs, seed, watch)?,
         })
@@ -60,11 +66,7 @@ impl Spread {
         let [moved, other] = &self.constants;
         let moved = moved.get(&pair.reference).cloned();
         let other = other.get(&pair.candidate).filter(fits);
-        // No more than what the reference's own constants move.
-        let other = other.map(|f| match &moved {
-            Some(own) => f.at_most(own),
-            None => f.capped(value, CAP),
-        });
+        let other = other.map(|f| f.capped(value, STORED * self.storage.unit_roundoff()));
         Allowed {
             rounding: sum([own, theirs]),
             constants: sum([moved, other]),
