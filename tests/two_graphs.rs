@@ -228,3 +228,62 @@ fn sides_that_cannot_be_held_against_each_other_are_refused_with_what_to_do() {
         assert!(done.err.contains(says), "{args:?}: {}", done.err);
     }
 }
+
+#[test]
+fn a_map_is_written_read_and_corrected_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ports");
+    let file = |name: &str| root.join(name).display().to_string();
+    let (legacy, dynamo) = (file("clean-legacy.onnx"), file("clean-dynamo.onnx"));
+    let map = call(dir.path(), &["map", &legacy, &dynamo]).exits(0).out;
+    let line = "\"/body/norm/BatchNormalization_output_0\" = \"getitem_3\"";
+    assert!(
+        map.contains(line) && map.contains("images = \"images\" # declared"),
+        "{map}"
+    );
+    let path = dir.path().join("map.toml");
+    std::fs::write(&path, &map).unwrap();
+    call(dir.path(), &["run", &legacy, &dynamo, "--map", "map.toml"]).exits(0);
+    // A wrong line is taken as it is, and found to differ.
+    let wrong = "\"/body/conv/Conv_output_0\" = \"getitem_3\"";
+    std::fs::write(&path, map.replace(line, wrong)).unwrap();
+    let done = call(dir.path(), &["run", &legacy, &dynamo, "--map", "map.toml"]).exits(1);
+    assert!(
+        done.out.contains("DIVERGE at node '/body/conv/Conv'"),
+        "{}",
+        done.out
+    );
+}
+
+#[test]
+fn names_are_understood_either_way_round_and_by_their_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ports");
+    let file = |name: &str| root.join(name).display().to_string();
+    let (legacy, dynamo) = (file("clean-legacy.onnx"), file("clean-dynamo.onnx"));
+    let own = "/body/norm/BatchNormalization_output_0";
+    for said in [format!("{own}=getitem_3"), format!("getitem_3={own}")] {
+        let map = call(dir.path(), &["map", &legacy, &dynamo, "--rename", &said])
+            .exits(0)
+            .out;
+        assert!(
+            map.contains(&format!("\"{own}\" = \"getitem_3\" # declared")),
+            "{map}"
+        );
+    }
+    let same = call(
+        dir.path(),
+        &["map", &legacy, &legacy, "--rename", "/body/*=/body/*"],
+    )
+    .exits(0)
+    .out;
+    assert!(
+        same.contains(&format!("\"{own}\" = \"{own}\" # declared")),
+        "{same}"
+    );
+    call(
+        dir.path(),
+        &["map", &legacy, &dynamo, "--rename", "/body/*=nowhere*"],
+    )
+    .refuses(2, &["no such pair of tensors"]);
+}

@@ -27,7 +27,7 @@ pub enum Command {
     Bless(Bless),
     /// Compare the parameters of two models and attribute every element of the difference
     Params(Params),
-    /// Show a model: nodes, parameters per module, opsets
+    /// Show a model: nodes, parameters per module, opsets; or which tensor of two models stands for which
     Map(Map),
     /// Show a table: subjects, operators, faults, causes, reports, kernels, distributions, families, exits
     List(List),
@@ -87,9 +87,12 @@ pub struct Run {
     /// Compare a bare model with this recorded trace instead of ONNX Runtime: `parity run TRACE A`
     #[arg(long, value_name = "TRACE", conflicts_with = "candidate")]
     pub against: Option<PathBuf>,
-    /// Tensor that has another name in the candidate: REFERENCE=CANDIDATE
+    /// Tensor that has another name in the candidate: REFERENCE=CANDIDATE, or A*=B* for every name that starts with A
     #[arg(long, value_name = "A=B")]
     pub rename: Vec<String>,
+    /// Pairs of two models as `parity map A B` wrote them
+    #[arg(long, value_name = "FILE", requires = "candidate")]
+    pub map: Option<PathBuf>,
     /// Write the scenario that was built from a bare model
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
@@ -236,10 +239,20 @@ pub struct Params {
 #[derive(clap::Args)]
 pub struct Map {
     /// ONNX model
+    #[arg(value_name = "A")]
     pub model: PathBuf,
+    /// Another one of the same network: which tensor of it stands for which of A, and why
+    #[arg(value_name = "B")]
+    pub candidate: Option<PathBuf>,
     /// List every node
-    #[arg(long)]
+    #[arg(long, conflicts_with = "candidate")]
     pub nodes: bool,
+    /// Input of A on which values are compared, as in `parity run`
+    #[arg(long, value_name = "NAME=VALUE", requires = "candidate")]
+    pub input: Vec<String>,
+    /// Tensor that has another name in B: A=B
+    #[arg(long, value_name = "A=B", requires = "candidate")]
+    pub rename: Vec<String>,
 }
 
 #[derive(clap::Args)]

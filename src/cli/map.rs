@@ -1,15 +1,22 @@
-//! map: `parity map`: a model at a glance: opsets, inputs, outputs, operators, parameters per module, nodes.
+//! map: `parity map`: a model at a glance: opsets, inputs, outputs, operators, parameters per module, nodes; or two, and which tensor is which.
 
-use super::args;
-use super::say;
+use super::{args, engine, say, watch};
 use crate::error::{Result, printable};
 use crate::exit::Exit;
 use crate::graph::{Graph, Port, load, params};
 use crate::input;
+use crate::pairing::map;
+use crate::pipeline;
+use crate::scenario::sides::{Sides, renames};
+use crate::subject::Engines;
 use crate::text::table;
 use std::collections::BTreeMap;
+use std::path::Path;
 
-pub fn command(args: &args::Map) -> Result<Exit> {
+pub fn command(args: &args::Map, engines: Engines) -> Result<Exit> {
+    if let Some(candidate) = &args.candidate {
+        return both(args, candidate, engines);
+    }
     let graph = load::file(&args.model)?;
     say(&overview(&graph))?;
     if args.nodes {
@@ -28,6 +35,21 @@ pub fn command(args: &args::Map) -> Result<Exit> {
             .collect();
         say(&table(&["node", "operator", "inputs", "outputs"], &rows))?;
     }
+    Ok(Exit::Agree)
+}
+
+/// Which tensor of the one model stands for which of the other.
+fn both(args: &args::Map, candidate: &Path, engines: Engines) -> Result<Exit> {
+    let sides = Sides {
+        reference: &args.model,
+        candidate,
+    };
+    let scenario = sides.graphs(&args.input, &renames(&args.rename)?)?;
+    if engines.torch.is_none() {
+        return engine::hand_over();
+    }
+    let pairing = pipeline::paired(&scenario, engines, &mut watch::Bar::behind(None))?;
+    say(&map::text(&pairing))?;
     Ok(Exit::Agree)
 }
 

@@ -57,7 +57,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Compare(compare) => compare::command(&compare),
         Command::Bless(bless) => bless::command(&bless),
         Command::Params(params) => params::command(&params),
-        Command::Map(map) => map::command(&map),
+        Command::Map(map) => map::command(&map, engines),
         Command::List(list) => list::command(&list),
         Command::Doctor => doctor::command(),
         Command::Fuzz(fuzz) => fuzz::command(&fuzz, engines),

@@ -139,6 +139,14 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
         }
         load::file(&args.target)?
     };
+    match (&mut scenario.second, &args.map) {
+        (Some(second), Some(map)) => second.map = Some(map.clone()),
+        (None, Some(_)) => {
+            let form = "sides that are not both models (.onnx)";
+            applies::not_to(form, &[("--map", true)], "say --rename A=B")?;
+        }
+        (_, None) => {}
+    }
     if !args.only.is_empty() {
         scenario.limit.only = args.only.clone();
     }

@@ -6,6 +6,7 @@
 mod folds;
 mod growth;
 mod index;
+pub mod map;
 mod ports;
 mod sketch;
 mod values;
@@ -47,6 +48,8 @@ pub struct Pairing {
     pub pairs: Vec<Pair>,
     /// Tensors of either side that could have a partner: what the inputs decide, constants excepted.
     pub tensors: [usize; 2],
+    /// Those that have none.
+    pub unpaired: [Vec<String>; 2],
 }
 
 /// Pairs `reference` with `candidate`; `declared` is known beforehand.
@@ -61,8 +64,20 @@ pub fn pair(reference: &Side, candidate: &Side, declared: &[(String, String)]) -
     folds::pair(&a, &b, &mut found);
     growth::pair(&a, &b, &mut found);
     let tensors = [a.order.len(), b.order.len()];
+    let alone = |order: &[&str], is_paired: &dyn Fn(&str) -> bool| {
+        let names = order.iter().filter(|n| !is_paired(n));
+        names.map(|n| n.to_string()).collect::<Vec<_>>()
+    };
+    let unpaired = [
+        alone(&a.order, &|n| found.to.contains_key(n)),
+        alone(&b.order, &|n| found.from.contains_key(n)),
+    ];
     let pairs = a.order.iter().filter_map(|name| found.of(name)).collect();
-    Pairing { pairs, tensors }
+    Pairing {
+        pairs,
+        tensors,
+        unpaired,
+    }
 }
 
 /// Pairs as they are found; a tensor has one partner.
@@ -70,6 +85,17 @@ pub fn pair(reference: &Side, candidate: &Side, declared: &[(String, String)]) -
 struct Matching {
     to: HashMap<String, (String, Evidence)>,
     from: HashMap<String, String>,
+}
+
+impl Evidence {
+    pub fn say(self) -> &'static str {
+        match self {
+            Evidence::Declared => "declared",
+            Evidence::Values => "equal values",
+            Evidence::Weights => "the only node with these weights",
+            Evidence::Edge => "the same operator beside a pair",
+        }
+    }
 }
 
 impl Matching {

@@ -52,7 +52,36 @@ pub fn turned(
             Err(Error::usage(said).next(hint(word, known.iter().copied())))
         }
     };
-    named.iter().map(one).collect()
+    let mut all: Vec<(String, String)> = vec![];
+    for (a, b) in named {
+        match (a.strip_suffix('*'), b.strip_suffix('*')) {
+            (Some(from), Some(to)) => all.extend(begun([&ours, &theirs], from, to)?),
+            _ => all.push(one(&(a.clone(), b.clone()))?),
+        }
+    }
+    Ok(all)
+}
+
+/// Every name that begins like this, with that of the other side that goes on alike.
+fn begun(
+    [ours, theirs]: [&HashSet<&str>; 2],
+    from: &str,
+    to: &str,
+) -> Result<Vec<(String, String)>> {
+    let pairs = |from: &str, to: &str| {
+        let other = |name: &&&str| {
+            let rest = name.strip_prefix(from)?;
+            let other = format!("{to}{rest}");
+            theirs.contains(other.as_str()).then_some(other)
+        };
+        let pair = |name: &&str| Some((name.to_string(), other(&name)?));
+        let mut pairs: Vec<(String, String)> = ours.iter().filter_map(pair).collect();
+        pairs.sort();
+        pairs
+    };
+    let found = [pairs(from, to), pairs(to, from)].into_iter();
+    let said = || Error::usage(format!("--rename {from}*={to}*: no such pair of tensors"));
+    found.into_iter().find(|p| !p.is_empty()).ok_or_else(said)
 }
 
 fn declared(

@@ -7,13 +7,14 @@ mod two;
 
 use crate::cause::{self, lost_context};
 use crate::environment;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::floor::noise::Floor;
 use crate::judge::expectation;
 use crate::judge::golden;
 use crate::judge::stage::Stages;
 use crate::judge::stage::golden::Witnessed;
 use crate::judge::stage::regions::Regions;
+use crate::pairing::Pairing;
 use crate::params::Difference;
 use crate::prepare::prepared::Prepared;
 use crate::prepare::unsupported::Unsupported;
@@ -48,6 +49,16 @@ pub fn run(
     memory::check(&prepared, record.is_some(), watch)?;
     watch.ready()?;
     walk(prepared, None, clock, engines, watch, record).map(|(run, _)| run)
+}
+
+/// Which tensor of the scenario's model stands for which of its second one.
+///
+/// # Errors
+/// As `run`.
+pub fn paired(scenario: &Scenario, engines: Engines, watch: &mut dyn Watch) -> Result<Pairing> {
+    let none = || Error::usage("the scenario has no [second] model");
+    let second = scenario.second.as_ref().ok_or_else(none)?;
+    two::paired(scenario, second, engines, watch)
 }
 
 /// Runs what is given; what was opened for another run of the same graph is used again, and handed on.

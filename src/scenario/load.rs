@@ -131,10 +131,10 @@ fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
             .for_each(change);
     }
     scenario.golden.iter_mut().for_each(change);
-    scenario
-        .second
-        .iter_mut()
-        .for_each(|s| change(&mut s.model));
+    if let Some(second) = &mut scenario.second {
+        change(&mut second.model);
+        second.map.iter_mut().for_each(change);
+    }
     if let Some(p) = &mut scenario.parameters {
         p.reference
             .iter_mut()

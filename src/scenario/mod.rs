@@ -96,6 +96,9 @@ pub struct Second {
     /// Tensors of the model by their names in it, where these are known; declared inputs and outputs of other names pair by position.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rename: BTreeMap<String, String>,
+    /// File that `parity map A B` wrote and somebody has looked through: its pairs are taken as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<PathBuf>,
 }
 
 impl Scenario {

@@ -85,12 +85,17 @@ impl Sides<'_> {
         }
     }
 
-    fn graphs(self, inputs: &[String], rename: &[(String, String)]) -> Result<Scenario> {
+    /// The same for two models.
+    ///
+    /// # Errors
+    /// As `scenario`.
+    pub fn graphs(self, inputs: &[String], rename: &[(String, String)]) -> Result<Scenario> {
         let mut scenario = build::from_model(self.reference, inputs)?;
         file::as_text(self.candidate)?;
         scenario.second = Some(Second {
             model: self.candidate.into(),
             rename: rename.iter().cloned().collect(),
+            map: None,
         });
         Ok(scenario)
     }

@@ -152,11 +152,14 @@ fn unpaired_outputs(compared: &Compared, tensors: &[TensorResult]) -> Vec<Tensor
     outputs.filter_map(result).collect()
 }
 
-/// The first pair at which the candidate's own rounding spreads further than [`R`] times the reference's, or than R roundings of the value where
-/// that is more.
+/// A decimal digit more than what [`R`] spreads allow.
+const DIGIT: f64 = 10.0 * R;
+
+/// The first pair at which what the candidate rounds spreads further than [`DIGIT`] times what the reference does, or what one rounding of the value
+/// does where that is more.
 pub fn loses_digits<'a>(compared: &'a Compared) -> Option<(&'a Pair, String)> {
     let one_rounding = SHAKEN * DType::F32.unit_roundoff();
-    let spreads = |b: &'a Between| {
+    let spreads = |b: &Between| {
         let value = compared.reference.values.get(&b.pair.reference);
         let value = value.filter(|v| v.dtype().is_float())?;
         let ours = compared.spread.reference.get(&b.pair.reference)?;
@@ -164,14 +167,13 @@ pub fn loses_digits<'a>(compared: &'a Compared) -> Option<(&'a Pair, String)> {
         let allowed = ours.one_rounding(value, one_rounding);
         let times = theirs.rms.iter().zip(&allowed).filter(|(t, _)| **t > 0.0);
         let most = times.map(|(t, o)| t / o).fold(0.0, f64::max);
-        (most > R).then_some((&b.pair, most))
+        (most > DIGIT).then_some(most)
     };
-    let (pair, times) = compared.found.iter().find_map(spreads)?;
+    let mut found = compared.found.iter();
+    let (pair, times) = found.find_map(|b| Some((&b.pair, spreads(b)?)))?;
     let says = format!(
-        "same function, but the candidate's arithmetic loses digits: what it rounds spreads {} times as far as what the reference rounds, first at \
-         '{}' ('{}' in the candidate)",
+        "the same function, in arithmetic that loses digits: what it rounds spreads {} times as far as in the reference at '{}'",
         number(times),
-        pair.reference,
         pair.candidate
     );
     Some((pair, says))

@@ -10,12 +10,12 @@ use crate::error::{Place, Result, or_refusal};
 use crate::graph::{Graph, load, random};
 use crate::input;
 use crate::judge::{alive, expectation};
-use crate::pairing::{self, Evidence, Pair, Pairing};
+use crate::pairing::{self, Evidence, Pair, Pairing, map};
 use crate::prepare::inputs;
 use crate::prepare::prepared::{Prepared, ready};
 use crate::run::{Alone, Correspondence, FORMAT, Run};
 use crate::scenario::{Scenario, Second, Stage};
-use crate::subject::{Engines, Options};
+use crate::subject::{Engines, Judge, Options};
 use crate::tensor::Tensor;
 use crate::trace::InputRecord;
 use crate::verdict::{
@@ -67,6 +67,69 @@ pub fn run(
     Ok(Run { timings, ..run }.told())
 }
 
+/// Both graphs with what they make of the same inputs, and their tensors paired.
+struct Opened {
+    reference: Side,
+    candidate: Side,
+    pairing: Pairing,
+    records: Vec<InputRecord>,
+}
+
+/// Which tensor stands for which.
+///
+/// # Errors
+/// As `run`.
+pub fn paired(
+    scenario: &Scenario,
+    second: &Second,
+    engines: Engines,
+    watch: &mut dyn Watch,
+) -> Result<Pairing> {
+    let open = opens(scenario, engines);
+    opened(scenario, second, &open, watch).map(|o| o.pairing)
+}
+
+/// Opens the f64 judge of a graph.
+fn opens<'a>(
+    scenario: &Scenario,
+    engines: Engines<'a>,
+) -> impl Fn(Arc<Graph>) -> Result<Box<dyn Judge>> + 'a {
+    let options = Options {
+        threads: super::threads(scenario),
+        optimisation: Default::default(),
+    };
+    move |graph| engines.torch()?.judge(graph, &options)
+}
+
+fn opened(
+    scenario: &Scenario,
+    second: &Second,
+    open: Opens,
+    watch: &mut dyn Watch,
+) -> Result<Opened> {
+    let graphs = (load::file(&scenario.model)?, load::file(&second.model)?);
+    let mapped = second.map.as_deref().map(map::read).transpose()?;
+    let named: Vec<(String, String)> = second.rename.clone().into_iter().collect();
+    let named = [named, mapped.unwrap_or_default()].concat();
+    let named = pairing::turned(&graphs.0, &graphs.1, &named)?;
+    let fed = input::make(scenario, &graphs.0)?;
+    let records = inputs::records(&fed);
+    watch.ready()?;
+    let declared = pairing::inputs(&graphs.0.inputs, &graphs.1.inputs, &named)?;
+    let theirs = renamed(&fed, &declared);
+    let reference = side(graphs.0, fed, scenario.seed, open).at("reference")?;
+    let candidate = side(graphs.1, theirs, scenario.seed, open).at("candidate")?;
+    let outputs = pairing::outputs(&reference.graph.outputs, &candidate.graph.outputs, &named)?;
+    let known: Vec<(String, String)> = [declared, outputs, named].concat();
+    let pairing = pairing::pair(&viewed(&reference), &viewed(&candidate), &known);
+    Ok(Opened {
+        reference,
+        candidate,
+        pairing,
+        records,
+    })
+}
+
 fn compared<'a>(
     scenario: &'a Scenario,
     second: &'a Second,
@@ -74,27 +137,14 @@ fn compared<'a>(
     clock: &mut Clock,
     watch: &mut dyn Watch,
 ) -> Result<Compared<'a>> {
-    let threads = super::threads(scenario);
-    let options = Options {
-        threads,
-        optimisation: Default::default(),
-    };
-    let open = |graph: Arc<Graph>| engines.torch()?.judge(graph, &options);
-    let graphs = (load::file(&scenario.model)?, load::file(&second.model)?);
-    let named: Vec<(String, String)> = second.rename.clone().into_iter().collect();
-    let named = pairing::turned(&graphs.0, &graphs.1, &named)?;
-    let fed = input::make(scenario, &graphs.0)?;
-    let records = inputs::records(&fed);
-    watch.ready()?;
-    let declared = pairing::inputs(&graphs.0.inputs, &graphs.1.inputs, &named)?;
-    let theirs = renamed(&fed, &declared);
-    let mut reference = side(graphs.0, fed, scenario.seed, &open).at("reference")?;
-    let mut candidate = side(graphs.1, theirs, scenario.seed, &open).at("candidate")?;
+    let open = opens(scenario, engines);
+    let Opened {
+        mut reference,
+        mut candidate,
+        mut pairing,
+        records,
+    } = opened(scenario, second, &open, watch)?;
     clock.lap("open");
-    let outputs = pairing::outputs(&reference.graph.outputs, &candidate.graph.outputs, &named)?;
-    let known: Vec<(String, String)> = [declared, outputs, named].concat();
-    let mut pairing = pairing::pair(&viewed(&reference), &viewed(&candidate), &known);
-    clock.lap("pairing");
     let both = [&mut reference, &mut candidate];
     let spread = Spread::of(both, &pairing, scenario.seed, &open, watch)?;
     clock.lap("noise");
@@ -110,7 +160,7 @@ fn compared<'a>(
         spread,
         found,
         records,
-        threads,
+        threads: super::threads(scenario),
     })
 }
 

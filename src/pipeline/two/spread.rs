@@ -82,10 +82,10 @@ fn scaled(floor: &Floor, by: f64) -> Floor {
     Floor::sum([(floor, by)].into_iter()).unwrap_or_default()
 }
 
-/// The coarsest dtype in which either graph stores a weight.
+/// The coarsest dtype in which either graph stores a float.
 fn coarsest(graphs: &[&Graph]) -> DType {
-    let stored = graphs.iter().flat_map(|g| g.weights.values());
-    let floats = stored.map(Tensor::dtype).filter(|d| d.is_float());
-    let coarsest = floats.max_by(|a, b| a.unit_roundoff().total_cmp(&b.unit_roundoff()));
+    let stored = graphs.iter().flat_map(|g| g.stored());
+    let dtypes = stored.map(|(_, t)| t.dtype());
+    let coarsest = dtypes.max_by(|a, b| a.unit_roundoff().total_cmp(&b.unit_roundoff()));
     coarsest.unwrap_or(DType::F32)
 }

@@ -41,6 +41,9 @@ pub fn of(run: &Run) -> Vec<Finding> {
     all.extend(v.only_unobserved.iter().map(deployed::of));
     stages.retain(|s| !network(s));
     all.extend(stages.into_iter().map(stage::of));
+    if run.correspondence.is_some() && all.is_empty() {
+        all.extend(v.stage().map(stage::digits));
+    }
     all.extend(run.alone.iter().flat_map(alone));
     all.extend(stage::parameters(run));
     let flags = run.stages.loss.iter().flat_map(|l| &l.flags);

@@ -4,6 +4,14 @@ use super::super::Run;
 use crate::scenario::Stage;
 use crate::verdict::{Finding, StageVerdict};
 
+/// Two graphs of one function, of which the candidate's keeps fewer digits.
+pub fn digits(stage: &StageVerdict) -> Finding {
+    let place = stage.first.as_deref().unwrap_or("?");
+    let what = format!("at '{place}': {}", stage.says.join("; "));
+    let next = "look for a difference of large numbers, such as E[x²] − E[x]², or a sum that one side centres first";
+    Finding::new("digits", place, what).next([next.into()])
+}
+
 pub fn of(stage: &StageVerdict) -> Finding {
     let term = stage.term.as_ref();
     let term = term.map_or(String::new(), |t| format!(", term '{t}'"));
