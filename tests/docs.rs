@@ -130,6 +130,30 @@ fn the_picture_in_the_readme_is_what_the_scenario_prints() {
     }
 }
 
+/// A picture that begins with its command is what that prints.
+#[test]
+fn the_other_pictures_in_the_readme_are_what_their_commands_print() {
+    let readme = read("README.md");
+    let blocks = readme.split("```text\n").skip(1);
+    let shown = blocks.filter_map(|b| b.split("```").next()?.strip_prefix("$ scripts/parity "));
+    let mut pictures = 0;
+    for picture in shown {
+        let mut lines = picture.lines();
+        let command = lines.next().unwrap();
+        let run = Command::new(env!("CARGO_BIN_EXE_parity"))
+            .current_dir(ROOT)
+            .args(command.split_whitespace())
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(run.stdout).unwrap();
+        for line in lines {
+            assert!(printed.contains(line), "{command}: {line}\n{printed}");
+        }
+        pictures += 1;
+    }
+    assert!(pictures > 0);
+}
+
 #[test]
 fn the_map_names_every_folder_and_nothing_that_is_gone() {
     let map = read("ARCHITECTURE.md");
