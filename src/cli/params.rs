@@ -14,15 +14,15 @@ pub fn command(args: &args::Params) -> Result<Exit> {
         .map(|r| Rename::parse(r))
         .collect::<Result<Vec<_>>>()?;
     let (reference, candidate) = (
-        parameters::list(&args.reference)?,
-        parameters::list(&args.candidate)?,
+        parameters::source(&args.reference)?,
+        parameters::source(&args.candidate)?,
     );
-    if reference.is_empty() && candidate.is_empty() {
+    if reference.list.is_empty() && candidate.list.is_empty() {
         return Err(Error::uncovered(
             "neither side has a parameter: nothing was compared",
         ));
     }
-    let difference = decompose::difference(&reference, &candidate, &renames)?;
+    let difference = decompose::between(&reference, &candidate, &renames)?;
     let names = (
         args.reference.display().to_string(),
         args.candidate.display().to_string(),
