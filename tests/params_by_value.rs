@@ -369,3 +369,85 @@ fn the_json_reads_back() {
         (10, 1, 1)
     );
 }
+
+/// The same network drawn anew.
+fn drawn_anew(all: &[Stored], gain: f32) -> Vec<Stored> {
+    let again = |t: &Stored| match t.values.iter().all(|v| *v == t.values[0]) {
+        true => t.clone(),
+        false => Stored {
+            name: t.name.clone(),
+            values: drawn(&format!("{} again", t.name), &t.shape)
+                .values
+                .iter()
+                .map(|v| v * gain)
+                .collect(),
+            ..t.clone()
+        },
+    };
+    all.iter().map(again).collect()
+}
+
+#[test]
+fn untrained_models_are_compared_by_the_rule_that_drew_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = network(12);
+    keep(dir.path(), "a.safetensors", &net);
+    let against = |port: &[Stored]| {
+        keep(dir.path(), "b.safetensors", port);
+        params(dir.path(), &["a.safetensors", "b.safetensors", "--fresh"])
+    };
+    against(&prefixed(&drawn_anew(&net, 1.0)))
+        .exits(0)
+        .says(&["EQUAL", "12 equal, 76 drawn alike"]);
+    let mut wide = drawn_anew(&net, 1.0);
+    for t in wide.iter_mut().filter(|t| t.name.ends_with("conv.weight")) {
+        t.values.iter_mut().for_each(|v| *v *= 1.5);
+    }
+    against(&wide)
+        .exits(1)
+        .says(&["12 drawn by another rule", "standard deviation x 1."]);
+    let mut prior = drawn_anew(&net, 1.0);
+    prior[2].values = vec![0.1; 8];
+    let ran = against(&prior).exits(1);
+    let ran = ran.says(&[
+        "1 drawn by another rule",
+        "reference all 0, candidate all 0.1",
+    ]);
+    assert!(!ran.out.contains("other values"), "{ran}");
+    std::fs::write(dir.path().join("l.json"), "{\"a\": [2]}").unwrap();
+    params(dir.path(), &["a.safetensors", "l.json", "--fresh"]).refuses(2, &["--fresh", "next:"]);
+}
+
+#[test]
+fn a_scenario_of_parameters_alone_needs_no_model_and_no_inputs() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = network(2);
+    let mut wrong = net.clone();
+    wrong[0].values[1] += 1.0;
+    keep(dir.path(), "a.safetensors", &net);
+    keep(dir.path(), "b.safetensors", &prefixed(&net));
+    keep(dir.path(), "c.safetensors", &wrong);
+    let run = |text: &str| {
+        std::fs::write(dir.path().join("s.toml"), text).unwrap();
+        Call::new(PARITY, dir.path(), &["run", "s.toml"])
+            .without_libraries(dir.path())
+            .run()
+    };
+    let lists = |candidate: &str| {
+        format!(
+            "format = 1\n[parameters]\nreference = 'a.safetensors'\ncandidate = '{candidate}'\n"
+        )
+    };
+    run(&lists("b.safetensors"))
+        .exits(0)
+        .says(&["AGREE", "18 of 18 values compared"]);
+    run(&lists("c.safetensors"))
+        .exits(1)
+        .says(&["DIVERGE", "model.0.conv", "other values"]);
+    run("format = 1\n").refuses(2, &["missing field `model`", "next:"]);
+    run(&format!(
+        "{}[limit]\nonly = ['x']\n",
+        lists("b.safetensors")
+    ))
+    .refuses(2, &["[limit] belongs to a run"]);
+}

@@ -3,8 +3,9 @@
 //! A [`Decomposition`] stores no total: both headline counts and their difference are sums over its groups, and every parameter of
 //! either side is in exactly one group. So the parts add up to the difference, or it is no decomposition.
 
+use super::fresh::{self, Drawn};
 use super::layout::Layout;
-use super::pair::{How, Pair, Paired, pair};
+use super::pair::{How, Pair, Paired, by_names, pair};
 use super::rename::Rename;
 use super::source::{Constants, Source};
 use super::value::Relation;
@@ -46,6 +47,8 @@ pub enum Cause {
     Exchanged,
     /// Transposed, though the shape is one that does not tell whether that is the candidate's layout.
     Transposed,
+    /// Of untrained models: another constant, spread or bound.
+    Rule,
     /// Rounded for storage, or within a few ulp.
     Near,
     /// Equal but for the dtype: changes no count.
@@ -53,7 +56,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    pub const ALL: [(Cause, &'static str); 13] = [
+    pub const ALL: [(Cause, &'static str); 14] = [
         (Cause::Same, "same"),
         (Cause::Layout, "same, in another layout"),
         (Cause::OnlyReference, "only in the reference"),
@@ -71,6 +74,7 @@ impl Cause {
             Cause::Transposed,
             "transposed, and square: the shape does not tell",
         ),
+        (Cause::Rule, "drawn by another rule"),
         (Cause::Near, "near: rounded, or within 4 ulp"),
         (Cause::DType, "dtype differs"),
     ];
@@ -84,7 +88,7 @@ impl Cause {
     pub fn by_value(self) -> bool {
         matches!(
             self,
-            Cause::Value | Cause::Exchanged | Cause::Transposed | Cause::Near
+            Cause::Value | Cause::Exchanged | Cause::Transposed | Cause::Rule | Cause::Near
         )
     }
 
@@ -186,6 +190,18 @@ pub fn difference(
 /// As [`pair`].
 pub fn between(reference: &Source, candidate: &Source, renames: &[Rename]) -> Result<Difference> {
     let pairs = pair(reference, candidate, renames)?;
+    Ok(of(&pairs, reference, candidate))
+}
+
+/// The same of two untrained models: values are held against each other by the rule that drew them.
+///
+/// # Errors
+/// As [`pair`].
+pub fn fresh(reference: &Source, candidate: &Source, renames: &[Rename]) -> Result<Difference> {
+    let tensors = reference.list.len().max(candidate.list.len());
+    let pairs = by_names(reference, candidate, renames, &|a, b| {
+        fresh::held(a, b, tensors)
+    })?;
     Ok(of(&pairs, reference, candidate))
 }
 
@@ -341,8 +357,13 @@ fn differing(pair: &Pair, count: Count, turned: &Turned) -> Cause {
         Relation::NotCompared | Relation::Other(_) if a.shape != b.shape => Cause::Shape,
         Relation::Other(_) => Cause::Value,
         Relation::Near { .. } => Cause::Near,
-        Relation::NotCompared | Relation::Equal if a.dtype != b.dtype => Cause::DType,
-        Relation::NotCompared | Relation::Equal => Cause::Same,
+        Relation::Drawn(Drawn::Alike) | Relation::NotCompared | Relation::Equal
+            if a.dtype != b.dtype =>
+        {
+            Cause::DType
+        }
+        Relation::Drawn(Drawn::Alike) | Relation::NotCompared | Relation::Equal => Cause::Same,
+        Relation::Drawn(_) => Cause::Rule,
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod decompose;
 mod evidence;
 mod exchanged;
+pub mod fresh;
 mod grow;
 pub mod layout;
 pub mod names;

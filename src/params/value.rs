@@ -1,5 +1,6 @@
 //! value: what one stored tensor is to another: equal, equal in another layout, near (rounded for storage, or within a few ulp), or other numbers.
 
+use super::fresh::Drawn;
 use super::layout::{Layout, Order, orders};
 use crate::compare::json;
 use crate::tensor::index::unravel;
@@ -25,6 +26,8 @@ pub enum Relation {
         layout: Option<Layout>,
     },
     Other(Distance),
+    /// Of two untrained models, where the values are drawn or constant.
+    Drawn(Drawn),
 }
 
 /// Why two values are near.
@@ -54,7 +57,10 @@ pub struct Distance {
 impl Relation {
     /// Whether both programs hold the same numbers.
     pub fn same(&self) -> bool {
-        matches!(self, Relation::Equal | Relation::Layout(_))
+        matches!(
+            self,
+            Relation::Equal | Relation::Layout(_) | Relation::Drawn(Drawn::Alike)
+        )
     }
 
     pub fn compared(&self) -> bool {
@@ -65,7 +71,9 @@ impl Relation {
         match self {
             Relation::Layout(layout) => Some(layout),
             Relation::Near { layout, .. } => layout.as_ref(),
-            Relation::NotCompared | Relation::Equal | Relation::Other(_) => None,
+            Relation::NotCompared | Relation::Equal | Relation::Other(_) | Relation::Drawn(_) => {
+                None
+            }
         }
     }
 }

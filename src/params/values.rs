@@ -1,5 +1,6 @@
 //! values: how many values were held against each other, what they are to each other, and which differ by how much.
 
+use super::fresh::Drawn;
 use super::pair::{Pair, Paired};
 use super::source::Source;
 use super::value::Relation;
@@ -18,6 +19,11 @@ pub struct Values {
     pub layout: u64,
     pub near: u64,
     pub other: u64,
+    /// Of untrained models: drawn alike, and by another rule.
+    #[serde(default)]
+    pub alike: u64,
+    #[serde(default)]
+    pub unlike: u64,
 }
 
 impl Values {
@@ -35,13 +41,15 @@ impl Values {
                 Relation::Layout(_) => values.layout += 1,
                 Relation::Near { .. } => values.near += 1,
                 Relation::Other(_) => values.other += 1,
+                Relation::Drawn(Drawn::Alike) => values.alike += 1,
+                Relation::Drawn(_) => values.unlike += 1,
             }
         }
         values
     }
 
     pub fn compared(&self) -> u64 {
-        self.equal + self.layout + self.near + self.other
+        self.equal + self.layout + self.near + self.other + self.alike + self.unlike
     }
 }
 

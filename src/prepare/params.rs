@@ -5,8 +5,9 @@ use crate::golden::Golden;
 use crate::graph::Graph;
 use crate::input::parameters;
 use crate::params::{Difference, Rename, Source, decompose};
-use crate::scenario::Scenario;
+use crate::scenario::{Parameters, Scenario};
 use crate::subject::open;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The two lists that the scenario names; where it names none, the golden's and what the candidate lists itself, else the model's.
@@ -15,11 +16,6 @@ use std::sync::Arc;
 /// A list that cannot be read; a golden that lists no parameters where it is to be one side.
 pub fn run(scenario: &Scenario, graph: &Arc<Graph>, golden: Option<&Golden>) -> Result<Difference> {
     let stated = scenario.parameters.clone().unwrap_or_default();
-    let renames = stated
-        .rename
-        .iter()
-        .map(|r| Rename::parse(r))
-        .collect::<Result<Vec<_>>>()?;
     let reference = match (&stated.reference, golden) {
         (Some(path), _) => parameters::source(path)?,
         (None, Some(golden)) => Source::listed(golden.parameters.clone().ok_or_else(|| {
@@ -33,7 +29,35 @@ pub fn run(scenario: &Scenario, graph: &Arc<Graph>, golden: Option<&Golden>) -> 
         None => open::parameters(&scenario.candidate, graph)?
             .unwrap_or_else(|| parameters::of_graph(graph.clone())),
     };
-    decompose::between(&reference, &candidate, &renames)
+    difference(&stated, &reference, &candidate)
+}
+
+/// Two lists that need no model.
+///
+/// # Errors
+/// A list that is not stated or cannot be read.
+pub fn alone(stated: &Parameters) -> Result<Difference> {
+    let side = |path: &Option<PathBuf>| {
+        let path = path.as_deref();
+        path.map_or_else(
+            || {
+                Err(Error::usage(
+                    "without a model both lists of [parameters] are stated",
+                ))
+            },
+            parameters::source,
+        )
+    };
+    difference(stated, &side(&stated.reference)?, &side(&stated.candidate)?)
+}
+
+fn difference(stated: &Parameters, reference: &Source, candidate: &Source) -> Result<Difference> {
+    let renames = stated
+        .rename
+        .iter()
+        .map(|r| Rename::parse(r))
+        .collect::<Result<Vec<_>>>()?;
+    decompose::between(reference, candidate, &renames)
 }
 
 #[cfg(test)]

@@ -91,6 +91,8 @@ fn values(v: &Values) -> String {
         (v.layout, "equal in another layout"),
         (v.near, "near"),
         (v.other, "other"),
+        (v.alike, "drawn alike"),
+        (v.unlike, "drawn by another rule"),
     ];
     let told: Vec<String> = parts
         .iter()
@@ -221,6 +223,7 @@ fn relation(relation: &Relation) -> String {
             Some(layout) => format!("{}, {}", by.say(), layout.say()),
         },
         Relation::Other(d) => distance(d),
+        Relation::Drawn(drawn) => drawn.say(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::golden::Witnessed;
 use super::regions::Regions;
 use super::{Stages, assign, grad};
+use crate::params::Difference;
 use crate::scenario::Stage;
 use crate::text::number;
 use crate::verdict::{Finding, Origin, Outcome, StageVerdict, UNUSED_WEIGHT, Verdict};
@@ -80,7 +81,7 @@ fn params(found: &Stages) -> StageVerdict {
         }
         None => StageVerdict::agree(
             Stage::Params,
-            format!("{count} parameters, each with its like"),
+            format!("{count} parameters, each with its like{}", valued(d)),
         ),
         Some(g) => {
             let says = format!(
@@ -93,6 +94,14 @@ fn params(found: &Stages) -> StageVerdict {
             );
             diverge(Stage::Params, &g.module, None, vec![says])
         }
+    }
+}
+
+/// How many values that rests on.
+fn valued(d: &Difference) -> String {
+    match d.values.compared() {
+        0 => "; values not compared".into(),
+        n => format!("; {n} of {} values compared, each the same", d.values.pairs),
     }
 }
 
