@@ -3,6 +3,7 @@
 mod support;
 
 use half::f16;
+use parity::graph::proto::{AttributeProto, AttributeType};
 use parity::hash;
 use parity::params::Difference;
 use safetensors::tensor::TensorView;
@@ -450,4 +451,90 @@ fn a_scenario_of_parameters_alone_needs_no_model_and_no_inputs() {
         lists("b.safetensors")
     ))
     .refuses(2, &["[limit] belongs to a run"]);
+}
+
+/// A trace of one norm that lists what it was set to, and holds its values.
+fn recorded_norm(folder: &Path, hyper: &str) {
+    let leaves = ["weight", "bias", "running_mean", "running_var"];
+    let of = |leaf: &str| drawn(&format!("body.bn.{leaf}"), &[3]);
+    let values: Vec<(String, Vec<f32>)> = leaves
+        .iter()
+        .map(|leaf| (format!("parameter.body.bn.{leaf}"), of(leaf).values))
+        .collect();
+    let tensors: Vec<(&str, &[usize], &[f32])> = values
+        .iter()
+        .map(|(name, v)| (name.as_str(), &[3][..], v.as_slice()))
+        .collect();
+    let path = folder.join("t.safetensors");
+    write_trace(&path, &tensors, None);
+    let listed = leaves.map(|leaf| {
+        let kind = if leaf.starts_with("running") {
+            "buffer"
+        } else {
+            "parameter"
+        };
+        format!(r#"{{"name":"body.bn.{leaf}","shape":[3],"dtype":"f32","kind":"{kind}"}}"#)
+    });
+    let header = format!(
+        r#"{{"format":2,"subject":"torch","command":"x","inputs":{{}},"tensors":{{}},"modules":{{"body.bn":{{"class":"BatchNorm2d","hyper":{hyper},"training":false}}}}}}"#
+    );
+    with_metadata(
+        &path,
+        &[
+            ("parity.trace", header),
+            ("parameters", format!("[{}]", listed.join(","))),
+        ],
+    );
+}
+
+/// Puts metadata into a file of tensors.
+fn with_metadata(path: &Path, metadata: &[(&str, String)]) {
+    let bytes = std::fs::read(path).unwrap();
+    let size = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + size]).unwrap();
+    for (key, text) in metadata {
+        header["__metadata__"][key] = text.clone().into();
+    }
+    let raw = raw_trace(&header.to_string(), &bytes[8 + size..]);
+    std::fs::write(path, raw).unwrap();
+}
+
+#[test]
+fn what_a_norm_is_set_to_is_compared_where_both_sides_state_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let leaves = ["weight", "bias", "running_mean", "running_var"].map(|leaf| format!("bn.{leaf}"));
+    let mut inputs = vec!["x"];
+    inputs.extend(leaves.iter().map(String::as_str));
+    let mut norm = node("BatchNormalization", "n", &inputs, &["y"]);
+    let float = |name: &str, x: f32| AttributeProto {
+        name: Some(name.into()),
+        f: Some(x),
+        r#type: Some(AttributeType::Float as i32),
+        ..Default::default()
+    };
+    norm.attribute = vec![float("epsilon", 1e-5), float("momentum", 0.97)];
+    let weights = leaves
+        .iter()
+        .map(|name| weight(name, &[3], &drawn(&format!("body.{name}"), &[3]).values))
+        .collect();
+    write_model(
+        dir.path(),
+        "m.onnx",
+        &onnx(port("x", F32, &[1, 3]), vec![norm], weights),
+    );
+    let against = |hyper: &str| {
+        recorded_norm(dir.path(), hyper);
+        params(dir.path(), &["t.safetensors", "m.onnx"])
+    };
+    against(r#"{"eps":1e-5,"momentum":0.03,"num_features":3}"#)
+        .exits(0)
+        .says(&["EQUAL", "4 equal", "2 attributes alike", "body.* = *"]);
+    against(r#"{"eps":1e-3,"momentum":0.1}"#).exits(1).says(&[
+        "2 of 2 attributes differ",
+        "body.bn = bn",
+        "eps",
+        "0.001",
+        "momentum",
+    ]);
+    against(r#"{"num_features":4}"#).exits(0);
 }

@@ -1,5 +1,6 @@
 //! parameters: where a side's parameters come from: a model, a trace, a golden, a checkpoint, a list in JSON.
 
+use super::settings;
 use crate::error::{Error, Place, Result};
 use crate::golden::store;
 use crate::graph::param::{Kind, Param, check};
@@ -40,8 +41,11 @@ pub fn of_graph(graph: std::sync::Arc<Graph>) -> Source {
         tensors: constants.len() as u64,
         elements: constants.iter().map(|c| c.1 as u64).sum(),
     };
+    let set = settings::of_graph(&graph);
     let read = move |name: &str| Ok(graph.weights.get(name).cloned());
-    Source::valued(list, Box::new(read)).beside(constants)
+    Source::valued(list, Box::new(read))
+        .beside(constants)
+        .set_to(set)
 }
 
 /// What a trace lists, or all that a checkpoint holds; None where a trace lists nothing.
@@ -55,15 +59,18 @@ pub fn of_trace(trace: Opened) -> Result<Option<Source>> {
         None if plain => checkpoint(&trace)?,
         None => return Ok(None),
     };
+    let set = trace.header.as_ref().map(settings::of_trace);
+    let set = set.unwrap_or_default();
     if !plain && !trace.holds_values() {
-        return Ok(Some(Source::listed(list)));
+        return Ok(Some(Source::listed(list).set_to(set)));
     }
     let trace = Rc::new(trace);
     let read = move |name: &str| match plain {
         true => trace.tensor(name),
         false => trace.parameter_value(name),
     };
-    Ok(Some(Source::valued(list, Box::new(read))))
+    let source = Source::valued(list, Box::new(read));
+    Ok(Some(source.set_to(set)))
 }
 
 /// Every tensor of a plain file is a parameter; running statistics are known by name.

@@ -3,6 +3,7 @@
 //! A [`Decomposition`] stores no total: both headline counts and their difference are sums over its groups, and every parameter of
 //! either side is in exactly one group. So the parts add up to the difference, or it is no decomposition.
 
+use super::attributes::Settings;
 use super::fresh::{self, Drawn};
 use super::layout::Layout;
 use super::pair::{How, Pair, Paired, by_names, pair};
@@ -163,6 +164,9 @@ pub struct Difference {
     /// Pairs whose values differ.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differing: Vec<Differing>,
+    /// Attributes that decide numbers, where both sides list them.
+    #[serde(default)]
+    pub settings: Settings,
     /// What an ONNX file stores beside its weights, of either side.
     #[serde(default)]
     pub constants: (Constants, Constants),
@@ -223,15 +227,18 @@ fn of(pairs: &[Paired], reference: &Source, candidate: &Source) -> Difference {
         renamed: pairs.iter().filter_map(renamed).collect(),
         values: Values::of(pairs, [reference, candidate]),
         differing: Differing::of(pairs),
+        settings: Settings::of(pairs, reference, candidate),
         constants: (reference.constants, candidate.constants),
     }
 }
 
 impl Difference {
-    /// Every parameter has its like: no cause but [`Cause::Same`] and [`Cause::Layout`].
+    /// Every parameter has its like, and every module is set alike: no cause but [`Cause::Same`] and [`Cause::Layout`].
     pub fn equal(&self) -> bool {
         let same = |d: &Decomposition| d.groups.iter().all(|g| g.cause.same());
-        same(&self.parameters) && self.trainable.as_ref().is_none_or(same)
+        self.settings.differing.is_empty()
+            && same(&self.parameters)
+            && self.trainable.as_ref().is_none_or(same)
     }
 
     /// Elements of the difference that come from how a side counts.

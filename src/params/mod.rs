@@ -1,6 +1,7 @@
 //! params: the parameters of two models, paired, with every element of the difference of their counts attributed to exactly one cause,
 //! and the values of each pair held against each other.
 
+pub mod attributes;
 pub mod decompose;
 mod evidence;
 mod exchanged;

@@ -1,6 +1,7 @@
 //! source: one side: which parameters it lists, and the value of each, read when asked for.
 
 use super::Param;
+use super::attributes::Attributes;
 use crate::error::Result;
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -8,9 +9,6 @@ use std::collections::BTreeMap;
 
 /// Reads the value of a parameter; None where it is not kept.
 pub type Read = Box<dyn Fn(&str) -> Result<Option<Tensor>>>;
-
-/// Attributes of one module that decide numbers, each as text: `eps` is `0.001`.
-pub type Attributes = BTreeMap<String, String>;
 
 /// One side of the comparison. Values are never held here: a comparison reads two at a time.
 #[derive(Default)]
@@ -48,6 +46,11 @@ impl Source {
             values: Some(read),
             ..Self::default()
         }
+    }
+
+    /// With what its modules are set to.
+    pub fn set_to(self, attributes: BTreeMap<String, Attributes>) -> Self {
+        Self { attributes, ..self }
     }
 
     /// With the constants that its file holds.

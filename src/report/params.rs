@@ -1,6 +1,7 @@
 //! params: the difference of two sides' parameters: headline, causes, values, places; the rows add up to the headline.
 
 use crate::error::printable;
+use crate::params::attributes::{Setting, Settings};
 use crate::params::renaming::{Renaming, renamings};
 use crate::params::rollup::{Line, lines};
 use crate::params::value::{Distance, Relation};
@@ -25,7 +26,8 @@ pub fn params(d: &Difference, names: (&str, &str), all: bool) -> String {
             out += "\ntrainable   not compared: one side does not say which parameters it trains\n"
         }
     }
-    out + &differing(&d.differing, shown)
+    out + &settings(&d.settings, shown)
+        + &differing(&d.differing, shown)
         + &exchanged(&d.renamed, shown)
         + &renamed(&d.renamed, shown)
 }
@@ -62,7 +64,12 @@ fn headline(d: &Difference) -> String {
             p.candidate()
         ),
     };
-    let notes = [trainable(d), conventions(d), Some(values(&d.values))];
+    let notes = [
+        trainable(d),
+        conventions(d),
+        Some(values(&d.values)),
+        attributes(&d.settings),
+    ];
     let notes: Vec<String> = notes.into_iter().flatten().collect();
     format!("{counted}; {}\n", notes.join("; "))
 }
@@ -77,6 +84,13 @@ fn trainable(d: &Difference) -> Option<String> {
 fn conventions(d: &Difference) -> Option<String> {
     let n = d.conventions();
     (n != 0).then(|| format!("{n:+} of the difference are counting conventions"))
+}
+
+fn attributes(s: &Settings) -> Option<String> {
+    (s.compared > 0).then(|| match s.differing.len() {
+        0 => format!("{} attributes alike", s.compared),
+        n => format!("{n} of {} attributes differ", s.compared),
+    })
 }
 
 fn values(v: &Values) -> String {
@@ -190,6 +204,22 @@ fn total(d: &Decomposition) -> Vec<String> {
         d.candidate().to_string(),
         format!("{:+}", d.difference()),
     ]
+}
+
+/// Attributes that decide numbers and differ.
+fn settings(s: &Settings, shown: usize) -> String {
+    if s.differing.is_empty() {
+        return String::new();
+    }
+    let row = |d: &Setting| {
+        let at = pair(&d.reference, &d.candidate);
+        let (a, b) = (printable(&d.values.0), printable(&d.values.1));
+        vec![at, d.attribute.clone(), a, b]
+    };
+    let rows: Vec<_> = s.differing.iter().take(shown).map(row).collect();
+    let title = format!("{} of {} attributes differ", s.differing.len(), s.compared);
+    let header = [&title, "attribute", "reference", "candidate"];
+    format!("\n{}", table(&header, &rows)) + &rest(s.differing.len(), shown, "attributes")
 }
 
 /// The values that differ, other ones before near ones, the farthest first.

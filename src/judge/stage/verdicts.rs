@@ -4,6 +4,7 @@ use super::golden::Witnessed;
 use super::regions::Regions;
 use super::{Stages, assign, grad};
 use crate::params::Difference;
+use crate::params::attributes::Setting;
 use crate::scenario::Stage;
 use crate::text::number;
 use crate::verdict::{Finding, Origin, Outcome, StageVerdict, UNUSED_WEIGHT, Verdict};
@@ -75,7 +76,9 @@ fn params(found: &Stages) -> StageVerdict {
         .chain(d.trainable.iter().flat_map(|t| t.groups()));
     let mut wrong = groups.filter(|g| g.differs());
     let count = d.parameters.reference();
+    let set = d.settings.differing.first();
     match wrong.next() {
+        None if set.is_some() => differently_set(d),
         None if count == 0 => {
             StageVerdict::nothing(Stage::Params, "neither side lists a parameter".into())
         }
@@ -95,6 +98,24 @@ fn params(found: &Stages) -> StageVerdict {
             diverge(Stage::Params, &g.module, None, vec![says])
         }
     }
+}
+
+/// Equal parameters in modules that are set otherwise.
+fn differently_set(d: &Difference) -> StageVerdict {
+    let all = &d.settings.differing;
+    let says = |s: &Setting| {
+        format!(
+            "'{}': {} {} of the reference, {} of the candidate",
+            s.reference, s.attribute, s.values.0, s.values.1
+        )
+    };
+    let first = all.first().map_or("", |s| s.reference.as_str());
+    diverge(
+        Stage::Params,
+        first,
+        None,
+        all.iter().take(3).map(says).collect(),
+    )
 }
 
 /// How many values that rests on.
