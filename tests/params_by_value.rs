@@ -256,6 +256,25 @@ fn weights_that_stand_under_each_others_names_are_found_by_value() {
 }
 
 #[test]
+fn weights_permuted_among_equal_shapes_are_found_under_another_prefix_too() {
+    let net = network(6);
+    let mut port = prefixed(&net);
+    let at: Vec<usize> = (0..port.len())
+        .filter(|i| port[*i].name.ends_with("bn.weight"))
+        .collect();
+    let first = port[at[0]].values.clone();
+    for pair in at.windows(2) {
+        port[pair[0]].values = port[pair[1]].values.clone();
+    }
+    port[at[5]].values = first;
+    against(&net, &port).exits(1).says(&[
+        "values under each other's names",
+        "model.0.bn.weight",
+        "net.backbone.5.bn.weight",
+    ]);
+}
+
+#[test]
 fn a_list_without_values_says_of_how_many_none_was_compared() {
     let dir = tempfile::tempdir().unwrap();
     let net = network(1);

@@ -158,7 +158,8 @@ fn bound_limit(a: &Sample, b: &Sample, chance: f64) -> f64 {
     let n = a.n.min(b.n);
     let scale = match a.is_uniform() && b.is_uniform() {
         true => 1.0 / n,
-        false => 1.0 / (2.0 * (2.0 * n).ln()),
+        // Of few draws it is as unsure as that of a uniform distribution.
+        false => (1.0 / n).max(1.0 / (2.0 * (2.0 * n).ln())),
     };
     (scale * (2.0 / chance).ln()).exp()
 }

@@ -38,21 +38,25 @@ pub fn by_rules(pairing: &mut Pairing) -> bool {
     joined(pairing, found, How::Rule)
 }
 
-/// Renamings that pairs of other names show.
-fn rules(pairing: &Pairing) -> BTreeSet<Rule> {
-    let named = |i: usize, j: usize| {
-        let (a, b) = (
-            &pairing.reference.list[i].name,
-            &pairing.candidate.list[j].name,
-        );
-        (!names::is_generated(a) && !names::is_generated(b) && module(a) != module(b))
-            .then(|| Rule::between(module(a), module(b)))
-    };
-    pairing
-        .pairs()
-        .filter(|(.., how)| *how != How::Name)
-        .filter_map(|(i, j, _)| named(i, j))
-        .collect()
+/// More rules than a renaming has; a list that needs more is no renaming.
+const RULES: usize = 256;
+
+/// Renamings that pairs of other names show, those of the most pairs first.
+pub fn rules(pairing: &Pairing) -> Vec<Rule> {
+    let (ours, theirs) = (&pairing.reference.list, &pairing.candidate.list);
+    let mut votes: BTreeMap<Rule, usize> = BTreeMap::new();
+    for (i, j, how) in pairing.pairs() {
+        let (a, b) = (&ours[i].name, &theirs[j].name);
+        let generated = names::is_generated(a) || names::is_generated(b);
+        if how != How::Name && !generated && module(a) != module(b) {
+            *votes
+                .entry(Rule::between(module(a), module(b)))
+                .or_default() += 1;
+        }
+    }
+    let mut votes: Vec<(Rule, usize)> = votes.into_iter().collect();
+    votes.sort_by_key(|v| std::cmp::Reverse(v.1));
+    votes.into_iter().take(RULES).map(|v| v.0).collect()
 }
 
 /// Open parameters of the candidate by module and role.

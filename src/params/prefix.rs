@@ -12,6 +12,9 @@ const FOUND: f64 = 0.9;
 /// Fewer names going on alike are an accident; so is less than half of what has no partner.
 const FEWEST: usize = 3;
 
+/// A prefix of most of a network is proposed by any few of its parameters.
+const PROPOSERS: usize = 64;
+
 /// Pairs by the one prefix that says most; says whether there is one.
 pub fn join(pairing: &mut Pairing) -> bool {
     let open = Open::of(pairing);
@@ -57,7 +60,8 @@ impl<'a> Open<'a> {
             ends.entry(key(last, p)).or_default().push(module);
         }
         let mut votes: BTreeMap<Rule, usize> = BTreeMap::new();
-        for (_, p) in &self.ours {
+        let step = self.ours.len().div_ceil(PROPOSERS).max(1);
+        for (_, p) in self.ours.iter().step_by(step) {
             let own = module(&p.name);
             let alike = ends.get(&key(parts(own).next_back().unwrap_or(""), p));
             let longest = alike

@@ -2,11 +2,12 @@
 
 use crate::error::printable;
 use crate::params::attributes::{Setting, Settings};
+use crate::params::names;
 use crate::params::renaming::{Renaming, renamings};
 use crate::params::rollup::{Line, lines};
 use crate::params::value::{Distance, Relation};
 use crate::params::values::{Differing, Values};
-use crate::params::{Count, Decomposition, Difference, Group, How};
+use crate::params::{Cause, Count, Decomposition, Difference, Group, How};
 use crate::text::{number, table};
 
 /// Rows shown before the rest is added up.
@@ -26,6 +27,7 @@ pub fn params(d: &Difference, names: (&str, &str), all: bool) -> String {
             out += "\ntrainable   not compared: one side does not say which parameters it trains\n"
         }
     }
+    out += &folded(d);
     out + &settings(&d.settings, shown)
         + &differing(&d.differing, shown)
         + &exchanged(&d.renamed, shown)
@@ -204,6 +206,27 @@ fn total(d: &Decomposition) -> Vec<String> {
         d.candidate().to_string(),
         format!("{:+}", d.difference()),
     ]
+}
+
+/// What is to be known where only one side has norms: their statistics may be in the other's weights.
+fn folded(d: &Difference) -> String {
+    let only = |cause: Cause| {
+        let groups = d
+            .parameters
+            .groups()
+            .iter()
+            .filter(move |g| g.cause == cause);
+        groups.flat_map(|g| &g.names)
+    };
+    let norms = |cause| only(cause).filter(|n| names::is_statistic(n)).count();
+    let (ours, theirs) = (norms(Cause::OnlyReference), norms(Cause::OnlyCandidate));
+    match (ours, theirs) {
+        (0, 0) => String::new(),
+        (n, 0) | (0, n) => format!(
+            "note: {n} running statistics are on one side only; where norms were folded into the weights in front of them, those are other numbers and not comparable here\n"
+        ),
+        _ => String::new(),
+    }
 }
 
 /// Attributes that decide numbers and differ.
