@@ -128,7 +128,10 @@ fn drawn(a: &Sample, b: &Sample, chance: f64) -> Drawn {
     let spread = (b.deviation / a.deviation, spread_limit(a, b, chance));
     let bound = (b.largest / a.largest, bound_limit(a, b, chance));
     // A ratio that is no number is over its limit.
-    let over = |(ratio, limit): (f64, f64)| !(ratio.ln().abs() <= limit.ln());
+    let over = |(ratio, limit): (f64, f64)| {
+        let off = ratio.ln().abs();
+        off.is_nan() || off > limit.ln()
+    };
     match (over(spread), over(bound)) {
         (true, _) => Drawn::Spread {
             ratio: spread.0,

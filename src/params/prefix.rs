@@ -69,7 +69,9 @@ impl<'a> Open<'a> {
                 .flatten()
                 .map(|m| Rule::between(own, m))
                 .min_by_key(|rule| (rule.depth(), parts(&rule.to).count()));
-            longest.map(|rule| *votes.entry(rule).or_default() += 1);
+            if let Some(rule) = longest {
+                *votes.entry(rule).or_default() += 1;
+            }
         }
         votes.into_keys().collect()
     }

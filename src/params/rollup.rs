@@ -64,7 +64,7 @@ pub fn lines(d: &Decomposition) -> Vec<Line> {
 fn line(group: &Group, causes: &HashMap<String, Option<Cause>>) -> Line {
     let place = match (top(group, causes), group.names.as_slice()) {
         (path, [one]) if path == group.module => one.clone(),
-        (path, _) if path.is_empty() => "*".into(),
+        ("", _) => "*".into(),
         (path, _) => format!("{path}.*"),
     };
     Line {

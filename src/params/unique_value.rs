@@ -23,7 +23,8 @@ pub fn join(pairing: &mut Pairing) -> Result<()> {
         }
         let proof = pairing.related(i, j, &relation)?;
         if proof.same() || matches!(proof, Relation::Near { .. }) {
-            (used.insert(i), taken.insert(j));
+            used.insert(i);
+            taken.insert(j);
             if pairing.partner(i).map(|p| p.0) != Some(j) {
                 pairing.join(i, j, How::Value);
                 pairing.relate(i, proof);

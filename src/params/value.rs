@@ -166,7 +166,7 @@ fn steps(a: View, b: View, order: &Order, dtype: DType) -> Option<u8> {
     for (j, i) in order.places().enumerate() {
         let gap = ulps(a.get(i), b.get(j), dtype);
         // A gap that is no number is too wide as well.
-        if !(gap <= ULPS as f64) {
+        if gap.is_nan() || gap > ULPS as f64 {
             return None;
         }
         most = most.max(gap);

@@ -253,7 +253,11 @@ fn differing(all: &[Differing], shown: usize) -> String {
     let far = |d: &Differing| match &d.relation {
         Relation::Other(d) if d.relative.is_nan() => f64::INFINITY,
         Relation::Other(d) => d.relative,
-        _ => -1.0,
+        Relation::NotCompared
+        | Relation::Equal
+        | Relation::Layout(_)
+        | Relation::Near { .. }
+        | Relation::Drawn(_) => -1.0,
     };
     let mut sorted: Vec<&Differing> = all.iter().collect();
     sorted.sort_by(|a, b| far(b).total_cmp(&far(a)));
