@@ -1,7 +1,6 @@
 //! environment: what a run depended on besides its scenario: versions, machine, the model's digest.
 
 use crate::error::Result;
-use crate::graph::Graph;
 use crate::scenario::{Recorded, Subject, SubjectKind, TorchScript};
 use crate::subject::{Engines, open};
 use crate::trace::record;
@@ -80,8 +79,8 @@ pub fn recorded(subject: &Subject, name: &str, engines: Engines) -> Result<recor
     })
 }
 
-/// The record of everything; `names` are the subjects'.
-pub fn record(names: (String, String), shadow: bool, threads: usize, graph: &Graph) -> Environment {
+/// The record of everything; `names` are the subjects', `digest` is the model's.
+pub fn record(names: (String, String), shadow: bool, threads: usize, digest: &str) -> Environment {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = info
         .lines()
@@ -96,6 +95,6 @@ pub fn record(names: (String, String), shadow: bool, threads: usize, graph: &Gra
         threads,
         os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         cpu: cpu.to_string(),
-        model_digest: graph.digest.clone(),
+        model_digest: digest.into(),
     }
 }

@@ -20,7 +20,7 @@ const ALL: &[(&str, &str)] = &[
         "bless",
         "golden scenario command framework threads seed model weights whole full accept reject all",
     ),
-    ("params", "rename json all"),
+    ("params", "rename fresh json all"),
     ("map", "nodes"),
     ("list", ""),
     ("doctor", ""),

@@ -221,13 +221,17 @@ pub struct Bless {
 
 #[derive(clap::Args)]
 pub struct Params {
-    /// Reference: a model (.onnx), a recorded trace that lists its parameters (.safetensors), or a golden's folder
+    /// Reference: a model (.onnx), a recorded trace or a checkpoint (.safetensors, or its index of shards), a golden's folder, or a list (.json)
     pub reference: PathBuf,
     /// Candidate, likewise
     pub candidate: PathBuf,
     /// Parameter of the candidate that has another name: REFERENCE=CANDIDATE, or A*=B* for every name that starts with A
     #[arg(long, value_name = "A=B")]
     pub rename: Vec<String>,
+    /// Two untrained models: compare by the rule that drew the weights. Constants, zeroed heads and priors must be equal; random tensors
+    /// as wide (standard deviation) and as bounded (largest magnitude) as draws of one rule are, with one false alarm in 100 pairs of models
+    #[arg(long)]
+    pub fresh: bool,
     /// Print the decomposition as JSON instead of the report
     #[arg(long)]
     pub json: bool,

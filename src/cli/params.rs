@@ -1,10 +1,10 @@
-//! params: `parity params`: two lists of parameters, and why their counts differ, element by element; needs no engine.
+//! params: `parity params`: the parameters of two sides: why their counts differ, element by element, and whose values do; needs no engine.
 
 use super::{args, say};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::input::parameters;
-use crate::params::{Rename, decompose};
+use crate::params::{Difference, Rename, Source, decompose};
 use crate::report;
 
 pub fn command(args: &args::Params) -> Result<Exit> {
@@ -14,15 +14,18 @@ pub fn command(args: &args::Params) -> Result<Exit> {
         .map(|r| Rename::parse(r))
         .collect::<Result<Vec<_>>>()?;
     let (reference, candidate) = (
-        parameters::list(&args.reference)?,
-        parameters::list(&args.candidate)?,
+        parameters::source(&args.reference)?,
+        parameters::source(&args.candidate)?,
     );
-    if reference.is_empty() && candidate.is_empty() {
+    if reference.list.is_empty() && candidate.list.is_empty() {
         return Err(Error::uncovered(
             "neither side has a parameter: nothing was compared",
         ));
     }
-    let difference = decompose::difference(&reference, &candidate, &renames)?;
+    let difference = match args.fresh {
+        true => fresh(&reference, &candidate, &renames)?,
+        false => decompose::between(&reference, &candidate, &renames)?,
+    };
     let names = (
         args.reference.display().to_string(),
         args.candidate.display().to_string(),
@@ -37,4 +40,14 @@ pub fn command(args: &args::Params) -> Result<Exit> {
     } else {
         Exit::Diverge
     })
+}
+
+fn fresh(reference: &Source, candidate: &Source, renames: &[Rename]) -> Result<Difference> {
+    if !reference.has_values() || !candidate.has_values() {
+        return Err(Error::usage(
+            "--fresh: a side keeps no values, and a rule is seen in values only",
+        )
+        .next("name a model, a checkpoint, or a trace that holds the values of its parameters"));
+    }
+    decompose::fresh(reference, candidate, renames)
 }

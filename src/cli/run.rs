@@ -24,6 +24,18 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
     } else {
         None
     };
+    if scenario.of_parameters_alone() {
+        let options = [
+            ("--record", args.record.is_some()),
+            ("--extract", args.extract.is_some()),
+        ];
+        let belongs = "state a model to run it";
+        applies::not_to(
+            "a scenario of parameters alone, which runs nothing",
+            &options,
+            belongs,
+        )?;
+    }
     reports::check(&args.report)?;
     if let Some(path) = &args.save {
         let moved = load::seen_from(&scenario, path.parent().unwrap_or(Path::new("")));
@@ -162,8 +174,9 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
 
 /// libtorch computes a subject, or the shadow of the default tolerance.
 fn needs_torch(scenario: &Scenario) -> bool {
-    scenario.tolerance.is_floor()
-        || [&scenario.reference, &scenario.candidate]
-            .iter()
-            .any(|s| s.abilities().shares_shadow)
+    !scenario.of_parameters_alone()
+        && (scenario.tolerance.is_floor()
+            || [&scenario.reference, &scenario.candidate]
+                .iter()
+                .any(|s| s.abilities().shares_shadow))
 }

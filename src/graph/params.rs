@@ -1,4 +1,4 @@
-//! params: how many trained numbers a model holds, and in which module.
+//! params: how many trained numbers a model holds, in which module, and which of its stored tensors are constants and no weights.
 
 use super::Graph;
 use super::param::{Kind, Param};
@@ -73,7 +73,109 @@ fn statistics(graph: &Graph) -> HashSet<&str> {
     seen
 }
 
-/// The floating-point initialisers as a list of parameters. The mean and variance of a BatchNormalization are buffers. A graph does
+/// (operator, inputs that hold weights)
+const SLOTS: &[(&str, &[usize])] = &[
+    ("Conv", &[1, 2]),
+    ("ConvTranspose", &[1, 2]),
+    ("Gemm", &[0, 1, 2]),
+    ("MatMul", &[0, 1]),
+    ("Einsum", &[0, 1, 2]),
+    ("BatchNormalization", &[1, 2, 3, 4]),
+    ("InstanceNormalization", &[1, 2]),
+    ("LayerNormalization", &[1, 2]),
+    ("SimplifiedLayerNormalization", &[1]),
+    ("GroupNormalization", &[1, 2]),
+    ("RMSNormalization", &[1]),
+    ("PRelu", &[1]),
+    ("LSTM", &[1, 2, 3]),
+    ("GRU", &[1, 2, 3]),
+    ("RNN", &[1, 2, 3]),
+    ("Gather", &[0]),
+];
+
+/// Operators that hand a weight on as it is.
+const ON: &[&str] = &[
+    "Cast",
+    "DequantizeLinear",
+    "Identity",
+    "Reshape",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// What a layer takes where its weights stand, as it is or turned.
+fn in_slots(graph: &Graph) -> HashSet<&str> {
+    let producers = graph.producers();
+    let slots = |op: &str| SLOTS.iter().find(|row| row.0 == op).map(|row| row.1);
+    let taken = |n: &'_ super::Node| -> Vec<usize> { slots(&n.op).unwrap_or_default().to_vec() };
+    let nodes = graph.steps.iter().flat_map(|s| &s.nodes);
+    let mut open: Vec<&str> = nodes
+        .flat_map(|n| taken(n).into_iter().filter_map(|i| n.inputs.get(i)))
+        .map(String::as_str)
+        .collect();
+    let mut seen = HashSet::new();
+    while let Some(name) = open.pop() {
+        if seen.insert(name) {
+            let from = producers.get(name).map(|step| &graph.steps[*step]);
+            let from = from.filter(|step| ON.contains(&step.op()));
+            open.extend(
+                from.iter()
+                    .flat_map(|s| s.inputs.first())
+                    .map(String::as_str),
+            );
+        }
+    }
+    seen
+}
+
+/// A name that its exporter made up and that says nothing of where it belongs (`onnx::Conv_123`, `val_7`, `123`).
+pub fn is_generated(name: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let numbered = |rest: &str| rest.rsplit_once('_').is_some_and(|(_, n)| number(n));
+    number(name)
+        || name.strip_prefix("onnx::").is_some_and(numbered)
+        || name.strip_prefix("val_").is_some_and(number)
+}
+
+/// How exporters call a constant: of the traced code, or lifted out of it.
+fn is_called_constant(name: &str) -> bool {
+    is_generated(name)
+        || [
+            "constant.",
+            "/",
+            "_tensor_constant",
+            "lifted_tensor",
+            "scalar_tensor",
+        ]
+        .iter()
+        .any(|start| name.starts_with(start))
+        || name.to_lowercase().contains("constant")
+}
+
+/// Floating-point initialisers that no layer takes as a weight and that their name calls constants, and what Constant nodes hold:
+/// (name or output, elements).
+pub fn constants(graph: &Graph) -> Vec<(&str, usize)> {
+    let slots = in_slots(graph);
+    let stored = graph
+        .weights
+        .iter()
+        .filter(|(name, t)| t.dtype().is_float() && is_constant(name, &slots))
+        .map(|(name, t)| (name.as_str(), t.numel()));
+    let nodes = graph.steps.iter().filter(|s| s.op() == "Constant");
+    let held = nodes.filter_map(|s| {
+        let value = s.nodes[0].attributes.get("value")?.tensor()?.ok()?;
+        let of_floats = value.dtype().is_float();
+        of_floats.then_some((s.outputs.first()?.as_str(), value.numel()))
+    });
+    stored.chain(held).collect()
+}
+
+fn is_constant(name: &str, slots: &HashSet<&str>) -> bool {
+    is_called_constant(name) && !slots.contains(name)
+}
+
+/// The floating-point initialisers that are no [`constants`] as a list of parameters. The mean and variance of a BatchNormalization are buffers. A graph does
 /// not say what was trained, unless its metadata name what is frozen; where it leaves its parameters to a rule, no other weight is one.
 pub fn list(graph: &Graph) -> Vec<Param> {
     let statistics = statistics(graph);
@@ -93,7 +195,11 @@ pub fn list(graph: &Graph) -> Vec<Param> {
             .as_ref()
             .map(|f| kind(name) == Kind::Parameter && !f.contains(name))
     };
-    let own = |name: &String| graph.drawn.is_empty() || graph.drawn.contains(name);
+    let slots = in_slots(graph);
+    let own = |name: &String| match graph.drawn.is_empty() {
+        true => !is_constant(name, &slots),
+        false => graph.drawn.contains(name),
+    };
     let floats = graph
         .weights
         .iter()

@@ -5,6 +5,7 @@ mod generated;
 mod image;
 mod npy;
 pub mod parameters;
+mod settings;
 
 use crate::error::{Error, Place, Result, hint, printable};
 use crate::graph::{Dim, Graph, Port};

@@ -3,8 +3,15 @@
 //! A [`Decomposition`] stores no total: both headline counts and their difference are sums over its groups, and every parameter of
 //! either side is in exactly one group. So the parts add up to the difference, or it is no decomposition.
 
-use super::pair::{How, Paired, Rename, pair};
-use super::{Kind, Param, module};
+use super::attributes::Settings;
+use super::fresh::{self, Drawn};
+use super::layout::Layout;
+use super::pair::{How, Pair, Paired, by_names, pair};
+use super::rename::Rename;
+use super::source::{Constants, Source};
+use super::value::Relation;
+use super::values::{Differing, Values};
+use super::{Kind, Param, module, names};
 use crate::error::Result;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -24,27 +31,72 @@ pub enum Count {
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     Same,
+    /// The same numbers, stored in another order of axes.
+    Layout,
     OnlyReference,
     OnlyCandidate,
+    /// Running statistics or a counter of one side alone, listed as parameters.
+    Statistic,
     Shape,
     /// A buffer here is a parameter there (or the other way round).
     Buffer,
     /// Trained on one side, not on the other; matters to [`Count::Trainable`] alone.
     Frozen,
+    /// Other numbers: changes no count.
+    Value,
+    /// The right numbers, under each other's names.
+    Exchanged,
+    /// Transposed, though the shape is one that does not tell whether that is the candidate's layout.
+    Transposed,
+    /// Of untrained models: another constant, spread or bound.
+    Rule,
+    /// Rounded for storage, or within a few ulp.
+    Near,
     /// Equal but for the dtype: changes no count.
     DType,
 }
 
 impl Cause {
-    pub const ALL: [(Cause, &'static str); 7] = [
+    pub const ALL: [(Cause, &'static str); 14] = [
         (Cause::Same, "same"),
+        (Cause::Layout, "same, in another layout"),
         (Cause::OnlyReference, "only in the reference"),
         (Cause::OnlyCandidate, "only in the candidate"),
+        (
+            Cause::Statistic,
+            "statistics of one side, counted as parameters",
+        ),
         (Cause::Shape, "shape differs"),
         (Cause::Buffer, "buffer counted as parameter"),
         (Cause::Frozen, "trainable on one side"),
+        (Cause::Value, "other values"),
+        (Cause::Exchanged, "values under each other's names"),
+        (
+            Cause::Transposed,
+            "transposed, and square: the shape does not tell",
+        ),
+        (Cause::Rule, "drawn by another rule"),
+        (Cause::Near, "near: rounded, or within 4 ulp"),
         (Cause::DType, "dtype differs"),
     ];
+
+    /// Both sides hold the same parameter.
+    pub fn same(self) -> bool {
+        matches!(self, Cause::Same | Cause::Layout)
+    }
+
+    /// Told by the values alone: a fault where nothing is counted, too.
+    pub fn by_value(self) -> bool {
+        matches!(
+            self,
+            Cause::Value | Cause::Exchanged | Cause::Transposed | Cause::Rule | Cause::Near
+        )
+    }
+
+    /// A way of counting, and no other network.
+    pub fn convention(self) -> bool {
+        matches!(self, Cause::Buffer | Cause::Statistic)
+    }
 
     pub fn say(self) -> &'static str {
         Self::ALL
@@ -75,7 +127,7 @@ impl Group {
 
     /// Whether it is a fault: a buffer that only one side lists changes no count and no function.
     pub fn differs(&self) -> bool {
-        self.cause != Cause::Same && (self.reference, self.candidate) != (0, 0)
+        !self.cause.same() && (self.cause.by_value() || (self.reference, self.candidate) != (0, 0))
     }
 }
 
@@ -99,57 +151,116 @@ struct Written {
 }
 
 /// What `parity params` says: parameters and, where both sides state it, what is trained.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Difference {
     pub parameters: Decomposition,
     pub trainable: Option<Decomposition>,
     /// Pairs of other names, with how each was found.
     pub renamed: Vec<(String, String, How)>,
+    /// How many values were held against each other, and what they are to each other.
+    #[serde(default)]
+    pub values: Values,
+    /// Pairs whose values differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differing: Vec<Differing>,
+    /// Attributes that decide numbers, where both sides list them.
+    #[serde(default)]
+    pub settings: Settings,
+    /// What an ONNX file stores beside its weights, of either side.
+    #[serde(default)]
+    pub constants: (Constants, Constants),
 }
 
-/// Takes the difference of the two lists apart.
+/// Takes the difference of two lists apart; values are not compared.
+///
+/// # Errors
+/// As [`pair`].
 pub fn difference(
     reference: &[Param],
     candidate: &[Param],
     renames: &[Rename],
 ) -> Result<Difference> {
+    let (reference, candidate) = (
+        Source::listed(reference.to_vec()),
+        Source::listed(candidate.to_vec()),
+    );
+    between(&reference, &candidate, renames)
+}
+
+/// Takes the difference of two sides apart, by value where both keep them.
+///
+/// # Errors
+/// As [`pair`].
+pub fn between(reference: &Source, candidate: &Source, renames: &[Rename]) -> Result<Difference> {
     let pairs = pair(reference, candidate, renames)?;
-    let stated = reference
-        .iter()
-        .chain(candidate)
+    Ok(of(&pairs, reference, candidate))
+}
+
+/// The same of two untrained models: values are held against each other by the rule that drew them.
+///
+/// # Errors
+/// As [`pair`].
+pub fn fresh(reference: &Source, candidate: &Source, renames: &[Rename]) -> Result<Difference> {
+    let tensors = reference.list.len().max(candidate.list.len());
+    let pairs = by_names(reference, candidate, renames, &|a, b| {
+        fresh::held(a, b, tensors)
+    })?;
+    Ok(of(&pairs, reference, candidate))
+}
+
+fn of(pairs: &[Paired], reference: &Source, candidate: &Source) -> Difference {
+    let stated = [reference, candidate]
+        .into_iter()
+        .flat_map(|side| &side.list)
         .all(|p| p.kind == Kind::Buffer || p.trainable.is_some());
     let renamed = |p: &Paired| match p {
-        Paired::Both(a, b, how) if *how != How::Name => {
-            Some((a.name.clone(), b.name.clone(), *how))
+        Paired::Both(p) if p.how != How::Name => {
+            Some((p.reference.name.clone(), p.candidate.name.clone(), p.how))
         }
         _ => None,
     };
-    Ok(Difference {
-        parameters: Decomposition::of(&pairs, Count::Parameters),
-        trainable: stated.then(|| Decomposition::of(&pairs, Count::Trainable)),
+    let turned = Turned::of(pairs);
+    Difference {
+        parameters: Decomposition::of(pairs, Count::Parameters, &turned),
+        trainable: stated.then(|| Decomposition::of(pairs, Count::Trainable, &turned)),
         renamed: pairs.iter().filter_map(renamed).collect(),
-    })
+        values: Values::of(pairs, [reference, candidate]),
+        differing: Differing::of(pairs),
+        settings: Settings::of(pairs, reference, candidate),
+        constants: (reference.constants, candidate.constants),
+    }
 }
 
 impl Difference {
-    /// Every parameter has its like: no cause but [`Cause::Same`].
+    /// Every parameter has its like, and every module is set alike: no cause but [`Cause::Same`] and [`Cause::Layout`].
     pub fn equal(&self) -> bool {
-        let same = |d: &Decomposition| d.groups.iter().all(|g| g.cause == Cause::Same);
-        same(&self.parameters) && self.trainable.as_ref().is_none_or(same)
+        let same = |d: &Decomposition| d.groups.iter().all(|g| g.cause.same());
+        self.settings.differing.is_empty()
+            && same(&self.parameters)
+            && self.trainable.as_ref().is_none_or(same)
+    }
+
+    /// Elements of the difference that come from how a side counts.
+    pub fn conventions(&self) -> i64 {
+        let groups = self.parameters.groups.iter();
+        groups
+            .filter(|g| g.cause.convention())
+            .map(Group::difference)
+            .sum()
     }
 }
 
 impl Decomposition {
     /// Puts each pair into the one group of its module and cause.
-    pub fn of(pairs: &[Paired], count: Count) -> Self {
+    fn of(pairs: &[Paired], count: Count, turned: &Turned) -> Self {
         let mut groups: IndexMap<(&str, Cause), Group> = IndexMap::new();
         for pair in pairs {
-            let (cause, reference, candidate) = attribute(pair, count);
+            let (cause, reference, candidate) = attribute(pair, count, turned);
             let name = match pair {
-                Paired::Both(p, ..) | Paired::OnlyReference(p) | Paired::OnlyCandidate(p) => {
-                    &p.name
-                }
+                Paired::Both(Pair { reference: p, .. })
+                | Paired::OnlyReference(p)
+                | Paired::OnlyCandidate(p) => &p.name,
             };
             let empty = || Group {
                 module: module(name).into(),
@@ -217,31 +328,69 @@ impl Decomposition {
 }
 
 /// The cause of a pair, and how many of its elements each headline counts.
-fn attribute(pair: &Paired, count: Count) -> (Cause, u64, u64) {
+fn attribute(pair: &Paired, count: Count, turned: &Turned) -> (Cause, u64, u64) {
     let counted = |p: &Param| match (p.kind, count) {
         (Kind::Parameter, Count::Parameters) => p.elements(),
         (Kind::Parameter, Count::Trainable) if p.trainable == Some(true) => p.elements(),
         (Kind::Parameter, Count::Trainable) | (Kind::Buffer, _) => 0,
     };
+    let convention = |p: &Param| p.kind == Kind::Parameter && names::is_statistic(&p.name);
     match pair {
+        Paired::OnlyReference(p) if convention(p) => (Cause::Statistic, counted(p), 0),
+        Paired::OnlyCandidate(p) if convention(p) => (Cause::Statistic, 0, counted(p)),
         Paired::OnlyReference(p) => (Cause::OnlyReference, counted(p), 0),
         Paired::OnlyCandidate(p) => (Cause::OnlyCandidate, 0, counted(p)),
-        Paired::Both(a, b, _) => (differing(a, b, count), counted(a), counted(b)),
+        Paired::Both(p) => (
+            differing(p, count, turned),
+            counted(p.reference),
+            counted(p.candidate),
+        ),
     }
 }
 
-/// The first attribute that decides over the count.
-fn differing(a: &Param, b: &Param, count: Count) -> Cause {
+/// The first attribute that decides over the count, then the values.
+fn differing(pair: &Pair, count: Count, turned: &Turned) -> Cause {
+    let (a, b) = (pair.reference, pair.candidate);
     if a.kind != b.kind {
-        Cause::Buffer
-    } else if count == Count::Trainable && a.kind == Kind::Parameter && a.trainable != b.trainable {
-        Cause::Frozen
-    } else if a.shape != b.shape {
-        Cause::Shape
-    } else if a.dtype != b.dtype {
-        Cause::DType
-    } else {
-        Cause::Same
+        return Cause::Buffer;
+    }
+    if count == Count::Trainable && a.kind == Kind::Parameter && a.trainable != b.trainable {
+        return Cause::Frozen;
+    }
+    match &pair.relation {
+        _ if pair.how == How::Exchanged => Cause::Exchanged,
+        Relation::Layout(_) if turned.unproved(pair) => Cause::Transposed,
+        Relation::Layout(_) => Cause::Layout,
+        Relation::NotCompared | Relation::Other(_) if a.shape != b.shape => Cause::Shape,
+        Relation::Other(_) => Cause::Value,
+        Relation::Near { .. } => Cause::Near,
+        Relation::Drawn(Drawn::Alike) | Relation::NotCompared | Relation::Equal
+            if a.dtype != b.dtype =>
+        {
+            Cause::DType
+        }
+        Relation::Drawn(Drawn::Alike) | Relation::NotCompared | Relation::Equal => Cause::Same,
+        Relation::Drawn(_) => Cause::Rule,
+    }
+}
+
+/// The orders of axes that shapes prove to be the candidate's: where a tensor that is not square has them.
+struct Turned<'a>(Vec<&'a Layout>);
+
+impl<'a> Turned<'a> {
+    fn of(pairs: &'a [Paired]) -> Self {
+        let proved = |p: &'a Paired| match p {
+            Paired::Both(p) if p.reference.shape != p.candidate.shape => p.relation.layout(),
+            _ => None,
+        };
+        Self(pairs.iter().filter_map(proved).collect())
+    }
+
+    /// A square tensor may be transposed by mistake: only another one that is not square proves the layout.
+    fn unproved(&self, pair: &Pair) -> bool {
+        let layout = pair.relation.layout();
+        pair.reference.shape == pair.candidate.shape
+            && layout.is_some_and(|own| !self.0.contains(&own))
     }
 }
 

@@ -1,24 +1,29 @@
-//! pair: which parameter is which: exact names, then declared renames, then the only one of its shape in the same module. Nothing is guessed.
+//! pair: which parameter is which: exact names, declared renames, values that only one tensor has, then what follows from these. Nothing is guessed.
 
-use super::{Param, check, module};
-use crate::error::{Error, Result};
+use super::rename::Rename;
+use super::source::Source;
+use super::value::{Relation, relation};
+use super::{Param, check, exchanged, grow, names, prefix, unique_value};
+use crate::error::{Error, Place, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// A declared rename: `A=B`, or `A*=B*` for every name that starts with A.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rename {
-    from: String,
-    to: String,
-    prefix: bool,
-}
+use std::collections::HashMap;
 
 /// How a pair was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
     Name,
     Rename,
+    /// No other tensor of either side has its value.
+    Value,
+    /// As [`How::Value`], and both sides use both names: whoever loads by name loads other weights.
+    Exchanged,
+    /// As the other pairs of its place are renamed.
+    Rule,
+    /// All of its place are called alike below another prefix.
+    Prefix,
+    /// Another name of the same leaf (`gamma`, `weight`) in the same module.
+    Leaf,
     /// Other leaf names in the same module, where only one shape on either side fits.
     OnlyOfItsShape,
 }
@@ -28,103 +33,236 @@ impl How {
         match self {
             How::Name => "name",
             How::Rename => "declared rename",
+            How::Value => "value",
+            How::Exchanged => "value, the names are exchanged",
+            How::Rule => "rule of its neighbours",
+            How::Prefix => "prefix",
+            How::Leaf => "leaf of the same role",
             How::OnlyOfItsShape => "only one of its shape in the module",
         }
     }
 }
 
+/// Two parameters that stand for each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair<'a> {
+    pub reference: &'a Param,
+    pub candidate: &'a Param,
+    pub how: How,
+    pub relation: Relation,
+}
+
 /// Every parameter of either side is in exactly one of these.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Paired<'a> {
-    Both(&'a Param, &'a Param, How),
+    Both(Pair<'a>),
     OnlyReference(&'a Param),
     OnlyCandidate(&'a Param),
 }
 
-impl Rename {
-    pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |what: &str| {
-            Err(Error::usage(format!("--rename {text}: {what}"))
-                .next("A=B, or A*=B* for every name that starts with A"))
-        };
-        let Some((from, to)) = text.split_once('=') else {
-            return refuse("expected REFERENCE=CANDIDATE");
-        };
-        match (from.strip_suffix('*'), to.strip_suffix('*')) {
-            (Some(from), Some(to)) if !from.contains('*') && !to.contains('*') => Ok(Self {
-                from: from.into(),
-                to: to.into(),
-                prefix: true,
-            }),
-            (None, None) if !from.contains('*') && !to.contains('*') => Ok(Self {
-                from: from.into(),
-                to: to.into(),
-                prefix: false,
-            }),
-            _ => refuse("'*' stands at the end of both sides or nowhere"),
-        }
-    }
+/// How values are held against each other.
+pub type Compare<'a> = &'a dyn Fn(&crate::tensor::Tensor, &crate::tensor::Tensor) -> Relation;
 
-    fn apply(&self, name: &str) -> Option<String> {
-        match self.prefix {
-            true => name
-                .strip_prefix(self.from.as_str())
-                .map(|rest| format!("{}{rest}", self.to)),
-            false => (name == self.from).then(|| self.to.clone()),
-        }
-    }
-
-    fn show(&self) -> String {
-        let star = if self.prefix { "*" } else { "" };
-        format!("{}{star}={}{star}", self.from, self.to)
-    }
+/// What is paired so far; parameters are their places in the lists.
+pub struct Pairing<'a> {
+    pub reference: &'a Source,
+    pub candidate: &'a Source,
+    /// What each parameter of the reference is called in the candidate.
+    pub called: Vec<String>,
+    partner: Vec<Option<(usize, How)>>,
+    owner: Vec<Option<usize>>,
+    relations: Vec<Option<Relation>>,
 }
 
 /// Pairs the parameters of `reference` with those of `candidate`, in the reference's order; what is only in the candidate comes last.
+///
+/// # Errors
+/// A list that contradicts itself, a rename that pairs nothing, a value that cannot be read.
 pub fn pair<'a>(
-    reference: &'a [Param],
-    candidate: &'a [Param],
+    reference: &'a Source,
+    candidate: &'a Source,
     renames: &[Rename],
 ) -> Result<Vec<Paired<'a>>> {
-    check(reference)?;
-    check(candidate)?;
-    let called = renamed(reference, renames)?;
-    let by_name: HashMap<&str, &Param> = candidate.iter().map(|p| (p.name.as_str(), p)).collect();
-    let mut partner: Vec<Option<(&Param, How)>> = called
-        .iter()
-        .zip(reference)
-        .map(|(name, p)| {
-            by_name.get(name.as_str()).map(|c| {
-                (
-                    *c,
-                    if *name == p.name {
-                        How::Name
-                    } else {
-                        How::Rename
-                    },
-                )
-            })
-        })
-        .collect();
-    applied(renames, &called, reference, &partner)?;
-    let mut taken: HashSet<&str> = partner
-        .iter()
-        .flatten()
-        .map(|(c, _)| c.name.as_str())
-        .collect();
-    for (at, found) in only_of_their_shape(reference, candidate, &called, &partner, &taken) {
-        taken.insert(&found.name);
-        partner[at] = Some((found, How::OnlyOfItsShape));
+    let mut pairing = Pairing::named(reference, candidate, renames)?;
+    pairing.compare(&relation)?;
+    unique_value::join(&mut pairing)?;
+    pairing.grow();
+    exchanged::mark(&mut pairing);
+    pairing.compare(&relation)?;
+    Ok(pairing.paired())
+}
+
+/// The same where values prove nothing, because they are drawn: names alone pair.
+///
+/// # Errors
+/// As [`pair`].
+pub fn by_names<'a>(
+    reference: &'a Source,
+    candidate: &'a Source,
+    renames: &[Rename],
+    compare: Compare,
+) -> Result<Vec<Paired<'a>>> {
+    let mut pairing = Pairing::named(reference, candidate, renames)?;
+    pairing.grow();
+    pairing.compare(compare)?;
+    Ok(pairing.paired())
+}
+
+impl<'a> Pairing<'a> {
+    /// Exact names and declared renames.
+    fn named(reference: &'a Source, candidate: &'a Source, renames: &[Rename]) -> Result<Self> {
+        check(&reference.list)?;
+        check(&candidate.list)?;
+        let called = renamed(&reference.list, renames)?;
+        let places = candidate.list.iter().enumerate();
+        let by_name: HashMap<&str, usize> = places.map(|(j, p)| (p.name.as_str(), j)).collect();
+        let mut pairing = Self {
+            partner: vec![None; reference.list.len()],
+            relations: vec![None; reference.list.len()],
+            owner: vec![None; candidate.list.len()],
+            reference,
+            candidate,
+            called,
+        };
+        for (i, p) in reference.list.iter().enumerate() {
+            if let Some(j) = by_name.get(pairing.called[i].as_str()) {
+                let same = pairing.called[i] == p.name;
+                pairing.join(i, *j, if same { How::Name } else { How::Rename });
+            }
+        }
+        pairing.applied(renames)?;
+        Ok(pairing)
     }
-    let both = reference.iter().zip(partner).map(|(r, found)| match found {
-        Some((c, how)) => Paired::Both(r, c, how),
-        None => Paired::OnlyReference(r),
-    });
-    let rest = candidate
-        .iter()
-        .filter(|c| !taken.contains(c.name.as_str()))
-        .map(Paired::OnlyCandidate);
-    Ok(both.chain(rest).collect())
+
+    /// What follows from the pairs that there are, until nothing more does.
+    fn grow(&mut self) {
+        while grow::by_rules(self) | grow::by_modules(self) | prefix::join(self) {}
+    }
+
+    pub fn join(&mut self, i: usize, j: usize, how: How) {
+        self.part(i);
+        if let Some(other) = self.owner[j] {
+            self.part(other);
+        }
+        self.partner[i] = Some((j, how));
+        self.owner[j] = Some(i);
+    }
+
+    /// Says of a pair that there is how it is to be called.
+    pub fn told(&mut self, i: usize, how: How) {
+        if let Some(found) = &mut self.partner[i] {
+            found.1 = how;
+        }
+    }
+
+    fn part(&mut self, i: usize) {
+        if let Some((j, _)) = self.partner[i].take() {
+            self.owner[j] = None;
+        }
+        self.relations[i] = None;
+    }
+
+    /// Notes what the values of a pair are to each other.
+    pub fn relate(&mut self, i: usize, relation: Relation) {
+        self.relations[i] = Some(relation);
+    }
+
+    pub fn partner(&self, i: usize) -> Option<(usize, How)> {
+        self.partner[i]
+    }
+
+    pub fn owner(&self, j: usize) -> Option<usize> {
+        self.owner[j]
+    }
+
+    pub fn relation(&self, i: usize) -> Option<&Relation> {
+        self.relations[i].as_ref()
+    }
+
+    /// Places of the pairs.
+    pub fn pairs(&self) -> impl Iterator<Item = (usize, usize, How)> + '_ {
+        let all = self.partner.iter().enumerate();
+        all.filter_map(|(i, found)| found.map(|(j, how)| (i, j, how)))
+    }
+
+    /// Places in the reference that have no partner.
+    pub fn open_reference(&self) -> Vec<usize> {
+        (0..self.partner.len())
+            .filter(|i| self.partner[*i].is_none())
+            .collect()
+    }
+
+    /// Places in the candidate that have no partner.
+    pub fn open_candidate(&self) -> Vec<usize> {
+        (0..self.owner.len())
+            .filter(|j| self.owner[*j].is_none())
+            .collect()
+    }
+
+    /// Holds the values of every pair against each other that was not compared yet, two tensors in memory at a time.
+    fn compare(&mut self, compare: Compare) -> Result<()> {
+        for i in 0..self.partner.len() {
+            if let (Some((j, _)), None) = (self.partner[i], &self.relations[i]) {
+                self.relations[i] = Some(self.related(i, j, compare)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the value of `j` is to that of `i`.
+    pub fn related(&self, i: usize, j: usize, compare: Compare) -> Result<Relation> {
+        let (a, b) = (&self.reference.list[i].name, &self.candidate.list[j].name);
+        if !self.reference.has_values() || !self.candidate.has_values() {
+            return Ok(Relation::NotCompared);
+        }
+        let ours = self.reference.value(a).at(format!("parameter '{a}'"))?;
+        let theirs = self.candidate.value(b).at(format!("parameter '{b}'"))?;
+        Ok(match (ours, theirs) {
+            (Some(a), Some(b)) => compare(&a, &b),
+            _ => Relation::NotCompared,
+        })
+    }
+
+    fn paired(self) -> Vec<Paired<'a>> {
+        let mut relations = self.relations;
+        let one = |(i, p): (usize, &'a Param)| match self.partner[i] {
+            None => Paired::OnlyReference(p),
+            Some((j, how)) => Paired::Both(Pair {
+                reference: p,
+                candidate: &self.candidate.list[j],
+                how,
+                relation: relations[i].take().unwrap_or(Relation::NotCompared),
+            }),
+        };
+        let both: Vec<Paired> = self.reference.list.iter().enumerate().map(one).collect();
+        let theirs = self.candidate.list.iter().zip(&self.owner);
+        let rest = theirs.filter(|(_, owner)| owner.is_none());
+        both.into_iter()
+            .chain(rest.map(|(p, _)| Paired::OnlyCandidate(p)))
+            .collect()
+    }
+
+    /// A rename that pairs nothing is an error.
+    fn applied(&self, renames: &[Rename]) -> Result<()> {
+        let pairs = |r: &Rename| {
+            let mut all = self.pairs();
+            all.any(|(i, ..)| {
+                r.apply(&self.reference.list[i].name).as_ref() == Some(&self.called[i])
+            })
+        };
+        match renames.iter().find(|r| !pairs(r)) {
+            Some(unused) => Err(Error::usage(format!(
+                "--rename {}: no such pair of parameters",
+                unused.show()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Module of a parameter of the reference as the candidate would call it, for its leaf's neighbours.
+    pub fn module_called(&self, i: usize) -> String {
+        names::dotted(super::module(&self.called[i]))
+    }
 }
 
 /// What each reference parameter is called in the candidate; two of them are never folded into one.
@@ -148,64 +286,6 @@ fn renamed(reference: &[Param], renames: &[Rename]) -> Result<Vec<String>> {
         }
     }
     Ok(called)
-}
-
-/// A rename that pairs nothing is an error.
-fn applied(
-    renames: &[Rename],
-    called: &[String],
-    reference: &[Param],
-    partner: &[Option<(&Param, How)>],
-) -> Result<()> {
-    let used = |r: &&Rename| {
-        let mut all = called.iter().zip(reference).zip(partner);
-        !all.any(|((name, p), found)| found.is_some() && r.apply(&p.name).as_ref() == Some(name))
-    };
-    match renames.iter().find(used) {
-        Some(unused) => Err(Error::usage(format!(
-            "--rename {}: no such pair of parameters",
-            unused.show()
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// Within one module, a shape that exactly one unpaired parameter of either side has.
-fn only_of_their_shape<'a>(
-    reference: &[Param],
-    candidate: &'a [Param],
-    called: &[String],
-    partner: &[Option<(&Param, How)>],
-    taken: &HashSet<&str>,
-) -> Vec<(usize, &'a Param)> {
-    let mut ours: BTreeMap<(&str, &[usize]), Vec<usize>> = BTreeMap::new();
-    let mut theirs: BTreeMap<(&str, &[usize]), Vec<&Param>> = BTreeMap::new();
-    for (i, p) in reference
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| partner[*i].is_none())
-    {
-        ours.entry((module(&called[i]), &p.shape))
-            .or_default()
-            .push(i);
-    }
-    for p in candidate
-        .iter()
-        .filter(|p| !taken.contains(p.name.as_str()))
-    {
-        theirs
-            .entry((module(&p.name), &p.shape))
-            .or_default()
-            .push(p);
-    }
-    let one = |(place, found): (&(&str, &[usize]), &Vec<usize>)| match (
-        found.as_slice(),
-        theirs.get(place).map(Vec::as_slice),
-    ) {
-        ([i], Some([p])) => Some((*i, *p)),
-        _ => None,
-    };
-    ours.iter().filter_map(one).collect()
 }
 
 #[cfg(test)]
@@ -232,9 +312,9 @@ mod tests {
             .iter()
             .map(|r| Rename::parse(r))
             .collect::<Result<Vec<_>>>()?;
-        let (a, b) = (list(a), list(b));
+        let (a, b) = (Source::listed(list(a)), Source::listed(list(b)));
         let show = |p: &Paired| match p {
-            Paired::Both(a, b, how) => format!("{}={} {how:?}", a.name, b.name),
+            Paired::Both(p) => format!("{}={} {:?}", p.reference.name, p.candidate.name, p.how),
             Paired::OnlyReference(a) => format!("{}=", a.name),
             Paired::OnlyCandidate(b) => format!("={}", b.name),
         };
@@ -265,7 +345,7 @@ mod tests {
                     ("n.gamma", &[8]),
                 ],
                 &[],
-                "c.weight=c.kernel OnlyOfItsShape, c.bias=c.b OnlyOfItsShape, n.weight=n.gamma OnlyOfItsShape",
+                "c.weight=c.kernel Leaf, c.bias=c.b Leaf, n.weight=n.gamma Leaf",
             ),
             (
                 &[
@@ -274,7 +354,7 @@ mod tests {
                     ("n.weight", &[8]),
                 ],
                 &["c.*=m.c.*"],
-                "c.weight=m.c.weight Rename, c.bias=m.c.b OnlyOfItsShape, n.weight=n.weight Name",
+                "c.weight=m.c.weight Rename, c.bias=m.c.b Rule, n.weight=n.weight Name",
             ),
             (
                 &[("c.weight", &[8, 3, 3, 3]), ("c.bias", &[8]), ("o", &[8])],
@@ -289,19 +369,19 @@ mod tests {
 
     #[test]
     fn what_is_ambiguous_is_not_guessed() {
-        let a: Names = &[("n.gamma", &[8]), ("n.beta", &[8])];
+        let a: Names = &[("n.gain", &[8]), ("n.shift", &[8])];
         assert_eq!(
-            pairs(a, &[("n.weight", &[8]), ("n.bias", &[8])], &[]).unwrap(),
-            "n.gamma=, n.beta=, =n.weight, =n.bias"
+            pairs(a, &[("n.x", &[8]), ("n.y", &[8])], &[]).unwrap(),
+            "n.gain=, n.shift=, =n.x, =n.y"
         );
         assert_eq!(
-            pairs(&a[..1], &[("m.gamma", &[8])], &[]).unwrap(),
-            "n.gamma=, =m.gamma",
+            pairs(&a[..1], &[("m.gain", &[8])], &[]).unwrap(),
+            "n.gain=, =m.gain",
             "another module"
         );
         assert_eq!(
             pairs(&a[..1], &[("n.weight", &[9])], &[]).unwrap(),
-            "n.gamma=, =n.weight",
+            "n.gain=, =n.weight",
             "another shape"
         );
     }

@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 mod conclude;
+mod parameters;
 mod two;
 
 use crate::cause::{self, lost_context};
@@ -43,6 +44,9 @@ pub fn run(
 ) -> Result<Run> {
     if let Some(second) = &scenario.second {
         return two::run(scenario, second, engines, watch);
+    }
+    if scenario.of_parameters_alone() {
+        return parameters::run(scenario);
     }
     let clock = Clock::start();
     let prepared = Prepared::read(scenario)?;
@@ -352,7 +356,7 @@ fn conclude(
             names,
             sessions.judge.is_some(),
             prepared.threads,
-            &prepared.graph,
+            &prepared.graph.digest,
         ),
         graph_inputs: prepared.graph.taken(),
         inputs: prepared.records.clone(),

@@ -2,44 +2,69 @@
 
 use crate::error::{Error, Result};
 use crate::golden::Golden;
-use crate::graph::{self, Graph};
+use crate::graph::Graph;
 use crate::input::parameters;
-use crate::params::{Difference, Rename, decompose};
-use crate::scenario::Scenario;
+use crate::params::{Difference, Rename, Source, decompose};
+use crate::scenario::{Parameters, Scenario};
 use crate::subject::open;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The two lists that the scenario names; where it names none, the golden's and what the candidate lists itself, else the model's.
 ///
 /// # Errors
 /// A list that cannot be read; a golden that lists no parameters where it is to be one side.
-pub fn run(scenario: &Scenario, graph: &Graph, golden: Option<&Golden>) -> Result<Difference> {
+pub fn run(scenario: &Scenario, graph: &Arc<Graph>, golden: Option<&Golden>) -> Result<Difference> {
     let stated = scenario.parameters.clone().unwrap_or_default();
+    let reference = match (&stated.reference, golden) {
+        (Some(path), _) => parameters::source(path)?,
+        (None, Some(golden)) => Source::listed(golden.parameters.clone().ok_or_else(|| {
+            Error::usage("the golden lists no parameters")
+                .next("state parameters.reference, or stages without \"params\"")
+        })?),
+        (None, None) => parameters::of_graph(graph.clone()),
+    };
+    let candidate = match &stated.candidate {
+        Some(path) => parameters::source(path)?,
+        None => open::parameters(&scenario.candidate, graph)?
+            .unwrap_or_else(|| parameters::of_graph(graph.clone())),
+    };
+    difference(&stated, &reference, &candidate)
+}
+
+/// Two lists that need no model.
+///
+/// # Errors
+/// A list that is not stated or cannot be read.
+pub fn alone(stated: &Parameters) -> Result<Difference> {
+    let side = |path: &Option<PathBuf>| {
+        let path = path.as_deref();
+        path.map_or_else(
+            || {
+                Err(Error::usage(
+                    "without a model both lists of [parameters] are stated",
+                ))
+            },
+            parameters::source,
+        )
+    };
+    difference(stated, &side(&stated.reference)?, &side(&stated.candidate)?)
+}
+
+fn difference(stated: &Parameters, reference: &Source, candidate: &Source) -> Result<Difference> {
     let renames = stated
         .rename
         .iter()
         .map(|r| Rename::parse(r))
         .collect::<Result<Vec<_>>>()?;
-    let reference = match (&stated.reference, golden) {
-        (Some(path), _) => parameters::list(path)?,
-        (None, Some(golden)) => golden.parameters.clone().ok_or_else(|| {
-            Error::usage("the golden lists no parameters")
-                .next("state parameters.reference, or stages without \"params\"")
-        })?,
-        (None, None) => graph::params::list(graph),
-    };
-    let candidate = match &stated.candidate {
-        Some(path) => parameters::list(path)?,
-        None => open::parameters(&scenario.candidate, graph)?
-            .unwrap_or_else(|| graph::params::list(graph)),
-    };
-    decompose::difference(&reference, &candidate, &renames)
+    decompose::between(reference, candidate, &renames)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::load;
     use crate::graph::param::{Kind, Param};
+    use crate::graph::{self, load};
     use crate::scenario::load as scenarios;
     use crate::tensor::DType;
     use crate::trace::Header;
@@ -51,7 +76,7 @@ mod tests {
     {
         let dir = tempfile::tempdir().unwrap();
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/small/normalised.onnx");
-        let graph = load::file(&model).unwrap();
+        let graph = Arc::new(load::file(&model).unwrap());
         let own = graph::params::list(&graph);
         assert!(!own.is_empty());
         let extra = Param {

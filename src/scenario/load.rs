@@ -122,7 +122,9 @@ pub fn seen_from(scenario: &Scenario, folder: &Path) -> Scenario {
 
 /// Every file that a scenario names.
 fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
-    change(&mut scenario.model);
+    if !scenario.of_parameters_alone() {
+        change(&mut scenario.model);
+    }
     for input in scenario.inputs.values_mut() {
         input
             .image
@@ -152,7 +154,9 @@ fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
 /// # Errors
 /// One is missing, a folder, or empty.
 pub fn present(scenario: &Scenario) -> Result<()> {
-    file::is_there(&scenario.model).at(format!("model {}", scenario.model.display()))?;
+    if !scenario.of_parameters_alone() {
+        file::is_there(&scenario.model).at(format!("model {}", scenario.model.display()))?;
+    }
     for (name, input) in &scenario.inputs {
         for path in input.image.iter().chain(&input.file) {
             // A file of tensors may be an index of shards.
@@ -176,6 +180,37 @@ pub fn present(scenario: &Scenario) -> Result<()> {
     Ok(())
 }
 
+/// Without a model there are two lists of parameters, both stated, and nothing that runs.
+fn check_alone(scenario: &Scenario) -> Result<()> {
+    let lists = scenario.parameters.as_ref();
+    if lists.is_none_or(|p| p.reference.is_none() || p.candidate.is_none()) {
+        return Err(Error::usage("missing field `model`").next(
+            "model = \"FILE.onnx\"; only [parameters] with both reference and candidate needs none",
+        ));
+    }
+    if !scenario.stages.contains(&Stage::Params) {
+        return Err(
+            Error::usage("without a model the stage \"params\" is all there is")
+                .next("stages = [\"params\"], or none"),
+        );
+    }
+    let run = [
+        ("[inputs]", !scenario.inputs.is_empty()),
+        ("[second]", scenario.second.is_some()),
+        ("[training]", scenario.training.is_some()),
+        ("[find]", scenario.find.is_some()),
+        ("[limit]", scenario.limit != super::Limit::default()),
+        ("golden", scenario.golden.is_some()),
+    ];
+    match run.into_iter().find(|(_, stated)| *stated) {
+        Some((key, _)) => Err(Error::usage(format!(
+            "{key} belongs to a run, and without a model nothing is run"
+        ))
+        .next("state the model, or take it out")),
+        None => Ok(()),
+    }
+}
+
 /// What types cannot say.
 pub fn check(scenario: &Scenario) -> Result<()> {
     if scenario.format != 1 {
@@ -183,6 +218,9 @@ pub fn check(scenario: &Scenario) -> Result<()> {
             "format {} is not known; this parity reads format 1",
             scenario.format
         )));
+    }
+    if scenario.of_parameters_alone() {
+        check_alone(scenario)?;
     }
     if scenario.stages.is_empty() {
         return Err(Error::usage("stages = []: nothing would be compared")

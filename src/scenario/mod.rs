@@ -32,7 +32,8 @@ pub struct Scenario {
     /// What it is called; the file's own name where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// ONNX file, relative to the scenario's folder.
+    /// ONNX file, relative to the scenario's folder; empty where parameters alone are compared.
+    #[serde(default, skip_serializing_if = "is_empty")]
     pub model: PathBuf,
     /// What is compared, in the order a port breaks.
     #[serde(default = "all_stages")]
@@ -102,10 +103,15 @@ pub struct Second {
 }
 
 impl Scenario {
+    /// Whether two lists of parameters are all that there is to compare: nothing is run.
+    pub fn of_parameters_alone(&self) -> bool {
+        is_empty(&self.model)
+    }
+
     /// Whether the stage is asked for and has something to be run on.
     pub fn runs(&self, stage: Stage) -> bool {
         let possible = match stage {
-            Stage::Inputs | Stage::Activations => true,
+            Stage::Inputs | Stage::Activations => !self.of_parameters_alone(),
             Stage::Params => self.golden.is_some() || self.parameters.is_some(),
             Stage::Assign | Stage::Loss | Stage::Grad => self.training.is_some(),
         };
@@ -151,6 +157,10 @@ impl Stage {
             Stage::Grad => "grad",
         }
     }
+}
+
+fn is_empty(path: &std::path::Path) -> bool {
+    path.as_os_str().is_empty()
 }
 
 fn all_stages() -> Vec<Stage> {

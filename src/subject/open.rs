@@ -2,14 +2,16 @@
 
 use super::{Options, Session, Torch, Whole, kernels, recorded, simulated};
 use crate::error::{Error, Place, Result};
+use crate::graph::Graph;
 use crate::graph::infer::Expected;
-use crate::graph::param::Param;
-use crate::graph::{Graph, params};
+use crate::input::parameters;
+use crate::params::Source;
 use crate::scenario::{Optimisation, Subject};
 use crate::tensor::Value;
 use crate::trace::file;
 use indexmap::IndexMap;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The engines that this executable has.
@@ -29,18 +31,27 @@ impl<'a> Engines<'a> {
     }
 }
 
-/// The parameters that `subject` lists itself: those of the graph that it runs, or those that were recorded with it; None where it lists none.
+/// The parameters that `subject` holds itself: those of the graph that it runs, or those that were recorded with it; None where it lists none.
 ///
 /// # Errors
 /// A trace that cannot be read.
-pub fn parameters(subject: &Subject, graph: &Graph) -> Result<Option<Vec<Param>>> {
+pub fn parameters(subject: &Subject, graph: &Arc<Graph>) -> Result<Option<Source>> {
     match subject {
         Subject::OnnxRuntime { .. }
         | Subject::Libtorch {}
         | Subject::Simulated { .. }
-        | Subject::Faulty(_) => Ok(Some(params::list(graph))),
-        Subject::Recorded(recorded) => Ok(file::open(&recorded.trace)?.parameters),
+        | Subject::Faulty(_) => Ok(Some(parameters::of_graph(graph.clone()))),
+        Subject::Recorded(recorded) => recorded_with(&recorded.trace),
         Subject::TorchScript(_) | Subject::Kernel { .. } => Ok(None),
+    }
+}
+
+/// What a trace lists; a file that says nothing of parameters holds tensors of a run.
+fn recorded_with(path: &Path) -> Result<Option<Source>> {
+    let trace = file::open(path)?;
+    match trace.parameters {
+        Some(_) => parameters::of_trace(trace),
+        None => Ok(None),
     }
 }
 

@@ -27,6 +27,29 @@ pub(super) fn floats(view: View<'_>) -> Vec<f64> {
     }
 }
 
+/// The element that `bytes` are, as f64.
+pub(super) fn float(dtype: DType, bytes: &[u8]) -> f64 {
+    macro_rules! cast {
+        ($t:ty, $f:expr) => {
+            $f(bytemuck::pod_read_unaligned::<$t>(bytes))
+        };
+    }
+    match dtype {
+        DType::F64 => cast!(f64, |x| x),
+        DType::F32 => cast!(f32, |x| x as f64),
+        DType::F16 => cast!(f16, |x: f16| x.to_f64()),
+        DType::BF16 => cast!(bf16, |x: bf16| x.to_f64()),
+        DType::I64 => cast!(i64, |x| x as f64),
+        DType::I32 => cast!(i32, |x| x as f64),
+        DType::I16 => cast!(i16, |x| x as f64),
+        DType::I8 => cast!(i8, |x| x as f64),
+        DType::U64 => cast!(u64, |x| x as f64),
+        DType::U32 => cast!(u32, |x| x as f64),
+        DType::U16 => cast!(u16, |x| x as f64),
+        DType::U8 | DType::Bool => cast!(u8, |x| x as f64),
+    }
+}
+
 /// Every element as i64, exact; none for floats, nor for a u64 beyond i64.
 pub(super) fn integers(view: View<'_>) -> Option<Vec<i64>> {
     macro_rules! cast {

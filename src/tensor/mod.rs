@@ -191,6 +191,13 @@ impl<'a> View<'a> {
     pub fn to_f64(&self) -> Vec<f64> {
         convert::floats(*self)
     }
+
+    /// Element `i` as f64; panics where there is none (a programming error, not data).
+    pub fn get(&self, i: usize) -> f64 {
+        let size = self.dtype.size();
+        let one = &self.bytes[i * size..(i + 1) * size];
+        convert::float(self.dtype, one)
+    }
 }
 
 /// Number of elements of `shape`, or an error that names the product that overflowed.

@@ -232,6 +232,29 @@ impl Opened {
         shard.map_or(Ok(None), |shard| self.read(*shard, name))
     }
 
+    /// Whether the values of parameters were recorded with it.
+    pub fn holds_values(&self) -> bool {
+        !self.values.is_empty()
+    }
+
+    /// Dtype and shape of the tensor called `name`, which is not read.
+    ///
+    /// # Errors
+    /// There is none; a dtype that no tensor has here.
+    pub fn attributes(&self, name: &str) -> Result<(DType, Vec<usize>)> {
+        let held = self.index.get(name).map(|shard| &self.shards[*shard].held);
+        let lies = held
+            .and_then(|held| held.get(name))
+            .ok_or_else(|| Error::usage(format!("no tensor '{name}'")))?;
+        let dtype = dtype(lies.dtype).ok_or_else(|| {
+            Error::usage(format!(
+                "tensor '{name}': dtype {:?} is not supported",
+                lies.dtype
+            ))
+        })?;
+        Ok((dtype, lies.shape.clone()))
+    }
+
     /// The value of the parameter `name`, if the trace holds it; one of another dtype or shape than the trace lists is refused.
     pub fn parameter_value(&self, name: &str) -> Result<Option<Tensor>> {
         let called = format!("{VALUE}{name}");

@@ -3,6 +3,8 @@
 use super::golden::Witnessed;
 use super::regions::Regions;
 use super::{Stages, assign, grad};
+use crate::params::Difference;
+use crate::params::attributes::Setting;
 use crate::scenario::Stage;
 use crate::text::number;
 use crate::verdict::{Finding, Origin, Outcome, StageVerdict, UNUSED_WEIGHT, Verdict};
@@ -74,13 +76,15 @@ fn params(found: &Stages) -> StageVerdict {
         .chain(d.trainable.iter().flat_map(|t| t.groups()));
     let mut wrong = groups.filter(|g| g.differs());
     let count = d.parameters.reference();
+    let set = d.settings.differing.first();
     match wrong.next() {
+        None if set.is_some() => differently_set(d),
         None if count == 0 => {
             StageVerdict::nothing(Stage::Params, "neither side lists a parameter".into())
         }
         None => StageVerdict::agree(
             Stage::Params,
-            format!("{count} parameters, each with its like"),
+            format!("{count} parameters, each with its like{}", valued(d)),
         ),
         Some(g) => {
             let says = format!(
@@ -93,6 +97,32 @@ fn params(found: &Stages) -> StageVerdict {
             );
             diverge(Stage::Params, &g.module, None, vec![says])
         }
+    }
+}
+
+/// Equal parameters in modules that are set otherwise.
+fn differently_set(d: &Difference) -> StageVerdict {
+    let all = &d.settings.differing;
+    let says = |s: &Setting| {
+        format!(
+            "'{}': {} {} of the reference, {} of the candidate",
+            s.reference, s.attribute, s.values.0, s.values.1
+        )
+    };
+    let first = all.first().map_or("", |s| s.reference.as_str());
+    diverge(
+        Stage::Params,
+        first,
+        None,
+        all.iter().take(3).map(says).collect(),
+    )
+}
+
+/// How many values that rests on.
+fn valued(d: &Difference) -> String {
+    match d.values.compared() {
+        0 => "; values not compared".into(),
+        n => format!("; {n} of {} values compared, each the same", d.values.pairs),
     }
 }
 

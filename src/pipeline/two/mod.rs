@@ -277,7 +277,7 @@ fn conclude(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<R
     let names = (called(&scenario.model), called(&compared.second.model));
     let environment = Environment {
         shadow: Some(format!("libtorch {} f64", engines.torch()?.version())),
-        ..environment::record(names, true, compared.threads, &reference.graph)
+        ..environment::record(names, true, compared.threads, &reference.graph.digest)
     };
     Ok(Run {
         format: FORMAT,

@@ -1,0 +1,68 @@
+//! parameters: a run of parameters alone: two lists, no model, no inputs, no engine.
+
+use crate::environment;
+use crate::error::Result;
+use crate::judge::expectation;
+use crate::judge::stage::{Stages, verdicts};
+use crate::prepare::params;
+use crate::run::{FORMAT, Run};
+use crate::scenario::{Scenario, Stage};
+use crate::verdict::{Ancestry, Ledger, Outcome, decide};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+/// # Errors
+/// A list that cannot be read.
+pub fn run(scenario: &Scenario) -> Result<Run> {
+    let stated = scenario.parameters.clone().unwrap_or_default();
+    let found = params::alone(&stated)?;
+    let groups = found.parameters.groups().iter();
+    let listed = groups.map(|g| g.names.len()).sum();
+    let stages = Stages {
+        params: Some(found),
+        ..Stages::default()
+    };
+    let mut verdict = decide(&[], &Ancestry(vec![]), &[], vec![]);
+    let of = verdicts(
+        &[Stage::Params],
+        &verdict,
+        &Default::default(),
+        &stages,
+        false,
+    );
+    if of.iter().all(|s| s.outcome == Outcome::Agree) {
+        verdict.outcome = Outcome::Agree;
+    }
+    verdict.conclude(of);
+    // Every parameter of either side is attributed to one cause.
+    let ledger = Ledger {
+        tensors: listed,
+        compared: listed,
+        ..Ledger::default()
+    };
+    let name = |side: &Option<std::path::PathBuf>| {
+        side.as_deref()
+            .unwrap_or(Path::new(""))
+            .display()
+            .to_string()
+    };
+    let names = (name(&stated.reference), name(&stated.candidate));
+    let run = Run {
+        format: FORMAT,
+        expectation: expectation(&scenario.expect, &verdict, &ledger, &|_| HashSet::new()),
+        scenario: Some(scenario.clone()),
+        environment: environment::record(names, false, 1, ""),
+        inputs: vec![],
+        verdict,
+        ledger,
+        tensors: vec![],
+        graph_inputs: BTreeMap::new(),
+        stages,
+        correspondence: None,
+        alone: vec![],
+        unobserved: vec![],
+        findings: vec![],
+        timings: BTreeMap::new(),
+    };
+    Ok(run.told())
+}
