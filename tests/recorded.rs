@@ -481,3 +481,29 @@ mod engines {
         .says(&["DIVERGE at the inputs", "input 'x' differs"]);
     }
 }
+
+#[test]
+fn a_tensor_whose_axes_are_exchanged_is_another_one_and_said_to_be_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let of = |shape: &'static [usize], values: &'static [f32]| [("u", shape, values)];
+    write_trace(
+        &path("a.safetensors"),
+        &of(&[1, 2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+        None,
+    );
+    write_trace(
+        &path("b.safetensors"),
+        &of(&[1, 3, 2], &[1.0, 4.0, 2.0, 5.0, 3.0, 6.0]),
+        None,
+    );
+    write_trace(
+        &path("c.safetensors"),
+        &of(&[1, 3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+        None,
+    );
+    let exact = |other: &str| compare(dir.path(), &["a.safetensors", other, "--exact"]).exits(1);
+    let said = "equal after the axes are exchanged (0, 2, 1)";
+    exact("b.safetensors").says(&["shape [1, 2, 3] against [1, 3, 2]", said]);
+    assert!(!exact("c.safetensors").out.contains("exchanged"));
+}

@@ -142,7 +142,8 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
             &options,
             "it belongs to a bare model (.onnx)",
         )?;
-        if Kind::of(&args.target)? != Kind::Scenario {
+        let alone = [Kind::Trace, Kind::Script, Kind::Port];
+        if Kind::of(&args.target).is_ok_and(|kind| alone.contains(&kind)) {
             return Err(Error::usage(format!(
                 "'{}' alone is nothing to run",
                 args.target.display()

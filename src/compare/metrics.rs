@@ -1,6 +1,7 @@
 //! metrics: the plain values that a comparison produces, and how each is read.
 
 use super::json;
+use super::layout::Exchanged;
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +15,13 @@ pub enum Comparison {
 }
 
 /// What differs, as (reference, candidate); at least one is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attributes {
     pub dtype: Option<(DType, DType)>,
     pub shape: Option<(Vec<usize>, Vec<usize>)>,
+    /// The order of axes in which the one is the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchanged: Option<Exchanged>,
 }
 
 impl Attributes {
@@ -26,7 +30,8 @@ impl Attributes {
         let dtype = self.dtype.map(|(r, c)| format!("dtype {r} against {c}"));
         let shape = self.shape.as_ref();
         let shape = shape.map(|(r, c)| format!("shape {r:?} against {c:?}"));
-        let all: Vec<String> = dtype.into_iter().chain(shape).collect();
+        let exchanged = self.exchanged.as_ref().map(Exchanged::say);
+        let all: Vec<String> = dtype.into_iter().chain(shape).chain(exchanged).collect();
         all.join(", ")
     }
 }

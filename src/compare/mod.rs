@@ -8,6 +8,7 @@ mod channels;
 mod fused;
 mod histogram;
 pub mod json;
+pub mod layout;
 pub mod metrics;
 #[cfg(test)]
 mod naive;
@@ -16,6 +17,7 @@ pub mod special;
 mod tally;
 pub mod tolerance;
 
+pub use layout::Exchanged;
 pub use metrics::{Attributes, Channels, Comparison, Extreme, Metrics, Specials};
 pub use number::Number;
 pub use tolerance::{Judged, Tolerance, judge};
@@ -41,7 +43,14 @@ fn differing(reference: &View<'_>, candidate: &View<'_>) -> Option<Attributes> {
     let dtype = (reference.dtype != candidate.dtype).then_some((reference.dtype, candidate.dtype));
     let shape = (reference.shape != candidate.shape)
         .then(|| (reference.shape.to_vec(), candidate.shape.to_vec()));
-    (dtype.is_some() || shape.is_some()).then_some(Attributes { dtype, shape })
+    let exchanged = shape
+        .as_ref()
+        .and_then(|_| layout::exchanged(reference, candidate));
+    (dtype.is_some() || shape.is_some()).then_some(Attributes {
+        dtype,
+        shape,
+        exchanged,
+    })
 }
 
 /// The elements as `T`, which is the view's own type, or u8 for booleans.

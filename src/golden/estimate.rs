@@ -74,7 +74,11 @@ fn seen(a: &Sketch, b: &Sketch) -> Seen {
     let dtype = (a.dtype != b.dtype).then_some((a.dtype, b.dtype));
     let shape = (a.shape != b.shape).then(|| (a.shape.clone(), b.shape.clone()));
     if dtype.is_some() || shape.is_some() {
-        return Seen::Attributes(Attributes { dtype, shape });
+        return Seen::Attributes(Attributes {
+            dtype,
+            shape,
+            exchanged: None,
+        });
     }
     if a.not_finite != b.not_finite {
         return Seen::NotFinite {
@@ -86,7 +90,11 @@ fn seen(a: &Sketch, b: &Sketch) -> Seen {
     match sampled.metrics() {
         Some(metrics) => Seen::Values(Box::new(values(a, b, metrics.clone()))),
         // Equal dtypes and shapes have equally many samples of one dtype.
-        None => Seen::Attributes(Attributes { dtype, shape }),
+        None => Seen::Attributes(Attributes {
+            dtype,
+            shape,
+            exchanged: None,
+        }),
     }
 }
 
@@ -340,6 +348,7 @@ mod tests {
         assert!(matches!(
             shape,
             Seen::Attributes(Attributes {
+                exchanged: None,
                 dtype: None,
                 shape: Some(_)
             })
@@ -348,6 +357,7 @@ mod tests {
         assert!(matches!(
             dtype,
             Seen::Attributes(Attributes {
+                exchanged: None,
                 dtype: Some(_),
                 shape: None
             })

@@ -5,13 +5,13 @@
 
 use super::attributes::Settings;
 use super::fresh::{self, Drawn};
-use super::layout::Layout;
 use super::pair::{How, Pair, Paired, by_names, pair};
 use super::rename::Rename;
 use super::source::{Constants, Source};
 use super::value::Relation;
 use super::values::{Differing, Values};
 use super::{Kind, Param, module, names};
+use crate::compare::layout::Layout;
 use crate::error::Result;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};

@@ -1,10 +1,10 @@
 //! grow: what follows from the pairs that there are: the rest of a renamed place, and the rest of a module whose other leaves are paired.
 
-use super::layout::orders;
 use super::names::{self, Role};
 use super::pair::{How, Pairing};
 use super::rule::Rule;
 use super::{Param, module};
+use crate::compare::layout::orders;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Pairs what is called as its neighbours' renaming says; the deepest rule that leads somewhere speaks, and two that disagree are silent.

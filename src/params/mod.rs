@@ -7,7 +7,6 @@ mod evidence;
 mod exchanged;
 pub mod fresh;
 mod grow;
-pub mod layout;
 pub mod names;
 pub mod pair;
 mod prefix;

@@ -1,8 +1,8 @@
 //! value: what one stored tensor is to another: equal, equal in another layout, near (rounded for storage, or within a few ulp), or other numbers.
 
 use super::fresh::Drawn;
-use super::layout::{Layout, Order, orders};
 use crate::compare::json;
+use crate::compare::layout::{Layout, Order, orders};
 use crate::tensor::index::unravel;
 use crate::tensor::{DType, Tensor, View};
 use serde::{Deserialize, Serialize};

@@ -3,12 +3,15 @@
 use super::prepared::Prepared;
 use crate::error::{Error, Result};
 use crate::floor::noise::{MOST_RUNS, RUNS};
+use crate::graph::Graph;
 use crate::graph::infer;
 use crate::graph::memory::{Copies, Estimate, Known, estimate, shown, size};
 use crate::machine;
-use crate::scenario::{Subject, SubjectKind};
+use crate::scenario::{Scenario, Subject, SubjectKind};
 use crate::subject::open;
+use crate::tensor::Tensor;
 use crate::watch::Watch;
+use indexmap::IndexMap;
 use std::collections::HashMap;
 
 /// A run that needs at least this much says so before it starts.
@@ -59,6 +62,41 @@ pub fn check(prepared: &Prepared, record: bool, watch: &mut dyn Watch) -> Result
             format!("; only {} of {} are free", shown(m.free), shown(m.total))
         });
         watch.note(&format!("memory: {}{free}", says(&found)));
+    }
+    Ok(())
+}
+
+/// Says what two graphs need of which every tensor is kept in f64.
+///
+/// # Errors
+/// As `check`.
+pub fn of_two(
+    scenario: &Scenario,
+    graphs: [(&Graph, &IndexMap<String, Tensor>); 2],
+    watch: &mut dyn Watch,
+) -> Result<()> {
+    let limit = scenario.limit.memory.as_deref().and_then(size);
+    let held = |(graph, inputs): (&Graph, &IndexMap<String, Tensor>)| {
+        let known = infer::known(graph, inputs, &open::onnxruntime_shapes);
+        let elements = known
+            .values()
+            .map(|k| k.shape.iter().product::<usize>() as u64);
+        let weights = graph.weights.values().map(|t| t.numel() as u64);
+        8 * (elements.sum::<u64>() + weights.sum::<u64>())
+    };
+    let needs: u64 = graphs.into_iter().map(held).sum();
+    let machine = machine::memory();
+    let most = limit.or(machine.map(|m| m.total));
+    if let Some(most) = most.filter(|most| needs > *most) {
+        return Err(Error::usage(format!(
+            "two graphs whose tensors are kept in f64 need {} at least, and {} are allowed",
+            shown(needs),
+            shown(most)
+        ))
+        .next("feed a smaller input (--input NAME=SHAPE), or allow more (--max-memory)"));
+    }
+    if needs >= LARGE {
+        watch.note(&format!("memory: two graphs in f64 keep {}", shown(needs)));
     }
     Ok(())
 }

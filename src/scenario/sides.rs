@@ -38,6 +38,9 @@ impl Kind {
             .iter()
             .find(|(end, _)| name.to_lowercase().ends_with(end));
         known.map(|(_, kind)| *kind).ok_or_else(|| {
+            if let Some(other) = file::mistaken(path, file::Kind::Model) {
+                return other.at(path.display());
+            }
             let ends: Vec<&str> = Self::ALL.iter().map(|row| row.0).collect();
             Error::usage(format!("'{name}' is no side that is known by its name"))
                 .next(format!("a side is a file that ends in {}", ends.join(", ")))

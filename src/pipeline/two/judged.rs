@@ -2,23 +2,22 @@
 
 use super::{Compared, Spread};
 use crate::floor::noise::R;
-use crate::graph::Graph;
 use crate::graph::known::constant_steps;
+use crate::graph::{Graph, Step};
 use crate::judge::function;
 use crate::pairing::Pair;
 use crate::tensor::{DType, Tensor};
 use crate::text::number;
 use crate::verdict::{Accumulated, Isolated, TensorResult, Why};
 use crate::walk::function::{Between, SHAKEN, Side};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Every pair, and the declared outputs that no pair could be judged for.
 pub fn results(compared: &Compared) -> Vec<TensorResult> {
-    let fixed = [&compared.reference, &compared.candidate].map(|s| constant_steps(&s.graph));
+    let shown = [&compared.reference, &compared.candidate].map(shown);
     let named = |graph: &Graph, steps: &[usize], side: usize| {
-        let moving = steps.iter().filter(|i| !fixed[side].contains(i));
-        moving
-            .map(|i| graph.steps[*i].name.clone())
+        let told = steps.iter().filter(|i| shown[side].contains(i));
+        told.map(|i| graph.steps[*i].name.clone())
             .collect::<Vec<_>>()
     };
     let result = |b: &Between| {
@@ -43,6 +42,16 @@ pub fn results(compared: &Compared) -> Vec<TensorResult> {
     let lacks = unpaired_outputs(compared, &tensors);
     tensors.extend(lacks);
     tensors
+}
+
+/// Steps that may be what is wrong: those that the inputs decide, and what makes floats of weights; not shape arithmetic and constants as they are stored.
+fn shown(side: &Side) -> HashSet<usize> {
+    let fixed = constant_steps(&side.graph);
+    let float = |name: &String| side.values.get(name).is_some_and(|t| t.dtype().is_float());
+    let made = |s: &Step| s.op() != "Constant" && s.outputs.iter().any(float);
+    let steps = side.graph.steps.iter().enumerate();
+    let told = steps.filter(|(i, s)| !fixed.contains(i) || made(s));
+    told.map(|(i, _)| i).collect()
 }
 
 /// A tensor of the reference, judged.

@@ -11,8 +11,8 @@ use crate::graph::{Graph, load, random};
 use crate::input;
 use crate::judge::{alive, expectation};
 use crate::pairing::{self, Evidence, Pair, Pairing, map};
-use crate::prepare::inputs;
 use crate::prepare::prepared::{Prepared, ready};
+use crate::prepare::{inputs, memory};
 use crate::run::{Alone, Correspondence, FORMAT, Run};
 use crate::scenario::{Scenario, Second, Stage};
 use crate::subject::{Engines, Judge, Options};
@@ -117,6 +117,7 @@ fn opened(
     watch.ready()?;
     let declared = pairing::inputs(&graphs.0.inputs, &graphs.1.inputs, &named)?;
     let theirs = renamed(&fed, &declared);
+    memory::of_two(scenario, [(&graphs.0, &fed), (&graphs.1, &theirs)], watch)?;
     let reference = side(graphs.0, fed, scenario.seed, open).at("reference")?;
     let candidate = side(graphs.1, theirs, scenario.seed, open).at("candidate")?;
     let outputs = pairing::outputs(&reference.graph.outputs, &candidate.graph.outputs, &named)?;

@@ -1,5 +1,6 @@
 //! layout: which orders of axes one framework stores a tensor in that another stores otherwise: a transposed linear, OIHW and HWIO, a flattened kernel.
 
+use crate::tensor::View;
 use serde::{Deserialize, Serialize};
 
 /// More axes than any kernel of a layer has: 120 orders of 5.
@@ -66,6 +67,61 @@ pub fn orders(a: &[usize], b: &[usize]) -> Vec<Order> {
         }));
     }
     all
+}
+
+/// A tensor that is another one with its axes in another order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exchanged {
+    /// Axis i of the candidate is axis `axes[i]` of the reference.
+    pub axes: Vec<usize>,
+    /// How far the two are apart in that order, as a share of the reference's norm.
+    #[serde(with = "super::json")]
+    pub rel_l2: f64,
+}
+
+/// As a share of the norm: nearer than that two tensors are the same one, further than that another order says nothing.
+const SAME: f64 = 1e-3;
+
+impl Exchanged {
+    pub fn say(&self) -> String {
+        let axes: Vec<String> = self.axes.iter().map(usize::to_string).collect();
+        let axes = axes.join(", ");
+        let apart = match self.rel_l2 {
+            0.0 => String::new(),
+            by => format!(" but for a relative L2 of {by:.1e}"),
+        };
+        format!("equal after the axes are exchanged ({axes}){apart}")
+    }
+}
+
+/// The order of axes in which the reference is the candidate, where their shapes differ and one is: the first of several.
+pub fn exchanged(reference: &View, candidate: &View) -> Option<Exchanged> {
+    let (a, b) = (reference.shape, candidate.shape);
+    if a.len() != b.len() || a.len() > AXES || reference.numel() != candidate.numel() {
+        return None;
+    }
+    let strides = strides(a);
+    let fits = |order: &Vec<usize>| order.iter().map(|i| a[*i]).eq(b.iter().copied());
+    let (ours, theirs) = (reference.to_f64(), candidate.to_f64());
+    // One value throughout is itself in every order.
+    if ours.iter().all(|v| *v == ours[0]) {
+        return None;
+    }
+    let norm = ours.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let apart = |axes: Vec<usize>| {
+        let order = Order {
+            axes: axes.iter().map(|i| (a[*i], strides[*i])).collect(),
+            layout: None,
+        };
+        let squares = order
+            .places()
+            .zip(&theirs)
+            .map(|(at, v)| (ours[at] - v).powi(2));
+        let rel_l2 = squares.sum::<f64>().sqrt() / norm;
+        (rel_l2 <= SAME).then_some(Exchanged { axes, rel_l2 })
+    };
+    let orders = permutations(a.len()).into_iter().filter(fits);
+    orders.filter_map(apart).next()
 }
 
 impl Order {
@@ -151,6 +207,31 @@ fn permutations(n: usize) -> Vec<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn a_tensor_in_another_order_of_axes_is_told_and_another_tensor_is_not() {
+        let nchw: Vec<f32> = (0..30).map(|i| (i * i % 17) as f32 + 0.5).collect();
+        let a = Tensor::of(&[1, 2, 3, 5], &nchw);
+        let place = |i: usize| (i % 2) * 15 + i / 2;
+        let moved = |by: f32| (0..30).map(|i| nchw[place(i)] * by).collect::<Vec<f32>>();
+        let found = |values: Vec<f32>, shape: &[usize]| {
+            let b = Tensor::of(shape, &values);
+            exchanged(&a.view(), &b.view()).map(|e| e.say())
+        };
+        let nhwc = [1, 3, 5, 2];
+        let said = "equal after the axes are exchanged (0, 2, 3, 1)";
+        assert_eq!(found(moved(1.0), &nhwc).as_deref(), Some(said));
+        assert!(
+            found(moved(1.0001), &nhwc)
+                .is_some_and(|s| s.starts_with(said) && s.ends_with("1.0e-4"))
+        );
+        assert_eq!(found(moved(1.1), &nhwc), None);
+        assert_eq!(found(nchw.clone(), &nhwc), None);
+        assert_eq!(found(moved(1.0), &[1, 30]), None);
+        let ones = [[1, 2], [2, 1]].map(|shape| Tensor::of(&shape, &[1f32, 1.0]));
+        assert_eq!(exchanged(&ones[0].view(), &ones[1].view()), None);
+    }
 
     fn named(a: &[usize], b: &[usize]) -> Vec<String> {
         let say = |o: Order| o.layout.map_or("plain".into(), |l| l.say());
