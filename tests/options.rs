@@ -10,7 +10,7 @@ use support::*;
 const ALL: &[(&str, &str)] = &[
     (
         "run",
-        "input against save only from until seed threads max-memory json report all record extract",
+        "input against rename map save only from until seed threads max-memory json report all record extract",
     ),
     (
         "compare",
@@ -21,7 +21,7 @@ const ALL: &[(&str, &str)] = &[
         "golden scenario command framework threads seed model weights whole full accept reject all",
     ),
     ("params", "rename fresh json all"),
-    ("map", "nodes"),
+    ("map", "nodes input rename"),
     ("list", ""),
     ("doctor", ""),
     (
@@ -49,6 +49,62 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         &["run", "s.toml", "--save", "f.toml"],
         "--save",
         "bare model",
+    ),
+    (
+        &["run", "s.toml", "--rename", "a=b"],
+        "--rename",
+        "bare model",
+    ),
+    (
+        &["run", "m.onnx", "--rename", "a=b"],
+        "--rename",
+        "second file",
+    ),
+    (
+        &["run", "t.safetensors", "m.onnx", "--map", "map.toml"],
+        "--map",
+        "--rename",
+    ),
+    (&["run", "m.onnx", "--map", "map.toml"], "--map", "required"),
+    (
+        &["run", "m.onnx", "m.onnx", "--from", "y"],
+        "--from",
+        "one model",
+    ),
+    (
+        &["run", "m.onnx", "m.onnx", "--until", "y"],
+        "--until",
+        "one model",
+    ),
+    (
+        &["run", "m.onnx", "m.onnx", "--record", "traces"],
+        "--record",
+        "one model",
+    ),
+    (
+        &["run", "m.onnx", "m.onnx", "--extract", "node"],
+        "--extract",
+        "one model",
+    ),
+    (
+        &["run", "m.onnx", "m.onnx", "--against", "t.safetensors"],
+        "--against",
+        "cannot be used",
+    ),
+    (
+        &["map", "m.onnx", "--input", "x=2x3"],
+        "--input",
+        "required",
+    ),
+    (
+        &["map", "m.onnx", "--rename", "a=b"],
+        "--rename",
+        "required",
+    ),
+    (
+        &["map", "m.onnx", "m.onnx", "--nodes"],
+        "--nodes",
+        "cannot be used",
     ),
     (&["run", "m.onnx", "--threads", "0"], "--threads", "1..="),
     (

@@ -225,3 +225,17 @@ fn names_are_understood_either_way_round_and_by_their_beginning() {
     )
     .refuses(2, &["no such pair of tensors"]);
 }
+
+#[test]
+fn only_what_is_asked_for_is_compared_and_a_pattern_without_a_pair_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ports");
+    let file = |name: &str| root.join(name).display().to_string();
+    let (clean, wrong) = (file("clean-legacy.onnx"), file("eps-legacy.onnx"));
+    let only = |what: &str| call(dir.path(), &["run", &clean, &wrong, "--only", what]);
+    only("/stem/*").exits(0);
+    only("/body/norm/*")
+        .exits(1)
+        .says(&["/body/norm/BatchNormalization"]);
+    only("nowhere").refuses(2, &["limit.only", "'nowhere' matches no tensor"]);
+}

@@ -3,6 +3,7 @@
 use super::{applies, args, engine, extract, reports, say, watch};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::file;
 use crate::pipeline;
 use crate::scenario::sides::{Kind, Sides, renames};
 use crate::scenario::{Distribution, Scenario, build, load};
@@ -144,11 +145,13 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
         )?;
         let alone = [Kind::Trace, Kind::Script, Kind::Port];
         if Kind::of(&args.target).is_ok_and(|kind| alone.contains(&kind)) {
-            return Err(Error::usage(format!(
-                "'{}' alone is nothing to run",
-                args.target.display()
-            ))
-            .next("name what it is held against: parity run A B"));
+            let what = file::mistaken(&args.target, file::Kind::Scenario);
+            let what = what.map_or(String::new(), |e| format!(": {}", e.message));
+            let path = args.target.display();
+            return Err(
+                Error::usage(format!("'{path}' alone is nothing to run{what}"))
+                    .next("name what it is held against: parity run A B"),
+            );
         }
         load::file(&args.target)?
     };
@@ -159,6 +162,16 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
             applies::not_to(form, &[("--map", true)], "say --rename A=B")?;
         }
         (_, None) => {}
+    }
+    if scenario.second.is_some() {
+        let options = [
+            ("--from", args.from.is_some()),
+            ("--until", args.until.is_some()),
+            ("--record", args.record.is_some()),
+            ("--extract", args.extract.is_some()),
+        ];
+        let belongs = "it belongs to one model: parity run A";
+        applies::not_to("two models", &options, belongs)?;
     }
     if !args.only.is_empty() {
         scenario.limit.only = args.only.clone();

@@ -118,7 +118,11 @@ fn step_of(graph: &Graph, tensor: &str) -> Result<usize> {
     producers.get(tensor).copied().ok_or_else(unknown)
 }
 
-fn patterns(key: &str, list: &[String], names: &[&String]) -> Result<Vec<WildMatch>> {
+/// Patterns of tensor names that the key states.
+///
+/// # Errors
+/// One that matches none of `names`.
+pub fn patterns(key: &str, list: &[String], names: &[&String]) -> Result<Vec<WildMatch>> {
     let compile = |p: &String| {
         let pattern = WildMatch::new(p);
         match names.iter().any(|n| pattern.matches(n)) {

@@ -267,6 +267,13 @@ pub fn check(scenario: &Scenario) -> Result<()> {
                 .next("add [training] kernel = \"...\": parity list kernels"),
         );
     }
+    let stated =
+        scenario.training.is_some() || scenario.golden.is_some() || scenario.find.is_some();
+    let cut = scenario.limit.from.is_some() || scenario.limit.until.is_some();
+    if scenario.second.is_some() && (stated || cut || !scenario.tolerance.is_floor()) {
+        let said = "[second] holds two graphs against each other by what f64 rounds: training, golden, find, tolerance, limit.from and limit.until do not apply";
+        return Err(Error::usage(said).next("leave them out, or [second]"));
+    }
     let e = &scenario.expect;
     let there = e.first.is_some() || e.side.is_some() || e.stage.is_some() || e.term.is_some();
     if there && scenario.expect.verdict == Expected::Agree {

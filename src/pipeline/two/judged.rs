@@ -1,6 +1,6 @@
 //! judged: every pair of two graphs, on both sides' own values and alone; and where the candidate's arithmetic loses digits.
 
-use super::{Compared, Spread};
+use super::{Compared, Spread, is_asked};
 use crate::floor::noise::R;
 use crate::graph::known::constant_steps;
 use crate::graph::{Graph, Step};
@@ -143,7 +143,9 @@ fn behind_flips(tensors: &mut [TensorResult], found: &[Between]) {
 /// Declared outputs that no pair could be judged for.
 fn unpaired_outputs(compared: &Compared, tensors: &[TensorResult]) -> Vec<TensorResult> {
     let reference = &compared.reference;
-    let lacks = |name: &&String| !tensors.iter().any(|t| t.name == **name);
+    let lacks = |name: &&String| {
+        is_asked(&compared.only, name) && !tensors.iter().any(|t| t.name == **name)
+    };
     let outputs = reference
         .graph
         .outputs

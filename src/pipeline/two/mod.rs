@@ -11,10 +11,11 @@ use crate::graph::{Graph, load, random};
 use crate::input;
 use crate::judge::{alive, expectation};
 use crate::pairing::{self, Evidence, Pair, Pairing, map};
+use crate::prepare::plan::patterns;
 use crate::prepare::prepared::{Prepared, ready};
 use crate::prepare::{inputs, memory};
 use crate::run::{Alone, Correspondence, FORMAT, Run};
-use crate::scenario::{Scenario, Second, Stage};
+use crate::scenario::{Limit, Scenario, Second, Stage};
 use crate::subject::{Engines, Judge, Options};
 use crate::tensor::Tensor;
 use crate::trace::InputRecord;
@@ -28,6 +29,7 @@ use spread::Spread;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
+use wildmatch::WildMatch;
 
 /// Two graphs as they were compared.
 struct Compared<'a> {
@@ -40,6 +42,12 @@ struct Compared<'a> {
     found: Vec<Between>,
     records: Vec<InputRecord>,
     threads: usize,
+    /// What is compared; everything where nothing is stated.
+    only: Vec<WildMatch>,
+}
+
+fn is_asked(only: &[WildMatch], name: &str) -> bool {
+    only.is_empty() || only.iter().any(|p| p.matches(name))
 }
 
 /// Runs the scenario's model against `second`.
@@ -150,7 +158,10 @@ fn compared<'a>(
     let spread = Spread::of(both, &pairing, scenario.seed, &open, watch)?;
     clock.lap("noise");
     let found = between(&reference, &mut candidate, &pairing, watch)?;
-    let found = confirmed(&reference, &mut candidate, &mut pairing, found, &spread)?;
+    let mut found = confirmed(&reference, &mut candidate, &mut pairing, found, &spread)?;
+    let names: Vec<&String> = pairing.pairs.iter().map(|p| &p.reference).collect();
+    let only = patterns("limit.only", &scenario.limit.only, &names)?;
+    found.retain(|b| is_asked(&only, &b.pair.reference));
     clock.lap("pairs");
     Ok(Compared {
         scenario,
@@ -162,6 +173,7 @@ fn compared<'a>(
         found,
         records,
         threads: super::threads(scenario),
+        only,
     })
 }
 
@@ -233,6 +245,10 @@ fn in_engines(
         name: None,
         second: None,
         expect: Default::default(),
+        limit: Limit {
+            memory: compared.scenario.limit.memory.clone(),
+            ..Limit::default()
+        },
         inputs: Default::default(),
         ..compared.scenario.clone()
     };
@@ -263,7 +279,10 @@ fn conclude(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<R
     if alone.iter().any(Alone::diverges) {
         verdict.outcome = Outcome::Diverge;
     }
-    let declared = || reference.graph.outputs.iter().map(|p| p.name.as_str());
+    let declared = || {
+        let names = reference.graph.outputs.iter().map(|p| p.name.as_str());
+        names.filter(|n| is_asked(&compared.only, n))
+    };
     let required = Required {
         excused: &|_| false,
         outputs: declared().collect(),
