@@ -150,7 +150,7 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
             let path = args.target.display();
             return Err(
                 Error::usage(format!("'{path}' alone is nothing to run{what}"))
-                    .next("name what it is held against: parity run A B"),
+                    .next("name what it is held against: parity run A B; of two recordings: parity compare A B"),
             );
         }
         load::file(&args.target)?
