@@ -94,14 +94,16 @@ impl Exchanged {
     }
 }
 
-/// The order of axes in which the reference is the candidate, where their shapes differ and one is: the first of several.
+/// The order of axes, other than their own, in which the reference is the candidate: the first of several.
 pub fn exchanged(reference: &View, candidate: &View) -> Option<Exchanged> {
     let (a, b) = (reference.shape, candidate.shape);
     if a.len() != b.len() || a.len() > AXES || reference.numel() != candidate.numel() {
         return None;
     }
     let strides = strides(a);
-    let fits = |order: &Vec<usize>| order.iter().map(|i| a[*i]).eq(b.iter().copied());
+    let fits = |order: &Vec<usize>| {
+        !order.is_sorted() && order.iter().map(|i| a[*i]).eq(b.iter().copied())
+    };
     let (ours, theirs) = (reference.to_f64(), candidate.to_f64());
     // One value throughout is itself in every order.
     if ours.iter().all(|v| *v == ours[0]) {
@@ -229,6 +231,9 @@ mod tests {
         assert_eq!(found(moved(1.1), &nhwc), None);
         assert_eq!(found(nchw.clone(), &nhwc), None);
         assert_eq!(found(moved(1.0), &[1, 30]), None);
+        let square = [[1f32, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0]].map(|v| Tensor::of(&[2, 2], &v));
+        let turned = exchanged(&square[0].view(), &square[1].view()).map(|e| e.axes);
+        assert_eq!(turned, Some(vec![1, 0]));
         let ones = [[1, 2], [2, 1]].map(|shape| Tensor::of(&shape, &[1f32, 1.0]));
         assert_eq!(exchanged(&ones[0].view(), &ones[1].view()), None);
     }

@@ -42,6 +42,9 @@ impl Attributes {
 /// then `rmse`, `rel_l2` and `cosine` are infinite, NaN or 0 while `max_abs`, `max_rel`, `mean_abs` and ULPs still hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
+    /// The order of axes in which the one is the other, where they are far apart as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchanged: Option<Exchanged>,
     pub numel: u64,
     /// Pairs of which both sides are finite.
     pub finite: u64,

@@ -32,11 +32,24 @@ use crate::with_element;
 pub fn compare(reference: View<'_>, candidate: View<'_>, axis: Option<usize>) -> Comparison {
     match differing(&reference, &candidate) {
         Some(attributes) => Comparison::Attributes(attributes),
-        None => Comparison::Values(Box::new(with_element!(reference.dtype, T => {
-            fused::metrics::<T>(elements(&reference), elements(&candidate), reference.shape, axis)
-        }))),
+        None => {
+            let metrics = with_element!(reference.dtype, T => {
+                fused::metrics::<T>(elements(&reference), elements(&candidate), reference.shape, axis)
+            });
+            let far = metrics.rel_l2 > FAR;
+            let exchanged = far
+                .then(|| layout::exchanged(&reference, &candidate))
+                .flatten();
+            Comparison::Values(Box::new(Metrics {
+                exchanged,
+                ..metrics
+            }))
+        }
     }
 }
+
+/// The relative L2 from which on another order of axes is looked for.
+const FAR: f64 = 0.1;
 
 /// The attributes in which two tensors differ, if any.
 fn differing(reference: &View<'_>, candidate: &View<'_>) -> Option<Attributes> {

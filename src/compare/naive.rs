@@ -33,6 +33,7 @@ pub fn metrics<T: Number>(
     let mut gaps: Vec<u64> = finite.iter().map(|(_, r, c)| r.gap(*c).into()).collect();
     gaps.sort_unstable();
     Metrics {
+        exchanged: None,
         numel: all.len() as u64,
         finite: finite.len() as u64,
         mismatches: all.iter().filter(|(_, r, c)| differs(*r, *c)).count() as u64,

@@ -158,6 +158,7 @@ impl Tally {
             ),
         };
         Metrics {
+            exchanged: None,
             numel: reference.len() as u64,
             finite: self.finite,
             mismatches: self.mismatches + self.specials.conflicts,

@@ -232,6 +232,20 @@ fn confirmed(
     Ok(found)
 }
 
+/// The inputs in the dtypes that the graph declares: one in half precision is fed what it holds of them.
+fn declared(side: &Side) -> Result<IndexMap<String, Tensor>> {
+    let dtype = |name: &str| side.graph.inputs.iter().find(|p| p.name == name)?.dtype;
+    let cast = |(name, t): (&String, &Tensor)| {
+        let wanted = dtype(name).filter(|d| d.is_float() && t.dtype().is_float());
+        let t = match wanted.filter(|d| *d != t.dtype()) {
+            Some(dtype) => Tensor::from_f64(dtype, t.shape(), &t.to_f64())?,
+            None => t.clone(),
+        };
+        Ok((name.clone(), t))
+    };
+    side.inputs.iter().map(cast).collect()
+}
+
 /// One of the graphs alone, in both engines and as it is deployed.
 fn in_engines(
     compared: &Compared,
@@ -253,7 +267,7 @@ fn in_engines(
         ..compared.scenario.clone()
     };
     let mut run = || {
-        let prepared = Prepared::on(&own, side.graph.clone(), side.inputs.clone())?;
+        let prepared = Prepared::on(&own, side.graph.clone(), declared(side)?)?;
         super::again(prepared, None, engines, watch).map(|(run, _)| run)
     };
     let (run, refused) = match or_refusal(run())? {

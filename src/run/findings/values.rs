@@ -90,14 +90,19 @@ pub fn accumulated(t: &TensorResult) -> Vec<String> {
             by,
         } => match comparison.metrics() {
             Some(m) if m.specials.conflicts > 0 => vec![not_finite(&m.specials, &t.shape)],
-            Some(m) => vec![format!(
-                "accumulated |candidate - reference| {} at {:?}, relative L2 {}, {} x tolerance ({})",
-                number(m.max_abs.value),
-                unravel(m.max_abs.index, &t.shape),
-                number(m.rel_l2),
-                number(*ratio),
-                provenance(by)
-            )],
+            Some(m) => {
+                let apart = format!(
+                    "accumulated |candidate - reference| {} at {:?}, relative L2 {}, {} x tolerance ({})",
+                    number(m.max_abs.value),
+                    unravel(m.max_abs.index, &t.shape),
+                    number(m.rel_l2),
+                    number(*ratio),
+                    provenance(by)
+                );
+                let exchanged = m.exchanged.as_ref();
+                let exchanged = exchanged.map(|e| format!("layout      {}", e.say()));
+                std::iter::once(apart).chain(exchanged).collect()
+            }
             None => vec![format!("accumulated {}", attributes(comparison))],
         },
         Accumulated::TieFlip { flips, of, margin } => {
