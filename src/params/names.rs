@@ -97,7 +97,7 @@ pub fn parts(path: &str) -> impl DoubleEndedIterator<Item = &str> {
     path.split(['.', '/']).filter(|part| !part.is_empty())
 }
 
-/// A path with its numbers taken out: `layers.3.attn` is `layers.*.attn` and [3].
+/// A path with its numbers taken out: `layers.3.attn` is `layers.*.attn` and 3.
 pub fn template(path: &str) -> (String, Vec<&str>) {
     let is_number = |part: &&str| part.bytes().all(|b| b.is_ascii_digit());
     let starred = |part| if is_number(&part) { "*" } else { part };
