@@ -126,3 +126,149 @@ impl Matching {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Graph, paper};
+    use crate::tensor::Tensor;
+
+    /// A graph of nodes and what they give, tensor by tensor; `weights` are held.
+    fn side(
+        nodes: &[&str],
+        values: &[(&str, &[f64])],
+        weights: &[(&str, &[f64])],
+    ) -> (Graph, HashMap<String, Tensor>) {
+        let mut graph = (*paper::graph(&["x"], nodes, &[])).clone();
+        let tensor = |v: &[f64]| Tensor::of(&[v.len()], v);
+        graph
+            .weights
+            .extend(weights.iter().map(|(n, v)| (n.to_string(), tensor(v))));
+        let values = values.iter().map(|(n, v)| (n.to_string(), tensor(v)));
+        (graph, values.collect())
+    }
+
+    /// "a=b evidence" of every pair but the input.
+    fn pairs(
+        a: &(Graph, HashMap<String, Tensor>),
+        b: &(Graph, HashMap<String, Tensor>),
+    ) -> Vec<String> {
+        let view = |s| {
+            let (graph, values): &(Graph, HashMap<String, Tensor>) = s;
+            Side { graph, values }
+        };
+        let known = [("x".to_string(), "x".to_string())];
+        let found = pair(&view(a), &view(b), &known);
+        let told = found.pairs.iter().filter(|p| p.by != Evidence::Declared);
+        told.map(|p| format!("{}={} {}", p.reference, p.candidate, p.by.say()))
+            .collect()
+    }
+
+    const X: (&str, &[f64]) = ("x", &[1.0, -2.0, 3.0, 0.5]);
+
+    #[test]
+    fn equal_values_are_a_pair_under_any_name_and_constant_ones_are_none() {
+        let a = side(
+            &["a: Relu x -> p", "b: Sign p -> s", "c: Identity p -> q"],
+            &[
+                X,
+                ("p", &[1.0, 0.0, 3.0, 0.5]),
+                ("s", &[1.0; 4]),
+                ("q", &[1.0, 0.0, 3.0, 0.5]),
+            ],
+            &[],
+        );
+        let b = side(
+            &["n: Relu x -> t", "m: Identity t -> u", "k: Sign u -> v"],
+            &[
+                X,
+                ("t", &[1.0, 0.0, 3.0, 0.5]),
+                ("u", &[1.0, 0.0, 3.0, 0.5]),
+                ("v", &[1.0; 4]),
+            ],
+            &[],
+        );
+        assert_eq!(pairs(&a, &b), ["p=t equal values", "q=u equal values"]);
+        // The class is larger on one side: the last stands for the last.
+        let c = side(&["n: Relu x -> t"], &[X, ("t", &[1.0, 0.0, 3.0, 0.5])], &[]);
+        assert_eq!(pairs(&a, &c), ["q=t equal values"]);
+    }
+
+    #[test]
+    fn behind_what_differs_edges_tell_and_what_is_ambiguous_is_left() {
+        let nodes = [
+            "a: Relu x -> p",
+            "b: Sigmoid p -> q",
+            "c: Tanh q -> r",
+            "d: Tanh q -> s",
+        ];
+        let a = side(
+            &nodes,
+            &[
+                X,
+                ("p", &[1.0, 2.0]),
+                ("q", &[3.0, 4.0]),
+                ("r", &[5.0, 6.0]),
+                ("s", &[7.0, 9.0]),
+            ],
+            &[],
+        );
+        let b = side(
+            &nodes,
+            &[
+                X,
+                ("p", &[9.0, 5.0]),
+                ("q", &[8.0, 3.0]),
+                ("r", &[1.0, 4.0]),
+                ("s", &[2.0, 7.0]),
+            ],
+            &[],
+        );
+        let edge = "the same operator beside a pair";
+        assert_eq!(
+            pairs(&a, &b),
+            [format!("p=p {edge}"), format!("q=q {edge}")]
+        );
+    }
+
+    #[test]
+    fn a_node_is_told_by_what_it_holds_in_whatever_order_and_two_alike_are_not() {
+        let w: &[f64] = &[1.0, 2.0, 3.0, 4.5];
+        let turned: &[f64] = &[1.0, 3.0, 2.0, 4.5];
+        let nodes = ["a: Abs x -> p", "b: MatMul p w -> q"];
+        let a = side(
+            &nodes,
+            &[X, ("p", &[1.0, 2.0]), ("q", &[3.0, 4.0])],
+            &[("w", w)],
+        );
+        let other = ["k: Exp x -> t", "m: MatMul t v -> u"];
+        let b = side(
+            &other,
+            &[X, ("t", &[9.0, 5.0]), ("u", &[8.0, 3.0])],
+            &[("v", turned)],
+        );
+        let told = "the only node with these weights";
+        assert_eq!(
+            pairs(&a, &b),
+            [format!("p=t {told}"), format!("q=u {told}")]
+        );
+        let stale = side(
+            &other,
+            &[X, ("t", &[9.0, 5.0]), ("u", &[8.0, 3.0])],
+            &[("v", &[7.0, 3.0, 2.0, 4.5])],
+        );
+        assert!(pairs(&a, &stale).is_empty());
+        let twice = ["k: Exp x -> t", "m: MatMul t v -> u", "n: MatMul u v -> y"];
+        let twins = side(
+            &twice,
+            &[
+                X,
+                ("t", &[9.0, 5.0]),
+                ("u", &[8.0, 3.0]),
+                ("y", &[1.0, 7.0]),
+            ],
+            &[("v", w)],
+        );
+        assert!(pairs(&a, &twins).is_empty());
+    }
+}

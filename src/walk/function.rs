@@ -176,11 +176,8 @@ pub fn between(
     watch.phase("pairs", pairing.pairs.len());
     let mut all = Vec::with_capacity(pairing.pairs.len());
     for (done, pair) in pairing.pairs.iter().enumerate() {
-        let produced = candidate
-            .graph
-            .producers()
-            .contains_key(pair.candidate.as_str());
-        if produced && candidate.values.contains_key(&pair.candidate) {
+        let made = cut.made[1].contains_key(&pair.candidate);
+        if made && candidate.values.contains_key(&pair.candidate) {
             all.push(cut.between(candidate, pair, &HashSet::new())?);
         }
         watch.step(done + 1);
@@ -190,22 +187,32 @@ pub fn between(
 
 /// Where stretches may begin: paired tensors, with the reference's values for them.
 pub struct Cut {
-    /// Name in the candidate -> name and value in the reference.
-    known: HashMap<String, (String, Tensor)>,
-    reference: Arc<Graph>,
-    candidate: Arc<Graph>,
+    /// By name in the candidate, the reference's value.
+    known: HashMap<String, Tensor>,
+    /// By name in the reference, the name in the candidate.
+    partner: HashMap<String, String>,
+    graphs: [Arc<Graph>; 2],
+    /// Which step of either makes a tensor.
+    made: [HashMap<String, usize>; 2],
 }
 
 impl Cut {
     pub fn of(reference: &Side, candidate: &Side, pairing: &Pairing) -> Self {
         let value = |p: &Pair| {
             let value = reference.values.get(&p.reference)?.clone();
-            Some((p.candidate.clone(), (p.reference.clone(), value)))
+            Some((p.candidate.clone(), value))
+        };
+        let names = |p: &Pair| (p.reference.clone(), p.candidate.clone());
+        let graphs = [reference.graph.clone(), candidate.graph.clone()];
+        let made = |g: &Arc<Graph>| {
+            let made = g.producers().into_iter();
+            made.map(|(n, step)| (n.to_string(), step)).collect()
         };
         Self {
             known: pairing.pairs.iter().filter_map(value).collect(),
-            reference: reference.graph.clone(),
-            candidate: candidate.graph.clone(),
+            partner: pairing.pairs.iter().map(names).collect(),
+            made: [made(&graphs[0]), made(&graphs[1])],
+            graphs,
         }
     }
 
@@ -219,36 +226,21 @@ impl Cut {
         pair: &Pair,
         without: &HashSet<&str>,
     ) -> Result<Between> {
-        let stops = |n: &str| self.known.contains_key(n) && !without.contains(n);
-        let theirs = stretch(
-            &self.candidate,
-            &self.candidate.producers(),
-            &pair.candidate,
-            &stops,
-        );
-        let mut ours: HashSet<&str> = HashSet::new();
-        ours.extend(
-            self.known
-                .iter()
-                .filter(|(n, _)| stops(n))
-                .map(|(_, (own, _))| own.as_str()),
-        );
-        let own = stretch(
-            &self.reference,
-            &self.reference.producers(),
-            &pair.reference,
-            &|n| ours.contains(n),
-        );
-        let value = |n: &String| Some((n.clone(), self.known.get(n)?.1.clone()));
-        let feed: HashMap<String, Tensor> = theirs.from.iter().filter_map(value).collect();
-        let alone = match feed.len() == theirs.from.len() {
-            true => whole::over(&mut *candidate.judge, &theirs, &pair.candidate, &feed)?,
+        let theirs_stop = |n: &str| self.known.contains_key(n) && !without.contains(n);
+        let ours_stop = |n: &str| self.partner.get(n).is_some_and(|n| theirs_stop(n));
+        let [ours, theirs] = &self.graphs;
+        let reference = stretch(ours, &self.made[0], &pair.reference, &ours_stop);
+        let stretch = stretch(theirs, &self.made[1], &pair.candidate, &theirs_stop);
+        let value = |n: &String| Some((n.clone(), self.known.get(n)?.clone()));
+        let feed: HashMap<String, Tensor> = stretch.from.iter().filter_map(value).collect();
+        let alone = match feed.len() == stretch.from.len() {
+            true => whole::over(&mut *candidate.judge, &stretch, &pair.candidate, &feed)?,
             false => None,
         };
         Ok(Between {
             pair: pair.clone(),
-            reference: own,
-            candidate: theirs,
+            reference,
+            candidate: stretch,
             alone,
         })
     }

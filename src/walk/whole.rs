@@ -43,7 +43,7 @@ pub struct Stretch {
 /// What lies between `tensor` and the nearest tensors in front of it that `stops` knows, or the inputs; weights are the graph's own.
 pub fn stretch(
     graph: &Graph,
-    made: &HashMap<&str, usize>,
+    made: &HashMap<String, usize>,
     tensor: &str,
     stops: &dyn Fn(&str) -> bool,
 ) -> Stretch {
@@ -87,4 +87,58 @@ pub fn over(
         values.extend(names.into_iter().zip(outputs));
     }
     Ok(values.remove(tensor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::paper;
+
+    #[test]
+    fn a_stretch_ends_at_the_nearest_known_tensors_and_never_at_its_own() {
+        let nodes = ["a: Double x -> p", "b: Double p -> q", "c: Add q p -> y"];
+        let graph = paper::graph(&["x"], &nodes, &["y"]);
+        let made: HashMap<String, usize> = ["p", "q", "y"]
+            .map(String::from)
+            .into_iter()
+            .zip(0..)
+            .collect();
+        for (known, steps, from) in [
+            (&[][..], &[0, 1, 2][..], &["x"][..]),
+            (&["p"], &[1, 2], &["p"]),
+            (&["p", "q"], &[2], &["p", "q"]),
+            (&["q", "y"], &[0, 2], &["q", "x"]),
+        ] {
+            let found = stretch(&graph, &made, "y", &|n| known.contains(&n));
+            assert_eq!(
+                (found.steps, Vec::from_iter(found.from)),
+                (steps.to_vec(), from.iter().map(|n| n.to_string()).collect()),
+                "{known:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stretch_alone_takes_what_it_is_fed_and_a_whole_graph_what_is_replayed() {
+        let graph = paper::graph(&["x"], &["a: Double x -> p", "b: Double p -> y"], &["y"]);
+        let mut judge = super::super::paper::Paper(graph);
+        let x = paper::floats(&[3.0]);
+        let inputs = IndexMap::from([("x".to_string(), x.clone())]);
+        let all = run(&mut judge, &inputs, &HashMap::new()).unwrap();
+        assert_eq!(
+            (all["p"].to_f64(), all["y"].to_f64()),
+            (vec![6.0], vec![12.0])
+        );
+        let replay = HashMap::from([("p".to_string(), x.clone())]);
+        assert_eq!(
+            run(&mut judge, &inputs, &replay).unwrap()["y"].to_f64(),
+            [6.0]
+        );
+        let behind = Stretch {
+            steps: vec![1],
+            from: BTreeSet::from(["p".to_string()]),
+        };
+        let alone = over(&mut judge, &behind, "y", &replay).unwrap();
+        assert_eq!(alone.map(|t| t.to_f64()), Some(vec![6.0]));
+    }
 }
