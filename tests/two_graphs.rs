@@ -239,3 +239,41 @@ fn only_what_is_asked_for_is_compared_and_a_pattern_without_a_pair_is_refused() 
         .says(&["/body/norm/BatchNormalization"]);
     only("nowhere").refuses(2, &["limit.only", "'nowhere' matches no tensor"]);
 }
+
+/// The variance of x + 100 by these nodes.
+fn variance(nodes: Vec<parity::graph::proto::NodeProto>) -> ModelProto {
+    let shift = node("Add", "shift", &["x", "c"], &["z"]);
+    let nodes = std::iter::once(shift).chain(nodes).collect();
+    onnx(
+        port("x", F32, &[8, 64]),
+        nodes,
+        vec![weight("c", &[1], &[100.0])],
+    )
+}
+
+#[test]
+fn a_formula_that_loses_digits_is_the_same_function_and_said_to_lose_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mean = |x: &str, y: &str| node("ReduceMean", y, &[x], &[y]);
+    let centred = vec![
+        mean("z", "mean"),
+        node("Sub", "centre", &["z", "mean"], &["d"]),
+        node("Mul", "square", &["d", "d"], &["dd"]),
+        mean("dd", "v"),
+    ];
+    let raw = vec![
+        mean("z", "mean"),
+        node("Mul", "square", &["z", "z"], &["zz"]),
+        mean("zz", "second"),
+        node("Mul", "of_mean", &["mean", "mean"], &["mm"]),
+        node("Sub", "left", &["second", "mm"], &["v"]),
+    ];
+    write_model(dir.path(), "centred.onnx", &variance(centred));
+    write_model(dir.path(), "raw.onnx", &variance(raw));
+    let run = |a: &str, b: &str, exit: i32| call(dir.path(), &["run", a, b]).exits(exit);
+    run("centred.onnx", "raw.onnx", 1)
+        .says(&["DIVERGE at 'v': the same function, in arithmetic that loses digits"]);
+    // The other way round digits are won.
+    run("raw.onnx", "centred.onnx", 0);
+    run("centred.onnx", "centred.onnx", 0);
+}
