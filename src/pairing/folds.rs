@@ -107,23 +107,14 @@ fn folded<'a>(index: &Index<'a>) -> Vec<Told<'a>> {
 fn weight<'a>(index: &Index<'a>, step: usize) -> Option<&'a Tensor> {
     let node = index.node(step);
     let name = node.inputs.get(1).filter(|_| node.op == "Conv")?;
-    index
-        .graph
-        .weights
-        .get(name)
-        .or_else(|| index.values.get(name))
+    index.value(name)
 }
 
 /// γ / √(σ² + ε) by channel.
 fn factors(index: &Index, norm: &crate::graph::Node) -> Option<Vec<f64>> {
     let value = |slot: usize| {
         let name = norm.inputs.get(slot)?;
-        let held = index
-            .graph
-            .weights
-            .get(name)
-            .or_else(|| index.values.get(name));
-        held.map(Tensor::to_f64)
+        index.value(name).map(Tensor::to_f64)
     };
     let epsilon = match norm.attributes.get("epsilon") {
         Some(Attribute::Float(e)) => f64::from(*e),

@@ -1,10 +1,9 @@
 //! growth: along edges from what is paired: the same operator in the same slot of a pair, where there is only one on either side.
 
 use super::index::Index;
-use super::weights::Held;
 use super::{Evidence, Matching};
 use crate::graph::Node;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Operators whose two inputs may stand in either order.
 const COMMUTES: &[&str] = &[
@@ -13,7 +12,6 @@ const COMMUTES: &[&str] = &[
 
 /// Until nothing more is found.
 pub fn pair(a: &Index, b: &Index, found: &mut Matching) {
-    let mut held = Holds::default();
     loop {
         let mut pairs: Vec<(&str, &str)> = vec![];
         for ours in &a.order {
@@ -22,31 +20,12 @@ pub fn pair(a: &Index, b: &Index, found: &mut Matching) {
         }
         let before = found.to.len();
         for (ours, theirs) in pairs {
-            forward(a, b, (ours, theirs), &mut held, found);
-            backward(a, b, (ours, theirs), &mut held, found);
+            forward(a, b, (ours, theirs), found);
+            backward(a, b, (ours, theirs), found);
         }
         if found.to.len() == before {
             return;
         }
-    }
-}
-
-/// What steps hold, asked once.
-#[derive(Default)]
-struct Holds(HashMap<(bool, usize), Held>);
-
-impl Holds {
-    fn alike(&mut self, a: &Index, b: &Index, (ours, theirs): (usize, usize)) -> bool {
-        let ours = self
-            .0
-            .entry((true, ours))
-            .or_insert_with(|| Held::by(a, ours))
-            .clone();
-        let theirs = self
-            .0
-            .entry((false, theirs))
-            .or_insert_with(|| Held::by(b, theirs));
-        ours.is_same(theirs)
     }
 }
 
@@ -67,20 +46,14 @@ fn readers<'a>(index: &Index<'a>, name: &str, is_open: &dyn Fn(&str) -> bool) ->
 }
 
 /// Who takes the pair: of each operator and slot the only one that is left on both sides.
-fn forward(
-    a: &Index,
-    b: &Index,
-    (ours, theirs): (&str, &str),
-    held: &mut Holds,
-    found: &mut Matching,
-) {
+fn forward(a: &Index, b: &Index, (ours, theirs): (&str, &str), found: &mut Matching) {
     let own = readers(a, ours, &|o| !found.to.contains_key(o));
     let other = readers(b, theirs, &|o| !found.from.contains_key(o));
     for (place, ours) in &own {
         let mut fits = vec![];
         for x in ours {
             let theirs = other.get(place).into_iter().flatten();
-            let same = theirs.filter(|y| is_same(a, b, (*x, **y), held, found));
+            let same = theirs.filter(|y| is_same(a, b, (*x, **y), found));
             fits.extend(same.map(|y| (*x, *y)));
         }
         // Each has one partner, or none is taken.
@@ -102,16 +75,10 @@ fn forward(
 }
 
 /// Whether two steps are one: the same operator on the same weights, and no input of the one is paired with something else than the other's.
-fn is_same(
-    a: &Index,
-    b: &Index,
-    (x, y): (usize, usize),
-    held: &mut Holds,
-    found: &Matching,
-) -> bool {
+fn is_same(a: &Index, b: &Index, (x, y): (usize, usize), found: &Matching) -> bool {
     let (ours, theirs) = (a.node(x), b.node(y));
     ours.op == theirs.op
-        && held.alike(a, b, (x, y))
+        && a.held[x].is_same(&b.held[y])
         && fed_alike(
             a,
             b,
@@ -143,17 +110,11 @@ fn fed_alike(
 }
 
 /// What makes the pair: the same operator is fed what the other one is, slot by slot.
-fn backward(
-    a: &Index,
-    b: &Index,
-    (ours, theirs): (&str, &str),
-    held: &mut Holds,
-    found: &mut Matching,
-) {
+fn backward(a: &Index, b: &Index, (ours, theirs): (&str, &str), found: &mut Matching) {
     let (Some(&x), Some(&y)) = (a.made.get(ours), b.made.get(theirs)) else {
         return;
     };
-    if !is_same(a, b, (x, y), held, found) {
+    if !is_same(a, b, (x, y), found) {
         return;
     }
     for (x, y) in fed(a, b, (a.node(x), b.node(y)), found) {

@@ -1,6 +1,7 @@
 //! index: one side as the pairing asks for it: who makes what, who takes it, and what it looks like.
 
 use super::sketch::Sketch;
+use super::weights::Held;
 use crate::graph::known::constant_steps;
 use crate::graph::{Graph, Node};
 use crate::tensor::Tensor;
@@ -24,6 +25,8 @@ pub(super) struct Index<'a> {
     /// (step, slot) of whoever takes a tensor.
     pub taken: HashMap<&'a str, Vec<(usize, usize)>>,
     pub sketches: HashMap<&'a str, Sketch>,
+    /// What each step holds.
+    pub held: Vec<Held>,
 }
 
 impl<'a> Index<'a> {
@@ -44,7 +47,8 @@ impl<'a> Index<'a> {
                 taken.entry(name).or_default().push((i, slot));
             }
         }
-        Self {
+        let mut index = Self {
+            held: vec![],
             graph,
             values: side.values,
             at: order.iter().enumerate().map(|(i, n)| (*n, i)).collect(),
@@ -52,7 +56,10 @@ impl<'a> Index<'a> {
             made: graph.producers(),
             order,
             taken,
-        }
+        };
+        let steps = 0..graph.steps.len();
+        index.held = steps.map(|step| Held::of(&index.fixed(step))).collect();
+        index
     }
 
     /// The node that a step is called after.
@@ -69,14 +76,21 @@ impl<'a> Index<'a> {
         self.at.contains_key(name)
     }
 
-    /// Those of `names` that are fixed: weights, and what is computed from them alone.
-    pub fn fixed(&self, step: usize) -> Vec<&'a Tensor> {
-        let known = |n: &String| self.graph.weights.get(n).or_else(|| self.values.get(n));
+    /// A tensor that is stored or computed.
+    pub fn value(&self, name: &str) -> Option<&'a Tensor> {
+        self.graph
+            .weights
+            .get(name)
+            .or_else(|| self.values.get(name))
+    }
+
+    /// Those that a step takes and that are fixed: weights, and what is computed from them alone.
+    fn fixed(&self, step: usize) -> Vec<&'a Tensor> {
         let node = self.node(step);
         let names: HashSet<&String> = node.inputs.iter().filter(|n| !self.moves(n)).collect();
         let mut all: Vec<_> = names.into_iter().collect();
         all.sort();
-        all.into_iter().filter_map(known).collect()
+        all.into_iter().filter_map(|n| self.value(n)).collect()
     }
 }
 

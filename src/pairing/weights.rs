@@ -30,9 +30,9 @@ fn class(op: &str) -> &str {
 }
 
 impl Held {
-    /// Of the weights of a step that are evidence, in no order.
-    pub fn by(index: &Index, step: usize) -> Self {
-        let told = index.fixed(step).into_iter().filter(|t| is_evidence(t));
+    /// Of those of `fixed` that are evidence, in no order.
+    pub fn of(fixed: &[&Tensor]) -> Self {
+        let told = fixed.iter().filter(|t| is_evidence(t));
         let (mut full, mut half): (Vec<_>, Vec<_>) =
             told.map(|t| (digest(t), digest(&halved(t)))).unzip();
         full.sort_unstable();
@@ -102,7 +102,7 @@ fn unique<'i>(
 ) -> HashMap<(&'i str, Vec<Digest>), usize> {
     let mut all: HashMap<(&str, Vec<Digest>), Vec<usize>> = HashMap::new();
     for step in 0..index.graph.steps.len() {
-        let held = pick(&Held::by(index, step));
+        let held = pick(&index.held[step]);
         let moves = index.graph.steps[step]
             .outputs
             .first()
