@@ -33,9 +33,6 @@ fn unjudged(t: &TensorResult) -> bool {
 }
 
 fn agree(run: &Run) -> String {
-    if let Some(c) = &run.correspondence {
-        return same_function(run, c.pairs.len());
-    }
     let flips = match run.verdict.tie_flips {
         0 => String::new(),
         n => format!(", {n} tie flips"),
@@ -47,7 +44,11 @@ fn agree(run: &Run) -> String {
             run.ledger.outputs
         ),
     };
-    format!("AGREE: every compared tensor is within its tolerance{flips}{behind}")
+    let what = match &run.correspondence {
+        Some(c) => same_function(run, c.pairs.len()),
+        None => "every compared tensor is within its tolerance".into(),
+    };
+    format!("AGREE: {what}{flips}{behind}")
 }
 
 /// What two graphs agree in.
@@ -69,7 +70,7 @@ fn same_function(run: &Run, pairs: usize) -> String {
         n => format!(", at {n} of them up to what constants that are stored otherwise move"),
     };
     format!(
-        "AGREE: the two graphs compute the same function at {pairs} pairs of tensors{up_to}; engines compute each file as it says"
+        "the two graphs compute the same function at {pairs} pairs of tensors{up_to}; engines compute each file as it says"
     )
 }
 
