@@ -112,12 +112,6 @@ fn walk(
     Ok((run, sessions.close()))
 }
 
-/// Threads of each engine: all cores where none are stated.
-fn threads(scenario: &Scenario) -> usize {
-    let all = || std::thread::available_parallelism().map_or(1, usize::from);
-    scenario.threads.unwrap_or_else(all)
-}
-
 /// Puts both traces in place.
 fn keep(
     traces: Recorder,

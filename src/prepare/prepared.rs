@@ -73,9 +73,7 @@ impl<'a> Prepared<'a> {
             .map(|t| preflight::inputs(&graph, t, &inputs))
             .transpose()?
             .flatten();
-        let threads = scenario
-            .threads
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let threads = scenario.cores();
         let records = super::inputs::records(&inputs);
         Ok(Self {
             scenario,

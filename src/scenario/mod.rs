@@ -103,6 +103,12 @@ pub struct Second {
 }
 
 impl Scenario {
+    /// Threads of each engine: all cores where none are stated.
+    pub fn cores(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(all)
+    }
+
     /// Whether two lists of parameters are all that there is to compare: nothing is run.
     pub fn of_parameters_alone(&self) -> bool {
         is_empty(&self.model)

@@ -103,7 +103,7 @@ fn opens<'a>(
     engines: Engines<'a>,
 ) -> impl Fn(Arc<Graph>) -> Result<Box<dyn Judge>> + 'a {
     let options = Options {
-        threads: super::threads(scenario),
+        threads: scenario.cores(),
         optimisation: Default::default(),
     };
     move |graph| engines.torch()?.judge(graph, &options)
@@ -172,7 +172,7 @@ fn compared<'a>(
         spread,
         found,
         records,
-        threads: super::threads(scenario),
+        threads: scenario.cores(),
         only,
     })
 }
