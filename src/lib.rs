@@ -47,6 +47,7 @@ mod machine;
 mod pairing;
 mod pipeline;
 mod prepare;
+mod program;
 mod recordings;
 mod report;
 mod text;

@@ -21,6 +21,7 @@ const ROOMS: &[&str] = &[
     "cause",
     "judge",
     "pairing",
+    "program",
     "subject",
     "input",
     "golden",

@@ -127,7 +127,7 @@ pub struct Port {
 }
 
 /// An ONNX model.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Graph {
     /// SHA-256 of the model file.
     pub digest: String,

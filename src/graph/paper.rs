@@ -2,8 +2,6 @@
 
 use super::{Attribute, Graph, Node, Port, Step};
 use crate::tensor::Tensor;
-use indexmap::IndexMap;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A graph of nodes such as "n: Add a b -> c", whose declared inputs are `inputs` and outputs `outputs`.
@@ -19,20 +17,11 @@ pub fn graph(inputs: &[&str], nodes: &[&str], outputs: &[&str]) -> Arc<Graph> {
             .collect()
     };
     Arc::new(Graph {
-        digest: String::new(),
-        file: None,
-        name: String::new(),
-        producer: String::new(),
         ir_version: 8,
-        opsets: BTreeMap::new(),
         inputs: ports(inputs),
         outputs: ports(outputs),
-        weights: IndexMap::new(),
         steps: nodes.iter().map(|n| step(n, None)).collect(),
-        functions: vec![],
-        drawn: Default::default(),
-        metadata: Default::default(),
-        bodies: Default::default(),
+        ..Graph::default()
     })
 }
 

@@ -1,4 +1,4 @@
-//! stored: the floats that a file holds, whether as initialisers or in nodes of their own.
+//! stored: the floats that a file holds, whether as initialisers, in nodes of their own or in attributes.
 
 use super::{Attribute, Graph, Step};
 use crate::tensor::Tensor;
@@ -19,6 +19,33 @@ impl Graph {
         graph.steps.retain(|s| !replaced(s));
         graph.weights.extend(tensors);
         graph
+    }
+}
+
+impl Graph {
+    /// Every float that an attribute holds, constants excepted: (step, attribute, value).
+    pub fn settings(&self) -> impl Iterator<Item = (usize, &str, f32)> {
+        let steps = self.steps.iter().enumerate();
+        let steps = steps.filter(|(_, s)| s.op() != "Constant");
+        steps.flat_map(|(i, step)| {
+            let all = step.nodes[0].attributes.iter();
+            all.filter_map(move |(name, value)| match value {
+                Attribute::Float(v) => Some((i, name.as_str(), *v)),
+                Attribute::Int(_)
+                | Attribute::Str(_)
+                | Attribute::Ints(_)
+                | Attribute::Floats(_)
+                | Attribute::Strs(_)
+                | Attribute::Other(_) => None,
+            })
+        })
+    }
+
+    /// The same graph with this value of an attribute that is a float.
+    pub fn setting(&mut self, step: usize, name: &str, value: f32) {
+        if let Some(held) = self.steps[step].nodes[0].attributes.get_mut(name) {
+            *held = Attribute::Float(value);
+        }
     }
 }
 

@@ -34,6 +34,7 @@ pub fn alone(
             comparison,
             ratio,
             nodes,
+            blame: None,
         },
         Judgement::NotJudged(why) => Isolated::NotJudged { why },
         // Nothing here is held against a tie.

@@ -1,6 +1,7 @@
 //! growth: along edges from what is paired: the same operator in the same slot of a pair, where there is only one on either side.
 
 use super::index::Index;
+use super::weights::Held;
 use super::{Evidence, Matching};
 use crate::graph::Node;
 use std::collections::BTreeMap;
@@ -10,22 +11,38 @@ const COMMUTES: &[&str] = &[
     "Add", "Mul", "Max", "Min", "Sum", "And", "Or", "Xor", "Equal",
 ];
 
-/// Until nothing more is found.
+/// How alike the weights of two nodes must be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weights {
+    Equal,
+    /// As many of as many elements: a wrong export may hold others where nothing else stands.
+    Alike,
+}
+
+/// Until nothing more is found; on other weights only where equal ones lead no further.
 pub fn pair(a: &Index, b: &Index, found: &mut Matching) {
     loop {
-        let mut pairs: Vec<(&str, &str)> = vec![];
-        for ours in &a.order {
-            let partner = found.partner(ours).and_then(|p| b.order.get(*b.at.get(p)?));
-            pairs.extend(partner.map(|theirs| (*ours, *theirs)));
-        }
         let before = found.to.len();
-        for (ours, theirs) in pairs {
-            forward(a, b, (ours, theirs), found);
-            backward(a, b, (ours, theirs), found);
+        once(a, b, Weights::Equal, found);
+        if found.to.len() == before {
+            once(a, b, Weights::Alike, found);
         }
         if found.to.len() == before {
             return;
         }
+    }
+}
+
+/// Beside every pair.
+fn once(a: &Index, b: &Index, weights: Weights, found: &mut Matching) {
+    let mut pairs: Vec<(&str, &str)> = vec![];
+    for ours in &a.order {
+        let partner = found.partner(ours).and_then(|p| b.order.get(*b.at.get(p)?));
+        pairs.extend(partner.map(|theirs| (*ours, *theirs)));
+    }
+    for (ours, theirs) in pairs {
+        forward(a, b, (ours, theirs), weights, found);
+        backward(a, b, (ours, theirs), found);
     }
 }
 
@@ -46,14 +63,20 @@ fn readers<'a>(index: &Index<'a>, name: &str, is_open: &dyn Fn(&str) -> bool) ->
 }
 
 /// Who takes the pair: of each operator and slot the only one that is left on both sides.
-fn forward(a: &Index, b: &Index, (ours, theirs): (&str, &str), found: &mut Matching) {
+fn forward(
+    a: &Index,
+    b: &Index,
+    (ours, theirs): (&str, &str),
+    weights: Weights,
+    found: &mut Matching,
+) {
     let own = readers(a, ours, &|o| !found.to.contains_key(o));
     let other = readers(b, theirs, &|o| !found.from.contains_key(o));
     for (place, ours) in &own {
         let mut fits = vec![];
         for x in ours {
             let theirs = other.get(place).into_iter().flatten();
-            let same = theirs.filter(|y| is_same(a, b, (*x, **y), found));
+            let same = theirs.filter(|y| is_same(a, b, (*x, **y), weights, found));
             fits.extend(same.map(|y| (*x, *y)));
         }
         // Each has one partner, or none is taken.
@@ -75,10 +98,16 @@ fn forward(a: &Index, b: &Index, (ours, theirs): (&str, &str), found: &mut Match
 }
 
 /// Whether two steps are one: the same operator on the same weights, and no input of the one is paired with something else than the other's.
-fn is_same(a: &Index, b: &Index, (x, y): (usize, usize), found: &Matching) -> bool {
+fn is_same(
+    a: &Index,
+    b: &Index,
+    (x, y): (usize, usize),
+    weights: Weights,
+    found: &Matching,
+) -> bool {
     let (ours, theirs) = (a.node(x), b.node(y));
     ours.op == theirs.op
-        && a.held[x].is_same(&b.held[y])
+        && held(&a.held[x], &b.held[y], weights)
         && fed_alike(
             a,
             b,
@@ -86,6 +115,13 @@ fn is_same(a: &Index, b: &Index, (x, y): (usize, usize), found: &Matching) -> bo
             COMMUTES.contains(&ours.op.as_str()),
             found,
         )
+}
+
+fn held(ours: &Held, theirs: &Held, weights: Weights) -> bool {
+    match weights {
+        Weights::Equal => ours.is_same(theirs),
+        Weights::Alike => ours.sizes() == theirs.sizes(),
+    }
 }
 
 fn fed_alike(
@@ -99,7 +135,15 @@ fn fed_alike(
         Some(partner) => partner == y,
         None => !a.moves(x) && !b.moves(y) || a.moves(x) && b.moves(y) && found.is_free(x, y),
     };
-    let straight = ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(x, y)| agrees(x, y));
+    // A recording does not say which constants a function took.
+    let told = |of: &Index, names: &[String]| -> Vec<String> {
+        let either = a.is_recorded || b.is_recorded;
+        let kept = names.iter().filter(|n| !either || of.moves(n));
+        kept.cloned().collect()
+    };
+    let (ours, theirs) = (told(a, ours), told(b, theirs));
+    let straight =
+        ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(x, y)| agrees(x, y));
     let turned = || {
         ours.len() == 2
             && theirs.len() == 2
@@ -114,7 +158,7 @@ fn backward(a: &Index, b: &Index, (ours, theirs): (&str, &str), found: &mut Matc
     let (Some(&x), Some(&y)) = (a.made.get(ours), b.made.get(theirs)) else {
         return;
     };
-    if !is_same(a, b, (x, y), found) {
+    if !is_same(a, b, (x, y), Weights::Equal, found) {
         return;
     }
     for (x, y) in fed(a, b, (a.node(x), b.node(y)), found) {

@@ -11,6 +11,8 @@ use std::collections::{HashMap, HashSet};
 pub struct Side<'a> {
     pub graph: &'a Graph,
     pub values: &'a HashMap<String, Tensor>,
+    /// Whether it is a recording: what that does not hold is no tensor of it, and constants of functions are not among their inputs.
+    pub is_recorded: bool,
 }
 
 /// The same, indexed.
@@ -27,6 +29,7 @@ pub(super) struct Index<'a> {
     pub sketches: HashMap<&'a str, Sketch>,
     /// What each step holds.
     pub held: Vec<Held>,
+    pub is_recorded: bool,
 }
 
 impl<'a> Index<'a> {
@@ -49,6 +52,7 @@ impl<'a> Index<'a> {
         }
         let mut index = Self {
             held: vec![],
+            is_recorded: side.is_recorded,
             graph,
             values: side.values,
             at: order.iter().enumerate().map(|(i, n)| (*n, i)).collect(),
@@ -69,6 +73,12 @@ impl<'a> Index<'a> {
 
     pub fn shape(&self, name: &str) -> Option<&'a [usize]> {
         self.values.get(name).map(Tensor::shape)
+    }
+
+    /// Those that could have a partner.
+    pub fn tensors(&self) -> impl Iterator<Item = &'a str> {
+        let held = |name: &&'a str| !self.is_recorded || self.values.contains_key(*name);
+        self.order.iter().copied().filter(held)
     }
 
     /// Whether the inputs decide the tensor.

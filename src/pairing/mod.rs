@@ -14,7 +14,7 @@ mod weights;
 
 pub use index::Side;
 pub use ports::{inputs, outputs, turned};
-pub use weights::unshared;
+pub use weights::{Unshared, unshared};
 
 use index::Index;
 use serde::{Deserialize, Serialize};
@@ -63,14 +63,14 @@ pub fn pair(reference: &Side, candidate: &Side, declared: &[(String, String)]) -
     weights::pair(&a, &b, &mut found);
     folds::pair(&a, &b, &mut found);
     growth::pair(&a, &b, &mut found);
-    let tensors = [a.order.len(), b.order.len()];
-    let alone = |order: &[&str], is_paired: &dyn Fn(&str) -> bool| {
-        let names = order.iter().filter(|n| !is_paired(n));
-        names.map(|n| n.to_string()).collect::<Vec<_>>()
+    let tensors = [a.tensors().count(), b.tensors().count()];
+    let alone = |of: &Index, is_paired: &dyn Fn(&str) -> bool| {
+        let names = of.tensors().filter(|n| !is_paired(n));
+        names.map(str::to_string).collect::<Vec<_>>()
     };
     let unpaired = [
-        alone(&a.order, &|n| found.to.contains_key(n)),
-        alone(&b.order, &|n| found.from.contains_key(n)),
+        alone(&a, &|n| found.to.contains_key(n)),
+        alone(&b, &|n| found.from.contains_key(n)),
     ];
     let pairs = a.order.iter().filter_map(|name| found.of(name)).collect();
     Pairing {
@@ -155,7 +155,11 @@ mod tests {
     ) -> Vec<String> {
         let view = |s| {
             let (graph, values): &(Graph, HashMap<String, Tensor>) = s;
-            Side { graph, values }
+            Side {
+                graph,
+                values,
+                is_recorded: false,
+            }
         };
         let known = [("x".to_string(), "x".to_string())];
         let found = pair(&view(a), &view(b), &known);

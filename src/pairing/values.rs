@@ -15,11 +15,9 @@ const BY_FAR: f64 = 10.0;
 
 /// Pairs what is equal, then what is near.
 pub fn pair(a: &Index, b: &Index, found: &mut Matching) {
-    for (ours, theirs) in by_shape(a, b, found) {
-        equal(a, b, (&ours, &theirs), found);
-    }
-    for most in NEAR {
+    for most in [EQUAL, NEAR[0], NEAR[1]] {
         for (ours, theirs) in by_shape(a, b, found) {
+            let (ours, theirs) = (classes(a, &ours), classes(b, &theirs));
             near(a, b, (&ours, &theirs), most, found);
         }
     }
@@ -52,23 +50,22 @@ fn by_shape<'a>(a: &Index<'a>, b: &Index<'a>, found: &Matching) -> Vec<Both<'a>>
         .collect()
 }
 
-/// Tensors that are equal by construction (x, Identity(x)) are one class; of a class that is as large on both sides each has its partner, else the
-/// last of the one stands for the last of the other.
-fn equal(a: &Index, b: &Index, (ours, theirs): (&[&str], &[&str]), found: &mut Matching) {
-    let mut left: Vec<&str> = theirs.to_vec();
-    let mut open: Vec<&str> = ours.to_vec();
-    while let Some(first) = open.first().copied() {
-        let like = |of: &Index, n: &str| of.sketches[n].distance(&a.sketches[first]) <= EQUAL;
-        let (class, rest): (Vec<&str>, _) = open.iter().partition(|n| like(a, n));
-        let (partners, others): (Vec<&str>, _) = left.iter().partition(|n| like(b, n));
-        (open, left) = (rest, others);
-        for (x, y) in zipped(a, b, &class, &partners) {
-            found.pair(x, y, Evidence::Values);
+/// Tensors that are equal by construction (x, Identity(x)) are one class.
+fn classes<'a>(of: &Index, names: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let mut classes: Vec<Vec<&str>> = vec![];
+    for name in names {
+        let like =
+            |class: &&mut Vec<&str>| of.sketches[name].distance(&of.sketches[class[0]]) <= EQUAL;
+        match classes.iter_mut().find(like) {
+            Some(class) => class.push(name),
+            None => classes.push(vec![name]),
         }
     }
+    classes
 }
 
-/// Who is whose among tensors that are equal.
+/// Who is whose among tensors that are equal: of a class that is as large on both sides each has its partner, else the last of the one stands for the
+/// last of the other.
 fn zipped<'a>(
     a: &Index,
     b: &Index,
@@ -99,17 +96,29 @@ fn zipped<'a>(
         .collect()
 }
 
-/// Pairs of which each is the other's nearest, no further than `most`, and by far.
-fn near(a: &Index, b: &Index, (ours, theirs): (&[&str], &[&str]), most: f64, found: &mut Matching) {
+/// Pairs the classes of which each is the other's nearest, no further than `most`, and by far.
+fn near(
+    a: &Index,
+    b: &Index,
+    (ours, theirs): (&[Vec<&str>], &[Vec<&str>]),
+    most: f64,
+    found: &mut Matching,
+) {
     let distance = |x: &str, y: &str| a.sketches[x].distance(&b.sketches[y]);
     let back: HashMap<&str, Option<&str>> = theirs
         .iter()
-        .map(|y| (*y, nearest(ours.iter().map(|x| (*x, distance(x, y))), most)))
+        .map(|y| {
+            let all = ours.iter().map(|x| (x[0], distance(x[0], y[0])));
+            (y[0], nearest(all, most))
+        })
         .collect();
     for x in ours {
-        let partner = nearest(theirs.iter().map(|y| (*y, distance(x, y))), most);
-        if let Some(y) = partner.filter(|y| back[y] == Some(x)) {
-            found.pair(x, y, Evidence::Values);
+        let all = theirs.iter().map(|y| (y[0], distance(x[0], y[0])));
+        let partner = nearest(all, most).filter(|y| back[y] == Some(x[0]));
+        for y in theirs.iter().filter(|y| partner == Some(y[0])) {
+            for (x, y) in zipped(a, b, x, y) {
+                found.pair(x, y, Evidence::Values);
+            }
         }
     }
 }

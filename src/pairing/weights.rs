@@ -1,8 +1,7 @@
 //! weights: nodes that can be told by what they hold, in whatever layout and storage: what they take and give is a pair.
 
-use super::index::Index;
+use super::index::{Index, Side};
 use super::{Evidence, Matching};
-use crate::graph::Graph;
 use crate::hash;
 use crate::tensor::{DType, Tensor};
 use std::collections::{HashMap, HashSet};
@@ -40,6 +39,13 @@ impl Held {
         Self { full, half }
     }
 
+    /// Elements of each, in no order.
+    pub fn sizes(&self) -> Vec<usize> {
+        let mut sizes: Vec<usize> = self.full.iter().map(|d| d.0).collect();
+        sizes.sort_unstable();
+        sizes
+    }
+
     pub fn is_same(&self, other: &Self) -> bool {
         self.full == other.full || self.half == other.half
     }
@@ -63,18 +69,48 @@ fn halved(t: &Tensor) -> Tensor {
     Tensor::from_f64(DType::F16, t.shape(), &t.to_f64()).unwrap_or_else(|_| t.clone())
 }
 
-/// Floats that either graph stores and the other one does not in these bits, in whatever layout.
-pub fn unshared(a: &Graph, b: &Graph) -> [HashSet<String>; 2] {
-    let digests = |g: &Graph| {
-        g.stored()
-            .map(|(_, t)| digest(&t))
-            .collect::<HashSet<Digest>>()
-    };
-    let lacks = |g: &Graph, other: &HashSet<Digest>| {
-        let alone = g.stored().filter(|(_, t)| !other.contains(&digest(t)));
-        alone.map(|(name, _)| name.to_string()).collect()
-    };
-    [lacks(a, &digests(b)), lacks(b, &digests(a))]
+/// Floats of a graph that another one does not hold in these bits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unshared {
+    /// Weights and constants, by name.
+    pub tensors: HashSet<String>,
+    /// Attributes: (step, name).
+    pub settings: HashSet<(usize, String)>,
+}
+
+impl Unshared {
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty() && self.settings.is_empty()
+    }
+}
+
+/// What either side stores and the other one does not, tensors in whatever layout. What a recording sets its modules by is known as numbers of Python, in f64,
+/// which no attribute holds.
+pub fn unshared(a: &Side, b: &Side) -> [Unshared; 2] {
+    [lacking(a, b), lacking(b, a)]
+}
+
+fn lacking(side: &Side, other: &Side) -> Unshared {
+    let held: HashSet<Digest> = other.graph.stored().map(|(_, t)| digest(&t)).collect();
+    let tensors = side
+        .graph
+        .stored()
+        .filter(|(_, t)| !held.contains(&digest(t)));
+    // One exporter writes an attribute where another one writes a tensor.
+    let single = other.graph.stored().filter(|(_, t)| t.numel() == 1);
+    let single = single.map(|(_, t)| (t.to_f64()[0] as f32).to_bits());
+    let set = other.graph.settings().filter(|_| !other.is_recorded);
+    let set: HashSet<u32> = set.map(|(_, _, v)| v.to_bits()).chain(single).collect();
+    let settings = side
+        .graph
+        .settings()
+        .filter(|(_, _, v)| !set.contains(&v.to_bits()));
+    Unshared {
+        tensors: tensors.map(|(name, _)| name.to_string()).collect(),
+        settings: settings
+            .map(|(step, name, _)| (step, name.to_string()))
+            .collect(),
+    }
 }
 
 /// Pairs what the only nodes with the same weights take and give.
@@ -131,8 +167,31 @@ fn beside(a: &Index, b: &Index, (ours, theirs): (usize, usize), found: &mut Matc
         .outputs
         .iter()
         .zip(&b.graph.steps[theirs].outputs);
-    for (x, y) in outputs.filter(|(x, y)| fits(x, y)) {
-        found.pair(x, y, Evidence::Weights);
+    for (x, y) in outputs {
+        let x = behind(a, (b, y), x);
+        if fits(x, y) {
+            found.pair(x, y, Evidence::Weights);
+        }
+    }
+}
+
+/// A tensor of a recording, or, where that does not hold it because it lies inside a module, what its reader makes of it, if nobody reads `theirs` so.
+fn behind<'i>(index: &Index<'i>, (other, theirs): (&Index, &str), name: &'i str) -> &'i str {
+    let readers = |of: &Index, name: &str| -> Vec<usize> {
+        let all = of.taken.get(name).into_iter().flatten();
+        all.map(|(step, _)| *step).collect()
+    };
+    let [reader] = readers(index, name)[..] else {
+        return name;
+    };
+    let op = &index.node(reader).op;
+    let also = readers(other, theirs)
+        .iter()
+        .any(|s| other.node(*s).op == *op);
+    let inside = index.is_recorded && index.shape(name).is_none();
+    match index.graph.steps[reader].outputs.first() {
+        Some(output) if inside && !also => output,
+        _ => name,
     }
 }
 

@@ -70,9 +70,9 @@ pub fn check(prepared: &Prepared, record: bool, watch: &mut dyn Watch) -> Result
 ///
 /// # Errors
 /// As `check`.
-pub fn of_two(
+pub fn of_two<'a>(
     scenario: &Scenario,
-    graphs: [(&Graph, &IndexMap<String, Tensor>); 2],
+    graphs: impl Iterator<Item = (&'a Graph, &'a IndexMap<String, Tensor>)>,
     watch: &mut dyn Watch,
 ) -> Result<()> {
     let limit = scenario.limit.memory.as_deref().and_then(size);
@@ -84,12 +84,12 @@ pub fn of_two(
         let weights = graph.weights.values().map(|t| t.numel() as u64);
         8 * (elements.sum::<u64>() + weights.sum::<u64>())
     };
-    let needs: u64 = graphs.into_iter().map(held).sum();
+    let needs: u64 = graphs.map(held).sum();
     let machine = machine::memory();
     let most = limit.or(machine.map(|m| m.total));
     if let Some(most) = most.filter(|most| needs > *most) {
         return Err(Error::usage(format!(
-            "two graphs whose tensors are kept in f64 need {} at least, and {} are allowed",
+            "graphs whose tensors are kept in f64 need {} at least, and {} are allowed",
             shown(needs),
             shown(most)
         ))

@@ -1,7 +1,7 @@
 //! headline: what a tired engineer reads first: where, own fault or inherited, which side, with which numbers, and what to do.
 
-use super::Run;
 use super::findings::UNORDERED;
+use super::{Correspondence, Run};
 use crate::error::printable;
 use crate::exit::Exit;
 use crate::verdict::{Accumulated, Finding, Outcome, TensorResult, ToleranceBy};
@@ -45,14 +45,15 @@ fn agree(run: &Run) -> String {
         ),
     };
     let what = match &run.correspondence {
-        Some(c) => same_function(run, c.pairs.len()),
+        Some(c) => same_function(run, c),
         None => "every compared tensor is within its tolerance".into(),
     };
     format!("AGREE: {what}{flips}{behind}")
 }
 
-/// What two graphs agree in.
-fn same_function(run: &Run, pairs: usize) -> String {
+/// What two programs agree in.
+fn same_function(run: &Run, of: &Correspondence) -> String {
+    let pairs = of.pairs.len();
     let moved = |t: &&TensorResult| {
         matches!(
             &t.accumulated,
@@ -69,9 +70,14 @@ fn same_function(run: &Run, pairs: usize) -> String {
         0 => String::new(),
         n => format!(", at {n} of them up to what constants that are stored otherwise move"),
     };
-    format!(
-        "the two graphs compute the same function at {pairs} pairs of tensors{up_to}; engines compute each file as it says"
-    )
+    match of.recorded.contains(&true) {
+        true => format!(
+            "the graph computes what was recorded, at {pairs} pairs of tensors{up_to}; engines compute it as it says"
+        ),
+        false => format!(
+            "the two graphs compute the same function at {pairs} pairs of tensors{up_to}; engines compute each file as it says"
+        ),
+    }
 }
 
 /// A finding of a run that diverges, a line for each fact and each next step.

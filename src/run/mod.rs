@@ -70,12 +70,18 @@ impl Alone {
     }
 }
 
-/// Two graphs' tensors.
+/// Two programs' tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Correspondence {
     pub pairs: Vec<Pair>,
     /// Tensors of either side that could have a partner.
     pub tensors: [usize; 2],
+    /// Whether a side is a recording, which computes nothing.
+    #[serde(default)]
+    pub recorded: [bool; 2],
+    /// Where steps of either side stand in the user's code.
+    #[serde(default)]
+    pub places: [BTreeMap<String, String>; 2],
 }
 
 impl Run {

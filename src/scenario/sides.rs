@@ -63,6 +63,12 @@ impl Sides<'_> {
     pub fn scenario(self, inputs: &[String], rename: &[(String, String)]) -> Result<Scenario> {
         match (Kind::of(self.reference)?, Kind::of(self.candidate)?) {
             (Kind::Model, Kind::Model) => self.graphs(inputs, rename),
+            (Kind::Trace, Kind::Model) if self.is_foreign(self.candidate, rename)? => {
+                self.program(rename)
+            }
+            (Kind::Model, Kind::Trace) if self.is_foreign(self.reference, rename)? => {
+                self.program(rename)
+            }
             (Kind::Trace | Kind::Script, Kind::Model) => {
                 let mut scenario = build::from_model(self.candidate, inputs)?;
                 scenario.reference = beside(self.reference, self.candidate, rename)?;
@@ -86,6 +92,35 @@ impl Sides<'_> {
             )
             .next("two recordings: parity compare A B; else name the model (.onnx) as one side")),
         }
+    }
+
+    /// Whether no tensor that the trace computed has, or is given, the name of one that the model computes: then they are paired by what they hold.
+    fn is_foreign(self, model: &Path, rename: &[(String, String)]) -> Result<bool> {
+        let graph = crate::graph::load::file(model)?;
+        let other = if model == self.candidate {
+            self.reference
+        } else {
+            self.candidate
+        };
+        let trace = crate::trace::file::open(other)?;
+        let ends = graph.inputs.iter().chain(&graph.outputs);
+        let ends: Vec<&str> = ends.map(|p| p.name.as_str()).collect();
+        let inner: Vec<&str> = names(&graph).filter(|n| !ends.contains(n)).collect();
+        let named = |name: &str| inner.contains(&name);
+        let said = rename.iter().any(|(a, b)| named(a) || named(b));
+        Ok(!said && !trace.names().any(named))
+    }
+
+    /// A recording under names of its own beside a model.
+    fn program(self, rename: &[(String, String)]) -> Result<Scenario> {
+        let mut scenario = build::from_model(self.reference, &[])?;
+        file::as_text(self.candidate)?;
+        scenario.second = Some(Second {
+            model: self.candidate.into(),
+            rename: rename.iter().cloned().collect(),
+            map: None,
+        });
+        Ok(scenario)
     }
 
     /// The same for two models.

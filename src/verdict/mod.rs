@@ -22,7 +22,7 @@ pub use judgement::{Judgement, Why};
 pub use ledger::{Ledger, Required, Unjudged, ledger};
 pub use pending::{Evidence, Observed, Pending};
 pub use stage::StageVerdict;
-pub use tensor::{Accumulated, Inside, Isolated, TensorResult, ToleranceBy};
+pub use tensor::{Accumulated, Blame, Inside, Isolated, TensorResult, ToleranceBy};
 pub use unexercised::Unexercised;
 
 use crate::compare::{Comparison, json};

@@ -153,6 +153,9 @@ pub enum Isolated {
         ratio: f64,
         /// The nodes of either side that lie in it.
         nodes: [Vec<String>; 2],
+        /// Why it is off, where that was found out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blame: Option<Blame>,
     },
     /// A decision of a node that rounds before it decides, or whose order is open: the border is nearer than that.
     TieFlip {
@@ -171,6 +174,16 @@ pub enum Isolated {
     NotJudged {
         why: Why,
     },
+}
+
+/// Why a stretch computes another function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blame {
+    /// With these of the other side it does not: [name in the side that ran it, name in the other].
+    Weights(Vec<[String; 2]>),
+    /// With the other side's weights it still does, or it holds the same.
+    Computation,
 }
 
 impl Isolated {

@@ -1,17 +1,20 @@
-//! function: two graphs in f64 on the same inputs: both whole, then every stretch of the candidate between pairs on the reference's values.
+//! function: two programs on the same inputs: both whole, then every stretch between pairs in f64 on the other side's values. A graph computes in f64; a
+//! recording computes nothing, and the graph beside it runs the stretches.
 
 use super::noise;
 use super::whole::{self, Stretch, stretch};
 use crate::error::Result;
 use crate::floor::noise::{Floor, MOST_RUNS, RUNS, axis_for, deviation, signs};
 use crate::graph::Graph;
-use crate::pairing::{Pair, Pairing};
+use crate::pairing::{self, Pair, Pairing, Unshared};
+use crate::program::Program;
 use crate::subject::Judge;
 use crate::tensor::{DType, Tensor};
-use crate::watch::Watch;
+use crate::verdict::Blame;
+use crate::watch::{Silent, Watch};
 use indexmap::IndexMap;
 use rand::Rng;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The noise that floors are measured with, in roundings of f32: far above what f64 itself rounds, far below what bends a graph.
@@ -20,12 +23,19 @@ pub const SHAKEN: f64 = 1.0 / 4096.0;
 /// From noise of [`SHAKEN`] f32 roundings to f64's own.
 pub const TO_F64: f64 = (f64::EPSILON / f32::EPSILON as f64) / SHAKEN;
 
-/// One graph, its inputs and what it makes of them.
+/// One program, its inputs and what it makes of them.
 pub struct Side {
     pub graph: Arc<Graph>,
-    pub judge: Box<dyn Judge>,
+    /// Computes the graph in f64, piece by piece; None of a recording.
+    judge: Option<Box<dyn Judge>>,
     pub inputs: IndexMap<String, Tensor>,
     pub values: HashMap<String, Tensor>,
+    /// What the values were computed in.
+    pub dtype: DType,
+    /// How far each value may be off by rounding, where a recorder measured it.
+    pub recorded: HashMap<String, Floor>,
+    /// Where each step stands in the user's code, as far as that is known.
+    pub places: BTreeMap<String, String>,
     /// What no noise may move.
     decisions: HashMap<String, Tensor>,
 }
@@ -38,52 +48,134 @@ impl Side {
         mut judge: Box<dyn Judge>,
         inputs: IndexMap<String, Tensor>,
     ) -> Result<Self> {
-        let none = HashMap::new();
+        let (none, nothing) = (HashMap::new(), HashMap::new());
         let values = whole::run(&mut *judge, &inputs, &none)?;
         let steps: Vec<usize> = (0..graph.steps.len()).collect();
-        let decide = |task: &noise::Task| noise::decisions(task, &steps, &mut *judge);
-        let decisions = asked(&graph, &inputs, (&none, &HashMap::new(), 0), decide)?;
+        let asked = Asked::of(&graph, DType::F64);
+        let task = asked.task(&inputs, (&none, &nothing, 0));
+        let decisions = noise::decisions(&task, &steps, &mut *judge)?;
         Ok(Self {
             graph,
-            judge,
+            judge: Some(judge),
             inputs,
             values,
+            dtype: DType::F64,
+            recorded: HashMap::new(),
+            places: BTreeMap::new(),
             decisions,
         })
     }
 
-    /// The spread of these tensors where every node is shaken by [`SHAKEN`] roundings of f32.
+    /// A recording, on the inputs that the other side is fed.
+    pub fn recorded(program: Program, inputs: IndexMap<String, Tensor>) -> Self {
+        Self {
+            graph: Arc::new(program.graph),
+            judge: None,
+            inputs,
+            values: program.values,
+            dtype: program.dtype,
+            recorded: program.floors,
+            places: program.places,
+            decisions: HashMap::new(),
+        }
+    }
+
+    /// The same graph with these tensors in the place of the weights that it holds under their names.
+    ///
+    /// # Errors
+    /// The graph cannot be opened.
+    pub fn holding(&self, weights: Vec<(String, Tensor)>, open: Opens) -> Result<Self> {
+        Ok(Self {
+            judge: Some(open(Arc::new(self.graph.storing(weights)))?),
+            graph: self.graph.clone(),
+            inputs: self.inputs.clone(),
+            values: self.values.clone(),
+            dtype: self.dtype,
+            recorded: HashMap::new(),
+            places: BTreeMap::new(),
+            decisions: self.decisions.clone(),
+        })
+    }
+
+    /// As the pairing sees it.
+    pub fn viewed(&self) -> pairing::Side<'_> {
+        pairing::Side {
+            graph: &self.graph,
+            values: &self.values,
+            is_recorded: !self.computes(),
+        }
+    }
+
+    pub fn computes(&self) -> bool {
+        self.judge.is_some()
+    }
+
+    /// The spread of these tensors where every node rounds as `dtype` does; for f64 where every node is shaken by [`SHAKEN`] roundings of f32. Empty of
+    /// a recording.
     ///
     /// # Errors
     /// Memory that runs out.
     pub fn floors(
         &mut self,
         wanted: &[&str],
+        dtype: DType,
         seed: u64,
         watch: &mut dyn Watch,
     ) -> Result<HashMap<String, Floor>> {
         let numel = |name: &&str| Some((name.to_string(), self.values.get(*name)?.numel()));
         let wanted = wanted.iter().filter_map(numel).collect();
-        let held = (&self.decisions, &wanted, seed);
-        asked(&self.graph, &self.inputs, held, |task| {
-            noise::run(task, 1..=MOST_RUNS, &mut *self.judge, watch)
-        })
+        let Some(judge) = self.judge.as_deref_mut() else {
+            return Ok(HashMap::new());
+        };
+        let asked = Asked::of(&self.graph, dtype);
+        let task = asked.task(&self.inputs, (&self.decisions, &wanted, seed));
+        noise::run(&task, 1..=MOST_RUNS, judge, watch)
     }
 
-    /// The spread of these tensors where each of the constants called `open` is moved by two roundings of `storage`; `judge` opens a graph.
+    /// What a stretch makes of `feed`, and how far rounding in `dtype` spreads that; None where it cannot be run.
+    ///
+    /// # Errors
+    /// Memory that runs out.
+    fn stretch(
+        &mut self,
+        stretch: &Stretch,
+        tensor: &str,
+        feed: &HashMap<String, Tensor>,
+        (dtype, seed): (DType, u64),
+    ) -> Result<Option<(Tensor, Option<Floor>)>> {
+        let Some(judge) = self.judge.as_deref_mut() else {
+            return Ok(None);
+        };
+        let Some(made) = whole::over(judge, stretch, tensor, feed)? else {
+            return Ok(None);
+        };
+        if dtype == DType::F64 || !made.dtype().is_float() {
+            return Ok(Some((made, None)));
+        }
+        let asked = Asked::of(&self.graph, dtype);
+        let inputs: IndexMap<String, Tensor> =
+            feed.iter().map(|(n, t)| (n.clone(), t.clone())).collect();
+        let (none, wanted) = (HashMap::new(), [(tensor.to_string(), made.numel())].into());
+        let task = asked.task(&inputs, (&none, &wanted, seed));
+        let runs = 1..=MOST_RUNS;
+        let mut floors = noise::over(&task, &stretch.steps, runs, judge, &mut Silent)?;
+        Ok(Some((made, floors.remove(tensor))))
+    }
+
+    /// The spread of these tensors where each constant that is `open` is moved by two roundings of `storage`; `judge` opens a graph.
     ///
     /// # Errors
     /// As `floors`.
     pub fn moved(
         &self,
         wanted: &[&str],
-        open: &HashSet<String>,
+        open: &Unshared,
         storage: DType,
         seed: u64,
         judge: Opens,
     ) -> Result<HashMap<String, Floor>> {
         let mut floors: HashMap<String, Floor> = HashMap::new();
-        for run in (1..=RUNS).filter(|_| !open.is_empty()) {
+        for run in (1..=RUNS).filter(|_| self.computes() && !open.is_empty()) {
             let graph = Arc::new(shaken(&self.graph, open, storage, (seed, run)));
             let values = whole::run(&mut *judge(graph)?, &self.inputs, &self.decisions)?;
             for name in wanted {
@@ -108,36 +200,57 @@ impl Side {
     }
 }
 
-/// What `then` makes of noise of [`SHAKEN`] roundings of f32 on every node but `replay`.
-fn asked<T>(
-    graph: &Graph,
-    inputs: &IndexMap<String, Tensor>,
-    (replay, wanted, seed): (&HashMap<String, Tensor>, &HashMap<String, usize>, u64),
-    then: impl FnOnce(&noise::Task) -> T,
-) -> T {
-    then(&noise::Task {
-        graph,
-        inputs,
-        replay,
-        wanted,
-        by_row: &HashSet::new(),
-        dtypes: &HashMap::new(),
-        seed,
-        times: SHAKEN,
-        free: None,
-    })
+/// Noise on every node of a graph.
+struct Asked<'a> {
+    graph: &'a Graph,
+    dtypes: HashMap<String, DType>,
+    times: f64,
+}
+
+impl<'a> Asked<'a> {
+    fn of(graph: &'a Graph, dtype: DType) -> Self {
+        let made = graph.steps.iter().flat_map(|s| &s.outputs);
+        let (dtypes, times) = match dtype {
+            DType::F64 => (HashMap::new(), SHAKEN),
+            _ => (made.map(|n| (n.clone(), dtype)).collect(), 1.0),
+        };
+        Self {
+            graph,
+            dtypes,
+            times,
+        }
+    }
+
+    fn task<'t>(
+        &'t self,
+        inputs: &'t IndexMap<String, Tensor>,
+        (replay, wanted, seed): (&'t HashMap<String, Tensor>, &'t HashMap<String, usize>, u64),
+    ) -> noise::Task<'t> {
+        static NONE: std::sync::LazyLock<HashSet<String>> = std::sync::LazyLock::new(HashSet::new);
+        noise::Task {
+            graph: self.graph,
+            inputs,
+            replay,
+            wanted,
+            by_row: &NONE,
+            dtypes: &self.dtypes,
+            seed,
+            times: self.times,
+            free: None,
+        }
+    }
 }
 
 /// Opens the f64 judge of a graph.
 pub type Opens<'a> = &'a dyn Fn(Arc<Graph>) -> Result<Box<dyn Judge>>;
 
 /// The graph with each of these constants moved up or down.
-fn shaken(graph: &Graph, open: &HashSet<String>, storage: DType, (seed, run): (u64, u32)) -> Graph {
+fn shaken(graph: &Graph, open: &Unshared, storage: DType, (seed, run): (u64, u32)) -> Graph {
     let by = 2.0 * storage.unit_roundoff();
     let stored = graph
         .stored()
         .enumerate()
-        .filter(|(_, (n, _))| open.contains(*n));
+        .filter(|(_, (n, _))| open.tensors.contains(*n));
     let moved = stored.map(|(at, (name, tensor))| {
         let mut rng = signs(seed, run, at);
         let values = tensor
@@ -150,7 +263,21 @@ fn shaken(graph: &Graph, open: &HashSet<String>, storage: DType, (seed, run): (u
         let values: Vec<f64> = values.collect();
         (name.to_string(), Tensor::from_vec(tensor.shape(), values))
     });
-    graph.storing(moved.collect())
+    let mut rng = signs(seed, run, usize::MAX >> 24);
+    let mut set = graph.clone();
+    for (step, name, value) in graph.settings() {
+        if open.settings.contains(&(step, name.to_string())) {
+            // An attribute is f32: two roundings are the next number.
+            let up = rng.next_u64() & 1 == 0;
+            let moved = if up {
+                value.next_up()
+            } else {
+                value.next_down()
+            };
+            set.setting(step, name, moved);
+        }
+    }
+    set.storing(moved.collect())
 }
 
 /// What stands between a pair and the pairs in front of it.
@@ -158,8 +285,18 @@ pub struct Between {
     pub pair: Pair,
     pub reference: Stretch,
     pub candidate: Stretch,
-    /// What the candidate's stretch makes of the reference's values; None where it could not be run on them.
-    pub alone: Option<Tensor>,
+    /// None where the stretch could not be run on the other side's values.
+    pub alone: Option<Alone>,
+    /// Why it is off alone, where that was found out.
+    pub blame: Option<Blame>,
+}
+
+/// A stretch on the other side's values.
+pub struct Alone {
+    /// The reference's tensor and the candidate's, of which one was computed from the other side's values.
+    pub held: [Tensor; 2],
+    /// How far the other side's rounding spreads it; None where that is f64's own.
+    pub noise: Option<Floor>,
 }
 
 /// Every pair of which both sides have a value, alone.
@@ -167,81 +304,116 @@ pub struct Between {
 /// # Errors
 /// As `Side::run`.
 pub fn between(
-    reference: &Side,
-    candidate: &mut Side,
+    sides: &mut [&mut Side; 2],
     pairing: &Pairing,
+    seed: u64,
     watch: &mut dyn Watch,
 ) -> Result<Vec<Between>> {
-    let cut = Cut::of(reference, candidate, pairing);
+    let cut = Cut::of([&*sides[0], &*sides[1]], pairing, seed);
     watch.phase("pairs", pairing.pairs.len());
     let mut all = Vec::with_capacity(pairing.pairs.len());
     for (done, pair) in pairing.pairs.iter().enumerate() {
-        let made = cut.made[1].contains_key(&pair.candidate);
-        if made && candidate.values.contains_key(&pair.candidate) {
-            all.push(cut.between(candidate, pair, &HashSet::new())?);
+        let side = &mut *sides[cut.by];
+        let name = cut.computed(pair);
+        if cut.made[cut.by].contains_key(name) && side.values.contains_key(name) {
+            all.push(cut.between(side, pair, &HashSet::new())?);
         }
         watch.step(done + 1);
     }
     Ok(all)
 }
 
-/// Where stretches may begin: paired tensors, with the reference's values for them.
+/// Where stretches may begin: paired tensors, with the values of the side that does not run them.
 pub struct Cut {
-    /// By name in the candidate, the reference's value.
+    /// Which side runs the stretches: the candidate, where it computes.
+    pub by: usize,
+    /// What the other one computed in.
+    dtype: DType,
+    seed: u64,
+    /// By name in the side that runs, the other's value.
     known: HashMap<String, Tensor>,
     /// By name in the reference, the name in the candidate.
     partner: HashMap<String, String>,
+    /// Names of pairs in the candidate.
+    paired: HashSet<String>,
     graphs: [Arc<Graph>; 2],
     /// Which step of either makes a tensor.
     made: [HashMap<String, usize>; 2],
 }
 
 impl Cut {
-    pub fn of(reference: &Side, candidate: &Side, pairing: &Pairing) -> Self {
+    pub fn of(sides: [&Side; 2], pairing: &Pairing, seed: u64) -> Self {
+        let by = usize::from(sides[1].computes());
+        let other = sides[1 - by];
         let value = |p: &Pair| {
-            let value = reference.values.get(&p.reference)?.clone();
-            Some((p.candidate.clone(), value))
+            let names = [&p.reference, &p.candidate];
+            let value = other.values.get(names[1 - by])?.clone();
+            Some((names[by].clone(), value))
         };
         let names = |p: &Pair| (p.reference.clone(), p.candidate.clone());
-        let graphs = [reference.graph.clone(), candidate.graph.clone()];
+        let graphs = sides.map(|s| s.graph.clone());
         let made = |g: &Arc<Graph>| {
             let made = g.producers().into_iter();
             made.map(|(n, step)| (n.to_string(), step)).collect()
         };
+        let known: HashMap<String, Tensor> = pairing.pairs.iter().filter_map(value).collect();
+        let held = pairing.pairs.iter();
+        let held = held.filter(|p| known.contains_key([&p.reference, &p.candidate][by]));
         Self {
-            known: pairing.pairs.iter().filter_map(value).collect(),
+            by,
+            dtype: other.dtype,
+            seed,
+            paired: held.map(|p| p.candidate.clone()).collect(),
+            known,
             partner: pairing.pairs.iter().map(names).collect(),
             made: [made(&graphs[0]), made(&graphs[1])],
             graphs,
         }
     }
 
-    /// The pair alone, where no stretch begins at any of `without` (names in the candidate).
+    /// What the side that runs calls the pair.
+    fn computed<'p>(&self, pair: &'p Pair) -> &'p String {
+        [&pair.reference, &pair.candidate][self.by]
+    }
+
+    /// The pair alone, where no stretch begins at any of `without` (names in the candidate); `side` is the one that runs.
     ///
     /// # Errors
     /// As `Side::run`.
     pub fn between(
         &self,
-        candidate: &mut Side,
+        side: &mut Side,
         pair: &Pair,
         without: &HashSet<&str>,
     ) -> Result<Between> {
-        let theirs_stop = |n: &str| self.known.contains_key(n) && !without.contains(n);
+        let theirs_stop = |n: &str| self.paired.contains(n) && !without.contains(n);
         let ours_stop = |n: &str| self.partner.get(n).is_some_and(|n| theirs_stop(n));
         let [ours, theirs] = &self.graphs;
-        let reference = stretch(ours, &self.made[0], &pair.reference, &ours_stop);
-        let stretch = stretch(theirs, &self.made[1], &pair.candidate, &theirs_stop);
+        let stretches = [
+            stretch(ours, &self.made[0], &pair.reference, &ours_stop),
+            stretch(theirs, &self.made[1], &pair.candidate, &theirs_stop),
+        ];
+        let (own, name) = (&stretches[self.by], self.computed(pair));
         let value = |n: &String| Some((n.clone(), self.known.get(n)?.clone()));
-        let feed: HashMap<String, Tensor> = stretch.from.iter().filter_map(value).collect();
-        let alone = match feed.len() == stretch.from.len() {
-            true => whole::over(&mut *candidate.judge, &stretch, &pair.candidate, &feed)?,
+        let feed: HashMap<String, Tensor> = own.from.iter().filter_map(value).collect();
+        let made = match feed.len() == own.from.len() {
+            true => side.stretch(own, name, &feed, (self.dtype, self.seed))?,
             false => None,
         };
+        let alone = made.and_then(|(made, noise)| {
+            let mut held = [self.known.get(name)?.clone(), made];
+            if self.by == 0 {
+                held.reverse();
+            }
+            Some(Alone { held, noise })
+        });
+        let [reference, candidate] = stretches;
         Ok(Between {
             pair: pair.clone(),
             reference,
-            candidate: stretch,
+            candidate,
             alone,
+            blame: None,
         })
     }
 }

@@ -29,7 +29,10 @@ pub fn results(compared: &Compared) -> Vec<TensorResult> {
         ];
         let allowed = compared.spread.allowed(&b.pair, value);
         let accumulated = function::accumulated(value, own, &allowed);
-        let isolated = alone(&compared.reference, nodes, b, &compared.spread);
+        let mut isolated = alone(nodes, b, &compared.spread);
+        if let Isolated::Stretch { blame, .. } = &mut isolated {
+            blame.clone_from(&b.blame);
+        }
         tensor(
             &compared.reference,
             &b.pair.reference,
@@ -84,17 +87,17 @@ fn tensor(
 }
 
 /// What a stretch alone comes to; `nodes` lie in it.
-pub fn alone(reference: &Side, nodes: [Vec<String>; 2], b: &Between, spread: &Spread) -> Isolated {
-    let not = |why: &str| Isolated::NotJudged {
-        why: Why::NotTested(why.into()),
+pub fn alone(nodes: [Vec<String>; 2], b: &Between, spread: &Spread) -> Isolated {
+    let Some(alone) = &b.alone else {
+        return Isolated::NotJudged {
+            why: Why::NotTested(
+                "own fault not tested: f64 refuses these nodes on the other side's values".into(),
+            ),
+        };
     };
-    let Some(value) = reference.values.get(&b.pair.reference) else {
-        return not("own fault not tested: f64 refuses the reference's node");
-    };
-    match &b.alone {
-        Some(alone) => function::alone(value, alone, &spread.allowed(&b.pair, value), nodes),
-        None => not("own fault not tested: the candidate's nodes refuse the reference's values"),
-    }
+    let [reference, candidate] = &alone.held;
+    let allowed = spread.alone(&b.pair, reference, alone.noise.as_ref());
+    function::alone(reference, candidate, &allowed, nodes)
 }
 
 /// A decision that differs although the stretch decides alike on the reference's values is a flip; what differs behind one is judged alone only.
@@ -169,6 +172,10 @@ const DIGIT: f64 = 10.0 * R;
 /// The first pair at which what the candidate rounds spreads further than [`DIGIT`] times what the reference does, or what one rounding of the value
 /// does where that is more.
 pub fn loses_digits<'a>(compared: &'a Compared) -> Option<(&'a Pair, String)> {
+    // A recording has rounded already; what it may have is its floor.
+    if !compared.reference.computes() || !compared.candidate.computes() {
+        return None;
+    }
     let one_rounding = SHAKEN * DType::F32.unit_roundoff();
     let spreads = |b: &Between| {
         let value = compared.reference.values.get(&b.pair.reference);

@@ -1,19 +1,19 @@
-//! two: two graphs of one network: whether they compute the same function, in f64 and stretch by stretch, which digits the candidate's arithmetic
-//! loses, and whether engines compute either file as it says.
+//! two: two programs of one network, of which one is a graph at least: whether they compute the same function, in f64 and stretch by stretch, which digits
+//! the candidate's arithmetic loses, and whether engines compute each graph as it says.
 
+mod blame;
 mod judged;
+mod opened;
 mod spread;
 
 use super::Clock;
 use crate::environment::{self, Environment};
-use crate::error::{Place, Result, or_refusal};
-use crate::graph::{Graph, load, random};
-use crate::input;
+use crate::error::{Result, or_refusal};
+use crate::graph::Graph;
 use crate::judge::{alive, expectation};
-use crate::pairing::{self, Evidence, Pair, Pairing, map};
+use crate::pairing::{Evidence, Pair, Pairing};
 use crate::prepare::plan::patterns;
-use crate::prepare::prepared::{Prepared, ready};
-use crate::prepare::{inputs, memory};
+use crate::prepare::prepared::Prepared;
 use crate::run::{Alone, Correspondence, FORMAT, Run};
 use crate::scenario::{Limit, Scenario, Second, Stage};
 use crate::subject::{Engines, Judge, Options};
@@ -22,7 +22,7 @@ use crate::trace::InputRecord;
 use crate::verdict::{
     Ancestry, Outcome, Required, StageVerdict, Unjudged, Verdict, Why, decide, ledger,
 };
-use crate::walk::function::{Between, Cut, Opens, Side, between};
+use crate::walk::function::{Between, Cut, Side, between};
 use crate::watch::Watch;
 use indexmap::IndexMap;
 use spread::Spread;
@@ -67,20 +67,14 @@ pub fn run(
         (&compared.reference, &scenario.model),
         (&compared.candidate, &second.model),
     ] {
-        alone.push(in_engines(&compared, side, model, engines, watch)?);
+        if side.computes() {
+            alone.push(in_engines(&compared, side, model, engines, watch)?);
+        }
     }
     clock.lap("engines");
     let run = conclude(compared, alone, engines)?;
     let timings = clock.laps;
     Ok(Run { timings, ..run }.told())
-}
-
-/// Both graphs with what they make of the same inputs, and their tensors paired.
-struct Opened {
-    reference: Side,
-    candidate: Side,
-    pairing: Pairing,
-    records: Vec<InputRecord>,
 }
 
 /// Which tensor stands for which.
@@ -94,7 +88,7 @@ pub fn paired(
     watch: &mut dyn Watch,
 ) -> Result<Pairing> {
     let open = opens(scenario, engines);
-    opened(scenario, second, &open, watch).map(|o| o.pairing)
+    opened::opened(scenario, second, &open, watch).map(|o| o.pairing)
 }
 
 /// Opens the f64 judge of a graph.
@@ -109,36 +103,6 @@ fn opens<'a>(
     move |graph| engines.torch()?.judge(graph, &options)
 }
 
-fn opened(
-    scenario: &Scenario,
-    second: &Second,
-    open: Opens,
-    watch: &mut dyn Watch,
-) -> Result<Opened> {
-    let graphs = (load::file(&scenario.model)?, load::file(&second.model)?);
-    let mapped = second.map.as_deref().map(map::read).transpose()?;
-    let named: Vec<(String, String)> = second.rename.clone().into_iter().collect();
-    let named = [named, mapped.unwrap_or_default()].concat();
-    let named = pairing::turned(&graphs.0, &graphs.1, &named)?;
-    let fed = input::make(scenario, &graphs.0)?;
-    let records = inputs::records(&fed);
-    watch.ready()?;
-    let declared = pairing::inputs(&graphs.0.inputs, &graphs.1.inputs, &named)?;
-    let theirs = renamed(&fed, &declared);
-    memory::of_two(scenario, [(&graphs.0, &fed), (&graphs.1, &theirs)], watch)?;
-    let reference = side(graphs.0, fed, scenario.seed, open).at("reference")?;
-    let candidate = side(graphs.1, theirs, scenario.seed, open).at("candidate")?;
-    let outputs = pairing::outputs(&reference.graph.outputs, &candidate.graph.outputs, &named)?;
-    let known: Vec<(String, String)> = [declared, outputs, named].concat();
-    let pairing = pairing::pair(&viewed(&reference), &viewed(&candidate), &known);
-    Ok(Opened {
-        reference,
-        candidate,
-        pairing,
-        records,
-    })
-}
-
 fn compared<'a>(
     scenario: &'a Scenario,
     second: &'a Second,
@@ -147,18 +111,20 @@ fn compared<'a>(
     watch: &mut dyn Watch,
 ) -> Result<Compared<'a>> {
     let open = opens(scenario, engines);
-    let Opened {
+    let opened::Opened {
         mut reference,
         mut candidate,
         mut pairing,
         records,
-    } = opened(scenario, second, &open, watch)?;
+    } = opened::opened(scenario, second, &open, watch)?;
     clock.lap("open");
-    let both = [&mut reference, &mut candidate];
-    let spread = Spread::of(both, &pairing, scenario.seed, &open, watch)?;
+    let mut both = [&mut reference, &mut candidate];
+    let seed = scenario.seed;
+    let spread = Spread::of(&mut both, &pairing, seed, &open, watch)?;
     clock.lap("noise");
-    let found = between(&reference, &mut candidate, &pairing, watch)?;
-    let mut found = confirmed(&reference, &mut candidate, &mut pairing, found, &spread)?;
+    let found = between(&mut both, &pairing, seed, watch)?;
+    let mut found = confirmed(&mut both, &mut pairing, found, &spread, seed)?;
+    blame::lay(&mut both, &pairing, &mut found, &spread, seed, &open)?;
     let names: Vec<&String> = pairing.pairs.iter().map(|p| &p.reference).collect();
     let only = patterns("limit.only", &scenario.limit.only, &names)?;
     found.retain(|b| is_asked(&only, &b.pair.reference));
@@ -177,37 +143,16 @@ fn compared<'a>(
     })
 }
 
-/// A graph made ready, with what it makes of its inputs.
-fn side(graph: Graph, fed: IndexMap<String, Tensor>, seed: u64, open: Opens) -> Result<Side> {
-    let graph = Arc::new(ready(graph, &fed)?);
-    let graph = random::seeded(&graph, seed).map_or(graph, Arc::new);
-    let judge = open(graph.clone())?;
-    Side::run(graph, judge, fed)
-}
-
-fn viewed(side: &Side) -> pairing::Side<'_> {
-    pairing::Side {
-        graph: &side.graph,
-        values: &side.values,
-    }
-}
-
-/// The candidate's inputs: the same bits under its own names.
-fn renamed(fed: &IndexMap<String, Tensor>, pairs: &[(String, String)]) -> IndexMap<String, Tensor> {
-    let value = |(ours, theirs): &(String, String)| Some((theirs.clone(), fed.get(ours)?.clone()));
-    pairs.iter().filter_map(value).collect()
-}
-
 /// The same without pairs that a longer stretch contradicts: what differs there and nowhere behind was never the same tensor.
 fn confirmed(
-    reference: &Side,
-    candidate: &mut Side,
+    sides: &mut [&mut Side; 2],
     pairing: &mut Pairing,
     mut found: Vec<Between>,
     spread: &Spread,
+    seed: u64,
 ) -> Result<Vec<Between>> {
-    let cut = Cut::of(reference, candidate, pairing);
-    let over = |b: &Between| judged::alone(reference, Default::default(), b, spread).over();
+    let cut = Cut::of([&*sides[0], &*sides[1]], pairing, seed);
+    let over = |b: &Between| judged::alone(Default::default(), b, spread).over();
     let doubtful = found
         .iter()
         .filter(|b| b.pair.by == Evidence::Edge && over(b));
@@ -220,7 +165,7 @@ fn confirmed(
         without.insert(&pair.candidate);
         let mut longer = vec![];
         for i in behind {
-            longer.push((i, cut.between(candidate, &found[i].pair, &without)?));
+            longer.push((i, cut.between(sides[cut.by], &found[i].pair, &without)?));
         }
         if longer.iter().any(|(_, b)| b.alone.is_some() && !over(b)) {
             withdrawn.insert(pair.candidate);
@@ -307,11 +252,23 @@ fn conclude(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<R
     let dead = declared().filter_map(|n| alive::dead(n, value(n)?, value(n)?, false));
     ledger.unjudged.extend(dead);
     ledger.unjudged.extend(alone.iter().filter_map(unjudged));
-    let called = |p: &Path| format!("{} in f64", p.display());
-    let names = (called(&scenario.model), called(&compared.second.model));
+    let called = |side: &Side, p: &Path| match side.computes() {
+        true => format!("{} in f64", p.display()),
+        false => format!("recorded {} ({})", p.display(), side.graph.producer),
+    };
+    let candidate = &compared.candidate;
+    let names = (
+        called(reference, &scenario.model),
+        called(candidate, &compared.second.model),
+    );
+    let graph = if reference.computes() {
+        reference
+    } else {
+        candidate
+    };
     let environment = Environment {
         shadow: Some(format!("libtorch {} f64", engines.torch()?.version())),
-        ..environment::record(names, true, compared.threads, &reference.graph.digest)
+        ..environment::record(names, true, compared.threads, &graph.graph.digest)
     };
     Ok(Run {
         format: FORMAT,
@@ -328,6 +285,8 @@ fn conclude(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<R
         correspondence: Some(Correspondence {
             pairs: compared.pairing.pairs,
             tensors: compared.pairing.tensors,
+            recorded: [reference, candidate].map(|side| !side.computes()),
+            places: [reference.places.clone(), candidate.places.clone()],
         }),
         alone,
         findings: vec![],

@@ -6,6 +6,7 @@ mod notes;
 mod open;
 mod origin;
 mod stage;
+mod stretch;
 mod values;
 
 pub use divergence::UNORDERED;

@@ -1,11 +1,10 @@
 //! origin: a node that is at fault by itself: what was run alone, with which numbers, which side is off, which of its inputs still agreed.
 
 use super::super::Run;
-use super::NODES;
+use super::stretch;
 use super::values::{accumulated, isolated};
 use crate::scenario::{Scenario, Stage, Subject};
-use crate::text::few;
-use crate::verdict::{Finding, Inside, Isolated, Origin, Side, TensorResult};
+use crate::verdict::{Finding, Inside, Isolated, Origin, Side};
 
 /// A node that is at fault by itself.
 pub fn of(run: &Run, origin: &Origin) -> Finding {
@@ -16,9 +15,9 @@ pub fn of(run: &Run, origin: &Origin) -> Finding {
         false => String::new(),
     };
     if let Some(t) = run.tensors.iter().find(|t| t.name == origin.tensor)
-        && let Isolated::Stretch { nodes, .. } = &t.isolated
+        && let Isolated::Stretch { nodes, blame, .. } = &t.isolated
     {
-        return stretch(run, (origin, t), nodes, &rank);
+        return stretch::of(run, (origin, t), nodes, blame.as_ref(), &rank);
     }
     let what = format!(
         "at node '{}' ({}){}: {} itself is at fault{rank}",
@@ -48,42 +47,6 @@ pub fn of(run: &Run, origin: &Origin) -> Finding {
     Finding::new("origin", &*origin.node, what)
         .facts(facts)
         .next([next, take.into()])
-}
-
-/// A stretch of two graphs that computes another function on the same values.
-fn stretch(
-    run: &Run,
-    (origin, t): (&Origin, &TensorResult),
-    nodes: &[Vec<String>; 2],
-    rank: &str,
-) -> Finding {
-    let what = format!(
-        "at node '{}' ({}): the two graphs compute another function here{rank}",
-        origin.node, origin.op
-    );
-    let pairs = run.correspondence.iter().flat_map(|c| &c.pairs);
-    let partner = pairs
-        .filter(|p| p.reference == t.name)
-        .map(|p| p.candidate.as_str())
-        .next();
-    let mut facts = vec![format!(
-        "tensor      '{}' {:?}, in the candidate '{}'",
-        t.name,
-        t.shape,
-        partner.unwrap_or("?")
-    )];
-    facts.extend(isolated(t));
-    facts.extend(accumulated(t));
-    for (label, names) in [("reference", &nodes[0]), ("candidate", &nodes[1])] {
-        facts.push(format!(
-            "{label:<12}{}",
-            few(names.iter().map(String::as_str), NODES)
-        ));
-    }
-    let next = "compare the weights, attributes and inputs of these nodes; which side is meant nobody can tell from two files";
-    Finding::new("origin", &*origin.node, what)
-        .facts(facts)
-        .next([next.to_string()])
 }
 
 /// ", stage loss, term 'iou'" for an origin behind the network.

@@ -1,0 +1,309 @@
+//! program: a recorded program as a graph: what its recorder says of modules, calls and flow, in ONNX's operators where their meaning is known.
+
+mod functions;
+mod modules;
+
+use crate::error::Result;
+use crate::floor::noise::Floor;
+use crate::graph::{Dim, Graph, Node, Port, Step};
+use crate::tensor::{DType, Tensor};
+use crate::trace::file::Opened;
+use crate::trace::{Entry, Header};
+use indexmap::IndexMap;
+use modules::Called;
+use std::collections::{BTreeMap, HashMap};
+
+/// What a program computed, and how as far as its recorder can tell.
+pub struct Program {
+    /// Its steps are what was recorded; what lies between two nodes of one module has a name and no value.
+    pub graph: Graph,
+    /// Every recorded tensor, floats as f64.
+    pub values: HashMap<String, Tensor>,
+    /// The coarsest dtype that it computed in.
+    pub dtype: DType,
+    /// Its inputs as they were fed, where they were recorded.
+    pub inputs: IndexMap<String, Tensor>,
+    /// SHA-256 of each input.
+    pub digests: BTreeMap<String, String>,
+    /// How far each tensor may be off by rounding, where that was measured.
+    pub floors: HashMap<String, Floor>,
+    /// In the user's words, by step: its module, class, file and line.
+    pub places: BTreeMap<String, String>,
+}
+
+/// What names a gradient or a step of a loss begins with: no part of the forward pass.
+const BEHIND: [&str; 2] = ["grad.", "loss."];
+
+impl Program {
+    /// # Errors
+    /// A tensor that cannot be read.
+    pub fn of(trace: &Opened) -> Result<Self> {
+        let none = Header::default();
+        let header = trace.header.as_ref().unwrap_or(&none);
+        let mut values: IndexMap<String, Tensor> = IndexMap::new();
+        for name in trace.ordered() {
+            if !BEHIND.iter().any(|b| name.starts_with(b))
+                && let Some(value) = trace.tensor(name)?
+            {
+                values.insert(name.to_string(), value);
+            }
+        }
+        let weights = weights(trace)?;
+        let held = Recording {
+            header,
+            alias: aliases(header, &values),
+            values: &values,
+            weights: &weights,
+        };
+        let (steps, places) = held.steps();
+        let inputs: IndexMap<String, Tensor> = held.inputs().collect();
+        let graph = Graph {
+            inputs: held.input_ports(),
+            outputs: held.outputs(&steps),
+            weights,
+            steps,
+            name: header.subject.clone(),
+            producer: header.subject.clone(),
+            ..Graph::default()
+        };
+        let computed = graph.steps.iter().flat_map(|s| &s.outputs);
+        let floats = computed.filter_map(|n| values.get(n).map(Tensor::dtype));
+        let floats = floats.filter(|d| d.is_float());
+        let dtype = floats.max_by(|a, b| a.unit_roundoff().total_cmp(&b.unit_roundoff()));
+        let floors = header.tensors.iter();
+        let floors = floors.filter_map(|(n, e)| Some((n.clone(), e.floor.clone()?)));
+        Ok(Self {
+            graph,
+            dtype: dtype.unwrap_or(DType::F32),
+            digests: header.inputs.clone(),
+            floors: floors.collect(),
+            places,
+            inputs,
+            values: values.into_iter().map(|(n, t)| (n, widened(t))).collect(),
+        })
+    }
+}
+
+fn widened(t: Tensor) -> Tensor {
+    match t.dtype().is_float() {
+        true => Tensor::from_vec(t.shape(), t.to_f64()),
+        false => t,
+    }
+}
+
+/// Parameters and buffers with their values, by the names that the program gives them.
+fn weights(trace: &Opened) -> Result<IndexMap<String, Tensor>> {
+    let mut all = IndexMap::new();
+    for param in trace.parameters.iter().flatten() {
+        if let Some(value) = trace.parameter_value(&param.name)? {
+            all.insert(param.name.clone(), value);
+        }
+    }
+    Ok(all)
+}
+
+/// Tensors that another name stands for: a module or the program gives what a part of it gave, Identity and Dropout what they took.
+fn aliases(header: &Header, values: &IndexMap<String, Tensor>) -> HashMap<String, String> {
+    let mut alias: HashMap<String, String> = HashMap::new();
+    for (name, entry) in &header.tensors {
+        let [from] = entry.inputs.as_slice() else {
+            continue;
+        };
+        let part = !entry.node.is_empty() && from.starts_with(&format!("{}.", entry.node));
+        let hands_on = ["Output", "Identity", "Dropout"].contains(&entry.op.as_str());
+        let same = |a: &Tensor, b: &Tensor| (a.dtype(), a.shape()) == (b.dtype(), b.shape());
+        let equal = match (values.get(name), values.get(from)) {
+            (Some(a), Some(b)) => same(a, b) && a.bytes() == b.bytes(),
+            _ => false,
+        };
+        if (part || hands_on) && equal {
+            let first = alias.get(from).unwrap_or(from).clone();
+            alias.insert(name.clone(), first);
+        }
+    }
+    alias
+}
+
+/// A recording, as its steps are made of it.
+struct Recording<'a> {
+    header: &'a Header,
+    values: &'a IndexMap<String, Tensor>,
+    weights: &'a IndexMap<String, Tensor>,
+    alias: HashMap<String, String>,
+}
+
+impl Recording<'_> {
+    fn stands_for(&self, name: &str) -> String {
+        self.alias.get(name).map_or(name, String::as_str).into()
+    }
+
+    fn is_input(&self, name: &str) -> bool {
+        let entry = self.header.tensors.get(name);
+        self.header.inputs.contains_key(name) || entry.is_some_and(|e| e.op == "Input")
+    }
+
+    fn inputs(&self) -> impl Iterator<Item = (String, Tensor)> {
+        let all = self.values.iter().filter(|(n, _)| self.is_input(n));
+        all.map(|(n, t)| (n.clone(), t.clone()))
+    }
+
+    /// Those whose values were not recorded too.
+    fn input_ports(&self) -> Vec<Port> {
+        let known = self.values.keys().filter(|n| self.is_input(n));
+        let digested = self.header.inputs.keys();
+        let digested = digested.filter(|n| !self.values.contains_key(*n));
+        known.chain(digested).map(|n| self.port(n)).collect()
+    }
+
+    fn port(&self, name: &str) -> Port {
+        let value = self.values.get(name);
+        let shape = value.map(|t| t.shape().iter().map(|d| Dim::Known(*d)).collect());
+        Port {
+            name: name.into(),
+            dtype: value.map(Tensor::dtype),
+            shape,
+        }
+    }
+
+    /// What the program returned; where its recorder does not say, what nobody takes.
+    fn outputs(&self, steps: &[Step]) -> Vec<Port> {
+        let root = self.header.calls.iter().find(|c| c.module.is_empty());
+        let told: Vec<&String> = match root {
+            Some(call) => call.outputs.iter().flatten().collect(),
+            None => {
+                let of = self.header.tensors.iter();
+                of.filter(|(_, e)| e.op == "Output")
+                    .map(|(n, _)| n)
+                    .collect()
+            }
+        };
+        let told = told.into_iter().filter(|n| self.values.contains_key(*n));
+        let told: Vec<Port> = told.map(|n| self.port(&self.stands_for(n))).collect();
+        if !told.is_empty() {
+            return told;
+        }
+        let taken = |name: &String| steps.iter().any(|s| s.inputs.contains(name));
+        let made = steps.iter().flat_map(|s| &s.outputs);
+        let last = made.filter(|n| self.values.contains_key(*n) && !taken(n));
+        last.map(|n| self.port(n)).collect()
+    }
+
+    /// Steps in the order of computing, and where each stands in the user's code.
+    fn steps(&self) -> (Vec<Step>, BTreeMap<String, String>) {
+        let made = self.values.keys().filter(|n| !self.is_input(n));
+        let made = made.filter(|n| !self.alias.contains_key(*n));
+        // Several results of one call stand together.
+        let mut calls: IndexMap<&str, Vec<&String>> = IndexMap::new();
+        for name in made {
+            let call = match self.header.tensors.get(name) {
+                Some(e) if self.header.modules.contains_key(&e.node) => split(name).0,
+                Some(e) if !e.node.is_empty() => &e.node,
+                Some(_) | None => name,
+            };
+            calls.entry(call).or_default().push(name);
+        }
+        let (mut steps, mut places) = (vec![], BTreeMap::new());
+        for (call, outputs) in calls {
+            let entry = self.header.tensors.get(outputs[0]);
+            let entry = entry.cloned().unwrap_or_default();
+            let nodes = self.nodes(&entry, &outputs);
+            let last = nodes.len() - 1;
+            for (i, node) in nodes.into_iter().enumerate() {
+                let name = match i == last {
+                    true => call.to_string(),
+                    false => node.outputs[0].clone(),
+                };
+                places.extend(self.place(&entry).map(|p| (name.clone(), p)));
+                steps.push(Step::of(Node { name, ..node }));
+            }
+        }
+        (steps, places)
+    }
+
+    fn nodes(&self, entry: &Entry, outputs: &[&String]) -> Vec<Node> {
+        let known = entry.inputs.iter().map(|n| self.stands_for(n));
+        let mut inputs: Vec<String> = known.collect();
+        if inputs.is_empty() {
+            // Nobody saw of what it was made: of the inputs, somehow.
+            inputs.extend(self.input_ports().into_iter().map(|p| p.name));
+        }
+        let outputs: Vec<String> = outputs.iter().map(|n| n.to_string()).collect();
+        let module = self.header.modules.get(&entry.node);
+        let plain = |op: &str| Node {
+            name: String::new(),
+            op: op.into(),
+            domain: String::new(),
+            inputs: inputs.clone(),
+            outputs: outputs.clone(),
+            attributes: BTreeMap::new(),
+        };
+        match module {
+            Some(module) => modules::nodes(&Called {
+                class: &entry.op,
+                hyper: &module.hyper,
+                training: module.training,
+                own: self.own(&entry.node),
+                axes: inputs.first().and_then(|n| self.values.get(n)).map(axes),
+                inputs: inputs.clone(),
+                outputs: outputs.clone(),
+            }),
+            None if entry.op.is_empty() => vec![plain("?")],
+            None => vec![plain(functions::operator(&entry.op))],
+        }
+    }
+
+    /// Parameters and buffers of a module itself, not of its parts.
+    fn own(&self, path: &str) -> HashMap<&str, String> {
+        let suffix = |name: &'_ str| -> Option<String> {
+            let rest = match path.is_empty() {
+                true => name,
+                false => name.strip_prefix(path)?.strip_prefix('.')?,
+            };
+            (!rest.contains('.')).then(|| rest.to_string())
+        };
+        let mut own = HashMap::new();
+        for name in self.weights.keys() {
+            if let Some(rest) = suffix(name) {
+                own.insert(&name[name.len() - rest.len()..], name.clone());
+            }
+        }
+        for (other, listed) in &self.header.tied {
+            if let Some(rest) = suffix(other) {
+                own.insert(&other[other.len() - rest.len()..], listed.clone());
+            }
+        }
+        own
+    }
+
+    /// "module 'stem.norm' (BatchNorm2d), net.py:20".
+    fn place(&self, entry: &Entry) -> Option<String> {
+        let (path, class, at) = match self.header.modules.get(&entry.node) {
+            Some(module) => {
+                let call = self.header.calls.iter().find(|c| c.module == entry.node);
+                let at = call.and_then(|c| c.at.as_ref());
+                (&*entry.node, &*entry.op, at.or(module.source.as_ref()))
+            }
+            None => {
+                let path = entry.node.rsplit_once('.').map_or("", |p| p.0);
+                let module = self.header.modules.get(path)?;
+                let class = module.class.rsplit('.').next()?;
+                (path, class, entry.at.as_ref())
+            }
+        };
+        let line = at.map_or(String::new(), |at| format!(", {at}"));
+        Some(match path {
+            "" => format!("the model itself ({class}){line}"),
+            _ => format!("module '{path}' ({class}){line}"),
+        })
+    }
+}
+
+fn axes(t: &Tensor) -> usize {
+    t.shape().len()
+}
+
+/// A name and its place in a tuple or a dict.
+fn split(name: &str) -> (&str, &str) {
+    name.find(':')
+        .map_or((name, ""), |at| (&name[..at], &name[at..]))
+}

@@ -1,0 +1,135 @@
+//! stretch: what lies between paired tensors of two programs and computes another function on the same values: where, in the user's words, and why.
+
+use super::super::Run;
+use super::NODES;
+use super::values::{accumulated, isolated};
+use crate::text::few;
+use crate::verdict::{Blame, Finding, Origin, TensorResult};
+
+/// A stretch that computes another function; `nodes` of either side lie in it.
+pub fn of(
+    run: &Run,
+    (origin, t): (&Origin, &TensorResult),
+    nodes: &[Vec<String>; 2],
+    blame: Option<&Blame>,
+    rank: &str,
+) -> Finding {
+    let told = Told {
+        run,
+        tensor: t,
+        nodes,
+        recorded: run
+            .correspondence
+            .as_ref()
+            .and_then(|c| c.recorded.iter().position(|r| *r)),
+    };
+    let what = format!("{}{rank}", told.what(origin));
+    let mut facts = vec![told.tensor()];
+    facts.extend(isolated(t));
+    facts.extend(accumulated(t));
+    facts.extend(told.places());
+    facts.extend(blame.map(because));
+    Finding::new("origin", &*origin.node, what)
+        .facts(facts)
+        .next([told.next(blame)])
+}
+
+struct Told<'a> {
+    run: &'a Run,
+    tensor: &'a TensorResult,
+    nodes: &'a [Vec<String>; 2],
+    /// Which side is a recording.
+    recorded: Option<usize>,
+}
+
+impl Told<'_> {
+    /// Nodes of the graph beside a recording, else of the candidate.
+    fn graph(&self) -> &[String] {
+        &self.nodes[1 - self.recorded.unwrap_or(0)]
+    }
+
+    fn is_long(&self) -> bool {
+        self.recorded.is_some() && self.graph().len() > NODES
+    }
+
+    /// Module, class, file and line of the last step of the recording that has one.
+    fn place(&self) -> Option<&str> {
+        let side = self.recorded?;
+        let places = &self.run.correspondence.as_ref()?.places[side];
+        let found = self.nodes[side].iter().rev().find_map(|n| places.get(n));
+        found.map(String::as_str)
+    }
+
+    fn what(&self, origin: &Origin) -> String {
+        let name = &self.tensor.name;
+        match (self.recorded, self.place()) {
+            (None, _) => format!(
+                "at node '{}' ({}): the two graphs compute another function here",
+                origin.node, origin.op
+            ),
+            (Some(_), _) if self.is_long() => format!(
+                "somewhere in front of '{name}': one of {} nodes of the graph computes another function",
+                self.graph().len()
+            ),
+            (Some(_), Some(place)) => {
+                format!("at {place}: the graph computes another function here")
+            }
+            (Some(_), None) => {
+                format!("in front of '{name}': the graph computes another function here")
+            }
+        }
+    }
+
+    fn tensor(&self) -> String {
+        let pairs = self.run.correspondence.iter().flat_map(|c| &c.pairs);
+        let partner = pairs
+            .filter(|p| p.reference == self.tensor.name)
+            .map(|p| p.candidate.as_str());
+        format!(
+            "tensor      '{}' {:?}, in the candidate '{}'",
+            self.tensor.name,
+            self.tensor.shape,
+            partner.last().unwrap_or("?")
+        )
+    }
+
+    fn places(&self) -> Vec<String> {
+        let line = |(label, names): (&str, &Vec<String>)| {
+            format!(
+                "{label:<12}{}",
+                few(names.iter().map(String::as_str), NODES)
+            )
+        };
+        let sides = ["reference", "candidate"].into_iter().zip(self.nodes);
+        sides.map(line).collect()
+    }
+
+    fn next(&self, blame: Option<&Blame>) -> String {
+        match blame {
+            Some(Blame::Weights(names)) => {
+                let [own, other] = names.first().cloned().unwrap_or_default();
+                format!("load or export the weights again: '{own}' is to hold '{other}' of the other side (parity params A B)")
+            }
+            Some(Blame::Computation) | None if self.is_long() => {
+                "record what lies between: parity_port.record(model, inputs, FILE) records what every module returns (docs/RECORD.md)".into()
+            }
+            Some(Blame::Computation) => "compare the attributes and inputs of these nodes, not their weights".into(),
+            None => "compare the weights, attributes and inputs of these nodes; which side is meant nobody can tell from two files".into(),
+        }
+    }
+}
+
+fn because(blame: &Blame) -> String {
+    match blame {
+        Blame::Weights(names) => {
+            let names = names.iter().map(|[_, other]| other.as_str());
+            format!(
+                "because of  the weights: with {} of the other side it agrees",
+                few(names, NODES)
+            )
+        }
+        Blame::Computation => {
+            "because of  the computation: with the other side's weights it still is off".into()
+        }
+    }
+}
