@@ -31,6 +31,7 @@ pub mod input;
 pub mod kernel;
 pub mod native;
 pub mod params;
+pub mod port;
 pub mod run;
 pub mod scenario;
 pub mod subject;

@@ -28,6 +28,7 @@ const ROOMS: &[&str] = &[
     "params",
     "verdict",
     "scenario",
+    "port",
     "trace",
     "floor",
     "kernel",

@@ -29,6 +29,8 @@ pub enum Command {
     Params(Params),
     /// Show a model: nodes, parameters per module, opsets; or which tensor of two models stands for which
     Map(Map),
+    /// Start a live port, say what it is, and try what it declares to be able to do
+    Port(Port),
     /// Show a table: subjects, operators, faults, causes, reports, kernels, distributions, families, exits
     List(List),
     /// Say which libraries were found, and what to do about what is missing
@@ -257,6 +259,19 @@ pub struct Map {
     /// Tensor that has another name in B: A=B
     #[arg(long, value_name = "A=B", requires = "candidate")]
     pub rename: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub struct Port {
+    /// Port file (net.py) or an executable that speaks the worker protocol (docs/PORT.md)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Python that runs a port file; else that of VIRTUAL_ENV, else the first on PATH that has what the file imports
+    #[arg(long, value_name = "PYTHON")]
+    pub python: Option<PathBuf>,
+    /// One question may take this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: u64,
 }
 
 #[derive(clap::Args)]

@@ -1,4 +1,4 @@
-//! cli: words into library calls; the only place that prints, exits or starts another process.
+//! cli: words into library calls; the only place that prints or exits.
 
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
@@ -16,6 +16,7 @@ mod interrupt;
 mod list;
 mod map;
 mod params;
+mod port;
 mod reports;
 mod run;
 mod selftest;
@@ -58,6 +59,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Bless(bless) => bless::command(&bless),
         Command::Params(params) => params::command(&params),
         Command::Map(map) => map::command(&map, engines),
+        Command::Port(port) => port::command(&port),
         Command::List(list) => list::command(&list),
         Command::Doctor => doctor::command(),
         Command::Fuzz(fuzz) => fuzz::command(&fuzz, engines),

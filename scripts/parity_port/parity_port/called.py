@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from .parts import leaves
 
 TORCH = os.path.dirname(torch.__file__) + os.sep
 OWN = os.path.dirname(__file__) + os.sep
@@ -28,7 +28,7 @@ def by_user() -> str | None:
 
 def from_user() -> str | None:
     """File and line of the user's code that led here."""
-    frame = outside(sys._getframe(1), (OWN, TORCH))
+    frame = outside(sys._getframe(1), (OWN, TORCH, "<frozen "))
     return None if frame is None else line_of(frame)
 
 
@@ -61,21 +61,6 @@ def defined(function) -> str | None:
     """File and line of a function, behind its decorators."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code and f"{short(code.co_filename)}:{code.co_firstlineno}"
-
-
-def leaves(value, name: str = "") -> Iterator[tuple[str, object]]:
-    """What `value` is made of, each with `name` and its place: `:1` of a tuple, `:boxes` of a dict, `:1:boxes` of both."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        members = value.items()
-    elif isinstance(value, (tuple, list)):
-        members = enumerate(value)
-    else:
-        yield name, value
-        return
-    for place, member in members:
-        yield from leaves(member, f"{name}:{place}")
 
 
 def tensors(value) -> list[Tensor]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import random
-import sys
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
+from .chance import as_before, random_state
 from .disturbed import Disturbed
 from .recorder import Recorder
 from .spread import RUNS, Noisy, Undisturbed, floor, runs_for
@@ -43,7 +42,7 @@ class Start:
         model = copy.deepcopy(self.model)
         args, kwargs = copy.deepcopy(self.given)
         has_loss = self.loss is not None
-        with as_before(self.random), torch.set_grad_enabled(has_loss), recorder_of(model) as recorder:
+        with as_before(self.random), new_in(torch.float64), torch.set_grad_enabled(has_loss), recorder_of(model) as recorder:
             found = model(*args, **kwargs)
             if has_loss:
                 recorder.gradients(recorder.values(self.loss(found)))
@@ -90,24 +89,12 @@ def in_f64(value: Tensor) -> Tensor:
     return value.detach().to(torch.float64, copy=True).requires_grad_(value.requires_grad)
 
 
-def random_state() -> list:
-    """Generators of Python, numpy and torch: how each is set, and to what."""
-    numpy = sys.modules["numpy"].random
-    cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
-    states = [(random.setstate, random.getstate()), (numpy.set_state, numpy.get_state()), (torch.set_rng_state, torch.get_rng_state())]
-    return states + ([(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())] if cuda else [])
-
-
 @contextlib.contextmanager
-def as_before(states: list):
-    """Random numbers as they were drawn then, and new tensors in f64; both as they are now afterwards."""
-    now, dtype = random_state(), torch.get_default_dtype()
+def new_in(dtype: torch.dtype):
+    """New tensors are of `dtype` where nothing else is said."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
     try:
-        for put, state in states:
-            put(state)
-        torch.set_default_dtype(torch.float64)
         yield
     finally:
-        torch.set_default_dtype(dtype)
-        for put, state in now:
-            put(state)
+        torch.set_default_dtype(before)

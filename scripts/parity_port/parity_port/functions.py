@@ -7,8 +7,9 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from .called import by_user, leaves, tensors
+from .called import by_user, tensors
 from .flow import Flow, version_of
+from .parts import leaves
 
 #: Attributes that torch reads by a function and that compute nothing.
 READ = ("grad", "data")

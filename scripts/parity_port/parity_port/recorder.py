@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from . import described, notes
-from .called import from_user, leaves
+from .called import from_user
 from .flow import Flow
 from .functions import Functions, Given
 from .gradients import gradient_of, gradients
+from .parts import leaves
 from .trace import Entry, Trace
 from .values import as_array, unwritable
 

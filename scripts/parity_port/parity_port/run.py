@@ -17,7 +17,11 @@ def record(model: nn.Module, inputs, path: str | Path, *, loss=None, floors: boo
     of scalars by term; the gradients of each are recorded too. With `floors` the model is run up to seventeen times more, as copies in
     f64, for how far a correct port may be off. Other `options` are those of `Recorder`.
     """
-    args, kwargs = arguments(inputs)
+    return record_call(model, *arguments(inputs), path, loss=loss, floors=floors, **options)
+
+
+def record_call(model: nn.Module, args: tuple, kwargs: dict, path: str | Path, *, loss=None, floors: bool = False, **options):
+    """`record` of a call with arguments of both kinds."""
     start = spreads.Start(model, args, kwargs, loss) if floors else None
     with Recorder(model, path, **options) as recorder:
         if start is not None:

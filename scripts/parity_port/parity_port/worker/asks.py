@@ -1,0 +1,132 @@
+"""What is asked of a port and how it is answered, whatever the framework; what differs is in the adapter, a file for each."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+
+import numpy as np
+
+from .. import chance
+from ..parts import leaves, together
+from ..stored import read
+from ..trace import Entry, Trace, row_of
+from . import portfile
+
+PROTOCOL = 1
+#: Adapters, each with the package whose networks it runs; the last one takes what no framework made.
+ADAPTERS = (("pytorch", "torch"), ("plain", "numpy"))
+#: Functions of the port that are asked alone, with what they are given.
+FUNCTIONS = {"postprocess": ("outputs",), "assign": ("outputs", "targets")}
+
+
+class Asks:
+    """A port file, and the network that it built once `hello` was asked."""
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def answer(self, request: dict) -> dict:
+        ask = getattr(self, f"ask_{request['ask']}", None)
+        if ask is None:
+            raise ValueError(f"'{request['ask']}' is nothing that this worker is asked")
+        return ask(**{key: value for key, value in request.items() if key not in ("id", "ask")})
+
+    def ask_hello(self, protocol: int, arguments: dict, seed: int) -> dict:
+        if protocol != PROTOCOL:
+            raise ValueError(f"protocol {protocol} is asked for, this worker speaks {PROTOCOL}")
+        self.port = portfile.load(self.path)
+        chance.seed(seed)
+        model = self.port.build(**arguments)
+        inputs = portfile.function(self.port, "inputs")
+        self.example = None if inputs is None else inputs()
+        self.network = adapter_of(model)(model)
+        self.lacks = self.network.lacks()
+        return {
+            "protocol": PROTOCOL,
+            "framework": self.network.framework,
+            "versions": {"python": platform.python_version(), "numpy": np.__version__, **self.network.versions()},
+            "class": f"{type(model).__module__}.{type(model).__qualname__}",
+            "abilities": self.abilities(),
+            "lacks": self.lacks,
+            "inputs": self.described(),
+        }
+
+    def abilities(self) -> list[str]:
+        functions = [name for name in portfile.OPTIONAL if portfile.function(self.port, name)]
+        own = [name for name in self.network.abilities if name not in self.lacks]
+        if "losses" not in functions:
+            own = [name for name in own if name != "gradients"]
+        return [*functions, *own]
+
+    def described(self) -> list[dict]:
+        """Name, dtype and shape of each input; both are null where only the name is known, an axis is a name where the port says it is open."""
+        known, open_axes = self.examples(), getattr(self.port, "axes", {})
+        rows = []
+        for name in known or self.network.names():
+            shape = list(np.shape(known[name][0])) if name in known else None
+            for axis, called in open_axes.get(name, {}).items() if shape else ():
+                shape[axis] = called
+            rows.append({"name": name, "dtype": row_of(*known[name])[2] if name in known else None, "shape": shape})
+        return rows
+
+    def examples(self) -> dict:
+        """The port's own inputs by name, as arrays."""
+        if self.example is None:
+            return {}
+        named = self.network.bound(self.example)
+        found = [(place[1:], self.network.array(value)) for place, value in leaves(named)]
+        return {name: array for name, array in found if array is not None}
+
+    def ask_inputs(self, to: str) -> dict:
+        self.write(to, self.examples())
+        return {}
+
+    def ask_parameters(self, to: str) -> dict:
+        with self.trace(to) as trace:
+            self.network.parameters(trace)
+        return {}
+
+    def ask_load(self, values: str) -> dict:
+        return self.network.load(read(values))
+
+    def ask_forward(self, inputs: str, f64: bool, training: bool, floors: bool, to: str) -> dict:
+        self.network.run(to, self.arguments(inputs), f64=f64, training=training, floors=floors)
+        return {}
+
+    def ask_shutdown(self) -> dict:
+        return {}
+
+    def arguments(self, inputs: str) -> dict:
+        """What the network is given, by the names of its arguments: the tensors of the file, the rest as the port's own inputs have it."""
+        given = together({name: self.network.tensor(*held) for name, held in read(inputs).items()})
+        known = self.network.names()
+        unknown = [name for name in given if known and name not in known]
+        if unknown:
+            raise ValueError(f"the network has no input '{unknown[0]}'; it has {', '.join(known)}")
+        own = self.network.bound(self.example) if self.example is not None else {}
+        rest = {name: value for name, value in own.items() if all(self.network.array(leaf) is None for _, leaf in leaves(value))}
+        return {**rest, **given}
+
+    def trace(self, to: str) -> Trace:
+        return Trace(to, self.network.subject())
+
+    def write(self, to: str, tensors: dict) -> None:
+        """Tensors that no network computed."""
+        with self.trace(to) as trace:
+            for name, (value, dtype) in tensors.items():
+                trace.add(name, value, Entry(name), dtype)
+
+
+def adapter_of(model) -> type:
+    """The class that runs `model`; a framework that the port never imported is not imported here either."""
+    for name, package in ADAPTERS:
+        if package in sys.modules:
+            adapter = importlib.import_module(f".{name}", __package__).Network
+            if adapter.takes(model):
+                return adapter
+    raise TypeError(
+        f"build() returned {type(model).__module__}.{type(model).__qualname__}: neither a torch.nn.Module nor an object with "
+        "`parameters`, a dict of arrays, and `forward(trace, **inputs)`"
+    )

@@ -1,0 +1,107 @@
+"""A port in plain numpy: an object with `parameters`, a dict of arrays by name, and `forward(trace, **inputs)`.
+
+`forward` adds what it computes to the trace and returns a dict of its outputs. It computes in the dtype of what it is given.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import math
+
+import numpy as np
+
+from .. import chance
+from ..stored import Held
+from ..trace import Entry, Trace, row_of
+
+
+class Network:
+    framework = "numpy"
+    abilities = ("f64",)
+
+    def __init__(self, model):
+        self.model, self.random = model, chance.random_state()
+
+    @staticmethod
+    def takes(model) -> bool:
+        return isinstance(getattr(model, "parameters", None), dict) and callable(getattr(model, "forward", None))
+
+    def versions(self) -> dict:
+        return {}
+
+    def subject(self) -> str:
+        return f"numpy {np.__version__}"
+
+    def lacks(self) -> dict:
+        """numpy's own f64 against Python's: what may differ is a library behind it that computes in less."""
+        x = np.linspace(-2, 2, 101)
+        exact = {"exp": [math.exp(v) for v in x], "matmul": [math.fsum(v * w for w in x) for v in x]}
+        found = {"exp": np.exp(x), "matmul": (x[:, None] @ x[None, :]).sum(axis=1)}
+        off = {name: np.max(np.abs(found[name] - exact[name])) for name in exact}
+        return {"f64": f"{name} is off by {error:.1e}" for name, error in off.items() if not error <= 1e-12 * 100}
+
+    def names(self) -> list[str]:
+        """Inputs by the arguments of `forward` behind the trace."""
+        known = list(inspect.signature(self.model.forward).parameters.values())[1:]
+        return [p.name for p in known if p.kind is not p.VAR_KEYWORD and p.name != "training"]
+
+    def bound(self, inputs) -> dict:
+        if not isinstance(inputs, dict):
+            raise TypeError("inputs() of a port in plain numpy returns a dict of arrays by name")
+        return inputs
+
+    def array(self, value) -> tuple | None:
+        return (np.asarray(value), None) if isinstance(value, (np.ndarray, np.generic)) else None
+
+    def tensor(self, value: np.ndarray, dtype: str | None) -> np.ndarray:
+        if dtype is not None:
+            raise ValueError(f"numpy has no {dtype}")
+        return value
+
+    def parameters(self, trace: Trace) -> None:
+        held = self.model.parameters
+        trace.metadata["parameters"] = json.dumps([listed(name, value) for name, value in held.items()])
+        for name, value in held.items():
+            trace.parameter(name, value)
+
+    def load(self, values: dict[str, Held]) -> dict:
+        held, told = self.model.parameters, {"loaded": [], "unknown": [], "unlike": []}
+        for name, given in values.items():
+            if name not in held:
+                told["unknown"].append(name)
+            elif shown(held[name]) != shown(*given):
+                told["unlike"].append({"name": name, "held": shown(held[name]), "given": shown(*given)})
+            else:
+                held[name] = given.value
+                told["loaded"].append(name)
+        return told
+
+    def run(self, to: str, inputs: dict, *, f64: bool, training: bool, floors: bool) -> None:
+        if training and "training" not in inspect.signature(self.model.forward).parameters:
+            raise ValueError("forward() of this port takes no `training`")
+        model = copy.deepcopy(self.model)
+        if f64:
+            model.parameters = {name: in_f64(value) for name, value in model.parameters.items()}
+        mode = {"training": True} if training else {}
+        with chance.as_before(self.random), Trace(to, self.subject()) as trace:
+            Network(model).parameters(trace)
+            for name, value in inputs.items():
+                trace.fed(name, value)
+            outputs = model.forward(trace, **inputs, **mode)
+            for name, value in outputs.items():
+                if name not in trace.tensors:
+                    trace.add(name, value, Entry(op="Output"))
+
+
+def listed(name: str, value: np.ndarray) -> dict:
+    return {"name": name, "shape": list(value.shape), "dtype": row_of(value)[2], "kind": "parameter"}
+
+
+def shown(value: np.ndarray, dtype: str | None = None) -> str:
+    return f"{row_of(value, dtype)[2]} {list(value.shape)}"
+
+
+def in_f64(value: np.ndarray) -> np.ndarray:
+    return value.astype(np.float64) if value.dtype.kind == "f" else value

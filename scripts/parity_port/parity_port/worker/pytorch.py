@@ -1,0 +1,124 @@
+"""A port in PyTorch: `build()` returns a torch.nn.Module.
+
+Each run is one of a copy, with the random numbers that there were when the network was built, so that nothing a run does stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import json
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import chance, described, proof
+from ..floors import new_in
+from ..run import arguments, record_call
+from ..stored import Held
+from ..trace import Trace
+from ..values import NAMES, as_array, unwritable
+
+
+class Network:
+    framework = "torch"
+    abilities = ("f64", "floors")
+
+    def __init__(self, model: nn.Module):
+        self.model, self.random = model, chance.random_state()
+        self.signature = inspect.signature(model.forward)
+
+    @staticmethod
+    def takes(model) -> bool:
+        return isinstance(model, nn.Module)
+
+    def versions(self) -> dict:
+        return described.versions(self.model)
+
+    def subject(self) -> str:
+        return described.subject(self.model)
+
+    def lacks(self) -> dict:
+        off = proof.off()
+        return {"f64": off} if off else {}
+
+    def names(self) -> list[str]:
+        """Arguments of `forward`; none where it takes any."""
+        known = self.signature.parameters.values()
+        return [] if any(p.kind is p.VAR_KEYWORD for p in known) else [p.name for p in known]
+
+    def bound(self, inputs) -> dict:
+        """Inputs by the names of the arguments: a tensor, a tuple of arguments, or a dict of them, as `record` takes them."""
+        args, kwargs = arguments(inputs)
+        return dict(self.signature.bind(*args, **kwargs).arguments)
+
+    def array(self, value) -> tuple | None:
+        return as_array(value) if isinstance(value, Tensor) and unwritable(value) is None else None
+
+    def tensor(self, value: np.ndarray, dtype: str | None) -> Tensor:
+        found = torch.from_numpy(value)
+        return found.view(torch.bfloat16) if dtype == "bf16" else found
+
+    def parameters(self, trace: Trace) -> None:
+        trace.metadata["parameters"] = json.dumps(described.parameters(self.model))
+        for name, value in described.state(self.model).items():
+            if unwritable(value) is None:
+                trace.parameter(name, *as_array(value))
+
+    def load(self, values: dict[str, Held]) -> dict:
+        held, told = described.state(self.model), {"loaded": [], "unknown": [], "unlike": []}
+        for name, (value, dtype) in values.items():
+            given = self.tensor(value, dtype)
+            if name not in held:
+                told["unknown"].append(name)
+            elif shown(held[name]) != shown(given):
+                told["unlike"].append({"name": name, "held": shown(held[name]), "given": shown(given)})
+            else:
+                with torch.no_grad():
+                    held[name].copy_(given)
+                told["loaded"].append(name)
+        return told
+
+    def run(self, to: str, inputs: dict, *, f64: bool, training: bool, floors: bool, loss=None) -> None:
+        model = copied(self.model, f64, training)
+        args, kwargs = self.called(inputs)
+        with self.as_built(f64), torch.set_grad_enabled(loss is not None):
+            record_call(model, args, kwargs, to, loss=loss, floors=floors)
+
+    def called(self, inputs: dict) -> tuple[tuple, dict]:
+        """Arguments as `forward` takes them, those by position among them."""
+        bound = self.signature.bind_partial()
+        names = [name for name in self.signature.parameters if name in inputs]
+        bound.arguments.update({name: on(self.model, inputs[name]) for name in names})
+        if not self.names():
+            rest = {name: on(self.model, value) for name, value in inputs.items() if name not in names}
+            return bound.args, {**bound.kwargs, **rest}
+        return bound.args, bound.kwargs
+
+    @contextlib.contextmanager
+    def as_built(self, f64: bool):
+        """Random numbers as they were when the network was built; new tensors in f64 where the network computes in it."""
+        with chance.as_before(self.random), new_in(torch.float64 if f64 else torch.get_default_dtype()):
+            yield
+
+
+def copied(model: nn.Module, f64: bool, training: bool) -> nn.Module:
+    """A network that shares nothing with `model`; in training as `model` was built, if it was built so."""
+    made = [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor) and not value.is_leaf]
+    # What was computed from parameters, as weight_norm leaves it, is refused by deepcopy unless it is told how.
+    copy_of = copy.deepcopy(model, {id(value): value.detach().clone() for value in made})
+    if not (training and model.training):
+        copy_of.train(training)
+    return copy_of.double() if f64 else copy_of
+
+
+def on(model: nn.Module, value):
+    """`value` on the device of the network."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    return torch.utils._pytree.tree_map_only(Tensor, lambda x: x.to(device), value)
+
+
+def shown(value: Tensor) -> str:
+    return f"{NAMES[str(value.dtype)]} {list(value.shape)}"
