@@ -1,24 +1,37 @@
-//! port: `parity port`: starts a live port and says what it is.
+//! port: `parity port`: starts a live port, says what it is, and tries whether it does what it declares.
 
 use super::{args, say};
 use crate::error::{Result, printable};
 use crate::exit::Exit;
-use crate::port::{Axis, Declared, Forward, Launch, Port};
+use crate::port::conformance::{self, Check, Found};
+use crate::port::{Axis, Declared, Launch, Port};
 use std::time::Duration;
 
 pub fn command(args: &args::Port) -> Result<Exit> {
     let launch = Launch::file(&args.file, args.python.as_deref())?;
     let mut port = Port::start(&launch, Duration::from_secs(args.limit))?;
     say(&overview(&launch, &port))?;
-    let parameters = port.parameters()?;
-    let listed = parameters.parameters.as_ref().map_or(0, Vec::len);
-    say(&format!("parameters {listed}\n"))?;
-    if let Some(inputs) = port.inputs()? {
-        let trace = port.forward(&inputs, Forward::default())?;
-        say(&format!("tensors    {}\n", trace.ordered().len()))?;
+    let checks = conformance::checks(&mut port);
+    checks.iter().try_for_each(|check| say(&line(check)))?;
+    let is = |wanted: fn(&Found) -> bool| checks.iter().any(|c| wanted(&c.found));
+    if is(|f| matches!(f, Found::Failed(_))) {
+        return Ok(Exit::Diverge);
     }
     port.shutdown()?;
-    Ok(Exit::Agree)
+    // An ability that needs what only the user has is told, and no more; a network that was not run is not passed.
+    let ran = checks
+        .iter()
+        .any(|c| c.what == "forward" && matches!(c.found, Found::Passed(_)));
+    Ok(if ran { Exit::Agree } else { Exit::Uncovered })
+}
+
+fn line(check: &Check) -> String {
+    let (word, text) = match &check.found {
+        Found::Passed(seen) => ("pass", seen),
+        Found::Failed(why) => ("FAIL", why),
+        Found::NotTried(why) => ("not tried", why),
+    };
+    format!("{word:<10} {:<12} {}\n", check.what, printable(text))
 }
 
 fn overview(launch: &Launch, port: &Port) -> String {

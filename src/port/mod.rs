@@ -1,5 +1,6 @@
 //! port: a live program that is asked over a socket (docs/PORT.md): a user's network in a process of its own, which may crash or hang.
 
+pub mod conformance;
 mod launch;
 mod package;
 mod process;
@@ -47,6 +48,8 @@ pub struct Port {
     /// None once it has failed: nothing more is asked then.
     process: Option<Process>,
     files: u64,
+    /// What the network was run on last, and whether in training: a module alone is run in the state that this brings it into.
+    last: Option<(Tensors, bool)>,
     /// Last, so that nothing writes into it any more when it is removed.
     folder: tempfile::TempDir,
 }
@@ -75,6 +78,7 @@ impl Port {
             wire,
             process: Some(process),
             files: 0,
+            last: None,
             folder,
         };
         let asked =
@@ -94,7 +98,7 @@ impl Port {
     /// # Errors
     /// The worker fails; its file lacks the list, or a value that it lists.
     pub fn parameters(&mut self) -> Result<Opened> {
-        let opened = self.written("parameters", json!({}))?;
+        let opened = self.traced("parameters", json!({}), &[])?;
         let listed = opened.parameters.as_deref();
         let listed = listed.ok_or_else(|| self.lies("the file of parameters lists none".into()))?;
         for param in listed {
@@ -115,21 +119,12 @@ impl Port {
     ///
     /// # Errors
     /// The worker fails, or does not say of each name what became of it.
-    pub fn load<'a>(
-        &mut self,
-        values: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
-    ) -> Result<Loaded> {
-        let (path, given) = self.fed(values)?;
-        let loaded: Loaded = self.ask("load", json!({"values": path}))?;
+    pub fn load(&mut self, values: &Tensors) -> Result<Loaded> {
+        let path = self.fed(values.iter().map(|(n, t)| (n.as_str(), t)))?;
+        let loaded = self.ask::<Loaded>("load", json!({"values": path}));
         remove(&path);
-        let mut told: Vec<&str> = loaded
-            .loaded
-            .iter()
-            .chain(&loaded.unknown)
-            .map(String::as_str)
-            .collect();
-        told.extend(loaded.unlike.iter().map(|u| u.name.as_str()));
-        match given.iter().find(|name| !told.contains(&name.as_str())) {
+        let loaded = loaded?;
+        match values.keys().find(|name| !loaded.tells(name)) {
             None => Ok(loaded),
             Some(name) => Err(self.lies(format!(
                 "'{name}' was to be loaded, and nothing is said of it"
@@ -137,16 +132,20 @@ impl Port {
         }
     }
 
-    /// The port's own example inputs, where it has some.
+    /// The port's own example inputs. None where it has none.
     ///
     /// # Errors
     /// The worker fails.
     pub fn inputs(&mut self) -> Result<Option<Tensors>> {
-        if !self.hello.can(Ability::Inputs) {
-            return Ok(None);
-        }
-        let opened = self.written("inputs", json!({}))?;
-        self.all_of(&opened).map(Some)
+        self.made(Ability::Inputs, json!({}), &[])
+    }
+
+    /// The port's own example targets, for its losses. None where it has none.
+    ///
+    /// # Errors
+    /// The worker fails.
+    pub fn targets(&mut self) -> Result<Option<Tensors>> {
+        self.made(Ability::Targets, json!({}), &[])
     }
 
     /// Runs the network: a trace of what it computed.
@@ -160,14 +159,130 @@ impl Port {
             .filter(|w| w.0)
             .try_for_each(|w| self.needs(w.1))?;
         let given = as_computed(inputs, how.f64)?;
-        let (path, _) = self.fed(given.iter().map(|(n, t)| (n.as_str(), t)))?;
-        let asked =
-            json!({"inputs": path, "f64": how.f64, "training": how.training, "floors": how.floors});
-        let opened = self.written("forward", asked);
-        remove(&path);
-        let opened = opened?;
+        self.last = Some((inputs.clone(), how.training));
+        let asked = json!({"f64": how.f64, "training": how.training, "floors": how.floors});
+        let opened = self.traced("forward", asked, &[("inputs", &given)])?;
         self.was_fed(&opened, &given)?;
         Ok(opened)
+    }
+
+    /// Runs call number `call` of `module`, counted from 0, on `values`, in the state that the last run had brought it into: buffers, caches,
+    /// random numbers, mode. `values` are named by their place in the `inputs` of the call (`0`, `1`), or as in its `kwargs`; what is not
+    /// among them is as it was. None where the port does not declare it.
+    ///
+    /// # Errors
+    /// Nothing was run before; as `forward`.
+    pub fn isolated(
+        &mut self,
+        module: &str,
+        call: usize,
+        values: &Tensors,
+        f64: bool,
+    ) -> Result<Option<Opened>> {
+        if !self.hello.can(Ability::Isolation) {
+            return Ok(None);
+        }
+        if f64 {
+            self.needs(Ability::F64)?;
+        }
+        let Some((inputs, training)) = self.last.clone() else {
+            return Err(Error::failed(format!(
+                "port {}: module '{module}' is run alone in the state of a run, and there was none",
+                self.name
+            )));
+        };
+        let (inputs, values) = (as_computed(&inputs, f64)?, as_computed(values, f64)?);
+        let asked = json!({"module": module, "call": call, "f64": f64, "training": training});
+        let opened = self.traced(
+            "isolated",
+            asked,
+            &[("inputs", &inputs), ("values", &values)],
+        )?;
+        self.was_fed(&opened, &values)?;
+        Ok(Some(opened))
+    }
+
+    /// `forward` with the losses (`loss.TERM`) and their gradients by parameters and activations (`grad.TERM.NAME`). None where the port
+    /// does not declare it.
+    ///
+    /// # Errors
+    /// As `forward`.
+    pub fn gradients(
+        &mut self,
+        inputs: &Tensors,
+        targets: &Tensors,
+        how: Forward,
+    ) -> Result<Option<Opened>> {
+        if !self.hello.can(Ability::Gradients) {
+            return Ok(None);
+        }
+        if how.f64 {
+            self.needs(Ability::F64)?;
+        }
+        let (inputs, targets) = (
+            as_computed(inputs, how.f64)?,
+            as_computed(targets, how.f64)?,
+        );
+        let asked = json!({"f64": how.f64, "training": how.training});
+        let opened = self.traced(
+            "gradients",
+            asked,
+            &[("inputs", &inputs), ("targets", &targets)],
+        )?;
+        self.was_fed(&opened, &inputs)?;
+        Ok(Some(opened))
+    }
+
+    /// The losses alone, of outputs that are given by the names that a trace has for them; with their gradients by the outputs where the
+    /// port declares gradients. None where it has no losses.
+    ///
+    /// # Errors
+    /// As `forward`.
+    pub fn losses(
+        &mut self,
+        outputs: &Tensors,
+        targets: &Tensors,
+        f64: bool,
+    ) -> Result<Option<Opened>> {
+        if !self.hello.can(Ability::Losses) {
+            return Ok(None);
+        }
+        let (outputs, targets) = (as_computed(outputs, f64)?, as_computed(targets, f64)?);
+        let asked = json!({"f64": f64, "gradients": self.hello.can(Ability::Gradients)});
+        self.traced(
+            "losses",
+            asked,
+            &[("outputs", &outputs), ("targets", &targets)],
+        )
+        .map(Some)
+    }
+
+    /// What the port's assigner makes of outputs and targets. None where it has none.
+    ///
+    /// # Errors
+    /// The worker fails.
+    pub fn assign(&mut self, outputs: &Tensors, targets: &Tensors) -> Result<Option<Tensors>> {
+        self.made(
+            Ability::Assign,
+            json!({}),
+            &[("outputs", outputs), ("targets", targets)],
+        )
+    }
+
+    /// The network's inputs for what lies at `path`. None where the port has no preprocessing.
+    ///
+    /// # Errors
+    /// The worker fails.
+    pub fn preprocess(&mut self, path: &Path) -> Result<Option<Tensors>> {
+        self.made(Ability::Preprocess, json!({"path": path}), &[])
+    }
+
+    /// What the port's postprocessing makes of outputs. None where it has none.
+    ///
+    /// # Errors
+    /// The worker fails.
+    pub fn postprocess(&mut self, outputs: &Tensors) -> Result<Option<Tensors>> {
+        self.made(Ability::Postprocess, json!({}), &[("outputs", outputs)])
     }
 
     /// Ends the worker in good order.
@@ -193,13 +308,39 @@ impl Port {
         )))
     }
 
-    /// Asks for a file, and opens it: a whole trace whose list and tensors agree. Its name is gone then, so that the disk is free once it is closed.
-    fn written(&mut self, ask: &str, mut asked: Value) -> Result<Opened> {
+    /// What the function behind an ability makes of `given`, where there is one.
+    fn made(
+        &mut self,
+        ability: Ability,
+        asked: Value,
+        given: &[(&str, &Tensors)],
+    ) -> Result<Option<Tensors>> {
+        if !self.hello.can(ability) {
+            return Ok(None);
+        }
+        let opened = self.traced(ability.name(), asked, given)?;
+        self.all_of(&opened).map(Some)
+    }
+
+    /// Asks for a trace of what is made of `given`, and opens it. Its name is gone then, so that the disk is free once it is closed.
+    fn traced(
+        &mut self,
+        ask: &str,
+        mut asked: Value,
+        given: &[(&str, &Tensors)],
+    ) -> Result<Opened> {
+        let mut files = vec![];
+        for (name, tensors) in given {
+            let path = self.fed(tensors.iter().map(|(n, t)| (n.as_str(), t)))?;
+            asked[*name] = json!(path);
+            files.push(path);
+        }
         let path = self.next_file();
         asked["to"] = json!(path);
-        let _: Done = self.ask(ask, asked)?;
-        let opened = opened(&path).map_err(|e| self.lies(e.message));
-        remove(&path);
+        files.push(path.clone());
+        let answered = self.ask::<Done>(ask, asked);
+        let opened = answered.and_then(|_| opened(&path).map_err(|e| self.lies(e.message)));
+        files.iter().for_each(|file| remove(file));
         opened
     }
 
@@ -232,11 +373,11 @@ impl Port {
         Ok(())
     }
 
-    /// Writes tensors for the worker: the file, and their names.
+    /// Writes tensors for the worker.
     fn fed<'a>(
         &mut self,
         tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
-    ) -> Result<(PathBuf, Vec<String>)> {
+    ) -> Result<PathBuf> {
         let path = self.next_file();
         let mut writer = Writer::create(&path)?;
         let mut header = Header {
@@ -249,7 +390,7 @@ impl Port {
             header.tensors.insert(name.to_string(), Entry::default());
         }
         writer.finish(&header)?;
-        Ok((path, header.tensors.into_keys().collect()))
+        Ok(path)
     }
 
     fn next_file(&mut self) -> PathBuf {
@@ -297,6 +438,18 @@ impl Port {
         Error::failed(format!("port {}: {what}", self.name))
             .next("docs/PORT.md says what a worker answers")
     }
+}
+
+/// What the network returned, of a trace of a run.
+///
+/// # Errors
+/// An output that cannot be read.
+pub fn outputs(trace: &Opened) -> Result<Tensors> {
+    let calls = trace.header.iter().flat_map(|h| &h.calls);
+    let root = calls.rev().find(|call| call.module.is_empty());
+    let names = root.iter().flat_map(|call| call.outputs.iter().flatten());
+    let read = |name: &String| Ok(trace.tensor(name)?.map(|t| (name.clone(), t)));
+    names.filter_map(|name| read(name).transpose()).collect()
 }
 
 fn with_log(e: Error, process: &Process) -> Error {

@@ -12,6 +12,7 @@ macro_rules! files {
 
 files! {
     "__init__.py",
+    "alone.py",
     "called.py",
     "chance.py",
     "described.py",

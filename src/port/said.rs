@@ -42,6 +42,8 @@ impl Hello {
 pub enum Ability {
     /// It has example inputs.
     Inputs,
+    /// It has example targets for its losses.
+    Targets,
     /// It computes in f64, and has proved it.
     F64,
     /// It measures how far a correct port may be off.
@@ -62,6 +64,7 @@ impl Ability {
     pub fn name(self) -> &'static str {
         match self {
             Ability::Inputs => "inputs",
+            Ability::Targets => "targets",
             Ability::F64 => "f64",
             Ability::Floors => "floors",
             Ability::Isolation => "isolation",
@@ -101,6 +104,14 @@ pub struct Loaded {
     pub unknown: Vec<String>,
     /// Of another dtype or shape: left as they were.
     pub unlike: Vec<Unlike>,
+}
+
+impl Loaded {
+    /// Whether it says what became of `name`.
+    pub(super) fn tells(&self, name: &str) -> bool {
+        let mut all = self.loaded.iter().chain(&self.unknown);
+        all.any(|n| n == name) || self.unlike.iter().any(|u| u.name == name)
+    }
 }
 
 /// A value that does not fit.

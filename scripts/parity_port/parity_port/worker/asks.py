@@ -17,8 +17,6 @@ from . import portfile
 PROTOCOL = 1
 #: Adapters, each with the package whose networks it runs; the last one takes what no framework made.
 ADAPTERS = (("pytorch", "torch"), ("plain", "numpy"))
-#: Functions of the port that are asked alone, with what they are given.
-FUNCTIONS = {"postprocess": ("outputs",), "assign": ("outputs", "targets")}
 
 
 class Asks:
@@ -75,13 +73,23 @@ class Asks:
         """The port's own inputs by name, as arrays."""
         if self.example is None:
             return {}
-        named = self.network.bound(self.example)
-        found = [(place[1:], self.network.array(value)) for place, value in leaves(named)]
-        return {name: array for name, array in found if array is not None}
+        return self.arrays(self.network.bound(self.example))
+
+    def arrays(self, value) -> dict:
+        """The tensors of a value, by name."""
+        name = "" if isinstance(value, dict) else "result"
+        found = [(place.removeprefix(":"), self.network.array(leaf)) for place, leaf in leaves(value, name)]
+        return {place: array for place, array in found if array is not None}
+
+    def tensors(self, path: str) -> dict:
+        return {name: self.network.tensor(*held) for name, held in read(path).items()}
 
     def ask_inputs(self, to: str) -> dict:
         self.write(to, self.examples())
         return {}
+
+    def ask_targets(self, to: str) -> dict:
+        return self.result(to, self.port.targets)
 
     def ask_parameters(self, to: str) -> dict:
         with self.trace(to) as trace:
@@ -95,12 +103,44 @@ class Asks:
         self.network.run(to, self.arguments(inputs), f64=f64, training=training, floors=floors)
         return {}
 
+    def ask_isolated(self, module: str, call: int, inputs: str, values: str, f64: bool, training: bool, to: str) -> dict:
+        self.network.alone(to, module, call, self.arguments(inputs), self.tensors(values), f64=f64, training=training)
+        return {}
+
+    def ask_gradients(self, inputs: str, targets: str, f64: bool, training: bool, to: str) -> dict:
+        given = together(self.tensors(targets))
+        loss = lambda outputs: self.port.losses(outputs, given)  # noqa: E731
+        self.network.run(to, self.arguments(inputs), f64=f64, training=training, floors=False, loss=loss)
+        return {}
+
+    def ask_losses(self, outputs: str, targets: str, f64: bool, gradients: bool, to: str) -> dict:
+        """The losses alone, of outputs that are given; their gradients by those where they are asked for."""
+        by, given = self.tensors(outputs), together(self.tensors(targets))
+        with self.network.as_built(f64), self.trace(to) as trace:
+            self.network.losses(trace, lambda: self.port.losses(returned(by), given), by if gradients else {})
+        return {}
+
+    def ask_assign(self, outputs: str, targets: str, to: str) -> dict:
+        return self.result(to, self.port.assign, returned(self.tensors(outputs)), together(self.tensors(targets)))
+
+    def ask_postprocess(self, outputs: str, to: str) -> dict:
+        return self.result(to, self.port.postprocess, returned(self.tensors(outputs)))
+
+    def ask_preprocess(self, path: str, to: str) -> dict:
+        return self.result(to, lambda: self.network.bound(self.port.preprocess(path)))
+
+    def result(self, to: str, function, *given) -> dict:
+        """What a function of the port's returns, by its own names or as `result`."""
+        with self.network.as_built(False):
+            self.write(to, self.arrays(function(*given)))
+        return {}
+
     def ask_shutdown(self) -> dict:
         return {}
 
     def arguments(self, inputs: str) -> dict:
         """What the network is given, by the names of its arguments: the tensors of the file, the rest as the port's own inputs have it."""
-        given = together({name: self.network.tensor(*held) for name, held in read(inputs).items()})
+        given = together(self.tensors(inputs))
         known = self.network.names()
         unknown = [name for name in given if known and name not in known]
         if unknown:
@@ -117,6 +157,12 @@ class Asks:
         with self.trace(to) as trace:
             for name, (value, dtype) in tensors.items():
                 trace.add(name, value, Entry(name), dtype)
+
+
+def returned(tensors: dict):
+    """What the network returned, from the names that a trace has for it."""
+    whole = together(tensors)
+    return whole["output"] if list(whole) == ["output"] else whole
 
 
 def adapter_of(model) -> type:

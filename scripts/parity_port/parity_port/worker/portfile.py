@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-#: Functions that a port file may define besides `build`; each but `inputs` and `optimizer` is an ability of the same name.
-OPTIONAL = ("inputs", "preprocess", "postprocess", "losses", "assign", "optimizer")
+#: Functions that a port file may define besides `build`; each is an ability of the same name.
+OPTIONAL = ("inputs", "targets", "preprocess", "postprocess", "losses", "assign", "optimizer")
 
 
 def load(path: str) -> ModuleType:

@@ -15,16 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from .. import chance, described, proof
+from ..alone import Alone
 from ..floors import new_in
+from ..gradients import gradients
 from ..run import arguments, record_call
 from ..stored import Held
-from ..trace import Trace
+from ..trace import Entry, Trace
 from ..values import NAMES, as_array, unwritable
 
 
 class Network:
     framework = "torch"
-    abilities = ("f64", "floors")
+    abilities = ("f64", "floors", "isolation", "gradients")
 
     def __init__(self, model: nn.Module):
         self.model, self.random = model, chance.random_state()
@@ -87,6 +89,22 @@ class Network:
         with self.as_built(f64), torch.set_grad_enabled(loss is not None):
             record_call(model, args, kwargs, to, loss=loss, floors=floors)
 
+    def alone(self, to: str, module: str, call: int, inputs: dict, values: dict, *, f64: bool, training: bool) -> None:
+        if module not in dict(self.model.named_modules()):
+            raise ValueError(f"the network has no module '{module}'")
+        model = copied(self.model, f64, training)
+        values = {name: on(model, value) for name, value in values.items()}
+        with self.as_built(f64), torch.no_grad():
+            Alone(model, Trace(to, self.subject()), module, call, values).run(*self.called(inputs))
+
+    def losses(self, trace: Trace, losses, by: dict) -> None:
+        """Terms, and their gradients by the tensors of `by`, which the terms are computed from."""
+        by = {name: value.requires_grad_() for name, value in by.items() if value.is_floating_point()}
+        terms = terms_of(losses())
+        for term, value in terms.items():
+            trace.add(f"loss.{term}", *with_entry(value, Entry(f"loss.{term}", "Loss")))
+        gradients(trace, {term: value for term, value in terms.items() if value.requires_grad}, by)
+
     def called(self, inputs: dict) -> tuple[tuple, dict]:
         """Arguments as `forward` takes them, those by position among them."""
         bound = self.signature.bind_partial()
@@ -118,6 +136,15 @@ def on(model: nn.Module, value):
     """`value` on the device of the network."""
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     return torch.utils._pytree.tree_map_only(Tensor, lambda x: x.to(device), value)
+
+
+def terms_of(value) -> dict[str, Tensor]:
+    return value if isinstance(value, dict) else {"total": value}
+
+
+def with_entry(value: Tensor, entry: Entry) -> tuple:
+    array, dtype = as_array(value)
+    return array, entry, dtype
 
 
 def shown(value: Tensor) -> str:
