@@ -138,6 +138,13 @@ pub fn as_text(path: &Path) -> Result<&str> {
     })
 }
 
+/// Whether it is a file that may be started.
+pub fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata()
+        .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -76,10 +76,10 @@ fn time(text: &str) -> Result<humantime::Duration, String> {
 
 #[derive(clap::Args)]
 pub struct Run {
-    /// Reference: a model (.onnx) or a recorded trace (.safetensors); or a scenario (.toml), which names both sides
+    /// Reference: a live port (net.py), a model (.onnx) or a recorded trace (.safetensors); or a scenario (.toml), which names both sides
     #[arg(value_name = "A")]
     pub target: PathBuf,
-    /// Candidate: a model (.onnx), a recorded trace (.safetensors) or a TorchScript (.jit); where none is named both engines compute the model A
+    /// Candidate: a model (.onnx), a live port, a recorded trace or a TorchScript (.jit); where none is named both engines compute the model A
     #[arg(value_name = "B")]
     pub candidate: Option<PathBuf>,
     /// Input of a bare model: NAME=1x3x224x224, NAME=1x128:0..99 (integers from 0 to 99, both included) or NAME=FILE (.npy,
@@ -95,6 +95,12 @@ pub struct Run {
     /// Pairs of two models as `parity map A B` wrote them
     #[arg(long, value_name = "FILE", requires = "candidate")]
     pub map: Option<PathBuf>,
+    /// Python that runs a port file; else that of VIRTUAL_ENV, else the first on PATH that has what the file imports
+    #[arg(long, value_name = "PYTHON")]
+    pub python: Option<PathBuf>,
+    /// One answer of a live port may take this long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub port_limit: Option<u64>,
     /// Write the scenario that was built from a bare model
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
@@ -270,7 +276,7 @@ pub struct Port {
     #[arg(long, value_name = "PYTHON")]
     pub python: Option<PathBuf>,
     /// One question may take this long
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = crate::scenario::ANSWER, value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: u64,
 }
 

@@ -44,7 +44,7 @@ fn both(args: &args::Map, candidate: &Path, engines: Engines) -> Result<Exit> {
         reference: &args.model,
         candidate,
     };
-    let scenario = sides.graphs(&args.input, &renames(&args.rename)?)?;
+    let scenario = sides.paired(&args.input, &renames(&args.rename)?)?;
     if engines.torch.is_none() {
         return engine::hand_over();
     }

@@ -40,7 +40,7 @@ impl Launch {
             launch.python = Some(python);
             return Ok(launch);
         }
-        if !is_executable(path) {
+        if !crate::file::is_executable(path) {
             let why = format!(
                 "port {}: neither a port file (.py) nor an executable",
                 path.display()
@@ -100,10 +100,4 @@ impl Launch {
         }
         Ok(command)
     }
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }

@@ -35,9 +35,11 @@ pub struct Program {
 const BEHIND: [&str; 2] = ["grad.", "loss."];
 
 impl Program {
+    /// The program of a trace; the values of its parameters are in `parameters`, which may be the same file.
+    ///
     /// # Errors
     /// A tensor that cannot be read.
-    pub fn of(trace: &Opened) -> Result<Self> {
+    pub fn of(trace: &Opened, parameters: &Opened) -> Result<Self> {
         let none = Header::default();
         let header = trace.header.as_ref().unwrap_or(&none);
         let mut values: IndexMap<String, Tensor> = IndexMap::new();
@@ -48,7 +50,7 @@ impl Program {
                 values.insert(name.to_string(), value);
             }
         }
-        let weights = weights(trace)?;
+        let weights = weights(parameters)?;
         let held = Recording {
             header,
             alias: aliases(header, &values),

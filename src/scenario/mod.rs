@@ -32,7 +32,7 @@ pub struct Scenario {
     /// What it is called; the file's own name where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// ONNX file, relative to the scenario's folder; empty where parameters alone are compared.
+    /// ONNX file, relative to the scenario's folder; beside [second] a trace or a port, too; empty where parameters alone are compared.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub model: PathBuf,
     /// What is compared, in the order a port breaks.
@@ -52,9 +52,12 @@ pub struct Scenario {
     pub reference: Subject,
     #[serde(default = "libtorch")]
     pub candidate: Subject,
-    /// Another graph that is held against the model, both in f64.
+    /// Another program that is held against the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<Second>,
+    /// How a side that is a live port is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<Live>,
     /// The training side of the graph: assigner, loss, gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
@@ -88,11 +91,26 @@ pub struct Parameters {
     pub rename: Vec<String>,
 }
 
-/// Another ONNX graph of the same network.
+/// How live ports are started and asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    /// Python that runs a port file; else that of VIRTUAL_ENV, else the first on PATH that has what the file imports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python: Option<PathBuf>,
+    /// Seconds that one answer may take; [`ANSWER`] where not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}
+
+/// Seconds that one answer of a live port may take.
+pub const ANSWER: u64 = 300;
+
+/// Another form of the same network: an ONNX graph, a recorded trace, or a live port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Second {
-    /// ONNX file, relative to the scenario's folder.
+    /// Relative to the scenario's folder.
     pub model: PathBuf,
     /// Tensors of the model by their names in it, where these are known; declared inputs and outputs of other names pair by position.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -37,13 +37,15 @@ impl Kind {
         let known = Self::ALL
             .iter()
             .find(|(end, _)| name.to_lowercase().ends_with(end));
-        known.map(|(_, kind)| *kind).ok_or_else(|| {
+        let kind = known.map(|(_, kind)| *kind);
+        let program = || file::is_executable(path).then_some(Kind::Port);
+        kind.or_else(program).ok_or_else(|| {
             if let Some(other) = file::mistaken(path, file::Kind::Model) {
                 return other.at(path.display());
             }
             let ends: Vec<&str> = Self::ALL.iter().map(|row| row.0).collect();
             Error::usage(format!("'{name}' is no side that is known by its name"))
-                .next(format!("a side is a file that ends in {}", ends.join(", ")))
+                .next(format!("a side is a file that ends in {}, or an executable that speaks the worker protocol (docs/PORT.md)", ends.join(", ")))
         })
     }
 }
@@ -62,12 +64,12 @@ impl Sides<'_> {
     /// Files that cannot be held against each other, an input or a name that is not there.
     pub fn scenario(self, inputs: &[String], rename: &[(String, String)]) -> Result<Scenario> {
         match (Kind::of(self.reference)?, Kind::of(self.candidate)?) {
-            (Kind::Model, Kind::Model) => self.graphs(inputs, rename),
+            (Kind::Model, Kind::Model) => self.paired(inputs, rename),
             (Kind::Trace, Kind::Model) if self.is_foreign(self.candidate, rename)? => {
-                self.program(rename)
+                self.paired(inputs, rename)
             }
             (Kind::Model, Kind::Trace) if self.is_foreign(self.reference, rename)? => {
-                self.program(rename)
+                self.paired(inputs, rename)
             }
             (Kind::Trace | Kind::Script, Kind::Model) => {
                 let mut scenario = build::from_model(self.candidate, inputs)?;
@@ -85,8 +87,11 @@ impl Sides<'_> {
                 Err(Error::usage("a scenario names both of its sides itself")
                     .next("name the scenario alone, or two other files"))
             }
-            (Kind::Port, _) | (_, Kind::Port) => Err(Error::usage("a port (.py) is not run here")
-                .next("record it with parity_port (scripts/parity_port) and name the trace")),
+            (Kind::Port, Kind::Script) | (Kind::Script, Kind::Port) => Err(Error::usage(
+                "a port and a TorchScript have no graph between them",
+            )
+            .next("name the model (.onnx) as one side")),
+            (Kind::Port, _) | (_, Kind::Port) => self.paired(inputs, rename),
             (Kind::Trace | Kind::Script, Kind::Trace | Kind::Script) => Err(Error::usage(
                 "neither side is a graph that can be run alone",
             )
@@ -111,23 +116,11 @@ impl Sides<'_> {
         Ok(!said && !trace.names().any(named))
     }
 
-    /// A recording under names of its own beside a model.
-    fn program(self, rename: &[(String, String)]) -> Result<Scenario> {
-        let mut scenario = build::from_model(self.reference, &[])?;
-        file::as_text(self.candidate)?;
-        scenario.second = Some(Second {
-            model: self.candidate.into(),
-            rename: rename.iter().cloned().collect(),
-            map: None,
-        });
-        Ok(scenario)
-    }
-
-    /// The same for two models.
+    /// The same for two programs that are paired by what they hold.
     ///
     /// # Errors
     /// As `scenario`.
-    pub fn graphs(self, inputs: &[String], rename: &[(String, String)]) -> Result<Scenario> {
+    pub fn paired(self, inputs: &[String], rename: &[(String, String)]) -> Result<Scenario> {
         let mut scenario = build::from_model(self.reference, inputs)?;
         file::as_text(self.candidate)?;
         scenario.second = Some(Second {

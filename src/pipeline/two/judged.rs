@@ -172,9 +172,12 @@ const DIGIT: f64 = 10.0 * R;
 /// The first pair at which what the candidate rounds spreads further than [`DIGIT`] times what the reference does, or what one rounding of the value
 /// does where that is more.
 pub fn loses_digits<'a>(compared: &'a Compared) -> Option<(&'a Pair, String)> {
-    // A recording has rounded already; what it may have is its floor.
+    // A recording has rounded already; what it may have is its floor. A live port was asked in either dtype.
     if !compared.reference.computes() || !compared.candidate.computes() {
-        return None;
+        return compared
+            .lost
+            .as_ref()
+            .map(|(pair, says)| (pair, says.clone()));
     }
     let one_rounding = SHAKEN * DType::F32.unit_roundoff();
     let spreads = |b: &Between| {

@@ -1,9 +1,11 @@
 //! two: two programs of one network, of which one is a graph at least: whether they compute the same function, in f64 and stretch by stretch, which digits
 //! the candidate's arithmetic loses, and whether engines compute each graph as it says.
 
+mod arithmetic;
 mod blame;
 mod judged;
 mod opened;
+mod source;
 mod spread;
 
 use super::Clock;
@@ -40,6 +42,8 @@ struct Compared<'a> {
     pairing: Pairing,
     spread: Spread,
     found: Vec<Between>,
+    /// Where a live port's own dtype gives something else than its f64.
+    lost: Option<(Pair, String)>,
     records: Vec<InputRecord>,
     threads: usize,
     /// What is compared; everything where nothing is stated.
@@ -116,6 +120,7 @@ fn compared<'a>(
         mut candidate,
         mut pairing,
         records,
+        own,
     } = opened::opened(scenario, second, &open, watch)?;
     clock.lap("open");
     let mut both = [&mut reference, &mut candidate];
@@ -129,6 +134,14 @@ fn compared<'a>(
     let only = patterns("limit.only", &scenario.limit.only, &names)?;
     found.retain(|b| is_asked(&only, &b.pair.reference));
     clock.lap("pairs");
+    let mut lost = None;
+    for (at, own) in own.into_iter().enumerate() {
+        if let Some(own) = own {
+            let sides = (at, &mut both);
+            lost = arithmetic::lost(own, sides, &pairing, &spread, seed, watch)?.or(lost);
+        }
+    }
+    clock.lap("arithmetic");
     Ok(Compared {
         scenario,
         second,
@@ -137,6 +150,7 @@ fn compared<'a>(
         pairing,
         spread,
         found,
+        lost,
         records,
         threads: scenario.cores(),
         only,

@@ -1,21 +1,18 @@
 //! opened: both sides with what they make of the same inputs, and their tensors paired.
 
+use super::source::Source;
+use crate::digest;
 use crate::error::{Error, Place, Result};
-use crate::graph::{Graph, load, random};
 use crate::input;
 use crate::pairing::{self, Pairing, map};
-use crate::prepare::prepared::ready;
 use crate::prepare::{inputs, memory};
 use crate::program::Program;
-use crate::scenario::sides::Kind;
 use crate::scenario::{Scenario, Second};
-use crate::tensor::Tensor;
-use crate::trace::{InputRecord, file};
+use crate::tensor::{DType, Tensor};
+use crate::trace::InputRecord;
 use crate::walk::function::{Opens, Side};
 use crate::watch::Watch;
 use indexmap::IndexMap;
-use std::path::Path;
-use std::sync::Arc;
 
 /// Both sides, run on the same inputs, and what stands for what.
 pub struct Opened {
@@ -23,60 +20,8 @@ pub struct Opened {
     pub candidate: Side,
     pub pairing: Pairing,
     pub records: Vec<InputRecord>,
-}
-
-/// What a file holds.
-enum Source {
-    Graph(Graph),
-    Program(Box<Program>),
-}
-
-impl Source {
-    fn of(path: &Path) -> Result<Self> {
-        Ok(match Kind::of(path)? {
-            Kind::Trace => Self::Program(Box::new(Program::of(&file::open(path)?)?)),
-            Kind::Scenario | Kind::Model | Kind::Script | Kind::Port => {
-                Self::Graph(load::file(path)?)
-            }
-        })
-    }
-
-    fn graph(&self) -> &Graph {
-        match self {
-            Self::Graph(graph) => graph,
-            Self::Program(program) => &program.graph,
-        }
-    }
-
-    fn program(&self) -> Option<&Program> {
-        match self {
-            Self::Graph(_) => None,
-            Self::Program(program) => Some(program),
-        }
-    }
-
-    /// What its memory is estimated from: a recording is there already.
-    fn computed<'a>(
-        &'a self,
-        inputs: &'a IndexMap<String, Tensor>,
-    ) -> Option<(&'a Graph, &'a IndexMap<String, Tensor>)> {
-        match self {
-            Self::Graph(graph) => Some((graph, inputs)),
-            Self::Program(_) => None,
-        }
-    }
-
-    fn side(self, fed: IndexMap<String, Tensor>, seed: u64, open: Opens) -> Result<Side> {
-        match self {
-            Self::Program(program) => Ok(Side::recorded(*program, fed)),
-            Self::Graph(graph) => {
-                let graph = Arc::new(ready(graph, &fed)?);
-                let graph = random::seeded(&graph, seed).map_or(graph, Arc::new);
-                let judge = open(graph.clone())?;
-                Side::run(graph, judge, fed)
-            }
-        }
-    }
+    /// What a live port gives in its own dtype, beside what it gives in f64.
+    pub own: [Option<Program>; 2],
 }
 
 /// # Errors
@@ -87,27 +32,29 @@ pub fn opened(
     open: Opens,
     watch: &mut dyn Watch,
 ) -> Result<Opened> {
-    let (ours, theirs) = (Source::of(&scenario.model)?, Source::of(&second.model)?);
-    if ours.program().is_some() && theirs.program().is_some() {
-        return Err(
-            Error::usage("neither side is a graph that can be run alone")
-                .next("two recordings: parity compare A B"),
-        );
-    }
+    let mut sources = [
+        Source::of(&scenario.model, scenario).at("reference")?,
+        Source::of(&second.model, scenario).at("candidate")?,
+    ];
     let mapped = second.map.as_deref().map(map::read).transpose()?;
     let named: Vec<(String, String)> = second.rename.clone().into_iter().collect();
     let named = [named, mapped.unwrap_or_default()].concat();
-    let (a, b) = (ours.graph(), theirs.graph());
-    let named = pairing::turned(a, b, &named)?;
-    let declared = pairing::inputs(&a.inputs, &b.inputs, &named)?;
-    let fed = fed(scenario, [&ours, &theirs], &declared)?;
+    let declared = {
+        let turned = named.iter().map(|(a, b)| (b.clone(), a.clone()));
+        let either: Vec<_> = named.iter().cloned().chain(turned).collect();
+        pairing::inputs(&sources[0].inputs(), &sources[1].inputs(), &either)?
+    };
+    let fed = fed(scenario, &mut sources, &declared)?;
     let records = inputs::records(&fed);
     watch.ready()?;
     let other = renamed(&fed, &declared);
-    let computed = [ours.computed(&fed), theirs.computed(&other)];
-    memory::of_two(scenario, computed.into_iter().flatten(), watch)?;
-    let reference = ours.side(fed, scenario.seed, open).at("reference")?;
-    let candidate = theirs.side(other, scenario.seed, open).at("candidate")?;
+    let computed = sources.iter().zip([&fed, &other]);
+    let computed = computed.filter_map(|(s, fed)| Some((s.graph()?, fed)));
+    memory::of_two(scenario, computed, watch)?;
+    let [ours, theirs] = sources;
+    let (reference, own) = ours.side(fed, scenario.seed, open).at("reference")?;
+    let (candidate, other) = theirs.side(other, scenario.seed, open).at("candidate")?;
+    let named = pairing::turned(&reference.graph, &candidate.graph, &named)?;
     let outputs = pairing::outputs(&reference.graph.outputs, &candidate.graph.outputs, &named)?;
     let known: Vec<(String, String)> = [declared, outputs, named].concat();
     let pairing = pairing::pair(&reference.viewed(), &candidate.viewed(), &known);
@@ -116,51 +63,89 @@ pub fn opened(
         candidate,
         pairing,
         records,
+        own: [own, other],
     })
 }
 
-/// What both sides are fed, by the reference's names: what a recording was fed, else what the scenario states.
+/// What both sides are fed, by the reference's names: what the scenario states, else what a recording was fed or a port brings, else what is
+/// drawn for a graph.
 fn fed(
     scenario: &Scenario,
-    [ours, theirs]: [&Source; 2],
+    sources: &mut [Source; 2],
     declared: &[(String, String)],
 ) -> Result<IndexMap<String, Tensor>> {
-    let Some(program) = ours.program().or(theirs.program()) else {
-        return input::make(scenario, ours.graph());
-    };
-    let is_reference = ours.program().is_some();
-    let own = |pair: &'_ (String, String)| match is_reference {
-        true => pair.0.clone(),
-        false => pair.1.clone(),
-    };
-    let held = |pair: &(String, String)| {
-        let value = program.inputs.get(&own(pair))?;
-        Some((pair.0.clone(), value.clone()))
-    };
-    let recorded: IndexMap<String, Tensor> = declared.iter().filter_map(held).collect();
-    if recorded.len() == declared.len() {
-        return Ok(recorded);
+    let brought = brought(sources, declared)?;
+    if scenario.inputs.is_empty() && brought.len() == declared.len() {
+        return Ok(brought);
     }
-    let graph = if is_reference { theirs } else { ours }.graph();
-    let made = input::make(scenario, graph)?;
-    let other = |pair: &'_ (String, String)| match is_reference {
-        true => pair.1.clone(),
-        false => pair.0.clone(),
-    };
+    let at = usize::from(sources[0].graph().is_none());
+    let graph = sources[at].graph().ok_or_else(|| {
+        Error::usage("nothing says what the two are to be fed")
+            .next("record the inputs with their values, or have the port's `inputs()` return them")
+    })?;
+    let made = input::make(&of_graph(scenario, at, declared), graph)?;
     let mut fed = IndexMap::new();
-    for pair in declared {
-        let value = &made[&other(pair)];
-        let digest = program.digests.get(&own(pair));
-        if digest.is_some_and(|d| *d != crate::digest::of_tensor(value)) {
+    for (ours, theirs) in declared {
+        let value = &made[[ours, theirs][at]];
+        let sha256 = digest::of_tensor(value);
+        let own = [ours, theirs];
+        if (0..2).any(|side| sources[side].contradicts(own[side], &sha256)) {
             return Err(Error::usage(format!(
-                "input '{}' is not what the recording was fed, and the trace does not hold that",
-                pair.0
+                "input '{ours}' is not what the recording was fed"
             ))
-            .next("state it: --input NAME=FILE; or record the inputs with their values"));
+            .next("leave --input out where the trace holds its inputs, or state the file that they come from"));
         }
-        fed.insert(pair.0.clone(), value.clone());
+        fed.insert(ours.clone(), value.clone());
     }
     Ok(fed)
+}
+
+/// What recordings and ports bring, in the dtypes that a graph declares.
+fn brought(
+    sources: &mut [Source; 2],
+    declared: &[(String, String)],
+) -> Result<IndexMap<String, Tensor>> {
+    let ports = [sources[0].inputs(), sources[1].inputs()];
+    let wanted = |pair: &(String, String)| -> Option<DType> {
+        let names = [&pair.0, &pair.1];
+        let graphs = (0..2).filter(|side| sources[*side].graph().is_some());
+        let mut ports =
+            graphs.flat_map(|side| ports[side].iter().filter(move |p| p.name == *names[side]));
+        ports.find_map(|p| p.dtype)
+    };
+    let wanted: Vec<Option<DType>> = declared.iter().map(wanted).collect();
+    let held = [sources[0].fed()?, sources[1].fed()?];
+    let mut all = IndexMap::new();
+    for (pair, dtype) in declared.iter().zip(wanted) {
+        let value = held[0].get(&pair.0).or(held[1].get(&pair.1));
+        if let Some(value) = value {
+            all.insert(pair.0.clone(), cast(value, dtype)?);
+        }
+    }
+    Ok(all)
+}
+
+/// A float in the dtype that is wanted, which holds it.
+fn cast(value: &Tensor, dtype: Option<DType>) -> Result<Tensor> {
+    match dtype.filter(|d| d.is_float() && value.dtype().is_float() && *d != value.dtype()) {
+        None => Ok(value.clone()),
+        Some(dtype) => Tensor::from_f64(dtype, value.shape(), &value.to_f64()),
+    }
+}
+
+/// The scenario whose inputs are called as side `at` calls them.
+fn of_graph(scenario: &Scenario, at: usize, declared: &[(String, String)]) -> Scenario {
+    let mut own = scenario.clone();
+    own.inputs = scenario
+        .inputs
+        .iter()
+        .map(|(name, input)| {
+            let pair = declared.iter().find(|(a, b)| a == name || b == name);
+            let called = pair.map_or(name, |(a, b)| [a, b][at]);
+            (called.clone(), input.clone())
+        })
+        .collect();
+    own
 }
 
 /// The candidate's inputs: the same bits under its own names.

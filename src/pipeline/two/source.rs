@@ -1,0 +1,138 @@
+//! source: what a file of a side is: a graph, a recording, or a port that is started.
+
+use crate::error::{Error, Result};
+use crate::graph::{self, Dim, Graph, load, random};
+use crate::port::{Ability, Axis, Declared, Forward, Launch, Port, Tensors};
+use crate::prepare::prepared::ready;
+use crate::program::Program;
+use crate::scenario::sides::Kind;
+use crate::scenario::{ANSWER, Scenario};
+use crate::trace::file;
+use crate::walk::function::{Opens, Side};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub enum Source {
+    Graph(Graph),
+    Recording(Box<Program>),
+    Port(Box<Port>),
+}
+
+impl Source {
+    /// # Errors
+    /// A file that cannot be read, a port that does not start.
+    pub fn of(path: &Path, scenario: &Scenario) -> Result<Self> {
+        Ok(match Kind::of(path)? {
+            Kind::Trace => {
+                let trace = file::open(path)?;
+                Self::Recording(Box::new(Program::of(&trace, &trace)?))
+            }
+            Kind::Port => Self::Port(Box::new(started(path, scenario)?)),
+            Kind::Scenario | Kind::Model | Kind::Script => Self::Graph(load::file(path)?),
+        })
+    }
+
+    pub fn graph(&self) -> Option<&Graph> {
+        match self {
+            Self::Graph(graph) => Some(graph),
+            Self::Recording(_) | Self::Port(_) => None,
+        }
+    }
+
+    /// The inputs that it declares.
+    pub fn inputs(&self) -> Vec<graph::Port> {
+        match self {
+            Self::Graph(graph) => graph.inputs.clone(),
+            Self::Recording(program) => program.graph.inputs.clone(),
+            Self::Port(port) => port.hello.inputs.iter().map(declared).collect(),
+        }
+    }
+
+    /// What it was fed, or would feed itself, by its own names.
+    ///
+    /// # Errors
+    /// A port that fails.
+    pub fn fed(&mut self) -> Result<Tensors> {
+        Ok(match self {
+            Self::Graph(_) => Tensors::new(),
+            Self::Recording(program) => program.inputs.clone(),
+            Self::Port(port) => port.inputs()?.unwrap_or_default(),
+        })
+    }
+
+    /// What of the bits that it is to be fed contradicts what it says that it was fed.
+    pub fn contradicts(&self, name: &str, sha256: &str) -> bool {
+        match self {
+            Self::Graph(_) | Self::Port(_) => false,
+            Self::Recording(program) => program.digests.get(name).is_some_and(|d| d != sha256),
+        }
+    }
+
+    /// What it makes of `fed`; of a port that computes in f64 what its own dtype gives, too.
+    ///
+    /// # Errors
+    /// Whatever the engine or the port refuses.
+    pub fn side(self, fed: Tensors, seed: u64, open: Opens) -> Result<(Side, Option<Program>)> {
+        match self {
+            Self::Recording(program) => Ok((Side::recorded(*program, fed), None)),
+            Self::Port(mut port) => {
+                let f64 = port.hello.can(Ability::F64);
+                let own = run(&mut port, &fed, false)?;
+                let exact = f64.then(|| run(&mut port, &fed, true)).transpose()?;
+                let (judged, beside) = match exact {
+                    Some(exact) => (exact, Some(own)),
+                    None => (own, None),
+                };
+                port.shutdown()?;
+                Ok((Side::recorded(judged, fed), beside))
+            }
+            Self::Graph(graph) => {
+                let graph = Arc::new(ready(graph, &fed)?);
+                let graph = random::seeded(&graph, seed).map_or(graph, Arc::new);
+                let judge = open(graph.clone())?;
+                Side::run(graph, judge, fed).map(|side| (side, None))
+            }
+        }
+    }
+}
+
+fn started(path: &Path, scenario: &Scenario) -> Result<Port> {
+    let live = scenario.port.clone().unwrap_or_default();
+    let mut launch = Launch::file(path, live.python.as_deref())?;
+    launch.seed = scenario.seed;
+    let port = Port::start(&launch, Duration::from_secs(live.limit.unwrap_or(ANSWER)))?;
+    if port.hello.inputs.is_empty() {
+        return Err(Error::usage(format!(
+            "port {}: it declares no inputs, so that nobody can feed it what the other side is fed",
+            path.display()
+        ))
+        .next("have `inputs()` return example inputs by name (docs/PORT.md)"));
+    }
+    Ok(port)
+}
+
+fn run(port: &mut Port, fed: &Tensors, f64: bool) -> Result<Program> {
+    let how = Forward {
+        f64,
+        ..Forward::default()
+    };
+    let trace = port.forward(fed, how)?;
+    match trace.holds_values() {
+        true => Program::of(&trace, &trace),
+        false => Program::of(&trace, &port.parameters()?),
+    }
+}
+
+fn declared(input: &Declared) -> graph::Port {
+    let axis = |a: &Axis| match a {
+        Axis::Size(n) => Dim::Known(*n),
+        Axis::Open(name) => Dim::Named(name.clone()),
+    };
+    let shape = input.shape.as_ref();
+    graph::Port {
+        name: input.name.clone(),
+        dtype: input.dtype,
+        shape: shape.map(|s| s.iter().map(axis).collect()),
+    }
+}
