@@ -8,6 +8,7 @@ use crate::floor::noise::{Floor, axis_for};
 use crate::judge::expectation;
 use crate::judge::stage::Stages;
 use crate::judge::{Limit, against};
+use crate::prepare::plan::patterns;
 use crate::run::{FORMAT, Run};
 use crate::scenario::Expect;
 use crate::tensor::Tensor;
@@ -33,14 +34,29 @@ pub enum Mode {
     ReportOnly,
 }
 
+/// What of two recordings is compared, and how.
+pub struct Asked<'a> {
+    pub mode: Mode,
+    /// Tensor of the reference -> its name in the candidate.
+    pub rename: &'a BTreeMap<String, String>,
+    /// Patterns of the tensors that are compared; everything where none is stated.
+    pub only: &'a [String],
+    pub expect: Expect,
+}
+
 /// Compares every tensor of `reference` with its namesake (or declared rename) in `candidate`.
 pub fn compare(
     reference: &Opened,
     candidate: &Opened,
     names: &(String, String),
-    rename: &BTreeMap<String, String>,
-    mode: Mode,
+    asked: Asked,
 ) -> Result<Run> {
+    let Asked {
+        mode,
+        rename,
+        only,
+        expect,
+    } = asked;
     for (ours, theirs) in rename {
         if !reference.names().any(|n| n == ours) || !candidate.names().any(|n| n == theirs) {
             return Err(Error::usage(format!(
@@ -48,14 +64,18 @@ pub fn compare(
             )));
         }
     }
-    let order = reference.ordered();
+    let mut order = reference.ordered();
+    let known: Vec<String> = order.iter().map(|n| n.to_string()).collect();
+    let only = patterns("--only", only, &known.iter().collect::<Vec<_>>())?;
+    order.retain(|n| only.is_empty() || only.iter().any(|p| p.matches(n)));
     paired_once(candidate, &order, rename)?;
     let mut tensors = Vec::new();
     for (step, name) in order.iter().enumerate() {
         let theirs = rename.get(*name).map_or(*name, String::as_str);
         tensors.push(one(reference, candidate, step, name, theirs, mode)?);
     }
-    let unused = |n: &&str| !order.contains(n) && !rename.values().any(|v| v == n);
+    let all = reference.ordered();
+    let unused = |n: &&str| !all.contains(n) && !rename.values().any(|v| v == n);
     let leftovers = candidate
         .names()
         .filter(unused)
@@ -87,7 +107,7 @@ pub fn compare(
             unmet: vec!["nothing was judged (--report-only)".into()],
         },
         Mode::Floors | Mode::Stated(_) => {
-            expectation(&Expect::default(), &verdict, &ledger, &|_| HashSet::new())
+            expectation(&expect, &verdict, &ledger, &|_| HashSet::new())
         }
     };
     let graph_inputs = order

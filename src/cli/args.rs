@@ -62,6 +62,12 @@ fn size(text: &str) -> Result<String, String> {
         .ok_or_else(|| "expected a number with B, KiB, MiB, GiB, kB, MB or GB, such as 2GiB".into())
 }
 
+/// A share of what there is.
+fn share(text: &str) -> Result<f64, String> {
+    let share: Option<f64> = text.parse().ok().filter(|s| (0.0..=1.0).contains(s));
+    share.ok_or_else(|| "expected a number from 0 to 1, such as 0.95".into())
+}
+
 /// A time in which something can be done.
 fn time(text: &str) -> Result<humantime::Duration, String> {
     let time: humantime::Duration = text
@@ -107,6 +113,9 @@ pub struct Run {
     /// Compare only these tensors ('*' matches any text)
     #[arg(long, value_name = "TENSOR")]
     pub only: Vec<String>,
+    /// Share of the tensors that must be compared (0 to 1), or exit 4; the scenario's where not stated
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub coverage: Option<f64>,
     /// Compare from the node that produces this tensor
     #[arg(long, value_name = "TENSOR")]
     pub from: Option<String>,
@@ -163,6 +172,12 @@ pub struct Compare {
     /// Tensor of the candidate that has another name: REFERENCE=CANDIDATE
     #[arg(long, value_name = "A=B")]
     pub rename: Vec<String>,
+    /// Compare only these tensors ('*' matches any text)
+    #[arg(long, value_name = "TENSOR")]
+    pub only: Vec<String>,
+    /// Share of the tensors that must be compared (0 to 1), or exit 4; 0.99 where not stated
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub coverage: Option<f64>,
     /// Show the metrics without judging them (exit 4)
     #[arg(long)]
     pub report_only: bool,

@@ -5,6 +5,7 @@ use crate::compare::Tolerance;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::recordings;
+use crate::scenario::Expect;
 use crate::scenario::sides::renames;
 use crate::trace::file::{self, Opened};
 
@@ -34,8 +35,15 @@ pub fn command(args: &args::Compare) -> Result<Exit> {
         &reference,
         &candidate,
         &names,
-        &renames(&args.rename)?.into_iter().collect(),
-        mode,
+        recordings::Asked {
+            mode,
+            rename: &renames(&args.rename)?.into_iter().collect(),
+            only: &args.only,
+            expect: Expect {
+                coverage: args.coverage.unwrap_or(Expect::default().coverage),
+                ..Expect::default()
+            },
+        },
     )?;
     reports::show(
         &run,

@@ -86,6 +86,7 @@ fn replayed(
 ) -> Result<Exit> {
     let options = [
         ("--only", !args.only.is_empty()),
+        ("--coverage", args.coverage.is_some()),
         ("--from", args.from.is_some()),
         ("--until", args.until.is_some()),
         ("--seed", args.seed.is_some()),
@@ -181,6 +182,7 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
     if !args.only.is_empty() {
         scenario.limit.only = args.only.clone();
     }
+    scenario.expect.coverage = args.coverage.unwrap_or(scenario.expect.coverage);
     scenario.limit.from = args.from.clone().or(scenario.limit.from);
     scenario.limit.until = args.until.clone().or(scenario.limit.until);
     scenario.limit.memory = args.max_memory.clone().or(scenario.limit.memory);

@@ -1,7 +1,7 @@
 //! ports: declared inputs and outputs pair by what the user says, by name, or by position; never by value.
 
 use crate::error::{Error, Result, hint};
-use crate::graph::{Graph, Port, names};
+use crate::graph::{Dim, Graph, Port, names};
 use std::collections::HashSet;
 
 /// (reference, candidate) for each declared input.
@@ -91,7 +91,11 @@ fn declared(
     named: &[(String, String)],
 ) -> Result<Vec<(String, String)>> {
     let names = |ports: &[Port]| ports.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
-    let (mut ours, mut theirs) = (names(ours), names(theirs));
+    let told = |names: &[String], ports: &[Port]| -> String {
+        let port = |n: &String| ports.iter().find(|p| p.name == *n).map_or(n.clone(), shown);
+        names.iter().map(port).collect::<Vec<_>>().join(", ")
+    };
+    let (ports, (mut ours, mut theirs)) = ((ours, theirs), (names(ours), names(theirs)));
     let mut pairs: Vec<(String, String)> = vec![];
     pairs.extend(
         named
@@ -109,14 +113,36 @@ fn declared(
     ours.retain(|x| !same.contains(x));
     theirs.retain(|y| !same.contains(y));
     if ours.len() != theirs.len() {
-        let list = |names: &[String]| names.join(", ");
+        let forms = match what {
+            "output" => {
+                "; a detector in training form gives maps, scores and distances where its inference form gives one decoded tensor: take both in one form"
+            }
+            _ => "",
+        };
         return Err(Error::usage(format!(
-            "the two declare other {what}s: only the reference has [{}], only the candidate [{}]",
-            list(&ours),
-            list(&theirs)
+            "the two declare other {what}s: only the reference has {}, only the candidate {}{forms}",
+            told(&ours, ports.0),
+            told(&theirs, ports.1)
         ))
         .next("say which is which: --rename REFERENCE=CANDIDATE"));
     }
     pairs.extend(ours.into_iter().zip(theirs));
     Ok(pairs)
+}
+
+/// "'boxes' [1, 4, N]".
+fn shown(port: &Port) -> String {
+    let dim = |d: &Dim| match d {
+        Dim::Known(n) => n.to_string(),
+        Dim::Named(name) => name.clone(),
+        Dim::Unknown => "?".into(),
+    };
+    let shape = port
+        .shape
+        .as_ref()
+        .map(|s| s.iter().map(dim).collect::<Vec<_>>().join(", "));
+    match shape {
+        Some(shape) => format!("'{}' [{shape}]", port.name),
+        None => format!("'{}'", port.name),
+    }
 }

@@ -8,10 +8,11 @@ use crate::floor::noise::Floor;
 use crate::graph::{Dim, Graph, Node, Port, Step};
 use crate::tensor::{DType, Tensor};
 use crate::trace::file::Opened;
+use crate::trace::program::Module;
 use crate::trace::{Entry, Header};
 use indexmap::IndexMap;
 use modules::Called;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What a program computed, and how as far as its recorder can tell.
 pub struct Program {
@@ -30,6 +31,9 @@ pub struct Program {
     /// In the user's words, by step: its module, class, file and line.
     pub places: BTreeMap<String, String>,
 }
+
+/// The operator set that the nodes are of.
+const OPSET: i64 = 21;
 
 /// What names a gradient or a step of a loss begins with: no part of the forward pass.
 const BEHIND: [&str; 2] = ["grad.", "loss."];
@@ -62,7 +66,8 @@ impl Program {
         let graph = Graph {
             inputs: held.input_ports(),
             outputs: held.outputs(&steps),
-            weights,
+            opsets: BTreeMap::from([(String::new(), OPSET)]),
+            weights: turned(weights, &steps),
             steps,
             name: header.subject.clone(),
             producer: header.subject.clone(),
@@ -102,6 +107,24 @@ fn weights(trace: &Opened) -> Result<IndexMap<String, Tensor>> {
         }
     }
     Ok(all)
+}
+
+/// The same with those transposed that a product takes: PyTorch's linear layers hold [outputs, inputs].
+fn turned(mut weights: IndexMap<String, Tensor>, steps: &[Step]) -> IndexMap<String, Tensor> {
+    let products = steps.iter().filter(|s| s.op() == "MatMul");
+    let names: HashSet<&String> = products.filter_map(|s| s.inputs.get(1)).collect();
+    for name in names {
+        if let Some(weight) = weights.get_mut(name)
+            && let [rows, columns] = *weight.shape()
+        {
+            let held = weight.to_f64();
+            let at = (0..columns).flat_map(|c| (0..rows).map(move |r| r * columns + c));
+            let values: Vec<f64> = at.map(|i| held[i]).collect();
+            *weight = Tensor::from_f64(weight.dtype(), &[columns, rows], &values)
+                .unwrap_or_else(|_| weight.clone());
+        }
+    }
+    weights
 }
 
 /// Tensors that another name stands for: a module or the program gives what a part of it gave, Identity and Dropout what they took.
@@ -230,7 +253,11 @@ impl Recording<'_> {
             inputs.extend(self.input_ports().into_iter().map(|p| p.name));
         }
         let outputs: Vec<String> = outputs.iter().map(|n| n.to_string()).collect();
-        let module = self.header.modules.get(&entry.node);
+        let own = self.own(&entry.node);
+        let plainly = Module::default();
+        // What wrote it by hand may list no modules, and name its parameters after them all the same.
+        let named = || (!own.is_empty()).then_some(&plainly);
+        let module = self.header.modules.get(&entry.node).or_else(named);
         let plain = |op: &str| Node {
             name: String::new(),
             op: op.into(),
@@ -244,7 +271,7 @@ impl Recording<'_> {
                 class: &entry.op,
                 hyper: &module.hyper,
                 training: module.training,
-                own: self.own(&entry.node),
+                own,
                 axes: inputs.first().and_then(|n| self.values.get(n)).map(axes),
                 inputs: inputs.clone(),
                 outputs: outputs.clone(),

@@ -1,4 +1,6 @@
-//! modules: what leaf modules compute, as ONNX's operators on their parameters: what tells them by their weights and their neighbours.
+//! modules: what leaf modules compute, as ONNX's operators on their parameters: what tells them by their weights and their neighbours, and runs them alone.
+//!
+//! Whoever runs one first tries it on what the module itself was fed: where that does not give what it gave, the row does not hold here.
 
 use crate::graph::{Attribute, Node};
 use serde_json::Value;
@@ -18,40 +20,152 @@ pub struct Called<'a> {
     pub outputs: Vec<String>,
 }
 
-/// (class, operator, parameters in the operator's order).
-const MODULES: &[(&str, &str, &[&str])] = &[
-    ("AdaptiveAvgPool2d", "GlobalAveragePool", &[]),
-    ("AvgPool2d", "AveragePool", &[]),
-    ("BatchNorm1d", "BatchNormalization", NORM),
-    ("BatchNorm2d", "BatchNormalization", NORM),
-    ("BatchNorm3d", "BatchNormalization", NORM),
-    ("Conv1d", "Conv", AFFINE),
-    ("Conv2d", "Conv", AFFINE),
-    ("Conv3d", "Conv", AFFINE),
-    ("ConvTranspose2d", "ConvTranspose", AFFINE),
-    ("ELU", "Elu", &[]),
-    ("Embedding", "Gather", AFFINE),
-    ("Flatten", "Flatten", &[]),
-    ("GELU", "Gelu", &[]),
-    ("GroupNorm", "GroupNormalization", AFFINE),
-    ("Hardsigmoid", "HardSigmoid", &[]),
-    ("Hardswish", "HardSwish", &[]),
-    ("InstanceNorm2d", "InstanceNormalization", AFFINE),
-    ("LayerNorm", "LayerNormalization", AFFINE),
-    ("LeakyReLU", "LeakyRelu", &[]),
-    ("MaxPool2d", "MaxPool", &[]),
-    ("PReLU", "PRelu", AFFINE),
-    ("ReLU", "Relu", &[]),
-    ("ReLU6", "Clip", &[]),
-    ("Sigmoid", "Sigmoid", &[]),
-    ("Softmax", "Softmax", &[]),
-    ("Softplus", "Softplus", &[]),
-    ("Tanh", "Tanh", &[]),
-    ("Upsample", "Resize", &[]),
-];
+/// How a class sets its operator: (hyper-parameter, attribute, what it is there).
+type Set = (&'static str, &'static str, As);
+
+/// What a hyper-parameter is as an attribute.
+#[derive(Clone, Copy)]
+enum As {
+    Int,
+    Float,
+    Str,
+    /// One number for every axis where it is a number.
+    Ints,
+    /// The same at both ends of every axis.
+    Pads,
+    /// The axis from which on so many are normalised.
+    Trailing,
+}
+
+/// A class as an operator.
+struct Row {
+    class: &'static str,
+    op: &'static str,
+    /// Its parameters in the operator's order.
+    own: &'static [&'static str],
+    set: &'static [Set],
+}
+
+const fn row(
+    class: &'static str,
+    op: &'static str,
+    own: &'static [&'static str],
+    set: &'static [Set],
+) -> Row {
+    Row {
+        class,
+        op,
+        own,
+        set,
+    }
+}
 
 const AFFINE: &[&str] = &["weight", "bias"];
 const NORM: &[&str] = &["weight", "bias", "running_mean", "running_var"];
+const EPS: &[Set] = &[("eps", "epsilon", As::Float)];
+const CONV: &[Set] = &[
+    ("stride", "strides", As::Ints),
+    ("padding", "pads", As::Pads),
+    ("dilation", "dilations", As::Ints),
+    ("groups", "group", As::Int),
+];
+const MODULES: &[Row] = &[
+    row("AdaptiveAvgPool2d", "GlobalAveragePool", &[], &[]),
+    row(
+        "AvgPool2d",
+        "AveragePool",
+        &[],
+        &[
+            ("kernel_size", "kernel_shape", As::Ints),
+            ("stride", "strides", As::Ints),
+            ("padding", "pads", As::Pads),
+            ("ceil_mode", "ceil_mode", As::Int),
+            ("count_include_pad", "count_include_pad", As::Int),
+        ],
+    ),
+    row("BatchNorm1d", "BatchNormalization", NORM, EPS),
+    row("BatchNorm2d", "BatchNormalization", NORM, EPS),
+    row("BatchNorm3d", "BatchNormalization", NORM, EPS),
+    row("Conv1d", "Conv", AFFINE, CONV),
+    row("Conv2d", "Conv", AFFINE, CONV),
+    row("Conv3d", "Conv", AFFINE, CONV),
+    row("ConvTranspose2d", "ConvTranspose", AFFINE, CONV),
+    row("ELU", "Elu", &[], &[("alpha", "alpha", As::Float)]),
+    row("Embedding", "Gather", AFFINE, &[]),
+    row("Flatten", "Flatten", &[], &[("start_dim", "axis", As::Int)]),
+    row(
+        "GELU",
+        "Gelu",
+        &[],
+        &[("approximate", "approximate", As::Str)],
+    ),
+    row(
+        "GroupNorm",
+        "GroupNormalization",
+        AFFINE,
+        &[
+            ("eps", "epsilon", As::Float),
+            ("num_groups", "num_groups", As::Int),
+        ],
+    ),
+    row("Hardsigmoid", "HardSigmoid", &[], &[]),
+    row("Hardswish", "HardSwish", &[], &[]),
+    row("InstanceNorm2d", "InstanceNormalization", AFFINE, EPS),
+    row(
+        "LayerNorm",
+        "LayerNormalization",
+        AFFINE,
+        &[
+            ("eps", "epsilon", As::Float),
+            ("normalized_shape", "axis", As::Trailing),
+        ],
+    ),
+    row(
+        "LeakyReLU",
+        "LeakyRelu",
+        &[],
+        &[("negative_slope", "alpha", As::Float)],
+    ),
+    row(
+        "MaxPool2d",
+        "MaxPool",
+        &[],
+        &[
+            ("kernel_size", "kernel_shape", As::Ints),
+            ("stride", "strides", As::Ints),
+            ("padding", "pads", As::Pads),
+            ("dilation", "dilations", As::Ints),
+            ("ceil_mode", "ceil_mode", As::Int),
+        ],
+    ),
+    row("PReLU", "PRelu", AFFINE, &[]),
+    row("ReLU", "Relu", &[], &[]),
+    row("ReLU6", "Clip", &[], &[]),
+    row("Sigmoid", "Sigmoid", &[], &[]),
+    row("Softmax", "Softmax", &[], &[("dim", "axis", As::Int)]),
+    row("Softplus", "Softplus", &[], &[]),
+    row("Tanh", "Tanh", &[], &[]),
+    row("Upsample", "Resize", &[], &[]),
+];
+
+/// A hyper-parameter as an attribute of an operator on so many axes.
+fn attribute(value: &Value, how: As, axes: usize) -> Option<Attribute> {
+    let space = axes.saturating_sub(2);
+    let ints = |value: &Value| -> Option<Vec<i64>> {
+        match value.as_array() {
+            Some(all) => all.iter().map(Value::as_i64).collect(),
+            None => Some(vec![value.as_i64()?; space]),
+        }
+    };
+    Some(match how {
+        As::Int => Attribute::Int(value.as_i64().or(value.as_bool().map(i64::from))?),
+        As::Float => Attribute::Float(value.as_f64()? as f32),
+        As::Str => Attribute::Str(value.as_str()?.into()),
+        As::Ints => Attribute::Ints(ints(value)?),
+        As::Pads => Attribute::Ints(ints(value)?.repeat(2)),
+        As::Trailing => Attribute::Int(-(value.as_array()?.len() as i64)),
+    })
+}
 
 /// The nodes of a call; a class that is not known is one operator of its own, on all that it holds.
 pub fn nodes(called: &Called) -> Vec<Node> {
@@ -93,7 +207,13 @@ fn linear(called: &Called, x: &str, y: &str) -> Vec<Node> {
         std::iter::once(x.to_string()).chain(rest).collect()
     };
     match (called.axes, bias) {
-        (Some(2), bias) => vec![node("Gemm", taken(vec![weight, bias]), y)],
+        (Some(2), bias) => {
+            let mut product = node("Gemm", taken(vec![weight, bias]), y);
+            product
+                .attributes
+                .insert("transB".into(), Attribute::Int(1));
+            vec![product]
+        }
         (_, None) => vec![node("MatMul", taken(vec![weight]), y)],
         (_, Some(bias)) => {
             let product = inner(y, "product");
@@ -106,10 +226,10 @@ fn linear(called: &Called, x: &str, y: &str) -> Vec<Node> {
 }
 
 fn one(called: &Called) -> Node {
-    let row = MODULES.iter().find(|row| row.0 == called.class);
+    let row = MODULES.iter().find(|row| row.class == called.class);
     let own: Vec<String> = match row {
-        Some((_, _, names)) => {
-            let known = names.iter().filter_map(|n| called.own.get(n));
+        Some(row) => {
+            let known = row.own.iter().filter_map(|n| called.own.get(n));
             known.cloned().collect()
         }
         None => {
@@ -118,17 +238,25 @@ fn one(called: &Called) -> Node {
             all
         }
     };
-    let epsilon = called.hyper.get("eps").and_then(Value::as_f64);
-    let mut attributes = BTreeMap::new();
-    attributes.extend(epsilon.map(|e| ("epsilon".to_string(), Attribute::Float(e as f32))));
-    if called.training && row.is_some_and(|r| r.1 == "BatchNormalization") {
+    let axes = called.axes.unwrap_or(0);
+    let set = row.into_iter().flat_map(|r| r.set);
+    let set = set.filter_map(|(hyper, name, how)| {
+        let value = called.hyper.get(*hyper)?;
+        Some((name.to_string(), attribute(value, *how, axes)?))
+    });
+    let mut attributes: BTreeMap<String, Attribute> = set.collect();
+    if called.training && row.is_some_and(|r| r.op == "BatchNormalization") {
         attributes.insert("training_mode".into(), Attribute::Int(1));
     }
+    let mut inputs: Vec<String> = called.inputs.iter().cloned().chain(own).collect();
+    if called.class == "Embedding" {
+        inputs.reverse();
+    }
     Node {
-        inputs: called.inputs.iter().cloned().chain(own).collect(),
+        inputs,
         outputs: called.outputs.clone(),
         attributes,
-        ..node(row.map_or(called.class, |r| r.1), vec![], "")
+        ..node(row.map_or(called.class, |r| r.op), vec![], "")
     }
 }
 

@@ -4,6 +4,7 @@ use super::findings::UNORDERED;
 use super::{Correspondence, Run};
 use crate::error::printable;
 use crate::exit::Exit;
+use crate::scenario::Subject;
 use crate::verdict::{Accumulated, Finding, Outcome, TensorResult, ToleranceBy};
 
 /// Headline, facts, next step.
@@ -46,9 +47,22 @@ fn agree(run: &Run) -> String {
     };
     let what = match &run.correspondence {
         Some(c) => same_function(run, c),
+        None if of_one_graph(run) => "both engines compute this graph alike, every compared tensor within its tolerance; it says nothing of the network that it was exported from".into(),
         None => "every compared tensor is within its tolerance".into(),
     };
     format!("AGREE: {what}{flips}{behind}")
+}
+
+/// Whether two engines computed one graph, and nothing else speaks of it.
+fn of_one_graph(run: &Run) -> bool {
+    let engine = |s: &Subject| {
+        matches!(
+            s,
+            Subject::OnnxRuntime { .. } | Subject::Libtorch {} | Subject::Simulated { .. }
+        )
+    };
+    let scenario = run.scenario.as_ref();
+    scenario.is_some_and(|s| engine(&s.reference) && engine(&s.candidate) && s.golden.is_none())
 }
 
 /// What two programs agree in.
@@ -70,11 +84,14 @@ fn same_function(run: &Run, of: &Correspondence) -> String {
         0 => String::new(),
         n => format!(", at {n} of them up to what constants that are stored otherwise move"),
     };
-    match of.recorded.contains(&true) {
-        true => format!(
+    match of.recorded {
+        [true, true] => {
+            format!("both programs compute the same function at {pairs} pairs of tensors{up_to}")
+        }
+        [true, false] | [false, true] => format!(
             "the graph computes what was recorded, at {pairs} pairs of tensors{up_to}; engines compute it as it says"
         ),
-        false => format!(
+        [false, false] => format!(
             "the two graphs compute the same function at {pairs} pairs of tensors{up_to}; engines compute each file as it says"
         ),
     }

@@ -44,16 +44,30 @@ pub struct Run {
     /// Which tensor of the one graph stands for which of the other, where two were held against each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correspondence: Option<Correspondence>,
-    /// Each of two graphs alone, in the engines.
+    /// Each graph of two programs alone, in the engines; both programs on another input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alone: Vec<Alone>,
     /// Seconds per phase; the only part that differs between equal runs.
     pub timings: BTreeMap<String, f64>,
 }
 
-/// One of two files alone.
+/// What else was run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// One of two files alone, in the engines.
+    #[default]
+    File,
+    /// Both sides on another input.
+    Input,
+}
+
+/// A run beside that of two programs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alone {
+    #[serde(default)]
+    pub of: Of,
+    /// The file, or the input.
     pub file: String,
     /// None where no engine runs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +78,14 @@ pub struct Alone {
 }
 
 impl Alone {
+    /// "in 'm.onnx' alone".
+    pub fn place(&self) -> String {
+        match self.of {
+            Of::File => format!("in '{}' alone", self.file),
+            Of::Input => format!("on a second input, drawn, {}", self.file),
+        }
+    }
+
     pub fn diverges(&self) -> bool {
         let outcome = self.run.as_ref().map(|run| run.verdict.outcome);
         outcome == Some(Outcome::Diverge)

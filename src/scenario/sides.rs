@@ -4,7 +4,7 @@ use super::{Scenario, Second, Subject, TorchScript, build, load};
 use crate::error::{Error, Result, hint};
 use crate::file;
 use crate::graph::{Graph, names};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// What a side is, by the name of its file.
@@ -92,6 +92,7 @@ impl Sides<'_> {
             )
             .next("name the model (.onnx) as one side")),
             (Kind::Port, _) | (_, Kind::Port) => self.paired(inputs, rename),
+            (Kind::Trace, Kind::Trace) => self.paired(inputs, rename),
             (Kind::Trace | Kind::Script, Kind::Trace | Kind::Script) => Err(Error::usage(
                 "neither side is a graph that can be run alone",
             )
@@ -99,21 +100,23 @@ impl Sides<'_> {
         }
     }
 
-    /// Whether no tensor that the trace computed has, or is given, the name of one that the model computes: then they are paired by what they hold.
+    /// Whether the trace is of a program with names of its own: none that it computed has, or is given, the name of one that the model computes, and there is
+    /// more than the model's outputs to pair.
     fn is_foreign(self, model: &Path, rename: &[(String, String)]) -> Result<bool> {
         let graph = crate::graph::load::file(model)?;
-        let other = if model == self.candidate {
-            self.reference
-        } else {
-            self.candidate
+        let other = match model == self.candidate {
+            true => self.reference,
+            false => self.candidate,
         };
         let trace = crate::trace::file::open(other)?;
         let ends = graph.inputs.iter().chain(&graph.outputs);
-        let ends: Vec<&str> = ends.map(|p| p.name.as_str()).collect();
-        let inner: Vec<&str> = names(&graph).filter(|n| !ends.contains(n)).collect();
-        let named = |name: &str| inner.contains(&name);
-        let said = rename.iter().any(|(a, b)| named(a) || named(b));
-        Ok(!said && !trace.names().any(named))
+        let ends: HashSet<&str> = ends.map(|p| p.name.as_str()).collect();
+        let all: HashSet<&str> = names(&graph).collect();
+        let inner = |name: &str| all.contains(name) && !ends.contains(name);
+        let said = rename.iter().any(|(a, b)| inner(a) || inner(b));
+        let calls = trace.header.as_ref().is_some_and(|h| !h.calls.is_empty());
+        let own = calls || trace.names().any(|n| !all.contains(n));
+        Ok(own && !said && !trace.names().any(inner))
     }
 
     /// The same for two programs that are paired by what they hold.

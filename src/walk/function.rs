@@ -6,6 +6,7 @@ use super::whole::{self, Stretch, stretch};
 use crate::error::Result;
 use crate::floor::noise::{Floor, MOST_RUNS, RUNS, axis_for, deviation, signs};
 use crate::graph::Graph;
+use crate::judge::function::{self, Allowed};
 use crate::pairing::{self, Pair, Pairing, Unshared};
 use crate::program::Program;
 use crate::subject::Judge;
@@ -26,8 +27,9 @@ pub const TO_F64: f64 = (f64::EPSILON / f32::EPSILON as f64) / SHAKEN;
 /// One program, its inputs and what it makes of them.
 pub struct Side {
     pub graph: Arc<Graph>,
-    /// Computes the graph in f64, piece by piece; None of a recording.
+    /// Computes the graph in f64, piece by piece; of a recording those pieces that are rebuilt, None where nobody can.
     judge: Option<Box<dyn Judge>>,
+    is_recorded: bool,
     pub inputs: IndexMap<String, Tensor>,
     pub values: HashMap<String, Tensor>,
     /// What the values were computed in.
@@ -57,6 +59,7 @@ impl Side {
         Ok(Self {
             graph,
             judge: Some(judge),
+            is_recorded: false,
             inputs,
             values,
             dtype: DType::F64,
@@ -66,18 +69,24 @@ impl Side {
         })
     }
 
-    /// A recording, on the inputs that the other side is fed.
-    pub fn recorded(program: Program, inputs: IndexMap<String, Tensor>) -> Self {
-        Self {
-            graph: Arc::new(program.graph),
-            judge: None,
+    /// A recording, on the inputs that the other side is fed; `open` is asked for what runs its rebuilt pieces.
+    pub fn recorded(
+        program: Program,
+        inputs: IndexMap<String, Tensor>,
+        open: Option<Opens>,
+    ) -> Result<Self> {
+        let graph = Arc::new(program.graph);
+        Ok(Self {
+            judge: open.map(|open| open(graph.clone())).transpose()?,
+            graph,
+            is_recorded: true,
             inputs,
             values: program.values,
             dtype: program.dtype,
             recorded: program.floors,
             places: program.places,
             decisions: HashMap::new(),
-        }
+        })
     }
 
     /// The same graph with these tensors in the place of the weights that it holds under their names.
@@ -87,6 +96,7 @@ impl Side {
     pub fn holding(&self, weights: Vec<(String, Tensor)>, open: Opens) -> Result<Self> {
         Ok(Self {
             judge: Some(open(Arc::new(self.graph.storing(weights)))?),
+            is_recorded: self.is_recorded,
             graph: self.graph.clone(),
             inputs: self.inputs.clone(),
             values: self.values.clone(),
@@ -102,12 +112,13 @@ impl Side {
         pairing::Side {
             graph: &self.graph,
             values: &self.values,
-            is_recorded: !self.computes(),
+            is_recorded: self.is_recorded,
         }
     }
 
+    /// Whether it computes all of its graph.
     pub fn computes(&self) -> bool {
-        self.judge.is_some()
+        !self.is_recorded
     }
 
     /// The spread of these tensors where every node rounds as `dtype` does; for f64 where every node is shaken by [`SHAKEN`] roundings of f32. Empty of
@@ -124,7 +135,7 @@ impl Side {
     ) -> Result<HashMap<String, Floor>> {
         let numel = |name: &&str| Some((name.to_string(), self.values.get(*name)?.numel()));
         let wanted = wanted.iter().filter_map(numel).collect();
-        let Some(judge) = self.judge.as_deref_mut() else {
+        let Some(judge) = self.judge.as_deref_mut().filter(|_| !self.is_recorded) else {
             return Ok(HashMap::new());
         };
         let asked = Asked::of(&self.graph, dtype);
@@ -323,9 +334,16 @@ pub fn between(
     Ok(all)
 }
 
+/// The side that runs stretches: the candidate, then the reference, where it computes; else a recording that is rebuilt, the reference first.
+fn runs(sides: [&Side; 2]) -> usize {
+    let first = |is: &dyn Fn(&Side) -> bool| [1, 0].into_iter().find(|at| is(sides[*at]));
+    let rebuilt = || [0, 1].into_iter().find(|at| sides[*at].judge.is_some());
+    first(&|s| s.computes()).or_else(rebuilt).unwrap_or(0)
+}
+
 /// Where stretches may begin: paired tensors, with the values of the side that does not run them.
 pub struct Cut {
-    /// Which side runs the stretches: the candidate, where it computes.
+    /// Which side runs the stretches.
     pub by: usize,
     /// What the other one computed in.
     dtype: DType,
@@ -343,7 +361,7 @@ pub struct Cut {
 
 impl Cut {
     pub fn of(sides: [&Side; 2], pairing: &Pairing, seed: u64) -> Self {
-        let by = usize::from(sides[1].computes());
+        let by = runs(sides);
         let other = sides[1 - by];
         let value = |p: &Pair| {
             let names = [&p.reference, &p.candidate];
@@ -376,6 +394,31 @@ impl Cut {
         [&pair.reference, &pair.candidate][self.by]
     }
 
+    /// Whether the stretch is what the side itself computed: a piece of a recording is rebuilt by what its recorder says, and tried on what was recorded.
+    fn holds(&self, side: &mut Side, stretch: &Stretch, tensor: &str) -> Result<bool> {
+        if !side.is_recorded {
+            return Ok(true);
+        }
+        let own = |n: &String| Some((n.clone(), side.values.get(n)?.clone()));
+        let feed: HashMap<String, Tensor> = stretch.from.iter().filter_map(own).collect();
+        let (Some(was), true) = (
+            side.values.get(tensor).cloned(),
+            feed.len() == stretch.from.len(),
+        ) else {
+            return Ok(false);
+        };
+        let made = side.stretch(stretch, tensor, &feed, (side.dtype, self.seed))?;
+        let Some((made, noise)) = made else {
+            return Ok(false);
+        };
+        let allowed = Allowed {
+            rounding: noise,
+            constants: None,
+        };
+        let alone = function::alone(&was, &made, &allowed, Default::default());
+        Ok(alone.compared() && !alone.over())
+    }
+
     /// The pair alone, where no stretch begins at any of `without` (names in the candidate); `side` is the one that runs.
     ///
     /// # Errors
@@ -396,7 +439,8 @@ impl Cut {
         let (own, name) = (&stretches[self.by], self.computed(pair));
         let value = |n: &String| Some((n.clone(), self.known.get(n)?.clone()));
         let feed: HashMap<String, Tensor> = own.from.iter().filter_map(value).collect();
-        let made = match feed.len() == own.from.len() {
+        let known = feed.len() == own.from.len() && self.holds(side, own, name)?;
+        let made = match known {
             true => side.stretch(own, name, &feed, (self.dtype, self.seed))?,
             false => None,
         };

@@ -23,7 +23,7 @@ pub fn lost(
     watch: &mut dyn Watch,
 ) -> Result<Option<(Pair, String)>> {
     let dtype = own.dtype;
-    let mut port = Side::recorded(own, sides[at].inputs.clone());
+    let mut port = Side::recorded(own, sides[at].inputs.clone(), None)?;
     let [reference, candidate] = sides;
     let mut both = match at {
         0 => [&mut port, &mut **candidate],

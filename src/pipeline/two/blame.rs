@@ -7,10 +7,12 @@ use crate::error::Result;
 use crate::input::parameters::of_graph;
 use crate::pairing::{Pairing, Unshared, unshared};
 use crate::params::pair::{Paired, pair};
+use crate::params::value::relation;
 use crate::tensor::Tensor;
 use crate::verdict::Blame;
 use crate::walk::function::{Between, Cut, Opens, Side};
-use std::collections::{HashMap, HashSet};
+use crate::walk::whole::Stretch;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Orders of axes in which the other side's weights are tried.
 const ORDERS: usize = 4;
@@ -36,24 +38,20 @@ pub fn lay(
     let held = Held::of([&*sides[0], &*sides[1]], cut.by)?;
     for i in off {
         let between = &found[i];
-        found[i].blame = held.blame(
-            sides[cut.by],
-            between,
-            |side| {
-                let other = cut.between(side, &between.pair, &HashSet::new())?;
-                Ok(!judged::alone(Default::default(), &other, spread).over()
-                    && other.alone.is_some())
-            },
-            open,
-        )?;
+        let agrees = |side: &mut Side| {
+            let other = cut.between(side, &between.pair, &HashSet::new())?;
+            let over = judged::alone(Default::default(), &other, spread).over();
+            Ok(other.alone.is_some() && !over)
+        };
+        found[i].blame = held.blame([&*sides[0], &*sides[1]], between, agrees, open)?;
     }
     Ok(())
 }
 
-/// What the side that runs stretches holds, and what the other one holds in its place.
+/// What both sides hold, and which runs stretches.
 struct Held {
     by: usize,
-    unshared: Unshared,
+    unshared: [Unshared; 2],
     /// By name in the side that runs: name and value in the other.
     partner: HashMap<String, (String, Tensor)>,
     /// Whether the other side's weights are known at all.
@@ -62,7 +60,6 @@ struct Held {
 
 impl Held {
     fn of(sides: [&Side; 2], by: usize) -> Result<Self> {
-        let [ours, theirs] = unshared(&sides[0].viewed(), &sides[1].viewed());
         let sources = sides.map(|s| of_graph(s.graph.clone()));
         let mut partner = HashMap::new();
         for paired in pair(&sources[0], &sources[1], &[])? {
@@ -73,48 +70,60 @@ impl Held {
                 partner.extend(other.map(|o| (names[by].clone(), o)));
             }
         }
-        let [ours, theirs] = [ours, theirs];
         Ok(Self {
             by,
             known: !sides[1 - by].graph.weights.is_empty(),
-            unshared: if by == 0 { ours } else { theirs },
+            unshared: unshared(&sides[0].viewed(), &sides[1].viewed()),
             partner,
         })
+    }
+
+    /// What the other side holds in the place of a weight: by what it is called or holds, else the only one of as many elements in the stretch that it does
+    /// not share.
+    fn in_place(
+        &self,
+        sides: [&Side; 2],
+        between: &Between,
+        name: &str,
+    ) -> Option<(String, Tensor)> {
+        if let Some(partner) = self.partner.get(name) {
+            return Some(partner.clone());
+        }
+        let numel = sides[self.by].graph.weights[name].numel();
+        let other = sides[1 - self.by];
+        let stretch = [&between.reference, &between.candidate][1 - self.by];
+        let open = &self.unshared[1 - self.by].tensors;
+        let mut fits = taken(other, stretch)
+            .filter(|n| open.contains(*n) && other.graph.weights[*n].numel() == numel);
+        let only = fits.next().filter(|_| fits.next().is_none())?;
+        Some((only.clone(), other.graph.weights[only].clone()))
     }
 
     /// `agrees` says whether the stretch gives on a side what the other one has.
     fn blame(
         &self,
-        side: &Side,
+        sides: [&Side; 2],
         between: &Between,
         agrees: impl Fn(&mut Side) -> Result<bool>,
         open: Opens,
     ) -> Result<Option<Blame>> {
+        let side = sides[self.by];
         let stretch = [&between.reference, &between.candidate][self.by];
-        let taken = stretch
-            .steps
-            .iter()
-            .flat_map(|i| &side.graph.steps[*i].inputs);
-        let taken: HashSet<&String> = taken
-            .filter(|n| side.graph.weights.contains_key(*n))
-            .collect();
-        let mut own: Vec<&String> = taken
-            .into_iter()
-            .filter(|n| self.unshared.tensors.contains(*n))
-            .collect();
-        own.sort();
+        let own = taken(side, stretch).filter(|n| self.unshared[self.by].tensors.contains(*n));
+        let own: Vec<&String> = own.collect();
         if own.is_empty() {
             return Ok(self.known.then_some(Blame::Computation));
         }
-        let tried = |name: &&String| -> Option<Vec<Tensor>> {
-            let (_, value) = self.partner.get(*name)?;
-            let shape = side.graph.weights[*name].shape();
-            let all = orders(value.shape(), shape).into_iter().take(ORDERS);
-            Some(all.map(|order| laid(value, &order, shape)).collect())
-        };
-        let Some(all) = own.iter().map(tried).collect::<Option<Vec<_>>>() else {
+        let others = own.iter().map(|n| self.in_place(sides, between, n));
+        let Some(others) = others.collect::<Option<Vec<_>>>() else {
             return Ok(None);
         };
+        let laid = |(name, (_, value)): (&&String, &(String, Tensor))| -> Vec<Tensor> {
+            let shape = side.graph.weights[*name].shape();
+            let all = orders(value.shape(), shape).into_iter().take(ORDERS);
+            all.map(|order| laid(value, &order, shape)).collect()
+        };
+        let all: Vec<Vec<Tensor>> = own.iter().zip(&others).map(laid).collect();
         for k in 0..all.iter().map(Vec::len).max().unwrap_or(0) {
             let pick = |(name, values): (&&String, &Vec<Tensor>)| {
                 let value = values.get(k).or(values.first())?;
@@ -122,20 +131,27 @@ impl Held {
             };
             let weights = own.iter().zip(&all).filter_map(pick).collect();
             if agrees(&mut side.holding(weights, open)?)? {
-                let name = |own: &&String| [own.to_string(), self.partner[*own].0.clone()];
-                let differ = own.iter().filter(|n| self.differs(side, n));
-                return Ok(Some(Blame::Weights(differ.map(name).collect())));
+                let pairs = own.iter().zip(&others);
+                let differ = pairs
+                    .filter(|(n, (_, value))| !relation(&side.graph.weights[**n], value).same());
+                let names = differ.map(|(own, (other, _))| [own.to_string(), other.clone()]);
+                return Ok(Some(Blame::Weights(names.collect())));
             }
         }
         Ok(Some(Blame::Computation))
     }
+}
 
-    /// Whether a weight is more than rounded for storage.
-    fn differs(&self, side: &Side, name: &str) -> bool {
-        let related =
-            crate::params::value::relation(&side.graph.weights[name], &self.partner[name].1);
-        !related.same()
-    }
+/// Weights that a stretch takes, sorted.
+fn taken<'s>(side: &'s Side, stretch: &Stretch) -> impl Iterator<Item = &'s String> {
+    let steps = stretch
+        .steps
+        .iter()
+        .flat_map(|i| &side.graph.steps[*i].inputs);
+    let all: BTreeSet<&String> = steps
+        .filter(|n| side.graph.weights.contains_key(*n))
+        .collect();
+    all.into_iter()
 }
 
 /// A value in another order of its axes.

@@ -1,6 +1,7 @@
 //! two: two programs of one network, of which one is a graph at least: whether they compute the same function, in f64 and stretch by stretch, which digits
 //! the candidate's arithmetic loses, and whether engines compute each graph as it says.
 
+mod again;
 mod arithmetic;
 mod blame;
 mod judged;
@@ -16,7 +17,8 @@ use crate::judge::{alive, expectation};
 use crate::pairing::{Evidence, Pair, Pairing};
 use crate::prepare::plan::patterns;
 use crate::prepare::prepared::Prepared;
-use crate::run::{Alone, Correspondence, FORMAT, Run};
+use crate::run::{Alone, Correspondence, FORMAT, Of, Run};
+use crate::scenario::sides::Kind;
 use crate::scenario::{Limit, Scenario, Second, Stage};
 use crate::subject::{Engines, Judge, Options};
 use crate::tensor::Tensor;
@@ -65,7 +67,7 @@ pub fn run(
     watch: &mut dyn Watch,
 ) -> Result<Run> {
     let mut clock = Clock::start();
-    let compared = compared(scenario, second, engines, &mut clock, watch)?;
+    let compared = compared(scenario, second, None, engines, &mut clock, watch)?;
     let mut alone = vec![];
     for (side, model) in [
         (&compared.reference, &scenario.model),
@@ -76,7 +78,17 @@ pub fn run(
         }
     }
     clock.lap("engines");
-    let run = conclude(compared, alone, engines)?;
+    let live = [&scenario.model, &second.model];
+    let live = live
+        .into_iter()
+        .any(|p| Kind::of(p).is_ok_and(|k| k == Kind::Port));
+    let sides = [&compared.reference, &compared.candidate];
+    if let Some(graph) = sides.into_iter().find(|s| s.computes()).filter(|_| live) {
+        let on = (&compared.reference.inputs, graph);
+        alone.push(again::run(scenario, second, on, engines, watch)?);
+    }
+    clock.lap("again");
+    let run = concluded(compared, alone, engines)?;
     let timings = clock.laps;
     Ok(Run { timings, ..run }.told())
 }
@@ -92,7 +104,7 @@ pub fn paired(
     watch: &mut dyn Watch,
 ) -> Result<Pairing> {
     let open = opens(scenario, engines);
-    opened::opened(scenario, second, &open, watch).map(|o| o.pairing)
+    opened::opened(scenario, second, None, &open, watch).map(|o| o.pairing)
 }
 
 /// Opens the f64 judge of a graph.
@@ -110,6 +122,7 @@ fn opens<'a>(
 fn compared<'a>(
     scenario: &'a Scenario,
     second: &'a Second,
+    fed: Option<IndexMap<String, Tensor>>,
     engines: Engines,
     clock: &mut Clock,
     watch: &mut dyn Watch,
@@ -121,7 +134,7 @@ fn compared<'a>(
         mut pairing,
         records,
         own,
-    } = opened::opened(scenario, second, &open, watch)?;
+    } = opened::opened(scenario, second, fed, &open, watch)?;
     clock.lap("open");
     let mut both = [&mut reference, &mut candidate];
     let seed = scenario.seed;
@@ -234,6 +247,7 @@ fn in_engines(
         Err(says) => (None, Some(says)),
     };
     Ok(Alone {
+        of: Of::File,
         file: model.display().to_string(),
         run,
         refused,
@@ -241,7 +255,7 @@ fn in_engines(
 }
 
 /// Everything put together.
-fn conclude(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<Run> {
+fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<Run> {
     let (scenario, reference) = (compared.scenario, &compared.reference);
     let tensors = judged::results(&compared);
     let ancestry = Ancestry::of(&reference.graph);
@@ -315,7 +329,7 @@ fn unjudged(alone: &Alone) -> Option<Unjudged> {
         Some(run) if run.verdict.outcome == Outcome::Diverge => return None,
         Some(run) => Why::NotTested(run.expectation.unmet.first()?.clone()),
     };
-    let what = format!("'{}' in the engines", alone.file);
+    let what = format!("what is run {}", alone.place());
     Some(Unjudged { what, why })
 }
 

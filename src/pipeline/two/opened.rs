@@ -29,6 +29,7 @@ pub struct Opened {
 pub fn opened(
     scenario: &Scenario,
     second: &Second,
+    stated: Option<IndexMap<String, Tensor>>,
     open: Opens,
     watch: &mut dyn Watch,
 ) -> Result<Opened> {
@@ -44,7 +45,10 @@ pub fn opened(
         let either: Vec<_> = named.iter().cloned().chain(turned).collect();
         pairing::inputs(&sources[0].inputs(), &sources[1].inputs(), &either)?
     };
-    let fed = fed(scenario, &mut sources, &declared)?;
+    let fed = match stated {
+        Some(fed) => fed,
+        None => fed(scenario, &mut sources, &declared)?,
+    };
     let records = inputs::records(&fed);
     watch.ready()?;
     let other = renamed(&fed, &declared);
@@ -52,8 +56,9 @@ pub fn opened(
     let computed = computed.filter_map(|(s, fed)| Some((s.graph()?, fed)));
     memory::of_two(scenario, computed, watch)?;
     let [ours, theirs] = sources;
-    let (reference, own) = ours.side(fed, scenario.seed, open).at("reference")?;
-    let (candidate, other) = theirs.side(other, scenario.seed, open).at("candidate")?;
+    let (seed, beside) = (scenario.seed, [theirs.as_other(), ours.as_other()]);
+    let (reference, own) = ours.side(fed, beside[0], seed, open).at("reference")?;
+    let (candidate, other) = theirs.side(other, beside[1], seed, open).at("candidate")?;
     let named = pairing::turned(&reference.graph, &candidate.graph, &named)?;
     let outputs = pairing::outputs(&reference.graph.outputs, &candidate.graph.outputs, &named)?;
     let known: Vec<(String, String)> = [declared, outputs, named].concat();

@@ -13,6 +13,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What stands on the other side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    Graph,
+    Recording,
+}
+
 pub enum Source {
     Graph(Graph),
     Recording(Box<Program>),
@@ -37,6 +44,13 @@ impl Source {
         match self {
             Self::Graph(graph) => Some(graph),
             Self::Recording(_) | Self::Port(_) => None,
+        }
+    }
+
+    pub fn as_other(&self) -> Beside {
+        match self {
+            Self::Graph(_) => Beside::Graph,
+            Self::Recording(_) | Self::Port(_) => Beside::Recording,
         }
     }
 
@@ -73,19 +87,33 @@ impl Source {
     ///
     /// # Errors
     /// Whatever the engine or the port refuses.
-    pub fn side(self, fed: Tensors, seed: u64, open: Opens) -> Result<(Side, Option<Program>)> {
+    pub fn side(
+        self,
+        fed: Tensors,
+        beside: Beside,
+        seed: u64,
+        open: Opens,
+    ) -> Result<(Side, Option<Program>)> {
+        // A graph runs every stretch; where there is none, what is rebuilt of a recording does.
+        let rebuilds = (beside == Beside::Recording).then_some(open);
         match self {
-            Self::Recording(program) => Ok((Side::recorded(*program, fed), None)),
+            Self::Recording(program) => Ok((Side::recorded(*program, fed, rebuilds)?, None)),
             Self::Port(mut port) => {
                 let f64 = port.hello.can(Ability::F64);
-                let own = run(&mut port, &fed, false)?;
-                let exact = f64.then(|| run(&mut port, &fed, true)).transpose()?;
+                let floors = beside == Beside::Recording && port.hello.can(Ability::Floors);
+                let own = run(&mut port, &fed, (false, floors))?;
+                let exact = f64
+                    .then(|| run(&mut port, &fed, (true, false)))
+                    .transpose()?;
                 let (judged, beside) = match exact {
-                    Some(exact) => (exact, Some(own)),
+                    Some(mut exact) => {
+                        exact.floors.clone_from(&own.floors);
+                        (exact, Some(own))
+                    }
                     None => (own, None),
                 };
                 port.shutdown()?;
-                Ok((Side::recorded(judged, fed), beside))
+                Ok((Side::recorded(judged, fed, rebuilds)?, beside))
             }
             Self::Graph(graph) => {
                 let graph = Arc::new(ready(graph, &fed)?);
@@ -112,9 +140,10 @@ fn started(path: &Path, scenario: &Scenario) -> Result<Port> {
     Ok(port)
 }
 
-fn run(port: &mut Port, fed: &Tensors, f64: bool) -> Result<Program> {
+fn run(port: &mut Port, fed: &Tensors, (f64, floors): (bool, bool)) -> Result<Program> {
     let how = Forward {
         f64,
+        floors,
         ..Forward::default()
     };
     let trace = port.forward(fed, how)?;

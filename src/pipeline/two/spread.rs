@@ -7,7 +7,7 @@ use crate::graph::Graph;
 use crate::judge::function::Allowed;
 use crate::pairing::{Pair, Pairing, unshared};
 use crate::tensor::{DType, Tensor};
-use crate::walk::function::{Opens, Side, TO_F64};
+use crate::walk::function::{Opens, SHAKEN, Side, TO_F64};
 use crate::watch::Watch;
 use std::collections::HashMap;
 
@@ -30,16 +30,24 @@ pub struct Spread {
     constants: [HashMap<String, Floor>; 2],
     /// What either stores its constants in at the coarsest.
     storage: DType,
-    recorded: Option<Recorded>,
+    recorded: [Option<Recorded>; 2],
 }
 
-/// The side that is a recording.
+/// A side that is a recording.
 struct Recorded {
-    is_reference: bool,
     /// What it computed in.
     dtype: DType,
     /// What its recorder measured.
     floors: HashMap<String, Floor>,
+}
+
+impl Recorded {
+    fn of(side: &Side) -> Option<Self> {
+        (!side.computes()).then(|| Self {
+            dtype: side.dtype,
+            floors: side.recorded.clone(),
+        })
+    }
 }
 
 impl Spread {
@@ -60,14 +68,9 @@ impl Spread {
             reference.moved(&ours, &own, storage, seed, open)?,
             candidate.moved(&theirs, &other, storage, seed, open)?,
         ];
-        let sides = [(true, &**reference), (false, &**candidate)];
-        let recorded = sides.into_iter().find(|(_, side)| !side.computes());
-        let recorded = recorded.map(|(is_reference, side)| Recorded {
-            is_reference,
-            dtype: side.dtype,
-            floors: side.recorded.clone(),
-        });
-        let dtype = recorded.as_ref().map_or(DType::F64, |r| r.dtype);
+        let recorded = [Recorded::of(reference), Recorded::of(candidate)];
+        let dtypes = recorded.iter().flatten().map(|r| r.dtype);
+        let dtype = dtypes.fold(DType::F64, coarser);
         Ok(Self {
             constants,
             storage,
@@ -94,8 +97,9 @@ impl Spread {
     pub fn alone(&self, pair: &Pair, value: &Tensor, noise: Option<&Floor>) -> Allowed {
         let allowed = self.allowed(pair, value);
         let noise = noise.map(|noise| match &self.recorded {
-            Some(recorded) if recorded.is_reference => noise.capped(value, RECORDED),
-            Some(_) | None => noise.clone(),
+            // The candidate's graph runs it.
+            [Some(_), None] => noise.capped(value, RECORDED),
+            [Some(_), Some(_)] | [None, _] => noise.clone(),
         });
         Allowed {
             rounding: noise.or(allowed.rounding),
@@ -110,19 +114,31 @@ impl Spread {
         let theirs = self.candidate.get(&pair.candidate).filter(fits);
         let in_f64 = |f: &Floor| scaled(f, TO_F64);
         let capped = |f: &Floor| in_f64(f).capped(value, CAP);
+        let bounded = |f: &Floor| f.capped(value, RECORDED);
+        let measured =
+            |by: &Recorded, name: &str| by.floors.get(name).filter(|f| f.fits(value)).cloned();
         match &self.recorded {
-            Some(Recorded {
-                is_reference: true,
-                dtype,
-                floors,
-            }) if *dtype != DType::F64 => {
-                let measured = floors.get(&pair.reference).filter(|f| f.fits(value));
-                let bounded = || theirs.map(|f| f.capped(value, RECORDED));
-                measured.cloned().or_else(bounded)
+            [Some(a), None] if a.dtype != DType::F64 => {
+                measured(a, &pair.reference).or_else(|| theirs.map(bounded))
             }
-            Some(recorded) if recorded.dtype != DType::F64 => own.cloned(),
-            Some(_) | None => sum([own.map(in_f64), theirs.map(capped)]),
+            [None, Some(b)] if b.dtype != DType::F64 => own.cloned(),
+            [Some(a), Some(b)] => {
+                let theirs = measured(b, &pair.candidate).as_ref().map(bounded);
+                let floor = measured(a, &pair.reference).or(theirs)?;
+                // A recorder measures what rounding in f32 does.
+                let exact = a.dtype == DType::F64 && b.dtype == DType::F64;
+                let by = if exact { TO_F64 * SHAKEN } else { 1.0 };
+                Some(scaled(&floor, by))
+            }
+            [None, _] | [Some(_), None] => sum([own.map(in_f64), theirs.map(capped)]),
         }
+    }
+}
+
+fn coarser(a: DType, b: DType) -> DType {
+    match b.unit_roundoff() > a.unit_roundoff() {
+        true => b,
+        false => a,
     }
 }
 
@@ -138,6 +154,5 @@ fn scaled(floor: &Floor, by: f64) -> Floor {
 fn coarsest(graphs: &[&Graph]) -> DType {
     let stored = graphs.iter().flat_map(|g| g.stored());
     let dtypes = stored.map(|(_, t)| t.dtype());
-    let coarsest = dtypes.max_by(|a, b| a.unit_roundoff().total_cmp(&b.unit_roundoff()));
-    coarsest.unwrap_or(DType::F32)
+    dtypes.reduce(coarser).unwrap_or(DType::F32)
 }

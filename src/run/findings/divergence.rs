@@ -58,7 +58,7 @@ pub fn of(run: &Run) -> Vec<Finding> {
 fn alone(of: &Alone) -> Vec<Finding> {
     let all = of.run.iter().flat_map(|run| &run.findings);
     let in_file = |f: &Finding| Finding {
-        what: format!("in '{}' alone, {}", of.file, f.what),
+        what: format!("{}, {}", of.place(), f.what),
         who: Some(of.file.clone()),
         ..f.clone()
     };

@@ -72,11 +72,22 @@ impl Told<'_> {
                 self.graph().len()
             ),
             (Some(_), Some(place)) => {
-                format!("at {place}: the graph computes another function here")
+                format!("at {place}: {} another function here", self.whose())
             }
             (Some(_), None) => {
-                format!("in front of '{name}': the graph computes another function here")
+                format!(
+                    "in front of '{name}': {} another function here",
+                    self.whose()
+                )
             }
+        }
+    }
+
+    fn whose(&self) -> &'static str {
+        let recorded = self.run.correspondence.as_ref().map(|c| c.recorded);
+        match recorded {
+            Some([true, true]) => "the two programs compute",
+            Some(_) | None => "the graph computes",
         }
     }
 
@@ -129,7 +140,7 @@ fn because(blame: &Blame) -> String {
             )
         }
         Blame::Computation => {
-            "because of  the computation: with the other side's weights it still is off".into()
+            "because of  the computation: with the other side's weights it still is off, or it holds the same".into()
         }
     }
 }

@@ -59,7 +59,7 @@ pub fn isolated(t: &TensorResult) -> Vec<String> {
             comparison, ratio, ..
         } => vec![match comparison.metrics() {
             Some(m) => format!(
-                "alone       |candidate - reference| {} at {:?}, relative L2 {}, {} x tolerance, on the reference's values",
+                "alone       |candidate - reference| {} at {:?}, relative L2 {}, {} x tolerance, on the other side's values",
                 number(m.max_abs.value),
                 unravel(m.max_abs.index, &t.shape),
                 number(m.rel_l2),
@@ -154,11 +154,11 @@ pub fn provenance(by: &ToleranceBy) -> String {
             )
         }
         ToleranceBy::Function { runs, constants } => format!(
-            "{} x what f64 rounds{}, {runs} runs",
+            "{} x what rounding{} move, {runs} runs",
             crate::floor::noise::R,
             match constants {
-                true => " and stored constants may move",
-                false => "",
+                true => " and stored constants may",
+                false => " may",
             }
         ),
         ToleranceBy::Positives => "the same positives".into(),
