@@ -84,6 +84,41 @@ fn every_command_of_the_recording_document_runs() {
 }
 
 #[test]
+fn every_command_of_the_port_document_runs() {
+    check("docs/PORT.md");
+}
+
+#[test]
+fn every_word_of_the_worker_protocol_is_documented() {
+    let [doc, client, said] = ["docs/PORT.md", "src/port/mod.rs", "src/port/said.rs"].map(read);
+    let fields = said
+        .lines()
+        .filter_map(|l| l.trim_start().strip_prefix("pub ")?.split_once(": "));
+    let in_json = client
+        .split("json!({")
+        .skip(1)
+        .flat_map(|b| b.split('}').next());
+    let asked = in_json.flat_map(|b| b.split('"').skip(1).step_by(2));
+    let abilities = said
+        .split("=> \"")
+        .skip(1)
+        .filter_map(|b| b.split('"').next());
+    let words: Vec<&str> = fields
+        .map(|f| f.0)
+        .filter(|f| !f.contains(['(', ' ']))
+        .chain(asked)
+        .chain(abilities)
+        .collect();
+    assert!(words.len() > 35, "{words:?}");
+    for word in words.iter().filter(|w| **w != "hello") {
+        let is_there = [format!("`{word}`"), format!("\"{word}\"")]
+            .iter()
+            .any(|w| doc.contains(w));
+        assert!(is_there, "docs/PORT.md does not name '{word}'");
+    }
+}
+
+#[test]
 fn every_key_of_a_golden_and_of_a_trace_is_documented() {
     let doc = read("docs/GOLDEN.md");
     let sources = ["golden/manifest.rs", "trace/mod.rs", "trace/program.rs"];

@@ -285,8 +285,11 @@ pub struct Map {
 #[derive(clap::Args)]
 pub struct Port {
     /// Port file (net.py) or an executable that speaks the worker protocol (docs/PORT.md)
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "command")]
+    pub file: Option<PathBuf>,
+    /// A command that speaks the worker protocol, behind `--`
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["file", "python"])]
+    pub command: Vec<String>,
     /// Python that runs a port file; else that of VIRTUAL_ENV, else the first on PATH that has what the file imports
     #[arg(long, value_name = "PYTHON")]
     pub python: Option<PathBuf>,

@@ -8,10 +8,13 @@ use crate::port::{Axis, Declared, Launch, Port};
 use std::time::Duration;
 
 pub fn command(args: &args::Port) -> Result<Exit> {
-    let launch = Launch::file(&args.file, args.python.as_deref())?;
+    let launch = match &args.file {
+        Some(file) => Launch::file(file, args.python.as_deref())?,
+        None => Launch::command(&args.command)?,
+    };
     let mut port = Port::start(&launch, Duration::from_secs(args.limit))?;
     say(&overview(&launch, &port))?;
-    let checks = conformance::checks(&mut port);
+    let checks = conformance::checks(&mut port)?;
     checks.iter().try_for_each(|check| say(&line(check)))?;
     let is = |wanted: fn(&Found) -> bool| checks.iter().any(|c| wanted(&c.found));
     if is(|f| matches!(f, Found::Failed(_))) {

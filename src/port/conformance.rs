@@ -46,41 +46,50 @@ const CALLS: usize = 25;
 /// Size of an axis that is open.
 const OPEN: usize = 2;
 
-/// Tries everything; what one check fails at stops no other, unless the worker is gone.
-pub fn checks(port: &mut Port) -> Vec<Check> {
+/// Tries everything; what one check fails at stops no other.
+///
+/// # Errors
+/// The worker is gone.
+pub fn checks(port: &mut Port) -> Result<Vec<Check>> {
     let inputs = inputs(port);
-    let mut done = vec![Check::of("parameters", parameters(port))];
-    done.push(match &inputs {
-        Ok((_, whose)) => Check::of("inputs", Ok(Ok(whose.to_string()))),
-        Err(e) => Check {
-            what: "inputs",
-            found: Found::NotTried(e.message.clone()),
-        },
-    });
+    if let (Err(e), false) = (&inputs, port.is_alive()) {
+        return Err(e.clone());
+    }
+    let told = match &inputs {
+        Ok((_, whose)) => Found::Passed(whose.to_string()),
+        Err(e) => Found::NotTried(e.message.clone()),
+    };
+    let mut done = vec![Check {
+        what: "inputs",
+        found: told,
+    }];
+    done.push(Check::of("parameters", parameters(port), port)?);
     for (what, ability, tried) in CHECKS {
         if ability.is_some_and(|a| !port.hello.can(a)) {
             continue;
         }
         done.push(match &inputs {
-            Ok((inputs, _)) => Check::of(what, tried(port, inputs)),
+            Ok((inputs, _)) => Check::of(what, tried(port, inputs), port)?,
             Err(_) => Check {
                 what,
                 found: Found::NotTried("nothing to run it on".into()),
             },
         });
     }
-    done
+    Ok(done)
 }
 
 impl Check {
-    fn of(what: &'static str, tried: Tried) -> Self {
+    /// A worker that refuses has failed this check; one that is gone answers no other.
+    fn of(what: &'static str, tried: Tried, port: &Port) -> Result<Self> {
         let found = match tried {
             Ok(Ok(seen)) if seen.is_empty() => Found::NotTried("the port has no targets()".into()),
             Ok(Ok(seen)) => Found::Passed(seen),
             Ok(Err(why)) => Found::Failed(why),
+            Err(e) if !port.is_alive() => return Err(e),
             Err(e) => Found::Failed(e.message),
         };
-        Self { what, found }
+        Ok(Self { what, found })
     }
 }
 
@@ -285,22 +294,27 @@ fn floors(port: &mut Port, inputs: &Tensors) -> Tried {
         },
     )?;
     let header = trace.header.as_ref().map(|h| &h.tensors);
-    let (mut with, mut all) = (0, 0);
+    let (mut with, mut all, mut why_not) = (0, 0, None);
     for (name, entry) in header.into_iter().flatten() {
         if !trace.attributes(name)?.0.is_float() {
             continue;
         }
         all += 1;
-        with += usize::from(entry.floor.is_some());
-        if entry.floor.is_none() && entry.no_floor.is_none() {
-            return Ok(Err(format!(
-                "'{name}' has neither a floor nor a reason for having none"
-            )));
+        match (&entry.floor, &entry.no_floor) {
+            (Some(_), _) => with += 1,
+            (None, Some(why)) => why_not = Some(why.clone()),
+            (None, None) => {
+                let why = format!("'{name}' has neither a floor nor a reason for having none");
+                return Ok(Err(why));
+            }
         }
     }
-    Ok(Ok(format!(
-        "{with} of {all} tensors have one, the others say why not"
-    )))
+    Ok(match why_not {
+        Some(why) if with == 0 => Err(format!("no tensor has one: {why}")),
+        _ => Ok(format!(
+            "{with} of {all} tensors have one, the others say why not"
+        )),
+    })
 }
 
 /// Modules alone, on what they were given in the run, give what they gave in it; on something else, something else.

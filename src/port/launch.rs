@@ -1,7 +1,7 @@
 //! launch: how a port is started: a port file under a Python, an executable, or a command.
 
 use super::{package, python};
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl Launch {
     /// # Errors
     /// It is not there, it is neither, or no Python has what it needs.
     pub fn file(path: &Path, named: Option<&Path>) -> Result<Self> {
-        crate::file::is_there(path)?;
+        crate::file::is_there(path).at(format!("port {}", path.display()))?;
         if path.extension().is_some_and(|e| e == "py") {
             let python = python::choose(path, named)?;
             let words = ["-m".into(), "parity_port.worker".into(), path.into()];

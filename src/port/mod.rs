@@ -1,6 +1,7 @@
 //! port: a live program that is asked over a socket (docs/PORT.md): a user's network in a process of its own, which may crash or hang.
 
 pub mod conformance;
+mod folder;
 mod launch;
 mod package;
 mod process;
@@ -17,6 +18,7 @@ use crate::tensor::{DType, Tensor};
 use crate::trace::file::{self, Opened};
 use crate::trace::write::Writer;
 use crate::trace::{Entry, FORMAT, Header};
+use folder::Folder;
 use indexmap::IndexMap;
 use process::Process;
 use said::{Done, PROTOCOL};
@@ -51,7 +53,7 @@ pub struct Port {
     /// What the network was run on last, and whether in training: a module alone is run in the state that this brings it into.
     last: Option<(Tensors, bool)>,
     /// Last, so that nothing writes into it any more when it is removed.
-    folder: tempfile::TempDir,
+    folder: Folder,
 }
 
 impl Port {
@@ -64,7 +66,7 @@ impl Port {
     }
 
     fn started(launch: &Launch, limit: Duration) -> Result<Self> {
-        let folder = folder()?;
+        let folder = Folder::make()?;
         let socket = folder.path().join("socket");
         let listener = wire::listen(&socket)?;
         let command = launch.prepared(folder.path())?;
@@ -285,6 +287,11 @@ impl Port {
         self.made(Ability::Postprocess, json!({}), &[("outputs", outputs)])
     }
 
+    /// Whether it can be asked more: a worker that exits, hangs or breaks the protocol is ended.
+    pub fn is_alive(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Ends the worker in good order.
     ///
     /// # Errors
@@ -455,15 +462,6 @@ pub fn outputs(trace: &Opened) -> Result<Tensors> {
 fn with_log(e: Error, process: &Process) -> Error {
     Error::failed(format!("{}; {}", e.message, process.last_words()))
         .next(e.next.unwrap_or_default())
-}
-
-/// A folder that only the user can enter.
-fn folder() -> Result<tempfile::TempDir> {
-    let made = tempfile::Builder::new().prefix("parity-").tempdir();
-    made.map_err(|e| {
-        Error::failed(format!("{}: {e}", std::env::temp_dir().display()))
-            .next("set TMPDIR to a folder that can be written to")
-    })
 }
 
 /// Floats in f64 where the network computes in it.

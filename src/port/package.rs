@@ -15,6 +15,7 @@ files! {
     "alone.py",
     "called.py",
     "chance.py",
+    "copies.py",
     "described.py",
     "disturbed.py",
     "floors.py",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// A log that grows beyond this is the worker's fault, and would fill the disk.
-const LARGEST_LOG: u64 = 256 << 20;
+const LARGEST_LOG: u64 = 64 << 20;
 /// Of the log's end, so much is shown.
 const SHOWN: u64 = 600;
 

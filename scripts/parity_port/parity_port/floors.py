@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from .chance import as_before, random_state
+from .copies import copied
 from .disturbed import Disturbed
 from .recorder import Recorder
 from .spread import RUNS, Noisy, Undisturbed, floor, runs_for
@@ -30,7 +31,7 @@ class Start:
         self.random, self.loss = random_state(), loss
         self.model, self.refused = None, None
         try:
-            self.model = copy.deepcopy(model).double()
+            self.model = copied(model, f64=True)
             self.given = tree_map_only(Tensor, in_f64, (args, kwargs))
         except Exception as e:
             self.refused = e
@@ -39,7 +40,7 @@ class Start:
         """Runs a copy in f64 under the recorder that `recorder_of` makes of it, and leaves all random numbers as they were."""
         if self.refused is not None:
             raise self.refused
-        model = copy.deepcopy(self.model)
+        model = copied(self.model)
         args, kwargs = copy.deepcopy(self.given)
         has_loss = self.loss is not None
         with as_before(self.random), new_in(torch.float64), torch.set_grad_enabled(has_loss), recorder_of(model) as recorder:

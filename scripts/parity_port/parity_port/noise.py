@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from .called import tensors
+from .copies import attributes
 
 #: An error beyond this multiple of the spread diverges, so noise of B / R stands for one rounding.
 R = 4.0
@@ -144,7 +145,12 @@ def applied(step: Callable, args: tuple, kwargs: dict, change: Callable):
             return step(*args, **kwargs)
         held = {**dict(step.named_parameters()), **dict(step.named_buffers())}
         state = {name: change(x) if x.is_floating_point() else x.clone() for name, x in held.items()}
-        return torch.func.functional_call(step, state, args, kwargs)
+        computed = list(attributes(step))  # as weight_norm computes its weight anew, of what it finds then
+        try:
+            return torch.func.functional_call(step, state, args, kwargs)
+        finally:
+            for module, name, value in computed:
+                vars(module)[name] = value
 
 
 def floats(value) -> list[Tensor]:

@@ -9,6 +9,9 @@ from networks import HERE, torch
 from safetensors.torch import load_file
 from test_recorder import Recorded
 
+from parity_port.worker.asks import Asks
+
+PORTS = HERE.parent.parent.parent / "docs/PORT.md"
 DOCUMENT = HERE.parent.parent.parent / "docs/RECORD.md"
 
 
@@ -34,6 +37,22 @@ class Document(unittest.TestCase):
         torch.manual_seed(0)
         drawn = torch.nn.Linear(4, 8)
         self.assertTrue(torch.equal(network["parameter.0.weight"], drawn.weight), "record them again: the snippets, run in their folder")
+
+
+class Ports(unittest.TestCase):
+    def test_every_port_file_in_the_document_answers(self):
+        blocks = [block.partition("```")[0] for block in PORTS.read_text().split("```python\n")[1:]]
+        self.assertEqual(len(blocks), 2)
+        for i, block in enumerate(blocks):
+            with tempfile.TemporaryDirectory() as folder:
+                path, inputs, to = (os.path.join(folder, name) for name in (f"documented_{i}.py", "inputs", "to"))
+                with open(path, "w") as file:
+                    file.write(block)
+                asks = Asks(path)
+                self.assertIn("f64", asks.ask_hello(1, {}, 0)["abilities"])
+                asks.ask_inputs(inputs)
+                asks.ask_forward(inputs, f64=False, training=False, floors=False, to=to)
+                self.assertTrue(Recorded(to).calls[0]["outputs"])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Each run is one of a copy, with the random numbers that there were when the netw
 from __future__ import annotations
 
 import contextlib
-import copy
 import inspect
 import json
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from .. import chance, described, proof
 from ..alone import Alone
+from ..copies import copied
 from ..floors import new_in
 from ..gradients import gradients
 from ..run import arguments, record_call
@@ -84,7 +84,7 @@ class Network:
         return told
 
     def run(self, to: str, inputs: dict, *, f64: bool, training: bool, floors: bool, loss=None) -> None:
-        model = copied(self.model, f64, training)
+        model = in_mode(copied(self.model, f64), training)
         args, kwargs = self.called(inputs)
         with self.as_built(f64), torch.set_grad_enabled(loss is not None):
             record_call(model, args, kwargs, to, loss=loss, floors=floors)
@@ -92,7 +92,7 @@ class Network:
     def alone(self, to: str, module: str, call: int, inputs: dict, values: dict, *, f64: bool, training: bool) -> None:
         if module not in dict(self.model.named_modules()):
             raise ValueError(f"the network has no module '{module}'")
-        model = copied(self.model, f64, training)
+        model = in_mode(copied(self.model, f64), training)
         values = {name: on(model, value) for name, value in values.items()}
         with self.as_built(f64), torch.no_grad():
             Alone(model, Trace(to, self.subject()), module, call, values).run(*self.called(inputs))
@@ -122,14 +122,9 @@ class Network:
             yield
 
 
-def copied(model: nn.Module, f64: bool, training: bool) -> nn.Module:
-    """A network that shares nothing with `model`; in training as `model` was built, if it was built so."""
-    made = [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor) and not value.is_leaf]
-    # What was computed from parameters, as weight_norm leaves it, is refused by deepcopy unless it is told how.
-    copy_of = copy.deepcopy(model, {id(value): value.detach().clone() for value in made})
-    if not (training and model.training):
-        copy_of.train(training)
-    return copy_of.double() if f64 else copy_of
+def in_mode(model: nn.Module, training: bool) -> nn.Module:
+    """In training as the network was built, if it was built so."""
+    return model if training and model.training else model.train(training)
 
 
 def on(model: nn.Module, value):
