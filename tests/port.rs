@@ -358,24 +358,18 @@ fn what_a_worker_started_ends_with_it() {
 
 #[test]
 fn a_worker_ends_with_a_parity_that_is_killed() {
-    let worker = Worker::new(&in_forward("time.sleep(600)"));
+    let worker = Worker::new(&in_forward(
+        "open(NOTE, 'a').write('it hangs'); time.sleep(600)",
+    ));
     let mut parity = std::process::Command::new(PARITY)
         .args(["port", text(&worker.path)])
+        .env("TMPDIR", worker.dir.path())
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let note = worker.dir.path().join("note");
-    let pid = || {
-        Some(
-            std::fs::read_to_string(&note)
-                .ok()?
-                .lines()
-                .nth(1)?
-                .to_string(),
-        )
-    };
-    wait_for("the worker starts", || pid().is_some());
-    let pid = pid().unwrap();
+    let note = || std::fs::read_to_string(worker.dir.path().join("note")).unwrap_or_default();
+    wait_for("the worker hangs", || note().ends_with("it hangs"));
+    let pid = note().lines().nth(1).unwrap().to_string();
     assert!(is_running(&pid));
     parity.kill().unwrap();
     parity.wait().unwrap();
@@ -515,6 +509,51 @@ fn what_is_no_port_is_refused() {
         3,
         &["/bin/cat is no working Python 3"],
     );
+}
+
+/// The first Python on PATH that has what the file needs runs it; where none has, each is told with what it lacks.
+#[test]
+fn a_python_is_chosen_by_what_the_file_imports() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("net.py"), "from torch import nn\n").unwrap();
+    let (worker, path) = (
+        Path::new(LIVE).join("worker.py"),
+        std::env::var("PATH").unwrap(),
+    );
+    let has_all = format!("[ \"$1\" = -c ] || PATH={path:?} exec python3 {worker:?}");
+    for (folder, script) in [
+        ("broken", "exit 9"),
+        ("lacks", "echo torch"),
+        ("has", &has_all),
+    ] {
+        let python = dir.path().join(folder).join("python3");
+        std::fs::create_dir(python.parent().unwrap()).unwrap();
+        std::fs::write(&python, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&python, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let found_in = |folders: &[&str]| {
+        let path = std::env::join_paths(folders.iter().map(|f| dir.path().join(f))).unwrap();
+        Call::new(PARITY, dir.path(), &["port", "net.py"])
+            .env("PATH", Path::new(&path))
+            .env("VIRTUAL_ENV", Path::new(""))
+            .run()
+    };
+    let chosen = format!("python     {}", text(&dir.path().join("has/python3")));
+    found_in(&["broken", "lacks", "has"])
+        .exits(0)
+        .says(&[&chosen]);
+    found_in(&["broken", "lacks"]).refuses(
+        3,
+        &[
+            "PATH: ",
+            "broken/python3 is no working Python 3 (exit status: 9)",
+            "lacks/python3 lacks torch",
+        ],
+    );
+    found_in(&["nothing"]).refuses(3, &["no python3 is on PATH"]);
+    let own = Call::new(PARITY, dir.path(), &["port", "net.py"]).env("VIRTUAL_ENV", dir.path());
+    own.run()
+        .refuses(3, &["VIRTUAL_ENV: ", "bin/python3 does not start"]);
 }
 
 /// A Python with numpy, if this machine has one: continuous integration has none.

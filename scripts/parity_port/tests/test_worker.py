@@ -74,6 +74,12 @@ class Answers(Case):
         self.assertEqual(told["inputs"], [{"name": "image", "dtype": "f32", "shape": ["batch", 3, 8, 8]}])
         self.assertEqual(told["versions"]["torch"], torch.__version__.split("+")[0])
 
+    def test_open_axes_are_a_dict_or_a_list_of_inputs_that_there_are(self):
+        net = "def build():\n    return nn.Identity()\ndef inputs():\n    return torch.ones(2, 3)\n"
+        self.assertEqual(self.net(net + "axes = {'input': [0]}")["inputs"][0]["shape"], ["input_0", 3])
+        with self.assertRaisesRegex(ValueError, "'image', which is none of its inputs: input"):
+            self.net(net + "axes = {'image': {0: 'batch'}}")
+
     def test_one_port_is_the_same_every_time(self):
         self.start()
         first = self.written("parameters"), self.written("inputs")

@@ -60,13 +60,15 @@ class Asks:
 
     def described(self) -> list[dict]:
         """Name, dtype and shape of each input; both are null where only the name is known, an axis is a name where the port says it is open."""
-        known, open_axes = self.examples(), getattr(self.port, "axes", {})
+        known, open_axes = self.examples(), dict(getattr(self.port, "axes", {}))
         rows = []
         for name in known or self.network.names():
-            shape = list(np.shape(known[name][0])) if name in known else None
-            for axis, called in open_axes.get(name, {}).items() if shape else ():
+            dtype, shape = (row_of(*known[name])[2], list(np.shape(known[name][0]))) if name in known else (None, None)
+            for axis, called in named_axes(name, open_axes.pop(name, {})) if shape else ():
                 shape[axis] = called
-            rows.append({"name": name, "dtype": row_of(*known[name])[2] if name in known else None, "shape": shape})
+            rows.append({"name": name, "dtype": dtype, "shape": shape})
+        if open_axes and known:
+            raise ValueError(f"`axes` of the port names '{next(iter(open_axes))}', which is none of its inputs: {', '.join(known)}")
         return rows
 
     def examples(self) -> dict:
@@ -157,6 +159,11 @@ class Asks:
         with self.trace(to) as trace:
             for name, (value, dtype) in tensors.items():
                 trace.add(name, value, Entry(name), dtype)
+
+
+def named_axes(name: str, axes) -> list[tuple[int, str]]:
+    """Axes and their names, from a dict or a list, as torch.onnx.export takes either."""
+    return list(axes.items()) if isinstance(axes, dict) else [(axis, f"{name}_{axis}") for axis in axes]
 
 
 def returned(tensors: dict):
