@@ -128,6 +128,7 @@ pub fn compare(
         stages: Stages::default(),
         correspondence: None,
         alone: vec![],
+        samples: vec![],
         unobserved: vec![],
         findings: vec![],
         timings: BTreeMap::new(),

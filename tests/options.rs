@@ -10,18 +10,20 @@ use support::*;
 const ALL: &[(&str, &str)] = &[
     (
         "run",
-        "input against rename map save only from until seed threads max-memory json report all record extract",
+        "input against rename map python port-limit save only coverage from until seed threads max-memory json report all record extract",
     ),
     (
         "compare",
-        "atol rtol ulp exact why rename report-only json report all",
+        "atol rtol ulp exact why rename only coverage report-only json report all",
     ),
     (
         "bless",
         "golden scenario command framework threads seed model weights whole full accept reject all",
     ),
     ("params", "rename fresh json all"),
-    ("map", "nodes input rename"),
+    ("map", "nodes input rename python port-limit"),
+    ("port", "python limit"),
+    ("export-check", "python port-limit keep all"),
     ("list", ""),
     ("doctor", ""),
     (
@@ -54,6 +56,16 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         &["run", "s.toml", "--rename", "a=b"],
         "--rename",
         "bare model",
+    ),
+    (
+        &["run", "m.onnx", "--python", "python3"],
+        "--python",
+        "net.py",
+    ),
+    (
+        &["run", "t.safetensors", "m.onnx", "--port-limit", "9"],
+        "--port-limit",
+        "net.py",
     ),
     (
         &["run", "m.onnx", "--rename", "a=b"],

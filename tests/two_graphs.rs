@@ -142,14 +142,13 @@ fn sides_that_cannot_be_held_against_each_other_are_refused_with_what_to_do() {
     std::fs::write(dir.path().join("net.py"), "").unwrap();
     for (args, says) in [
         (vec!["run", &clean, &small], "the two declare other"),
-        (vec!["run", &clean, "net.py"], "record it with parity_port"),
         (
             vec!["run", "s.toml", &clean],
             "a scenario names both of its sides",
         ),
         (
-            vec!["run", "a.safetensors", "b.safetensors"],
-            "parity compare A B",
+            vec!["run", "a.jit", "b.jit"],
+            "neither side is a graph that can be run alone",
         ),
         (
             vec!["run", &clean, "port.bin"],

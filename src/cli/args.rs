@@ -31,6 +31,8 @@ pub enum Command {
     Map(Map),
     /// Start a live port, say what it is, and try what it declares to be able to do
     Port(Port),
+    /// Export a live port with every exporter that its framework has, and hold each export against it
+    ExportCheck(ExportCheck),
     /// Show a table: subjects, operators, faults, causes, reports, kernels, distributions, families, exits
     List(List),
     /// Say which libraries were found, and what to do about what is missing
@@ -101,12 +103,8 @@ pub struct Run {
     /// Pairs of two models as `parity map A B` wrote them
     #[arg(long, value_name = "FILE", requires = "candidate")]
     pub map: Option<PathBuf>,
-    /// Python that runs a port file; else that of VIRTUAL_ENV, else the first on PATH that has what the file imports
-    #[arg(long, value_name = "PYTHON")]
-    pub python: Option<PathBuf>,
-    /// One answer of a live port may take this long
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub port_limit: Option<u64>,
+    #[command(flatten)]
+    pub live: Live,
     /// Write the scenario that was built from a bare model
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
@@ -280,6 +278,8 @@ pub struct Map {
     /// Tensor that has another name in B: A=B
     #[arg(long, value_name = "A=B", requires = "candidate")]
     pub rename: Vec<String>,
+    #[command(flatten)]
+    pub live: Live,
 }
 
 #[derive(clap::Args)]
@@ -296,6 +296,59 @@ pub struct Port {
     /// One question may take this long
     #[arg(long, value_name = "SECONDS", default_value_t = crate::scenario::ANSWER, value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: u64,
+}
+
+/// How live ports are started.
+#[derive(clap::Args)]
+pub struct Live {
+    /// Python that runs a port file; else that of VIRTUAL_ENV, else the first on PATH that has what the file imports
+    #[arg(long, value_name = "PYTHON")]
+    pub python: Option<PathBuf>,
+    /// One answer of a live port may take this long; 300 seconds where not stated
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub port_limit: Option<u64>,
+}
+
+impl Live {
+    /// Into the scenario of two sides.
+    ///
+    /// # Errors
+    /// It is stated, and neither side is a port.
+    pub fn put(&self, scenario: &mut crate::scenario::Scenario) -> crate::error::Result<()> {
+        let stated = [
+            ("--python", self.python.is_some()),
+            ("--port-limit", self.port_limit.is_some()),
+        ];
+        if !stated.iter().any(|s| s.1) {
+            return Ok(());
+        }
+        if !scenario.has_port() {
+            return super::applies::not_to(
+                "sides that are no live port",
+                &stated,
+                "it belongs to one (net.py)",
+            );
+        }
+        let port = scenario.port.get_or_insert_default();
+        port.python = self.python.clone().or(port.python.take());
+        port.limit = self.port_limit.or(port.limit);
+        Ok(())
+    }
+}
+
+#[derive(clap::Args)]
+pub struct ExportCheck {
+    /// Port file (net.py)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub live: Live,
+    /// Keep the exports in this folder, as EXPORTER.onnx
+    #[arg(long, value_name = "FOLDER")]
+    pub keep: Option<PathBuf>,
+    /// Show all tensors, not only the decisive ones
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(clap::Args)]

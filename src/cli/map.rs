@@ -44,7 +44,8 @@ fn both(args: &args::Map, candidate: &Path, engines: Engines) -> Result<Exit> {
         reference: &args.model,
         candidate,
     };
-    let scenario = sides.paired(&args.input, &renames(&args.rename)?)?;
+    let mut scenario = sides.paired(&args.input, &renames(&args.rename)?)?;
+    args.live.put(&mut scenario)?;
     if engines.torch.is_none() {
         return engine::hand_over();
     }

@@ -10,6 +10,7 @@ mod compare;
 mod conformance;
 mod doctor;
 mod engine;
+mod export_check;
 mod extract;
 mod fuzz;
 mod interrupt;
@@ -60,6 +61,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Params(params) => params::command(&params),
         Command::Map(map) => map::command(&map, engines),
         Command::Port(port) => port::command(&port),
+        Command::ExportCheck(check) => export_check::command(&check, engines),
         Command::List(list) => list::command(&list),
         Command::Doctor => doctor::command(),
         Command::Fuzz(fuzz) => fuzz::command(&fuzz, engines),

@@ -164,11 +164,7 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
         }
         (_, None) => {}
     }
-    if args.python.is_some() || args.port_limit.is_some() {
-        let port = scenario.port.get_or_insert_default();
-        port.python = args.python.clone().or(port.python.take());
-        port.limit = args.port_limit.or(port.limit);
-    }
+    args.live.put(&mut scenario)?;
     if scenario.second.is_some() {
         let options = [
             ("--from", args.from.is_some()),

@@ -5,6 +5,7 @@ mod generated;
 mod image;
 mod npy;
 pub mod parameters;
+pub mod samples;
 mod settings;
 
 use crate::error::{Error, Place, Result, hint, printable};
@@ -126,7 +127,12 @@ fn one(scenario: &Scenario, port: &Port, index: usize, fed: Option<Tensor>) -> R
     } else if let Some(path) = &input.image {
         image::load(path, input)
     } else if let Some(path) = &input.file {
-        file::load(path, input.tensor.as_deref().unwrap_or(&port.name))
+        let held = file::load(path, input.tensor.as_deref().unwrap_or(&port.name));
+        let axes = port.shape.as_ref().map(Vec::len);
+        match input.sample {
+            Some(i) => held.and_then(|held| samples::taken(&held, i, axes)),
+            None => held,
+        }
     } else if let Some(values) = &input.values {
         generated::stated(values, input, port)
     } else {

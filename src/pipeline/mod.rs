@@ -4,12 +4,14 @@
 
 mod conclude;
 mod parameters;
+mod samples;
 mod two;
 
 use crate::cause::{self, lost_context};
 use crate::environment;
 use crate::error::{Error, Result};
 use crate::floor::noise::Floor;
+use crate::input;
 use crate::judge::expectation;
 use crate::judge::golden;
 use crate::judge::stage::Stages;
@@ -42,6 +44,15 @@ pub fn run(
     watch: &mut dyn Watch,
     record: Option<&Path>,
 ) -> Result<Run> {
+    if let Some(each) = input::samples::of(scenario)? {
+        if record.is_some() {
+            return Err(
+                Error::usage("--record writes one run, and these are several samples")
+                    .next("state one of them to record it"),
+            );
+        }
+        return samples::all(scenario, &each, engines, watch);
+    }
     if let Some(second) = &scenario.second {
         return two::run(scenario, second, engines, watch);
     }
@@ -361,6 +372,7 @@ fn conclude(
         stages,
         correspondence: None,
         alone: vec![],
+        samples: vec![],
         findings: vec![],
         timings: clock.laps,
     };

@@ -60,6 +60,7 @@ pub fn run(scenario: &Scenario) -> Result<Run> {
         stages,
         correspondence: None,
         alone: vec![],
+        samples: vec![],
         unobserved: vec![],
         findings: vec![],
         timings: BTreeMap::new(),

@@ -287,6 +287,19 @@ impl Port {
         self.made(Ability::Postprocess, json!({}), &[("outputs", outputs)])
     }
 
+    /// Writes the network as ONNX to `to`, with one of its exporters.
+    ///
+    /// # Errors
+    /// The worker fails: the exporter refuses the network.
+    pub fn export(&mut self, exporter: &str, inputs: &Tensors, to: &Path) -> Result<()> {
+        self.needs(Ability::Export)?;
+        let path = self.fed(inputs.iter().map(|(n, t)| (n.as_str(), t)))?;
+        let asked = json!({"exporter": exporter, "inputs": path, "to": to});
+        let done = self.ask::<Done>("export", asked);
+        remove(&path);
+        done.map(|_| ())
+    }
+
     /// Whether it can be asked more: a worker that exits, hangs or breaks the protocol is ended.
     pub fn is_alive(&self) -> bool {
         self.process.is_some()

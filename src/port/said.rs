@@ -25,6 +25,9 @@ pub struct Hello {
     /// Why an ability is not among them, where that was tried.
     #[serde(default)]
     pub lacks: BTreeMap<Ability, String>,
+    /// Names of the exporters that write it as ONNX.
+    #[serde(default)]
+    pub exporters: Vec<String>,
     /// Inputs of the network, as far as they are known.
     #[serde(default)]
     pub inputs: Vec<Declared>,
@@ -57,6 +60,8 @@ pub enum Ability {
     Optimizer,
     Preprocess,
     Postprocess,
+    /// It writes the network as ONNX, with the exporters that it names.
+    Export,
 }
 
 impl Ability {
@@ -74,6 +79,7 @@ impl Ability {
             Ability::Optimizer => "optimizer",
             Ability::Preprocess => "preprocess",
             Ability::Postprocess => "postprocess",
+            Ability::Export => "export",
         }
     }
 }

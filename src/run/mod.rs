@@ -8,6 +8,7 @@ pub mod headline;
 pub mod sample;
 
 use crate::environment::Environment;
+use crate::exit::Exit;
 use crate::judge::stage::Stages;
 use crate::pairing::Pair;
 use crate::scenario::Scenario;
@@ -47,8 +48,21 @@ pub struct Run {
     /// Each graph of two programs alone, in the engines; both programs on another input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alone: Vec<Alone>,
+    /// What came of each sample, where there were several; the rest is that of the one that says most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Sample>,
     /// Seconds per phase; the only part that differs between equal runs.
     pub timings: BTreeMap<String, f64>,
+}
+
+/// One of several inputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    pub name: String,
+    pub exit: Exit,
+    /// Where it diverges first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
 }
 
 /// What else was run.

@@ -164,6 +164,7 @@ pub fn agreeing() -> Run {
         stages: Stages::default(),
         correspondence: None,
         alone: vec![],
+        samples: vec![],
         timings: Default::default(),
     }
     .told()

@@ -30,6 +30,16 @@ pub fn from_model(model: &Path, inputs: &[String]) -> Result<Scenario> {
 
 /// `1x3x224x224` (uniform in [0, 1)), `1x128:0..30521` (integers), or a file.
 fn input(value: &str) -> Result<Input> {
+    if let Some(file) = value.strip_suffix(":samples") {
+        return Ok(Input {
+            file: Some(PathBuf::from(file)),
+            samples: Some(true),
+            ..Default::default()
+        });
+    }
+    if Path::new(value).is_dir() {
+        return Ok(folder(Path::new(value)));
+    }
     let (dims, range) = value.split_once(':').unwrap_or((value, ""));
     let shape: Option<Vec<usize>> = dims
         .split(['x', ','])
@@ -70,6 +80,28 @@ fn input(value: &str) -> Result<Input> {
         _ => Err(Error::usage(format!(
             "'{value}' is neither a shape like 1x3x224x224 nor a .npy, .safetensors, .png or .jpg file"
         ))),
+    }
+}
+
+/// Every file of a folder: of images where one is.
+fn folder(path: &Path) -> Input {
+    let image = |p: PathBuf| {
+        let end = p
+            .extension()
+            .and_then(|e| e.to_str())
+            .map(str::to_lowercase);
+        end.is_some_and(|e| ["png", "jpg", "jpeg"].contains(&e.as_str()))
+    };
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    match entries.map(|e| e.path()).any(image) {
+        true => Input {
+            image: Some(path.into()),
+            ..Default::default()
+        },
+        false => Input {
+            file: Some(path.into()),
+            ..Default::default()
+        },
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// PNG or JPEG file.
+    /// PNG or JPEG file, or a folder of them, each of which is run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<PathBuf>,
     /// Target height and width of an image.
@@ -34,12 +34,18 @@ pub struct Input {
     /// `nchw` (default) or `nhwc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
-    /// `.npy` or `.safetensors` file.
+    /// `.npy` or `.safetensors` file, or a folder of them, each of which is run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// Name inside a safetensors file; the input's own name where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tensor: Option<String>,
+    /// Whether the first axis of the file counts samples, each of which is run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<bool>,
+    /// One of these, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<usize>,
     /// Generated values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub random: Option<Distribution>,

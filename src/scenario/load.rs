@@ -160,7 +160,10 @@ pub fn present(scenario: &Scenario) -> Result<()> {
     for (name, input) in &scenario.inputs {
         for path in input.image.iter().chain(&input.file) {
             // A file of tensors may be an index of shards.
-            let there = if input.file.is_some() {
+            let there = if path.is_dir() {
+                // A sample for each file.
+                Ok(())
+            } else if input.file.is_some() {
                 trace::file::is_there(path)
             } else {
                 file::is_there(path)
@@ -357,8 +360,10 @@ fn check_input(input: &Input) -> Result<()> {
             "shape belongs to a random input or to stated values",
         ));
     }
-    if input.file.is_none() && input.tensor.is_some() {
-        return Err(Error::usage("tensor belongs to a file"));
+    if input.file.is_none()
+        && (input.tensor.is_some() || input.samples.is_some() || input.sample.is_some())
+    {
+        return Err(Error::usage("tensor, samples and sample belong to a file"));
     }
     Ok(())
 }

@@ -127,6 +127,13 @@ impl Scenario {
         self.threads.unwrap_or_else(all)
     }
 
+    /// Whether a side is a live port.
+    pub fn has_port(&self) -> bool {
+        let second = self.second.iter().map(|s| &s.model);
+        let mut files = second.chain(std::iter::once(&self.model));
+        files.any(|p| sides::Kind::of(p).is_ok_and(|k| k == sides::Kind::Port))
+    }
+
     /// Whether two lists of parameters are all that there is to compare: nothing is run.
     pub fn of_parameters_alone(&self) -> bool {
         is_empty(&self.model)

@@ -96,7 +96,8 @@ impl Side {
     pub fn holding(&self, weights: Vec<(String, Tensor)>, open: Opens) -> Result<Self> {
         Ok(Self {
             judge: Some(open(Arc::new(self.graph.storing(weights)))?),
-            is_recorded: self.is_recorded,
+            // What it computed itself it computed with others: it is not tried on that.
+            is_recorded: false,
             graph: self.graph.clone(),
             inputs: self.inputs.clone(),
             values: self.values.clone(),

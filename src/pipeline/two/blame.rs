@@ -78,8 +78,8 @@ impl Held {
         })
     }
 
-    /// What the other side holds in the place of a weight: by what it is called or holds, else the only one of as many elements in the stretch that it does
-    /// not share.
+    /// What the other side holds in the place of a weight: by what it is called or holds, else the only one of as many elements that it does not share,
+    /// in the stretch or at all.
     fn in_place(
         &self,
         sides: [&Side; 2],
@@ -93,10 +93,15 @@ impl Held {
         let other = sides[1 - self.by];
         let stretch = [&between.reference, &between.candidate][1 - self.by];
         let open = &self.unshared[1 - self.by].tensors;
-        let mut fits = taken(other, stretch)
-            .filter(|n| open.contains(*n) && other.graph.weights[*n].numel() == numel);
-        let only = fits.next().filter(|_| fits.next().is_none())?;
-        Some((only.clone(), other.graph.weights[only].clone()))
+        let fits = |n: &&String| open.contains(*n) && other.graph.weights[*n].numel() == numel;
+        let single = |all: Vec<&String>| match all[..] {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
+        let near = single(taken(other, stretch).filter(fits).collect());
+        let only = near.or_else(|| single(other.graph.weights.keys().filter(fits).collect()))?;
+        let value = other.graph.weights[&only].clone();
+        Some((only, value))
     }
 
     /// `agrees` says whether the stretch gives on a side what the other one has.

@@ -18,7 +18,6 @@ use crate::pairing::{Evidence, Pair, Pairing};
 use crate::prepare::plan::patterns;
 use crate::prepare::prepared::Prepared;
 use crate::run::{Alone, Correspondence, FORMAT, Of, Run};
-use crate::scenario::sides::Kind;
 use crate::scenario::{Limit, Scenario, Second, Stage};
 use crate::subject::{Engines, Judge, Options};
 use crate::tensor::Tensor;
@@ -78,10 +77,7 @@ pub fn run(
         }
     }
     clock.lap("engines");
-    let live = [&scenario.model, &second.model];
-    let live = live
-        .into_iter()
-        .any(|p| Kind::of(p).is_ok_and(|k| k == Kind::Port));
+    let live = scenario.has_port();
     let sides = [&compared.reference, &compared.candidate];
     if let Some(graph) = sides.into_iter().find(|s| s.computes()).filter(|_| live) {
         let on = (&compared.reference.inputs, graph);
@@ -317,6 +313,7 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
             places: [reference.places.clone(), candidate.places.clone()],
         }),
         alone,
+        samples: vec![],
         findings: vec![],
         timings: BTreeMap::new(),
     })

@@ -1,6 +1,7 @@
 //! notes: what somebody should look at although nothing is wrong for it, and what whoever wants to know may read.
 
-use super::super::Run;
+use super::super::{Run, Sample};
+use crate::exit::Exit;
 use crate::text::{few, number};
 use crate::verdict::{Born, Finding, Outcome, Severity, Special, TensorResult, Unexercised};
 
@@ -14,7 +15,8 @@ const LEFT: usize = 5;
 const WIDE: f64 = 0.01;
 
 pub fn of(run: &Run) -> Vec<Finding> {
-    let mut all = Vec::from_iter(left_over(run));
+    let mut all = Vec::from_iter(sampled(run));
+    all.extend(left_over(run));
     all.extend(run.verdict.born.iter().map(born));
     all.extend(unrepeated(run));
     if run.verdict.outcome == Outcome::Agree {
@@ -24,6 +26,32 @@ pub fn of(run: &Run) -> Vec<Finding> {
     let flags = run.stages.loss.iter().flat_map(|l| &l.flags);
     all.extend(flags.filter(|f| !f.is_fault()).cloned());
     all
+}
+
+/// What came of several samples; whatever else is said is of the one that says most.
+fn sampled(run: &Run) -> Option<Finding> {
+    let (agree, other): (Vec<&Sample>, _) = run.samples.iter().partition(|s| s.exit == Exit::Agree);
+    let said = |s: &&Sample| match (s.exit, &s.first) {
+        (Exit::Diverge, Some(first)) => format!("'{}' diverges first at '{first}'", s.name),
+        (exit, _) => format!("'{}' ends in {}", s.name, exit as u8),
+    };
+    let shown: Vec<String> = other.iter().take(NAMED).map(said).collect();
+    let rest = match other.len() - shown.len() {
+        0 => String::new(),
+        n => format!("; {n} more do not agree"),
+    };
+    let what = format!(
+        "{} of {} samples agree{}{rest}",
+        agree.len(),
+        run.samples.len(),
+        shown.iter().map(|s| format!("; {s}")).collect::<String>()
+    );
+    let first = other.first().copied().or(run.samples.first())?;
+    let found = Finding::new("samples", &*first.name, what);
+    Some(found.severity(match other.is_empty() {
+        true => Severity::Note,
+        false => Severity::Warning,
+    }))
 }
 
 fn left_over(run: &Run) -> Option<Finding> {

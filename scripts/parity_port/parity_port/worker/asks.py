@@ -48,6 +48,7 @@ class Asks:
             "class": f"{type(model).__module__}.{type(model).__qualname__}",
             "abilities": self.abilities(),
             "lacks": self.lacks,
+            "exporters": list(getattr(self.network, "exporters", {})),
             "inputs": self.described(),
         }
 
@@ -135,6 +136,10 @@ class Asks:
         """What a function of the port's returns, by its own names or as `result`."""
         with self.network.as_built(False):
             self.write(to, self.arrays(function(*given)))
+        return {}
+
+    def ask_export(self, exporter: str, inputs: str, to: str) -> dict:
+        self.network.export(to, exporter, self.arguments(inputs), dict(getattr(self.port, "axes", {})))
         return {}
 
     def ask_shutdown(self) -> dict:

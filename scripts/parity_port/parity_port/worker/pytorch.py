@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import warnings
 
 import numpy as np
 import torch
@@ -26,7 +27,9 @@ from ..values import NAMES, as_array, unwritable
 
 class Network:
     framework = "torch"
-    abilities = ("f64", "floors", "isolation", "gradients")
+    abilities = ("f64", "floors", "isolation", "gradients", "export")
+    #: Exporter -> whether it is the one that traces by torch.export.
+    exporters = {"legacy": False, "dynamo": True}
 
     def __init__(self, model: nn.Module):
         self.model, self.random = model, chance.random_state()
@@ -96,6 +99,24 @@ class Network:
         values = {name: on(model, value) for name, value in values.items()}
         with self.as_built(f64), torch.no_grad():
             Alone(model, Trace(to, self.subject()), module, call, values).run(*self.called(inputs))
+
+    def export(self, to: str, exporter: str, inputs: dict, axes: dict) -> None:
+        args, kwargs = self.called(inputs)
+        model = in_mode(copied(self.model, False), False)
+        told = {name: dict(named) if isinstance(named, dict) else list(named) for name, named in axes.items()}
+        with self.as_built(False), torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                model,
+                args,
+                to,
+                kwargs=kwargs or None,
+                input_names=list(inputs),
+                dynamic_axes=told or None,
+                dynamo=self.exporters[exporter],
+                external_data=False,
+                verbose=False,
+            )
 
     def losses(self, trace: Trace, losses, by: dict) -> None:
         """Terms, and their gradients by the tensors of `by`, which the terms are computed from."""
