@@ -467,6 +467,16 @@ fn a_worker_that_does_not_do_what_it_declares_fails_that_check() {
 }
 
 #[test]
+fn a_network_that_cannot_be_run_in_training_passes_and_is_said_to_be_one() {
+    let worker = Worker::new(&in_forward(
+        "assert not request['training'], 'targets are wanted'",
+    ));
+    let ran = Call::new(PARITY, worker.dir.path(), &["port", "port"]).run();
+    let told = "pass       leaves       a run in training, which fails";
+    ran.exits(0).says(&[told, "targets are wanted"]);
+}
+
+#[test]
 fn a_network_that_nobody_can_run_is_not_passed() {
     let body = "hello = worker.hello\nworker.hello = lambda r: {**hello(r), 'abilities': [], 'inputs': [{'name': 'x', 'dtype': None, 'shape': None}]}\nworker.hello.__name__ = 'hello'";
     let worker = Worker::new(body);

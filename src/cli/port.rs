@@ -14,8 +14,7 @@ pub fn command(args: &args::Port) -> Result<Exit> {
     };
     let mut port = Port::start(&launch, Duration::from_secs(args.limit))?;
     say(&overview(&launch, &port))?;
-    let checks = conformance::checks(&mut port)?;
-    checks.iter().try_for_each(|check| say(&line(check)))?;
+    let checks = conformance::checks(&mut port, |check| say(&line(check)))?;
     let is = |wanted: fn(&Found) -> bool| checks.iter().any(|c| wanted(&c.found));
     if is(|f| matches!(f, Found::Failed(_))) {
         return Ok(Exit::Diverge);

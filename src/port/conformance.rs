@@ -46,35 +46,39 @@ const CALLS: usize = 25;
 /// Size of an axis that is open.
 const OPEN: usize = 2;
 
-/// Tries everything; what one check fails at stops no other.
+/// Tries everything, and tells each check once it is done; what one fails at stops no other.
 ///
 /// # Errors
-/// The worker is gone.
-pub fn checks(port: &mut Port) -> Result<Vec<Check>> {
+/// The worker is gone; whoever is told refuses.
+pub fn checks(port: &mut Port, mut tell: impl FnMut(&Check) -> Result<()>) -> Result<Vec<Check>> {
     let inputs = inputs(port);
     if let (Err(e), false) = (&inputs, port.is_alive()) {
         return Err(e.clone());
     }
-    let told = match &inputs {
+    let found = match &inputs {
         Ok((_, whose)) => Found::Passed(whose.to_string()),
         Err(e) => Found::NotTried(e.message.clone()),
     };
-    let mut done = vec![Check {
-        what: "inputs",
-        found: told,
-    }];
-    done.push(Check::of("parameters", parameters(port), port)?);
+    let mut done = vec![];
+    let mut told = |check: Check| {
+        tell(&check)?;
+        done.push(check);
+        Ok(())
+    };
+    let what = "inputs";
+    told(Check { what, found })?;
+    told(Check::of("parameters", parameters(port), port)?)?;
     for (what, ability, tried) in CHECKS {
         if ability.is_some_and(|a| !port.hello.can(a)) {
             continue;
         }
-        done.push(match &inputs {
+        told(match &inputs {
             Ok((inputs, _)) => Check::of(what, tried(port, inputs), port)?,
             Err(_) => Check {
                 what,
                 found: Found::NotTried("nothing to run it on".into()),
             },
-        });
+        })?;
     }
     Ok(done)
 }
@@ -159,28 +163,27 @@ fn repeats(port: &mut Port, inputs: &Tensors) -> Tried {
     Ok(same(&first, &second)?.map(|n| format!("two runs give the same bits, {n} tensors")))
 }
 
-/// A run in training, which moves statistics and draws random numbers, leaves nothing behind.
+/// A run in training, which moves statistics and draws random numbers, leaves nothing behind; nor does one that fails, as that of a detector that
+/// wants targets then.
 fn leaves(port: &mut Port, inputs: &Tensors) -> Tried {
     let (before, values) = (port.forward(inputs, Forward::default())?, values(port)?);
-    port.forward(
-        inputs,
-        Forward {
-            training: true,
-            ..Forward::default()
-        },
-    )?;
+    let training = Forward {
+        training: true,
+        ..Forward::default()
+    };
+    let run = match port.forward(inputs, training) {
+        Ok(_) => "a run in training".to_string(),
+        Err(e) if port.is_alive() => format!("a run in training, which fails ({}),", e.message),
+        Err(e) => return Err(e),
+    };
     if let Some(moved) = values_differ(port, &values)? {
-        return Ok(Err(format!(
-            "a run in training left parameter '{moved}' changed"
-        )));
+        return Ok(Err(format!("{run} left parameter '{moved}' changed")));
     }
     let after = port.forward(inputs, Forward::default())?;
-    let found = same(&before, &after)?.map_err(|why| format!("behind a run in training, {why}"));
+    let found = same(&before, &after)?.map_err(|why| format!("behind {run} {why}"));
     Ok(found.map(|_| {
-        format!(
-            "a run in training leaves {} parameters and what is computed as they were",
-            values.len()
-        )
+        let n = values.len();
+        format!("{run} leaves {n} parameters and what is computed as they were")
     }))
 }
 
