@@ -477,6 +477,29 @@ fn a_network_that_cannot_be_run_in_training_passes_and_is_said_to_be_one() {
 }
 
 #[test]
+fn why_a_port_cannot_do_something_is_said() {
+    let body = "hello = worker.hello\nworker.hello = lambda r: {**hello(r), 'abilities': ['inputs'], 'lacks': {'f64': 'exp is off by 3e-8'}}\nworker.hello.__name__ = 'hello'";
+    let worker = Worker::new(body);
+    let ran = Call::new(PARITY, worker.dir.path(), &["port", "port"]).run();
+    ran.exits(0).says(&["lacks      f64: exp is off by 3e-8"]);
+    let how = Forward {
+        f64: true,
+        ..Forward::default()
+    };
+    let e = worker
+        .start()
+        .unwrap()
+        .forward(&inputs(), how)
+        .map(|_| ())
+        .unwrap_err();
+    assert!(
+        e.message
+            .contains("does not declare 'f64': exp is off by 3e-8"),
+        "{e}"
+    );
+}
+
+#[test]
 fn a_network_that_nobody_can_run_is_not_passed() {
     let body = "hello = worker.hello\nworker.hello = lambda r: {**hello(r), 'abilities': [], 'inputs': [{'name': 'x', 'dtype': None, 'shape': None}]}\nworker.hello.__name__ = 'hello'";
     let worker = Worker::new(body);

@@ -40,6 +40,10 @@ fn overview(launch: &Launch, port: &Port) -> String {
     let hello = &port.hello;
     let versions = hello.versions.iter().map(|(n, v)| format!("{n} {v}"));
     let abilities = hello.abilities.iter().map(|a| a.name().to_string());
+    let lacks = hello
+        .lacks
+        .iter()
+        .map(|(a, why)| format!("{}: {why}", a.name()));
     let rows = [
         ("framework", hello.framework.clone()),
         ("versions", joined(versions)),
@@ -52,6 +56,7 @@ fn overview(launch: &Launch, port: &Port) -> String {
         ),
         ("class", hello.class.clone()),
         ("abilities", joined(abilities)),
+        ("lacks", joined(lacks)),
         ("inputs", joined(hello.inputs.iter().map(input))),
     ];
     let shown = rows.iter().filter(|r| !r.1.is_empty());

@@ -23,16 +23,26 @@ class Held(NamedTuple):
 
 def read(path: str | Path) -> dict[str, Held]:
     """Every tensor of the file, in the order of its bytes; copies, so that the file may go."""
-    data = Path(path).read_bytes()
-    begin = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:begin])
-    header.pop("__metadata__", None)
-    rows = sorted(header.items(), key=lambda row: row[1]["data_offsets"])
-    return {name: held(row, data, begin) for name, row in rows}
+    with open(path, "rb") as file:
+        rows, data = header(file), file.read()
+    return {name: held(row, data) for name, row in sorted(rows.items(), key=lambda row: row[1]["data_offsets"])}
 
 
-def held(row: dict, data: bytes, begin: int) -> Held:
+def dtypes(path: str | Path) -> dict[str, str]:
+    """safetensors' name of each tensor's dtype; no tensor is read."""
+    with open(path, "rb") as file:
+        return {name: row["dtype"] for name, row in header(file).items()}
+
+
+def header(file) -> dict[str, dict]:
+    """What the file says of each tensor; the elements follow."""
+    rows = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    rows.pop("__metadata__", None)
+    return rows
+
+
+def held(row: dict, data: bytes) -> Held:
     dtype, lacking = HELD[row["dtype"]]
     start, end = row["data_offsets"]
-    found = np.frombuffer(data[begin + start : begin + end], np.dtype(dtype).newbyteorder("<"))
+    found = np.frombuffer(data[start:end], np.dtype(dtype).newbyteorder("<"))
     return Held(found.reshape(row["shape"]).copy(), lacking)

@@ -118,16 +118,23 @@ class Floors(Case):
             def forward(self, x):
                 return x.half() * 2
 
-        class Alone(nn.Module):
+        class Single(nn.Module):
+            def forward(self, x):
+                return torch.dot(x, torch.ones(3, dtype=torch.float32)) * 2
+
+        for model, why in ((Mixed(), "computes in F16 and F32"), (Single(), "does not run in f64: RuntimeError")):
+            self.assertIn(why, self.record(model, torch.ones(3), floors=True).entries["mul()"]["no_floor"])
+
+    def test_what_a_module_keeps_beside_its_parameters_is_copied_too(self):
+        class Keeps(nn.Module):
             def __init__(self):
                 super().__init__()
-                self.made = torch.ones(1, requires_grad=True) * 2
+                self.made = torch.ones(3, requires_grad=True) * 2
 
             def forward(self, x):
-                return x * self.made.detach()
+                return torch.dot(x, self.made.detach()) * 2
 
-        for model, why in ((Mixed(), "computes in F16 and F32"), (Alone(), "does not run in f64: RuntimeError")):
-            self.assertIn(why, self.record(model, torch.ones(3), floors=True).entries["mul()"]["no_floor"])
+        self.assertNotIn("no_floor", self.record(Keeps(), torch.ones(3), floors=True).entries["mul()"])
 
     def test_terms_that_cancel_are_not_certain(self):
         model = nn.Sequential(nn.Linear(64, 1, bias=False))

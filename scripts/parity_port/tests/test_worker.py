@@ -107,6 +107,22 @@ class Answers(Case):
         self.assertEqual(told["id"], 4)
         self.assertRegex(told["error"], r"RuntimeError: .*at .*net\.py:6$")
 
+    def test_a_network_that_does_not_compute_in_f64_does_not_declare_it(self):
+        net = """
+            class Net(nn.Module):
+                def forward(self, x):
+                    return {}
+            def build():
+                return Net()
+            def inputs():
+                return torch.ones(3)
+            """
+        told = self.net(net.format("torch.dot(x, torch.ones(3, dtype=torch.float32))"))
+        self.assertNotIn("f64", told["abilities"])
+        self.assertRegex(told["lacks"]["f64"], r"the network does not run in it: RuntimeError: .*net\.py:6$")
+        self.assertEqual(self.net(net.format("x.float() + 1"))["lacks"], {"f64": "'float()' is f32 in it"})
+        self.assertEqual(self.net(net.format("x + 1"))["lacks"], {})
+
     def test_what_is_no_port_is_told(self):
         with self.assertRaisesRegex(TypeError, "no function build"):
             self.net("x = 1")

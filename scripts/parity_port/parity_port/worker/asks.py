@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import os
 import platform
 import sys
+import tempfile
 
 import numpy as np
 
 from .. import chance
 from ..parts import leaves, together
-from ..stored import read
+from ..stored import dtypes, read
 from ..trace import Entry, Trace, row_of
 from . import portfile
+from .wire import told
 
 PROTOCOL = 1
 #: Adapters, each with the package whose networks it runs; the last one takes what no framework made.
@@ -40,7 +43,8 @@ class Asks:
         inputs = portfile.function(self.port, "inputs")
         self.example = None if inputs is None else inputs()
         self.network = adapter_of(model)(model)
-        self.lacks = self.network.lacks()
+        why_not = self.network.off() or (self.example is not None and self.off_in_f64())
+        self.lacks = {"f64": why_not} if why_not else {}
         return {
             "protocol": PROTOCOL,
             "framework": self.network.framework,
@@ -51,6 +55,18 @@ class Asks:
             "exporters": list(getattr(self.network, "exporters", {})),
             "inputs": self.described(),
         }
+
+    def off_in_f64(self) -> str | None:
+        """Why the network itself is none that computes in f64, on its example inputs."""
+        with tempfile.TemporaryDirectory() as folder:
+            fed, to = os.path.join(folder, "fed"), os.path.join(folder, "to")
+            self.write(fed, {name: widened(*held) for name, held in self.examples().items()})
+            try:
+                self.ask_forward(fed, True, False, False, to)
+            except Exception as error:
+                return f"the network does not run in it: {told(error)}"
+            narrow = [f"'{name}' is {dtype.lower()} in it" for name, dtype in dtypes(to).items() if dtype in ("F32", "F16", "BF16")]
+            return narrow[0] if narrow else None
 
     def abilities(self) -> list[str]:
         functions = [name for name in portfile.OPTIONAL if portfile.function(self.port, name)]
@@ -164,6 +180,10 @@ class Asks:
         with self.trace(to) as trace:
             for name, (value, dtype) in tensors.items():
                 trace.add(name, value, Entry(name), dtype)
+
+
+def widened(value: np.ndarray, dtype: str | None) -> tuple:
+    return (value.astype(np.float64), None) if value.dtype.kind == "f" else (value, dtype)
 
 
 def named_axes(name: str, axes) -> list[tuple[int, str]]:

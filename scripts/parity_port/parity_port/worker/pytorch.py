@@ -45,9 +45,9 @@ class Network:
     def subject(self) -> str:
         return described.subject(self.model)
 
-    def lacks(self) -> dict:
-        off = proof.off()
-        return {"f64": off} if off else {}
+    def off(self) -> str | None:
+        """Why torch is none that computes in f64."""
+        return proof.off()
 
     def names(self) -> list[str]:
         """Arguments of `forward`; none where it takes any."""
