@@ -222,9 +222,10 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn of(graph: &'a Graph, dtype: DType) -> Self {
         let made = graph.steps.iter().flat_map(|s| &s.outputs);
-        let (dtypes, times) = match dtype {
-            DType::F64 => (HashMap::new(), SHAKEN),
-            _ => (made.map(|n| (n.clone(), dtype)).collect(), 1.0),
+        let (dtypes, times) = if dtype == DType::F64 {
+            (HashMap::new(), SHAKEN)
+        } else {
+            (made.map(|n| (n.clone(), dtype)).collect(), 1.0)
         };
         Self {
             graph,

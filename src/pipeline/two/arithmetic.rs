@@ -32,9 +32,11 @@ pub fn lost(
     let found = between(&mut both, pairing, seed, watch)?;
     let over = found.iter().find_map(|b| {
         let alone = judged::alone(Default::default(), b, spread);
-        match alone {
-            Isolated::Stretch { ratio, .. } if alone.over() => Some((b, ratio)),
-            _ => None,
+        let over = alone.over();
+        if let Isolated::Stretch { ratio, .. } = alone {
+            over.then_some((b, ratio))
+        } else {
+            None
         }
     });
     Ok(over.map(|(b, ratio)| {

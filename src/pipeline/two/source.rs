@@ -21,7 +21,7 @@ pub enum Beside {
 }
 
 pub enum Source {
-    Graph(Graph),
+    Graph(Box<Graph>),
     Recording(Box<Program>),
     Port(Box<Port>),
 }
@@ -36,7 +36,7 @@ impl Source {
                 Self::Recording(Box::new(Program::of(&trace, &trace)?))
             }
             Kind::Port => Self::Port(Box::new(started(path, scenario)?)),
-            Kind::Scenario | Kind::Model | Kind::Script => Self::Graph(load::file(path)?),
+            Kind::Scenario | Kind::Model | Kind::Script => Self::Graph(Box::new(load::file(path)?)),
         })
     }
 
@@ -116,7 +116,7 @@ impl Source {
                 Ok((Side::recorded(judged, fed, rebuilds)?, beside))
             }
             Self::Graph(graph) => {
-                let graph = Arc::new(ready(graph, &fed)?);
+                let graph = Arc::new(ready(*graph, &fed)?);
                 let graph = random::seeded(&graph, seed).map_or(graph, Arc::new);
                 let judge = open(graph.clone())?;
                 Side::run(graph, judge, fed).map(|side| (side, None))

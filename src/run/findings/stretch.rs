@@ -93,14 +93,14 @@ impl Told<'_> {
 
     fn tensor(&self) -> String {
         let pairs = self.run.correspondence.iter().flat_map(|c| &c.pairs);
-        let partner = pairs
+        let mut partner = pairs
             .filter(|p| p.reference == self.tensor.name)
             .map(|p| p.candidate.as_str());
         format!(
             "tensor      '{}' {:?}, in the candidate '{}'",
             self.tensor.name,
             self.tensor.shape,
-            partner.last().unwrap_or("?")
+            partner.next().unwrap_or("?")
         )
     }
 
