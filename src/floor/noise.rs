@@ -155,6 +155,22 @@ impl Floor {
         }
     }
 
+    /// The same where a channel that is smaller than the whole tensor counts as that.
+    pub fn capped_whole(&self, tensor: &Tensor, share: f64) -> Floor {
+        let whole = channel_rms(tensor, None);
+        let most = share * whole.first().copied().unwrap_or(0.0);
+        let own = self.capped(tensor, share);
+        let least = |capped: &[f64], values: &[f64]| -> Vec<f64> {
+            let both = capped.iter().zip(values);
+            both.map(|(capped, v)| v.min(most).max(*capped)).collect()
+        };
+        Floor {
+            max: least(&own.max, &self.max),
+            rms: least(&own.rms, &self.rms),
+            ..own
+        }
+    }
+
     /// The spread of every channel of `tensor`, which the floor fits, and one rounding of `share` of its size where that is more.
     pub fn one_rounding(&self, tensor: &Tensor, share: f64) -> Vec<f64> {
         let sizes = channel_rms(tensor, self.axis);

@@ -304,8 +304,11 @@ impl Recording<'_> {
         own
     }
 
-    /// "module 'stem.norm' (BatchNorm2d), net.py:20".
+    /// "module 'stem.norm' (BatchNorm2d), net.py:20"; of what nobody saw being made there is no place.
     fn place(&self, entry: &Entry) -> Option<String> {
+        if entry.inputs.is_empty() {
+            return None;
+        }
         let (path, class, at) = match self.header.modules.get(&entry.node) {
             Some(module) => {
                 let call = self.header.calls.iter().find(|c| c.module == entry.node);

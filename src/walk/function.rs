@@ -15,6 +15,7 @@ use crate::verdict::Blame;
 use crate::watch::{Silent, Watch};
 use indexmap::IndexMap;
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -257,25 +258,15 @@ impl<'a> Asked<'a> {
 /// Opens the f64 judge of a graph.
 pub type Opens<'a> = &'a dyn Fn(Arc<Graph>) -> Result<Box<dyn Judge>>;
 
-/// The graph with each of these constants moved up or down.
+/// The graph with each of these constants moved up or down by two roundings.
 fn shaken(graph: &Graph, open: &Unshared, storage: DType, (seed, run): (u64, u32)) -> Graph {
     let by = 2.0 * storage.unit_roundoff();
     let stored = graph
         .stored()
         .enumerate()
         .filter(|(_, (n, _))| open.tensors.contains(*n));
-    let moved = stored.map(|(at, (name, tensor))| {
-        let mut rng = signs(seed, run, at);
-        let values = tensor
-            .to_f64()
-            .into_iter()
-            .map(|v| match rng.next_u64() & 1 {
-                0 => v * (1.0 - by),
-                _ => v * (1.0 + by),
-            });
-        let values: Vec<f64> = values.collect();
-        (name.to_string(), Tensor::from_vec(tensor.shape(), values))
-    });
+    let moved = stored
+        .map(|(at, (name, tensor))| (name.to_string(), nudged(&tensor, by, signs(seed, run, at))));
     let mut rng = signs(seed, run, usize::MAX >> 24);
     let mut set = graph.clone();
     for (step, name, value) in graph.settings() {
@@ -291,6 +282,28 @@ fn shaken(graph: &Graph, open: &Unshared, storage: DType, (seed, run): (u64, u32
         }
     }
     set.storing(moved.collect())
+}
+
+/// Every element up or down by this share, and every slice along the first two axes as one: a scale that was folded in rounds for a whole channel.
+fn nudged(tensor: &Tensor, by: f64, mut rng: ChaCha8Rng) -> Tensor {
+    let mut share = |n: usize| -> Vec<f64> {
+        let sign = |bit: u64| if bit == 0 { -by } else { by };
+        (0..n).map(|_| sign(rng.next_u64() & 1)).collect()
+    };
+    let shape = tensor.shape();
+    let [rows, columns] = match *shape {
+        [rows, columns, ..] => [rows, columns],
+        _ => [1, 1],
+    };
+    let inner = (tensor.numel() / (rows * columns).max(1)).max(1);
+    let (whole, row, column) = (share(tensor.numel()), share(rows), share(columns));
+    let sliced = shape.len() > 1;
+    let moved = |(i, value): (usize, f64)| {
+        let slices = row[i / inner / columns] + column[i / inner % columns];
+        value * (1.0 + whole[i] + if sliced { slices } else { 0.0 })
+    };
+    let values = tensor.to_f64().into_iter().enumerate().map(moved);
+    Tensor::from_vec(shape, values.collect::<Vec<f64>>())
 }
 
 /// What stands between a pair and the pairs in front of it.

@@ -1,5 +1,6 @@
 //! again: a live port on a second input, drawn, of another batch and size where axes are open: what one input does not exercise another one may.
 
+use super::source::Ports;
 use super::{Clock, compared, concluded};
 use crate::error::{Result, or_refusal};
 use crate::graph::{Dim, Port};
@@ -21,18 +22,19 @@ const STRIDE: usize = 32;
 /// As the first.
 pub fn run(
     scenario: &Scenario,
-    second: &Second,
+    (second, ports): (&Second, &mut Ports),
     (first, side): (&IndexMap<String, Tensor>, &Side),
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<Alone> {
-    let ports: Vec<&Port> = side.graph.inputs.iter().collect();
+    let declared: Vec<&Port> = side.graph.inputs.iter().collect();
     let mut on = |open: bool| {
-        let drawn = drawn(first, &ports, scenario.seed + 1, open)?;
+        let drawn = drawn(first, &declared, scenario.seed + 1, open)?;
         let shapes = drawn.iter().map(|(n, t)| format!("'{n}' {:?}", t.shape()));
         let what = shapes.collect::<Vec<_>>().join(", ");
         let mut clock = Clock::start();
-        let run = compared(scenario, second, Some(drawn), engines, &mut clock, watch);
+        let both = (second, &mut *ports);
+        let run = compared(scenario, both, Some(drawn), engines, &mut clock, watch);
         let run = or_refusal(run.and_then(|c| concluded(c, vec![], engines)))?;
         Ok((what, run))
     };

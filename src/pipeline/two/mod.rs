@@ -28,6 +28,7 @@ use crate::verdict::{
 use crate::walk::function::{Between, Cut, Side, between};
 use crate::watch::Watch;
 use indexmap::IndexMap;
+use source::Ports;
 use spread::Spread;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -66,7 +67,10 @@ pub fn run(
     watch: &mut dyn Watch,
 ) -> Result<Run> {
     let mut clock = Clock::start();
-    let compared = compared(scenario, second, None, engines, &mut clock, watch)?;
+    let mut ports = Ports::start(scenario, second)?;
+    clock.lap("start");
+    let both = (second, &mut ports);
+    let compared = compared(scenario, both, None, engines, &mut clock, watch)?;
     let mut alone = vec![];
     for (side, model) in [
         (&compared.reference, &scenario.model),
@@ -81,8 +85,10 @@ pub fn run(
     let sides = [&compared.reference, &compared.candidate];
     if let Some(graph) = sides.into_iter().find(|s| s.computes()).filter(|_| live) {
         let on = (&compared.reference.inputs, graph);
-        alone.push(again::run(scenario, second, on, engines, watch)?);
+        let both = (second, &mut ports);
+        alone.push(again::run(scenario, both, on, engines, watch)?);
     }
+    ports.shutdown()?;
     clock.lap("again");
     let run = concluded(compared, alone, engines)?;
     let timings = clock.laps;
@@ -100,7 +106,9 @@ pub fn paired(
     watch: &mut dyn Watch,
 ) -> Result<Pairing> {
     let open = opens(scenario, engines);
-    opened::opened(scenario, second, None, &open, watch).map(|o| o.pairing)
+    let mut ports = Ports::start(scenario, second)?;
+    let opened = opened::opened(scenario, (second, &mut ports), None, &open, watch)?;
+    ports.shutdown().map(|()| opened.pairing)
 }
 
 /// Opens the f64 judge of a graph.
@@ -117,7 +125,7 @@ fn opens<'a>(
 
 fn compared<'a>(
     scenario: &'a Scenario,
-    second: &'a Second,
+    (second, ports): (&'a Second, &mut Ports),
     fed: Option<IndexMap<String, Tensor>>,
     engines: Engines,
     clock: &mut Clock,
@@ -130,7 +138,7 @@ fn compared<'a>(
         mut pairing,
         records,
         own,
-    } = opened::opened(scenario, second, fed, &open, watch)?;
+    } = opened::opened(scenario, (second, ports), fed, &open, watch)?;
     clock.lap("open");
     let mut both = [&mut reference, &mut candidate];
     let seed = scenario.seed;

@@ -1,6 +1,6 @@
 //! opened: both sides with what they make of the same inputs, and their tensors paired.
 
-use super::source::Source;
+use super::source::{Ports, Source};
 use crate::digest;
 use crate::error::{Error, Place, Result};
 use crate::input;
@@ -28,15 +28,12 @@ pub struct Opened {
 /// Whatever the files, the inputs or the engine lack.
 pub fn opened(
     scenario: &Scenario,
-    second: &Second,
+    (second, ports): (&Second, &mut Ports),
     stated: Option<IndexMap<String, Tensor>>,
     open: Opens,
     watch: &mut dyn Watch,
 ) -> Result<Opened> {
-    let mut sources = [
-        Source::of(&scenario.model, scenario).at("reference")?,
-        Source::of(&second.model, scenario).at("candidate")?,
-    ];
+    let mut sources = ports.sources(scenario, second)?;
     let mapped = second.map.as_deref().map(map::read).transpose()?;
     let named: Vec<(String, String)> = second.rename.clone().into_iter().collect();
     let named = [named, mapped.unwrap_or_default()].concat();

@@ -1,12 +1,12 @@
 //! source: what a file of a side is: a graph, a recording, or a port that is started.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::graph::{self, Dim, Graph, load, random};
 use crate::port::{Ability, Axis, Declared, Forward, Launch, Port, Tensors};
 use crate::prepare::prepared::ready;
 use crate::program::Program;
 use crate::scenario::sides::Kind;
-use crate::scenario::{ANSWER, Scenario};
+use crate::scenario::{ANSWER, Scenario, Second};
 use crate::trace::file;
 use crate::walk::function::{Opens, Side};
 use std::path::Path;
@@ -20,23 +20,59 @@ pub enum Beside {
     Recording,
 }
 
-pub enum Source {
-    Graph(Box<Graph>),
-    Recording(Box<Program>),
-    Port(Box<Port>),
+/// The live ports of both sides, kept for as long as they are asked.
+pub struct Ports([Option<Port>; 2]);
+
+impl Ports {
+    /// # Errors
+    /// A port that does not start.
+    pub fn start(scenario: &Scenario, second: &Second) -> Result<Self> {
+        let live = |path: &Path| match Kind::of(path)? {
+            Kind::Port => started(path, scenario).map(Some),
+            Kind::Scenario | Kind::Model | Kind::Trace | Kind::Script => Ok(None),
+        };
+        let reference = live(&scenario.model).at("reference")?;
+        Ok(Self([reference, live(&second.model).at("candidate")?]))
+    }
+
+    /// Both sides.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn sources(&mut self, scenario: &Scenario, second: &Second) -> Result<[Source<'_>; 2]> {
+        let [ours, theirs] = &mut self.0;
+        Ok([
+            Source::of(&scenario.model, ours).at("reference")?,
+            Source::of(&second.model, theirs).at("candidate")?,
+        ])
+    }
+
+    /// # Errors
+    /// One does not answer.
+    pub fn shutdown(self) -> Result<()> {
+        self.0.into_iter().flatten().try_for_each(Port::shutdown)
+    }
 }
 
-impl Source {
-    /// # Errors
-    /// A file that cannot be read, a port that does not start.
-    pub fn of(path: &Path, scenario: &Scenario) -> Result<Self> {
+pub enum Source<'p> {
+    Graph(Box<Graph>),
+    Recording(Box<Program>),
+    Port(&'p mut Port),
+}
+
+impl<'p> Source<'p> {
+    fn of(path: &Path, port: &'p mut Option<Port>) -> Result<Self> {
+        if let Some(port) = port {
+            return Ok(Self::Port(port));
+        }
         Ok(match Kind::of(path)? {
             Kind::Trace => {
                 let trace = file::open(path)?;
                 Self::Recording(Box::new(Program::of(&trace, &trace)?))
             }
-            Kind::Port => Self::Port(Box::new(started(path, scenario)?)),
-            Kind::Scenario | Kind::Model | Kind::Script => Self::Graph(Box::new(load::file(path)?)),
+            Kind::Scenario | Kind::Model | Kind::Script | Kind::Port => {
+                Self::Graph(Box::new(load::file(path)?))
+            }
         })
     }
 
@@ -98,13 +134,11 @@ impl Source {
         let rebuilds = (beside == Beside::Recording).then_some(open);
         match self {
             Self::Recording(program) => Ok((Side::recorded(*program, fed, rebuilds)?, None)),
-            Self::Port(mut port) => {
+            Self::Port(port) => {
                 let f64 = port.hello.can(Ability::F64);
                 let floors = beside == Beside::Recording && port.hello.can(Ability::Floors);
-                let own = run(&mut port, &fed, (false, floors))?;
-                let exact = f64
-                    .then(|| run(&mut port, &fed, (true, false)))
-                    .transpose()?;
+                let own = run(port, &fed, (false, floors))?;
+                let exact = f64.then(|| run(port, &fed, (true, false))).transpose()?;
                 let (judged, beside) = match exact {
                     Some(mut exact) => {
                         exact.floors.clone_from(&own.floors);
@@ -112,7 +146,6 @@ impl Source {
                     }
                     None => (own, None),
                 };
-                port.shutdown()?;
                 Ok((Side::recorded(judged, fed, rebuilds)?, beside))
             }
             Self::Graph(graph) => {

@@ -17,7 +17,8 @@ const CAP: f64 = 1e-9;
 /// The same where the reference is a recording in another dtype than f64, and its recorder measured no floors.
 const RECORDED: f64 = 1e-3;
 
-/// What its own constants may, in roundings of the dtype that stores them.
+/// What its own constants may, in roundings of the dtype that stores them: of the whole tensor where a channel is smaller, as behind a ReLU that cuts nearly
+/// all of it, whose constants moved it before.
 const STORED: f64 = 16.0;
 
 /// Measured on both sides.
@@ -86,7 +87,7 @@ impl Spread {
         let [moved, other] = &self.constants;
         let moved = moved.get(&pair.reference).filter(fits).cloned();
         let other = other.get(&pair.candidate).filter(fits);
-        let other = other.map(|f| f.capped(value, STORED * self.storage.unit_roundoff()));
+        let other = other.map(|f| f.capped_whole(value, STORED * self.storage.unit_roundoff()));
         Allowed {
             rounding: self.rounding(pair, value),
             constants: sum([moved, other]),

@@ -49,7 +49,7 @@ impl Told<'_> {
     }
 
     fn is_long(&self) -> bool {
-        self.recorded.is_some() && self.graph().len() > NODES
+        self.recorded.is_some() && self.place().is_none() && self.graph().len() > NODES
     }
 
     /// Module, class, file and line of the last step of the recording that has one.
