@@ -129,6 +129,7 @@ pub fn compare(
         correspondence: None,
         alone: vec![],
         samples: vec![],
+        places: BTreeMap::new(),
         unobserved: vec![],
         findings: vec![],
         timings: BTreeMap::new(),

@@ -4,7 +4,7 @@ use super::proto::{
     self, AttributeProto, AttributeType, ModelProto, NodeProto, TypeValue, ValueInfoProto,
 };
 use super::weights::Folders;
-use super::{Attribute, Dim, Graph, Node, Port, Step, cut, inline, order, seeded, weights};
+use super::{Attribute, Dim, Graph, Node, Port, Step, code, cut, inline, order, seeded, weights};
 use crate::digest;
 use crate::error::{Error, Place, Result};
 use crate::file::{self, Kind};
@@ -95,6 +95,11 @@ fn from_proto(model: ModelProto, digest: String, folders: Option<&Folders>) -> R
         .filter(|p| !stored.contains_key(&p.name))
         .collect();
     let nodes = inline::inlined(graph.node, &model.functions, &opsets)?;
+    let first = |n: &NodeProto| n.output.iter().find(|o| !o.is_empty()).cloned();
+    let code = nodes
+        .iter()
+        .filter_map(|n| Some((first(n)?, code::place(n)?)));
+    let code = code.collect();
     let steps = named(nodes.iter().map(node).collect::<Result<Vec<_>>>()?);
     let given: HashSet<&str> = inputs
         .iter()
@@ -123,6 +128,7 @@ fn from_proto(model: ModelProto, digest: String, folders: Option<&Folders>) -> R
         drawn: left,
         metadata,
         bodies: Default::default(),
+        code,
     };
     check(&loaded)?;
     Ok(loaded)
@@ -169,6 +175,7 @@ pub fn body(proto: &proto::GraphProto, outer: &Graph) -> Result<Graph> {
         drawn: HashSet::new(),
         metadata: BTreeMap::new(),
         bodies: Default::default(),
+        code: Default::default(),
     })
 }
 

@@ -186,6 +186,7 @@ mod tests {
             drawn: Default::default(),
             metadata: Default::default(),
             bodies: Default::default(),
+            code: Default::default(),
         };
         let known = (0..=steps)
             .map(|i| {

@@ -1,5 +1,6 @@
 //! graph: an ONNX model as plain data: steps in executable order, weights, inputs and outputs.
 
+mod code;
 pub mod cost;
 pub mod cut;
 pub mod hoist;
@@ -150,9 +151,17 @@ pub struct Graph {
     pub metadata: BTreeMap<String, String>,
     /// Which tensors inside bodies are outputs of a step.
     pub bodies: observe::Bodies,
+    /// Where in the user's code a step comes from, by its first output, as far as the exporter says it.
+    pub code: BTreeMap<String, String>,
 }
 
 impl Graph {
+    /// Where in the user's code each step comes from, as far as the exporter says it.
+    pub fn places(&self) -> BTreeMap<String, String> {
+        let place = |s: &Step| Some((s.name.clone(), self.code.get(s.outputs.first()?)?.clone()));
+        self.steps.iter().filter_map(place).collect()
+    }
+
     /// Which step produces each tensor.
     pub fn producers(&self) -> HashMap<&str, usize> {
         self.steps

@@ -124,6 +124,7 @@ mod tests {
             drawn: Default::default(),
             metadata: Default::default(),
             bodies: Default::default(),
+            code: Default::default(),
         }
     }
 

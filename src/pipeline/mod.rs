@@ -351,6 +351,8 @@ fn conclude(
         context: judged.context,
     });
     clock.lap("verdict");
+    let mut places = prepared.graph.places();
+    places.retain(|node, _| verdict.origins.iter().any(|o| o.node == *node));
     let run = Run {
         format: FORMAT,
         expectation: expectation(&scenario.expect, &verdict, &ledger, &|place| {
@@ -370,6 +372,7 @@ fn conclude(
         tensors: judged.tensors,
         unobserved: deployed,
         stages,
+        places,
         correspondence: None,
         alone: vec![],
         samples: vec![],

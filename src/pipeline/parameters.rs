@@ -61,6 +61,7 @@ pub fn run(scenario: &Scenario) -> Result<Run> {
         correspondence: None,
         alone: vec![],
         samples: vec![],
+        places: BTreeMap::new(),
         unobserved: vec![],
         findings: vec![],
         timings: BTreeMap::new(),

@@ -36,6 +36,9 @@ pub struct Run {
     /// Names of the tensors that each node takes.
     pub graph_inputs: BTreeMap<String, Vec<String>>,
     pub unobserved: Vec<Unobserved>,
+    /// Where the nodes at fault stand in the user's code, as far as the exporter of the graph says it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub places: BTreeMap<String, String>,
     /// All that there is to say, the most serious first; the first of a run that diverges is its headline.
     #[serde(default)]
     pub findings: Vec<Finding>,

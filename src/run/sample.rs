@@ -165,6 +165,7 @@ pub fn agreeing() -> Run {
         correspondence: None,
         alone: vec![],
         samples: vec![],
+        places: Default::default(),
         timings: Default::default(),
     }
     .told()

@@ -54,6 +54,7 @@ impl Side {
         let (none, nothing) = (HashMap::new(), HashMap::new());
         let values = whole::run(&mut *judge, &inputs, &none)?;
         let steps: Vec<usize> = (0..graph.steps.len()).collect();
+        let places = graph.places();
         let asked = Asked::of(&graph, DType::F64);
         let task = asked.task(&inputs, (&none, &nothing, 0));
         let decisions = noise::decisions(&task, &steps, &mut *judge)?;
@@ -65,7 +66,7 @@ impl Side {
             values,
             dtype: DType::F64,
             recorded: HashMap::new(),
-            places: BTreeMap::new(),
+            places,
             decisions,
         })
     }

@@ -322,6 +322,7 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
         }),
         alone,
         samples: vec![],
+        places: BTreeMap::new(),
         findings: vec![],
         timings: BTreeMap::new(),
     })

@@ -37,6 +37,11 @@ pub fn of(run: &Run, origin: &Origin) -> Finding {
         facts.extend(isolated(t));
         facts.extend(accumulated(t));
     }
+    facts.extend(
+        run.places
+            .get(&origin.node)
+            .map(|p| format!("where       {p}")),
+    );
     facts.push(format!("off         {}", off(run, origin)));
     facts.push(inputs(run, origin));
     let next = format!(

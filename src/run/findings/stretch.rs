@@ -27,6 +27,7 @@ pub fn of(
     let mut facts = vec![told.tensor()];
     facts.extend(isolated(t));
     facts.extend(accumulated(t));
+    facts.extend(told.code());
     facts.extend(told.places());
     facts.extend(blame.map(because));
     Finding::new("origin", &*origin.node, what)
@@ -58,6 +59,19 @@ impl Told<'_> {
         let places = &self.run.correspondence.as_ref()?.places[side];
         let found = self.nodes[side].iter().rev().find_map(|n| places.get(n));
         found.map(String::as_str)
+    }
+
+    /// Where the first of the nodes of two graphs that its exporter gave a place stands.
+    fn code(&self) -> Option<String> {
+        let of = self
+            .run
+            .correspondence
+            .as_ref()
+            .filter(|_| self.recorded.is_none())?;
+        let mut sides = self.nodes.iter().zip(&of.places);
+        let found =
+            sides.find_map(|(nodes, places)| nodes.iter().rev().find_map(|n| places.get(n)));
+        found.map(|place| format!("where       {place}"))
     }
 
     fn what(&self, origin: &Origin) -> String {

@@ -137,6 +137,7 @@ impl Case {
             drawn: Default::default(),
             metadata: Default::default(),
             bodies: Default::default(),
+            code: Default::default(),
         }
     }
 
