@@ -299,3 +299,38 @@ fn a_live_port_is_fed_the_same_and_held_against_the_graph_in_f64_and_in_its_own_
         other.verdict.origins
     );
 }
+
+#[test]
+fn a_decision_that_rounding_flips_inside_of_what_is_not_recorded_is_not_judged_and_a_wrong_one_is()
+{
+    let dir = tempfile::tempdir().unwrap();
+    // 25 times 0.1 in f32 is 2.5, which rounds to 2; in f64 the same bits give 2.50000004 and 3.
+    let nodes = vec![
+        node("Mul", "mul", &["image", "w"], &["p"]),
+        node("Round", "round", &["p"], &["y"]),
+    ];
+    let w = weight("w", &[4], &[0.1; 4]);
+    write_model(
+        dir.path(),
+        "m.onnx",
+        &onnx(port("image", F32, &[4]), nodes, vec![w]),
+    );
+    let header = r#"{"format": 2, "subject": "by hand", "command": "none", "inputs": {},
+        "tensors": {"x": {"node": "x", "op": "Input", "inputs": []}, "rounded": {"node": "rounded", "op": "round", "inputs": ["x"]}}}"#;
+    for (first, exit) in [(2.0, 4), (3.0, 0), (7.0, 1)] {
+        let trace = dir.path().join("t.safetensors");
+        let tensors: [(&str, &[usize], &[f32]); 2] = [
+            ("x", &[4], &[25.0, 3.0, 8.0, -20.0]),
+            ("rounded", &[4], &[first, 0.0, 1.0, -2.0]),
+        ];
+        write_trace(&trace, &tensors, Some(header));
+        let run = run(&trace, &dir.path().join("m.onnx"));
+        assert_eq!(
+            run.expectation.exit as i32, exit,
+            "{first}: {:?}",
+            run.findings
+        );
+        let why = format!("{:?}", run.ledger.unjudged);
+        assert_eq!(why.contains("can flip"), exit == 4, "{first}: {why}");
+    }
+}

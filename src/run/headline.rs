@@ -4,7 +4,7 @@ use super::findings::UNORDERED;
 use super::{Correspondence, Run};
 use crate::error::printable;
 use crate::exit::Exit;
-use crate::scenario::Subject;
+use crate::scenario::{Scenario, Subject};
 use crate::verdict::{Accumulated, Finding, Outcome, TensorResult, ToleranceBy};
 
 /// Headline, facts, next step.
@@ -53,6 +53,10 @@ fn agree(run: &Run) -> String {
     format!("AGREE: {what}{flips}{behind}")
 }
 
+fn live(run: &Run) -> bool {
+    run.scenario.as_ref().is_some_and(Scenario::has_port)
+}
+
 /// Whether two engines computed one graph, and nothing else speaks of it.
 fn of_one_graph(run: &Run) -> bool {
     let engine = |s: &Subject| {
@@ -89,7 +93,12 @@ fn same_function(run: &Run, of: &Correspondence) -> String {
             format!("both programs compute the same function at {pairs} pairs of tensors{up_to}")
         }
         [true, false] | [false, true] => format!(
-            "the graph computes what was recorded, at {pairs} pairs of tensors{up_to}; engines compute it as it says"
+            "the graph computes what {} does, at {pairs} pairs of tensors{up_to}; engines compute it as it says",
+            if live(run) {
+                "the port"
+            } else {
+                "the recorded program"
+            }
         ),
         [false, false] => format!(
             "the two graphs compute the same function at {pairs} pairs of tensors{up_to}; engines compute each file as it says"

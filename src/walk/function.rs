@@ -316,6 +316,8 @@ pub struct Between {
     pub alone: Option<Alone>,
     /// Why it is off alone, where that was found out.
     pub blame: Option<Blame>,
+    /// Whether a decision inside that rounding can flip explains that it is off.
+    pub flips: bool,
 }
 
 /// A stretch on the other side's values.
@@ -435,6 +437,42 @@ impl Cut {
         Ok(alone.compared() && !alone.over())
     }
 
+    /// How far rounding spreads the pair alone where the decisions inside the stretch are taken anew in every run; None where nothing decides there.
+    ///
+    /// # Errors
+    /// As `Side::run`.
+    pub fn undecided(&self, side: &mut Side, between: &Between) -> Result<Option<Floor>> {
+        let stretch = [&between.reference, &between.candidate][self.by];
+        let name = self.computed(&between.pair);
+        let value = |n: &String| Some((n.clone(), self.known.get(n)?.clone()));
+        let feed: IndexMap<String, Tensor> = stretch.from.iter().filter_map(value).collect();
+        let (Some(judge), Some(own)) = (side.judge.as_deref_mut(), side.values.get(name)) else {
+            return Ok(None);
+        };
+        let decide = stretch.steps.iter().copied().filter(|i| judge.decides(*i));
+        let decide: HashSet<usize> = decide.collect();
+        if decide.is_empty() || self.dtype == DType::F64 || feed.len() < stretch.from.len() {
+            return Ok(None);
+        }
+        let of = |i: &usize| side.graph.steps[*i].inputs.first().cloned();
+        let border: Vec<String> = decide.iter().filter_map(of).collect();
+        let wanted: HashMap<String, usize> = border.into_iter().map(|n| (n, own.numel())).collect();
+        let (none, asked) = (HashMap::new(), Asked::of(&side.graph, self.dtype));
+        let task = asked.task(&feed, (&none, &wanted, self.seed));
+        let runs = 1..=MOST_RUNS;
+        let spreads = noise::over(&task, &stretch.steps, runs.clone(), judge, &mut Silent)?;
+        let wanted = HashMap::from([(name.clone(), own.numel())]);
+        let task = noise::Task {
+            free: Some(noise::Free {
+                steps: &decide,
+                spreads: &spreads,
+            }),
+            ..asked.task(&feed, (&none, &wanted, self.seed))
+        };
+        let mut floors = noise::over(&task, &stretch.steps, runs, judge, &mut Silent)?;
+        Ok(floors.remove(name))
+    }
+
     /// The pair alone, where no stretch begins at any of `without` (names in the candidate); `side` is the one that runs.
     ///
     /// # Errors
@@ -474,6 +512,7 @@ impl Cut {
             candidate,
             alone,
             blame: None,
+            flips: false,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! blame: a stretch that computes another function: because of what it holds, or of what it does.
+//! blame: a stretch that computes another function: because of what it holds, or of what it does; or only because a decision inside flips.
 
 use super::judged;
 use super::spread::Spread;
@@ -38,6 +38,11 @@ pub fn lay(
     let held = Held::of([&*sides[0], &*sides[1]], cut.by)?;
     for i in off {
         let between = &found[i];
+        let free = cut.undecided(sides[cut.by], between)?;
+        if free.is_some_and(|free| !judged::within(between, spread, Some(&free)).over()) {
+            found[i].flips = true;
+            continue;
+        }
         let agrees = |side: &mut Side| {
             let other = cut.between(side, &between.pair, &HashSet::new())?;
             let over = judged::alone(Default::default(), &other, spread).over();

@@ -1,7 +1,7 @@
 //! judged: every pair of two graphs, on both sides' own values and alone; and where the candidate's arithmetic loses digits.
 
 use super::{Compared, Spread, is_asked};
-use crate::floor::noise::R;
+use crate::floor::noise::{Floor, R};
 use crate::graph::known::constant_steps;
 use crate::graph::{Graph, Step};
 use crate::judge::function;
@@ -9,7 +9,7 @@ use crate::pairing::Pair;
 use crate::tensor::{DType, Tensor};
 use crate::text::number;
 use crate::verdict::{Accumulated, Isolated, TensorResult, Why};
-use crate::walk::function::{Between, SHAKEN, Side};
+use crate::walk::function::{Alone, Between, SHAKEN, Side};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Every pair, and the declared outputs that no pair could be judged for.
@@ -88,16 +88,37 @@ fn tensor(
 
 /// What a stretch alone comes to; `nodes` lie in it.
 pub fn alone(nodes: [Vec<String>; 2], b: &Between, spread: &Spread) -> Isolated {
-    let Some(alone) = &b.alone else {
-        return Isolated::NotJudged {
-            why: Why::NotTested(
-                "own fault not tested: f64 refuses these nodes on the other side's values".into(),
-            ),
-        };
+    let not = |why: &str| Isolated::NotJudged {
+        why: Why::NotTested(why.into()),
     };
-    let [reference, candidate] = &alone.held;
-    let allowed = spread.alone(&b.pair, reference, alone.noise.as_ref());
-    function::alone(reference, candidate, &allowed, nodes)
+    match &b.alone {
+        None => not("own fault not tested: f64 refuses these nodes on the other side's values"),
+        Some(_) if b.flips => not(
+            "own fault not tested: a decision inside flips by rounding; record what lies in front of it",
+        ),
+        Some(alone) => {
+            let [reference, candidate] = &alone.held;
+            let allowed = spread.alone(&b.pair, reference, alone.noise.as_ref());
+            function::alone(reference, candidate, &allowed, nodes)
+        }
+    }
+}
+
+/// The same held against another spread of the recording's rounding.
+pub fn within(b: &Between, spread: &Spread, noise: Option<&Floor>) -> Isolated {
+    let held = b.alone.as_ref().map(|alone| Alone {
+        held: alone.held.clone(),
+        noise: noise.cloned(),
+    });
+    let other = Between {
+        pair: b.pair.clone(),
+        reference: Default::default(),
+        candidate: Default::default(),
+        alone: held,
+        blame: None,
+        flips: false,
+    };
+    alone(Default::default(), &other, spread)
 }
 
 /// A decision that differs although the stretch decides alike on the reference's values is a flip; what differs behind one is judged alone only.
@@ -108,6 +129,8 @@ fn behind_flips(tensors: &mut [TensorResult], found: &[Between]) {
         .iter()
         .map(|b| (b.pair.reference.as_str(), &b.reference.from));
     let fed: HashMap<&str, &BTreeSet<String>> = fed.collect();
+    let flips = found.iter().filter(|b| b.flips);
+    let flips: HashSet<&str> = flips.map(|b| b.pair.reference.as_str()).collect();
     // The node that flipped in front of a tensor.
     let mut behind: HashMap<usize, String> = HashMap::new();
     for (i, t) in tensors.iter_mut().enumerate() {
@@ -118,6 +141,14 @@ fn behind_flips(tensors: &mut [TensorResult], found: &[Between]) {
         let mut parents = parents.filter_map(|n| at.get(n));
         let in_front = parents.find_map(|p| behind.get(p).cloned());
         if !t.accumulated.over() {
+            continue;
+        }
+        if in_front.is_none() && flips.contains(t.name.as_str()) {
+            let why = "a decision that rounding can flip lies in front; record it";
+            t.accumulated = Accumulated::NotJudged {
+                why: Why::NotTested(why.into()),
+            };
+            behind.insert(i, t.node.clone());
             continue;
         }
         let innocent = t.isolated.compared() && !t.isolated.over();

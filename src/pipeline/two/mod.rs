@@ -18,6 +18,7 @@ use crate::pairing::{Evidence, Pair, Pairing};
 use crate::prepare::plan::patterns;
 use crate::prepare::prepared::Prepared;
 use crate::run::{Alone, Correspondence, FORMAT, Of, Run};
+use crate::scenario::sides::Kind;
 use crate::scenario::{Limit, Scenario, Second, Stage};
 use crate::subject::{Engines, Judge, Options};
 use crate::tensor::Tensor;
@@ -286,6 +287,9 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
     ledger.unjudged.extend(alone.iter().filter_map(unjudged));
     let called = |side: &Side, p: &Path| match side.computes() {
         true => format!("{} in f64", p.display()),
+        false if Kind::of(p).is_ok_and(|k| k == Kind::Port) => {
+            format!("port {} ({})", p.display(), side.graph.producer)
+        }
         false => format!("recorded {} ({})", p.display(), side.graph.producer),
     };
     let candidate = &compared.candidate;
