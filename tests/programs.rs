@@ -168,9 +168,11 @@ fn each_wrong_export_is_found_at_its_module_with_what_makes_it_wrong() {
                 panic!("{form} {name}: {:?}", tensor.isolated)
             };
             let [ours, theirs] = nodes;
+            // What the attention is made of is recorded where functions are.
+            let most = if form == "full" { 9 } else { 14 };
             assert!(ours.iter().any(|n| n == culprit), "{form} {name}: {ours:?}");
             assert!(
-                ours.len() <= 3 && theirs.len() <= 9,
+                ours.len() <= 3 && theirs.len() <= most,
                 "{form} {name}: {nodes:?}"
             );
             let is = matches!(blame, Some(Blame::Weights(_)));

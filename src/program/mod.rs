@@ -339,3 +339,115 @@ fn split(name: &str) -> (&str, &str) {
     name.find(':')
         .map_or((name, ""), |at| (&name[..at], &name[at..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::param::{Kind, Param};
+    use crate::trace::file;
+    use crate::trace::program::Call;
+    use crate::trace::write::Writer;
+
+    /// A linear layer with its activation inside a block, two results of one split, and what was captured without its flow.
+    fn recorded(folder: &std::path::Path) -> Program {
+        let path = folder.join("t.safetensors");
+        let tensors: [(&str, &str, &str, &[&str], &[f32]); 7] = [
+            ("x", "x", "Input", &[], &[1.0, 2.0]),
+            ("block.fc", "block.fc", "Linear", &["x"], &[3.0, 4.0]),
+            (
+                "block.relu()",
+                "block.relu()",
+                "relu",
+                &["block.fc"],
+                &[3.0, 4.0],
+            ),
+            ("block", "block", "Block", &["block.relu()"], &[3.0, 4.0]),
+            ("split():0", "split()", "split", &["block"], &[3.0]),
+            ("split():1", "split()", "split", &["block"], &[4.0]),
+            ("head.input:0", "head.input:0", "", &[], &[5.0]),
+        ];
+        let mut writer = Writer::create(&path).unwrap();
+        let mut header = Header {
+            format: 2,
+            ..Header::default()
+        };
+        for (name, node, op, inputs, values) in tensors {
+            writer
+                .add(name, &Tensor::of(&[1, values.len()], values))
+                .unwrap();
+            let entry = Entry {
+                node: node.into(),
+                op: op.into(),
+                inputs: inputs.iter().map(|n| n.to_string()).collect(),
+                at: op.ends_with('t').then(|| "net.py:9".to_string()),
+                ..Entry::default()
+            };
+            header.tensors.insert(name.into(), entry);
+        }
+        let weight = Tensor::of(&[2, 2], &[1f32, 2.0, 3.0, 4.0]);
+        writer.add("parameter.block.fc.weight", &weight).unwrap();
+        writer.parameters(vec![Param {
+            name: "block.fc.weight".into(),
+            shape: vec![2, 2],
+            dtype: DType::F32,
+            kind: Kind::Parameter,
+            trainable: Some(true),
+        }]);
+        let module = |class: &str| Module {
+            class: class.into(),
+            source: Some("net.py:3".into()),
+            ..Module::default()
+        };
+        header.modules = [
+            ("", "net.Net"),
+            ("block", "net.Block"),
+            ("block.fc", "torch.nn.Linear"),
+        ]
+        .map(|(path, class)| (path.to_string(), module(class)))
+        .into();
+        header.calls = vec![Call {
+            outputs: vec![Some("block".into()), Some("split():1".into())],
+            ..Call::default()
+        }];
+        writer.finish(&header).unwrap();
+        let opened = file::open(&path).unwrap();
+        Program::of(&opened, &opened).unwrap()
+    }
+
+    #[test]
+    fn modules_are_steps_what_hands_on_is_none_and_outputs_are_what_the_model_returned() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = recorded(dir.path());
+        let told = |s: &Step| {
+            format!(
+                "{}: {} {} -> {}",
+                s.name,
+                s.op(),
+                s.inputs.join(" "),
+                s.outputs.join(" ")
+            )
+        };
+        let steps: Vec<String> = program.graph.steps.iter().map(told).collect();
+        assert_eq!(
+            steps,
+            [
+                "block.fc: Gemm x block.fc.weight -> block.fc",
+                "block.relu(): Relu block.fc -> block.relu()",
+                "split(): Split block.relu() -> split():0 split():1",
+                "head.input:0: ? x -> head.input:0",
+            ]
+        );
+        let names = |ports: &[Port]| ports.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&program.graph.outputs), ["block.relu()", "split():1"]);
+        assert_eq!(names(&program.graph.inputs), ["x"]);
+        assert_eq!(program.dtype, DType::F32);
+        assert_eq!(program.values["split():1"].dtype(), DType::F64);
+        let place = |step: &str| program.places.get(step).map(String::as_str);
+        assert_eq!(
+            place("block.fc"),
+            Some("module 'block.fc' (Linear), net.py:3")
+        );
+        assert_eq!(place("split()"), Some("the model itself (Net), net.py:9"));
+        assert_eq!(place("head.input:0"), None, "nobody saw it being made");
+    }
+}
