@@ -37,7 +37,8 @@ pub enum Command {
     List(List),
     /// Say which libraries were found, and what to do about what is missing
     Doctor,
-    /// Draw inputs for a kernel (its ONNX form in libtorch, with autograd, against the f64 reference) or for a scenario's model
+    /// Draw inputs for a kernel (its ONNX form in libtorch, with autograd, against the f64 reference), for two forms of a loss of your own, or for a
+    /// scenario's model
     Fuzz(Fuzz),
     /// Time a forward pass of each subject with nothing observed, in turn
     Time(Time),
@@ -374,9 +375,18 @@ pub enum Table {
 
 #[derive(clap::Args)]
 pub struct Fuzz {
-    /// A name from the first column of `parity list kernels`, or all; or a scenario (.toml) or model (.onnx)
-    #[arg(value_name = "KERNEL|SCENARIO")]
+    /// A name from the first column of `parity list kernels`, or all; a scenario (.toml) or model (.onnx); or, with B, one form of a loss of
+    /// your own (.onnx, .pt)
+    #[arg(value_name = "KERNEL|SCENARIO|A")]
     pub kernel: String,
+    /// The other form of the loss (.onnx, .pt): values and gradients of both on drawn inputs, B in f64 against A in f64
+    #[arg(value_name = "B")]
+    pub second: Option<PathBuf>,
+    /// Which values an input of a loss may hold: numbers, numbers:LOW..HIGH, probabilities, boxes (x1, y1, x2, y2), labels:CLASSES,
+    /// labels:CLASSES,IGNORED, integers:LOW..HIGH or mask; CLASSES a number or an open axis. Where no graph says the shape:
+    /// NAME=DOMAIN@AXIS,AXIS. For example: --domain pred=boxes --domain label=labels:classes
+    #[arg(long, value_name = "NAME=DOMAIN")]
+    pub domain: Vec<String>,
     /// Input of a bare model around which is drawn: NAME=1x3x224x224, NAME=1x128:0..99 (integers from 0 to 99, both included) or NAME=FILE
     #[arg(long, value_name = "NAME=VALUE")]
     pub input: Vec<String>,
@@ -399,7 +409,7 @@ pub struct Fuzz {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one())]
     pub finds: usize,
     /// Who is held against a kernel's f64 reference: its ONNX form in libtorch (f64, where nobody is named), libtorch-f32 or onnxruntime, or
-    /// another kernel of the same inputs and outputs
+    /// another kernel of the same inputs and outputs; of a loss, what B runs in: libtorch or libtorch-f32
     #[arg(long, value_name = "WHO")]
     pub candidate: Option<String>,
     /// Injects a fault: what a port may get wrong

@@ -16,8 +16,8 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
     if engines.torch.is_none() && needs_torch(&scenario) {
         return engine::hand_over();
     }
-    if let Some(find) = &scenario.find {
-        return replayed(args, &scenario, find, engines);
+    if scenario.find.is_some() || scenario.loss.is_some() {
+        return replayed(args, &scenario, engines);
     }
     let built_here = is_model(args) || args.candidate.is_some();
     let shown = if built_here && !args.json {
@@ -77,13 +77,8 @@ fn built(scenario: &Scenario) -> Result<String> {
     ))
 }
 
-/// A find is one case of a fuzz run, not a run of its own: nothing of it can be limited, seeded or recorded.
-fn replayed(
-    args: &args::Run,
-    scenario: &Scenario,
-    find: &crate::scenario::Find,
-    engines: Engines,
-) -> Result<Exit> {
+/// A find, or a loss on stated inputs, is one case of a fuzz run, not a run of its own: nothing of it can be limited, seeded or recorded.
+fn replayed(args: &args::Run, scenario: &Scenario, engines: Engines) -> Result<Exit> {
     let options = [
         ("--only", !args.only.is_empty()),
         ("--coverage", args.coverage.is_some()),
@@ -104,7 +99,7 @@ fn replayed(
         &options,
         belongs,
     )?;
-    super::fuzz::replay(scenario, find, engines)
+    super::fuzz::replay(scenario, scenario.find.as_ref(), engines)
 }
 
 fn is_model(args: &args::Run) -> bool {

@@ -3,6 +3,7 @@
 use super::tally::Wrong;
 use crate::subject::kernels::draw::Case;
 use crate::tensor::Tensor;
+use proptest::strategy::ValueTree;
 
 /// What a case is shrunk with, and how far it may still go.
 pub struct Search<'a, F> {
@@ -18,6 +19,17 @@ pub struct Search<'a, F> {
 impl<F: Wrong> Search<'_, F> {
     pub fn is_over(&self) -> bool {
         self.steps == 0 || self.numbers == 0 || (self.hurry)()
+    }
+
+    /// Down the tree of what was drawn, as long as what it offers is of the kind.
+    pub fn down(&mut self, tree: &mut dyn ValueTree<Value = Case>) {
+        let mut going = tree.simplify();
+        while going && !self.is_over() {
+            going = match self.try_it(tree.current()) {
+                true => tree.simplify(),
+                false => tree.complicate(),
+            };
+        }
     }
 
     /// Takes `case` over where its finding is of the same kind.

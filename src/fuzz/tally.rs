@@ -12,6 +12,11 @@ pub trait Wrong: Display + Send {
     /// The same without its numbers: cases of one kind are one find.
     fn kind(&self) -> String;
 
+    /// The kind that this one is but a part of, where there may be such a one.
+    fn wider(&self) -> Option<String> {
+        None
+    }
+
     /// The tensor or node that is wrong.
     fn place(&self) -> &str;
 
@@ -39,6 +44,8 @@ pub struct Judged<F> {
     pub kinks: usize,
     /// Numbers that f32 cannot hold or that its rounding makes infinite or no number; they were not compared.
     pub beyond: usize,
+    /// Numbers that both sides say are none, and gradients of what is not finite; they were not compared.
+    pub outside: usize,
     /// Relations that were tried.
     pub relations: usize,
     /// Whether some tensor held a NaN or an infinity, on either side.
@@ -54,6 +61,7 @@ impl<F> Default for Judged<F> {
             flips: 0,
             kinks: 0,
             beyond: 0,
+            outside: 0,
             relations: 0,
             special: false,
             wrong: None,
@@ -153,6 +161,7 @@ impl<F> Judged<F> {
         self.flips += other.flips;
         self.kinks += other.kinks;
         self.beyond += other.beyond;
+        self.outside += other.outside;
         self.relations += other.relations;
         for (reason, n) in &other.abstained {
             *self.abstained.entry(reason.clone()).or_default() += n;
@@ -192,7 +201,11 @@ impl<F: Wrong, P> Tally<F, P> {
     fn is_first(&mut self, wrong: &F, edges: &BTreeSet<&'static str>) -> bool {
         self.first.get_or_insert(self.drawn);
         let kind = wrong.kind();
-        let is_known = self.kinds.contains_key(&kind) || self.still().any(|k| k.kind() == kind);
+        let is_told = |kind: &String| {
+            let shrunk = self.finds.iter().map(|f| &f.wrong);
+            self.kinds.contains_key(kind) || self.still().chain(shrunk).any(|k| k.kind() == *kind)
+        };
+        let is_known = is_told(&kind) || wrong.wider().is_some_and(|wider| is_told(&wider));
         let of = self.kinds.entry(kind).or_default();
         of.cases += 1;
         edges

@@ -4,10 +4,14 @@ use crate::error::printable;
 use crate::fuzz::End;
 use crate::fuzz::kernel::wrong_number::WrongNumber as OfKernel;
 use crate::fuzz::kernel::{self, Candidate};
+use crate::fuzz::loss;
+use crate::fuzz::loss::plan::Plan;
 use crate::fuzz::model;
 use crate::fuzz::model::draw::Values;
 use crate::fuzz::tally::{Cases, Find, Kind, Tally, Wrong};
+use crate::scenario::domain;
 use crate::subject::kernels::Kernel;
+use crate::subject::kernels::draw::domains::Slot;
 use crate::tensor::Tensor;
 use crate::text::{reasons, table};
 
@@ -23,6 +27,8 @@ struct Words<'a, F, P> {
     find: &'a dyn Fn(&Find<F, P>) -> Vec<String>,
     kind: &'a dyn Fn(&str, &Kind) -> String,
     rest: String,
+    /// Whether enough was compared for an agreement.
+    covers: bool,
 }
 
 /// The report of one kernel.
@@ -63,8 +69,112 @@ pub fn fuzz_kernel(kernel: &Kernel, candidate: &Candidate, tally: &kernel::Tally
             },
             kind: &|kind, of| format!("{} cases: {kind}", of.cases),
             rest: format!("  edges: {edges}\n") + &refused.collect::<String>(),
+            covers: tally.covers(),
         },
     )
+}
+
+/// The report of two forms of a loss.
+pub fn fuzz_loss(plan: &Plan, tally: &loss::Tally) -> String {
+    let all = &tally.all;
+    let beyond = match all.beyond {
+        0 => String::new(),
+        n => format!(", {n} beyond f32"),
+    };
+    let of = |(edge, of): (&&str, &Cases)| format!("{edge} {}", of.drawn);
+    let edges: Vec<String> = tally.edges.iter().map(of).collect();
+    let refused = tally.refused.iter();
+    let refused = refused.map(|(why, n)| format!("{n} cases not compared: {why}"));
+    let notes = plan.notes.iter().cloned().chain(refused);
+    let notes: String = notes
+        .chain(next(plan, tally))
+        .map(|text| line(&text))
+        .collect();
+    told(
+        tally,
+        Words {
+            who: printable(&plan.names()),
+            accounts: format!(
+                "{} of {} cases compared, {} numbers, {} outside what either computes, {} on a kink{beyond}",
+                tally.compared, tally.drawn, all.compared, all.outside, all.kinks
+            ),
+            find: &|find| {
+                let edges: Vec<&str> = find.shrunk.edges.iter().copied().collect();
+                let edges = match edges.is_empty() {
+                    true => "on no edge".into(),
+                    false => edges.join(", "),
+                };
+                vec![format!(
+                    "case {}, shrunk ({edges}): {}",
+                    find.case,
+                    find.wrong.finding().what
+                )]
+            },
+            kind: &|kind, of| format!("{} cases: {kind}", of.cases),
+            rest: slots(plan) + &line(&format!("edges: {}", edges.join(", "))) + &notes,
+            covers: loss::is_covered(tally),
+        },
+    )
+}
+
+/// What was drawn for each input.
+fn slots(plan: &Plan) -> String {
+    let row = |slot: &Slot| {
+        let by = match plan.guessed.contains(&slot.name) {
+            true => "guessed from the dtype",
+            false => "declared",
+        };
+        vec![
+            printable(&slot.name),
+            slot.dtype.to_string(),
+            domain::shape(&slot.axes),
+            slot.values.to_string(),
+            by.into(),
+        ]
+    };
+    let rows: Vec<_> = plan.slots.iter().map(row).collect();
+    table(&["input", "dtype", "shape", "domain", ""], &rows)
+}
+
+/// What to do about what was found, or about what was not compared.
+fn next(plan: &Plan, tally: &loss::Tally) -> Vec<String> {
+    let mut next = vec![];
+    if tally
+        .finds
+        .iter()
+        .any(|f| f.wrong.number.what.starts_with("gradient"))
+    {
+        next.push("next: values agree where a gradient differs: look for detach() on one side (ONNX keeps none: parity::StopGradient marks it), and for limits and choices with another slope".into());
+    }
+    let (judged, all) = loss::judged(&tally.all);
+    if judged < all {
+        let names = plan.guessed.iter();
+        let names: Vec<String> = names
+            .map(|name| format!("--domain {name}=DOMAIN"))
+            .collect();
+        let declare = match names.is_empty() {
+            true => String::new(),
+            false => format!("; next: declare what the inputs hold: {}", names.join(" ")),
+        };
+        let share = 100.0 * (all - judged) as f64 / all as f64;
+        next.push(format!(
+            "{share:.1} % of the numbers were not compared{declare}"
+        ));
+    }
+    next
+}
+
+/// What a replayed case of a loss came to.
+pub fn replay_loss(name: &str, plan: &Plan, judged: &loss::wrong::Judged) -> String {
+    let (name, names) = (printable(name), printable(&plan.names()));
+    match (&judged.wrong, judged.compared) {
+        (Some(wrong), _) => format!(
+            "DIVERGE: {name} of {names}: {}\n",
+            printable(&wrong.finding().what)
+        ),
+        (None, 0) => format!("NOTHING COMPARED: {name} of {names}\n"),
+        (None, n) => format!("agree: {name} of {names}: {n} numbers\n"),
+    }
 }
 
 /// The report of one scenario.
@@ -110,13 +220,14 @@ pub fn fuzz_model(name: &str, tally: &model::Tally) -> String {
                 format!("{kind}: cases {}", of.collect::<Vec<_>>().join(", "))
             },
             rest: distributions(tally) + &rest,
+            covers: tally.covers(),
         },
     )
 }
 
 /// Verdict, finds, kinds, accounts, end.
 fn told<F: Wrong, P>(tally: &Tally<F, P>, words: Words<F, P>) -> String {
-    let mut out = headline(tally, &words.who, &words.accounts) + "\n";
+    let mut out = headline(tally, &words) + "\n";
     for known in &tally.known {
         let path = known.path.display().to_string();
         let came = match &known.came {
@@ -141,12 +252,16 @@ fn line(text: &str) -> String {
     format!("  {}\n", printable(text))
 }
 
-fn headline<F: Wrong, P>(tally: &Tally<F, P>, who: &str, accounts: &str) -> String {
+fn headline<F: Wrong, P>(tally: &Tally<F, P>, words: &Words<F, P>) -> String {
+    let Words { who, accounts, .. } = words;
     match (tally.first, tally.diverges()) {
         (Some(n), _) => format!("DIVERGE: {who} after {n} cases ({accounts})"),
         (None, true) => format!("DIVERGE: {who} on a known find ({accounts})"),
         (None, false) => {
-            let passed = passed(tally.end, tally.compared, tally.covers());
+            let passed = match tally.covers() && !words.covers {
+                true => "TOO LITTLE COMPARED",
+                false => passed(tally.end, tally.compared, tally.covers()),
+            };
             format!("{passed}: {who} ({accounts})")
         }
     }

@@ -9,7 +9,7 @@ mod params;
 mod stages;
 mod terminal;
 
-pub use fuzz::{fuzz_kernel, fuzz_model, replay};
+pub use fuzz::{fuzz_kernel, fuzz_loss, fuzz_model, replay, replay_loss};
 pub use golden::golden;
 pub use json::to_json;
 pub use params::params;

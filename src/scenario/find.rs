@@ -3,12 +3,13 @@
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-/// A case on which a subject is not what the f64 reference of a kernel says.
+/// A case on which a subject is not what the f64 reference of a kernel says, or the two forms of a loss differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Find {
-    /// The kernel that was fuzzed.
-    pub kernel: String,
+    /// The kernel that was fuzzed, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
     /// What the candidate computes in; f64 where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dtype: Option<DType>,

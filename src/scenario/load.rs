@@ -31,10 +31,10 @@ pub fn file(path: &Path) -> Result<Scenario> {
 /// The scenario as a file states it.
 pub fn text(scenario: &Scenario) -> Result<String> {
     let failed = |e: toml::ser::Error| Error::failed(format!("scenario: {e}"));
-    if scenario.second.is_none() {
+    if scenario.second.is_none() && scenario.loss.is_none() {
         return toml::to_string(scenario).map_err(failed);
     }
-    // Both graphs are computed in f64, and each alone in both engines.
+    // Both graphs are computed in f64, and each alone in both engines; a loss names both sides itself.
     let mut table = toml::Table::try_from(scenario).map_err(failed)?;
     table.remove("reference");
     table.remove("candidate");
@@ -122,8 +122,12 @@ pub fn seen_from(scenario: &Scenario, folder: &Path) -> Scenario {
 
 /// Every file that a scenario names.
 fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
-    if !scenario.of_parameters_alone() {
+    if !scenario.model.as_os_str().is_empty() {
         change(&mut scenario.model);
+    }
+    if let Some(loss) = &mut scenario.loss {
+        change(&mut loss.reference);
+        change(&mut loss.candidate);
     }
     for input in scenario.inputs.values_mut() {
         input
@@ -154,7 +158,14 @@ fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
 /// # Errors
 /// One is missing, a folder, or empty.
 pub fn present(scenario: &Scenario) -> Result<()> {
-    if !scenario.of_parameters_alone() {
+    for form in scenario
+        .loss
+        .iter()
+        .flat_map(|l| [&l.reference, &l.candidate])
+    {
+        file::is_there(form).at(format!("loss {}", form.display()))?;
+    }
+    if !scenario.model.as_os_str().is_empty() {
         file::is_there(&scenario.model).at(format!("model {}", scenario.model.display()))?;
     }
     for (name, input) in &scenario.inputs {
@@ -181,6 +192,26 @@ pub fn present(scenario: &Scenario) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A loss names two files itself, and its cases are drawn.
+fn check_loss(scenario: &Scenario) -> Result<()> {
+    let other = [
+        ("model", !scenario.model.as_os_str().is_empty()),
+        ("[second]", scenario.second.is_some()),
+        ("[training]", scenario.training.is_some()),
+        ("[parameters]", scenario.parameters.is_some()),
+        ("golden", scenario.golden.is_some()),
+        ("tolerance", !scenario.tolerance.is_floor()),
+        ("[limit]", scenario.limit != super::Limit::default()),
+    ];
+    match other.into_iter().find(|(_, stated)| *stated) {
+        Some((key, _)) => Err(Error::usage(format!(
+            "[loss] names both of its forms, and {key} does not apply"
+        ))
+        .next(format!("leave {key} out, or [loss]"))),
+        None => Ok(()),
+    }
 }
 
 /// Without a model there are two lists of parameters, both stated, and nothing that runs.
@@ -222,8 +253,17 @@ pub fn check(scenario: &Scenario) -> Result<()> {
             scenario.format
         )));
     }
-    if scenario.of_parameters_alone() {
+    if scenario.loss.is_some() {
+        check_loss(scenario)?;
+    } else if scenario.of_parameters_alone() {
         check_alone(scenario)?;
+    }
+    if let Some(find) = scenario.find.as_ref().filter(|_| scenario.loss.is_none())
+        && find.kernel.is_none()
+    {
+        return Err(Error::usage("missing field `kernel`")
+            .at("find")
+            .next("a find is of a kernel, or of [loss]"));
     }
     if scenario.stages.is_empty() {
         return Err(Error::usage("stages = []: nothing would be compared")

@@ -1,19 +1,23 @@
 //! scenario: what to run, as plain data read from TOML; unknown keys are refused.
 
 pub mod build;
+pub mod domain;
 mod expect;
 mod find;
 mod input;
 pub mod load;
+mod loss;
 mod side;
 pub mod sides;
 mod subject;
 pub mod subjects;
 pub mod training;
 
+pub use domain::Domain;
 pub use expect::{Expect, Expected, TieFlips, Tolerance, ToleranceKind};
 pub use find::Find;
 pub use input::{Color, Distribution, Fit, Input, Layout};
+pub use loss::Loss;
 pub use side::Side;
 pub use subject::{Faulty, Optimisation, Recorded, Subject, TorchScript};
 pub use subjects::{Gradients, SubjectKind};
@@ -32,7 +36,7 @@ pub struct Scenario {
     /// What it is called; the file's own name where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// ONNX file, relative to the scenario's folder; beside [second] a trace or a port, too; empty where parameters alone are compared.
+    /// ONNX file, relative to the scenario's folder; beside [second] a trace or a port, too; empty where parameters alone are compared, or a loss.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub model: PathBuf,
     /// What is compared, in the order a port breaks.
@@ -67,6 +71,9 @@ pub struct Scenario {
     /// Two lists of parameters to hold against each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Parameters>,
+    /// Two forms of a loss, in the place of model and subjects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
     /// A find of `parity fuzz`: what is replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub find: Option<Find>,
@@ -136,7 +143,7 @@ impl Scenario {
 
     /// Whether two lists of parameters are all that there is to compare: nothing is run.
     pub fn of_parameters_alone(&self) -> bool {
-        is_empty(&self.model)
+        is_empty(&self.model) && self.loss.is_none()
     }
 
     /// Whether the stage is asked for and has something to be run on.

@@ -162,6 +162,35 @@ pub trait Differentiator {
     fn run(&mut self, ask: &Ask) -> Result<Gradients>;
 }
 
+/// A TorchScript file by itself, forward and backward.
+pub trait Scripted {
+    /// Its arguments in order, as it declares them.
+    fn takes(&self) -> &[Argument];
+
+    /// What it gives on these tensors, one for each argument that is not optional.
+    ///
+    /// # Errors
+    /// Whatever the script refuses.
+    fn run(&mut self, given: &[Tensor]) -> Result<Answered>;
+}
+
+/// An argument of a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    pub name: String,
+    /// As the script writes it: `Tensor`, `int`, `float`.
+    pub of: String,
+}
+
+/// What a script gives: tensors by place or key, and for each float among them the gradient of its sum by each float that it was given;
+/// none where no path leads there.
+#[derive(Debug, Default)]
+pub struct Answered {
+    pub values: Vec<(String, Tensor)>,
+    /// By the name of the output and the place of the argument.
+    pub gradients: Vec<(String, usize, Option<Tensor>)>,
+}
+
 /// What a backward run gives.
 #[derive(Default)]
 pub struct Gradients {
@@ -236,6 +265,8 @@ pub trait Torch: Sync {
         script: &crate::scenario::TorchScript,
         options: &Options,
     ) -> Result<Box<dyn Session>>;
+    /// The TorchScript file at `path` with floats in f64 where `double`, else as they are.
+    fn scripted(&self, path: &std::path::Path, double: bool) -> Result<Box<dyn Scripted>>;
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>>;
     /// In f64 where `double`, else in the declared dtypes.
     fn differentiator(

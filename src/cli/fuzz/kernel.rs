@@ -115,7 +115,7 @@ fn form(path: &Path) -> Result<Arc<Graph>> {
 
 /// Replays a find as it was found.
 pub fn replay(scenario: &Scenario, of: &scenario::Find, engines: Engines) -> Result<Exit> {
-    let kernel = find(&of.kernel).at("find.kernel")?;
+    let kernel = find(of.kernel.as_deref().unwrap_or_default()).at("find.kernel")?;
     if scenario.reference.kind() != SubjectKind::Kernel {
         return Err(Error::usage(
             "a find holds its candidate against reference.subject = \"kernel\"",

@@ -1,16 +1,16 @@
-//! fuzz: `parity fuzz`: a kernel against its f64 reference, or the two sides of a model against each other, on drawn cases.
+//! fuzz: `parity fuzz`: a kernel against its f64 reference, two forms of a loss or the two sides of a model against each other, on drawn cases.
 
 mod kernel;
+mod loss;
 mod model;
 
-pub use kernel::replay;
-
-use super::{args, interrupt, watch};
+use super::{applies, args, interrupt, watch};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::fuzz::run::{FindOf, TallyOf};
 use crate::fuzz::{End, Options, Shard, Target, Task, run};
-use crate::scenario::{Faulty, Subject};
+use crate::scenario::sides::Kind;
+use crate::scenario::{Faulty, Find, Loss, Scenario, Subject, load};
 use crate::subject::Engines;
 use crate::subject::kernels::draw::Case;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,40 @@ const CASES: u64 = 1000;
 const FOUND: &str = "scenarios/found";
 
 pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
+    if let Some(loss) = loss(args)? {
+        return loss::command(args, loss, engines);
+    }
+    let options = [("--domain", !args.domain.is_empty())];
+    let belongs = "it belongs to two forms of a loss: parity fuzz A B";
+    applies::not_to("a kernel or a model", &options, belongs)?;
     let file = Path::new(&args.kernel).extension();
     match file.is_some_and(|e| e == "toml" || e == "onnx") {
         true => model::command(args, engines),
         false => kernel::command(args, engines),
+    }
+}
+
+/// The two forms that are named, or that a scenario names.
+fn loss(args: &args::Fuzz) -> Result<Option<Loss>> {
+    let target = Path::new(&args.kernel);
+    match (&args.second, Kind::of(target)) {
+        (Some(second), _) => Ok(Some(loss::of(target, second))),
+        (None, Ok(Kind::Scenario)) => Ok(load::file(target)?.loss),
+        (None, Ok(Kind::Script | Kind::Port | Kind::Trace)) => Err(Error::usage(format!(
+            "'{}' alone is nothing to fuzz",
+            args.kernel
+        ))
+        .next("a loss is held against another form of it: parity fuzz A B")),
+        (None, Ok(Kind::Model) | Err(_)) => Ok(None),
+    }
+}
+
+/// Replays what a scenario says was found, or a case of a loss.
+pub fn replay(scenario: &Scenario, find: Option<&Find>, engines: Engines) -> Result<Exit> {
+    match (&scenario.loss, find) {
+        (Some(loss), _) => loss::replay(scenario, loss, engines),
+        (None, Some(find)) => kernel::replay(scenario, find, engines),
+        (None, None) => Err(Error::failed("there is nothing to replay")),
     }
 }
 

@@ -9,6 +9,7 @@ mod ops;
 mod perturbed;
 mod scales;
 mod script;
+mod scripted;
 mod session;
 mod value;
 
@@ -17,9 +18,10 @@ use parity::error::Result;
 use parity::graph::Graph;
 use parity::native;
 use parity::scenario::TorchScript;
-use parity::subject::{Differentiator, Judge, Options, Session, Torch, unfed};
+use parity::subject::{Differentiator, Judge, Options, Scripted, Session, Torch, unfed};
 use parity::tensor;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use value::Value;
 
@@ -51,6 +53,10 @@ impl Torch for Linked {
         options: &Options,
     ) -> Result<Box<dyn Session>> {
         Ok(Box::new(script::Script::open(graph, script, options)?))
+    }
+
+    fn scripted(&self, path: &Path, double: bool) -> Result<Box<dyn Scripted>> {
+        Ok(Box::new(scripted::ScriptGradient::open(path, double)?))
     }
 
     fn judge(&self, graph: Arc<Graph>, options: &Options) -> Result<Box<dyn Judge>> {

@@ -198,9 +198,12 @@ impl Script {
             .forward_is(&first)
             .or_else(|e| self.module.forward_is(&second).map_err(|_| e));
         let said = said.map_err(|e| self.refused(&e, &first))?;
-        let mut all = HashMap::new();
+        let mut all = vec![];
         flatten(&said, "", &mut all)?;
-        self.paired(all)
+        let held = |(name, t): (String, tch::Tensor)| {
+            Ok((name, from_torch(&t.f_detach().map_err(torch_error)?)?))
+        };
+        self.paired(all.into_iter().map(held).collect::<Result<_>>()?)
     }
 
     /// The script's outputs under the names of the graph.
@@ -254,7 +257,7 @@ impl Script {
 }
 
 /// The module at `path`, or an error: what is not even an archive is told before libtorch sees it.
-fn load(path: &std::path::Path) -> Result<CModule> {
+pub fn load(path: &std::path::Path) -> Result<CModule> {
     let place = format!("script {}", path.display());
     let bytes = std::fs::read(path)
         .map_err(|e| Error::usage(e.to_string()))
@@ -268,7 +271,7 @@ fn load(path: &std::path::Path) -> Result<CModule> {
 }
 
 /// What is said last: a script's own error, or the first line of libtorch's.
-fn last_line(e: &tch::TchError) -> String {
+pub fn last_line(e: &tch::TchError) -> String {
     let text = e.to_string();
     let own =
         text.lines().rev().map(str::trim).find(|l| {
@@ -280,7 +283,7 @@ fn last_line(e: &tch::TchError) -> String {
 }
 
 /// Every tensor of a nested value, by place ("0", "1.0") or key.
-fn flatten(value: &IValue, at: &str, all: &mut HashMap<String, Tensor>) -> Result<()> {
+pub fn flatten(value: &IValue, at: &str, all: &mut Vec<(String, tch::Tensor)>) -> Result<()> {
     let below = |key: &str| {
         if at.is_empty() {
             key.to_string()
@@ -296,20 +299,14 @@ fn flatten(value: &IValue, at: &str, all: &mut HashMap<String, Tensor>) -> Resul
         }
     };
     match value {
-        IValue::Tensor(t) => {
-            drop(all.insert(name(), from_torch(&t.f_detach().map_err(torch_error)?)?))
-        }
+        IValue::Tensor(t) => all.push((name(), t.shallow_clone())),
         IValue::Tuple(list) | IValue::GenericList(list) => list
             .iter()
             .enumerate()
             .try_for_each(|(i, v)| flatten(v, &below(&i.to_string()), all))?,
         IValue::TensorList(list) => {
-            for (i, t) in list.iter().enumerate() {
-                all.insert(
-                    below(&i.to_string()),
-                    from_torch(&t.f_detach().map_err(torch_error)?)?,
-                );
-            }
+            let named = |(i, t): (usize, &tch::Tensor)| (below(&i.to_string()), t.shallow_clone());
+            all.extend(list.iter().enumerate().map(named));
         }
         IValue::GenericDict(list) => {
             for (key, v) in list {

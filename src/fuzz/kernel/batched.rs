@@ -207,8 +207,9 @@ fn parts(t: &Tensor, counts: &[usize]) -> Result<Vec<Tensor>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::single_case::{drawn, due};
+    use super::super::single_case::due;
     use super::*;
+    use crate::fuzz::drawn::drawn;
     use crate::subject::kernels::find;
     use proptest::strategy::ValueTree;
 

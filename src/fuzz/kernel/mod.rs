@@ -1,10 +1,10 @@
 //! kernel: what a subject says on drawn inputs of a kernel, judged against the f64 reference and against what the kernel owes to itself.
 
 mod batched;
-mod oracle;
+pub(in crate::fuzz) mod oracle;
 mod relations;
 pub mod response;
-mod rounding;
+pub(in crate::fuzz) mod rounding;
 pub mod saved;
 mod shrink;
 mod single_case;
@@ -13,7 +13,9 @@ pub mod wrong_number;
 
 pub use single_case::replay;
 pub use subject::Candidate;
+pub(in crate::fuzz) use subject::constants;
 
+use super::drawn::drawn;
 use super::run::{TallyOf, Target};
 use super::tally::Came;
 use crate::error::Result;
@@ -22,7 +24,7 @@ use crate::subject::kernels::draw::Case;
 use batched::Drawn;
 use proptest::strategy::ValueTree;
 use response::{Open, Subject};
-use single_case::{drawn, due};
+use single_case::due;
 use wrong_number::WrongNumber;
 
 /// Cases that a thread takes at a time, at most: as many as are worth a common walk.

@@ -143,7 +143,7 @@ fn judged(
             .iter()
             .find_map(|(name, expected)| match response.tensors.get(*name) {
                 Some(found) => {
-                    let (unit, rows) = (unit(name), rows(case, reference, expected));
+                    let (unit, rows) = (unit(name), rows_of(case, reference, expected));
                     let bound = Bound {
                         unit: &|_| unit,
                         rows,
@@ -350,7 +350,7 @@ fn gradients(
                 .is_some_and(|slopes| slopes.as_ref().is_none_or(within))
         };
         // A gradient is a unit of the output per unit of the input.
-        let rows = rows(case, reference, &g.value);
+        let rows = rows_of(case, reference, &g.value);
         let sizes = case
             .inputs
             .get(g.by)
@@ -377,7 +377,7 @@ fn gradients(
 }
 
 /// How far numbers may be apart.
-pub(super) struct Bound<'a> {
+pub struct Bound<'a> {
     /// What those of a row are a share or a number of.
     pub unit: &'a dyn Fn(usize) -> f64,
     /// Rows that have nothing to do with each other; 1 where all numbers have.
@@ -389,7 +389,7 @@ pub(super) struct Bound<'a> {
 }
 
 /// The first element that differs among those that count.
-pub(super) fn tensor(
+pub fn tensor(
     what: &str,
     expected: &Tensor,
     found: &Tensor,
@@ -454,7 +454,7 @@ fn floats(t: &Tensor) -> Cow<'_, [f64]> {
 }
 
 /// The largest finite magnitude of each of so many rows.
-fn largest(t: &Tensor, rows: usize) -> Vec<f64> {
+pub fn largest(t: &Tensor, rows: usize) -> Vec<f64> {
     let width = (t.numel() / rows).max(1);
     let of = |row: &[f64]| {
         row.iter()
@@ -466,14 +466,19 @@ fn largest(t: &Tensor, rows: usize) -> Vec<f64> {
     all
 }
 
-/// How many rows of a tensor have nothing to do with each other: one per row of the case where every input and the tensor has them, and nothing
-/// is assigned. One huge row lets no other be off.
-fn rows(case: &Case, reference: &Answer, t: &Tensor) -> usize {
+/// How many rows of an answer have nothing to do with each other: none where anything is assigned.
+fn rows_of(case: &Case, reference: &Answer, t: &Tensor) -> usize {
+    match reference.assignments.is_empty() {
+        true => rows(case, t),
+        false => 1,
+    }
+}
+
+/// How many rows of a tensor have nothing to do with each other: one per row of the case where every input and the tensor has them. One huge
+/// row lets no other be off.
+pub fn rows(case: &Case, t: &Tensor) -> usize {
     let first = |t: &Tensor| t.shape().first().copied();
-    let all = || {
-        reference.assignments.is_empty()
-            && case.inputs.values().all(|input| first(input) == first(t))
-    };
+    let all = || case.inputs.values().all(|input| first(input) == first(t));
     first(t)
         .filter(|n| *n > 0 && !case.inputs.is_empty() && all())
         .unwrap_or(1)

@@ -177,7 +177,7 @@ fn bounded(bound: &Tensor, found: &Tensor, keeps: fn(f64, f64) -> f64) -> Tensor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::kernel::single_case::drawn;
+    use crate::fuzz::drawn::drawn;
     use crate::subject::kernels::edit::{count, floats};
     use crate::subject::kernels::{ALL, find};
     use proptest::strategy::ValueTree;

@@ -70,7 +70,7 @@ impl Folder {
         scenario.candidate = self.candidate.subject.clone();
         let dtype = Some(self.candidate.dtype).filter(|d| *d != DType::F64);
         scenario.find = Some(scenario::Find {
-            kernel: self.kernel.name.into(),
+            kernel: Some(self.kernel.name.into()),
             dtype,
             what: find.wrong.what.clone(),
             case: find.case,

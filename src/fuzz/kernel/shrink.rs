@@ -2,9 +2,10 @@
 //! by row, because the tree drops objects while their numbers are still large and does not come back.
 
 use super::response::Subject;
-use super::single_case::{Tree, asked, asked_within};
+use super::single_case::{asked, asked_within};
 use super::wrong_number::WrongNumber;
 use crate::floor::noise::RUNS;
+use crate::fuzz::drawn::Tree;
 use crate::fuzz::search::Search;
 use crate::fuzz::tally::Wrong as _;
 use crate::subject::kernels::draw::Case;
@@ -21,7 +22,7 @@ const READ: usize = 10_000_000;
 pub fn shrunk(
     kernel: &Kernel,
     subject: &mut dyn Subject,
-    (tree, first): (Tree, WrongNumber),
+    (mut tree, first): (Tree, WrongNumber),
     relations: &[&Relation],
     hurry: &dyn Fn() -> bool,
 ) -> (Case, WrongNumber) {
@@ -38,7 +39,7 @@ pub fn shrunk(
         steps: STEPS,
         numbers: READ,
     };
-    down(&mut search, tree);
+    search.down(&mut *tree);
     (search.steps, search.numbers) = (STEPS, READ);
     fewer(&mut search, kernel.rows);
     let (case, _) = search.best;
@@ -50,17 +51,6 @@ pub fn shrunk(
     {
         Some(wrong) => (case, wrong),
         None => origin,
-    }
-}
-
-fn down(search: &mut Search<WrongNumber>, mut tree: Tree) {
-    let mut going = tree.simplify();
-    while going && !search.is_over() {
-        going = if search.try_it(tree.current()) {
-            tree.simplify()
-        } else {
-            tree.complicate()
-        };
     }
 }
 
@@ -154,9 +144,9 @@ fn closed(t: &Tensor, rows: usize, gone: usize) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::super::response::Response;
-    use super::super::single_case::drawn;
     use super::*;
     use crate::error::Result;
+    use crate::fuzz::drawn::drawn;
     use crate::subject::kernels::{Answer, find};
 
     /// Refuses what the predicate holds of, in words of one kind; says what the reference does of all else.

@@ -1,6 +1,6 @@
 //! subject: who can be fuzzed: a kernel's ONNX form in libtorch or ONNX Runtime, and the reference of another dialect.
 
-mod constants;
+pub(in crate::fuzz) mod constants;
 mod f32;
 mod onnx_form;
 mod other_kernel;

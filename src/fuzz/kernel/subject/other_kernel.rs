@@ -119,7 +119,7 @@ mod tests {
         );
         let mut seen = 0;
         for number in 0..40 {
-            let case = crate::fuzz::kernel::single_case::drawn(&strategy, 1, number).current();
+            let case = crate::fuzz::drawn::drawn(&strategy, 1, number).current();
             let Ok(reference) = yolov6.evaluate(&|n| case.inputs.get(n).cloned()) else {
                 continue;
             };

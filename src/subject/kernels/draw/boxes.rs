@@ -15,7 +15,7 @@ pub struct Drawn {
 }
 
 /// A box of at least a quarter pixel with quarter-pixel corners inside `extent` pixels.
-fn plain(extent: u32) -> impl Strategy<Value = Box4> {
+pub fn plain(extent: u32) -> impl Strategy<Value = Box4> {
     let place = 0..4 * extent;
     let size = 1..=4 * extent;
     (place.clone(), place, size.clone(), size)
@@ -86,7 +86,7 @@ pub fn object(extent: u32) -> impl Strategy<Value = Drawn> {
 }
 
 /// A second box in some relation to `a`; as an edge where it is one.
-fn related(a: Box4, other: Box4, relation: u8) -> (Box4, Option<&'static str>) {
+pub fn related(a: Box4, other: Box4, relation: u8) -> (Box4, Option<&'static str>) {
     let [x1, y1, x2, y2] = a;
     let (w, h) = (other[2] - other[0], other[3] - other[1]);
     match relation {

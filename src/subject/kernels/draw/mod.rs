@@ -5,6 +5,7 @@
 //! reads well.
 
 pub(super) mod boxes;
+pub mod domains;
 pub(super) mod numbers;
 pub(super) mod scenes;
 

@@ -1,0 +1,120 @@
+//! loss: `parity fuzz A B`: two forms of a user's own loss against each other, on inputs of declared domains.
+
+use super::{fuzzed, verdict, worse};
+use crate::cli::{applies, args, engine, interrupt, say};
+use crate::error::{Error, Place, Result};
+use crate::exit::Exit;
+use crate::fuzz::loss::plan::Plan;
+use crate::fuzz::loss::saved::Folder;
+use crate::fuzz::loss::{Fuzzed, is_covered};
+use crate::fuzz::{End, Target, saved};
+use crate::report;
+use crate::scenario::{Domain, Loss, Scenario, load};
+use crate::subject::Engines;
+use crate::tensor::DType;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub fn command(args: &args::Fuzz, loss: Loss, engines: Engines) -> Result<Exit> {
+    let options = [
+        ("--input", !args.input.is_empty()),
+        ("--fault", args.fault.is_some()),
+        ("--forms", args.forms.is_some()),
+    ];
+    let belongs = "inputs of a loss are drawn: --domain NAME=DOMAIN says from what";
+    applies::not_to("two forms of a loss", &options, belongs)?;
+    let loss = stated(args, loss)?;
+    if engines.torch.is_none() {
+        return engine::hand_over();
+    }
+    interrupt::listen()?;
+    let plan = Plan::of(&loss, engines)?;
+    let name = name(&loss);
+    // Nobody's own loss is kept unasked.
+    let folder = args.found.clone().map(|path| Folder {
+        folder: saved::Folder {
+            path,
+            name: name.clone(),
+        },
+        plan: &plan,
+        seed: args.seed,
+    });
+    let target = Fuzzed {
+        plan: &plan,
+        engines,
+    };
+    let known = folder.as_ref().map_or(Ok(vec![]), Folder::known)?;
+    let keep = |find: &_| folder.as_ref().map(|f| f.keep(find)).transpose();
+    let tally = fuzzed(&name, &target, known, &keep, args)?;
+    say(&report::fuzz_loss(&plan, &tally))?;
+    let came = verdict(tally.diverges(), is_covered(&tally));
+    Ok(match tally.end {
+        End::Interrupt => worse(came, Exit::Interrupted),
+        End::Cases | End::Time | End::Finds => came,
+    })
+}
+
+/// The loss that two files are.
+pub fn of(reference: &Path, candidate: &Path) -> Loss {
+    Loss {
+        reference: reference.into(),
+        candidate: candidate.into(),
+        dtype: None,
+        domains: BTreeMap::new(),
+    }
+}
+
+/// What the command line says beside the loss: a domain that it states anew is the one.
+fn stated(args: &args::Fuzz, mut loss: Loss) -> Result<Loss> {
+    match args.candidate.as_deref() {
+        None => {}
+        Some("libtorch") => loss.dtype = None,
+        Some("libtorch-f32") => loss.dtype = Some(DType::F32),
+        Some(other) => {
+            return Err(Error::usage(format!(
+                "--candidate {other}: a form of a loss runs in libtorch"
+            ))
+            .next("libtorch (in f64, where nobody is named) or libtorch-f32"));
+        }
+    }
+    let mut said: Vec<&str> = vec![];
+    for text in &args.domain {
+        let wrong = || Error::usage(format!("--domain {text}: expected NAME=DOMAIN"));
+        let (name, domain) = text.split_once('=').ok_or_else(wrong)?;
+        if said.contains(&name) {
+            return Err(Error::usage(format!("--domain: '{name}' is stated twice")));
+        }
+        said.push(name);
+        let domain: Domain = domain.parse().at(format!("--domain {text}"))?;
+        loss.domains.insert(name.into(), domain);
+    }
+    Ok(loss)
+}
+
+/// What finds of a pair are called.
+fn name(loss: &Loss) -> String {
+    let stem = |path: &PathBuf| path.file_stem().map(|s| s.to_string_lossy().into_owned());
+    let stems = [&loss.reference, &loss.candidate].map(|p| stem(p).unwrap_or_default());
+    stems.join("-")
+}
+
+/// Replays a find: the inputs that the scenario states.
+pub fn replay(scenario: &Scenario, loss: &Loss, engines: Engines) -> Result<Exit> {
+    if scenario.inputs.is_empty() {
+        return Err(Error::usage("a loss without inputs is nothing to replay")
+            .next("parity fuzz FILE draws cases for it"));
+    }
+    load::present(scenario)?;
+    let plan = Plan::of(loss, engines)?;
+    let case = saved::case(scenario, &plan.as_graph())?;
+    let target = Fuzzed {
+        plan: &plan,
+        engines,
+    };
+    let judged = target.open()?.judged(&case);
+    let judged =
+        judged.map_err(|e| Error::usage(format!("the reference refuses the inputs: {e}")))?;
+    let name = scenario.name.as_deref().unwrap_or("find");
+    say(&report::replay_loss(name, &plan, &judged))?;
+    Ok(verdict(judged.wrong.is_some(), judged.compared > 0))
+}
