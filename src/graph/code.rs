@@ -47,8 +47,8 @@ fn line(trace: &str) -> Option<String> {
     let frames = trace
         .lines()
         .filter_map(|l| l.trim().strip_prefix("File \""));
-    let own = frames.filter(|f| !f.contains("/torch/"));
-    let (file, rest) = own.last()?.split_once("\", line ")?;
+    let mut own = frames.filter(|f| !f.contains("/torch/"));
+    let (file, rest) = own.next_back()?.split_once("\", line ")?;
     let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
     let here = std::env::current_dir().unwrap_or_default();
     let file = Path::new(file)

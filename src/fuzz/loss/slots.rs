@@ -20,10 +20,7 @@ pub struct Input<'a> {
 /// # Errors
 /// Other names and another number of them.
 pub fn paired<'a>(reference: &'a [Port], candidate: &'a [Port]) -> Result<Vec<Input<'a>>> {
-    let at = |ports: &'a [Port], name: &str| {
-        let found = ports.iter().enumerate().find(|(_, p)| p.name == name);
-        found
-    };
+    let at = |ports: &'a [Port], name: &str| ports.iter().enumerate().find(|(_, p)| p.name == name);
     let among = |a: &[Port], b: &[Port]| a.iter().all(|p| b.iter().any(|q| q.name == p.name));
     if among(reference, candidate) || among(candidate, reference) {
         let (more, _) = match reference.len() >= candidate.len() {
