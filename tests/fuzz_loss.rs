@@ -9,7 +9,10 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const FOLDER: &str = "tests/fixtures/losses";
 
 /// Losses with the domains of their inputs, and the TorchScripts in which something is wrong: what of it is told, and on which edge alone.
-const LOSSES: [(&str, &[&str], &[(&str, &str, Option<&str>)]); 8] = [
+type Wrong = (&'static str, &'static str, Option<&'static str>);
+type Loss = (&'static str, &'static [&'static str], &'static [Wrong]);
+
+const LOSSES: [Loss; 8] = [
     (
         "iou",
         &["pred=boxes", "target=boxes"],
@@ -220,7 +223,8 @@ fn threads_change_no_letter_of_the_report() {
 
 #[test]
 fn what_is_no_pair_of_a_loss_is_refused() {
-    let refused: [(&str, &str, &[&str], &[&str], &str); 9] = [
+    type Refused<'a> = (&'a str, &'a str, &'a [&'a str], &'a [&'a str], &'a str);
+    let refused: [Refused; 9] = [
         (
             "log.onnx",
             "log.pt",

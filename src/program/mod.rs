@@ -351,7 +351,14 @@ mod tests {
     /// A linear layer with its activation inside a block, two results of one split, and what was captured without its flow.
     fn recorded(folder: &std::path::Path) -> Program {
         let path = folder.join("t.safetensors");
-        let tensors: [(&str, &str, &str, &[&str], &[f32]); 7] = [
+        type Row = (
+            &'static str,
+            &'static str,
+            &'static str,
+            &'static [&'static str],
+            &'static [f32],
+        );
+        let tensors: [Row; 7] = [
             ("x", "x", "Input", &[], &[1.0, 2.0]),
             ("block.fc", "block.fc", "Linear", &["x"], &[3.0, 4.0]),
             (

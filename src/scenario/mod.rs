@@ -36,7 +36,7 @@ pub struct Scenario {
     /// What it is called; the file's own name where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// ONNX file, relative to the scenario's folder; beside [second] a trace or a port, too; empty where parameters alone are compared, or a loss.
+    /// ONNX file, relative to the scenario's folder; beside `[second]` a trace or a port, too; empty where parameters alone are compared, or a loss.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub model: PathBuf,
     /// What is compared, in the order a port breaks.
