@@ -4,7 +4,7 @@
 use super::noise;
 use super::whole::{self, Stretch, stretch};
 use crate::error::Result;
-use crate::floor::noise::{Floor, MOST_RUNS, RUNS, axis_for, deviation, signs};
+use crate::floor::noise::{Floor, MOST_RUNS, axis_for, deviation, signs};
 use crate::graph::Graph;
 use crate::judge::function::{self, Allowed};
 use crate::pairing::{self, Pair, Pairing, Unshared};
@@ -17,6 +17,7 @@ use indexmap::IndexMap;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// The noise that floors are measured with, in roundings of f32: far above what f64 itself rounds, far below what bends a graph.
@@ -185,11 +186,11 @@ impl Side {
         wanted: &[&str],
         open: &Unshared,
         storage: DType,
-        seed: u64,
+        (seed, runs): (u64, RangeInclusive<u32>),
         judge: Opens,
     ) -> Result<HashMap<String, Floor>> {
         let mut floors: HashMap<String, Floor> = HashMap::new();
-        for run in (1..=RUNS).filter(|_| self.computes() && !open.is_empty()) {
+        for run in runs.filter(|_| self.computes() && !open.is_empty()) {
             let graph = Arc::new(shaken(&self.graph, open, storage, (seed, run)));
             let values = whole::run(&mut *judge(graph)?, &self.inputs, &self.decisions)?;
             for name in wanted {

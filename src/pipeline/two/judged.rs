@@ -8,7 +8,7 @@ use crate::judge::function;
 use crate::pairing::Pair;
 use crate::tensor::{DType, Tensor};
 use crate::text::number;
-use crate::verdict::{Accumulated, Isolated, TensorResult, Why};
+use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy, Why};
 use crate::walk::function::{Alone, Between, SHAKEN, Side};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -102,6 +102,29 @@ pub fn alone(nodes: [Vec<String>; 2], b: &Between, spread: &Spread) -> Isolated 
             function::alone(reference, candidate, &allowed, nodes)
         }
     }
+}
+
+/// Ratios between which more runs may decide: nearer there is room, further no spread of them is so large.
+const DOUBTFUL: std::ops::RangeInclusive<f64> = 0.5..=10.0;
+
+/// Whether a pair stands near the limit that stored constants make.
+pub fn is_doubtful(b: &Between, sides: [&Side; 2], spread: &Spread) -> bool {
+    let value = sides[0].values.get(&b.pair.reference);
+    let (Some(value), Some(own)) = (value, sides[1].values.get(&b.pair.candidate)) else {
+        return false;
+    };
+    let held = function::accumulated(value, own, &spread.allowed(&b.pair, value));
+    matches!(
+        held,
+        Accumulated::Compared {
+            ratio,
+            by: ToleranceBy::Function {
+                constants: true,
+                ..
+            },
+            ..
+        } if DOUBTFUL.contains(&ratio)
+    )
 }
 
 /// The same held against another spread of the recording's rounding.

@@ -143,9 +143,13 @@ fn compared<'a>(
     clock.lap("open");
     let mut both = [&mut reference, &mut candidate];
     let seed = scenario.seed;
-    let spread = Spread::of(&mut both, &pairing, seed, &open, watch)?;
+    let mut spread = Spread::of(&mut both, &pairing, seed, &open, watch)?;
     clock.lap("noise");
     let found = between(&mut both, &pairing, seed, watch)?;
+    let sides = [&*both[0], &*both[1]];
+    if found.iter().any(|b| judged::is_doubtful(b, sides, &spread)) {
+        spread.refine(sides, &pairing, seed, &open)?;
+    }
     let mut found = confirmed(&mut both, &mut pairing, found, &spread, seed)?;
     blame::lay(&mut both, &pairing, &mut found, &spread, seed, &open)?;
     let names: Vec<&String> = pairing.pairs.iter().map(|p| &p.reference).collect();

@@ -2,7 +2,7 @@
 //! constants that are stored otherwise move.
 
 use crate::error::Result;
-use crate::floor::noise::{Floor, axis_for};
+use crate::floor::noise::{Floor, MOST_RUNS, RUNS, axis_for};
 use crate::graph::Graph;
 use crate::judge::function::Allowed;
 use crate::pairing::{Pair, Pairing, unshared};
@@ -66,8 +66,8 @@ impl Spread {
         let storage = coarsest(&[&reference.graph, &candidate.graph]);
         let [own, other] = unshared(&reference.viewed(), &candidate.viewed());
         let constants = [
-            reference.moved(&ours, &own, storage, seed, open)?,
-            candidate.moved(&theirs, &other, storage, seed, open)?,
+            reference.moved(&ours, &own, storage, (seed, 1..=RUNS), open)?,
+            candidate.moved(&theirs, &other, storage, (seed, 1..=RUNS), open)?,
         ];
         let recorded = [Recorded::of(reference), Recorded::of(candidate)];
         let dtypes = recorded.iter().flatten().map(|r| r.dtype);
@@ -79,6 +79,32 @@ impl Spread {
             reference: reference.floors(&ours, dtype, seed, watch)?,
             candidate: candidate.floors(&theirs, dtype, seed, watch)?,
         })
+    }
+
+    /// Moves the constants in further runs: what they move a whole channel by as one is one number a run, and of four the largest may be small by chance.
+    ///
+    /// # Errors
+    /// Memory that runs out.
+    pub fn refine(
+        &mut self,
+        sides: [&Side; 2],
+        pairing: &Pairing,
+        seed: u64,
+        open: Opens,
+    ) -> Result<()> {
+        let unshared = unshared(&sides[0].viewed(), &sides[1].viewed());
+        for (at, own) in unshared.iter().enumerate() {
+            let names = |p: &'_ Pair| [p.reference.clone(), p.candidate.clone()];
+            let wanted: Vec<String> = pairing.pairs.iter().map(|p| names(p)[at].clone()).collect();
+            let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+            let runs = (seed, RUNS + 1..=MOST_RUNS);
+            for (name, more) in sides[at].moved(&wanted, own, self.storage, runs, open)? {
+                if let Some(floor) = self.constants[at].get_mut(&name) {
+                    floor.merge(&more);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What a pair whose reference has this value is held against.
