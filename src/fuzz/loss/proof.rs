@@ -16,10 +16,10 @@ const LENGTH: f64 = 1.0 / (1 << 22) as f64;
 /// How far from straight a line may be.
 const BENT: f64 = 1e-4;
 
-/// Whether the form is straight on most of the lines on which it moves, and moves at all.
+/// Whether the form is straight on most of the lines on which it moves.
 ///
 /// # Errors
-/// What the form refuses; one that says something else of the same inputs.
+/// What the form refuses; one that says something else of the same inputs, or moves on no line.
 pub fn computes_in_f64(form: &mut dyn Form, cases: &[Vec<Tensor>]) -> Result<bool> {
     let (mut moving, mut straight) = (0, 0);
     for given in cases {
@@ -30,11 +30,19 @@ pub fn computes_in_f64(form: &mut dyn Form, cases: &[Vec<Tensor>]) -> Result<boo
             return Ok(false);
         }
         let at = |k: u32| form.answer(&along(given, k)).map(|a| numbers(&a));
+        if numbers(&first).is_empty() {
+            // Whole numbers are what they are.
+            return Ok(true);
+        }
         let line = (0..POINTS).map(at).collect::<Result<Vec<_>>>()?;
         if let Some(is) = is_straight(&line) {
             moving += 1;
             straight += usize::from(is);
         }
+    }
+    if moving == 0 {
+        return Err(Error::uncovered("no number that it gives on plain inputs moves with them, so whether it computes in f64 cannot be told")
+            .next("are these the domains of the inputs? --domain NAME=DOMAIN"));
     }
     Ok(2 * straight > moving)
 }
@@ -113,9 +121,13 @@ mod tests {
         }
     }
 
-    fn is_proved(f: fn(f64) -> f64) -> bool {
+    fn proof(f: fn(f64) -> f64) -> Result<bool> {
         let cases = [0.3f32, -1.7, 12.5].map(|x| vec![Tensor::of(&[2], &[x, 3.0 * x])]);
-        computes_in_f64(&mut Of(f), &cases).unwrap()
+        computes_in_f64(&mut Of(f), &cases)
+    }
+
+    fn is_proved(f: fn(f64) -> f64) -> bool {
+        proof(f).unwrap()
     }
 
     #[test]
@@ -128,6 +140,10 @@ mod tests {
             "a part of it"
         );
         assert!(!is_proved(|x| f64::from((x * 1.1) as f32).sqrt()));
-        assert!(!is_proved(|_| 1.0), "what does not move proves nothing");
+        let stills: [fn(f64) -> f64; 2] = [|_| 1.0, |_| f64::NAN];
+        for still in stills {
+            let e = proof(still).unwrap_err();
+            assert!(e.message.contains("cannot be told"), "{}", e.message);
+        }
     }
 }

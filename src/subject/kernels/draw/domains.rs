@@ -286,8 +286,8 @@ mod tests {
 
     #[test]
     fn every_value_lies_in_its_domain_and_edges_are_met_where_they_may_be() {
-        type Row = (&'static str, fn(f64) -> bool, &'static str);
-        let inside: [Row; 6] = [
+        type Inside = fn(f64) -> bool;
+        let inside: [(&str, Inside, &str); 6] = [
             ("probabilities@n", |v| (0.0..=1.0).contains(&v), "exactly 0"),
             (
                 "numbers:-1..0.5@n",
