@@ -619,3 +619,66 @@ mod engines {
         );
     }
 }
+
+#[cfg(feature = "torch")]
+#[test]
+fn each_sample_is_run_and_the_one_that_diverges_is_told() {
+    use parity::exit::Exit;
+    let dir = tempfile::tempdir().unwrap();
+    let w = || weight("w", &[2], &[1.5, -2.0]);
+    for (name, op) in [("a.onnx", "Relu"), ("b.onnx", "Identity")] {
+        let nodes = vec![
+            node(op, "act", &["x"], &["p"]),
+            node("Mul", "mul", &["p", "w"], &["y"]),
+        ];
+        write_model(
+            dir.path(),
+            name,
+            &onnx(port("x", F32, &[1, 2]), nodes, vec![w()]),
+        );
+    }
+    let folder = dir.path().join("samples");
+    std::fs::create_dir(&folder).unwrap();
+    let bytes = |values: &[f32]| {
+        values
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect::<Vec<u8>>()
+    };
+    let (plus, minus) = ([0.5f32, 2.0], [0.5f32, -2.0]);
+    std::fs::write(folder.join("plus.npy"), npy("<f4", &[1, 2], &bytes(&plus))).unwrap();
+    std::fs::write(
+        folder.join("minus.npy"),
+        npy("<f4", &[1, 2], &bytes(&minus)),
+    )
+    .unwrap();
+    let both = npy("<f4", &[2, 2], &bytes(&[plus, minus].concat()));
+    std::fs::write(dir.path().join("both.npy"), both).unwrap();
+    for (input, names) in [
+        ("x=samples", ["minus.npy", "plus.npy"]),
+        ("x=both.npy:samples", ["both.npy[0]", "both.npy[1]"]),
+    ] {
+        let args = ["run", "a.onnx", "b.onnx", "--input", input, "--json"];
+        let run = Call::new(PARITY, dir.path(), &args).run().exits(1).json();
+        let told: Vec<(&str, Exit)> = run
+            .samples
+            .iter()
+            .map(|s| (s.name.as_str(), s.exit))
+            .collect();
+        let diverges = |name: &str| name.starts_with("minus") || name.ends_with("[1]");
+        let exit = |name| {
+            if diverges(name) {
+                Exit::Diverge
+            } else {
+                Exit::Agree
+            }
+        };
+        assert_eq!(told, names.map(|n| (n, exit(n))));
+        assert_eq!(run.verdict.origins[0].node, "act");
+        let said = run
+            .findings
+            .iter()
+            .any(|f| f.what.starts_with("1 of 2 samples agree"));
+        assert!(said, "{:?}", run.findings);
+    }
+}
