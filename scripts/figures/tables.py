@@ -21,12 +21,15 @@ cases = rows(r"^agree: (?P<name>\w+) \((\d+ of \d+ cases compared), \d+ numbers,
 numbers = rows(r"^agree: (?P<name>(?!atss|gold_yolo|task_aligned|v8_)\w+) \(.*, (\d+ numbers), 0 tie flips, .*, (\d+ relations)\)$")
 planted = rows(r"^ +(\d+) +(\d+)  (?P<name>\w+ \S+)$")
 memory = rows(r"^\| (?P<name>\w+).*? \| ([\d.]+ [MG]iB) \| [\d.]+ [MG]iB \|")
+# What each tool names of the wrong ports that the entry tries, of all that the page has; seconds are left out.
+others = rows(r"^\| `(?P<name>(?:clean|eps|pad_side)(?:-\w+)?)` \| (.*) \| [\d./ ]+ \|$")
 real = rows(r"^scenarios/real/(?P<name>\w+)\.toml seed 0: coverage +\d+ of (\d+) tensors")
 
 ALL = (
     Figures("docs/FLOORS.md", "scripts/nightly.d/26-selftest", "26-selftest", calibration, calibration),
     Figures("docs/MODELS.md", "PARITY_REAL_SEEDS=1 scripts/nightly.d/22-real", "22-real", models, real),
     Figures("docs/MEMORY.md", "scripts/bench_memory", "30-benches", memory, memory),
+    Figures("docs/OTHERS.md", "scripts/nightly.d/42-others", "42-others", others, others),
     Figures("docs/FUZZ.md", FUZZ, "", cases, cases),
     Figures("docs/FUZZ.md", FUZZ, "", numbers, numbers),
     Figures("docs/FUZZ.md", FUZZ, "", planted, planted),

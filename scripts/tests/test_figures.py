@@ -24,6 +24,11 @@ CASES = (
         "scenarios/real/a.toml seed 0: coverage    51 of 52 tensors compared (98.1 %), 5 s\nscenarios/real/b_2.toml seed 0: coverage    43 of 43 tensors",
     ),
     ("| minilm | 1.8 GiB | 638 MiB | 1.22 |", "| minilm | 1.8 GiB | 638 MiB | 1.22 |", "| minilm | 1.8 GiB | 1507 MiB | 1.02 |"),
+    (
+        "| `pad_side-dynamo` | `pad` | among 3: `a`, `pad`, `b` | nothing | 1.5 / 2.0 |\n| `relu-legacy` | `act` | culprit: `act` | nothing | 3.0 / 1.0 |",
+        "| `pad_side-dynamo` | `pad` | among 3: `a`, `pad`, `b` | nothing | 1.5 / 2.0 |",
+        "| `pad_side-dynamo` | `pad` | among 3: `a`, `pad`, `b` | nothing | 2.5 / 12.0 |",
+    ),
     (AGREE.format("atss", 645, 0, 21), AGREE.format("atss", 645, 0, 21), AGREE.format("atss", 640, 3, 19) + "\nagree: atss, onnxruntime (9 of 9 cases"),
     (AGREE.format("iou", 645, 0, 21), AGREE.format("iou", 645, 0, 21), AGREE.format("iou", 645, 0, 21) + "\n" + AGREE.format("atss", 8, 0, 2)),
     ("    37      1  atss other-constant@/a/b.f64=1e-9", " 37  1  atss other-constant@/a/b.f64=1e-9", "     37      1  atss other-constant@/a/b.f64=1e-9"),
