@@ -1,8 +1,8 @@
 //! file: what the user names is a file that can be read, and of the kind that is meant; else what it is, and what is done with such a file.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The kinds of files that are taken for one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +136,31 @@ pub fn as_text(path: &Path) -> Result<&str> {
         ))
         .next("rename it, or link to it by another name")
     })
+}
+
+/// Files of a folder, by name; what is hidden is none.
+///
+/// # Errors
+/// It cannot be read, or holds none.
+pub fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
+    let read = std::fs::read_dir(folder).map_err(|e| Error::usage(e.to_string()));
+    let entries = read
+        .at(folder.display())?
+        .filter_map(std::result::Result::ok);
+    let hidden = |p: &Path| {
+        p.file_name()
+            .is_some_and(|n| n.as_encoded_bytes().starts_with(b"."))
+    };
+    let seen = |p: &PathBuf| p.is_file() && !hidden(p);
+    let mut all: Vec<PathBuf> = entries.map(|e| e.path()).filter(seen).collect();
+    all.sort();
+    match all.is_empty() {
+        true => Err(Error::usage(format!(
+            "folder {} holds no file",
+            folder.display()
+        ))),
+        false => Ok(all),
+    }
 }
 
 /// Whether it is a file that may be started.

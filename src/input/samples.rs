@@ -2,6 +2,7 @@
 
 use super::file;
 use crate::error::{Error, Place, Result};
+use crate::file as files;
 use crate::scenario::{Input, Scenario};
 use crate::tensor::Tensor;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,10 @@ fn each(name: &str, input: &Input) -> Result<Option<Vec<(String, Input)>>> {
             ..input.clone()
         };
         return Ok(Some(
-            listed(&path)?.iter().map(|p| (called(p), one(p))).collect(),
+            files::listed(&path)?
+                .iter()
+                .map(|p| (called(p), one(p)))
+                .collect(),
         ));
     }
     if let Some(path) = folder(&input.file) {
@@ -58,7 +62,10 @@ fn each(name: &str, input: &Input) -> Result<Option<Vec<(String, Input)>>> {
             ..input.clone()
         };
         return Ok(Some(
-            listed(&path)?.iter().map(|p| (called(p), one(p))).collect(),
+            files::listed(&path)?
+                .iter()
+                .map(|p| (called(p), one(p)))
+                .collect(),
         ));
     }
     let Some(path) = input.file.as_ref().filter(|_| input.samples == Some(true)) else {
@@ -88,24 +95,6 @@ fn each(name: &str, input: &Input) -> Result<Option<Vec<(String, Input)>>> {
 fn called(path: &Path) -> String {
     path.file_name()
         .map_or(String::new(), |n| n.to_string_lossy().into_owned())
-}
-
-/// Files of a folder, by name; what is hidden is none.
-fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
-    let read = std::fs::read_dir(folder).map_err(|e| Error::usage(e.to_string()));
-    let entries = read
-        .at(folder.display())?
-        .filter_map(std::result::Result::ok);
-    let seen = |p: &PathBuf| p.is_file() && !called(p).starts_with('.');
-    let mut all: Vec<PathBuf> = entries.map(|e| e.path()).filter(seen).collect();
-    all.sort();
-    match all.is_empty() {
-        true => Err(Error::usage(format!(
-            "folder {} holds no file",
-            folder.display()
-        ))),
-        false => Ok(all),
-    }
 }
 
 /// Sample `i` of a tensor, on as many axes as are wanted: with a first axis of 1, or without it.

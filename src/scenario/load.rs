@@ -173,7 +173,7 @@ pub fn present(scenario: &Scenario) -> Result<()> {
             // A file of tensors may be an index of shards.
             let there = if path.is_dir() {
                 // A sample for each file.
-                Ok(())
+                file::listed(path).map(|_| ())
             } else if input.file.is_some() {
                 trace::file::is_there(path)
             } else {
