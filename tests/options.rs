@@ -28,7 +28,7 @@ const ALL: &[(&str, &str)] = &[
     ("doctor", ""),
     (
         "fuzz",
-        "input cases time seed shard jobs finds candidate fault found forms",
+        "domain input cases time seed shard jobs finds candidate fault found forms",
     ),
     ("time", "input runs threads"),
     ("selftest", "seeds"),

@@ -39,7 +39,7 @@ pub fn lay(
     for i in off {
         let between = &found[i];
         let free = cut.undecided(sides[cut.by], between)?;
-        if free.is_some_and(|free| !judged::within(between, spread, Some(&free)).over()) {
+        if free.is_some_and(|free| judged::is_within(between, &free)) {
             found[i].flips = true;
             continue;
         }

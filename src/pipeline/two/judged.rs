@@ -4,12 +4,12 @@ use super::{Compared, Spread, is_asked};
 use crate::floor::noise::{Floor, R};
 use crate::graph::known::constant_steps;
 use crate::graph::{Graph, Step};
-use crate::judge::function;
+use crate::judge::function::{self, Allowed};
 use crate::pairing::Pair;
 use crate::tensor::{DType, Tensor};
 use crate::text::number;
 use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy, Why};
-use crate::walk::function::{Alone, Between, SHAKEN, Side};
+use crate::walk::function::{Between, SHAKEN, Side};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Every pair, and the declared outputs that no pair could be judged for.
@@ -127,21 +127,16 @@ pub fn is_doubtful(b: &Between, sides: [&Side; 2], spread: &Spread) -> bool {
     )
 }
 
-/// The same held against another spread of the recording's rounding.
-pub fn within(b: &Between, spread: &Spread, noise: Option<&Floor>) -> Isolated {
-    let held = b.alone.as_ref().map(|alone| Alone {
-        held: alone.held.clone(),
-        noise: noise.cloned(),
-    });
-    let other = Between {
-        pair: b.pair.clone(),
-        reference: Default::default(),
-        candidate: Default::default(),
-        alone: held,
-        blame: None,
-        flips: false,
+/// Whether a stretch is off by no more than this spreads it.
+pub fn is_within(b: &Between, spread: &Floor) -> bool {
+    let allowed = Allowed {
+        rounding: Some(spread.clone()),
+        constants: None,
     };
-    alone(Default::default(), &other, spread)
+    b.alone.as_ref().is_some_and(|alone| {
+        let [reference, candidate] = &alone.held;
+        !function::alone(reference, candidate, &allowed, Default::default()).over()
+    })
 }
 
 /// A decision that differs although the stretch decides alike on the reference's values is a flip; what differs behind one is judged alone only.
@@ -163,15 +158,16 @@ fn behind_flips(tensors: &mut [TensorResult], found: &[Between]) {
             .flat_map(|from| from.iter());
         let mut parents = parents.filter_map(|n| at.get(n));
         let in_front = parents.find_map(|p| behind.get(p).cloned());
-        if !t.accumulated.over() {
-            continue;
-        }
-        if in_front.is_none() && flips.contains(t.name.as_str()) {
+        let open = t.accumulated.over() || !t.accumulated.compared();
+        if in_front.is_none() && open && flips.contains(t.name.as_str()) {
             let why = "a decision that rounding can flip lies in front; record it";
             t.accumulated = Accumulated::NotJudged {
                 why: Why::NotTested(why.into()),
             };
             behind.insert(i, t.node.clone());
+            continue;
+        }
+        if !t.accumulated.over() {
             continue;
         }
         let innocent = t.isolated.compared() && !t.isolated.over();
