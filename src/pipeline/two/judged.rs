@@ -127,13 +127,14 @@ pub fn is_doubtful(b: &Between, sides: [&Side; 2], spread: &Spread) -> bool {
     )
 }
 
-/// Whether a stretch is off by no more than this spreads it.
-pub fn is_within(b: &Between, spread: &Floor) -> bool {
-    let allowed = Allowed {
-        rounding: Some(spread.clone()),
-        constants: None,
-    };
+/// Whether a stretch is off by no more than decisions that are taken anew move it, and rounding spreads it: a decision is moved by R spreads already.
+pub fn is_within(b: &Between, free: &Floor) -> bool {
     b.alone.as_ref().is_some_and(|alone| {
+        let parts = std::iter::once((free, 1.0 / R)).chain(alone.noise.iter().map(|f| (f, 1.0)));
+        let allowed = Allowed {
+            rounding: Floor::sum(parts),
+            constants: None,
+        };
         let [reference, candidate] = &alone.held;
         !function::alone(reference, candidate, &allowed, Default::default()).over()
     })
