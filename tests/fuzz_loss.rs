@@ -146,7 +146,8 @@ fn a_find_is_kept_replayed_and_fuzzed_on_from_and_tried_first_the_next_time() {
         .says(&["DIVERGE", what]);
     again().says(&["still there: ", what]);
     let stated = std::fs::read_to_string(path).unwrap();
-    assert!(!stated.contains(ROOT), "no absolute path: {stated}");
+    // Whatever folder the checkout lies in: a relative path may pass through all of it.
+    assert!(!stated.contains("\"/"), "no absolute path: {stated}");
     // Once the port is mended the find agrees.
     let mended = stated.replace("focal-trained", "focal-again");
     std::fs::write(path, mended).unwrap();
