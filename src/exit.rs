@@ -38,6 +38,16 @@ impl Exit {
     ];
 }
 
+impl Exit {
+    /// What two results come to: a divergence says more than a run that was broken off, that more than what was not compared, and agreement least.
+    pub fn or_worse(self, other: Exit) -> Exit {
+        match [self, other].contains(&Exit::Diverge) {
+            true => Exit::Diverge,
+            false => self.max(other),
+        }
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         (exit as u8).into()

@@ -29,17 +29,9 @@ pub fn command(args: &args::ExportCheck, engines: Engines) -> Result<Exit> {
                 Exit::Failed
             }
         };
-        worst = worse(worst, exit);
+        worst = worst.or_worse(exit);
     }
     Ok(worst)
-}
-
-/// A divergence is worse than what could not be said.
-fn worse(a: Exit, b: Exit) -> Exit {
-    match [a, b].contains(&Exit::Diverge) {
-        true => Exit::Diverge,
-        false => a.max(b),
-    }
 }
 
 /// The file of each exporter, or why there is none.

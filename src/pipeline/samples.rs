@@ -1,8 +1,7 @@
 //! samples: one scenario on several inputs: the run of the sample that says most, and what came of each.
 
 use super::run;
-use crate::error::{Place, Result};
-use crate::exit::Exit;
+use crate::error::{Error, Place, Result};
 use crate::run::{Run, Sample};
 use crate::scenario::Scenario;
 use crate::subject::Engines;
@@ -25,7 +24,10 @@ pub fn all(
             exit: run.expectation.exit,
             first: run.verdict.first().map(str::to_string),
         });
-        let worse = |kept: &Run| weight(run.expectation.exit) > weight(kept.expectation.exit);
+        let worse = |kept: &Run| {
+            let so_far = kept.expectation.exit;
+            so_far.or_worse(run.expectation.exit) != so_far
+        };
         if kept.as_ref().is_none_or(worse) {
             kept = Some(run);
         }
@@ -35,16 +37,5 @@ pub fn all(
         samples: told,
         ..run
     });
-    kept.map(Run::told)
-        .ok_or_else(|| crate::error::Error::usage("no sample"))
-}
-
-/// A divergence says more than what was not judged.
-fn weight(exit: Exit) -> u8 {
-    match exit {
-        Exit::Agree => 0,
-        Exit::Uncovered => 1,
-        Exit::Diverge => 3,
-        Exit::Usage | Exit::Failed | Exit::Interrupted => 2,
-    }
+    kept.map(Run::told).ok_or_else(|| Error::usage("no sample"))
 }

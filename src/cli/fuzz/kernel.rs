@@ -1,6 +1,6 @@
 //! kernel: `parity fuzz KERNEL`: its ONNX form in an engine, or another dialect, against the f64 reference.
 
-use super::{faulty, found, fuzzed, verdict, worse};
+use super::{faulty, found, fuzzed, verdict};
 use crate::cli::{applies, args, engine, interrupt, say};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
@@ -44,7 +44,7 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     for (kernel, candidate) in kernels.into_iter().zip(candidates) {
         let tally = one(kernel, &candidate, args, engines)?;
         say(&report::fuzz_kernel(kernel, &candidate, &tally))?;
-        exit = worse(exit, verdict(tally.diverges(), tally.covers()));
+        exit = exit.or_worse(verdict(tally.diverges(), tally.covers()));
         whole += usize::from(tally.end != End::Interrupt);
         if interrupt::asked() {
             break;
@@ -56,7 +56,7 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     say(&format!(
         "interrupted: {whole} of {all} kernels were fuzzed to their end\n"
     ))?;
-    Ok(worse(exit, Exit::Interrupted))
+    Ok(exit.or_worse(Exit::Interrupted))
 }
 
 /// Who is fuzzed, with the fault where one is named.

@@ -1,6 +1,6 @@
 //! loss: `parity fuzz A B`: two forms of a user's own loss against each other, on inputs of declared domains.
 
-use super::{fuzzed, verdict, worse};
+use super::{fuzzed, verdict};
 use crate::cli::{applies, args, engine, interrupt, say};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
@@ -49,7 +49,7 @@ pub fn command(args: &args::Fuzz, loss: Loss, engines: Engines) -> Result<Exit> 
     say(&report::fuzz_loss(&plan, &tally))?;
     let came = verdict(tally.diverges(), is_covered(&tally));
     Ok(match tally.end {
-        End::Interrupt => worse(came, Exit::Interrupted),
+        End::Interrupt => came.or_worse(Exit::Interrupted),
         End::Cases | End::Time | End::Finds => came,
     })
 }

@@ -151,12 +151,3 @@ fn verdict(diverges: bool, covers: bool) -> Exit {
         (false, true) => Exit::Agree,
     }
 }
-
-/// A find is worse than a run that was broken off, which is worse than nothing compared, which is worse than agreement.
-fn worse(a: Exit, b: Exit) -> Exit {
-    let order = [Exit::Diverge, Exit::Interrupted, Exit::Uncovered];
-    order
-        .into_iter()
-        .find(|e| [a, b].contains(e))
-        .unwrap_or(Exit::Agree)
-}

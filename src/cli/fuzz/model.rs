@@ -1,6 +1,6 @@
 //! model: `parity fuzz SCENARIO`: a whole model, its two sides held against each other as `parity run` holds them.
 
-use super::{faulty, found, fuzzed, verdict, worse};
+use super::{faulty, found, fuzzed, verdict};
 use crate::cause::fault;
 use crate::cli::{applies, args, engine, interrupt, say};
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     );
     let came = verdict(tally.diverges(), tally.covers());
     Ok(match tally.end {
-        End::Interrupt => worse(came, Exit::Interrupted),
+        End::Interrupt => came.or_worse(Exit::Interrupted),
         End::Cases | End::Time | End::Finds => came,
     })
 }
