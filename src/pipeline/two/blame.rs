@@ -5,7 +5,7 @@ use super::spread::Spread;
 use crate::compare::layout::{Order, orders};
 use crate::error::Result;
 use crate::input::parameters::of_graph;
-use crate::pairing::{Pairing, Unshared, unshared};
+use crate::pairing::{Pairing, Unshared};
 use crate::params::pair::{Paired, pair};
 use crate::params::value::relation;
 use crate::tensor::Tensor;
@@ -35,7 +35,7 @@ pub fn lay(
         return Ok(());
     }
     let cut = Cut::of([&*sides[0], &*sides[1]], pairing, seed);
-    let held = Held::of([&*sides[0], &*sides[1]], cut.by)?;
+    let held = Held::of([&*sides[0], &*sides[1]], cut.by, spread)?;
     for i in off {
         let between = &found[i];
         let free = cut.undecided(sides[cut.by], between)?;
@@ -54,17 +54,17 @@ pub fn lay(
 }
 
 /// What both sides hold, and which runs stretches.
-struct Held {
+struct Held<'a> {
     by: usize,
-    unshared: [Unshared; 2],
+    unshared: &'a [Unshared; 2],
     /// By name in the side that runs: name and value in the other.
     partner: HashMap<String, (String, Tensor)>,
     /// Whether the other side's weights are known at all.
     known: bool,
 }
 
-impl Held {
-    fn of(sides: [&Side; 2], by: usize) -> Result<Self> {
+impl<'a> Held<'a> {
+    fn of(sides: [&Side; 2], by: usize, spread: &'a Spread) -> Result<Self> {
         let sources = sides.map(|s| of_graph(s.graph.clone()));
         let mut partner = HashMap::new();
         for paired in pair(&sources[0], &sources[1], &[])? {
@@ -78,7 +78,7 @@ impl Held {
         Ok(Self {
             by,
             known: !sides[1 - by].graph.weights.is_empty(),
-            unshared: unshared(&sides[0].viewed(), &sides[1].viewed()),
+            unshared: &spread.unshared,
             partner,
         })
     }

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::floor::noise::{Floor, MOST_RUNS, RUNS, axis_for};
 use crate::graph::Graph;
 use crate::judge::function::Allowed;
-use crate::pairing::{Pair, Pairing, unshared};
+use crate::pairing::{Pair, Pairing, Unshared, unshared};
 use crate::tensor::{DType, Tensor};
 use crate::walk::function::{Opens, SHAKEN, Side, TO_F64};
 use crate::watch::Watch;
@@ -27,6 +27,8 @@ pub struct Spread {
     pub reference: HashMap<String, Floor>,
     /// Of the candidate, by its names.
     pub candidate: HashMap<String, Floor>,
+    /// What either side stores and the other one does not in these bits.
+    pub unshared: [Unshared; 2],
     /// Where constants that only this side holds in these bits are moved.
     constants: [HashMap<String, Floor>; 2],
     /// What either stores its constants in at the coarsest.
@@ -64,15 +66,17 @@ impl Spread {
         let ours: Vec<&str> = pairing.pairs.iter().map(|p| p.reference.as_str()).collect();
         let theirs: Vec<&str> = pairing.pairs.iter().map(|p| p.candidate.as_str()).collect();
         let storage = coarsest(&[&reference.graph, &candidate.graph]);
-        let [own, other] = unshared(&reference.viewed(), &candidate.viewed());
+        let unshared = unshared(&reference.viewed(), &candidate.viewed());
+        let [own, other] = &unshared;
         let constants = [
-            reference.moved(&ours, &own, storage, (seed, 1..=RUNS), open)?,
-            candidate.moved(&theirs, &other, storage, (seed, 1..=RUNS), open)?,
+            reference.moved(&ours, own, storage, (seed, 1..=RUNS), open)?,
+            candidate.moved(&theirs, other, storage, (seed, 1..=RUNS), open)?,
         ];
         let recorded = [Recorded::of(reference), Recorded::of(candidate)];
         let dtypes = recorded.iter().flatten().map(|r| r.dtype);
         let dtype = dtypes.fold(DType::F64, coarser);
         Ok(Self {
+            unshared,
             constants,
             storage,
             recorded,
@@ -92,8 +96,7 @@ impl Spread {
         seed: u64,
         open: Opens,
     ) -> Result<()> {
-        let unshared = unshared(&sides[0].viewed(), &sides[1].viewed());
-        for (at, own) in unshared.iter().enumerate() {
+        for (at, own) in self.unshared.iter().enumerate() {
             let names = |p: &'_ Pair| [p.reference.clone(), p.candidate.clone()];
             let wanted: Vec<String> = pairing.pairs.iter().map(|p| names(p)[at].clone()).collect();
             let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
