@@ -43,30 +43,18 @@ pub fn of(scenario: &Scenario) -> Result<Option<Vec<(String, Scenario)>>> {
 
 /// The samples of one input.
 fn each(name: &str, input: &Input) -> Result<Option<Vec<(String, Input)>>> {
-    let folder = |path: &Option<PathBuf>| path.clone().filter(|p| p.is_dir());
-    if let Some(path) = folder(&input.image) {
-        let one = |p: &PathBuf| Input {
-            image: Some(p.clone()),
-            ..input.clone()
+    let places: [fn(&mut Input) -> &mut Option<PathBuf>; 2] = [|i| &mut i.image, |i| &mut i.file];
+    for place in places {
+        let Some(folder) = place(&mut input.clone()).take().filter(|p| p.is_dir()) else {
+            continue;
         };
-        return Ok(Some(
-            files::listed(&path)?
-                .iter()
-                .map(|p| (called(p), one(p)))
-                .collect(),
-        ));
-    }
-    if let Some(path) = folder(&input.file) {
-        let one = |p: &PathBuf| Input {
-            file: Some(p.clone()),
-            ..input.clone()
+        let one = |path: PathBuf| {
+            let mut own = input.clone();
+            let name = called(&path);
+            *place(&mut own) = Some(path);
+            (name, own)
         };
-        return Ok(Some(
-            files::listed(&path)?
-                .iter()
-                .map(|p| (called(p), one(p)))
-                .collect(),
-        ));
+        return Ok(Some(files::listed(&folder)?.into_iter().map(one).collect()));
     }
     let Some(path) = input.file.as_ref().filter(|_| input.samples == Some(true)) else {
         return Ok(None);

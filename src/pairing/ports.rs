@@ -1,7 +1,8 @@
 //! ports: declared inputs and outputs pair by what the user says, by name, or by position; never by value.
 
 use crate::error::{Error, Result, hint};
-use crate::graph::{Dim, Graph, Port, names};
+use crate::graph::{Graph, Port, names};
+use crate::input;
 use std::collections::HashSet;
 
 /// (reference, candidate) for each declared input.
@@ -132,17 +133,7 @@ fn declared(
 
 /// "'boxes' [1, 4, N]".
 fn shown(port: &Port) -> String {
-    let dim = |d: &Dim| match d {
-        Dim::Known(n) => n.to_string(),
-        Dim::Named(name) => name.clone(),
-        Dim::Unknown => "?".into(),
-    };
-    let shape = port
-        .shape
-        .as_ref()
-        .map(|s| s.iter().map(dim).collect::<Vec<_>>().join(", "));
-    match shape {
-        Some(shape) => format!("'{}' [{shape}]", port.name),
-        None => format!("'{}'", port.name),
-    }
+    let shape = port.shape.as_ref();
+    let shape = shape.map_or(String::new(), |s| format!(" {}", input::show(s)));
+    format!("'{}'{shape}", port.name)
 }

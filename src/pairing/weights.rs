@@ -39,11 +39,9 @@ impl Held {
         Self { full, half }
     }
 
-    /// Elements of each, in no order.
+    /// Elements of each, ascending, as the digests are.
     pub fn sizes(&self) -> Vec<usize> {
-        let mut sizes: Vec<usize> = self.full.iter().map(|d| d.0).collect();
-        sizes.sort_unstable();
-        sizes
+        self.full.iter().map(|d| d.0).collect()
     }
 
     pub fn is_same(&self, other: &Self) -> bool {

@@ -221,7 +221,7 @@ impl Recording<'_> {
         let mut calls: IndexMap<&str, Vec<&String>> = IndexMap::new();
         for name in made {
             let call = match self.header.tensors.get(name) {
-                Some(e) if self.header.modules.contains_key(&e.node) => split(name).0,
+                Some(e) if self.header.modules.contains_key(&e.node) => self::call(name),
                 Some(e) if !e.node.is_empty() => &e.node,
                 Some(_) | None => name,
             };
@@ -334,10 +334,9 @@ fn axes(t: &Tensor) -> usize {
     t.shape().len()
 }
 
-/// A name and its place in a tuple or a dict.
-fn split(name: &str) -> (&str, &str) {
-    name.find(':')
-        .map_or((name, ""), |at| (&name[..at], &name[at..]))
+/// A name without its place in a tuple or a dict.
+fn call(name: &str) -> &str {
+    name.split_once(':').map_or(name, |(call, _)| call)
 }
 
 #[cfg(test)]
