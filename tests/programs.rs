@@ -152,21 +152,7 @@ fn each_wrong_export_is_found_at_its_module_with_what_makes_it_wrong() {
         for (form, culprit) in [("full", with_functions), ("modules", modules)] {
             let run = run(&recording(form, dir.path()), &model);
             assert_eq!(run.expectation.exit as i32, 1, "{form} {name}");
-            let own: Vec<_> = run
-                .verdict
-                .origins
-                .iter()
-                .filter(|o| o.independent)
-                .collect();
-            assert_eq!(own.len(), 1, "{form} {name}: {own:?}");
-            let tensor = run
-                .tensors
-                .iter()
-                .find(|t| t.name == own[0].tensor)
-                .unwrap();
-            let Isolated::Stretch { nodes, blame, .. } = &tensor.isolated else {
-                panic!("{form} {name}: {:?}", tensor.isolated)
-            };
+            let (nodes, blame) = only_stretch(&run, &format!("{form} {name}"));
             let [ours, theirs] = nodes;
             // What the attention is made of is recorded where functions are.
             let most = if form == "full" { 9 } else { 14 };

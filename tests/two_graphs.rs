@@ -9,7 +9,6 @@ mod support;
 use anonymous::{Names, anonymous, original};
 use parity::graph::proto::ModelProto;
 use parity::run::Run;
-use parity::verdict::Isolated;
 use std::path::Path;
 use support::*;
 
@@ -107,21 +106,7 @@ fn each_wrong_port_is_found_at_its_node_and_nowhere_else() {
         let culprit = MISTAKES.iter().find(|m| m.0 == name).unwrap().1;
         let (run, [ours, _]) = run(fixture("clean-legacy"), fixture(&file), seed as u64);
         assert_eq!(run.expectation.exit as i32, 1, "{file}");
-        let own: Vec<_> = run
-            .verdict
-            .origins
-            .iter()
-            .filter(|o| o.independent)
-            .collect();
-        assert_eq!(own.len(), 1, "{file}: {own:?}");
-        let tensor = run
-            .tensors
-            .iter()
-            .find(|t| t.name == own[0].tensor)
-            .unwrap();
-        let Isolated::Stretch { nodes, .. } = &tensor.isolated else {
-            panic!("{file}: {:?}", tensor.isolated)
-        };
+        let (nodes, _) = only_stretch(&run, &file);
         let nodes: Vec<&str> = nodes[0].iter().map(|n| ours[n].as_str()).collect();
         assert!(
             nodes.contains(&culprit) && nodes.len() <= FEW,

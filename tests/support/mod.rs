@@ -4,6 +4,8 @@
 
 use assert_cmd::Command;
 use parity::graph::proto::*;
+use parity::run::Run;
+use parity::verdict::{Blame, Isolated};
 use prost::Message;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -277,4 +279,17 @@ pub fn raw_trace(json: &str, data: &[u8]) -> Vec<u8> {
         data,
     ]
     .concat()
+}
+
+/// The nodes of either side in the one stretch that is at fault independently of others, and why it is.
+pub fn only_stretch<'r>(run: &'r Run, what: &str) -> (&'r [Vec<String>; 2], Option<&'r Blame>) {
+    let origins = run.verdict.origins.iter();
+    let own: Vec<_> = origins.filter(|o| o.independent).collect();
+    assert_eq!(own.len(), 1, "{what}: {own:?}");
+    let mut tensors = run.tensors.iter();
+    let tensor = tensors.find(|t| t.name == own[0].tensor).unwrap();
+    let Isolated::Stretch { nodes, blame, .. } = &tensor.isolated else {
+        panic!("{what}: {:?}", tensor.isolated)
+    };
+    (nodes, blame.as_ref())
 }
