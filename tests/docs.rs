@@ -226,9 +226,11 @@ fn the_exit_codes_of_the_readme_are_the_programs() {
 
 #[test]
 fn every_scenario_key_is_documented() {
-    let sources = ["mod", "expect", "find", "input", "subject", "training"]
-        .map(|f| read(&format!("src/scenario/{f}.rs")))
-        .concat();
+    let sources = [
+        "mod", "expect", "find", "input", "loss", "subject", "training",
+    ]
+    .map(|f| read(&format!("src/scenario/{f}.rs")))
+    .concat();
     let doc = read("docs/SCENARIO.md");
     let keys = sources
         .lines()

@@ -355,7 +355,9 @@ fn gradients(
             .inputs
             .get(g.by)
             .map_or_else(|| vec![1.0; rows], |t| largest(t, rows));
-        let unit = |row: usize| unit(g.of) / sizes[row].max(f64::MIN_POSITIVE);
+        // Where the input is 0 nothing says how large a unit of it is.
+        let size = |row: usize| if sizes[row] > 0.0 { sizes[row] } else { 1.0 };
+        let unit = |row: usize| unit(g.of) / size(row);
         let bound = Bound {
             unit: &unit,
             rows,
@@ -596,6 +598,28 @@ mod tests {
             None,
             "a sum of both may cancel"
         );
+    }
+
+    #[test]
+    fn a_gradient_by_an_input_that_is_0_is_compared_as_any_other() {
+        let inputs = [("x".to_string(), real(&[0.0]))].into_iter().collect();
+        let case = Case {
+            inputs,
+            ..Case::default()
+        };
+        let reference = Answer {
+            gradients: vec![Gradient::smooth("loss", "x", real(&[0.5]))],
+            ..Answer::default()
+        };
+        let found = |slope: f64| {
+            let gradient = (("loss".to_string(), "x".to_string()), Some(real(&[slope])));
+            let response = Response {
+                gradients: Some([gradient].into()),
+                ..Response::default()
+            };
+            judge(&case, &reference, &response, &Spread::default()).wrong
+        };
+        assert!(found(0.5).is_none() && found(0.6).is_some());
     }
 
     #[test]

@@ -112,7 +112,8 @@ impl Oracle<'_> {
             Of::Value(_) | Of::Gradient(..) => false,
         };
         let bound = Bound {
-            unit: &|row| self.unit(of, row, rows),
+            // A loss is taken as a number of order 1, and so is what cancels in its gradient, however large the input.
+            unit: &|_| 1.0,
             rows,
             allowed: floors.allowed(of, &expected),
             excuses: &excuses,
@@ -126,18 +127,6 @@ impl Oracle<'_> {
         wrong
     }
 
-    /// A loss is taken as a number of order 1, a gradient as that per unit of the input.
-    fn unit(&self, of: Of, row: usize, rows: usize) -> f64 {
-        match of {
-            Of::Value(_) => 1.0,
-            Of::Gradient(_, by) => {
-                let sizes = self.case.inputs.get(by).map(|t| oracle::largest(t, rows));
-                let size = sizes.map_or(1.0, |sizes| sizes[row]);
-                1.0 / size.max(f64::MIN_POSITIVE)
-            }
-        }
-    }
-
     fn is_finite(&self, output: &str) -> bool {
         let value = self.reference.tensors.get(output);
         value.is_none_or(|t| t.to_f64().iter().all(|v| v.is_finite()))
@@ -148,5 +137,52 @@ fn what(of: Of) -> String {
     match of {
         Of::Value(name) => format!("value '{name}'"),
         Of::Gradient(of, by) => format!("gradient of '{of}' by '{by}'"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a loss of 1 by the one input `x`, where the slope is `expected` and the candidate's is `found`.
+    fn judged(x: f64, [expected, found]: [f64; 2]) -> Judged {
+        let real = |v: f64| Tensor::from_vec(&[1], vec![v]);
+        let said = |slope: f64| Response {
+            tensors: [("loss".to_string(), real(1.0))].into(),
+            gradients: Some([(("loss".into(), "x".into()), Some(real(slope)))].into()),
+        };
+        let inputs = [("x".to_string(), real(x))].into_iter().collect();
+        let case = Case {
+            inputs,
+            ..Case::default()
+        };
+        let oracle = Oracle {
+            case: &case,
+            reference: &said(expected),
+            candidate: &said(found),
+        };
+        oracle.judge(&Floors::new(false), &Beside::default())
+    }
+
+    #[test]
+    fn a_gradient_is_compared_at_0_and_may_have_lost_what_cancels_however_large_the_input() {
+        assert!(judged(0.0, [0.5, 0.6]).wrong.is_some());
+        // The weight of a saturated class less 1.
+        assert_eq!(
+            judged(16384.0, [-8.152e-9, -8.152e-9 + 1.1e-16]).wrong,
+            None
+        );
+        assert!(judged(16384.0, [-8.152e-9, -8.252e-9]).wrong.is_some());
+    }
+
+    #[test]
+    fn what_neither_computes_is_counted_and_what_one_does_not_is_wrong() {
+        let judged = |slopes| judged(1.0, slopes);
+        let neither = judged([f64::NAN, f64::NAN]);
+        assert_eq!((neither.compared, neither.outside), (1, 1));
+        assert!(neither.wrong.is_none());
+        for slopes in [[f64::NAN, 1.0], [1.0, f64::NAN], [f64::INFINITY, 1.0]] {
+            assert!(judged(slopes).wrong.is_some(), "{slopes:?}");
+        }
     }
 }
