@@ -195,6 +195,19 @@ class Runs(Case):
         found = self.forward({"input": torch.randn(4, 2)}, training=True)
         self.assertEqual([m["training"] for m in found.header["modules"].values()], [True, False, True])
 
+    def test_a_run_is_of_the_network_as_it_was_built(self):
+        self.net("""
+            def build():
+                net = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm1d(2)).eval()
+                net[1].train()
+                return net
+            """)
+        value = torch.randn(4, 2)
+        found = self.forward({"input": value})
+        self.assertEqual([m["training"] for m in found.header["modules"].values()], [False, False, True])
+        normalised = nn.BatchNorm1d(2)(nn.BatchNorm1d(2).eval()(value))
+        torch.testing.assert_close(found.tensors["1"], normalised.detach())
+
     def test_what_is_loaded_is_computed_with_and_the_rest_is_told(self):
         values = {"conv.bias": torch.ones(8), "head.bias": torch.ones(5), "nothing": torch.ones(1), "bn.num_batches_tracked": torch.tensor(3)}
         told = self.ask("load", values=self.file(values))

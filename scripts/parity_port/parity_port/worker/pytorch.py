@@ -102,7 +102,7 @@ class Network:
 
     def export(self, to: str, exporter: str, inputs: dict, axes: dict) -> None:
         args, kwargs = self.called(inputs)
-        model = in_mode(copied(self.model, False), False)
+        model = copied(self.model, False)
         told = {name: dict(named) if isinstance(named, dict) else list(named) for name, named in axes.items()}
         with self.as_built(False), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -144,8 +144,8 @@ class Network:
 
 
 def in_mode(model: nn.Module, training: bool) -> nn.Module:
-    """In training as the network was built, if it was built so."""
-    return model if training and model.training else model.train(training)
+    """As the network was built, module by module; in training where it is asked for and was not built so."""
+    return model.train() if training and not model.training else model
 
 
 def on(model: nn.Module, value):
