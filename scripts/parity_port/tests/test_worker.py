@@ -70,7 +70,7 @@ class Answers(Case):
         told = self.start()
         self.assertEqual((told["framework"], told["class"]), ("torch", "torch_net.Net"))
         functions = ["inputs", "targets", "preprocess", "postprocess", "losses", "assign"]
-        self.assertEqual(told["abilities"], [*functions, "f64", "floors", "isolation", "gradients"])
+        self.assertEqual(told["abilities"], [*functions, "f64", "floors", "isolation", "gradients", "export"])
         self.assertEqual(told["inputs"], [{"name": "image", "dtype": "f32", "shape": ["batch", 3, 8, 8]}])
         self.assertEqual(told["versions"]["torch"], torch.__version__.split("+")[0])
 
