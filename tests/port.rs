@@ -401,7 +401,7 @@ fn a_worker_that_does_not_do_what_it_declares_fails_that_check() {
         // What is loaded is read back, and never computed with.
         (
             format!(
-                "own = dict(worker.weights)\ncomputed = worker.computed\ndef changed(x):\n    held = worker.weights\n    worker.weights = own\n    try:\n        return computed(x)\n    finally:\n        worker.weights = held{}",
+                "own = dict(worker.weights)\ncomputed = worker.computed\ndef changed(*a):\n    held = worker.weights\n    worker.weights = own\n    try:\n        return computed(*a)\n    finally:\n        worker.weights = held{}",
                 rename("computed")
             ),
             "load",
@@ -419,7 +419,7 @@ fn a_worker_that_does_not_do_what_it_declares_fails_that_check() {
         // f64 in name only.
         (
             format!(
-                "computed = worker.computed\ndef changed(x):\n    made = computed(('F32', x[1], x[2]))\n    return {{n: (x[0], t[1], list(worker.array.array('f', t[2]))) for n, t in made.items()}}{}",
+                "computed = worker.computed\ndef changed(x, given):\n    made = computed(('F32', x[1], x[2]), given)\n    return {{n: (x[0], t[1], list(worker.array.array('f', t[2]))) for n, t in made.items()}}{}",
                 rename("computed")
             ),
             "f64",
@@ -427,7 +427,7 @@ fn a_worker_that_does_not_do_what_it_declares_fails_that_check() {
         ),
         (
             format!(
-                "computed = worker.computed\ndef changed(x):\n    return {{n: ('F32', t[1], t[2]) for n, t in computed(x).items()}}{}",
+                "computed = worker.computed\ndef changed(*a):\n    return {{n: ('F32', t[1], t[2]) for n, t in computed(*a).items()}}{}",
                 rename("computed")
             ),
             "f64",
@@ -440,10 +440,32 @@ fn a_worker_that_does_not_do_what_it_declares_fails_that_check() {
             "forward",
             "no outputs",
         ),
+        // Nothing of what is given is handed on; it is said to be, and is not; another tensor is.
+        (
+            "read = worker.read\nworker.read = lambda path: {n: t for n, t in read(path).items() if n != 'product' and n != 'y'}".to_string(),
+            "isolation",
+            "nothing of what is given",
+        ),
+        (
+            format!(
+                "computed = worker.computed\ndef changed(x, given):\n    return computed(x, {{}}){}",
+                rename("computed")
+            ),
+            "isolation",
+            "give the same",
+        ),
+        (
+            format!(
+                "computed = worker.computed\ndef changed(x, given):\n    made = computed(x, given)\n    return {{**made, 'y': made['product']}} if given else made{}",
+                rename("computed")
+            ),
+            "isolation",
+            "'y' alone is not what it was",
+        ),
         // An ability that is not there.
         (
             format!(
-                "hello = worker.hello\ndef changed(r):\n    return {{**hello(r), 'abilities': ['inputs', 'floors', 'isolation', 'postprocess']}}{}",
+                "hello = worker.hello\ndef changed(r):\n    return {{**hello(r), 'abilities': ['inputs', 'floors', 'postprocess']}}{}",
                 rename("hello")
             ),
             "floors",

@@ -11,7 +11,7 @@ use anonymous::{anonymous, original};
 use parity::run::Run;
 use parity::trace::file;
 use parity::trace::write::Writer;
-use parity::verdict::{Blame, Isolated};
+use parity::verdict::{Blame, Isolated, Origin};
 use std::path::{Path, PathBuf};
 use support::*;
 
@@ -286,6 +286,57 @@ fn a_live_port_is_fed_the_same_and_held_against_the_graph_in_f64_and_in_its_own_
         "{:?}",
         other.verdict.origins
     );
+}
+
+/// A worker that does as tests/fixtures/live/worker.py, but for what `body` changes.
+fn worker(folder: &Path, name: &str, body: &str) -> PathBuf {
+    let live = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/live");
+    let text = format!(
+        "#!/usr/bin/env python3\nimport sys\nsys.dont_write_bytecode = True\nsys.path.insert(0, {live:?})\nimport worker\n{body}\nworker.serve()\n"
+    );
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn of_two_live_ports_each_part_is_tried_on_the_others_values_and_weights_are_told_from_computation()
+{
+    let dir = tempfile::tempdir().unwrap();
+    let clean = worker(dir.path(), "clean", "");
+    let stale =
+        "worker.weights = {'w': ('F32', [4], worker.array.array('f', [0.1, -1.25, 2.0, 0.5]))}";
+    let steep = "worker.activated = lambda values: [max(v, 0.1 * v) for v in values]";
+    let both = format!("{stale}\n{steep}");
+    let weights = |b: &Option<Blame>| matches!(b, Some(Blame::Weights(_)));
+    let computation = |b: &Option<Blame>| matches!(b, Some(Blame::Computation));
+    type Is<'a> = &'a dyn Fn(&Option<Blame>) -> bool;
+    let cases: [(&str, &[(&str, Is)]); 4] = [
+        ("", &[]),
+        (stale, &[("product", &weights)]),
+        (steep, &[("y", &computation)]),
+        (&both, &[("product", &weights), ("y", &computation)]),
+    ];
+    for (body, expected) in cases {
+        let other = worker(dir.path(), "other", body);
+        for (a, b) in [(&clean, &other), (&other, &clean)] {
+            let run = run(a, b);
+            let alone = |o: &Origin| run.tensors.iter().find(|t| t.name == o.tensor).unwrap();
+            let found: Vec<&Origin> = run.verdict.origins.iter().collect();
+            let names: Vec<&str> = found.iter().map(|o| o.tensor.as_str()).collect();
+            let wanted: Vec<&str> = expected.iter().map(|e| e.0).collect();
+            assert_eq!(names, wanted, "{body}: {:?}", run.findings);
+            for (origin, (_, is)) in found.into_iter().zip(expected) {
+                let Isolated::Stretch { blame, .. } = &alone(origin).isolated else {
+                    panic!("{body}: {:?}", alone(origin).isolated);
+                };
+                assert!(is(blame), "{body}: {blame:?}");
+            }
+            assert_eq!(run.expectation.exit as i32, i32::from(!expected.is_empty()));
+            assert!(run.alone.iter().all(|a| a.run.is_some()) && run.alone.len() == 1);
+        }
+    }
 }
 
 #[test]

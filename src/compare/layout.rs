@@ -1,6 +1,7 @@
 //! layout: which orders of axes one framework stores a tensor in that another stores otherwise: a transposed linear, OIHW and HWIO, a flattened kernel.
 
-use crate::tensor::View;
+use crate::error::Result;
+use crate::tensor::{Tensor, View};
 use serde::{Deserialize, Serialize};
 
 /// More axes than any kernel of a layer has: 120 orders of 5.
@@ -44,6 +45,28 @@ pub struct Order {
     /// None where both are stored alike.
     pub layout: Option<Layout>,
     axes: Vec<(usize, usize)>,
+}
+
+impl Order {
+    /// Axis i is axis `axes[i]` of a tensor of this shape.
+    pub fn permuted(shape: &[usize], axes: &[usize]) -> Self {
+        let strides = strides(shape);
+        Self {
+            layout: Some(Layout::Permuted(axes.to_vec())),
+            axes: axes.iter().map(|a| (shape[*a], strides[*a])).collect(),
+        }
+    }
+
+    /// A value read in this order, as a tensor of `shape`.
+    ///
+    /// # Errors
+    /// Another number of elements.
+    pub fn read(&self, value: &Tensor, shape: &[usize]) -> Result<Tensor> {
+        let size = value.bytes().len() / value.numel().max(1);
+        let element = |place: usize| &value.bytes()[place * size..(place + 1) * size];
+        let bytes: Vec<u8> = self.places().flat_map(element).copied().collect();
+        Tensor::from_bytes(value.dtype(), shape.to_vec(), &bytes)
+    }
 }
 
 /// Every order that makes a tensor of shape `a` one of shape `b`, the plain one first.

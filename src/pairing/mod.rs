@@ -14,6 +14,7 @@ mod weights;
 
 pub use index::Side;
 pub use ports::{inputs, outputs, turned};
+pub use sketch::Sketch;
 pub use weights::{Unshared, unshared};
 
 use index::Index;
@@ -196,6 +197,16 @@ mod tests {
         // The class is larger on one side: the last stands for the last.
         let c = side(&["n: Relu x -> t"], &[X, ("t", &[1.0, 0.0, 3.0, 0.5])], &[]);
         assert_eq!(pairs(&a, &c), ["q=t equal values"]);
+    }
+
+    #[test]
+    fn of_two_parts_that_are_now_alike_each_keeps_its_name() {
+        let nodes = ["a: Resize x -> up", "b: Resize x -> cubic"];
+        let linear: &[f64] = &[1.0, 2.0];
+        let a = side(&nodes, &[X, ("up", linear), ("cubic", &[1.0, 3.0])], &[]);
+        let b = side(&nodes, &[X, ("up", linear), ("cubic", linear)], &[]);
+        assert_eq!(pairs(&a, &b)[0], "up=up equal values");
+        assert_eq!(pairs(&b, &a)[0], "up=up equal values");
     }
 
     #[test]

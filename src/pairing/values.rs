@@ -65,7 +65,7 @@ fn classes<'a>(of: &Index, names: &[&'a str]) -> Vec<Vec<&'a str>> {
 }
 
 /// Who is whose among tensors that are equal: of a class that is as large on both sides each has its partner, else the last of the one stands for the
-/// last of the other.
+/// last of the other, unless they have names in common.
 fn zipped<'a>(
     a: &Index,
     b: &Index,
@@ -88,6 +88,12 @@ fn zipped<'a>(
     }
     if ours.len() == theirs.len() {
         return ours.iter().copied().zip(theirs.iter().copied()).collect();
+    }
+    // Who has written a part twice may have changed one of the two: the other one still has its name.
+    let same = ours.iter().filter(|n| theirs.contains(n));
+    let same: Vec<(&str, &str)> = same.map(|n| (*n, *n)).collect();
+    if !same.is_empty() {
+        return same;
     }
     ours.last()
         .copied()

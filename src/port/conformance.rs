@@ -4,8 +4,6 @@ use super::{Ability, Axis, Declared, Forward, Port, Tensors, outputs};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 use crate::trace::file::Opened;
-use crate::trace::program::Call;
-use std::collections::HashMap;
 
 /// One thing that was tried.
 pub struct Check {
@@ -41,8 +39,6 @@ const CHECKS: &[(&str, Option<Ability>, Try)] = &[
     ("postprocess", Some(Ability::Postprocess), postprocess),
 ];
 
-/// Calls of modules that are tried alone.
-const CALLS: usize = 25;
 /// Size of an axis that is open.
 const OPEN: usize = 2;
 
@@ -320,69 +316,48 @@ fn floors(port: &mut Port, inputs: &Tensors) -> Tried {
     })
 }
 
-/// Modules alone, on what they were given in the run, give what they gave in it; on something else, something else.
+/// Every part alone, on what it was given in the run, gives what it gave in it; on something else, something else.
 fn isolation(port: &mut Port, inputs: &Tensors) -> Tried {
-    let trace = port.forward(inputs, Forward::default())?;
-    let calls = trace.header.as_ref().map_or(vec![], |h| h.calls.clone());
-    let (mut number, mut tried, mut moved) = (HashMap::new(), 0, false);
-    for call in &calls {
-        let n = *number
-            .entry(&call.module)
-            .and_modify(|n| *n += 1)
-            .or_insert(0usize);
-        let given = given(&trace, call)?;
-        if call.module.is_empty() || given.is_empty() || tried == CALLS {
-            continue;
-        }
-        tried += 1;
-        let Some(alone) = port.isolated(&call.module, n, &given, false)? else {
-            return Ok(Err("it declares isolation and does not do it".into()));
-        };
-        if let Some(name) = differing_output(&trace, &alone, call)? {
-            return Ok(Err(format!(
-                "module '{}' alone, call {n}: '{name}' is not what it was in the run",
-                call.module
-            )));
-        }
-        if !moved && given.values().any(|v| v.dtype().is_float()) {
-            let other: Tensors = given
-                .iter()
-                .map(|(k, v)| Ok((k.clone(), halved(v)?)))
-                .collect::<Result<_>>()?;
-            let alone = port.isolated(&call.module, n, &other, false)?;
-            moved = alone
-                .map_or(Ok(None), |a| differing_output(&trace, &a, call))?
-                .is_some();
-        }
+    let made = computed(&port.forward(inputs, Forward::default())?)?;
+    let Some(alone) = port.isolated(inputs, &made, Forward::default())? else {
+        return Ok(Err("it declares isolation and does not do it".into()));
+    };
+    if let Some(name) = differing(&made, &alone)? {
+        return Ok(Err(format!("'{name}' alone is not what it was in the run")));
     }
-    Ok(match tried == 0 || moved {
+    let header = alone.header.as_ref();
+    let handed_on: &[String] = header.map_or(&[], |h| &h.replayed);
+    let held = handed_on.iter().filter_map(|n| made.get(n));
+    if !held.clone().any(|v| v.dtype().is_float()) {
+        return Ok(Err("it hands on nothing of what is given".into()));
+    }
+    let halves = made.iter().map(|(n, v)| Ok((n.clone(), halved(v)?)));
+    let halves: Tensors = halves.collect::<Result<_>>()?;
+    let alone = port.isolated(inputs, &halves, Forward::default())?;
+    let moved = alone.map_or(Ok(None), |a| differing(&made, &a))?;
+    Ok(match moved.is_some() || made.len() == 1 {
         true => Ok(format!(
-            "{tried} of {} calls of modules give alone what they gave in the run",
-            calls.len()
+            "{} of {} tensors are handed on as they are given, and each is what it was in the run",
+            held.count(),
+            made.len()
         )),
-        false => Err("a module that is given other values gives the same".into()),
+        false => Err("parts that are given other values give the same".into()),
     })
 }
 
-/// Tensors that a call was given, by their place in it.
-fn given(trace: &Opened, call: &Call) -> Result<Tensors> {
-    let by_place = call
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(i, name)| (i.to_string(), name));
-    let all = by_place.chain(call.kwargs.iter().map(|(k, name)| (k.clone(), name)));
-    let read = |(place, name): (String, &Option<String>)| {
-        let tensor = trace.tensor(name.as_deref()?);
-        tensor.transpose().map(|t| Ok((place, t?)))
-    };
-    all.filter_map(read).collect()
+/// What a run made, without what it was fed.
+fn computed(trace: &Opened) -> Result<Tensors> {
+    let fed = trace.header.as_ref().map(|h| &h.inputs);
+    let made = trace.ordered().into_iter();
+    let made = made.filter(|n| !fed.is_some_and(|fed| fed.contains_key(*n)));
+    let read = |name: &str| Ok(trace.tensor(name)?.map(|t| (name.to_string(), t)));
+    made.filter_map(|n| read(n).transpose()).collect()
 }
 
-/// The first output of the call that is another one alone.
-fn differing_output(trace: &Opened, alone: &Opened, call: &Call) -> Result<Option<String>> {
-    for name in call.outputs.iter().flatten() {
-        if !equal(trace.tensor(name)?.as_ref(), alone.tensor(name)?.as_ref()) {
+/// The first tensor that is another one in `trace`.
+fn differing(made: &Tensors, trace: &Opened) -> Result<Option<String>> {
+    for (name, value) in made {
+        if !equal(Some(value), trace.tensor(name)?.as_ref()) {
             return Ok(Some(name.clone()));
         }
     }

@@ -50,8 +50,6 @@ pub struct Port {
     /// None once it has failed: nothing more is asked then.
     process: Option<Process>,
     files: u64,
-    /// What the network was run on last, and whether in training: a module alone is run in the state that this brings it into.
-    last: Option<(Tensors, bool)>,
     /// Last, so that nothing writes into it any more when it is removed.
     folder: Folder,
 }
@@ -80,7 +78,6 @@ impl Port {
             wire,
             process: Some(process),
             files: 0,
-            last: None,
             folder,
         };
         let asked =
@@ -155,53 +152,39 @@ impl Port {
     /// # Errors
     /// The worker fails; an ability that is not declared; a trace that contradicts itself, or was fed other bits.
     pub fn forward(&mut self, inputs: &Tensors, how: Forward) -> Result<Opened> {
+        self.run(inputs, None, how)
+    }
+
+    fn run(&mut self, inputs: &Tensors, replay: Option<&Tensors>, how: Forward) -> Result<Opened> {
         let wanted = [(how.f64, Ability::F64), (how.floors, Ability::Floors)];
         wanted
             .into_iter()
             .filter(|w| w.0)
             .try_for_each(|w| self.needs(w.1))?;
         let given = as_computed(inputs, how.f64)?;
-        self.last = Some((inputs.clone(), how.training));
         let asked = json!({"f64": how.f64, "training": how.training, "floors": how.floors});
-        let opened = self.traced("forward", asked, &[("inputs", &given)])?;
+        let fed = std::iter::once(("inputs", &given));
+        let fed: Vec<_> = fed.chain(replay.map(|r| ("replay", r))).collect();
+        let opened = self.traced("forward", asked, &fed)?;
         self.was_fed(&opened, &given)?;
         Ok(opened)
     }
 
-    /// Runs call number `call` of `module`, counted from 0, on `values`, in the state that the last run had brought it into: buffers, caches,
-    /// random numbers, mode. `values` are named by their place in the `inputs` of the call (`0`, `1`), or as in its `kwargs`; what is not
-    /// among them is as it was. None where the port does not declare it.
+    /// Runs the network so that every part of it computes alone: of `replay`, by the names that a run has for them, each is computed and handed
+    /// on as it is given. The trace's header says of which that is so. None where the port does not declare it.
     ///
     /// # Errors
-    /// Nothing was run before; as `forward`.
+    /// As `forward`.
     pub fn isolated(
         &mut self,
-        module: &str,
-        call: usize,
-        values: &Tensors,
-        f64: bool,
+        inputs: &Tensors,
+        replay: &Tensors,
+        how: Forward,
     ) -> Result<Option<Opened>> {
         if !self.hello.can(Ability::Isolation) {
             return Ok(None);
         }
-        if f64 {
-            self.needs(Ability::F64)?;
-        }
-        let Some((inputs, training)) = self.last.clone() else {
-            return Err(Error::failed(format!(
-                "port {}: module '{module}' is run alone in the state of a run, and there was none",
-                self.name
-            )));
-        };
-        let (inputs, values) = (as_computed(&inputs, f64)?, as_computed(values, f64)?);
-        let asked = json!({"module": module, "call": call, "f64": f64, "training": training});
-        let opened = self.traced(
-            "isolated",
-            asked,
-            &[("inputs", &inputs), ("values", &values)],
-        )?;
-        self.was_fed(&opened, &values)?;
-        Ok(Some(opened))
+        self.run(inputs, Some(replay), how).map(Some)
     }
 
     /// `forward` with the losses (`loss.TERM`) and their gradients by parameters and activations (`grad.TERM.NAME`). None where the port

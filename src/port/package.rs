@@ -12,7 +12,6 @@ macro_rules! files {
 
 files! {
     "__init__.py",
-    "alone.py",
     "called.py",
     "chance.py",
     "copies.py",

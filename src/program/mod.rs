@@ -3,6 +3,7 @@
 mod functions;
 mod modules;
 
+use crate::compare::layout::Order;
 use crate::error::Result;
 use crate::floor::noise::Floor;
 use crate::graph::{Dim, Graph, Node, Port, Step};
@@ -67,7 +68,7 @@ impl Program {
             inputs: held.input_ports(),
             outputs: held.outputs(&steps),
             opsets: BTreeMap::from([(String::new(), OPSET)]),
-            weights: turned(weights, &steps),
+            weights: turned(weights, &steps)?,
             steps,
             name: header.subject.clone(),
             producer: header.subject.clone(),
@@ -110,21 +111,21 @@ fn weights(trace: &Opened) -> Result<IndexMap<String, Tensor>> {
 }
 
 /// The same with those transposed that a product takes: PyTorch's linear layers hold [outputs, inputs].
-fn turned(mut weights: IndexMap<String, Tensor>, steps: &[Step]) -> IndexMap<String, Tensor> {
+fn turned(
+    mut weights: IndexMap<String, Tensor>,
+    steps: &[Step],
+) -> Result<IndexMap<String, Tensor>> {
     let products = steps.iter().filter(|s| s.op() == "MatMul");
     let names: HashSet<&String> = products.filter_map(|s| s.inputs.get(1)).collect();
     for name in names {
         if let Some(weight) = weights.get_mut(name)
             && let [rows, columns] = *weight.shape()
         {
-            let held = weight.to_f64();
-            let at = (0..columns).flat_map(|c| (0..rows).map(move |r| r * columns + c));
-            let values: Vec<f64> = at.map(|i| held[i]).collect();
-            *weight = Tensor::from_f64(weight.dtype(), &[columns, rows], &values)
-                .unwrap_or_else(|_| weight.clone());
+            let order = Order::permuted(&[rows, columns], &[1, 0]);
+            *weight = order.read(weight, &[columns, rows])?;
         }
     }
-    weights
+    Ok(weights)
 }
 
 /// Tensors that another name stands for: a module or the program gives what a part of it gave, Identity and Dropout what they took.

@@ -55,6 +55,9 @@ pub struct Header {
     /// Other names of a parameter, each with the one under which it is listed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tied: BTreeMap<String, String>,
+    /// Tensors that were handed on as they were given, not as they were computed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replayed: Vec<String>,
     /// Tensors that could not be recorded, with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, String>,

@@ -38,6 +38,8 @@ pub struct Side {
     pub dtype: DType,
     /// How far each value may be off by rounding, where a recorder measured it.
     pub recorded: HashMap<String, Floor>,
+    /// Those that the program keeps with channels last, and that are held here with channels first.
+    pub turned: HashSet<String>,
     /// Where each step stands in the user's code, as far as that is known.
     pub places: BTreeMap<String, String>,
     /// What no noise may move.
@@ -67,6 +69,7 @@ impl Side {
             values,
             dtype: DType::F64,
             recorded: HashMap::new(),
+            turned: HashSet::new(),
             places,
             decisions,
         })
@@ -87,6 +90,7 @@ impl Side {
             values: program.values,
             dtype: program.dtype,
             recorded: program.floors,
+            turned: HashSet::new(),
             places: program.places,
             decisions: HashMap::new(),
         })
@@ -106,6 +110,7 @@ impl Side {
             values: self.values.clone(),
             dtype: self.dtype,
             recorded: HashMap::new(),
+            turned: HashSet::new(),
             places: BTreeMap::new(),
             decisions: self.decisions.clone(),
         })
@@ -368,7 +373,7 @@ pub struct Cut {
     dtype: DType,
     seed: u64,
     /// By name in the side that runs, the other's value.
-    known: HashMap<String, Tensor>,
+    pub known: HashMap<String, Tensor>,
     /// By name in the reference, the name in the candidate.
     partner: HashMap<String, String>,
     /// Names of pairs in the candidate.
@@ -380,7 +385,11 @@ pub struct Cut {
 
 impl Cut {
     pub fn of(sides: [&Side; 2], pairing: &Pairing, seed: u64) -> Self {
-        let by = runs(sides);
+        Self::by(runs(sides), sides, pairing, seed)
+    }
+
+    /// The same where side `by` runs the stretches.
+    pub fn by(by: usize, sides: [&Side; 2], pairing: &Pairing, seed: u64) -> Self {
         let other = sides[1 - by];
         let value = |p: &Pair| {
             let names = [&p.reference, &p.candidate];
@@ -409,7 +418,7 @@ impl Cut {
     }
 
     /// What the side that runs calls the pair.
-    fn computed<'p>(&self, pair: &'p Pair) -> &'p String {
+    pub fn computed<'p>(&self, pair: &'p Pair) -> &'p String {
         [&pair.reference, &pair.candidate][self.by]
     }
 

@@ -57,7 +57,7 @@ def add(start: Start, recorder: Recorder) -> None:
 
 
 def measured(start: Start, recorder: Recorder) -> dict[str, dict | str]:
-    trace, options = recorder.trace, {"names": recorder.names, "outputs": recorder.outputs, "functions": recorder.functions}
+    trace, options = recorder.trace, {key: getattr(recorder, key) for key in ("names", "outputs", "functions", "replay")}
     recorded = [name for name in trace.entries if trace.tensors[name].dtype in UNITS]
     units = {trace.tensors[name].dtype for name in recorded} - {"F64"}
     if len(units) > 1:

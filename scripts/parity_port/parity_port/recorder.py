@@ -41,12 +41,16 @@ class Recorder:
 
     A module's output is called like its path, the model's own `output`, a function's `PATH.NAME()`. The second call adds `#2`, a member of a
     tuple or dict `:PLACE`. `names` maps such names to others (those of an exported graph), `outputs` names what the model returns;
-    what several modules return unchanged under one such name is kept once. Without `functions` only modules are recorded.
+    what several modules return unchanged under one such name is kept once. Without `functions` only modules are recorded. What is computed
+    under a name of `replay` is recorded, and handed on as it stands there: each part of the program computes alone.
     """
 
-    def __init__(self, module: nn.Module, to: str | Path | Trace, *, command=None, names=None, outputs=None, functions=True):
+    def __init__(self, module: nn.Module, to: str | Path | Trace, *, command=None, names=None, outputs=None, functions=True, replay=None):
         refuse(module)
         self.module, self.names, self.outputs = module, names or {}, outputs
+        self.replay: dict[str, Tensor] = replay or {}
+        #: Names of `replay` of which that is so.
+        self.replayed: list[str] = []
         self.functions = functions
         self.trace = to if isinstance(to, Trace) else Trace(to, described.subject(module), command)
         self.flow, self.seen, self.running = Flow(), Counter(), [Call("", {})]
@@ -90,6 +94,7 @@ class Recorder:
             left()
         program = {"calls": self.calls, "flags": self.flags or described.flags(), "missing": self.missing}
         program["losses"] = [{"term": term, "steps": steps} for term, steps in self.losses.items()]
+        program["replayed"] = self.replayed
         self.trace.program.update(program)
 
     def describe(self) -> None:
@@ -241,7 +246,22 @@ class Recorder:
         self.trace.add(name, array, entry, dtype)
         self.flow.keep(name, value)
         self.follow(name, value)
+        self.hand_on(name, value)
         return name
+
+    def hand_on(self, name: str, value: Tensor) -> None:
+        """Writes what is given in the place of a tensor that was recorded: where it is, so that whatever shares the elements has it too, and
+        unseen by autograd, which would refuse it."""
+        given = self.replay.get(name)
+        if given is None or name in self.replayed or given.shape != value.shape or not self.may_write(value):
+            return
+        value.data.copy_(given)
+        self.replayed.append(name)
+
+    def may_write(self, value: Tensor) -> bool:
+        """Not where elements lie upon each other, nor where the network keeps its own."""
+        overlaps = value.layout != torch.strided or any(s == 0 and n > 1 for s, n in zip(value.stride(), value.shape))
+        return not overlaps and not any(kept.name.startswith("parameter.") for kept in self.flow.of(value))
 
     def count(self, name: str) -> str:
         """`name`, with `#2` the second time."""

@@ -11,7 +11,7 @@ from networks import HERE, nn, torch
 from test_recorder import Recorded
 
 from parity_port import proof
-from parity_port.parts import leaves, replaced, together
+from parity_port.parts import leaves, together
 from parity_port.stored import read
 from parity_port.trace import Trace
 from parity_port.worker.asks import Asks
@@ -224,38 +224,46 @@ class Alone(Case):
         self.start()
         self.image = self.file({"image": torch.randn(2, 3, 8, 8)})
 
-    def isolated(self, module, call, values, training=False):
-        return self.written("isolated", module=module, call=call, inputs=self.image, values=self.file(values), f64=False, training=training)
+    def run_on(self, replay=None, training=False):
+        replay = {} if replay is None else {"replay": self.file(replay)}
+        return self.written("forward", inputs=self.image, f64=False, training=training, floors=False, **replay)
 
-    def run_in(self, training):
-        return self.written("forward", inputs=self.image, f64=False, training=training, floors=False)
-
-    def test_a_call_alone_is_what_it_was_in_the_run(self):
+    def test_every_part_alone_is_what_it_was_in_the_run(self):
         for training in (False, True):
-            whole = self.run_in(training)
-            numbers = {}
-            for call in whole.calls[1:]:
-                n = numbers.setdefault(call["module"], 0)
-                numbers[call["module"]] += 1
-                places = {str(i): name for i, name in enumerate(call["inputs"]) if name} | call.get("kwargs", {})
-                alone = self.isolated(call["module"], n, {place: whole.tensors[name] for place, name in places.items()}, training)
-                self.assertEqual([c["module"] for c in alone.calls][0], call["module"])
-                for name in call["outputs"]:
-                    self.assertTrue(torch.equal(alone.tensors[name], whole.tensors[name]), f"{name}, training {training}")
+            whole = self.run_on(training=training)
+            computed = [name for name, entry in whole.entries.items() if entry["op"] != "Input"]
+            alone = self.run_on({name: whole.tensors[name] for name in computed}, training)
+            self.assertEqual(set(alone.header["replayed"]), set(computed))
+            for name in computed:
+                self.assertTrue(torch.equal(alone.tensors[name], whole.tensors[name]), f"{name}, training {training}")
 
-    def test_it_computes_with_what_it_is_given(self):
+    def test_a_part_computes_with_what_is_given_in_front_of_it_and_hands_on_what_is_given_for_it(self):
         ones = torch.ones(2, 8, 8, 8)
-        found = self.isolated("block.add", 1, {"0": ones, "other": ones * 2})
-        self.assertTrue(torch.equal(found.tensors["block.add#2"], ones * 3))
-        self.assertNotIn("conv", found.entries)
+        found = self.run_on({"drop": ones, "block.conv": ones * 2, "block.add": ones * 7, "block.conv#2": ones})
+        self.assertTrue(torch.equal(found.tensors["block.add"], ones * 3))
+        self.assertTrue(torch.equal(found.tensors["block.add#2"], ones * 8))
+        self.assertEqual(found.header["replayed"], ["drop", "block.conv", "block.add", "block.conv#2"])
 
-    def test_a_call_that_there_is_not_is_told(self):
-        with self.assertRaisesRegex(ValueError, "'block.add' was called 2 times in this run: there is no call 2"):
-            self.isolated("block.add", 2, {})
-        with self.assertRaisesRegex(ValueError, "no module 'block.sub'"):
-            self.isolated("block.sub", 0, {})
-        with self.assertRaisesRegex(ValueError, "has no argument '1'; it has 0, other"):
-            self.isolated("block.add", 0, {"1": torch.ones(1)})
+    def test_what_does_not_fit_or_is_not_there_is_not_handed_on(self):
+        whole, found = self.run_on(), self.run_on({"drop": torch.ones(2), "nothing": torch.ones(2)})
+        self.assertEqual(found.header.get("replayed", []), [])
+        self.assertTrue(torch.equal(found.tensors["output:map"], whole.tensors["output:map"]))
+
+    def test_nothing_that_the_network_keeps_is_written_and_nothing_that_lies_upon_itself(self):
+        self.net("""
+            class Own(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.own, self.same = nn.Parameter(torch.ones(2)), nn.Identity()
+                def forward(self, x):
+                    return self.same(self.own), self.same(x.expand(3, 2))
+            def build():
+                return Own()
+            """)
+        self.image = self.file({"x": torch.zeros(1, 2)})
+        found = self.run_on({"same": torch.zeros(2), "same#2": torch.ones(3, 2)})
+        self.assertEqual(found.header.get("replayed", []), [])
+        self.assertEqual(found.tensors["output:0"].tolist(), [1, 1])
 
 
 class Functions(Case):
@@ -301,7 +309,6 @@ class Parts(unittest.TestCase):
         parts = {place[1:]: part for place, part in leaves(value)}
         self.assertEqual(parts, {"a:0": 1, "a:1:b": 2, "a:1:c:0": 3, "d": 4})
         self.assertEqual(together(parts), value)
-        self.assertEqual(replaced(value, {":a:1:b": 9}), {"a": (1, {"b": 9, "c": (3,)}), "d": 4})
 
     def test_a_function_that_computes_in_f32_is_not_f64(self):
         self.assertIsNone(proof.off())

@@ -1,5 +1,6 @@
 //! again: a live port on a second input, drawn, of another batch and size where axes are open: what one input does not exercise another one may.
 
+use super::channels::fitted;
 use super::source::Ports;
 use super::{Clock, compared, concluded};
 use crate::error::{Result, or_refusal};
@@ -9,27 +10,30 @@ use crate::run::{Alone, Of};
 use crate::scenario::{Scenario, Second};
 use crate::subject::Engines;
 use crate::tensor::Tensor;
-use crate::walk::function::Side;
 use crate::watch::Watch;
 use indexmap::IndexMap;
 
 /// Sizes from which on an open axis is one of an image, whose sides are multiples of this.
 const STRIDE: usize = 32;
 
-/// The comparison on a second input; `side` declares which axes are open.
+/// The comparison on a second input; `declared` says which axes are open.
 ///
 /// # Errors
 /// As the first.
 pub fn run(
     scenario: &Scenario,
     (second, ports): (&Second, &mut Ports),
-    (first, side): (&IndexMap<String, Tensor>, &Side),
+    (first, declared): (&IndexMap<String, Tensor>, &[Port]),
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<Alone> {
-    let declared: Vec<&Port> = side.graph.inputs.iter().collect();
+    let first: IndexMap<String, Tensor> = first
+        .iter()
+        .enumerate()
+        .map(|(i, (name, t))| (name.clone(), fitted(t, declared.get(i))))
+        .collect();
     let mut on = |open: bool| {
-        let drawn = drawn(first, &declared, scenario.seed + 1, open)?;
+        let drawn = drawn(&first, declared, scenario.seed + 1, open)?;
         let shapes = drawn.iter().map(|(n, t)| format!("'{n}' {:?}", t.shape()));
         let what = shapes.collect::<Vec<_>>().join(", ");
         let mut clock = Clock::start();
@@ -59,7 +63,7 @@ pub fn run(
 /// Values between the smallest and the largest of the first input, evenly; open axes are larger where `open`.
 fn drawn(
     first: &IndexMap<String, Tensor>,
-    ports: &[&Port],
+    ports: &[Port],
     seed: u64,
     open: bool,
 ) -> Result<IndexMap<String, Tensor>> {
@@ -110,10 +114,10 @@ mod tests {
             dtype: Some(DType::F32),
             shape: Some(dims.to_vec()),
         };
-        let open = port(&[Dim::Named("n".into()), Dim::Known(2), Dim::Unknown]);
+        let open = [port(&[Dim::Named("n".into()), Dim::Known(2), Dim::Unknown])];
         let values: Vec<f32> = (0..64).map(|i| i as f32 / 8.0 - 3.0).collect();
         let first = IndexMap::from([("x".to_string(), Tensor::of(&[1, 2, 32], &values))]);
-        let drawn = |open_axes| drawn(&first, &[&open], 7, open_axes).unwrap();
+        let drawn = |open_axes| drawn(&first, &open, 7, open_axes).unwrap();
         assert_eq!(drawn(false)["x"].shape(), [1, 2, 32]);
         let second = &drawn(true)["x"];
         assert_eq!(second.shape(), [2, 2, 64]);

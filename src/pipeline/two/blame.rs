@@ -2,7 +2,7 @@
 
 use super::judged;
 use super::spread::Spread;
-use crate::compare::layout::{Order, orders};
+use crate::compare::layout::orders;
 use crate::error::Result;
 use crate::input::parameters::of_graph;
 use crate::pairing::{Pairing, Unshared};
@@ -54,17 +54,19 @@ pub fn lay(
 }
 
 /// What both sides hold, and which runs stretches.
-struct Held<'a> {
+pub struct Held<'a> {
     by: usize,
     unshared: &'a [Unshared; 2],
     /// By name in the side that runs: name and value in the other.
     partner: HashMap<String, (String, Tensor)>,
     /// Whether the other side's weights are known at all.
-    known: bool,
+    pub known: bool,
 }
 
 impl<'a> Held<'a> {
-    fn of(sides: [&Side; 2], by: usize, spread: &'a Spread) -> Result<Self> {
+    /// # Errors
+    /// A weight that cannot be read.
+    pub fn of(sides: [&Side; 2], by: usize, spread: &'a Spread) -> Result<Self> {
         let sources = sides.map(|s| of_graph(s.graph.clone()));
         let mut partner = HashMap::new();
         for paired in pair(&sources[0], &sources[1], &[])? {
@@ -85,7 +87,7 @@ impl<'a> Held<'a> {
 
     /// What the other side holds in the place of a weight: by what it is called or holds, else the only one of as many elements that it does not share,
     /// in the stretch or at all.
-    fn in_place(
+    pub fn in_place(
         &self,
         sides: [&Side; 2],
         between: &Between,
@@ -109,6 +111,13 @@ impl<'a> Held<'a> {
         Some((only, value))
     }
 
+    /// Weights that a stretch of the side that runs takes and the other one does not hold in these bits.
+    pub fn own<'s>(&self, side: &'s Side, stretch: &Stretch) -> Vec<&'s String> {
+        let own = taken(side, stretch);
+        own.filter(|n| self.unshared[self.by].tensors.contains(*n))
+            .collect()
+    }
+
     /// `agrees` says whether the stretch gives on a side what the other one has.
     fn blame(
         &self,
@@ -119,8 +128,7 @@ impl<'a> Held<'a> {
     ) -> Result<Option<Blame>> {
         let side = sides[self.by];
         let stretch = [&between.reference, &between.candidate][self.by];
-        let own = taken(side, stretch).filter(|n| self.unshared[self.by].tensors.contains(*n));
-        let own: Vec<&String> = own.collect();
+        let own = self.own(side, stretch);
         if own.is_empty() {
             return Ok(self.known.then_some(Blame::Computation));
         }
@@ -128,12 +136,12 @@ impl<'a> Held<'a> {
         let Some(others) = others.collect::<Option<Vec<_>>>() else {
             return Ok(None);
         };
-        let laid = |(name, (_, value)): (&&String, &(String, Tensor))| -> Vec<Tensor> {
+        let laid = |(name, (_, value)): (&&String, &(String, Tensor))| -> Result<Vec<Tensor>> {
             let shape = side.graph.weights[*name].shape();
             let all = orders(value.shape(), shape).into_iter().take(ORDERS);
-            all.map(|order| laid(value, &order, shape)).collect()
+            all.map(|order| order.read(value, shape)).collect()
         };
-        let all: Vec<Vec<Tensor>> = own.iter().zip(&others).map(laid).collect();
+        let all: Vec<Vec<Tensor>> = own.iter().zip(&others).map(laid).collect::<Result<_>>()?;
         for k in 0..all.iter().map(Vec::len).max().unwrap_or(0) {
             let pick = |(name, values): (&&String, &Vec<Tensor>)| {
                 let value = values.get(k).or(values.first())?;
@@ -142,14 +150,21 @@ impl<'a> Held<'a> {
             let weights = own.iter().zip(&all).filter_map(pick).collect();
             if agrees(&mut side.holding(weights, open)?)? {
                 let pairs = own.iter().zip(&others);
-                let differ = pairs
-                    .filter(|(n, (_, value))| !relation(&side.graph.weights[**n], value).same());
-                let names = differ.map(|(own, (other, _))| [own.to_string(), other.clone()]);
-                return Ok(Some(Blame::Weights(names.collect())));
+                return Ok(Some(on_weights(side, pairs.map(|(n, other)| (*n, other)))));
             }
         }
         Ok(Some(Blame::Computation))
     }
+}
+
+/// Blames those weights of a side that are others than in the other one.
+pub fn on_weights<'a>(
+    side: &Side,
+    pairs: impl Iterator<Item = (&'a String, &'a (String, Tensor))>,
+) -> Blame {
+    let differ = pairs.filter(|(n, (_, value))| !relation(&side.graph.weights[*n], value).same());
+    let names = differ.map(|(own, (other, _))| [own.clone(), other.clone()]);
+    Blame::Weights(names.collect())
 }
 
 /// Weights that a stretch takes, sorted.
@@ -162,13 +177,4 @@ fn taken<'s>(side: &'s Side, stretch: &Stretch) -> impl Iterator<Item = &'s Stri
         .filter(|n| side.graph.weights.contains_key(*n))
         .collect();
     all.into_iter()
-}
-
-/// A value in another order of its axes.
-fn laid(value: &Tensor, order: &Order, shape: &[usize]) -> Tensor {
-    let elements = value.to_f64();
-    Tensor::from_vec(
-        shape,
-        order.places().map(|i| elements[i]).collect::<Vec<f64>>(),
-    )
 }

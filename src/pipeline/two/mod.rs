@@ -4,8 +4,11 @@
 mod again;
 mod arithmetic;
 mod blame;
+mod channels;
 mod judged;
+mod live;
 mod opened;
+mod rounded;
 mod source;
 mod spread;
 
@@ -84,8 +87,12 @@ pub fn run(
     clock.lap("engines");
     let live = scenario.has_port();
     let sides = [&compared.reference, &compared.candidate];
-    if let Some(graph) = sides.into_iter().find(|s| s.computes()).filter(|_| live) {
-        let on = (&compared.reference.inputs, graph);
+    let graph = sides.into_iter().find(|s| s.computes()).filter(|_| live);
+    let declared = graph
+        .map(|s| s.graph.inputs.clone())
+        .or_else(|| ports.inputs());
+    if let Some(declared) = declared {
+        let on = (&compared.reference.inputs, &*declared);
         let both = (second, &mut ports);
         alone.push(again::run(scenario, both, on, engines, watch)?);
     }
@@ -152,6 +159,8 @@ fn compared<'a>(
     }
     let mut found = confirmed(&mut both, &mut pairing, found, &spread, seed)?;
     blame::lay(&mut both, &pairing, &mut found, &spread, seed, &open)?;
+    let sides = [&*both[0], &*both[1]];
+    live::judge(ports, sides, &pairing, &mut found, (&spread, seed))?;
     let names: Vec<&String> = pairing.pairs.iter().map(|p| &p.reference).collect();
     let only = patterns("limit.only", &scenario.limit.only, &names)?;
     found.retain(|b| is_asked(&only, &b.pair.reference));

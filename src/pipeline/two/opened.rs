@@ -1,8 +1,11 @@
 //! opened: both sides with what they make of the same inputs, and their tensors paired.
 
+use super::channels::{self, fitted};
+use super::rounded;
 use super::source::{Ports, Source};
 use crate::digest;
 use crate::error::{Error, Place, Result};
+use crate::graph::Port;
 use crate::input;
 use crate::pairing::{self, Pairing, map};
 use crate::prepare::{inputs, memory};
@@ -46,16 +49,27 @@ pub fn opened(
         Some(fed) => fed,
         None => fed(scenario, &mut sources, &declared)?,
     };
+    let [ours, theirs] = [sources[0].inputs(), sources[1].inputs()];
+    let fed = laid(fed, &ours);
     let records = inputs::records(&fed);
     watch.ready()?;
-    let other = renamed(&fed, &declared);
+    let other = laid(renamed(&fed, &declared), &theirs);
     let computed = sources.iter().zip([&fed, &other]);
     let computed = computed.filter_map(|(s, fed)| Some((s.graph()?, fed)));
     memory::of_two(scenario, computed, watch)?;
     let [ours, theirs] = sources;
     let (seed, beside) = (scenario.seed, [theirs.as_other(), ours.as_other()]);
-    let (reference, own) = ours.side(fed, beside[0], seed, open).at("reference")?;
-    let (candidate, other) = theirs.side(other, beside[1], seed, open).at("candidate")?;
+    let (mut reference, own) = ours.side(fed, beside[0], seed, open).at("reference")?;
+    let (mut candidate, other) = theirs.side(other, beside[1], seed, open).at("candidate")?;
+    let mut own = [own, other];
+    channels::align([&mut reference, &mut candidate], &mut own);
+    if !reference.computes() && !candidate.computes() {
+        for (side, own) in [&mut reference, &mut candidate].into_iter().zip(&own) {
+            if let Some(own) = own.as_ref().filter(|_| side.recorded.is_empty()) {
+                side.recorded = rounded::floors(side, own);
+            }
+        }
+    }
     let named = pairing::turned(&reference.graph, &candidate.graph, &named)?;
     let outputs = pairing::outputs(&reference.graph.outputs, &candidate.graph.outputs, &named)?;
     let known: Vec<(String, String)> = [declared, outputs, named].concat();
@@ -65,7 +79,7 @@ pub fn opened(
         candidate,
         pairing,
         records,
-        own: [own, other],
+        own,
     })
 }
 
@@ -148,6 +162,15 @@ fn of_graph(scenario: &Scenario, at: usize, declared: &[(String, String)]) -> Sc
         })
         .collect();
     own
+}
+
+/// The same, each as its port declares it.
+fn laid(fed: IndexMap<String, Tensor>, ports: &[Port]) -> IndexMap<String, Tensor> {
+    let one = |(name, value): (String, Tensor)| {
+        let port = ports.iter().find(|p| p.name == name);
+        (name, fitted(&value, port))
+    };
+    fed.into_iter().map(one).collect()
 }
 
 /// The candidate's inputs: the same bits under its own names.

@@ -47,6 +47,21 @@ impl Ports {
         ])
     }
 
+    /// What the reference declares, where both are live.
+    pub fn inputs(&self) -> Option<Vec<graph::Port>> {
+        let [Some(reference), Some(_)] = &self.0 else {
+            return None;
+        };
+        Some(reference.hello.inputs.iter().map(declared).collect())
+    }
+
+    /// The live port that runs its parts alone, and which side it is: the candidate, then the reference.
+    pub fn isolating(&mut self) -> Option<(usize, &mut Port)> {
+        let sides = self.0.iter_mut().enumerate().rev();
+        let mut live = sides.filter_map(|(at, port)| Some((at, port.as_mut()?)));
+        live.find(|(_, port)| port.hello.can(Ability::Isolation))
+    }
+
     /// # Errors
     /// One does not answer.
     pub fn shutdown(self) -> Result<()> {

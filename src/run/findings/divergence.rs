@@ -194,6 +194,9 @@ fn untested_recording(run: &Run, tensor: &TensorResult) -> String {
         .scenario
         .iter()
         .flat_map(|s| [&s.reference, &s.candidate]);
+    if run.correspondence.is_some() {
+        return "have one of the two run its parts on the other's values: the model as ONNX, or a live port with the ability 'isolation' (docs/PORT.md)".into();
+    }
     if !sides.any(|s| matches!(s, Subject::Recorded(_))) {
         return "run the model itself against this trace (parity run MODEL --against TRACE) to test the node alone".into();
     }

@@ -118,12 +118,9 @@ class Asks:
     def ask_load(self, values: str) -> dict:
         return self.network.load(read(values))
 
-    def ask_forward(self, inputs: str, f64: bool, training: bool, floors: bool, to: str) -> dict:
-        self.network.run(to, self.arguments(inputs), f64=f64, training=training, floors=floors)
-        return {}
-
-    def ask_isolated(self, module: str, call: int, inputs: str, values: str, f64: bool, training: bool, to: str) -> dict:
-        self.network.alone(to, module, call, self.arguments(inputs), self.tensors(values), f64=f64, training=training)
+    def ask_forward(self, inputs: str, f64: bool, training: bool, floors: bool, to: str, replay: str | None = None) -> dict:
+        given = {} if replay is None else {"replay": self.tensors(replay)}
+        self.network.run(to, self.arguments(inputs), f64=f64, training=training, floors=floors, **given)
         return {}
 
     def ask_gradients(self, inputs: str, targets: str, f64: bool, training: bool, to: str) -> dict:

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from .. import chance, described, proof
-from ..alone import Alone
 from ..copies import copied
 from ..floors import new_in
 from ..gradients import gradients
@@ -86,19 +85,11 @@ class Network:
                 told["loaded"].append(name)
         return told
 
-    def run(self, to: str, inputs: dict, *, f64: bool, training: bool, floors: bool, loss=None) -> None:
+    def run(self, to: str, inputs: dict, *, f64: bool, training: bool, floors: bool, loss=None, replay=None) -> None:
         model = in_mode(copied(self.model, f64), training)
         args, kwargs = self.called(inputs)
         with self.as_built(f64), torch.set_grad_enabled(loss is not None):
-            record_call(model, args, kwargs, to, loss=loss, floors=floors)
-
-    def alone(self, to: str, module: str, call: int, inputs: dict, values: dict, *, f64: bool, training: bool) -> None:
-        if module not in dict(self.model.named_modules()):
-            raise ValueError(f"the network has no module '{module}'")
-        model = in_mode(copied(self.model, f64), training)
-        values = {name: on(model, value) for name, value in values.items()}
-        with self.as_built(f64), torch.no_grad():
-            Alone(model, Trace(to, self.subject()), module, call, values).run(*self.called(inputs))
+            record_call(model, args, kwargs, to, loss=loss, floors=floors, replay=replay)
 
     def export(self, to: str, exporter: str, inputs: dict, axes: dict) -> None:
         args, kwargs = self.called(inputs)
