@@ -3,26 +3,21 @@ numbers, mode, and whatever else it is given there."""
 
 from __future__ import annotations
 
-from torch import nn
-
 from .parts import leaves, replaced
-from .recorder import Recorder
-from .trace import Trace
-from .values import as_array
 
 
 class Finished(BaseException):
     """The call is over; the rest of the run is of no interest. No program catches it by `except Exception`."""
 
 
-class Alone(Recorder):
-    """Records the call number `call` of the module `path`, from 0, and ends the run behind it.
+class Alone:
+    """In front of a framework's recorder: records the call number `call` of the module `path`, from 0, and ends the run behind it.
 
     `values` are its tensors: by position among what its positional arguments are made of (`0`, `1`), or by keyword.
     """
 
-    def __init__(self, module: nn.Module, to: Trace, path: str, call: int, values: dict):
-        super().__init__(module, to)
+    def __init__(self, *recorder, path: str, call: int, values: dict):
+        super().__init__(*recorder)
         self.path, self.call_number, self.values = path, call, values
         self.met, self.is_inside = 0, False
 
@@ -37,7 +32,7 @@ class Alone(Recorder):
     def is_watching(self) -> bool:
         return self.is_inside and super().is_watching()
 
-    def begin(self, path: str, module: nn.Module, args: tuple, kwargs: dict):
+    def begin(self, path: str, module, args: tuple, kwargs: dict):
         if self.is_inside:
             return super().begin(path, module, args, kwargs)
         self.met += path == self.path
@@ -57,11 +52,11 @@ class Alone(Recorder):
         if unknown:
             raise ValueError(f"call {self.call_number} of module '{self.path}' has no argument '{unknown[0]}'; it has {', '.join(places.values())}")
         for name, value in self.values.items():
-            self.trace.fed(name, *as_array(value), values=False)
+            self.trace.fed(name, *self.as_array(value), values=False)
         given = {place: self.values[name] for place, name in places.items() if name in self.values}
         return replaced(args, given), replaced(kwargs, given)
 
-    def end(self, path: str, module: nn.Module, args: tuple, kwargs: dict, output) -> None:
+    def end(self, path: str, module, args: tuple, kwargs: dict, output) -> None:
         is_target = self.is_inside and self.running[-1] is self.target
         super().end(path, module, args, kwargs, output)
         if is_target:

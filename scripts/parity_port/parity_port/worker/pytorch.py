@@ -19,10 +19,15 @@ from ..alone import Alone
 from ..copies import copied
 from ..floors import new_in
 from ..gradients import gradients
+from ..recorder import Recorder
 from ..run import arguments, record_call
 from ..stored import Held
 from ..trace import Entry, Trace
 from ..values import NAMES, as_array, unwritable
+
+
+class AloneInTorch(Alone, Recorder):
+    """A call of a PyTorch module alone."""
 
 
 class Network:
@@ -98,7 +103,7 @@ class Network:
         model = in_mode(copied(self.model, f64), training)
         values = {name: on(model, value) for name, value in values.items()}
         with self.as_built(f64), torch.no_grad():
-            Alone(model, Trace(to, self.subject()), module, call, values).run(*self.called(inputs))
+            AloneInTorch(model, Trace(to, self.subject()), path=module, call=call, values=values).run(*self.called(inputs))
 
     def export(self, to: str, exporter: str, inputs: dict, axes: dict) -> None:
         args, kwargs = self.called(inputs)
