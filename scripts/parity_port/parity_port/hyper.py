@@ -33,7 +33,7 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         members = [plain(member) for member in value]
         return OTHER if OTHER in members else members
-    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+    if type(value) is dict and all(isinstance(name, str) for name in value):
         members = {name: plain(member) for name, member in value.items()}
         return OTHER if OTHER in members.values() else members
     return OTHER

@@ -12,6 +12,7 @@ import warnings
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import chance, described, proof
@@ -52,7 +53,7 @@ class Network:
 
     def off(self) -> str | None:
         """Why torch is none that computes in f64."""
-        return proof.off()
+        return proof.off(ARITHMETIC)
 
     def names(self) -> list[str]:
         """Arguments of `forward`; none where it takes any."""
@@ -170,3 +171,19 @@ def with_entry(value: Tensor, entry: Entry) -> tuple:
 
 def shown(value: Tensor) -> str:
     return f"{NAMES[str(value.dtype)]} {list(value.shape)}"
+
+
+def of(function):
+    """`function` on arrays."""
+    return lambda *given: function(*(torch.from_numpy(x) for x in given)).numpy()
+
+
+ARITHMETIC = {
+    "conv2d": of(F.conv2d),
+    "matmul": of(torch.matmul),
+    "exp": of(torch.exp),
+    "erf": of(torch.erf),
+    "sigmoid": of(torch.sigmoid),
+    "softmax": of(lambda x: x.softmax(-1)),
+    "layer_norm": of(lambda x: F.layer_norm(x, x.shape[-1:])),
+}

@@ -1,0 +1,183 @@
+"""What workers of frameworks have in common whose networks are modules with parameters."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable
+
+import numpy as np
+
+from .. import chance
+from ..alone import Alone
+from ..hyper import hyper
+from ..lines import defined
+from ..patched import Patched
+from ..stored import Held
+from ..trace import Entry, Trace, row_of
+
+
+class AlonePatched(Alone, Patched):
+    """A call of a module alone, in a framework without hooks."""
+
+
+class Modular:
+    """A framework says how parameters are read and put (`state`, `kinds`, `put`), how a network is copied (`copied`), its modules by path (`modules`),
+    what runs it (`forward`), and how elements come and go (`is_tensor`, `array`, `tensor`)."""
+
+    abilities = ("f64", "isolation", "gradients")
+    #: Distributions whose versions decide numbers.
+    packages: tuple[str, ...] = ()
+    #: Attributes of a module that are the framework's own bookkeeping.
+    bookkeeping: tuple[str, ...] = ()
+
+    def __init__(self, model):
+        self.model, self.random = model, chance.random_state()
+        self.signature = inspect.signature(self.forward(model))
+
+    def versions(self) -> dict:
+        return {name: importlib.metadata.version(name) for name in self.packages}
+
+    def subject(self) -> str:
+        return f"{self.framework} {importlib.metadata.version(self.packages[0])}, cpu"
+
+    def folders(self) -> tuple[str, ...]:
+        """Where the framework's own code lies."""
+        paths = [path for name in self.libraries for path in sys.modules[name].__path__]
+        return tuple(os.path.join(path, "") for path in paths)
+
+    def methods(self) -> list[tuple[type, str, Callable]]:
+        """What computes tensors from tensors where the user's code calls it on one."""
+        found = [(kind, name, getattr(kind, name, None)) for kind in self.tensor_types() for name in METHODS]
+        return [row for row in found if callable(row[2])]
+
+    def is_own(self, held) -> bool:
+        """Whether it is a function of the framework's."""
+        home = getattr(held, "__module__", None) or ""
+        return callable(held) and not inspect.isclass(held) and home.partition(".")[0] in self.libraries
+
+    def names(self) -> list[str]:
+        """Arguments of the network; none where it takes any."""
+        known = self.signature.parameters.values()
+        return [] if any(p.kind is p.VAR_KEYWORD for p in known) else [p.name for p in known]
+
+    def bound(self, inputs) -> dict:
+        """Inputs by the names of the arguments: a tensor, a tuple of arguments, or a dict of them."""
+        args, kwargs = arguments(inputs)
+        return dict(self.signature.bind(*args, **kwargs).arguments)
+
+    def called(self, inputs: dict) -> tuple[tuple, dict]:
+        """Arguments as the network takes them, those by position among them."""
+        bound = self.signature.bind_partial()
+        names = [name for name in self.signature.parameters if name in inputs]
+        bound.arguments.update({name: inputs[name] for name in names})
+        rest = {} if self.names() else {name: value for name, value in inputs.items() if name not in names}
+        return bound.args, {**bound.kwargs, **rest}
+
+    def listed(self, model) -> list[dict]:
+        """Name, shape, dtype, and what the framework itself calls each parameter."""
+        kinds = self.kinds(model)
+        rows = [(name, self.array(value)) for name, value in self.state(model).items()]
+        return [row(name, held, *kinds[name]) for name, held in rows if held is not None]
+
+    def described(self, model) -> dict[str, dict]:
+        """Class, hyper-parameters, mode and source of each module by its path."""
+        return {path: self.module(module) for path, module in self.modules(model).items()}
+
+    def module(self, module) -> dict:
+        kind = type(module)
+        known = {name: value for name, value in self.attributes(module).items() if name not in self.bookkeeping}
+        said = {"class": f"{kind.__module__}.{kind.__qualname__}", "hyper": hyper(known), "training": self.trains(module)}
+        source = callable(module) and defined(self.forward(module))
+        return {**said, "source": source} if source else said
+
+    def attributes(self, module) -> dict:
+        return {name: value for name, value in vars(module).items() if name[0] != "_"}
+
+    def parameters(self, trace: Trace) -> None:
+        trace.metadata["parameters"] = json.dumps(self.listed(self.model))
+        for name, value in self.state(self.model).items():
+            held = self.array(value)
+            if held is not None:
+                trace.parameter(name, *held)
+
+    def load(self, values: dict[str, Held]) -> dict:
+        held = {name: shown(*array) for name, value in self.state(self.model).items() if (array := self.array(value))}
+        told = {"loaded": [], "unknown": [name for name in values if name not in held], "unlike": []}
+        fit = {name: given for name, given in values.items() if held.get(name) == shown(*given)}
+        other = [name for name in values if name in held and name not in fit]
+        told["unlike"] = [{"name": name, "held": held[name], "given": shown(*values[name])} for name in other]
+        self.put(self.model, {name: self.tensor(*given) for name, given in fit.items()})
+        return {**told, "loaded": list(fit)}
+
+    def run(self, to: str, inputs: dict, *, f64: bool, training: bool, floors: bool, loss=None) -> None:
+        with self.as_built(f64):
+            model = self.in_mode(self.copied(self.model, f64), training)
+            args, kwargs = self.called(inputs)
+            with Patched(self, model, Trace(to, self.subject())) as recording:
+                found = model(*args, **kwargs)
+                if loss is not None:
+                    found = loss(found)
+                    results = list(recording.trace.entries)
+                    terms = recording.values(found)
+                    with recording.quietly():
+                        self.gradients(recording, terms, results, lambda: self.in_mode(self.copied(self.model, f64), training), args, kwargs, loss)
+
+    def alone(self, to: str, module: str, call: int, inputs: dict, values: dict, *, f64: bool, training: bool) -> None:
+        if module not in self.modules(self.model):
+            raise ValueError(f"the network has no module '{module}'")
+        with self.as_built(f64):
+            model = self.in_mode(self.copied(self.model, f64), training)
+            AlonePatched(self, model, Trace(to, self.subject()), path=module, call=call, values=values).run(*self.called(inputs))
+
+    def losses(self, trace: Trace, losses, by: dict) -> None:
+        """Terms, and their gradients by the tensors of `by`, which the terms are computed from."""
+        terms = terms_of(losses())
+        for term, value in terms.items():
+            array, dtype = self.array(value)
+            trace.add(f"loss.{term}", array, Entry(f"loss.{term}", "Loss"), dtype)
+        floats = {name: value for name, value in by.items() if self.is_float(value)}
+        if floats:
+            self.loss_gradients(trace, losses, by, floats)
+
+    def is_float(self, value) -> bool:
+        held = self.array(value)
+        return held is not None and (held[0].dtype.kind == "f" or held[1] == "bf16")
+
+    @contextlib.contextmanager
+    def as_built(self, f64: bool):
+        """Random numbers as they were when the network was built; new tensors in f64 where the network computes in it."""
+        with chance.as_before(self.random):
+            yield
+
+
+#: What operators call, and methods of a tensor that compute something.
+METHODS = (
+    *(f"__{name}__" for name in "add radd sub rsub mul rmul truediv rtruediv floordiv mod pow rpow matmul rmatmul neg abs getitem setitem".split()),
+    *(f"__{name}__" for name in "iadd isub imul itruediv lt le gt ge and or xor invert".split()),
+    *"astype reshape transpose swapaxes moveaxis flatten squeeze unsqueeze permute mean sum max min var std prod argmax argmin".split(),
+    *"exp log sqrt rsqrt square abs sin cos round clip clamp split cumsum softmax sigmoid tanh matmul".split(),
+)
+
+
+def arguments(inputs) -> tuple[tuple, dict]:
+    if isinstance(inputs, dict):
+        return (), inputs
+    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}
+
+
+def terms_of(value) -> dict:
+    return value if isinstance(value, dict) else {"total": value}
+
+
+def row(name: str, held: tuple, kind: str, trainable: bool) -> dict:
+    value, dtype = held
+    return {"name": name, "shape": list(value.shape), "dtype": row_of(value, dtype)[2], "kind": kind, "trainable": trainable}
+
+
+def shown(value: np.ndarray, dtype: str | None = None) -> str:
+    return f"{row_of(value, dtype)[2]} {list(value.shape)}"
