@@ -45,11 +45,14 @@ files! {
     "worker/asks.py",
     "worker/flax.py",
     "worker/functional.py",
+    "worker/jittor.py",
     "worker/mlx.py",
     "worker/modular.py",
+    "worker/paddle.py",
     "worker/plain.py",
     "worker/portfile.py",
     "worker/pytorch.py",
+    "worker/taped.py",
     "worker/wire.py",
 }
 

@@ -29,9 +29,14 @@ def of_paddle(paddle) -> list:
     return [(paddle.set_rng_state, paddle.get_rng_state())]
 
 
+def of_jittor(jittor) -> list:
+    """Jittor tells its seed, not how far it has drawn."""
+    return [(jittor.set_seed, jittor.get_seed())]
+
+
 #: Frameworks that have a generator of their own, with its state (Flax's lie in the network).
-STATES = {"torch": of_torch, "mlx.core": of_mlx, "paddle": of_paddle}
-SEEDS = {"torch": lambda m: m.manual_seed, "mlx.core": lambda m: m.random.seed, "paddle": lambda m: m.seed, "jittor": lambda m: m.set_global_seed}
+STATES = {"torch": of_torch, "mlx.core": of_mlx, "paddle": of_paddle, "jittor": of_jittor}
+SEEDS = {"torch": lambda m: m.manual_seed, "mlx.core": lambda m: m.random.seed, "paddle": lambda m: m.seed, "jittor": lambda m: m.set_seed}
 
 
 @contextlib.contextmanager

@@ -54,6 +54,7 @@ def norm(x: np.ndarray) -> np.ndarray:
 
 #: Shapes of what each kind of arithmetic is given, and what it gives.
 CASES = {
+    "a number": (((64,),), lambda x: x / 0.3),
     "conv2d": (((1, 3, 8, 8), (4, 3, 3, 3)), conv),
     "matmul": (((8, 8), (8, 8)), np.matmul),
     "exp": (((64,),), np.exp),

@@ -8,7 +8,6 @@ import itertools
 from .identity import Identity
 from .parts import leaves, replaced
 from .patched import Patched
-from .trace import Entry
 
 
 class Names:
@@ -78,9 +77,7 @@ def gradients(framework, recording: Patched, model_of, args: tuple, kwargs: dict
         return found if isinstance(found, dict) else {"total": found}
 
     for term, by in framework.differentiated(terms, [*trained.values(), *taps.values()]).items():
-        for name, value in zip([*trained, *taps], by):
-            array, dtype = framework.array(value)
-            recording.trace.add(f"grad.{term}.{name}", array, Entry(name, "Gradient", (term,)), dtype)
+        framework.add_gradients(recording.trace, term, dict(zip([*trained, *taps], by)))
 
 
 def require_same(again: list[str], recorded: list[str]) -> None:

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from parity_port.stored import read
-from parity_port.trace import Trace
-from parity_port.worker.asks import Asks
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
 
-LIVE = Path(__file__).resolve().parent.parent.parent.parent / "tests/fixtures/live"
+from parity_port.stored import read  # noqa: E402
+from parity_port.trace import Trace  # noqa: E402
+from parity_port.worker.asks import Asks  # noqa: E402
+
+LIVE = HERE.parent.parent.parent / "tests/fixtures/live"
 
 
 class Asked(unittest.TestCase):
@@ -114,13 +117,14 @@ def small():
         return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
 
     y = conv(x, w["stem.weight"], 1)
-    scale = w["norm.weight"] / np.sqrt(w["norm.running_var"] + 1e-5)
+    scale = w["norm.weight"] / np.sqrt(w["norm.running_var"] + small.EPS)
     y = (y - column(w["norm.running_mean"])) * column(scale) + column(w["norm.bias"])
     y = y / (1 + np.exp(-y))
     z = conv(y, w["deep.weight"], 8) + column(w["deep.bias"])
     z = z * (1 + np.vectorize(math.erf)(z / 2**0.5)) / 2
     n, c, h, wide = z.shape
-    z = z.reshape(n, c, h // 2, 2, wide // 2, 2).max((3, 5)).repeat(2, 2).repeat(2, 3)
+    z = np.lib.stride_tricks.sliding_window_view(np.pad(z, ((0, 0), (0, 0), (1, 1), (1, 1))), (3, 3), axis=(2, 3))[:, :, ::2, ::2].mean((4, 5))
+    z = z.repeat(2, 2).repeat(2, 3)
     y = y + z
     tokens = y.reshape(n, c, h * wide).transpose(0, 2, 1)
     attention = linear(tokens, "query") @ linear(tokens, "key").transpose(0, 2, 1) / 8**0.5

@@ -19,7 +19,7 @@ from .wire import told
 
 PROTOCOL = 1
 #: Adapters, each with the package whose networks it runs; the last one takes what no framework made.
-ADAPTERS = (("pytorch", "torch"), ("mlx", "mlx"), ("flax", "flax"), ("plain", "numpy"))
+ADAPTERS = (("pytorch", "torch"), ("mlx", "mlx"), ("flax", "flax"), ("paddle", "paddle"), ("jittor", "jittor"), ("plain", "numpy"))
 
 
 class Asks:
@@ -205,6 +205,6 @@ def adapter_of(model) -> type:
             if adapter.takes(model):
                 return adapter
     raise TypeError(
-        f"build() returned {type(model).__module__}.{type(model).__qualname__}: neither a module of torch, MLX or Flax (nnx), nor an object with "
+        f"build() returned {type(model).__module__}.{type(model).__qualname__}: neither a module of torch, MLX, Flax (nnx), Paddle or Jittor, nor an object with "
         "`parameters`, a dict of arrays, and `forward(trace, **inputs)`"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .. import tapped
-from ..trace import Entry
 from .modular import Modular, terms_of
 
 
@@ -18,10 +17,6 @@ class Functional(Modular):
 
         tapped.gradients(self, recording, model_of, args, kwargs, loss, results)
 
-    def trained(self, model) -> dict:
-        kinds = self.kinds(model)
-        return {name: value for name, value in self.state(model).items() if kinds[name][1]}
-
     def differentiated(self, terms, values: list) -> dict[str, list]:
         """Gradients of each term, which `terms` computes from `values`, by each of these."""
         names: list[str] = []
@@ -34,16 +29,13 @@ class Functional(Modular):
         rows = self.pulled(function, values)
         return dict(zip(names, rows))
 
-    def loss_gradients(self, trace, losses, by: dict, floats: dict) -> None:
-        def terms(values: list) -> dict:
-            before = dict(by)
+    def loss_gradients(self, trace, terms: dict, losses, by: dict, floats: dict) -> None:
+        def again(values: list) -> dict:
             by.update(zip(floats, values))
             try:
                 return terms_of(losses())
             finally:
-                by.update(before)
+                by.update(floats)
 
-        for term, row in self.differentiated(terms, list(floats.values())).items():
-            for name, value in zip(floats, row):
-                array, dtype = self.array(value)
-                trace.add(f"grad.{term}.{name}", array, Entry(name, "Gradient", (term,)), dtype)
+        for term, row in self.differentiated(again, list(floats.values())).items():
+            self.add_gradients(trace, term, dict(zip(floats, row)))

@@ -30,6 +30,8 @@ class Modular:
     what runs it (`forward`), and how elements come and go (`is_tensor`, `array`, `tensor`)."""
 
     abilities = ("f64", "isolation", "gradients")
+    #: Packages of the framework's own functions, where they have other homes than its folders.
+    homes: tuple[str, ...] = ()
     #: Distributions whose versions decide numbers.
     packages: tuple[str, ...] = ()
     #: Attributes of a module that are the framework's own bookkeeping.
@@ -58,7 +60,7 @@ class Modular:
     def is_own(self, held) -> bool:
         """Whether it is a function of the framework's."""
         home = getattr(held, "__module__", None) or ""
-        return callable(held) and not inspect.isclass(held) and home.partition(".")[0] in self.libraries
+        return callable(held) and not inspect.isclass(held) and home.partition(".")[0] in (*self.libraries, *self.homes)
 
     def names(self) -> list[str]:
         """Arguments of the network; none where it takes any."""
@@ -119,9 +121,10 @@ class Modular:
             model = self.in_mode(self.copied(self.model, f64), training)
             args, kwargs = self.called(inputs)
             with Patched(self, model, Trace(to, self.subject())) as recording:
-                found = model(*args, **kwargs)
+                with self.computing(loss is not None):
+                    found = model(*args, **kwargs)
+                    found = found if loss is None else loss(found)
                 if loss is not None:
-                    found = loss(found)
                     results = list(recording.trace.entries)
                     terms = recording.values(found)
                     with recording.quietly():
@@ -136,13 +139,31 @@ class Modular:
 
     def losses(self, trace: Trace, losses, by: dict) -> None:
         """Terms, and their gradients by the tensors of `by`, which the terms are computed from."""
+        floats = {name: self.leaf(value) for name, value in by.items() if self.is_float(value)}
+        by.update(floats)
         terms = terms_of(losses())
         for term, value in terms.items():
             array, dtype = self.array(value)
             trace.add(f"loss.{term}", array, Entry(f"loss.{term}", "Loss"), dtype)
-        floats = {name: value for name, value in by.items() if self.is_float(value)}
         if floats:
-            self.loss_gradients(trace, losses, by, floats)
+            self.loss_gradients(trace, terms, losses, by, floats)
+
+    def leaf(self, value):
+        """`value`, as gradients can be asked by it."""
+        return value
+
+    def trained(self, model) -> dict:
+        kinds = self.kinds(model)
+        return {name: value for name, value in self.state(model).items() if kinds[name][1]}
+
+    def add_gradients(self, trace: Trace, term: str, by: dict) -> None:
+        for name, value in by.items():
+            array, dtype = self.array(value)
+            trace.add(f"grad.{term}.{name}", array, Entry(name, "Gradient", (term,)), dtype)
+
+    def computing(self, with_gradients: bool):
+        """While the network computes; whether what gradients need is kept."""
+        return contextlib.nullcontext()
 
     def is_float(self, value) -> bool:
         held = self.array(value)
