@@ -1,5 +1,6 @@
 """The worker of Jittor: `.native/ports/jittor/python -m unittest discover -s scripts/parity_port/tests -p test_jittor.py`."""
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -66,6 +67,11 @@ class Jittor(Asked):
         self.assertTrue(self.forward(training=True).header["modules"]["norm"]["training"])
         for name, value in self.written("parameters").tensors.items():
             self.assertEqual(value.tolist(), before[name].tolist())
+
+    def test_numpy_2_is_refused(self):
+        network = importlib.import_module("parity_port.worker.jittor")
+        with unittest.mock.patch.object(np, "__version__", "2.1.0"), self.assertRaisesRegex(ImportError, "numpy 2.1.0.*install numpy<2"):
+            importlib.reload(network)
 
     def test_a_number_beside_f64_is_f64(self):
         network = importlib.import_module("parity_port.worker.jittor")
