@@ -55,3 +55,10 @@ def replaced(value, given: dict[str, object], name: str = ""):
         members = [replaced(member, given, f"{name}:{i}") for i, member in enumerate(value)]
         return type(value)(*members) if hasattr(value, "_fields") else type(value)(members)
     return value
+
+
+def arguments(inputs) -> tuple[tuple, dict]:
+    """What a program is called with, by position and by name: a tensor, a tuple of arguments, or a dict of them by name."""
+    if isinstance(inputs, dict):
+        return (), inputs
+    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}

@@ -16,6 +16,7 @@ from .. import chance
 from ..alone import Alone
 from ..hyper import hyper
 from ..lines import defined
+from ..parts import arguments
 from ..patched import Patched
 from ..stored import Held
 from ..trace import Entry, Trace, row_of
@@ -84,7 +85,7 @@ class Modular:
         """Name, shape, dtype, and what the framework itself calls each parameter."""
         kinds = self.kinds(model)
         rows = [(name, self.array(value)) for name, value in self.state(model).items()]
-        return [row(name, held, *kinds[name]) for name, held in rows if held is not None]
+        return [row(name, held, kinds[name][0], trainable=kinds[name][1]) for name, held in rows if held is not None]
 
     def described(self, model) -> dict[str, dict]:
         """Class, hyper-parameters, mode and source of each module by its path."""
@@ -185,19 +186,13 @@ METHODS = (
 )
 
 
-def arguments(inputs) -> tuple[tuple, dict]:
-    if isinstance(inputs, dict):
-        return (), inputs
-    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}
-
-
 def terms_of(value) -> dict:
     return value if isinstance(value, dict) else {"total": value}
 
 
-def row(name: str, held: tuple, kind: str, trainable: bool) -> dict:
+def row(name: str, held: tuple, kind: str, **more) -> dict:
     value, dtype = held
-    return {"name": name, "shape": list(value.shape), "dtype": row_of(value, dtype)[2], "kind": kind, "trainable": trainable}
+    return {"name": name, "shape": list(value.shape), "dtype": row_of(value, dtype)[2], "kind": kind, **more}
 
 
 def shown(value: np.ndarray, dtype: str | None = None) -> str:
