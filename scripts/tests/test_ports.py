@@ -18,7 +18,7 @@ class Ports(unittest.TestCase):
             text = "".join(line for line in path.read_text().splitlines(True) if not line.startswith("#"))
             for package in text.replace("\\\n", " ").splitlines():
                 self.assertRegex(package, r"^[\w.-]+==\S+( +--hash=sha256:[0-9a-f]{64})+$", path.name)
-            self.assertTrue((PARTS / f"{path.stem}.py").is_file(), path.name)
+            self.assertTrue((PARTS / f"{path.stem}_computes.py").is_file(), path.name)
 
     def test_numpy_for_jittor_is_older_than_2(self):
         (version,) = re.findall(r"^numpy==(\d+)", (PARTS / "jittor.txt").read_text(), re.MULTILINE)

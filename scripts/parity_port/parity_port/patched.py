@@ -103,7 +103,8 @@ class Patched(Recording):
         label = name.strip("_") if name.startswith("__") else name
 
         def led(*args, **kwargs):
-            args = tuple(arg.__wrapped__ if isinstance(arg, Proxy) else arg for arg in args)
+            args = tuple(unwrapped(arg) for arg in args)
+            kwargs = {key: unwrapped(arg) for key, arg in kwargs.items()}
             at = self.is_watching() and self.by_user()
             if not at:
                 return function(*args, **kwargs)
@@ -130,7 +131,7 @@ class Patched(Recording):
 
     def as_seen(self, held, name: str):
         """`held`, as the user's code sees it while it is recorded."""
-        held = held.__dict__["known"] if isinstance(held, Namespace) else held.__wrapped__ if isinstance(held, Proxy) else held
+        held = unwrapped(held)
         if isinstance(held, types.ModuleType) and held.__name__.partition(".")[0] in self.framework.libraries:
             return Namespace(held, self.as_seen)
         return Proxy(held, self.function_call(name, held)) if self.framework.is_own(held) else held
@@ -208,6 +209,13 @@ class Namespace(types.ModuleType):
 
     def __getattr__(self, name: str):
         return self.__dict__["as_seen"](getattr(self.__dict__["known"], name), name)
+
+
+def unwrapped(held):
+    """What the framework knows `held` by."""
+    if isinstance(held, Namespace):
+        return held.__dict__["known"]
+    return held.__wrapped__ if isinstance(held, Proxy) else held
 
 
 def patch(work: contextlib.ExitStack, owner, name: str, led: Callable) -> None:

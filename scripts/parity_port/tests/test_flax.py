@@ -67,8 +67,10 @@ class Flax(Asked):
     def test_functions_that_the_framework_tells_by_identity_stay_what_they_are(self):
         self.net("""
             from jax.nn import relu
+            inner, rngs = nnx.Linear(4, 4, rngs=nnx.Rngs(0)), nnx.Rngs(1)
             class Net(nnx.Module):
                 def __call__(self, x):
+                    assert isinstance(inner, nnx.Linear) and isinstance(rngs, nnx.Rngs)
                     return relu(jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2), (1, 2), "VALID"))
             def build():
                 return Net()

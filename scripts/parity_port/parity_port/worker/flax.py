@@ -34,6 +34,9 @@ class Network(Functional):
         with jax.enable_x64(True):
             return proof.off(ARITHMETIC)
 
+    def device(self) -> str:
+        return jax.default_backend()
+
     def forward(self, model):
         return model.__call__
 

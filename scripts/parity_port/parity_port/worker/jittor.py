@@ -33,6 +33,9 @@ class Network(Taped):
         with wide():
             return proof.off(ARITHMETIC)
 
+    def device(self) -> str:
+        return "cuda" if jt.flags.use_cuda else "cpu"
+
     def forward(self, model):
         return model.execute
 

@@ -28,6 +28,9 @@ class Network(Functional):
         with mx.stream(mx.cpu):
             return proof.off(ARITHMETIC)
 
+    def device(self) -> str:
+        return mx.default_device().type.name
+
     def forward(self, model):
         return model.__call__
 

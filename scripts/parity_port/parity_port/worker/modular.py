@@ -46,7 +46,7 @@ class Modular:
         return {name: importlib.metadata.version(name) for name in self.packages}
 
     def subject(self) -> str:
-        return f"{self.framework} {importlib.metadata.version(self.packages[0])}, cpu"
+        return f"{self.framework} {importlib.metadata.version(self.packages[0])}, {self.device()}"
 
     def folders(self) -> tuple[str, ...]:
         """Where the framework's own code lies."""
@@ -61,7 +61,8 @@ class Modular:
     def is_own(self, held) -> bool:
         """Whether it is a function of the framework's."""
         home = getattr(held, "__module__", None) or ""
-        return callable(held) and not inspect.isclass(held) and home.partition(".")[0] in (*self.libraries, *self.homes)
+        is_function = callable(held) and not inspect.isclass(held) and isinstance(getattr(held, "__name__", None), str)
+        return is_function and home.partition(".")[0] in (*self.libraries, *self.homes)
 
     def names(self) -> list[str]:
         """Arguments of the network; none where it takes any."""

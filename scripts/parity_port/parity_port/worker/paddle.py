@@ -25,6 +25,9 @@ class Network(Taped):
     def off(self) -> str | None:
         return proof.off(ARITHMETIC)
 
+    def device(self) -> str:
+        return paddle.get_device()
+
     def forward(self, model):
         return model.forward
 
