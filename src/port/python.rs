@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Packages of which a port file may import one to build its network in; numpy is needed always.
-const FRAMEWORKS: [&str; 4] = ["torch", "jax", "mlx", "paddle"];
+const FRAMEWORKS: [&str; 6] = ["torch", "jax", "flax", "mlx", "paddle", "jittor"];
 /// A Python that says nothing for so long is none.
 const LIMIT: Duration = Duration::from_secs(30);
 

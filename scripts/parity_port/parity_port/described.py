@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
-import math
 import platform
-import types
 
 import torch
 from torch import Tensor, nn
 
-from .called import defined
+from .hyper import hyper
+from .lines import defined
 from .values import NAMES, unwritable
-
-#: An attribute that is longer, as JSON, is data and no hyper-parameter.
-LONGEST = 1000
 
 
 def subject(module: nn.Module) -> str:
@@ -60,38 +55,14 @@ def modules(module: nn.Module) -> dict[str, dict]:
 
 def described(module: nn.Module) -> dict:
     kind = type(module)
-    said = {"class": f"{kind.__module__}.{kind.__qualname__}", "hyper": hyper(module), "training": module.training}
+    said = {"class": f"{kind.__module__}.{kind.__qualname__}", "hyper": hyper_of(module), "training": module.training}
     source = defined(module.forward)
     return said if source is None else {**said, "source": source}
 
 
-def hyper(module: nn.Module) -> dict:
+def hyper_of(module: nn.Module) -> dict:
     """Attributes that are plain data; what is private, and PyTorch's own `training`, is left out."""
-    told = {name: plain(value) for name, value in vars(module).items() if name[0] != "_" and name != "training"}
-    return {name: value for name, value in told.items() if value is not OTHER and len(json.dumps(value)) <= LONGEST}
-
-
-#: What is no plain data.
-OTHER = object()
-
-
-def plain(value):
-    """As JSON has it: infinities and NaN as words, dtypes, devices and functions by name."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, (torch.dtype, torch.device)):
-        return str(value)
-    if isinstance(value, (types.FunctionType, types.BuiltinFunctionType)):
-        return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, (list, tuple)):
-        members = [plain(member) for member in value]
-        return OTHER if OTHER in members else members
-    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
-        members = {name: plain(member) for name, member in value.items()}
-        return OTHER if OTHER in members.values() else members
-    return OTHER
+    return hyper({name: value for name, value in vars(module).items() if name[0] != "_" and name != "training"})
 
 
 def flags() -> dict:

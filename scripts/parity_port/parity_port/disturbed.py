@@ -8,8 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .called import TORCH, defined_in, tensors
+from .called import TORCH, tensors
 from .flow import storage_of, version_of
+from .lines import defined_in
 from .noise import Scale, floats, scale_of, signs
 from .recorder import Recorder
 from .spread import axis_for

@@ -31,6 +31,11 @@ class Given(NamedTuple):
     def was_written(self) -> bool:
         return version_of(self.value) != self.version
 
+    @property
+    def may_be_written(self) -> bool:
+        """Whether its elements may be others by now; nobody counts in inference mode."""
+        return self.was_written or self.value.is_inference()
+
 
 class Functions(TorchFunctionMode):
     """While it is entered, the recorder is told of every function that the user's own lines call."""

@@ -40,3 +40,25 @@ def with_tuples(value):
     if list(members) == [str(i) for i in range(len(members))]:
         return tuple(members.values())
     return members
+
+
+def replaced(value, given: dict[str, object], name: str = ""):
+    """`value` with what `given` has for the places of `leaves`."""
+    if name in given:
+        return given[name]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        members = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **{key: replaced(member, given, f"{name}:{key}") for key, member in members.items()})
+    if isinstance(value, Mapping):
+        return {key: replaced(member, given, f"{name}:{key}") for key, member in value.items()}
+    if isinstance(value, (tuple, list)):
+        members = [replaced(member, given, f"{name}:{i}") for i, member in enumerate(value)]
+        return type(value)(*members) if hasattr(value, "_fields") else type(value)(members)
+    return value
+
+
+def arguments(inputs) -> tuple[tuple, dict]:
+    """What a program is called with, by position and by name: a tensor, a tuple of arguments, or a dict of them by name."""
+    if isinstance(inputs, dict):
+        return (), inputs
+    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}

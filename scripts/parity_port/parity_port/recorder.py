@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import json
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,45 +17,26 @@ from torch import Tensor, nn
 from . import described, notes
 from .called import from_user
 from .flow import Flow
-from .functions import Functions, Given
+from .functions import Functions
 from .gradients import gradient_of, gradients
-from .parts import leaves
-from .trace import Entry, Trace
+from .recording import Recording
+from .trace import Trace
 from .values import as_array, unwritable
 
 
-class Call:
-    """A module that runs."""
-
-    def __init__(self, name: str, told: dict):
-        self.name, self.told = name, told
-
-    def within(self, name: str) -> str:
-        return f"{self.name}.{name}" if self.name else name
-
-
-class Recorder:
+class Recorder(Recording):
     """`with Recorder(model, "x.safetensors") as recorder:` records what runs in the block; an exception leaves nothing behind.
 
     A module's output is called like its path, the model's own `output`, a function's `PATH.NAME()`. The second call adds `#2`, a member of a
     tuple or dict `:PLACE`. `names` maps such names to others (those of an exported graph), `outputs` names what the model returns;
-    what several modules return unchanged under one such name is kept once. Without `functions` only modules are recorded. What is computed
-    under a name of `replay` is recorded, and handed on as it stands there: each part of the program computes alone.
+    what several modules return unchanged under one such name is kept once. Without `functions` only modules are recorded.
     """
 
     def __init__(self, module: nn.Module, to: str | Path | Trace, *, command=None, names=None, outputs=None, functions=True, replay=None):
         refuse(module)
-        self.module, self.names, self.outputs = module, names or {}, outputs
-        self.replay: dict[str, Tensor] = replay or {}
-        #: Names of `replay` of which that is so.
-        self.replayed: list[str] = []
-        self.functions = functions
-        self.trace = to if isinstance(to, Trace) else Trace(to, described.subject(module), command)
-        self.flow, self.seen, self.running = Flow(), Counter(), [Call("", {})]
-        self.calls: list[dict] = []
-        self.losses: dict[str, list[dict]] = {}
-        self.missing: dict[str, str] = {}
-        self.flags: dict | None = None
+        trace = to if isinstance(to, Trace) else Trace(to, described.subject(module), command)
+        super().__init__(trace, Flow(), names=names, outputs=outputs, replay=replay)
+        self.module, self.functions = module, functions
         self.term: str | None = None
         #: What gradients are asked by: parameters, and inputs that have some.
         self.wrt = {name: p for name, p in module.named_parameters() if p.requires_grad}
@@ -92,10 +71,7 @@ class Recorder:
             return
         for left in self.last:
             left()
-        program = {"calls": self.calls, "flags": self.flags or described.flags(), "missing": self.missing}
-        program["losses"] = [{"term": term, "steps": steps} for term, steps in self.losses.items()]
-        program["replayed"] = self.replayed
-        self.trace.program.update(program)
+        self.trace.program.update(self.told())
 
     def describe(self) -> None:
         """What is known before anything runs: the program's parts, and its parameters with their values."""
@@ -107,15 +83,6 @@ class Recorder:
         for name, value in described.state(module).items():
             self.parameter(name, value)
 
-    def parameter(self, name: str, value: Tensor) -> None:
-        reason, called = unwritable(value), f"parameter.{name}"
-        if reason:
-            self.missing[called] = reason
-            return
-        self.trace.parameter(name, *as_array(value))
-        self.flow.keep(called, value)
-        self.follow(name, value)
-
     def watch(self, path: str, module: nn.Module) -> None:
         if isinstance(module, torch.jit.ScriptModule):
             self.missing[path] = "a scripted module lets nobody watch its calls"
@@ -126,132 +93,38 @@ class Recorder:
         # Called where the module raises, too: whoever catches that goes on outside of it.
         self.handles.append(module.register_forward_hook(after, with_kwargs=True, always_call=True))
 
-    @staticmethod
-    def is_watching() -> bool:
+    def is_watching(self) -> bool:
         """Not while gradients are computed: a checkpoint runs its part of the program again there."""
         return torch._C._current_graph_task_id() == -1
 
-    def begin(self, path: str, module: nn.Module, args: tuple, kwargs: dict) -> None:
-        if not self.is_watching():
-            return
-        with torch._C.DisableTorchFunction():
-            name = self.count(path)
-            call = Call(name, {"module": path, "inputs": [], "outputs": []})
-            if path == "":
-                self.flags = self.flags or described.flags()
-                self.feed(name, args, kwargs)
-            given = [self.given(call.within(f"input{place}"), value) for place, value in leaves(args)]
-            named = {place[1:]: self.given(call.within(f"input{place}"), value) for place, value in leaves(kwargs)}
-            call.told |= {"inputs": given, "at": from_user()}
-            call.told |= {"kwargs": named} if named else {}
-            self.calls.append(call.told)
-            self.running.append(call)
+    def quietly(self):
+        return torch._C.DisableTorchFunction()
 
-    def end(self, path: str, module: nn.Module, args: tuple, kwargs: dict, output) -> None:
-        if not self.is_watching():
-            return
-        with torch._C.DisableTorchFunction():
-            call = self.running.pop()
-            told, kind = call.told, type(module).__name__ if path else "Output"
-            # Its own inputs, and what its parts made of them.
-            inputs = [name for name in [*told["inputs"], *told.get("kwargs", {}).values()] if name]
-            for place, value in self.returned(call.name, path, output):
-                inner = self.flow.parents(value) if isinstance(value, Tensor) else []
-                told["outputs"].append(self.keep(place, value, Entry(path, kind, tuple(inner or inputs))))
+    def is_tensor(self, value) -> bool:
+        return isinstance(value, Tensor)
 
-    def returned(self, name: str, path: str, output):
-        """What a module returned, with names."""
-        found = list(leaves(output)) if output is not None else []
-        if path:
-            return [(name + place, value) for place, value in found]
-        if self.outputs is None:
-            return [(f"output{name}{place}", value) for place, value in found]
-        if len(self.outputs) != len(found):
-            raise ValueError(f"{len(self.outputs)} outputs are named ({', '.join(self.outputs)}), the model returned {len(found)}")
-        return [(own + name, value) for own, (_, value) in zip(self.outputs, found)]
+    def as_array(self, value: Tensor) -> tuple:
+        return as_array(value)
 
-    def feed(self, name: str, args: tuple, kwargs: dict) -> None:
-        """Arguments of the model itself, by the names of its `forward`."""
-        bound = inspect.signature(self.module.forward).bind(*args, **kwargs).arguments
-        for place, value in leaves(bound):
-            if isinstance(value, Tensor) and self.flow.exact(value) is None:
-                self.fed(place[1:] + name, value)
+    def unwritable(self, value: Tensor) -> str | None:
+        return unwritable(value)
+
+    def forward(self) -> Callable:
+        return self.module.forward
+
+    def at(self) -> str | None:
+        return from_user()
+
+    def flags_now(self) -> dict:
+        return described.flags()
 
     def fed(self, name: str, value: Tensor) -> None:
-        """An input of the run."""
-        if self.keep(name, value, Entry(name, "Input")):
-            self.trace.fed(name, *as_array(value), values=False)
+        super().fed(name, value)
         if value.requires_grad:
             self.wrt[name] = value
 
-    def given(self, name: str, value) -> str | None:
-        """The name of a tensor that is about to be used; recorded now if nothing recorded is exactly this."""
-        if not isinstance(value, Tensor):
-            return None
-        return self.flow.exact(value) or self.keep(name, value, Entry(name, "", tuple(self.flow.parents(value))))
-
-    def call(self, func: Callable, name: str, args: tuple, kwargs: dict):
-        return func(*args, **kwargs)
-
-    def function(self, name: str, given: list[Given], made: list[tuple[str, Tensor]], at: str) -> None:
-        """What a function made of what it was given."""
-        label = self.count(self.running[-1].within(f"{name}()"))
-        inputs = [known for i, g in enumerate(given) for known in self.known(g, f"{label}.input:{i}")]
-        for place, value in made:
-            self.keep(label + place, value, Entry(label, name, tuple(dict.fromkeys(inputs)), at))
-
-    def known(self, given: Given, name: str) -> list[str]:
-        """Names of what a function was given; recorded now if it is not known and nobody wrote to it meanwhile."""
-        if given.exact or given.was_written or given.value.is_inference():
-            return given.parents
-        kept = self.keep(name, given.value, Entry(name, "", tuple(given.parents)))
-        return [kept] if kept else given.parents
-
-    def named(self, name: str, value) -> None:
-        """A result under a name of its own; a module may have returned it before under the same."""
-        if self.is_watching():
-            with torch._C.DisableTorchFunction():
-                for place, leaf in leaves(value, name):
-                    if isinstance(leaf, Tensor):
-                        self.keep(place, leaf, Entry(name, "Output", tuple(self.flow.parents(leaf)), from_user()))
-
-    def step(self, term: str, kind: str, value: Tensor) -> None:
-        if self.is_watching():
-            name = f"loss.{term}" if kind == "value" else f"loss.{term}.{kind}"
-            with torch._C.DisableTorchFunction():
-                kept = self.keep(name, value, Entry(name, "Loss", tuple(self.flow.parents(value)), from_user()))
-            self.losses.setdefault(term, []).extend([{"step": kind, "tensor": kept}] if kept else [])
-
-    def values(self, terms) -> dict[str, Tensor]:
-        """Records the scalars of a loss, or the one of all of it, by term."""
-        terms = terms if isinstance(terms, dict) else {"total": terms}
-        for term, value in terms.items():
-            self.step(term, "value", value)
-        return terms
-
-    def keep(self, name: str, value, entry: Entry) -> str | None:
-        """Writes a tensor; its name, or None for what is no tensor or cannot be written, which is then told."""
-        if not isinstance(value, Tensor):
-            return None
-        mapped = self.names.get(name)
-        name = mapped or name
-        if name in self.flow.names(value) or mapped in self.trace.tensors:
-            return name
-        reason = unwritable(value)
-        if reason:
-            self.missing[name] = reason
-            return None
-        name = self.free(name)
-        array, dtype = as_array(value)
-        self.trace.add(name, array, entry, dtype)
-        self.flow.keep(name, value)
-        self.follow(name, value)
-        self.hand_on(name, value)
-        return name
-
     def hand_on(self, name: str, value: Tensor) -> None:
-        """Writes what is given in the place of a tensor that was recorded: where it is, so that whatever shares the elements has it too, and
-        unseen by autograd, which would refuse it."""
+        """Where the tensor is, so that whatever shares the elements has it too, and unseen by autograd, which would refuse it."""
         given = self.replay.get(name)
         if given is None or name in self.replayed or given.shape != value.shape or not self.may_write(value):
             return
@@ -263,18 +136,8 @@ class Recorder:
         overlaps = value.layout != torch.strided or any(s == 0 and n > 1 for s, n in zip(value.stride(), value.shape))
         return not overlaps and not any(kept.name.startswith("parameter.") for kept in self.flow.of(value))
 
-    def count(self, name: str) -> str:
-        """`name`, with `#2` the second time."""
-        self.seen[name] += 1
-        return f"{name}#{self.seen[name]}" if self.seen[name] > 1 else name
-
-    def free(self, name: str) -> str:
-        """`name`, or the first `name#N` that no other tensor is called by."""
-        more, n = name, 1
-        while more in self.trace.tensors:
-            n += 1
-            more = f"{name}#{n}"
-        return more
+    def call(self, func: Callable, name: str, args: tuple, kwargs: dict):
+        return func(*args, **kwargs)
 
     def follow(self, name: str, value: Tensor) -> None:
         """Records the gradient of `value`, as soon as some backward pass has it."""
@@ -286,7 +149,7 @@ class Recorder:
         if value is not None and self.trace.is_open:
             term = self.term or "total"
             label = self.free(f"grad.{term}.{name}")
-            with torch._C.DisableTorchFunction():
+            with self.quietly():
                 self.trace.add(label, *gradient_of(name, term, value))
 
     def gradients(self, terms: dict[str, Tensor]) -> None:

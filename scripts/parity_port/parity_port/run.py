@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from . import floors as spreads
+from .parts import arguments
 from .recorder import Recorder
 
 
@@ -30,9 +31,3 @@ def record_call(model: nn.Module, args: tuple, kwargs: dict, path: str | Path, *
         if loss is not None:
             recorder.gradients(recorder.values(loss(found)))
     return found
-
-
-def arguments(inputs) -> tuple[tuple, dict]:
-    if isinstance(inputs, dict):
-        return (), inputs
-    return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}

@@ -4,7 +4,6 @@ import sys
 import tempfile
 import textwrap
 import unittest
-import unittest.mock
 from pathlib import Path
 
 from networks import HERE, nn, torch
@@ -15,6 +14,7 @@ from parity_port.parts import leaves, together
 from parity_port.stored import read
 from parity_port.trace import Trace
 from parity_port.worker.asks import Asks
+from parity_port.worker.pytorch import ARITHMETIC
 from parity_port.worker.wire import answered
 
 NET = HERE.parent.parent.parent / "tests/fixtures/live/torch_net.py"
@@ -311,10 +311,11 @@ class Parts(unittest.TestCase):
         self.assertEqual(together(parts), value)
 
     def test_a_function_that_computes_in_f32_is_not_f64(self):
-        self.assertIsNone(proof.off())
-        name, ours, numpy = proof.CASES[0]
-        with unittest.mock.patch.object(proof, "CASES", ((name, lambda: ours().float().double(), numpy),)):
-            self.assertRegex(proof.off(), "conv2d is off by .*e-0. in f64")
+        self.assertIsNone(proof.off(ARITHMETIC))
+        narrow = lambda x, w: ARITHMETIC["conv2d"](x.astype("f4"), w.astype("f4"))  # noqa: E731
+        self.assertEqual(proof.off({**ARITHMETIC, "conv2d": narrow}), "conv2d of f64 is float32")
+        widened = lambda x, w: narrow(x, w).astype("f8")  # noqa: E731
+        self.assertRegex(proof.off({**ARITHMETIC, "conv2d": widened}), "conv2d is off by .*e-0. in f64")
 
     def test_stored_tensors_of_every_dtype_are_read(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -19,7 +19,7 @@ from .wire import told
 
 PROTOCOL = 1
 #: Adapters, each with the package whose networks it runs; the last one takes what no framework made.
-ADAPTERS = (("pytorch", "torch"), ("plain", "numpy"))
+ADAPTERS = (("pytorch", "torch"), ("mlx", "mlx"), ("flax", "flax"), ("paddle", "paddle"), ("jittor", "jittor"), ("plain", "numpy"))
 
 
 class Asks:
@@ -119,7 +119,7 @@ class Asks:
         return self.network.load(read(values))
 
     def ask_forward(self, inputs: str, f64: bool, training: bool, floors: bool, to: str, replay: str | None = None) -> dict:
-        given = {} if replay is None else {"replay": self.tensors(replay)}
+        given = {} if replay is None else {"replay": read(replay)}
         self.network.run(to, self.arguments(inputs), f64=f64, training=training, floors=floors, **given)
         return {}
 
@@ -202,6 +202,6 @@ def adapter_of(model) -> type:
             if adapter.takes(model):
                 return adapter
     raise TypeError(
-        f"build() returned {type(model).__module__}.{type(model).__qualname__}: neither a torch.nn.Module nor an object with "
+        f"build() returned {type(model).__module__}.{type(model).__qualname__}: neither a module of torch, MLX, Flax (nnx), Paddle or Jittor, nor an object with "
         "`parameters`, a dict of arrays, and `forward(trace, **inputs)`"
     )

@@ -14,7 +14,8 @@ import numpy as np
 
 from .. import chance
 from ..stored import Held
-from ..trace import Entry, Trace, row_of
+from ..trace import Entry, Trace
+from .modular import row, shown
 
 
 class Network:
@@ -62,7 +63,7 @@ class Network:
 
     def parameters(self, trace: Trace) -> None:
         held = self.model.parameters
-        trace.metadata["parameters"] = json.dumps([listed(name, value) for name, value in held.items()])
+        trace.metadata["parameters"] = json.dumps([row(name, (value, None), "parameter") for name, value in held.items()])
         for name, value in held.items():
             trace.parameter(name, value)
 
@@ -107,14 +108,6 @@ class Network:
 def described(model, training: bool) -> dict:
     kind = type(model)
     return {"class": f"{kind.__module__}.{kind.__qualname__}", "training": training}
-
-
-def listed(name: str, value: np.ndarray) -> dict:
-    return {"name": name, "shape": list(value.shape), "dtype": row_of(value)[2], "kind": "parameter"}
-
-
-def shown(value: np.ndarray, dtype: str | None = None) -> str:
-    return f"{row_of(value, dtype)[2]} {list(value.shape)}"
 
 
 def in_f64(value: np.ndarray) -> np.ndarray:

@@ -6,33 +6,27 @@ Each run is one of a copy, with the random numbers that there were when the netw
 from __future__ import annotations
 
 import contextlib
-import inspect
-import json
 import warnings
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import chance, described, proof
+from .. import described, proof
 from ..copies import copied
 from ..floors import new_in
 from ..gradients import gradients
-from ..run import arguments, record_call
-from ..stored import Held
-from ..trace import Entry, Trace
-from ..values import NAMES, as_array, unwritable
+from ..run import record_call
+from ..values import as_array, unwritable
+from .modular import Modular
 
 
-class Network:
+class Network(Modular):
     framework = "torch"
     abilities = ("f64", "floors", "isolation", "gradients", "export")
     #: Exporter -> whether it is the one that traces by torch.export.
     exporters = {"legacy": False, "dynamo": True}
-
-    def __init__(self, model: nn.Module):
-        self.model, self.random = model, chance.random_state()
-        self.signature = inspect.signature(model.forward)
 
     @staticmethod
     def takes(model) -> bool:
@@ -46,17 +40,22 @@ class Network:
 
     def off(self) -> str | None:
         """Why torch is none that computes in f64."""
-        return proof.off()
+        return proof.off(ARITHMETIC)
 
-    def names(self) -> list[str]:
-        """Arguments of `forward`; none where it takes any."""
-        known = self.signature.parameters.values()
-        return [] if any(p.kind is p.VAR_KEYWORD for p in known) else [p.name for p in known]
+    def forward(self, model: nn.Module):
+        return model.forward
 
-    def bound(self, inputs) -> dict:
-        """Inputs by the names of the arguments: a tensor, a tuple of arguments, or a dict of them, as `record` takes them."""
-        args, kwargs = arguments(inputs)
-        return dict(self.signature.bind(*args, **kwargs).arguments)
+    def listed(self, model: nn.Module) -> list[dict]:
+        return described.parameters(model)
+
+    def state(self, model: nn.Module) -> dict[str, Tensor]:
+        return described.state(model)
+
+    def put(self, model: nn.Module, values: dict[str, Tensor]) -> None:
+        held = described.state(model)
+        with torch.no_grad():
+            for name, value in values.items():
+                held[name].copy_(value)
 
     def array(self, value) -> tuple | None:
         return as_array(value) if isinstance(value, Tensor) and unwritable(value) is None else None
@@ -65,31 +64,12 @@ class Network:
         found = torch.from_numpy(value)
         return found.view(torch.bfloat16) if dtype == "bf16" else found
 
-    def parameters(self, trace: Trace) -> None:
-        trace.metadata["parameters"] = json.dumps(described.parameters(self.model))
-        for name, value in described.state(self.model).items():
-            if unwritable(value) is None:
-                trace.parameter(name, *as_array(value))
-
-    def load(self, values: dict[str, Held]) -> dict:
-        held, told = described.state(self.model), {"loaded": [], "unknown": [], "unlike": []}
-        for name, (value, dtype) in values.items():
-            given = self.tensor(value, dtype)
-            if name not in held:
-                told["unknown"].append(name)
-            elif shown(held[name]) != shown(given):
-                told["unlike"].append({"name": name, "held": shown(held[name]), "given": shown(given)})
-            else:
-                with torch.no_grad():
-                    held[name].copy_(given)
-                told["loaded"].append(name)
-        return told
-
     def run(self, to: str, inputs: dict, *, f64: bool, training: bool, floors: bool, loss=None, replay=None) -> None:
         model = in_mode(copied(self.model, f64), training)
         args, kwargs = self.called(inputs)
         with self.as_built(f64), torch.set_grad_enabled(loss is not None):
-            record_call(model, args, kwargs, to, loss=loss, floors=floors, replay=replay)
+            given = {name: on(self.model, self.tensor(*held)) for name, held in (replay or {}).items()}
+            record_call(model, args, kwargs, to, loss=loss, floors=floors, replay=given)
 
     def export(self, to: str, exporter: str, inputs: dict, axes: dict) -> None:
         args, kwargs = self.called(inputs)
@@ -109,28 +89,19 @@ class Network:
                 verbose=False,
             )
 
-    def losses(self, trace: Trace, losses, by: dict) -> None:
-        """Terms, and their gradients by the tensors of `by`, which the terms are computed from."""
-        by = {name: value.requires_grad_() for name, value in by.items() if value.is_floating_point()}
-        terms = terms_of(losses())
-        for term, value in terms.items():
-            trace.add(f"loss.{term}", *with_entry(value, Entry(f"loss.{term}", "Loss")))
-        gradients(trace, {term: value for term, value in terms.items() if value.requires_grad}, by)
+    def leaf(self, value: Tensor) -> Tensor:
+        return value.requires_grad_()
+
+    def loss_gradients(self, trace: Trace, terms: dict, losses, by: dict, floats: dict) -> None:
+        gradients(trace, {term: value for term, value in terms.items() if value.requires_grad}, floats)
 
     def called(self, inputs: dict) -> tuple[tuple, dict]:
-        """Arguments as `forward` takes them, those by position among them."""
-        bound = self.signature.bind_partial()
-        names = [name for name in self.signature.parameters if name in inputs]
-        bound.arguments.update({name: on(self.model, inputs[name]) for name in names})
-        if not self.names():
-            rest = {name: on(self.model, value) for name, value in inputs.items() if name not in names}
-            return bound.args, {**bound.kwargs, **rest}
-        return bound.args, bound.kwargs
+        return super().called({name: on(self.model, value) for name, value in inputs.items()})
 
     @contextlib.contextmanager
     def as_built(self, f64: bool):
         """Random numbers as they were when the network was built; new tensors in f64 where the network computes in it."""
-        with chance.as_before(self.random), new_in(torch.float64 if f64 else torch.get_default_dtype()):
+        with super().as_built(f64), new_in(torch.float64 if f64 else torch.get_default_dtype()):
             yield
 
 
@@ -145,14 +116,18 @@ def on(model: nn.Module, value):
     return torch.utils._pytree.tree_map_only(Tensor, lambda x: x.to(device), value)
 
 
-def terms_of(value) -> dict[str, Tensor]:
-    return value if isinstance(value, dict) else {"total": value}
+def of(function):
+    """`function` on arrays."""
+    return lambda *given: function(*(torch.from_numpy(x) for x in given)).numpy()
 
 
-def with_entry(value: Tensor, entry: Entry) -> tuple:
-    array, dtype = as_array(value)
-    return array, entry, dtype
-
-
-def shown(value: Tensor) -> str:
-    return f"{NAMES[str(value.dtype)]} {list(value.shape)}"
+ARITHMETIC = {
+    "a number": of(lambda x: x / 0.3),
+    "conv2d": of(F.conv2d),
+    "matmul": of(torch.matmul),
+    "exp": of(torch.exp),
+    "erf": of(torch.erf),
+    "sigmoid": of(torch.sigmoid),
+    "softmax": of(lambda x: x.softmax(-1)),
+    "layer_norm": of(lambda x: F.layer_norm(x, x.shape[-1:])),
+}

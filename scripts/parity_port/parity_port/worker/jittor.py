@@ -1,0 +1,136 @@
+"""A port in Jittor: `build()` returns a jittor.nn.Module.
+
+What is recorded is fetched as it comes, so that Jittor fuses less than it does where nobody looks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+
+import jittor as jt
+import numpy as np
+from jittor import nn
+
+from .. import proof
+from ..patched import patch
+from .taped import Taped
+
+if int(np.__version__.partition(".")[0]) >= 2:
+    raise ImportError(f"jittor gives wrong elements with numpy {np.__version__}, and says nothing: install numpy<2")
+
+
+class Network(Taped):
+    framework, packages, libraries, homes = "jittor", ("jittor",), ("jittor",), ("jittor_core",)
+    bookkeeping = ("is_train",)
+
+    @staticmethod
+    def takes(model) -> bool:
+        return isinstance(model, nn.Module)
+
+    def off(self) -> str | None:
+        with wide():
+            return proof.off(ARITHMETIC)
+
+    def device(self) -> str:
+        return "cuda" if jt.flags.use_cuda else "cpu"
+
+    def forward(self, model):
+        return model.execute
+
+    def modules(self, model) -> dict:
+        return dict(model.named_modules())
+
+    def tensor_types(self) -> tuple:
+        return (jt.Var,)
+
+    def trains(self, module) -> bool:
+        return bool(module.is_training())
+
+    def state(self, model) -> dict:
+        return dict(model.named_parameters())
+
+    def kinds(self, model) -> dict:
+        """Jittor lists running statistics, and any other tensor, under parameters; what it stops is not trained."""
+        return {name: ("parameter", not value.is_stop_grad()) for name, value in self.state(model).items()}
+
+    def put(self, model, values: dict) -> None:
+        held = self.state(model)
+        for name, value in values.items():
+            held[name].update(value)
+
+    def copied(self, model, f64: bool):
+        again = copy.deepcopy(model)
+        if f64:
+            again.float64()
+        # Neither a copy nor a cast keeps this.
+        for before, after in zip(self.state(model).values(), self.state(again).values()):
+            if before.is_stop_grad():
+                after.stop_grad()
+        return again
+
+    def in_mode(self, model, training: bool):
+        if training and not model.is_training():
+            model.train()
+        return model
+
+    def is_tensor(self, value) -> bool:
+        return isinstance(value, jt.Var)
+
+    def array(self, value) -> tuple | None:
+        if not self.is_tensor(value):
+            return None
+        return (value.bfloat16().numpy(), "bf16") if str(value.dtype) == "bfloat16" else (value.numpy(), None)
+
+    def tensor(self, value: np.ndarray, dtype: str | None) -> jt.Var:
+        if dtype is not None:
+            raise ValueError(f"a file of {dtype} cannot be read into Jittor")
+        with wide():  # 64 bits stay 64
+            return jt.array(value)
+
+    def differs(self, value) -> bool:
+        return self.is_float(value) and not value.is_stop_grad()
+
+    def pulled(self, value, by: list) -> list:
+        return jt.grad(value, by, retain_graph=True)
+
+    @contextlib.contextmanager
+    def as_built(self, f64: bool):
+        with super().as_built(f64), wide() if f64 else contextlib.nullcontext():
+            yield
+
+
+@contextlib.contextmanager
+def wide():
+    """While f64 and i64 stay what they are, numbers in the program's text among them, which Jittor rounds to f32."""
+    with jt.flag_scope(auto_convert_64_to_32=0), contextlib.ExitStack() as work:
+        for name in NUMBERS:
+            patch(work, jt.Var, name, functools.partialmethod(with_number, getattr(jt.Var, name)))
+        yield
+
+
+def with_number(value: jt.Var, method, other):
+    is_number = isinstance(other, float) and str(value.dtype) == "float64"
+    return method(value, jt.array(np.array([other])) if is_number else other)
+
+
+#: What takes a number beside a tensor.
+NUMBERS = [f"__{name}__" for name in "add radd sub rsub mul rmul truediv rtruediv pow rpow".split()]
+
+
+def of(function):
+    """`function` on arrays."""
+    return lambda *given: function(*map(jt.array, given)).numpy()
+
+
+ARITHMETIC = {
+    "a number": of(lambda x: x / 0.3),
+    "conv2d": of(nn.conv2d),
+    "matmul": of(jt.matmul),
+    "exp": of(jt.exp),
+    "erf": of(jt.erf),
+    "sigmoid": of(jt.sigmoid),
+    "softmax": of(lambda x: nn.softmax(x, dim=-1)),
+    "layer_norm": of(lambda x: nn.layer_norm(x, x.shape[-1:])),
+}

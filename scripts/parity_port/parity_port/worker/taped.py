@@ -1,0 +1,31 @@
+"""Workers of frameworks that differentiate tensors, as PyTorch does: Paddle and Jittor."""
+
+from __future__ import annotations
+
+from .modular import Modular
+
+
+class Taped(Modular):
+    """A framework says how a scalar is differentiated: `pulled(value, tensors)` returns its gradient by each."""
+
+    def gradients(self, recording, terms: dict, results: list[str], again, args: tuple, kwargs: dict, loss) -> None:
+        followed = {name: recording.followed[name] for name in results if name not in recording.trace.inputs}
+        # What was written into since is no longer what the name stands for.
+        known = {name: value for name, value in followed.items() if name in recording.flow.names(value) and self.differs(value)}
+        by = {**self.trained(recording.module), **known}
+        for term, value in terms.items():
+            self.pull(recording.trace, term, value, by)
+
+    def pull(self, trace, term: str, value, by: dict) -> None:
+        """Gradients of a term; what has two names is asked once."""
+        each = {id(of): of for of in by.values()}
+        found = dict(zip(each, self.pulled(value, list(each.values()))))
+        self.add_gradients(trace, term, {name: found[id(of)] for name, of in by.items()})
+
+    def differs(self, value) -> bool:
+        """Whether a gradient may be asked by `value`."""
+        return self.is_float(value)
+
+    def loss_gradients(self, trace, terms: dict, losses, by: dict, floats: dict) -> None:
+        for term, value in terms.items():
+            self.pull(trace, term, value, floats)

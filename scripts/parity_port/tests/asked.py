@@ -1,0 +1,133 @@
+"""What the tests of a framework's worker have in common: a worker is asked as parity asks it, of the small network and of networks in a few lines."""
+
+import json
+import math
+import sys
+import tempfile
+import textwrap
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from parity_port.stored import read  # noqa: E402
+from parity_port.trace import Trace  # noqa: E402
+from parity_port.worker.asks import Asks  # noqa: E402
+
+LIVE = HERE.parent.parent.parent / "tests/fixtures/live"
+
+
+class Asked(unittest.TestCase):
+    #: First lines of a network of the test's own.
+    head = ""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder, self.files = Path(folder.name), 0
+        path, modules = list(sys.path), set(sys.modules)
+        sys.path.append(str(LIVE))
+        self.addCleanup(sys.path.__setitem__, slice(None), path)
+        self.addCleanup(lambda: [sys.modules.pop(name) for name in {"net", *(p.stem for p in LIVE.glob("*.py"))} & set(sys.modules) - modules])
+
+    def start(self, path, **arguments):
+        self.asks = Asks(str(path))
+        return self.ask("hello", protocol=1, arguments=arguments, seed=0)
+
+    def net(self, text):
+        path = self.folder / "net.py"
+        path.write_text(self.head + textwrap.dedent(text))
+        return self.start(path)
+
+    def ask(self, ask, **asked):
+        return self.asks.answer({"id": 1, "ask": ask, **asked})
+
+    def file(self, tensors=None):
+        self.files += 1
+        path = str(self.folder / f"{self.files}.safetensors")
+        if tensors is not None:
+            with Trace(path, "a test") as trace:
+                for name, value in tensors.items():
+                    trace.add(name, value)
+        return path
+
+    def written(self, ask, **asked):
+        to = self.file()
+        self.ask(ask, to=to, **asked)
+        return Written(to)
+
+    def forward(self, inputs=None, f64=False, training=False):
+        return self.written("forward", inputs=self.given(inputs), f64=f64, training=training, floors=False)
+
+    def given(self, inputs=None):
+        """A file of inputs, those of the port where none are named."""
+        if inputs is not None:
+            return self.file(inputs)
+        to = self.file()
+        self.ask("inputs", to=to)
+        return to
+
+    def gradients(self, f64=False):
+        targets = self.file()
+        self.ask("targets", to=targets)
+        return self.written("gradients", inputs=self.given(), targets=targets, f64=f64, training=False)
+
+
+class Written:
+    """A trace that a worker wrote."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            rows = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        self.metadata = rows["__metadata__"]
+        self.header = json.loads(self.metadata["parity.trace"])
+        self.tensors = {name: held.value for name, held in read(path).items()}
+        self.parameters = json.loads(self.metadata.get("parameters", "[]"))
+
+    def inputs(self, name):
+        return self.header["tensors"][name]["inputs"]
+
+
+def near(a, b, limit):
+    """Whether arrays are as near as `limit` of the larger one's largest element."""
+    return np.shape(a) == np.shape(b) and np.max(np.abs(a - b)) <= limit * max(np.max(np.abs(b)), 1e-30)
+
+
+def small():
+    """What the small network computes in f64, by numpy alone."""
+    import small
+
+    w = {name: value.astype(np.float64) for name, value in small.values().items()}
+    x = small.image().astype(np.float64)
+
+    def conv(x, kernel, groups):
+        pad = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        windows = np.lib.stride_tricks.sliding_window_view(pad, (3, 3), axis=(2, 3))
+        if groups > 1:
+            return np.einsum("nchwij,cij->nchw", windows, kernel[:, 0])
+        return np.einsum("nchwij,ocij->nohw", windows, kernel)
+
+    def column(v):
+        return v[:, None, None]
+
+    def linear(x, name):
+        return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+
+    y = conv(x, w["stem.weight"], 1)
+    scale = w["norm.weight"] / np.sqrt(w["norm.running_var"] + small.EPS)
+    y = (y - column(w["norm.running_mean"])) * column(scale) + column(w["norm.bias"])
+    y = y / (1 + np.exp(-y))
+    z = conv(y, w["deep.weight"], 8) + column(w["deep.bias"])
+    z = z * (1 + np.vectorize(math.erf)(z / 2**0.5)) / 2
+    n, c, h, wide = z.shape
+    z = np.lib.stride_tricks.sliding_window_view(np.pad(z, ((0, 0), (0, 0), (1, 1), (1, 1))), (3, 3), axis=(2, 3))[:, :, ::2, ::2].mean((4, 5))
+    z = z.repeat(2, 2).repeat(2, 3)
+    y = y + z
+    tokens = y.reshape(n, c, h * wide).transpose(0, 2, 1)
+    attention = linear(tokens, "query") @ linear(tokens, "key").transpose(0, 2, 1) / 8**0.5
+    attention = np.exp(attention - attention.max(-1, keepdims=True))
+    attention /= attention.sum(-1, keepdims=True)
+    return {"output:scores": linear((attention @ linear(tokens, "value")).mean(1), "head"), "output:map": y}

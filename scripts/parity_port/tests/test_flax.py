@@ -1,0 +1,130 @@
+"""The worker of JAX (Flax nnx): `.native/ports/jax/python -m unittest discover -s scripts/parity_port/tests -p test_flax.py`."""
+
+import importlib.util
+import os
+import sys
+import unittest
+import unittest.mock
+
+import numpy as np
+from asked import LIVE, Asked, near, small
+
+HAS = importlib.util.find_spec("flax") is not None
+if HAS:
+    import jax
+    import jax.numpy as jnp
+    from flax import nnx
+
+
+@unittest.skipUnless(HAS, "flax is not installed here: scripts/setup_ports jax")
+class Flax(Asked):
+    head = "import jax\nimport jax.numpy as jnp\nfrom flax import nnx\n"
+
+    def test_it_says_what_it_is(self):
+        told = self.start(LIVE / "small_flax.py")
+        self.assertEqual((told["framework"], told["class"]), ("jax", "small_flax.Net"))
+        self.assertEqual(told["abilities"], ["inputs", "targets", "postprocess", "losses", "assign", "f64", "isolation", "gradients"])
+        self.assertEqual(told["inputs"], [{"name": "image", "dtype": "f32", "shape": ["batch", 3, 8, 8]}])
+
+    def test_the_faithful_network_is_the_one_of_numpy_in_f64_and_the_default_is_not(self):
+        self.start(LIVE / "small_flax.py")
+        image = {"image": sys.modules["small"].image().astype(np.float64)}
+        found = self.forward(image, f64=True).tensors
+        for name, wanted in small().items():
+            self.assertTrue(near(found[name], wanted, 1e-12), name)
+        self.assertEqual(self.forward().tensors["stem"].dtype, np.float32)
+        with unittest.mock.patch.dict(os.environ, SMALL_CARELESS="1"):
+            del sys.modules["small"]
+            self.start(LIVE / "small_flax.py")
+            found = self.forward(image, f64=True)
+            self.assertFalse(near(found.tensors["output:map"], small()["output:map"], 1e-5))
+            self.assertEqual(found.header["modules"]["norm"]["hyper"]["momentum"], 0.99)
+
+    def test_calls_and_functions_are_recorded_in_order_with_what_they_are_computed_from(self):
+        self.start(LIVE / "small_flax.py")
+        found = self.forward()
+        self.assertEqual([call["module"] for call in found.header["calls"]][:4], ["", "stem", "norm", "deep"])
+        self.assertEqual((found.inputs("stem"), found.inputs("add()")), (["transpose()"], ["silu()", "resize()"]))
+        self.assertRegex(found.header["tensors"]["gelu()"]["at"], r"small_flax\.py:23$")
+        told = found.header["modules"]["norm"]
+        self.assertEqual((told["class"], told["hyper"]["epsilon"], told["training"]), ("flax.nnx.nn.normalization.BatchNorm", 2**-16, False))
+        self.assertTrue(self.forward(training=True).header["modules"]["norm"]["training"])
+
+    def test_running_statistics_are_buffers(self):
+        self.start(LIVE / "small_flax.py")
+        kinds = {row["name"]: (row["kind"], row["trainable"]) for row in self.written("parameters").parameters}
+        self.assertEqual((kinds["norm.var"], kinds["norm.scale"]), (("buffer", False), ("parameter", True)))
+
+    def test_gradients_are_those_of_the_framework(self):
+        self.start(LIVE / "small_flax.py")
+        found, port, model = self.gradients().tensors, self.asks.port, self.asks.network.model
+        own = nnx.grad(lambda model: port.losses(model(port.inputs()), port.targets())["cls"])(model)
+        self.assertTrue(near(found["grad.cls.stem.kernel"], np.asarray(own["stem"]["kernel"][...]), 1e-6))
+        # By the sum over places, the gradient by what a norm returned is that by its bias.
+        self.assertTrue(near(found["grad.cls.norm"].sum((0, 1, 2)), found["grad.cls.norm.bias"], 1e-5))
+        self.assertTrue(near(found["grad.cls.mean()"], found["grad.cls.head"] @ np.asarray(model.head.kernel[...]).T, 1e-5))
+
+    def test_functions_that_the_framework_tells_by_identity_stay_what_they_are(self):
+        self.net("""
+            from jax.nn import relu
+            inner, rngs = nnx.Linear(4, 4, rngs=nnx.Rngs(0)), nnx.Rngs(1)
+            class Net(nnx.Module):
+                def __call__(self, x):
+                    assert isinstance(inner, nnx.Linear) and isinstance(rngs, nnx.Rngs)
+                    return relu(jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2), (1, 2), "VALID"))
+            def build():
+                return Net()
+            def inputs():
+                return jnp.ones((2, 4))
+            def targets():
+                return {}
+            def losses(outputs, targets):
+                return outputs.sum()
+            """)
+        found = self.gradients()
+        self.assertEqual(found.inputs("relu()"), ["reduce_window()"])
+        self.assertEqual(found.tensors["grad.total.reduce_window()"].tolist(), [[1, 1], [1, 1]])
+
+    def test_what_is_jitted_is_one_step(self):
+        self.net("""
+            class Net(nnx.Module):
+                def __init__(self):
+                    self.inner = nnx.Linear(2, 2, rngs=nnx.Rngs(0))
+                @nnx.jit
+                def __call__(self, x):
+                    return self.inner(x)
+            def build():
+                return Net()
+            """)
+        found = self.forward({"x": np.ones((1, 2), np.float32)})
+        self.assertEqual(found.inputs("output"), ["x"])
+
+    def test_dropout_draws_the_same_every_time_and_a_run_in_training_leaves_nothing(self):
+        self.net("""
+            class Net(nnx.Module):
+                def __init__(self):
+                    rngs = nnx.Rngs(0)
+                    self.norm, self.drop = nnx.BatchNorm(3, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+                def __call__(self, x):
+                    return self.drop(self.norm(x))
+            def build():
+                return Net()
+            """)
+        x = {"x": np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)}
+        before = self.written("parameters").tensors
+        first, second = self.forward(x), self.forward(x)
+        self.assertEqual(first.tensors["output"].tolist(), second.tensors["output"].tolist())
+        self.assertIn(0, first.tensors["output"])
+        for name, value in self.written("parameters").tensors.items():
+            self.assertEqual(value.tolist(), before[name].tolist())
+
+    def test_everything_is_put_back(self):
+        held = jax.Array.__add__, type(jnp.ones(1)).__add__, nnx.Linear.__call__, vars(jax.core.Tracer).get("reshape")
+        self.start(LIVE / "small_flax.py")
+        self.gradients()
+        self.assertEqual(held, (jax.Array.__add__, type(jnp.ones(1)).__add__, nnx.Linear.__call__, vars(jax.core.Tracer).get("reshape")))
+        self.assertIs(self.asks.port.nnx, nnx)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,110 @@
+"""The worker of Paddle: `.native/ports/paddle/python -m unittest discover -s scripts/parity_port/tests -p test_paddle.py`."""
+
+import importlib.util
+import os
+import sys
+import unittest
+import unittest.mock
+
+import numpy as np
+from asked import LIVE, Asked, near, small
+
+HAS = importlib.util.find_spec("paddle") is not None
+if HAS:
+    import paddle
+    from paddle import nn
+
+
+@unittest.skipUnless(HAS, "paddle is not installed here: scripts/setup_ports paddle")
+class Paddle(Asked):
+    head = "import paddle\nfrom paddle import nn\n"
+
+    def test_it_says_what_it_is(self):
+        told = self.start(LIVE / "small_paddle.py")
+        self.assertEqual((told["framework"], told["class"], told["lacks"]), ("paddle", "small_paddle.Net", {}))
+        self.assertEqual(told["abilities"], ["inputs", "targets", "postprocess", "losses", "assign", "f64", "isolation", "gradients"])
+
+    def test_the_faithful_network_is_the_one_of_numpy_in_f64_and_the_default_is_not(self):
+        self.start(LIVE / "small_paddle.py")
+        image = {"image": sys.modules["small"].image().astype(np.float64)}
+        found = self.forward(image, f64=True).tensors
+        for name, wanted in small().items():
+            self.assertTrue(near(found[name], wanted, 1e-12), name)
+        self.assertEqual(self.forward().tensors["stem"].dtype, np.float32)
+        with unittest.mock.patch.dict(os.environ, SMALL_CARELESS="1"):
+            del sys.modules["small"]
+            self.start(LIVE / "small_paddle.py")
+            found = self.forward(image, f64=True)
+            self.assertFalse(near(found.tensors["output:map"], small()["output:map"], 1e-5))
+            self.assertTrue(found.header["modules"]["pool"]["hyper"]["exclusive"])
+
+    def test_calls_and_functions_are_recorded_in_order_with_what_they_are_computed_from(self):
+        self.start(LIVE / "small_paddle.py")
+        found = self.forward()
+        self.assertEqual([call["module"] for call in found.header["calls"]][:4], ["", "stem", "norm", "act"])
+        self.assertEqual((found.inputs("stem"), found.inputs("add()"), found.inputs("softmax()")), (["image"], ["act", "up"], ["truediv()"]))
+        self.assertRegex(found.header["tensors"]["softmax()"]["at"], r"small_paddle\.py:\d+$")
+        told = found.header["modules"]["norm"]
+        self.assertEqual((told["class"], told["hyper"]["epsilon"], told["training"]), ("paddle.nn.layer.norm.BatchNorm2D", 2**-16, False))
+        self.assertTrue(self.forward(training=True).header["modules"]["norm"]["training"])
+
+    def test_running_statistics_are_parameters_that_do_not_train(self):
+        self.start(LIVE / "small_paddle.py")
+        kinds = {row["name"]: (row["kind"], row["trainable"]) for row in self.written("parameters").parameters}
+        self.assertEqual((kinds["norm._variance"], kinds["norm.weight"]), (("parameter", False), ("parameter", True)))
+
+    def test_gradients_are_those_of_the_framework(self):
+        self.start(LIVE / "small_paddle.py")
+        found, port, model = self.gradients().tensors, self.asks.port, self.asks.network.model
+        port.losses(model(port.inputs()), port.targets())["cls"].backward()
+        self.assertTrue(near(found["grad.cls.stem.weight"], model.stem.weight.grad.numpy(), 1e-6))
+        # By the sum over places, the gradient by what a norm returned is that by its bias.
+        self.assertTrue(near(found["grad.cls.norm"].sum((0, 2, 3)), found["grad.cls.norm.bias"], 1e-5))
+        self.assertTrue(near(found["grad.cls.mean()"], found["grad.cls.head"] @ model.head.weight.numpy().T, 1e-5))
+
+    def test_what_is_written_into_is_another_tensor(self):
+        self.net("""
+            class Net(nn.Layer):
+                def __init__(self):
+                    super().__init__()
+                    self.act = nn.ReLU()
+                def forward(self, x):
+                    y = self.act(x)
+                    y[0] = 7
+                    return self.act(y)
+            def build():
+                return Net()
+            """)
+        found = self.forward({"x": np.array([-1, 2], np.float32)})
+        self.assertEqual((found.tensors["act"].tolist(), found.tensors["setitem()"].tolist()), ([0, 2], [7, 2]))
+        self.assertEqual((found.inputs("setitem()"), found.inputs("act#2")), (["act"], ["setitem()"]))
+
+    def test_dropout_draws_the_same_every_time_and_a_run_in_training_leaves_nothing(self):
+        self.net("""
+            class Net(nn.Layer):
+                def __init__(self):
+                    super().__init__()
+                    self.norm, self.drop = nn.BatchNorm1D(3), nn.Dropout(0.5)
+                def forward(self, x):
+                    return self.drop(self.norm(x))
+            def build():
+                return Net()
+            """)
+        x = {"x": np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)}
+        before = self.written("parameters").tensors
+        first, second = self.forward(x), self.forward(x)
+        self.assertEqual(first.tensors["output"].tolist(), second.tensors["output"].tolist())
+        self.assertIn(0, first.tensors["output"])
+        for name, value in self.written("parameters").tensors.items():
+            self.assertEqual(value.tolist(), before[name].tolist())
+
+    def test_everything_is_put_back(self):
+        held = paddle.Tensor.__add__, nn.Linear.__call__, nn.Layer.__call__
+        self.start(LIVE / "small_paddle.py")
+        self.gradients()
+        self.assertEqual(held, (paddle.Tensor.__add__, nn.Linear.__call__, nn.Layer.__call__))
+        self.assertIs(self.asks.port.nn, nn)
+
+
+if __name__ == "__main__":
+    unittest.main()
