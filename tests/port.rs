@@ -42,7 +42,7 @@ impl Worker {
     }
 
     fn start_within(&self, limit: Duration) -> parity::error::Result<Port> {
-        Port::start(&Launch::file(&self.path, None).unwrap(), limit)
+        Port::start(&Launch::file(&self.path, &[]).unwrap(), limit)
     }
 
     /// The run's folder and every process that it noted are gone.

@@ -291,9 +291,9 @@ pub struct Port {
     /// A command that speaks the worker protocol, behind `--`
     #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["file", "python"])]
     pub command: Vec<String>,
-    /// Python that runs a port file; else that of VIRTUAL_ENV, else the first on PATH that has what the file imports
+    /// Python that runs a port file, of several the first that has what the file imports; else that of VIRTUAL_ENV, else the first such on PATH
     #[arg(long, value_name = "PYTHON")]
-    pub python: Option<PathBuf>,
+    pub python: Vec<PathBuf>,
     /// One question may take this long
     #[arg(long, value_name = "SECONDS", default_value_t = crate::scenario::ANSWER, value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: u64,
@@ -302,9 +302,9 @@ pub struct Port {
 /// How live ports are started.
 #[derive(clap::Args)]
 pub struct Live {
-    /// Python that runs a port file; else that of VIRTUAL_ENV, else the first on PATH that has what the file imports
+    /// Python that runs a port file, of several the first that has what the file imports; else that of VIRTUAL_ENV, else the first such on PATH
     #[arg(long, value_name = "PYTHON")]
-    pub python: Option<PathBuf>,
+    pub python: Vec<PathBuf>,
     /// One answer of a live port may take this long; 300 seconds where not stated
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub port_limit: Option<u64>,
@@ -317,7 +317,7 @@ impl Live {
     /// It is stated, and neither side is a port.
     pub fn put(&self, scenario: &mut crate::scenario::Scenario) -> crate::error::Result<()> {
         let stated = [
-            ("--python", self.python.is_some()),
+            ("--python", !self.python.is_empty()),
             ("--port-limit", self.port_limit.is_some()),
         ];
         if !stated.iter().any(|s| s.1) {
@@ -331,7 +331,9 @@ impl Live {
             );
         }
         let port = scenario.port.get_or_insert_default();
-        port.python = self.python.clone().or(port.python.take());
+        if !self.python.is_empty() {
+            port.python.clone_from(&self.python);
+        }
         port.limit = self.port_limit.or(port.limit);
         Ok(())
     }

@@ -36,7 +36,7 @@ pub fn command(args: &args::ExportCheck, engines: Engines) -> Result<Exit> {
 
 /// The file of each exporter, or why there is none.
 fn exported(args: &args::ExportCheck, folder: &Path) -> Result<Vec<(String, Result<PathBuf>)>> {
-    let launch = Launch::file(&args.file, args.live.python.as_deref())?;
+    let launch = Launch::file(&args.file, &args.live.python)?;
     let limit = Duration::from_secs(args.live.port_limit.unwrap_or(ANSWER));
     let mut port = Port::start(&launch, limit)?;
     let none = |what: &str, next: &str| {

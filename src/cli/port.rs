@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub fn command(args: &args::Port) -> Result<Exit> {
     let launch = match &args.file {
-        Some(file) => Launch::file(file, args.python.as_deref())?,
+        Some(file) => Launch::file(file, &args.python)?,
         None => Launch::command(&args.command)?,
     };
     let mut port = Port::start(&launch, Duration::from_secs(args.limit))?;

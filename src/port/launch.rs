@@ -23,11 +23,11 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// A port file (`net.py`), under the Python that is named or the first that has what it needs; or an executable file.
+    /// A port file (`net.py`), under the first Python that has what it needs, of those that are named where some are; or an executable file.
     ///
     /// # Errors
     /// It is not there, it is neither, or no Python has what it needs.
-    pub fn file(path: &Path, named: Option<&Path>) -> Result<Self> {
+    pub fn file(path: &Path, named: &[PathBuf]) -> Result<Self> {
         crate::file::is_there(path).at(format!("port {}", path.display()))?;
         if path.extension().is_some_and(|e| e == "py") {
             let python = python::choose(path, named)?;

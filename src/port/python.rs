@@ -1,4 +1,4 @@
-//! python: which Python runs a port file: the one that is named, else the active virtual environment's, else the first on PATH that has what the file needs.
+//! python: which Python runs a port file: the first of those that are named and have what the file needs, else the active virtual environment's, else the first on PATH that has what the file needs.
 
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// None has what the file needs: every one that was tried, and what it lacks.
-pub fn choose(file: &Path, named: Option<&Path>) -> Result<PathBuf> {
+pub fn choose(file: &Path, named: &[PathBuf]) -> Result<PathBuf> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| Error::usage(format!("port {}: {e}", file.display())))?;
     let needed = needs(&text);
@@ -57,9 +57,9 @@ fn needs(text: &str) -> Vec<&'static str> {
 }
 
 /// The Pythons to try, and who named them.
-fn candidates(named: Option<&Path>) -> (Vec<PathBuf>, &'static str) {
-    if let Some(python) = named {
-        return (vec![python.to_path_buf()], "--python");
+fn candidates(named: &[PathBuf]) -> (Vec<PathBuf>, &'static str) {
+    if !named.is_empty() {
+        return (named.to_vec(), "--python");
     }
     if let Some(folder) = std::env::var_os("VIRTUAL_ENV").filter(|f| !f.is_empty()) {
         return (
@@ -122,7 +122,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("net.py");
         std::fs::write(&file, "import torch").unwrap();
-        let e = choose(&file, Some(Path::new("/bin/false"))).unwrap_err();
+        let e = choose(&file, &["/bin/false".into()]).unwrap_err();
         assert_eq!(e.exit, crate::exit::Exit::Failed);
         let says = e.to_string();
         for word in [

@@ -175,7 +175,7 @@ impl<'p> Source<'p> {
 
 fn started(path: &Path, scenario: &Scenario) -> Result<Port> {
     let live = scenario.port.clone().unwrap_or_default();
-    let mut launch = Launch::file(path, live.python.as_deref())?;
+    let mut launch = Launch::file(path, &live.python)?;
     launch.seed = scenario.seed;
     let port = Port::start(&launch, Duration::from_secs(live.limit.unwrap_or(ANSWER)))?;
     if port.hello.inputs.is_empty() {
