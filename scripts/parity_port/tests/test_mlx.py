@@ -125,6 +125,27 @@ class Mlx(Asked):
         self.assertEqual(found.tensors["output"].tolist(), [0, 4])
         self.assertEqual(found.inputs("output"), ["x"])
 
+    def test_what_is_tied_is_one_parameter(self):
+        self.net("""
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.a, self.b = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+                    self.b.weight = self.a.weight
+                def __call__(self, x):
+                    return self.b(self.a(x))
+            def build():
+                return Net()
+            """)
+        self.assertEqual([row["name"] for row in self.written("parameters").parameters], ["a.weight"])
+        self.ask("load", values=self.file({"a.weight": np.diag(np.array([2, 3], np.float32))}))
+        self.assertEqual(self.forward({"x": np.ones((1, 2), np.float32)}).tensors["output"].tolist(), [[4, 9]])
+
+    def test_a_layer_may_hold_a_function_of_the_framework(self):
+        self.net("def build():\n    return nn.TransformerEncoder(1, 4, 2, 8)\n")
+        found = self.forward({"x": np.ones((1, 3, 4), np.float32), "mask": np.zeros((3, 3), np.float32)})
+        self.assertIn("layers.0.attention", found.tensors)
+
     def test_a_network_that_holds_what_is_compiled_is_refused(self):
         self.net("class Net(nn.Module):\n    def __call__(self, x):\n        return x\ndef build():\n    net = Net()\n    net.f = mx.compile(lambda x: x)\n    return net\n")
         with self.assertRaisesRegex(TypeError, "keep functions that are compiled outside"):
