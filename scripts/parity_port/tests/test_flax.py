@@ -123,6 +123,10 @@ class Flax(Asked):
         for name, value in self.written("parameters").tensors.items():
             self.assertEqual(value.tolist(), before[name].tolist())
 
+    def test_a_part_runs_on_another_programs_values(self):
+        self.start(LIVE / "small_flax.py")
+        self.check_replay("silu()")
+
     def test_everything_is_put_back(self):
         held = jax.Array.__add__, type(jnp.ones(1)).__add__, nnx.Linear.__call__, vars(jax.core.Tracer).get("reshape")
         self.start(LIVE / "small_flax.py")

@@ -62,6 +62,28 @@ class Mlx(Asked):
         self.assertTrue(near(found["grad.cls.norm"].sum((0, 1, 2)), found["grad.cls.norm.bias"], 1e-5))
         self.assertTrue(near(found["grad.cls.mean()"].sum(0) @ np.ones(8), (found["grad.cls.head"] @ np.array(model.head.weight)).sum(), 1e-5))
 
+    def test_a_gradient_is_given_by_what_the_program_went_on_with(self):
+        self.net("""
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(2, 2)
+                def __call__(self, x):
+                    return mx.multiply(self.fc(x), mx.array([2.0, 3.0]))
+            def build():
+                return Net()
+            def inputs():
+                return mx.ones((1, 2))
+            def targets():
+                return {}
+            def losses(outputs, targets):
+                return outputs.sum()
+            """)
+        found = self.gradients().tensors
+        self.assertEqual(found["grad.total.fc"].tolist(), [[2, 3]])
+        self.assertIn("multiply().input:1", found)
+        self.assertNotIn("grad.total.multiply().input:1", found)
+
     def test_what_is_written_into_is_another_tensor(self):
         self.net("""
             class Net(nn.Module):
@@ -100,6 +122,10 @@ class Mlx(Asked):
         self.assertIn(0, first.tensors["output"])
         for name, value in self.written("parameters").tensors.items():
             self.assertEqual(value.tolist(), before[name].tolist())
+
+    def test_a_part_runs_on_another_programs_values(self):
+        self.start(LIVE / "small_mlx.py")
+        self.check_replay("act")
 
     def test_everything_is_put_back(self):
         held = {name: getattr(mx.array, name) for name in ("__add__", "reshape")}, nn.Linear.__call__, nn.Conv2d.__call__

@@ -103,6 +103,10 @@ class Paddle(Asked):
         for name, value in self.written("parameters").tensors.items():
             self.assertEqual(value.tolist(), before[name].tolist())
 
+    def test_a_part_runs_on_another_programs_values(self):
+        self.start(LIVE / "small_paddle.py")
+        self.check_replay("act")
+
     def test_everything_is_put_back(self):
         held = paddle.Tensor.__add__, nn.Linear.__call__, nn.Layer.__call__
         self.start(LIVE / "small_paddle.py")
