@@ -37,9 +37,8 @@ def with_tuples(value):
     if not isinstance(value, dict):
         return value
     members = {name: with_tuples(member) for name, member in value.items()}
-    if list(members) == [str(i) for i in range(len(members))]:
-        return tuple(members.values())
-    return members
+    places = [str(i) for i in range(len(members))]  # a file may hold them in another order
+    return tuple(members[place] for place in places) if set(places) == set(members) else members
 
 
 def replaced(value, given: dict[str, object], name: str = ""):

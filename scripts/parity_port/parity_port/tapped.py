@@ -68,16 +68,19 @@ def gradients(framework, recording: Patched, model_of, args: tuple, kwargs: dict
     values = {name: recording.followed[name] for name in results if name not in recording.trace.inputs}
     taps = {name: framework.zeros(value) for name, value in values.items() if framework.is_float(value)}
 
+    untouched: list[str] = []  # what the program made unseen, and went on with as it was
+
     def terms(values: list) -> dict:
         by = dict(zip([*trained, *taps], values))
         model = model_of({name: by[name] for name in trained})
         with Tapped(framework, model, {name: by[name] for name in taps}) as again:
             found = loss(model(*args, **kwargs))
+        untouched[:] = again.taps
         require_same([name for name in again.trace.tensors if name not in recording.missing], results)
         return found if isinstance(found, dict) else {"total": found}
 
     for term, by in framework.differentiated(terms, [*trained.values(), *taps.values()]).items():
-        framework.add_gradients(recording.trace, term, dict(zip([*trained, *taps], by)))
+        framework.add_gradients(recording.trace, term, {name: value for name, value in zip([*trained, *taps], by) if name not in untouched})
 
 
 def require_same(again: list[str], recorded: list[str]) -> None:

@@ -70,6 +70,17 @@ class Asked(unittest.TestCase):
         self.ask("inputs", to=to)
         return to
 
+    def check_replay(self, behind):
+        """What is given in the place of `norm` is what `behind`, its SiLU, is computed from; with what the run itself computed nothing moves."""
+        run = self.forward().tensors
+        for given in (run["norm"] / 2, run["norm"]):
+            asked = {"f64": False, "training": False, "floors": False, "replay": self.file({"norm": given})}
+            found = self.written("forward", inputs=self.given(), **asked)
+            self.assertEqual(found.header["replayed"], ["norm"])
+            self.assertEqual(found.tensors["norm"].tolist(), run["norm"].tolist())
+            self.assertTrue(near(found.tensors[behind], given / (1 + np.exp(-given)), 1e-6))
+        self.assertEqual(found.tensors["output:scores"].tolist(), run["output:scores"].tolist())
+
     def gradients(self, f64=False):
         targets = self.file()
         self.ask("targets", to=targets)

@@ -85,6 +85,11 @@ class Flax(Asked):
         self.assertEqual(found.inputs("relu()"), ["reduce_window()"])
         self.assertEqual(found.tensors["grad.total.reduce_window()"].tolist(), [[1, 1], [1, 1]])
 
+    def test_a_module_that_says_what_it_computes_in_computes_in_f64_where_it_is_asked(self):
+        told = self.net("def build():\n    return nnx.Embed(3, 2, rngs=nnx.Rngs(0))\ndef inputs():\n    return jnp.array([0, 2])\n")
+        self.assertIn("f64", told["abilities"])
+        self.assertEqual(self.forward(f64=True).tensors["output"].dtype, np.float64)
+
     def test_what_is_jitted_is_one_step(self):
         self.net("""
             class Net(nnx.Module):
@@ -117,6 +122,10 @@ class Flax(Asked):
         self.assertIn(0, first.tensors["output"])
         for name, value in self.written("parameters").tensors.items():
             self.assertEqual(value.tolist(), before[name].tolist())
+
+    def test_a_part_runs_on_another_programs_values(self):
+        self.start(LIVE / "small_flax.py")
+        self.check_replay("silu()")
 
     def test_everything_is_put_back(self):
         held = jax.Array.__add__, type(jnp.ones(1)).__add__, nnx.Linear.__call__, vars(jax.core.Tracer).get("reshape")

@@ -90,6 +90,10 @@ class Jittor(Asked):
         found = self.forward({"x": np.array([0.1]), "n": np.array([2**40])}, f64=True).tensors
         self.assertEqual((found["output:0"].tolist(), found["output:1"].tolist()), ([1.1], [2**40]))
 
+    def test_a_part_runs_on_another_programs_values(self):
+        self.start(LIVE / "small_jittor.py")
+        self.check_replay("act")
+
     def test_everything_is_put_back(self):
         held = jt.Var.__add__, nn.Linear.__call__, nn.Module.__call__
         self.start(LIVE / "small_jittor.py")

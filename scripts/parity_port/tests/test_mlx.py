@@ -62,6 +62,28 @@ class Mlx(Asked):
         self.assertTrue(near(found["grad.cls.norm"].sum((0, 1, 2)), found["grad.cls.norm.bias"], 1e-5))
         self.assertTrue(near(found["grad.cls.mean()"].sum(0) @ np.ones(8), (found["grad.cls.head"] @ np.array(model.head.weight)).sum(), 1e-5))
 
+    def test_a_gradient_is_given_by_what_the_program_went_on_with(self):
+        self.net("""
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.fc = nn.Linear(2, 2)
+                def __call__(self, x):
+                    return mx.multiply(self.fc(x), mx.array([2.0, 3.0]))
+            def build():
+                return Net()
+            def inputs():
+                return mx.ones((1, 2))
+            def targets():
+                return {}
+            def losses(outputs, targets):
+                return outputs.sum()
+            """)
+        found = self.gradients().tensors
+        self.assertEqual(found["grad.total.fc"].tolist(), [[2, 3]])
+        self.assertIn("multiply().input:1", found)
+        self.assertNotIn("grad.total.multiply().input:1", found)
+
     def test_what_is_written_into_is_another_tensor(self):
         self.net("""
             class Net(nn.Module):
@@ -101,6 +123,10 @@ class Mlx(Asked):
         for name, value in self.written("parameters").tensors.items():
             self.assertEqual(value.tolist(), before[name].tolist())
 
+    def test_a_part_runs_on_another_programs_values(self):
+        self.start(LIVE / "small_mlx.py")
+        self.check_replay("act")
+
     def test_everything_is_put_back(self):
         held = {name: getattr(mx.array, name) for name in ("__add__", "reshape")}, nn.Linear.__call__, nn.Conv2d.__call__
         self.start(LIVE / "small_mlx.py")
@@ -124,6 +150,27 @@ class Mlx(Asked):
         found = self.forward({"x": np.array([-1, 2], np.float32)})
         self.assertEqual(found.tensors["output"].tolist(), [0, 4])
         self.assertEqual(found.inputs("output"), ["x"])
+
+    def test_what_is_tied_is_one_parameter(self):
+        self.net("""
+            class Net(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.a, self.b = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+                    self.b.weight = self.a.weight
+                def __call__(self, x):
+                    return self.b(self.a(x))
+            def build():
+                return Net()
+            """)
+        self.assertEqual([row["name"] for row in self.written("parameters").parameters], ["a.weight"])
+        self.ask("load", values=self.file({"a.weight": np.diag(np.array([2, 3], np.float32))}))
+        self.assertEqual(self.forward({"x": np.ones((1, 2), np.float32)}).tensors["output"].tolist(), [[4, 9]])
+
+    def test_a_layer_may_hold_a_function_of_the_framework(self):
+        self.net("def build():\n    return nn.TransformerEncoder(1, 4, 2, 8)\n")
+        found = self.forward({"x": np.ones((1, 3, 4), np.float32), "mask": np.zeros((3, 3), np.float32)})
+        self.assertIn("layers.0.attention", found.tensors)
 
     def test_a_network_that_holds_what_is_compiled_is_refused(self):
         self.net("class Net(nn.Module):\n    def __call__(self, x):\n        return x\ndef build():\n    net = Net()\n    net.f = mx.compile(lambda x: x)\n    return net\n")

@@ -53,6 +53,11 @@ class Paddle(Asked):
         kinds = {row["name"]: (row["kind"], row["trainable"]) for row in self.written("parameters").parameters}
         self.assertEqual((kinds["norm._variance"], kinds["norm.weight"]), (("parameter", False), ("parameter", True)))
 
+    def test_what_is_tied_is_one_parameter_and_what_no_checkpoint_holds_is_none(self):
+        self.net("def build():\n    return nn.GRU(3, 2)\n")
+        names = [row["name"] for row in self.written("parameters").parameters]
+        self.assertEqual(names, ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"])
+
     def test_gradients_are_those_of_the_framework(self):
         self.start(LIVE / "small_paddle.py")
         found, port, model = self.gradients().tensors, self.asks.port, self.asks.network.model
@@ -97,6 +102,10 @@ class Paddle(Asked):
         self.assertIn(0, first.tensors["output"])
         for name, value in self.written("parameters").tensors.items():
             self.assertEqual(value.tolist(), before[name].tolist())
+
+    def test_a_part_runs_on_another_programs_values(self):
+        self.start(LIVE / "small_paddle.py")
+        self.check_replay("act")
 
     def test_everything_is_put_back(self):
         held = paddle.Tensor.__add__, nn.Linear.__call__, nn.Layer.__call__

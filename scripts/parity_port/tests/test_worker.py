@@ -309,6 +309,7 @@ class Parts(unittest.TestCase):
         parts = {place[1:]: part for place, part in leaves(value)}
         self.assertEqual(parts, {"a:0": 1, "a:1:b": 2, "a:1:c:0": 3, "d": 4})
         self.assertEqual(together(parts), value)
+        self.assertEqual(together(dict(reversed(parts.items()))), value)
 
     def test_a_function_that_computes_in_f32_is_not_f64(self):
         self.assertIsNone(proof.off(ARITHMETIC))

@@ -22,6 +22,9 @@ from .modular import METHODS
 #: Attributes by which a module says that it does not train.
 FROZEN = ("deterministic", "use_running_average")
 
+#: Attributes by which a module says what it computes in.
+DTYPES = ("dtype", "param_dtype")
+
 
 class Network(Functional):
     framework, packages, libraries = "jax", ("jax", "jaxlib", "flax"), ("jax", "flax")
@@ -76,6 +79,10 @@ class Network(Functional):
     def copied(self, model, f64: bool):
         again = nnx.clone(model)
         if f64:
+            for _, module in nnx.iter_modules(again):
+                for name in DTYPES:
+                    if getattr(module, name, None) is not None and jnp.issubdtype(getattr(module, name), jnp.floating):
+                        setattr(module, name, jnp.float64)
             self.put(again, {name: value.astype(jnp.float64) for name, value in self.state(again).items() if self.is_float(value)})
         return again
 

@@ -49,7 +49,9 @@ class Network(Functional):
         return module.training
 
     def state(self, model) -> dict:
-        return dict(tree_flatten(model.parameters()))
+        """Each once, under the first of its names."""
+        first = {id(value): name for name, value in reversed(tree_flatten(model.parameters()))}
+        return {name: value for name, value in tree_flatten(model.parameters()) if first[id(value)] == name}
 
     def kinds(self, model) -> dict:
         """MLX lists running statistics under parameters, frozen."""
@@ -57,12 +59,14 @@ class Network(Functional):
         return {name: ("parameter", name in trained) for name in self.state(model)}
 
     def put(self, model, values: dict) -> None:
-        model.update(tree_unflatten(list(values.items())))
+        """What has several names is put under each."""
+        given = {id(value): values[name] for name, value in self.state(model).items() if name in values}
+        model.update(tree_unflatten([(name, given[id(value)]) for name, value in tree_flatten(model.parameters()) if id(value) in given]))
 
     def copied(self, model, f64: bool):
-        # A pooling layer holds a function of MLX's, which nobody can copy.
+        # Layers hold functions of MLX's, which nobody can copy.
         held = [value for module in model.modules() for value in vars(module).values()]
-        known = {id(value): value for value in held if type(value).__module__ == "nanobind"}
+        known = {id(value): value for value in held if self.is_own(value)}
         try:
             again = copy.deepcopy(model, known)
         except TypeError as error:

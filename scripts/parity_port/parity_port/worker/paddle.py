@@ -45,12 +45,15 @@ class Network(Taped):
         return module.training
 
     def state(self, model) -> dict:
-        return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+        """What a checkpoint holds, each once."""
+        held = model.state_dict()
+        kept = {name: value for name, value in model.named_buffers() if name in held}
+        return {**dict(model.named_parameters()), **kept}
 
     def kinds(self, model) -> dict:
         """Paddle lists running statistics under parameters, which are not trained."""
         named = {name: ("parameter", not value.stop_gradient) for name, value in model.named_parameters()}
-        return {**{name: ("buffer", False) for name, _ in model.named_buffers()}, **named}
+        return {name: named.get(name, ("buffer", False)) for name in self.state(model)}
 
     def put(self, model, values: dict) -> None:
         held = self.state(model)
