@@ -221,6 +221,31 @@ fn a_fault_inside_a_loop_is_found_in_the_node_where_it_starts_though_it_goes_rou
 }
 
 #[test]
+fn what_is_inside_is_recorded_and_judged_from_the_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    write_model(dir.path(), "m.onnx", &repeated(vec![], "q"));
+    for (keys, code, words) in [
+        (String::new(), 0, "7 of 7 tensors compared"),
+        (
+            faulty("libtorch", "negate-output", "loop/add", ""),
+            1,
+            "DIVERGE at node 'loop/add' (Add)",
+        ),
+    ] {
+        std::fs::write(
+            dir.path().join("s.toml"),
+            format!("format = 1\nmodel = \"m.onnx\"\n{keys}"),
+        )
+        .unwrap();
+        let call = |args: &[&str]| Call::new(PARITY, dir.path(), args).run().exits(code);
+        call(&["run", "s.toml", "--record", "rec"]).says(&[words]);
+        let trace = "rec/candidate.safetensors";
+        call(&["run", "m.onnx", "--against", trace]).says(&[words]);
+        call(&["run", "m.onnx", trace]).says(&[words]);
+    }
+}
+
+#[test]
 fn a_fault_inside_a_scan_and_one_of_a_weight_around_a_body_are_found_in_their_node() {
     run(
         &scanned(),

@@ -3,7 +3,7 @@
 use super::{Scenario, Second, Subject, TorchScript, build, load};
 use crate::error::{Error, Result, hint};
 use crate::file;
-use crate::graph::{Graph, names};
+use crate::graph::{Graph, hoist::has_body, names};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -112,10 +112,14 @@ impl Sides<'_> {
         let ends = graph.inputs.iter().chain(&graph.outputs);
         let ends: HashSet<&str> = ends.map(|p| p.name.as_str()).collect();
         let all: HashSet<&str> = names(&graph).collect();
-        let inner = |name: &str| all.contains(name) && !ends.contains(name);
+        // A recorded run of this graph holds what its bodies compute, too.
+        let repeats = graph.steps.iter().filter(|s| has_body(&s.nodes[0]));
+        let bodies: Vec<String> = repeats.map(|s| format!("{}/", s.name)).collect();
+        let within = |name: &str| bodies.iter().any(|b| name.starts_with(b));
+        let inner = |name: &str| within(name) || all.contains(name) && !ends.contains(name);
         let said = rename.iter().any(|(a, b)| inner(a) || inner(b));
         let calls = trace.header.as_ref().is_some_and(|h| !h.calls.is_empty());
-        let own = calls || trace.names().any(|n| !all.contains(n));
+        let own = calls || trace.names().any(|n| !all.contains(n) && !within(n));
         Ok(own && !said && !trace.names().any(inner))
     }
 

@@ -385,8 +385,28 @@ impl Seen<'_> {
         })
     }
 
-    /// The first turn of a loop in which an observed body tensor is over, alone.
+    /// The first turn of a loop in which an observed body tensor is over, alone; of a recording, beside f64 on what it recorded in front of the loop.
     fn turn(&self, sessions: &mut Sessions) -> Result<Option<usize>> {
+        let (step, output, kinship) = (self.walked.step, self.k, sessions.kinship);
+        if let (None, Some((shadow, rounding)), Ok(value)) = (
+            self.walked.alone,
+            &self.recorded,
+            &self.walked.candidate[self.k],
+        ) {
+            let feed = |n: &str| self.walked.own_c.get(n);
+            let exact = decision::narrowed(shadow, value.dtype())?;
+            let case = Case {
+                step,
+                output,
+                reference: &exact,
+                candidate: value,
+                shadow,
+                rounding,
+                feed: &feed,
+                kinship,
+            };
+            return loop_turn::first(&case, None, sessions.judge.as_deref_mut());
+        }
         let (Ok(r), Some(Ok(c))) = (
             &self.walked.reference[self.k],
             self.walked.alone.map(|a| &a[self.k]),
@@ -396,7 +416,6 @@ impl Seen<'_> {
         let feed = |n: &str| self.walked.own_r.get(n);
         let exact = (r.clone(), Rounding::Exact);
         let (shadow, rounding) = self.shadow.as_ref().unwrap_or(&exact);
-        let (step, output, kinship) = (self.walked.step, self.k, sessions.kinship);
         let case = Case {
             step,
             output,
