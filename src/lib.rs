@@ -18,6 +18,7 @@
 )]
 
 pub mod cause;
+pub mod checkpoint;
 pub mod cli;
 pub mod compare;
 pub mod error;

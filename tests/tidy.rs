@@ -30,6 +30,7 @@ const ROOMS: &[&str] = &[
     "scenario",
     "port",
     "trace",
+    "checkpoint",
     "floor",
     "kernel",
     "graph",

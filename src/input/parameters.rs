@@ -1,6 +1,7 @@
 //! parameters: where a side's parameters come from: a model, a trace, a golden, a checkpoint, a list in JSON.
 
 use super::settings;
+use crate::checkpoint;
 use crate::error::{Error, Place, Result};
 use crate::golden::store;
 use crate::graph::param::{Kind, Param, check};
@@ -26,6 +27,9 @@ pub fn source(path: &Path) -> Result<Source> {
             .map(Source::listed)
             .ok_or_else(|| unlisted("golden", path));
     }
+    if checkpoint::is_one(path) {
+        return of_checkpoint(path);
+    }
     match path.extension().and_then(|e| e.to_str()) {
         Some("onnx") => Ok(of_graph(load::file(path)?.into())),
         Some("json") if !is_index(path) => json(path).at(format!("parameters {}", path.display())),
@@ -46,6 +50,31 @@ pub fn of_graph(graph: std::sync::Arc<Graph>) -> Source {
     Source::valued(list, Box::new(read))
         .beside(constants)
         .set_to(set)
+}
+
+/// The model that a file of PyTorch's holds, by the names in its dict.
+fn of_checkpoint(path: &Path) -> Result<Source> {
+    let held = checkpoint::open(path)?;
+    let dict = held.model().to_string();
+    let begin = match dict.as_str() {
+        "" => String::new(),
+        dict => format!("{dict}."),
+    };
+    let own = held.tensors().filter(|(_, t)| t.dict == dict);
+    let list: Vec<Param> = own
+        .map(|(path, t)| known(&path[begin.len()..], t.shape.clone(), t.dtype))
+        .collect();
+    if list.is_empty() {
+        return Err(unlisted("checkpoint", path));
+    }
+    check(&list)?;
+    let left_out = held
+        .omitted
+        .iter()
+        .map(|(path, why)| format!("'{path}': {why}"));
+    let left_out = left_out.collect();
+    let read = move |name: &str| held.tensor(&format!("{begin}{name}"));
+    Ok(Source::valued(list, Box::new(read)).leaving(left_out))
 }
 
 /// What a trace lists, or all that a checkpoint holds; None where a trace lists nothing.

@@ -170,6 +170,13 @@ pub struct Difference {
     /// What an ONNX file stores beside its weights, of either side.
     #[serde(default)]
     pub constants: (Constants, Constants),
+    /// What else either file holds and nobody reads, with the reason.
+    #[serde(default, skip_serializing_if = "nothing")]
+    pub left_out: [Vec<String>; 2],
+}
+
+fn nothing(left_out: &[Vec<String>; 2]) -> bool {
+    left_out.iter().all(Vec::is_empty)
 }
 
 /// Takes the difference of two lists apart; values are not compared.
@@ -229,6 +236,7 @@ fn of(pairs: &[Paired], reference: &Source, candidate: &Source) -> Difference {
         differing: Differing::of(pairs),
         settings: Settings::of(pairs, reference, candidate),
         constants: (reference.constants, candidate.constants),
+        left_out: [reference.left_out.clone(), candidate.left_out.clone()],
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Source {
     pub list: Vec<Param>,
     /// What an ONNX file stores that is no weight of any layer.
     pub constants: Constants,
+    /// What else its file holds and nobody reads, with the reason.
+    pub left_out: Vec<String>,
     /// What modules (or nodes) are set to, by path.
     pub attributes: BTreeMap<String, Attributes>,
     /// None where a list is all there is.
@@ -56,6 +58,11 @@ impl Source {
     /// With the constants that its file holds.
     pub fn beside(self, constants: Constants) -> Self {
         Self { constants, ..self }
+    }
+
+    /// With what its file holds besides and nobody reads.
+    pub fn leaving(self, left_out: Vec<String>) -> Self {
+        Self { left_out, ..self }
     }
 
     pub fn has_values(&self) -> bool {

@@ -12,6 +12,8 @@ use crate::text::{number, table};
 
 /// Rows shown before the rest is added up.
 const ROWS: usize = 30;
+/// What a file holds besides, by name.
+const LEFT_OUT: usize = 3;
 
 /// The report; `all` shows every row. `names` are the two sides'.
 pub fn params(d: &Difference, names: (&str, &str), all: bool) -> String {
@@ -134,10 +136,22 @@ fn sides(d: &Difference, names: (&str, &str)) -> String {
             a.tensors, a.elements, b.tensors, b.elements
         ),
     };
+    let left_out = ["reference", "candidate"].into_iter().zip(&d.left_out);
+    let left_out = left_out.filter(|(_, all)| !all.is_empty());
+    let left_out = left_out.map(|(side, all)| {
+        let told = all.iter().take(LEFT_OUT).cloned().collect::<Vec<_>>();
+        let more = match all.len() - told.len() {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let told = printable(&told.join("; "));
+        format!("  not read    of the {side}: {told}{more}\n")
+    });
     format!(
-        "  reference   {}\n  candidate   {}\n{constants}",
+        "  reference   {}\n  candidate   {}\n{constants}{}",
         printable(names.0),
-        printable(names.1)
+        printable(names.1),
+        left_out.collect::<String>()
     )
 }
 

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 type Reader = fn(&[u8]);
 
 /// Name of the target, which is that of its corpus, and the reader.
-pub const ALL: [(&str, Reader); 7] = [
+pub const ALL: [(&str, Reader); 8] = [
     ("scenario", scenario),
     ("model", model),
     ("trace", trace),
@@ -21,6 +21,7 @@ pub const ALL: [(&str, Reader); 7] = [
     ("sketch", sketch),
     ("manifest", manifest),
     ("array", array),
+    ("checkpoint", checkpoint),
 ];
 
 /// Scenario TOML.
@@ -94,6 +95,16 @@ pub fn manifest(bytes: &[u8]) {
 /// A `.npy` array given as input.
 pub fn array(bytes: &[u8]) {
     let _ = parity::input::file::load(&write("x.npy", bytes), "x");
+}
+
+/// A file of PyTorch's: every tensor is read.
+pub fn checkpoint(bytes: &[u8]) {
+    let Ok(open) = parity::checkpoint::open(&write("x.pt", bytes)) else {
+        return;
+    };
+    for (name, _) in open.tensors() {
+        let _ = open.tensor(name);
+    }
 }
 
 fn read(path: &Path) {
