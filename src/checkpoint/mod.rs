@@ -2,7 +2,7 @@
 
 mod archive;
 mod arrays;
-pub mod pickle;
+mod pickle;
 mod tree;
 
 use crate::error::{Place, Result};
