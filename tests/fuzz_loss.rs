@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use support::*;
 
@@ -299,4 +300,154 @@ fn what_is_no_pair_of_a_loss_is_refused() {
     )
     .run()
     .refuses(2, &["--domain does not apply to a kernel or a model"]);
+}
+
+/// The loss of tests/fixtures/live/charbonnier.py as an executable, but for what `body` changes.
+fn ported(folder: &Path, name: &str, body: &str) -> String {
+    let path = folder.join(name);
+    let live = Path::new(ROOT).join("tests/fixtures/live");
+    let script = format!(
+        "#!/usr/bin/env python3\nimport os, sys, time\nsys.dont_write_bytecode = True\nsys.path.insert(0, {live:?})\nimport charbonnier as port\n{body}\nport.serve()\n"
+    );
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    text(&path).to_string()
+}
+
+/// A port against the graph, whichever is the reference.
+fn against(port: &str, graph_first: bool, more: &[&str]) -> Ran {
+    let graph = file("charbonnier.onnx");
+    let pair = match graph_first {
+        true => [&graph, port],
+        false => [port, &graph],
+    };
+    let args = [&["fuzz", pair[0], pair[1]], more].concat();
+    Call::new(PARITY, Path::new(ROOT), &args).run()
+}
+
+#[test]
+fn the_losses_of_a_port_are_a_form_on_either_side_of_values_and_gradients_by_what_its_network_returns()
+ {
+    let dir = tempfile::tempdir().unwrap();
+    let port = ported(dir.path(), "port", "");
+    for (graph_first, target) in [(true, "target"), (false, "t")] {
+        let ran = against(&port, graph_first, &["--cases", "60"]).exits(0);
+        let only = format!("port gives no gradients by {target}: they are not compared");
+        ran.says(&["agree: ", &only]);
+    }
+    // In sums of another order, and of any length.
+    let other = "port.term = lambda y, t: (1e-6 + (t - y) ** 2) ** 0.5";
+    let other = ported(dir.path(), "other", other);
+    let pair = ["fuzz", &port, &other, "--cases", "60"];
+    let fixed = Call::new(PARITY, Path::new(ROOT), &pair).run().exits(0);
+    fixed.says(&["agree: ", "| y     | f32   | [4]   |"]);
+    let open = ["--domain", "y=numbers@n", "--domain", "t=numbers@n"];
+    let open = [&pair[..], &open].concat();
+    let open = Call::new(PARITY, Path::new(ROOT), &open).run().exits(0);
+    open.says(&["agree: ", "| y     | f32   | [n]   |"]);
+}
+
+#[test]
+fn what_a_port_gets_wrong_is_found_shrunk_kept_and_replayed() {
+    let faults = [
+        ("port.term = lambda y, t: abs(y - t) + 1e-6", "value"),
+        (
+            "port.slope = lambda y, t: 2 * (y - t) / port.term(y, t)",
+            "gradient",
+        ),
+    ];
+    for (fault, what) in faults {
+        let dir = tempfile::tempdir().unwrap();
+        let found = dir.path().join("found");
+        let port = ported(dir.path(), "port", fault);
+        for graph_first in [true, false] {
+            let more = ["--cases", "60", "--finds", "1", "--found", text(&found)];
+            let ran = against(&port, graph_first, &more).exits(1);
+            let find = ran.out.lines().find(|l| l.contains(", shrunk (")).unwrap();
+            assert!(
+                find.contains("(on no edge)") && find.contains(what),
+                "{ran}"
+            );
+        }
+        for find in kept(&found) {
+            let replayed = Call::new(PARITY, dir.path(), &["run", text(&find)]).run();
+            replayed.exits(1).says(&["DIVERGE: ", what]);
+        }
+    }
+}
+
+#[test]
+fn a_port_that_computes_in_f32_is_held_against_a_graph_in_f64_and_two_such_ports_against_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = ported(dir.path(), "port", "port.abilities.remove('f64')");
+    let ran = against(&port, true, &["--cases", "60"]).exits(0);
+    ran.says(&[
+        "agree: ",
+        "port in f32 against",
+        "computes in f32 even on f64 inputs",
+    ]);
+    let wrong =
+        "port.abilities.remove('f64')\nport.slope = lambda y, t: 1.001 * (y - t) / port.term(y, t)";
+    let wrong = ported(dir.path(), "wrong", wrong);
+    against(&wrong, true, &["--cases", "60"])
+        .exits(1)
+        .says(&["gradient"]);
+    let both = ["fuzz", &port, &wrong];
+    Call::new(PARITY, Path::new(ROOT), &both)
+        .run()
+        .refuses(4, &["neither", "computes in f64"]);
+    let exact = ported(dir.path(), "exact", "");
+    let both = ["fuzz", &exact, &port];
+    let words = ["is judged in f32", "cannot be measured inside"];
+    Call::new(PARITY, Path::new(ROOT), &both)
+        .run()
+        .refuses(4, &words);
+}
+
+#[test]
+fn a_port_that_is_no_form_of_a_loss_or_ends_is_one_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = "calls = []\ndef losses(request, own=port.losses):\n    calls.append(0)\n    ";
+    let cases = [
+        ("port.abilities.remove('losses')", 2, "it has no losses"),
+        (
+            "port.abilities.remove('inputs')",
+            2,
+            "it has no example inputs",
+        ),
+        (
+            "port.targets = lambda request: port.save(request['to'], {'y': ('F32', [1], [0.0])})\nport.targets.__name__ = 'targets'",
+            2,
+            "both called 'y'",
+        ),
+        (
+            &format!("{count}raise ValueError('no')\nport.losses = losses"),
+            2,
+            "it refuses every case that was tried",
+        ),
+        (
+            &format!(
+                "{count}os._exit(7) if len(calls) > 100 else own(request)\nport.losses = losses"
+            ),
+            3,
+            "exit status: 7",
+        ),
+        (
+            &format!("{count}time.sleep(100)\nport.losses = losses"),
+            3,
+            "2 s",
+        ),
+    ];
+    for (i, (body, code, says)) in cases.into_iter().enumerate() {
+        let port = ported(dir.path(), &i.to_string(), body);
+        let more = ["--cases", "400", "--port-limit", "2"];
+        against(&port, true, &more).refuses(code, &[says]);
+    }
+    let graph = file("charbonnier.onnx");
+    let stated = ["fuzz", &graph, &graph, "--port-limit", "2"];
+    let none = Call::new(PARITY, Path::new(ROOT), &stated).run();
+    none.refuses(
+        2,
+        &["--port-limit does not apply to sides that are no live port"],
+    );
 }

@@ -311,15 +311,20 @@ pub struct Live {
 }
 
 impl Live {
+    /// Its options, and which of them are there.
+    pub fn stated(&self) -> [(&'static str, bool); 2] {
+        [
+            ("--python", !self.python.is_empty()),
+            ("--port-limit", self.port_limit.is_some()),
+        ]
+    }
+
     /// Into the scenario of two sides.
     ///
     /// # Errors
     /// It is stated, and neither side is a port.
     pub fn put(&self, scenario: &mut crate::scenario::Scenario) -> crate::error::Result<()> {
-        let stated = [
-            ("--python", !self.python.is_empty()),
-            ("--port-limit", self.port_limit.is_some()),
-        ];
+        let stated = self.stated();
         if !stated.iter().any(|s| s.1) {
             return Ok(());
         }
@@ -378,10 +383,10 @@ pub enum Table {
 #[derive(clap::Args)]
 pub struct Fuzz {
     /// A name from the first column of `parity list kernels`, or all; a scenario (.toml) or model (.onnx); or, with B, one form of a loss of
-    /// your own (.onnx, .pt)
+    /// your own (.onnx, .pt, net.py)
     #[arg(value_name = "KERNEL|SCENARIO|A")]
     pub kernel: String,
-    /// The other form of the loss (.onnx, .pt): values and gradients of both on drawn inputs, B in f64 against A in f64
+    /// The other form of the loss (.onnx, .pt, net.py): values and gradients of both on drawn inputs, B in f64 against A in f64
     #[arg(value_name = "B")]
     pub second: Option<PathBuf>,
     /// Which values an input of a loss may hold: numbers, numbers:LOW..HIGH, probabilities, boxes (x1, y1, x2, y2), labels:CLASSES,
@@ -424,6 +429,8 @@ pub struct Fuzz {
     /// Folder of the kernels' ONNX forms: golden/kernels where none is named
     #[arg(long, value_name = "FOLDER")]
     pub forms: Option<PathBuf>,
+    #[command(flatten)]
+    pub live: Live,
 }
 
 #[derive(clap::Args)]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// What a thread makes of the cases of these numbers, one for each; it has engines of its own.
-pub type Worker<'a, T> = Box<dyn FnMut(&[u64]) -> Vec<T> + 'a>;
+pub type Worker<'a, T> = Box<dyn FnMut(&[u64]) -> Result<Vec<T>> + 'a>;
 
 /// Which cases are worked on, and by whom.
 pub struct Pool<'a, T> {
@@ -56,7 +56,9 @@ impl<T: Send> Pool<'_, T> {
             let numbers: Vec<u64> = (begin..all.min(begin + self.chunk))
                 .map(|i| self.options.number(i))
                 .collect();
-            if send.send(Ok((chunk, worker(&numbers)))).is_err() {
+            let came = worker(&numbers).map(|came| (chunk, came));
+            let ends = came.is_err();
+            if send.send(came).is_err() || ends {
                 return;
             }
         }

@@ -24,7 +24,15 @@ pub trait Target: Sync {
     fn open(&self) -> Result<Self::Asker>;
 
     /// What came of the cases of these numbers, one for each.
-    fn ask(&self, asker: &mut Self::Asker, seed: u64, numbers: &[u64]) -> Vec<Came<Self::Wrong>>;
+    ///
+    /// # Errors
+    /// One who can be asked nothing more.
+    fn ask(
+        &self,
+        asker: &mut Self::Asker,
+        seed: u64,
+        numbers: &[u64],
+    ) -> Result<Vec<Came<Self::Wrong>>>;
 
     /// What a case comes to that an earlier run has found; Err says why it cannot be tried.
     fn again(

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Two files, each a form of the same loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Loss {
-    /// ONNX or TorchScript, relative to the scenario's folder.
+    /// ONNX, TorchScript or a port, relative to the scenario's folder.
     pub reference: PathBuf,
     /// Likewise.
     pub candidate: PathBuf,

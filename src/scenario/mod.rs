@@ -156,7 +156,8 @@ impl Scenario {
     /// Whether a side is a live port.
     pub fn has_port(&self) -> bool {
         let second = self.second.iter().map(|s| &s.model);
-        let mut files = second.chain(std::iter::once(&self.model));
+        let forms = self.loss.iter().flat_map(|l| [&l.reference, &l.candidate]);
+        let mut files = second.chain(forms).chain(std::iter::once(&self.model));
         files.any(|p| sides::Kind::of(p).is_ok_and(|k| k == sides::Kind::Port))
     }
 

@@ -5,17 +5,16 @@ use crate::cli::{applies, args, engine, interrupt, say};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
 use crate::fuzz::loss::plan::Plan;
-use crate::fuzz::loss::saved::Folder;
+use crate::fuzz::loss::saved::{self as finds, Folder};
 use crate::fuzz::loss::{Fuzzed, is_covered};
 use crate::fuzz::{End, Target, saved};
 use crate::report;
 use crate::scenario::{Domain, Loss, Scenario, load};
 use crate::subject::Engines;
 use crate::tensor::DType;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub fn command(args: &args::Fuzz, loss: Loss, engines: Engines) -> Result<Exit> {
+pub fn command(args: &args::Fuzz, mut scenario: Scenario, engines: Engines) -> Result<Exit> {
     let options = [
         ("--input", !args.input.is_empty()),
         ("--fault", args.fault.is_some()),
@@ -23,12 +22,13 @@ pub fn command(args: &args::Fuzz, loss: Loss, engines: Engines) -> Result<Exit> 
     ];
     let belongs = "inputs of a loss are drawn: --domain NAME=DOMAIN says from what";
     applies::not_to("two forms of a loss", &options, belongs)?;
-    let loss = stated(args, loss)?;
+    args.live.put(&mut scenario)?;
+    let loss = stated(args, scenario.loss.unwrap_or_default())?;
     if engines.torch.is_none() {
         return engine::hand_over();
     }
     interrupt::listen()?;
-    let plan = Plan::of(&loss, engines)?;
+    let plan = Plan::of(&loss, &scenario.port.unwrap_or_default(), engines)?;
     let name = name(&loss);
     // Nobody's own loss is kept unasked.
     let folder = args.found.clone().map(|path| Folder {
@@ -55,13 +55,15 @@ pub fn command(args: &args::Fuzz, loss: Loss, engines: Engines) -> Result<Exit> 
 }
 
 /// The loss that two files are.
-pub fn of(reference: &Path, candidate: &Path) -> Loss {
-    Loss {
+///
+/// # Errors
+/// Never: any two files can be stated.
+pub fn of(reference: &Path, candidate: &Path) -> Result<Scenario> {
+    finds::of(Loss {
         reference: reference.into(),
         candidate: candidate.into(),
-        dtype: None,
-        domains: BTreeMap::new(),
-    }
+        ..Loss::default()
+    })
 }
 
 /// What the command line says beside the loss: a domain that it states anew is the one.
@@ -105,13 +107,18 @@ pub fn replay(scenario: &Scenario, loss: &Loss, engines: Engines) -> Result<Exit
             .next("parity fuzz FILE draws cases for it"));
     }
     load::present(scenario)?;
-    let plan = Plan::of(loss, engines)?;
+    let live = scenario.port.clone().unwrap_or_default();
+    let plan = Plan::of(loss, &live, engines)?;
     let case = saved::case(scenario, &plan.as_graph())?;
     let target = Fuzzed {
         plan: &plan,
         engines,
     };
-    let judged = target.open()?.judged(&case);
+    let mut pair = target.open()?;
+    let judged = pair.judged(&case);
+    if let Some(e) = pair.broken() {
+        return Err(e);
+    }
     let judged =
         judged.map_err(|e| Error::usage(format!("the reference refuses the inputs: {e}")))?;
     let name = scenario.name.as_deref().unwrap_or("find");

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::fuzz::run::{FindOf, TallyOf};
 use crate::fuzz::{End, Options, Shard, Target, Task, run};
 use crate::scenario::sides::Kind;
-use crate::scenario::{Faulty, Find, Loss, Scenario, Subject, load};
+use crate::scenario::{Faulty, Find, Scenario, Subject, load};
 use crate::subject::Engines;
 use crate::subject::kernels::draw::Case;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,11 @@ const CASES: u64 = 1000;
 const FOUND: &str = "scenarios/found";
 
 pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
-    if let Some(loss) = loss(args)? {
-        return loss::command(args, loss, engines);
+    if let Some(scenario) = loss(args)? {
+        return loss::command(args, scenario, engines);
     }
-    let options = [("--domain", !args.domain.is_empty())];
+    let [python, limit] = args.live.stated();
+    let options = [("--domain", !args.domain.is_empty()), python, limit];
     let belongs = "it belongs to two forms of a loss: parity fuzz A B";
     applies::not_to("a kernel or a model", &options, belongs)?;
     let file = Path::new(&args.kernel).extension();
@@ -36,11 +37,11 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
 }
 
 /// The two forms that are named, or that a scenario names.
-fn loss(args: &args::Fuzz) -> Result<Option<Loss>> {
+fn loss(args: &args::Fuzz) -> Result<Option<Scenario>> {
     let target = Path::new(&args.kernel);
     match (&args.second, Kind::of(target)) {
-        (Some(second), _) => Ok(Some(loss::of(target, second))),
-        (None, Ok(Kind::Scenario)) => Ok(load::file(target)?.loss),
+        (Some(second), _) => loss::of(target, second).map(Some),
+        (None, Ok(Kind::Scenario)) => Ok(Some(load::file(target)?).filter(|s| s.loss.is_some())),
         (None, Ok(Kind::Script | Kind::Port | Kind::Trace)) => Err(Error::usage(format!(
             "'{}' alone is nothing to fuzz",
             args.kernel

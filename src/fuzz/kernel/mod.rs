@@ -54,7 +54,12 @@ impl Target for Fuzzed<'_> {
         (self.open)()
     }
 
-    fn ask(&self, subject: &mut Self::Asker, seed: u64, numbers: &[u64]) -> Vec<Came<WrongNumber>> {
+    fn ask(
+        &self,
+        subject: &mut Self::Asker,
+        seed: u64,
+        numbers: &[u64],
+    ) -> Result<Vec<Came<WrongNumber>>> {
         let strategy = self.kernel.cases();
         let one = |number: &u64| Drawn {
             number: *number,
@@ -64,11 +69,11 @@ impl Target for Fuzzed<'_> {
         let drawn: Vec<Drawn> = numbers.iter().map(one).collect();
         let judged = batched::all(self.kernel, &mut **subject, &drawn);
         let came = drawn.into_iter().zip(judged);
-        came.map(|(d, judged)| Came {
+        let came = came.map(|(d, judged)| Came {
             edges: d.case.edges,
             judged,
-        })
-        .collect()
+        });
+        Ok(came.collect())
     }
 
     fn again(

@@ -1,6 +1,6 @@
 //! form: a file that computes a loss, opened: values and gradients by its own names, and what rounding does to them.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::floor::noise;
 use crate::fuzz::kernel::constants;
 use crate::graph::Graph;
@@ -37,6 +37,11 @@ pub trait Form {
     /// What the form refuses.
     fn moved(&mut self, _given: &[Tensor], _run: u32) -> Result<Option<Answered>> {
         Ok(None)
+    }
+
+    /// Why it can be asked nothing more; None as long as what it refuses is its own to refuse.
+    fn broken(&self) -> Option<Error> {
+        None
     }
 }
 

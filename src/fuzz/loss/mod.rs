@@ -8,6 +8,7 @@ mod floors;
 mod form;
 mod oracle;
 pub mod plan;
+mod ported;
 mod proof;
 pub mod saved;
 mod side;
@@ -87,12 +88,16 @@ impl<'a> Target for Fuzzed<'a> {
         })
     }
 
-    fn ask(&self, pair: &mut Pair<'a>, seed: u64, numbers: &[u64]) -> Vec<Came<WrongLoss>> {
+    fn ask(&self, pair: &mut Pair<'a>, seed: u64, numbers: &[u64]) -> Result<Vec<Came<WrongLoss>>> {
         let one = |number: &u64| {
             let case = self.tree(seed, *number).current();
-            Came {
-                judged: pair.judged(&case),
-                edges: case.edges,
+            let judged = pair.judged(&case);
+            match pair.broken() {
+                Some(e) => Err(e),
+                None => Ok(Came {
+                    judged,
+                    edges: case.edges,
+                }),
             }
         };
         numbers.iter().map(one).collect()
@@ -135,6 +140,12 @@ impl<'a> Target for Fuzzed<'a> {
 }
 
 impl Pair<'_> {
+    /// Why one of the two can be asked nothing more.
+    pub fn broken(&self) -> Option<Error> {
+        let of = |asked: &Asked| asked.broken();
+        of(&self.reference).or_else(|| of(&self.candidate))
+    }
+
     /// What came of a case; Err says why nothing was compared. What rounding does is measured only where a number exceeds what f64
     /// allows, and kinks are looked for only where a gradient still does.
     ///

@@ -8,8 +8,8 @@ use super::slots::{Input, paired, slots};
 use crate::error::{Error, Place, Result};
 use crate::fuzz::drawn::drawn;
 use crate::fuzz::kernel::response::Response;
-use crate::graph::{Graph, Port};
-use crate::scenario::Loss;
+use crate::graph::{Dim, Graph, Port};
+use crate::scenario::{Live, Loss};
 use crate::subject::kernels::draw::Case;
 use crate::subject::kernels::draw::domains::{Slot, cases};
 use crate::subject::{Answered, Engines};
@@ -25,6 +25,8 @@ pub struct Known {
     double: bool,
     /// For each of its own inputs: the slot, and the dtype that it is fed in.
     takes: Vec<(usize, DType)>,
+    /// For each of its own inputs, whether both know gradients by it.
+    by: Vec<bool>,
     /// Its own outputs by the names of the reference.
     gives: Vec<(String, String)>,
 }
@@ -32,6 +34,7 @@ pub struct Known {
 /// What can be asked.
 pub struct Plan {
     pub loss: Loss,
+    pub live: Live,
     pub reference: Known,
     pub candidate: Known,
     pub slots: Vec<Slot>,
@@ -44,22 +47,29 @@ pub struct Plan {
 impl Plan {
     /// # Errors
     /// Files that are no forms of a loss, or not of the same; domains that fit no input; forms of which neither computes in f64.
-    pub fn of(loss: &Loss, engines: Engines) -> Result<Self> {
-        let read = |path| Side::read(path, engines);
+    pub fn of(loss: &Loss, live: &Live, engines: Engines) -> Result<Self> {
+        let read = |path| Side::read(path, live, engines);
         let (first, second) = (read(&loss.reference)?, read(&loss.candidate)?);
         let ports = [first.inputs(), second.inputs()];
         let inputs = paired(&ports[0], &ports[1])?;
-        let slots = slots(&inputs, &loss.domains)?;
+        let sides = [&first, &second];
+        let slots = slots(&inputs, &loss.domains, &|input| example(input, sides))?;
         let plain = tried(&slots);
-        let mut notes = unused(&inputs, [&first, &second]);
-        let known = |side, of: fn(&Input) -> Option<usize>| Known {
-            takes: takes(&inputs, &slots, of),
-            double: true,
-            gives: vec![],
-            side,
+        let mut notes = unused(&inputs, sides);
+        notes.extend(undifferentiated(&inputs, &slots, sides));
+        let by = differentiated(&inputs, sides);
+        let known = |side, of: Of| {
+            let takes = takes(&inputs, &slots, of);
+            Known {
+                by: takes.iter().map(|(slot, _)| by[*slot]).collect(),
+                takes,
+                double: true,
+                gives: vec![],
+                side,
+            }
         };
-        let mut reference = known(first, |i| i.reference.map(|(place, _)| place));
-        let mut candidate = known(second, |i| i.candidate.map(|(place, _)| place));
+        let mut reference = known(first, |i| i.reference);
+        let mut candidate = known(second, |i| i.candidate);
         let gives = [
             reference.tries(&plain, engines)?,
             candidate.tries(&plain, engines)?,
@@ -90,7 +100,7 @@ impl Plan {
         }
         if !candidate.double && !reference.side.is_graph() {
             return Err(Error::uncovered(format!(
-                "{} is judged in f32, and what rounding in f32 may do cannot be measured inside the TorchScript {}",
+                "{} is judged in f32, and what rounding in f32 may do cannot be measured inside {}",
                 candidate.side.name(),
                 reference.side.name()
             ))
@@ -100,6 +110,7 @@ impl Plan {
         let guessed = guessed.filter(|n| !loss.domains.contains_key(n)).collect();
         Ok(Self {
             loss: loss.clone(),
+            live: live.clone(),
             reference,
             candidate,
             slots,
@@ -155,15 +166,51 @@ fn unused(inputs: &[Input], sides: [&Side; 2]) -> Vec<String> {
     inputs.iter().filter_map(one).collect()
 }
 
+/// The sides that take an input, with its place in each.
+fn takers<'s>(input: &Input, sides: [&'s Side; 2]) -> impl Iterator<Item = (&'s Side, usize)> {
+    let places = [input.reference, input.candidate].map(|at| at.map(|(place, _)| place));
+    let takers = sides.into_iter().zip(places);
+    takers.filter_map(|(side, place)| Some((side, place?)))
+}
+
+fn example(input: &Input, sides: [&Side; 2]) -> Option<Vec<Dim>> {
+    let shape = takers(input, sides).find_map(|(side, place)| side.example(place))?;
+    Some(shape.iter().map(|n| Dim::Known(*n)).collect())
+}
+
+/// Of each input whether all that take it know gradients by it.
+fn differentiated(inputs: &[Input], sides: [&Side; 2]) -> Vec<bool> {
+    let all = |input| takers(input, sides).all(|(side, place)| side.differentiates(place));
+    inputs.iter().map(all).collect()
+}
+
+/// What a side does not differentiate by.
+fn undifferentiated(inputs: &[Input], slots: &[Slot], sides: [&Side; 2]) -> Vec<String> {
+    let is_float = |(_, slot): &(&Input, &Slot)| slot.dtype.is_float();
+    let lacks = |side: &Side, input: &Input| {
+        let mut own = takers(input, sides).filter(|(of, _)| std::ptr::eq(*of, side));
+        own.any(|(_, place)| !side.differentiates(place))
+    };
+    let of = |side: &Side| {
+        let floats = inputs.iter().zip(slots).filter(is_float);
+        let names = floats.filter(|(input, _)| lacks(side, input));
+        let names: Vec<&str> = names.map(|(input, _)| input.name).collect();
+        let text = "they are not compared";
+        let who = side.name();
+        (!names.is_empty())
+            .then(|| format!("{who} gives no gradients by {}: {text}", names.join(", ")))
+    };
+    sides.into_iter().filter_map(of).collect()
+}
+
+/// An input's place in one of the forms, with what is declared of it there.
+type Of = for<'a> fn(&Input<'a>) -> Option<(usize, &'a Port)>;
+
 /// What a form is fed, in the order of its own inputs.
-fn takes(inputs: &[Input], slots: &[Slot], of: fn(&Input) -> Option<usize>) -> Vec<(usize, DType)> {
+fn takes(inputs: &[Input], slots: &[Slot], of: Of) -> Vec<(usize, DType)> {
     let one = |(slot, input): (usize, &Input)| {
-        let place = of(input)?;
-        let own = [input.reference, input.candidate].into_iter().flatten();
-        let own = own
-            .filter(|(at, _)| *at == place)
-            .find_map(|(_, port)| port.dtype);
-        Some((place, (slot, own.unwrap_or(slots[slot].dtype))))
+        let (place, port) = of(input)?;
+        Some((place, (slot, port.dtype.unwrap_or(slots[slot].dtype))))
     };
     let mut all: Vec<_> = inputs.iter().enumerate().filter_map(one).collect();
     all.sort_by_key(|(place, _)| *place);
@@ -202,6 +249,9 @@ impl Known {
             if let Ok(answered) = &said {
                 return Ok(answered.values.iter().map(|(n, _)| n.clone()).collect());
             }
+            if let Some(e) = form.broken() {
+                return Err(e);
+            }
         }
         let next = "are shapes and domains as the loss wants them? --domain NAME=DOMAIN@AXIS,AXIS";
         said.map(|_| vec![])
@@ -220,14 +270,15 @@ impl Known {
         if self.side.is_graph() {
             return Ok(true);
         }
-        let given: Vec<_> = cases.iter().map(|case| self.given(case)).collect();
         let mut form = self.side.open(true, engines)?;
+        let given = cases.iter().map(|case| self.given(case));
+        let given: Vec<_> = given.filter(|given| form.answer(given).is_ok()).collect();
         // What cannot be run in f64 does not compute in it.
-        let runs = form.answer(&given[0]).is_ok();
-        match runs {
-            true => computes_in_f64(&mut *form, &given).at(self.side.name()),
-            false => Ok(false),
-        }
+        let proved = match given.is_empty() {
+            false => computes_in_f64(&mut *form, &given).at(self.side.name()),
+            true => Ok(false),
+        };
+        form.broken().map_or(proved, Err)
     }
 
     /// What the form is fed of a case.
@@ -261,6 +312,11 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Why it can be asked nothing more.
+    pub fn broken(&self) -> Option<Error> {
+        self.form.broken()
+    }
+
     /// # Errors
     /// What the form refuses.
     pub fn answer(&mut self, case: &Case) -> Result<Response> {
@@ -304,9 +360,11 @@ impl Asked<'_> {
         let value = |(name, t): (String, Tensor)| Some((called(&name)?, t));
         let gradient =
             |(of, by, g): (String, usize, Option<Tensor>)| Some(((called(&of)?, slot(by)), g));
+        let is_compared = |(_, by, _): &(String, usize, Option<Tensor>)| self.known.by[*by];
+        let gradients = said.gradients.into_iter().filter(is_compared);
         Response {
             tensors: said.values.into_iter().filter_map(value).collect(),
-            gradients: Some(said.gradients.into_iter().filter_map(gradient).collect()),
+            gradients: Some(gradients.filter_map(gradient).collect()),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::fuzz::run::FindOf;
 use crate::fuzz::saved::{self, relative};
 use crate::fuzz::tally::Wrong as _;
-use crate::scenario::{self, Loss, Scenario, load};
+use crate::scenario::{self, Live, Loss, Scenario, load};
 use crate::subject::kernels::draw::Case;
 use std::path::PathBuf;
 
@@ -32,6 +32,8 @@ impl Folder<'_> {
             candidate: seen(&loss.candidate)?,
             ..loss.clone()
         })?;
+        let live = self.plan.live.clone();
+        found.port = (live != Live::default()).then_some(live);
         found.seed = self.seed;
         found.find = Some(scenario::Find {
             kernel: None,

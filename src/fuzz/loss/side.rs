@@ -1,9 +1,11 @@
 //! side: a file as a form of a loss: what it is, what it takes, and how it is opened. Another kind of file is another variant of `Program`.
 
 use super::form::{Form, GraphForm, ScriptForm};
+use super::ported::Ported;
 use crate::error::{Error, Place, Result};
 use crate::file;
 use crate::graph::{Graph, Port, load};
+use crate::scenario::Live;
 use crate::scenario::sides::Kind;
 use crate::subject::{Argument, Engines};
 use crate::tensor::DType;
@@ -20,14 +22,15 @@ pub struct Side {
 enum Program {
     Graph(Arc<Graph>),
     Script(Vec<Argument>),
+    Port(Arc<Ported>),
 }
 
 impl Side {
     /// # Errors
     /// A file that is no form of a loss, or cannot be read.
-    pub fn read(path: &Path, engines: Engines) -> Result<Self> {
+    pub fn read(path: &Path, live: &Live, engines: Engines) -> Result<Self> {
         file::is_there(path).at(format!("loss {}", path.display()))?;
-        let forms = "a form of a loss is an ONNX graph (.onnx) or a TorchScript (.pt, .jit, .ts)";
+        let forms = "a form of a loss is an ONNX graph (.onnx), a TorchScript (.pt, .jit, .ts) or a port (net.py) with losses";
         let other =
             |what: &str| Err(Error::usage(format!("'{}' is {what}", path.display())).next(forms));
         let program = match Kind::of(path)? {
@@ -38,7 +41,10 @@ impl Side {
             }
             Kind::Scenario => return other("a scenario, which names both forms itself"),
             Kind::Trace => return other("a recording, which answers no other inputs than its own"),
-            Kind::Port => return other("a port, which is not run here"),
+            Kind::Port => {
+                let ported = Ported::open(path, live).at(format!("loss {}", path.display()))?;
+                Program::Port(Arc::new(ported))
+            }
         };
         Ok(Self {
             path: path.into(),
@@ -60,6 +66,23 @@ impl Side {
         match &self.program {
             Program::Graph(graph) => graph.inputs.clone(),
             Program::Script(arguments) => arguments.iter().map(port).collect(),
+            Program::Port(ported) => ported.inputs(),
+        }
+    }
+
+    /// A shape that the input at this place has in an example, where nothing declares one.
+    pub fn example(&self, place: usize) -> Option<&[usize]> {
+        match &self.program {
+            Program::Graph(_) | Program::Script(_) => None,
+            Program::Port(ported) => ported.shapes().get(place).copied(),
+        }
+    }
+
+    /// Whether it knows gradients by the input at this place.
+    pub fn differentiates(&self, place: usize) -> bool {
+        match &self.program {
+            Program::Graph(_) | Program::Script(_) => true,
+            Program::Port(ported) => ported.differentiates(place),
         }
     }
 
@@ -77,6 +100,7 @@ impl Side {
                 let script = torch.scripted(&self.path, double);
                 script.map(|script| Box::new(ScriptForm(script)) as _)
             }
+            Program::Port(ported) => ported.form(double).map(|form| Box::new(form) as _),
         };
         opened.at(self.name())
     }

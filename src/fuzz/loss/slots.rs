@@ -20,8 +20,9 @@ pub struct Input<'a> {
 /// # Errors
 /// Other names and another number of them.
 pub fn paired<'a>(reference: &'a [Port], candidate: &'a [Port]) -> Result<Vec<Input<'a>>> {
-    let at = |ports: &'a [Port], name: &str| ports.iter().enumerate().find(|(_, p)| p.name == name);
-    let among = |a: &[Port], b: &[Port]| a.iter().all(|p| b.iter().any(|q| q.name == p.name));
+    let is = |a: &Port, b: &Port| own(&a.name) == own(&b.name);
+    let at = |ports: &'a [Port], port: &Port| ports.iter().enumerate().find(|(_, p)| is(p, port));
+    let among = |a: &[Port], b: &[Port]| a.iter().all(|p| b.iter().any(|q| is(p, q)));
     if among(reference, candidate) || among(candidate, reference) {
         let (more, _) = match reference.len() >= candidate.len() {
             true => (reference, candidate),
@@ -29,8 +30,8 @@ pub fn paired<'a>(reference: &'a [Port], candidate: &'a [Port]) -> Result<Vec<In
         };
         let by_name = |port: &'a Port| Input {
             name: &port.name,
-            reference: at(reference, &port.name),
-            candidate: at(candidate, &port.name),
+            reference: at(reference, port),
+            candidate: at(candidate, port),
         };
         return Ok(more.iter().map(by_name).collect());
     }
@@ -61,25 +62,38 @@ pub fn paired<'a>(reference: &'a [Port], candidate: &'a [Port]) -> Result<Vec<In
         .collect())
 }
 
-/// What is drawn for each input.
+/// What the user calls it: a member of what a network returns goes without the network's name for the whole.
+fn own(name: &str) -> &str {
+    name.strip_prefix("output:").unwrap_or(name)
+}
+
+/// What is drawn for each input; `example` is the shape that it has in one, where it is declared nowhere.
 ///
 /// # Errors
 /// A domain of no input, one that its dtype or shape cannot hold, a shape that nobody says.
-pub fn slots(inputs: &[Input], domains: &BTreeMap<String, Domain>) -> Result<Vec<Slot>> {
+pub fn slots(
+    inputs: &[Input],
+    domains: &BTreeMap<String, Domain>,
+    example: &dyn Fn(&Input) -> Option<Vec<Dim>>,
+) -> Result<Vec<Slot>> {
     let names = || inputs.iter().map(|i| i.name);
     if let Some(name) = domains.keys().find(|n| !names().any(|own| own == *n)) {
         let all = names().collect::<Vec<_>>().join(", ");
         return Err(Error::usage(format!("domain: there is no input '{name}'"))
             .next(format!("{}inputs: {all}", hint(name, names()))));
     }
-    let one = |input: &Input| slot(input, domains.get(input.name));
+    let one = |input: &Input| slot(input, domains.get(input.name), example);
     let mut slots = inputs.iter().map(one).collect::<Result<Vec<_>>>()?;
     agree(&mut slots, inputs);
     slots.iter().try_for_each(|slot| check(slot, &slots))?;
     Ok(slots)
 }
 
-fn slot(input: &Input, domain: Option<&Domain>) -> Result<Slot> {
+fn slot(
+    input: &Input,
+    domain: Option<&Domain>,
+    example: &dyn Fn(&Input) -> Option<Vec<Dim>>,
+) -> Result<Slot> {
     let ports = [input.reference, input.candidate].map(|p| p.map(|(_, port)| port));
     let dtype = ports.iter().flatten().find_map(|p| p.dtype);
     let dtype = dtype.or(domain.and_then(|d| d.dtype));
@@ -93,6 +107,7 @@ fn slot(input: &Input, domain: Option<&Domain>) -> Result<Slot> {
     };
     let declared = ports.iter().flatten().find_map(|p| p.shape.clone());
     let axes = domain.and_then(|d| d.axes.clone()).or(declared);
+    let axes = axes.or_else(|| example(input));
     let axes = axes.ok_or_else(|| {
         let name = input.name;
         Error::usage(format!("nothing says what shape input '{name}' has"))
@@ -234,6 +249,10 @@ mod tests {
             [of("x", true, true), of("m", true, false)]
         );
         assert_eq!(
+            names(&["t", "x"], &["output:x", "t"]).unwrap(),
+            [of("t", true, true), of("x", true, true)]
+        );
+        assert_eq!(
             names(&["x"], &["x", "m"]).unwrap(),
             [of("x", true, true), of("m", false, true)]
         );
@@ -248,7 +267,8 @@ mod tests {
     fn made(reference: &Port, candidate: &Port, domain: Option<&str>) -> Result<Slot> {
         let ports = ([reference.clone()], [candidate.clone()]);
         let domains = domain.map(|d| (reference.name.clone(), d.parse().unwrap()));
-        slots(&paired(&ports.0, &ports.1)?, &domains.into_iter().collect()).map(|mut s| s.remove(0))
+        let domains = domains.into_iter().collect();
+        slots(&paired(&ports.0, &ports.1)?, &domains, &|_| None).map(|mut s| s.remove(0))
     }
 
     #[test]
@@ -296,7 +316,7 @@ mod tests {
         }
         let inputs = [graph];
         let domains = [("y".to_string(), "mask".parse().unwrap())].into();
-        let e = slots(&paired(&inputs, &inputs).unwrap(), &domains).unwrap_err();
+        let e = slots(&paired(&inputs, &inputs).unwrap(), &domains, &|_| None).unwrap_err();
         assert!(e.message.contains("there is no input 'y'"), "{}", e.message);
     }
 }

@@ -49,7 +49,12 @@ impl<'a> Target for Fuzzed<'a> {
         Ok(Asker::of(scenario, graph, self.engines))
     }
 
-    fn ask(&self, asker: &mut Asker<'a>, seed: u64, numbers: &[u64]) -> Vec<Came<WrongRun>> {
+    fn ask(
+        &self,
+        asker: &mut Asker<'a>,
+        seed: u64,
+        numbers: &[u64],
+    ) -> Result<Vec<Came<WrongRun>>> {
         let one = |number: &u64| match self.spec.case(seed, *number) {
             Ok(case) => Came {
                 judged: asker.ask(&case.inputs, None),
@@ -60,7 +65,7 @@ impl<'a> Target for Fuzzed<'a> {
                 edges: Default::default(),
             },
         };
-        numbers.iter().map(one).collect()
+        Ok(numbers.iter().map(one).collect())
     }
 
     fn again(
