@@ -92,7 +92,7 @@ pub struct Run {
     #[arg(value_name = "B")]
     pub candidate: Option<PathBuf>,
     /// Input of a bare model: NAME=1x3x224x224, NAME=1x128:0..99 (integers from 0 to 99, both included) or NAME=FILE (.npy,
-    /// .safetensors, .png, .jpg); what a trace holds of the inputs it feeds by itself
+    /// .safetensors, .png, .jpg); what a trace holds of the inputs it feeds by itself. A live port with `preprocess` reads any file that holds no tensor
     #[arg(long, value_name = "NAME=VALUE")]
     pub input: Vec<String>,
     /// Compare a bare model with this recorded trace instead of ONNX Runtime: `parity run TRACE A`

@@ -7,11 +7,19 @@ use crate::scenario::training::PREDICTIONS;
 use crate::text::{number, table};
 use crate::verdict::Outcome;
 
-/// One line per stage, then the ledger; nothing where the graph has no training side.
+/// One line per stage, then the ledger; nothing where the activations, and inputs that both sides take as they are, are all there is.
 pub fn stages(run: &Run) -> String {
-    let training =
-        |s: &Stage| matches!(s, Stage::Params | Stage::Assign | Stage::Loss | Stage::Grad);
-    if !run.verdict.stages.iter().any(|s| training(&s.stage)) {
+    let own = |s: &Stage| match s {
+        Stage::Inputs => run.correspondence.is_some(),
+        Stage::Activations => false,
+        Stage::Preprocess
+        | Stage::Params
+        | Stage::Postprocess
+        | Stage::Assign
+        | Stage::Loss
+        | Stage::Grad => true,
+    };
+    if !run.verdict.stages.iter().any(|s| own(&s.stage)) {
         return String::new();
     }
     let rows: Vec<Vec<String>> = run

@@ -77,6 +77,11 @@ fn input(value: &str) -> Result<Input> {
             Error::usage(format!("'{value}': .npz is a folder of arrays"))
                 .next("save the one array by numpy.save"),
         ),
+        // What a live port's preprocessing reads.
+        _ if Path::new(value).is_file() => Ok(Input {
+            file: Some(PathBuf::from(value)),
+            ..Default::default()
+        }),
         _ => Err(Error::usage(format!(
             "'{value}' is neither a shape like 1x3x224x224 nor a .npy, .safetensors, .png or .jpg file"
         ))),

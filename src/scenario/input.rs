@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where one input tensor comes from: exactly one of `image`, `file`, `random`, `values`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,6 +67,22 @@ pub struct Input {
     /// Sizes of named dimensions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dims: BTreeMap<String, usize>,
+}
+
+impl Input {
+    /// A file of which nothing says how it becomes a tensor: a live port's preprocessing reads it.
+    pub fn raw(&self) -> Option<&Path> {
+        let file = self.image.as_ref().or(self.file.as_ref())?;
+        let alone = Self {
+            image: self.image.clone(),
+            file: self.file.clone(),
+            ..Self::default()
+        };
+        let name = file.to_string_lossy().to_lowercase();
+        let ends = [".npy", ".npz", ".safetensors", ".safetensors.index.json"];
+        let of_tensors = ends.iter().any(|end| name.ends_with(end));
+        (*self == alone && !of_tensors).then_some(file)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

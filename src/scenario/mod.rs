@@ -169,6 +169,7 @@ impl Scenario {
     /// Whether the stage is asked for and has something to be run on.
     pub fn runs(&self, stage: Stage) -> bool {
         let possible = match stage {
+            Stage::Preprocess | Stage::Postprocess => self.second.is_some() && self.has_port(),
             Stage::Inputs | Stage::Activations => !self.of_parameters_alone(),
             Stage::Params => self.golden.is_some() || self.parameters.is_some(),
             Stage::Assign | Stage::Loss | Stage::Grad => self.training.is_some(),
@@ -181,12 +182,16 @@ impl Scenario {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// What live ports make of the user's file.
+    Preprocess,
     /// 0: both subjects are fed the same bits.
     Inputs,
     /// 1: which parameters there are, and which of them train.
     Params,
     /// 2: every tensor of the graph, layer by layer.
     Activations,
+    /// What live ports make of the outputs.
+    Postprocess,
     /// 3: which anchor is positive for which ground truth.
     Assign,
     /// 4: the terms of the loss.
@@ -196,10 +201,12 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Stage; 6] = [
+    pub const ALL: [Stage; 8] = [
+        Stage::Preprocess,
         Stage::Inputs,
         Stage::Params,
         Stage::Activations,
+        Stage::Postprocess,
         Stage::Assign,
         Stage::Loss,
         Stage::Grad,
@@ -207,9 +214,11 @@ impl Stage {
 
     pub fn name(self) -> &'static str {
         match self {
+            Stage::Preprocess => "preprocess",
             Stage::Inputs => "inputs",
             Stage::Params => "params",
             Stage::Activations => "activations",
+            Stage::Postprocess => "postprocess",
             Stage::Assign => "assign",
             Stage::Loss => "loss",
             Stage::Grad => "grad",

@@ -26,7 +26,7 @@ pub use tensor::{Accumulated, Blame, Inside, Isolated, TensorResult, ToleranceBy
 pub use unexercised::Unexercised;
 
 use crate::compare::{Comparison, json};
-use crate::scenario::Optimisation;
+use crate::scenario::{Optimisation, Stage};
 use serde::{Deserialize, Serialize};
 
 /// A declared output of the un-observed run against the same subject's observed one.
@@ -161,10 +161,13 @@ impl Verdict {
         self.stages.iter().find(|s| s.outcome == Outcome::Diverge)
     }
 
-    /// The first place that diverges: an origin, else what is untested, else drift, else an un-observed output.
+    /// The first place that diverges: what was made of the user's file, an origin, else what is untested, else drift, else an un-observed output.
     pub fn first(&self) -> Option<&str> {
+        let before = self.stage().filter(|s| s.stage == Stage::Preprocess);
         let origin = self.origins.first().map(|o| o.node.as_str());
-        origin
+        before
+            .and_then(|s| s.first.as_deref())
+            .or(origin)
             .or(self.untested.first().map(String::as_str))
             .or(self.drift.as_ref().map(|d| d.first.as_str()))
             .or(self.only_unobserved.first().map(|u| u.name.as_str()))
@@ -175,7 +178,6 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Stage;
 
     fn stage(of: Stage, outcome: Outcome) -> StageVerdict {
         StageVerdict {

@@ -25,6 +25,9 @@ pub fn verdicts(
     };
     let rest = |stage: Stage| off(verdict).filter(|first| home(first, stages, regions) == stage);
     let own = |stage: &Stage| match stage {
+        Stage::Preprocess | Stage::Postprocess => {
+            StageVerdict::nothing(*stage, "it belongs to live ports".into())
+        }
         Stage::Inputs => inputs(verdict, found.inputs),
         Stage::Params => params(found),
         Stage::Activations => activations(verdict, regions, rest(Stage::Activations)),

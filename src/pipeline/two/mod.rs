@@ -8,7 +8,11 @@ mod channels;
 mod judged;
 mod live;
 mod opened;
+mod postprocess;
+mod preprocess;
+mod results;
 mod rounded;
+mod sets;
 mod source;
 mod spread;
 
@@ -51,6 +55,9 @@ struct Compared<'a> {
     /// Where a live port's own dtype gives something else than its f64.
     lost: Option<(Pair, String)>,
     records: Vec<InputRecord>,
+    /// What live ports made of the user's files, and of the outputs.
+    before: Option<StageVerdict>,
+    behind: Option<StageVerdict>,
     threads: usize,
     /// What is compared; everything where nothing is stated.
     only: Vec<WildMatch>,
@@ -74,7 +81,9 @@ pub fn run(
     let mut ports = Ports::start(scenario, second)?;
     clock.lap("start");
     let both = (second, &mut ports);
-    let compared = compared(scenario, both, None, engines, &mut clock, watch)?;
+    let mut compared = compared(scenario, both, None, engines, &mut clock, watch)?;
+    compared.behind = postprocess::stage(&compared, &mut ports)?;
+    clock.lap("postprocess");
     let mut alone = vec![];
     for (side, model) in [
         (&compared.reference, &scenario.model),
@@ -145,6 +154,7 @@ fn compared<'a>(
         mut candidate,
         mut pairing,
         records,
+        before,
         own,
     } = opened::opened(scenario, (second, ports), fed, &open, watch)?;
     clock.lap("open");
@@ -183,6 +193,8 @@ fn compared<'a>(
         found,
         lost,
         records,
+        before,
+        behind: None,
         threads: scenario.cores(),
         only,
     })
@@ -280,7 +292,8 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
     let mut verdict = decide(&tensors, &ancestry, &[], vec![]);
     verdict.born = alive::born(&tensors, &ancestry, &|_, _| false);
     let stage = stage(&verdict, &compared);
-    verdict.conclude(vec![stage]);
+    let [before, behind] = [&compared.before, &compared.behind].map(|s| s.iter().cloned());
+    verdict.conclude(before.chain([stage]).chain(behind).collect());
     if alone.iter().any(Alone::diverges) {
         verdict.outcome = Outcome::Diverge;
     }

@@ -1,6 +1,7 @@
 //! opened: both sides with what they make of the same inputs, and their tensors paired.
 
 use super::channels::{self, fitted};
+use super::preprocess::{self, Preprocessed};
 use super::rounded;
 use super::source::{Ports, Source};
 use crate::digest;
@@ -13,6 +14,7 @@ use crate::program::Program;
 use crate::scenario::{Scenario, Second};
 use crate::tensor::{DType, Tensor};
 use crate::trace::InputRecord;
+use crate::verdict::StageVerdict;
 use crate::walk::function::{Opens, Side};
 use crate::watch::Watch;
 use indexmap::IndexMap;
@@ -23,6 +25,8 @@ pub struct Opened {
     pub candidate: Side,
     pub pairing: Pairing,
     pub records: Vec<InputRecord>,
+    /// What live ports made of the user's files.
+    pub before: Option<StageVerdict>,
     /// What a live port gives in its own dtype, beside what it gives in f64.
     pub own: [Option<Program>; 2],
 }
@@ -45,9 +49,13 @@ pub fn opened(
         let either: Vec<_> = named.iter().cloned().chain(turned).collect();
         pairing::inputs(&sources[0].inputs(), &sources[1].inputs(), &either)?
     };
-    let fed = match stated {
-        Some(fed) => fed,
-        None => fed(scenario, &mut sources, &declared)?,
+    let (fed, before) = match stated {
+        Some(fed) => (fed, None),
+        None => {
+            let made = preprocess::of(scenario, second, &mut sources, &declared)?;
+            let fed = fed(scenario, &mut sources, &declared, &made)?;
+            (fed, made.stage)
+        }
     };
     let [ours, theirs] = [sources[0].inputs(), sources[1].inputs()];
     let fed = laid(fed, &ours);
@@ -79,18 +87,25 @@ pub fn opened(
         candidate,
         pairing,
         records,
+        before,
         own,
     })
 }
 
-/// What both sides are fed, by the reference's names: what the scenario states, else what a recording was fed or a port brings, else what is
+/// What both sides are fed, by the reference's names: what a port made of the user's file, what the scenario states, else what a recording was fed or a port brings, else what is
 /// drawn for a graph.
 fn fed(
     scenario: &Scenario,
     sources: &mut [Source; 2],
     declared: &[(String, String)],
+    made: &Preprocessed,
 ) -> Result<IndexMap<String, Tensor>> {
-    let brought = brought(sources, declared)?;
+    let brought = brought(sources, declared, &made.fed)?;
+    for (ours, theirs) in declared.iter().filter(|d| made.fed.contains_key(&d.0)) {
+        agrees(sources, [ours, theirs], &brought[ours])?;
+    }
+    let mut scenario = scenario.clone();
+    scenario.inputs.retain(|name, _| !made.files.contains(name));
     if scenario.inputs.is_empty() && brought.len() == declared.len() {
         return Ok(brought);
     }
@@ -99,27 +114,33 @@ fn fed(
         Error::usage("nothing says what the two are to be fed")
             .next("record the inputs with their values, or have the port's `inputs()` return them")
     })?;
-    let made = input::make(&of_graph(scenario, at, declared), graph)?;
+    let stated = input::make(&of_graph(&scenario, at, declared), graph)?;
     let mut fed = IndexMap::new();
     for (ours, theirs) in declared {
-        let value = &made[[ours, theirs][at]];
-        let sha256 = digest::of_tensor(value);
-        let own = [ours, theirs];
-        if (0..2).any(|side| sources[side].contradicts(own[side], &sha256)) {
-            return Err(Error::usage(format!(
-                "input '{ours}' is not what the recording was fed"
-            ))
-            .next("leave --input out where the trace holds its inputs, or state the file that they come from"));
-        }
+        let own = made.fed.get(ours).and(brought.get(ours));
+        let value = own.unwrap_or_else(|| &stated[[ours, theirs][at]]);
+        agrees(sources, [ours, theirs], value)?;
         fed.insert(ours.clone(), value.clone());
     }
     Ok(fed)
 }
 
-/// What recordings and ports bring, in the dtypes that a graph declares.
+/// Whether a recording may have been fed this.
+fn agrees(sources: &[Source; 2], own: [&String; 2], value: &Tensor) -> Result<()> {
+    let sha256 = digest::of_tensor(value);
+    if (0..2).any(|side| sources[side].contradicts(own[side], &sha256)) {
+        let next = "leave --input out where the trace holds its inputs, or state the file that they come from";
+        let what = format!("input '{}' is not what the recording was fed", own[0]);
+        return Err(Error::usage(what).next(next));
+    }
+    Ok(())
+}
+
+/// What was made of files, else what recordings and ports bring, in the dtypes that a graph declares.
 fn brought(
     sources: &mut [Source; 2],
     declared: &[(String, String)],
+    made: &IndexMap<String, Tensor>,
 ) -> Result<IndexMap<String, Tensor>> {
     let ports = [sources[0].inputs(), sources[1].inputs()];
     let wanted = |pair: &(String, String)| -> Option<DType> {
@@ -133,7 +154,8 @@ fn brought(
     let held = [sources[0].fed()?, sources[1].fed()?];
     let mut all = IndexMap::new();
     for (pair, dtype) in declared.iter().zip(wanted) {
-        let value = held[0].get(&pair.0).or(held[1].get(&pair.1));
+        let held = || held[0].get(&pair.0).or(held[1].get(&pair.1));
+        let value = made.get(&pair.0).or_else(held);
         if let Some(value) = value {
             all.insert(pair.0.clone(), cast(value, dtype)?);
         }

@@ -47,6 +47,12 @@ impl Ports {
         ])
     }
 
+    /// Both, where both are live.
+    pub fn both(&mut self) -> Option<[&mut Port; 2]> {
+        let [reference, candidate] = &mut self.0;
+        reference.as_mut().zip(candidate.as_mut()).map(Into::into)
+    }
+
     /// What the reference declares, where both are live.
     pub fn inputs(&self) -> Option<Vec<graph::Port>> {
         let [Some(reference), Some(_)] = &self.0 else {
@@ -89,6 +95,14 @@ impl<'p> Source<'p> {
                 Self::Graph(Box::new(load::file(path)?))
             }
         })
+    }
+
+    /// Whether it is a port that declares this.
+    pub fn can(&self, ability: Ability) -> bool {
+        match self {
+            Self::Port(port) => port.hello.can(ability),
+            Self::Graph(_) | Self::Recording(_) => false,
+        }
     }
 
     pub fn graph(&self) -> Option<&Graph> {

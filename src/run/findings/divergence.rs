@@ -23,7 +23,12 @@ pub fn of(run: &Run) -> Vec<Finding> {
     if !v.ordered {
         return vec![unordered(run)];
     }
-    let mut all = Vec::from_iter(another_dtype(run));
+    let diverging = || v.stages.iter().filter(|s| s.outcome == Outcome::Diverge);
+    // The network was fed the reference's: what is wrong with it comes behind.
+    let before = diverging().filter(|s| s.stage == Stage::Preprocess);
+    let mut all: Vec<Finding> = before.map(stage::of).collect();
+    let of_network = all.len();
+    all.extend(another_dtype(run));
     all.extend(v.origins.iter().map(|o| origin::of(run, o)));
     // A stage whose first place is an origin says nothing more.
     let told = |s: &StageVerdict| {
@@ -32,18 +37,23 @@ pub fn of(run: &Run) -> Vec<Finding> {
             .any(|o| s.first.as_deref() == Some(&o.node))
     };
     let network = |s: &StageVerdict| s.stage == Stage::Activations && !golden_alone(run, s);
-    let diverging = v.stages.iter().filter(|s| s.outcome == Outcome::Diverge);
-    let mut stages: Vec<_> = diverging.filter(|s| !told(s)).collect();
+    let behind = diverging().filter(|s| s.stage != Stage::Preprocess);
+    let mut stages: Vec<_> = behind.filter(|s| !told(s)).collect();
     if stages.first().is_some_and(|s| !network(s)) {
         all.push(stage::of(stages.remove(0)));
     }
     all.extend(untested(run).or_else(|| v.drift.as_ref().map(|d| drift(run, d))));
     all.extend(v.only_unobserved.iter().map(deployed::of));
+    if run.correspondence.is_some() && all.len() == of_network {
+        all.extend(
+            stages
+                .iter()
+                .filter(|s| network(s))
+                .map(|s| stage::digits(s)),
+        );
+    }
     stages.retain(|s| !network(s));
     all.extend(stages.into_iter().map(stage::of));
-    if run.correspondence.is_some() && all.is_empty() {
-        all.extend(v.stage().map(stage::digits));
-    }
     all.extend(run.alone.iter().flat_map(alone));
     all.extend(stage::parameters(run));
     let flags = run.stages.loss.iter().flat_map(|l| &l.flags);

@@ -18,6 +18,12 @@ pub fn of(stage: &StageVerdict) -> Finding {
     let place = stage.first.as_deref().unwrap_or("?");
     let what = format!("in stage {}{term}: first '{place}'", stage.stage.name());
     let next = match stage.stage {
+        Stage::Preprocess => {
+            "compare what each does with the file: scale (1/255), mean and std, order of channels, resizing and its corners, padding"
+        }
+        Stage::Postprocess => {
+            "compare what each does with the outputs: activation, decoding, thresholds, how many are kept"
+        }
         Stage::Assign => {
             "compare the rule named above: top-k, threshold, inside test, or which ground truth wins"
         }
