@@ -142,6 +142,9 @@ mod tests {
         );
         assert!(input("x.npy").unwrap().file.is_some());
         assert!(input("a.png").unwrap().image.is_some());
+        // Any file that there is may be one that a port reads; one of tensors is read here.
+        let raw = |text: &str| input(text).unwrap().raw().is_some();
+        assert!(raw("Cargo.toml") && raw("a.png") && !raw("x.npy") && !raw("1x3"));
         for bad in [
             "whatever",
             "1x2:",

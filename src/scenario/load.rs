@@ -499,6 +499,16 @@ mod tests {
     }
 
     #[test]
+    fn all_stages_that_there_were_once_may_still_be_stated() {
+        let stages =
+            "stages = [\"inputs\", \"params\", \"activations\", \"assign\", \"loss\", \"grad\"]";
+        parse(&format!("format = 1\nmodel = \"m.onnx\"\n{stages}\n")).unwrap();
+        assert!(
+            error("stages = [\"inputs\", \"loss\"]").contains("need to know the training side")
+        );
+    }
+
+    #[test]
     fn a_minimal_scenario_is_complete() {
         let s = parse("format = 1\nmodel = \"m.onnx\"\n").unwrap();
         assert_eq!(
