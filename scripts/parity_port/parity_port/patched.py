@@ -63,7 +63,8 @@ class Patched(Recording):
     def describe(self) -> None:
         trace, framework = self.trace, self.framework
         trace.versions |= framework.versions()
-        trace.program = {"modules": framework.described(self.module)}
+        trace.threads = framework.threads()
+        trace.program = {"modules": framework.described(self.module), "tied": framework.tied(self.module)}
         trace.metadata["parameters"] = json.dumps(framework.listed(self.module))
         for name, value in framework.state(self.module).items():
             self.parameter(name, value)

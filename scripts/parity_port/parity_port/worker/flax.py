@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import types
 
 import jax
@@ -40,6 +41,10 @@ class Network(Functional):
     def device(self) -> str:
         return jax.default_backend()
 
+    def threads(self) -> int:
+        """As many as XLA makes: NPROC, else one for each core that it may run on."""
+        return int(os.environ.get("NPROC") or len(os.sched_getaffinity(0)))
+
     def forward(self, model):
         return model.__call__
 
@@ -63,6 +68,11 @@ class Network(Functional):
 
     def state(self, model) -> dict:
         return {name: variable.get_value() for name, variable in self.variables(model).items()}
+
+    def named(self, model) -> list:
+        is_variable = lambda value: isinstance(value, nnx.Variable)  # noqa: E731
+        found, _ = jax.tree_util.tree_flatten_with_path(model, is_leaf=is_variable)
+        return [(jax.tree_util.keystr(path, simple=True, separator="."), value) for path, value in found if is_variable(value)]
 
     def kinds(self, model) -> dict:
         """Flax has a class for each: Param, BatchStat, RngState."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import os
 
 import jittor as jt
 import numpy as np
@@ -36,6 +37,10 @@ class Network(Taped):
     def device(self) -> str:
         return "cuda" if jt.flags.use_cuda else "cpu"
 
+    def threads(self) -> int:
+        """As many as OpenMP makes."""
+        return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+
     def forward(self, model):
         return model.execute
 
@@ -50,6 +55,10 @@ class Network(Taped):
 
     def state(self, model) -> dict:
         return dict(model.named_parameters())
+
+    def named(self, model) -> list:
+        held = [(path, vars(module)) for path, module in model.named_modules()]
+        return [(f"{path}.{name}".strip("."), value) for path, own in held for name, value in own.items() if self.is_tensor(value)]
 
     def kinds(self, model) -> dict:
         """Jittor lists running statistics, and any other tensor, under parameters; what it stops is not trained."""

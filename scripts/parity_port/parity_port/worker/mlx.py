@@ -50,8 +50,11 @@ class Network(Functional):
 
     def state(self, model) -> dict:
         """Each once, under the first of its names."""
-        first = {id(value): name for name, value in reversed(tree_flatten(model.parameters()))}
-        return {name: value for name, value in tree_flatten(model.parameters()) if first[id(value)] == name}
+        first = {id(value): name for name, value in reversed(self.named(model))}
+        return {name: value for name, value in self.named(model) if first[id(value)] == name}
+
+    def named(self, model) -> list:
+        return tree_flatten(model.parameters())
 
     def kinds(self, model) -> dict:
         """MLX lists running statistics under parameters, frozen."""
@@ -61,7 +64,7 @@ class Network(Functional):
     def put(self, model, values: dict) -> None:
         """What has several names is put under each."""
         given = {id(value): values[name] for name, value in self.state(model).items() if name in values}
-        model.update(tree_unflatten([(name, given[id(value)]) for name, value in tree_flatten(model.parameters()) if id(value) in given]))
+        model.update(tree_unflatten([(name, given[id(value)]) for name, value in self.named(model) if id(value) in given]))
 
     def copied(self, model, f64: bool):
         # Layers hold functions of MLX's, which nobody can copy.

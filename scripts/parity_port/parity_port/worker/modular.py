@@ -22,7 +22,7 @@ from ..trace import Entry, Trace, row_of
 
 
 class Modular:
-    """A framework says how parameters are read and put (`state`, `kinds`, `put`), how a network is copied (`copied`), its modules by path (`modules`),
+    """A framework says how parameters are read and put (`state`, `kinds`, `put`) and all their names (`named`), how a network is copied (`copied`), its modules by path (`modules`),
     what runs it (`forward`), and how elements come and go (`is_tensor`, `array`, `tensor`)."""
 
     abilities = ("f64", "isolation", "gradients")
@@ -42,6 +42,10 @@ class Modular:
 
     def subject(self) -> str:
         return f"{self.framework} {importlib.metadata.version(self.packages[0])}, {self.device()}"
+
+    def threads(self) -> int | None:
+        """How many compute; None where the framework does not say."""
+        return None
 
     def folders(self) -> tuple[str, ...]:
         """Where the framework's own code lies."""
@@ -82,6 +86,12 @@ class Modular:
         kinds = self.kinds(model)
         rows = [(name, self.array(value)) for name, value in self.state(model).items()]
         return [row(name, held, kinds[name][0], trainable=kinds[name][1]) for name, held in rows if held is not None]
+
+    def tied(self, model) -> dict[str, str]:
+        """Further names of what is shared, each with the one under which it is listed."""
+        named, listed = self.named(model), self.state(model)
+        first = {id(value): name for name, value in named if name in listed}
+        return {name: first[id(value)] for name, value in named if name not in listed and id(value) in first}
 
     def described(self, model) -> dict[str, dict]:
         """Class, hyper-parameters, mode and source of each module by its path."""

@@ -28,6 +28,9 @@ class Network(Taped):
     def device(self) -> str:
         return paddle.get_device()
 
+    def threads(self) -> int:
+        return paddle.get_flags(THREADS)[THREADS]
+
     def forward(self, model):
         return model.forward
 
@@ -49,6 +52,9 @@ class Network(Taped):
         held = model.state_dict()
         kept = {name: value for name, value in model.named_buffers() if name in held}
         return {**dict(model.named_parameters()), **kept}
+
+    def named(self, model) -> list:
+        return [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
 
     def kinds(self, model) -> dict:
         """Paddle lists running statistics under parameters, which are not trained."""
@@ -115,6 +121,9 @@ class Network(Taped):
                 yield
             finally:
                 paddle.set_default_dtype(before)
+
+
+THREADS = "FLAGS_paddle_num_threads"
 
 
 def of(function):
