@@ -149,7 +149,7 @@ class Patched(Recording):
             held, given = self.framework.array(value), next((self.replay[name].value for name in open_names), None)
             if held is None or held[1] is not None or given is None or given.shape != held[0].shape:
                 return value
-            more = self.framework.tensor(given.astype(held[0].dtype), None)
+            more = self.framework.like(value, given.astype(held[0].dtype))
         self.flow.keep(open_names[0], more)
         self.replayed.append(open_names[0])
         return more

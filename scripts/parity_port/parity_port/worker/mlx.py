@@ -98,6 +98,11 @@ class Network(Functional):
             return mx.array(value).view(mx.bfloat16)
         return mx.array(value, dtype=getattr(mx, "bool_" if value.dtype == bool else value.dtype.name))
 
+    def like(self, value: mx.array, given: np.ndarray) -> mx.array:
+        """In the order in which its elements lie, too, for a sum goes by that."""
+        axes = sorted(range(given.ndim), key=lambda axis: -np.array(value, copy=False).strides[axis])
+        return mx.array(np.ascontiguousarray(given.transpose(axes))).transpose([axes.index(axis) for axis in range(given.ndim)])
+
     def zeros(self, value: mx.array) -> mx.array:
         return mx.zeros_like(value)
 

@@ -148,6 +148,10 @@ class Modular:
         if floats:
             self.loss_gradients(trace, terms, losses, by, floats)
 
+    def like(self, value, given: np.ndarray):
+        """`given`, as a tensor in the place of `value`."""
+        return self.tensor(given, None)
+
     def leaf(self, value):
         """`value`, as gradients can be asked by it."""
         return value
