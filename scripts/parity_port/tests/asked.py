@@ -81,6 +81,13 @@ class Asked(unittest.TestCase):
             self.assertTrue(near(found.tensors[behind], given / (1 + np.exp(-given)), 1e-6))
         self.assertEqual(found.tensors["output:scores"].tolist(), run["output:scores"].tolist())
 
+    def check_tied(self, runs=(False, True), **names):
+        """A run lists what is shared once, and says what else it is called: in a copy, and in one in f64."""
+        for f64 in runs:
+            found = self.forward({"x": np.ones((1, 2), np.float64 if f64 else np.float32)}, f64=f64)
+            self.assertEqual(found.header["tied"], names)
+            self.assertFalse(set(names) & {row["name"] for row in found.parameters})
+
     def gradients(self, f64=False):
         targets = self.file()
         self.ask("targets", to=targets)
@@ -115,11 +122,9 @@ def small():
     x = small.image().astype(np.float64)
 
     def conv(x, kernel, groups):
-        pad = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-        windows = np.lib.stride_tricks.sliding_window_view(pad, (3, 3), axis=(2, 3))
         if groups > 1:
-            return np.einsum("nchwij,cij->nchw", windows, kernel[:, 0])
-        return np.einsum("nchwij,ocij->nohw", windows, kernel)
+            return np.einsum("nchwij,cij->nchw", windows(x, 0, 1), kernel[:, 0])
+        return np.einsum("nchwij,ocij->nohw", windows(x, 0, 1), kernel)
 
     def column(v):
         return v[:, None, None]
@@ -127,18 +132,37 @@ def small():
     def linear(x, name):
         return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
 
-    y = conv(x, w["stem.weight"], 1)
-    scale = w["norm.weight"] / np.sqrt(w["norm.running_var"] + small.EPS)
-    y = (y - column(w["norm.running_mean"])) * column(scale) + column(w["norm.bias"])
+    def norm(x, name, mean, var):
+        scale = w[f"{name}.weight"] / np.sqrt(var + small.EPS)
+        return (x - column(mean)) * column(scale) + column(w[f"{name}.bias"])
+
+    def windows(x, pad, stride):
+        padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=pad)
+        return np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))[:, :, ::stride, ::stride]
+
+    def thumb(x):
+        parts = [slice(i * 6 // 4, -(-(i + 1) * 6 // 4)) for i in range(4)]
+        return np.array([[x[:, :, i, j].mean((2, 3)) for j in parts] for i in parts]).transpose(2, 3, 0, 1)
+
+    def grow(x):
+        at = np.maximum((np.arange(6) + 0.5) / 1.625 - 0.5, 0)
+        low = at.astype(int)
+        high, share = np.minimum(low + 1, 3), at - low
+        x = x[:, :, low] * (1 - share)[:, None] + x[:, :, high] * share[:, None]
+        return x[..., low] * (1 - share) + x[..., high] * share
+
+    y = norm(x, "level", x.mean((0, 2, 3)), x.var((0, 2, 3)))
+    y = norm(conv(y, w["stem.weight"], 1), "norm", w["norm.running_mean"], w["norm.running_var"])
     y = y / (1 + np.exp(-y))
     z = conv(y, w["deep.weight"], 8) + column(w["deep.bias"])
     z = z * (1 + np.vectorize(math.erf)(z / 2**0.5)) / 2
-    n, c, h, wide = z.shape
-    z = np.lib.stride_tricks.sliding_window_view(np.pad(z, ((0, 0), (0, 0), (1, 1), (1, 1))), (3, 3), axis=(2, 3))[:, :, ::2, ::2].mean((4, 5))
-    z = z.repeat(2, 2).repeat(2, 3)
-    y = y + z
-    tokens = y.reshape(n, c, h * wide).transpose(0, 2, 1)
+    y = y + windows(z, 0, 2).mean((4, 5)).repeat(2, 2).repeat(2, 3)
+    y = np.nanmean(windows(grow(thumb(y)), np.nan, 1), (4, 5))
+    tokens = y.reshape(*y.shape[:2], -1).transpose(0, 2, 1)
     attention = linear(tokens, "query") @ linear(tokens, "key").transpose(0, 2, 1) / 8**0.5
     attention = np.exp(attention - attention.max(-1, keepdims=True))
     attention /= attention.sum(-1, keepdims=True)
-    return {"output:scores": linear((attention @ linear(tokens, "value")).mean(1), "head"), "output:map": y}
+    seen = attention @ linear(tokens, "value")
+    scores = linear(seen.mean(1) + seen.var(1, ddof=1), "head")
+    which = np.argsort(-scores)[:, :2]
+    return {"output:scores": scores, "output:map": y, "output:best": np.take_along_axis(scores, which, 1), "output:which": which}

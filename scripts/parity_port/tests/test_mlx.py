@@ -29,22 +29,23 @@ class Mlx(Asked):
         self.start(LIVE / "small_mlx.py")
         found = self.forward().tensors
         for name, wanted in small().items():
-            self.assertTrue(near(found[name], wanted, 1e-5), name)
-        with unittest.mock.patch.dict(os.environ, SMALL_CARELESS="1"):
+            self.assertTrue(near(found[name], wanted, 1e-4), name)
+        with unittest.mock.patch.dict(os.environ, SMALL_CARELESS="pool"):
             del sys.modules["small"]
             self.start(LIVE / "small_mlx.py")
-            self.assertFalse(near(self.forward().tensors["output:map"], small()["output:map"], 1e-5))
+            self.assertFalse(near(self.forward().tensors["output:map"], small()["output:map"], 1e-2))
 
     def test_calls_and_functions_are_recorded_in_order_with_what_they_are_computed_from(self):
         self.start(LIVE / "small_mlx.py")
         found = self.forward()
-        self.assertEqual([call["module"] for call in found.header["calls"]][:4], ["", "stem", "norm", "act"])
-        self.assertEqual(found.inputs("stem"), ["transpose()"])
+        self.assertEqual([call["module"] for call in found.header["calls"]][:4], ["", "level", "stem", "norm"])
+        self.assertEqual(found.inputs("stem"), ["level"])
         self.assertEqual(found.inputs("add()"), ["act", "up"])
-        self.assertRegex(found.header["tensors"]["add()"]["at"], r"small_mlx\.py:20$")
+        self.assertRegex(found.header["tensors"]["add()"]["at"], r"small_mlx\.py:\d+$")
         told = found.header["modules"]
         self.assertEqual(told["norm"]["class"], "mlx.nn.layers.normalization.BatchNorm")
-        self.assertEqual((told["norm"]["hyper"]["eps"], told["norm"]["training"]), (2**-16, False))
+        self.assertEqual((told["norm"]["hyper"]["eps"], told["norm"]["training"]), (2**-10, False))
+        self.assertTrue(told["level"]["training"])
         self.assertEqual((told["pool"]["hyper"]["kernel_size"], told["bend"]["hyper"]), ([3, 3], {"approx": "none"}))
 
     def test_running_statistics_are_parameters_that_do_not_train(self):
@@ -56,8 +57,8 @@ class Mlx(Asked):
         self.start(LIVE / "small_mlx.py")
         found, port, model = self.gradients().tensors, self.asks.port, self.asks.network.model
         _, own = nn.value_and_grad(model, lambda: port.losses(model(port.inputs()), port.targets())["cls"])()
-        self.assertTrue(near(found["grad.cls.stem.weight"], np.array(own["stem"]["weight"]), 1e-6))
-        self.assertTrue(near(found["grad.cls.norm.bias"], np.array(own["norm"]["bias"]), 1e-6))
+        self.assertTrue(near(found["grad.cls.stem.weight"], np.array(own["stem"]["weight"]), 1e-4))
+        self.assertTrue(near(found["grad.cls.norm.bias"], np.array(own["norm"]["bias"]), 1e-4))
         # By the sum over places, the gradient by what a norm returned is that by its bias.
         self.assertTrue(near(found["grad.cls.norm"].sum((0, 1, 2)), found["grad.cls.norm.bias"], 1e-5))
         self.assertTrue(near(found["grad.cls.mean()"].sum(0) @ np.ones(8), (found["grad.cls.head"] @ np.array(model.head.weight)).sum(), 1e-5))
@@ -123,6 +124,13 @@ class Mlx(Asked):
         for name, value in self.written("parameters").tensors.items():
             self.assertEqual(value.tolist(), before[name].tolist())
 
+    def test_what_is_given_lies_in_memory_as_what_it_stands_for(self):
+        self.start(LIVE / "small_mlx.py")
+        value = mx.arange(24.0).reshape(2, 3, 2, 2).transpose(0, 2, 3, 1)
+        given = self.asks.network.like(value, np.array(value))
+        self.assertEqual(np.array(given).tolist(), np.array(value).tolist())
+        self.assertEqual(np.array(given, copy=False).strides, np.array(value, copy=False).strides)
+
     def test_a_part_runs_on_another_programs_values(self):
         self.start(LIVE / "small_mlx.py")
         self.check_replay("act")
@@ -164,6 +172,7 @@ class Mlx(Asked):
                 return Net()
             """)
         self.assertEqual([row["name"] for row in self.written("parameters").parameters], ["a.weight"])
+        self.check_tied(runs=[False], **{"b.weight": "a.weight"})
         self.ask("load", values=self.file({"a.weight": np.diag(np.array([2, 3], np.float32))}))
         self.assertEqual(self.forward({"x": np.ones((1, 2), np.float32)}).tensors["output"].tolist(), [[4, 9]])
 
