@@ -88,6 +88,14 @@ class Asked(unittest.TestCase):
             self.assertEqual(found.header["tied"], names)
             self.assertFalse(set(names) & {row["name"] for row in found.parameters})
 
+    def check_numbers(self):
+        """A network that returns x + 0.5 and x / 2 makes f64 of integers in a run in f64, f32 in any other."""
+        given = {"x": np.array([1, 2], np.int32)}
+        for f64, dtype in ((True, np.float64), (False, np.float32)):
+            found = self.forward(given, f64=f64).tensors
+            self.assertEqual({name: found[name].tolist() for name in ("output:0", "output:1")}, {"output:0": [1.5, 2.5], "output:1": [0.5, 1]})
+            self.assertEqual({found[name].dtype.type for name in ("output:0", "output:1")}, {dtype})
+
     def gradients(self, f64=False):
         targets = self.file()
         self.ask("targets", to=targets)

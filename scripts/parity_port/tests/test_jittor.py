@@ -77,7 +77,7 @@ class Jittor(Asked):
     def test_a_number_beside_f64_is_f64(self):
         network = importlib.import_module("parity_port.worker.jittor")
         self.assertIsNone(network.Network.off(None))
-        with unittest.mock.patch.object(network, "NUMBERS", []):
+        with unittest.mock.patch("parity_port.worker.taped.NUMBERS", []):
             self.assertRegex(network.Network.off(None), "a number is off by .*e-0[78] in f64")
 
     def test_sixty_four_bits_stay(self):
@@ -90,6 +90,16 @@ class Jittor(Asked):
             """)
         found = self.forward({"x": np.array([0.1]), "n": np.array([2**40])}, f64=True).tensors
         self.assertEqual((found["output:0"].tolist(), found["output:1"].tolist()), ([1.1], [2**40]))
+
+    def test_a_number_beside_integers_is_f64_in_a_run_in_f64(self):
+        self.net("""
+            class Net(nn.Module):
+                def execute(self, x):
+                    return x + 0.5, x / 2
+            def build():
+                return Net()
+            """)
+        self.check_numbers()
 
     def test_what_is_shared_is_listed_once_with_its_other_names(self):
         self.net("""

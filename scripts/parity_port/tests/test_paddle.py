@@ -104,6 +104,16 @@ class Paddle(Asked):
         for name, value in self.written("parameters").tensors.items():
             self.assertEqual(value.tolist(), before[name].tolist())
 
+    def test_a_number_beside_integers_is_f64_in_a_run_in_f64(self):
+        self.net("""
+            class Net(nn.Layer):
+                def forward(self, x):
+                    return x + 0.5, x / 2
+            def build():
+                return Net()
+            """)
+        self.check_numbers()
+
     def test_what_is_shared_is_listed_once_with_its_other_names(self):
         self.net("""
             class Net(nn.Layer):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import os
 
 import jittor as jt
@@ -15,8 +14,7 @@ import numpy as np
 from jittor import nn
 
 from .. import proof
-from ..patched import patch
-from .taped import Taped
+from .taped import Taped, beside_numbers
 
 if int(np.__version__.partition(".")[0]) >= 2:
     raise ImportError(f"jittor gives wrong elements with numpy {np.__version__}, and says nothing: install numpy<2")
@@ -113,19 +111,13 @@ class Network(Taped):
 @contextlib.contextmanager
 def wide():
     """While f64 and i64 stay what they are, numbers in the program's text among them, which Jittor rounds to f32."""
-    with jt.flag_scope(auto_convert_64_to_32=0), contextlib.ExitStack() as work:
-        for name in NUMBERS:
-            patch(work, jt.Var, name, functools.partialmethod(with_number, getattr(jt.Var, name)))
+    with jt.flag_scope(auto_convert_64_to_32=0), beside_numbers(jt.Var, beside):
         yield
 
 
-def with_number(value: jt.Var, method, other):
-    is_number = isinstance(other, float) and str(value.dtype) == "float64"
-    return method(value, jt.array(np.array([other])) if is_number else other)
-
-
-#: What takes a number beside a tensor.
-NUMBERS = [f"__{name}__" for name in "add radd sub rsub mul rmul truediv rtruediv pow rpow".split()]
+def beside(value: jt.Var, number: float) -> tuple:
+    is_wide = str(value.dtype) == "float64" or value.dtype.is_int()
+    return (value.float64(), jt.array(np.array([number], np.float64))) if is_wide else (value, number)
 
 
 def of(function):

@@ -11,7 +11,7 @@ import paddle
 import paddle.nn.functional as F
 
 from .. import proof
-from .taped import Taped
+from .taped import Taped, beside_numbers
 
 
 class Network(Taped):
@@ -118,9 +118,15 @@ class Network(Taped):
         with super().as_built(f64):
             paddle.set_default_dtype("float64" if f64 else before)
             try:
-                yield
+                with beside_numbers(paddle.Tensor, beside) if f64 else contextlib.nullcontext():
+                    yield
             finally:
                 paddle.set_default_dtype(before)
+
+
+def beside(value: paddle.Tensor, number: float) -> tuple:
+    """Paddle makes f32 of integers and a number whatever its default is."""
+    return (value.astype("float64") if value.is_integer() else value), number
 
 
 THREADS = "FLAGS_paddle_num_threads"

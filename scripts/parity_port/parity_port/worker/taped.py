@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Callable
+
+from ..patched import patch
 from .modular import Modular
 
 
@@ -29,3 +34,23 @@ class Taped(Modular):
     def loss_gradients(self, trace, terms: dict, losses, by: dict, floats: dict) -> None:
         for term, value in terms.items():
             self.pull(trace, term, value, floats)
+
+
+@contextlib.contextmanager
+def beside_numbers(kind: type, beside: Callable):
+    """While operators that make floats of a tensor of `kind` and a number take what `beside` makes of the two."""
+    with contextlib.ExitStack() as work:
+        for name in NUMBERS:
+            patch(work, kind, name, functools.partialmethod(with_number, name, getattr(kind, name), beside))
+        yield
+
+
+def with_number(value, name: str, method: Callable, beside: Callable, other):
+    makes_float = isinstance(other, float) or (name in QUOTIENTS and isinstance(other, int))
+    return method(*beside(value, other)) if makes_float else method(value, other)
+
+
+#: What takes a number beside a tensor.
+NUMBERS = [f"__{name}__" for name in "add radd sub rsub mul rmul truediv rtruediv pow rpow".split()]
+#: What makes floats of integers.
+QUOTIENTS = ("__truediv__", "__rtruediv__")
