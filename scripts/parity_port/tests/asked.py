@@ -173,4 +173,5 @@ def small():
     seen = attention @ linear(tokens, "value")
     scores = linear(seen.mean(1) + seen.var(1, ddof=1), "head")
     which = np.argsort(-scores)[:, :2]
-    return {"output:scores": scores, "output:map": y, "output:best": np.take_along_axis(scores, which, 1), "output:which": which}
+    found = {"scores": scores, "map": y, "best": np.take_along_axis(scores, which, 1), "which": which, "bin": np.round(which + 0.5), "side": (which - 3) // 2}
+    return {f"output:{name}": value for name, value in found.items()}
