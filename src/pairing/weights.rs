@@ -2,6 +2,7 @@
 
 use super::index::{Index, Side};
 use super::{Evidence, Matching};
+use crate::graph::Graph;
 use crate::hash;
 use crate::tensor::{DType, Tensor};
 use std::collections::{HashMap, HashSet};
@@ -88,12 +89,29 @@ pub fn unshared(a: &Side, b: &Side) -> [Unshared; 2] {
     [lacking(a, b), lacking(b, a)]
 }
 
+/// Inputs that say how large a result is: another number there is another function, however near.
+const SIZES: &[(&str, usize)] = &[
+    ("Range", 0),
+    ("Range", 1),
+    ("Range", 2),
+    ("Resize", 2),
+    ("Upsample", 1),
+];
+
+fn sizes(graph: &Graph) -> HashSet<&str> {
+    let nodes = graph.steps.iter().flat_map(|s| &s.nodes);
+    let taken = nodes.flat_map(|node| {
+        let own = SIZES.iter().filter(|(op, _)| *op == node.op);
+        own.filter_map(|(_, slot)| node.inputs.get(*slot))
+    });
+    taken.map(String::as_str).collect()
+}
+
 fn lacking(side: &Side, other: &Side) -> Unshared {
     let held: HashSet<Digest> = other.graph.stored().map(|(_, t)| digest(&t)).collect();
-    let tensors = side
-        .graph
-        .stored()
-        .filter(|(_, t)| !held.contains(&digest(t)));
+    let sizes = sizes(side.graph);
+    let tensors = side.graph.stored();
+    let tensors = tensors.filter(|(n, t)| !held.contains(&digest(t)) && !sizes.contains(n));
     // One exporter writes an attribute where another one writes a tensor.
     let single = other.graph.stored().filter(|(_, t)| t.numel() == 1);
     let single = single.map(|(_, t)| (t.to_f64()[0] as f32).to_bits());

@@ -6,7 +6,7 @@ use super::{Clock, compared, concluded};
 use crate::error::{Result, or_refusal};
 use crate::graph::{Dim, Port};
 use crate::hash;
-use crate::run::{Alone, Of};
+use crate::run::{Alone, Of, Run};
 use crate::scenario::{Scenario, Second};
 use crate::subject::Engines;
 use crate::tensor::Tensor;
@@ -39,7 +39,10 @@ pub fn run(
         let mut clock = Clock::start();
         let both = (second, &mut *ports);
         let run = compared(scenario, both, Some(drawn), engines, &mut clock, watch);
-        let run = or_refusal(run.and_then(|c| concluded(c, vec![], engines)))?;
+        let run = or_refusal(
+            run.and_then(|c| concluded(c, vec![], engines))
+                .map(Run::told),
+        )?;
         Ok((what, run))
     };
     let (mut what, mut run) = on(true)?;
