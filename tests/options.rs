@@ -28,7 +28,7 @@ const ALL: &[(&str, &str)] = &[
     ("doctor", ""),
     (
         "fuzz",
-        "domain input cases time seed shard jobs finds candidate fault found forms",
+        "domain input cases time seed shard jobs finds candidate fault found forms python port-limit",
     ),
     ("time", "input runs threads"),
     ("selftest", "seeds"),
@@ -320,6 +320,16 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "kernel",
     ),
     (&["fuzz", "s.toml", "--forms", "."], "--forms", "kernel"),
+    (
+        &["fuzz", "giou_yolov6", "--python", "python3"],
+        "--python",
+        "two forms of a loss",
+    ),
+    (
+        &["fuzz", "m.onnx", "--port-limit", "9"],
+        "--port-limit",
+        "two forms of a loss",
+    ),
     (&["fuzz", "giou_yolov6", "--cases", "0"], "--cases", "1.."),
     (&["fuzz", "m.onnx", "--cases", "0"], "--cases", "1.."),
     (&["fuzz", "giou_yolov6", "--jobs", "0"], "--jobs", "1..="),
