@@ -365,6 +365,16 @@ fn runs(sides: [&Side; 2]) -> usize {
     first(&|s| s.computes()).or_else(rebuilt).unwrap_or(0)
 }
 
+/// A number in the dtype in which the side that runs computes with it, where that holds it: an index may be of any width, or of a float's dtype already,
+/// and what is subtracted from it wraps in some.
+fn as_own(value: &Tensor, dtype: Option<DType>) -> Tensor {
+    let is_number = |d: DType| d != DType::Bool;
+    let wanted = dtype.filter(|d| *d != value.dtype() && is_number(*d) && is_number(value.dtype()));
+    let cast = wanted.and_then(|d| Tensor::from_f64(d, value.shape(), &value.to_f64()).ok());
+    let same = cast.filter(|cast| cast.to_f64() == value.to_f64());
+    same.unwrap_or_else(|| value.clone())
+}
+
 /// Where stretches may begin: paired tensors, with the values of the side that does not run them.
 pub struct Cut {
     /// Which side runs the stretches.
@@ -393,8 +403,9 @@ impl Cut {
         let other = sides[1 - by];
         let value = |p: &Pair| {
             let names = [&p.reference, &p.candidate];
-            let value = other.values.get(names[1 - by])?.clone();
-            Some((names[by].clone(), value))
+            let value = other.values.get(names[1 - by])?;
+            let own = sides[by].values.get(names[by]).map(Tensor::dtype);
+            Some((names[by].clone(), as_own(value, own)))
         };
         let names = |p: &Pair| (p.reference.clone(), p.candidate.clone());
         let graphs = sides.map(|s| s.graph.clone());
