@@ -1,11 +1,14 @@
 """What the tests of a framework's worker have in common: a worker is asked as parity asks it, of the small network and of networks in a few lines."""
 
+import contextlib
 import json
 import math
+import os
 import sys
 import tempfile
 import textwrap
 import unittest
+import unittest.mock
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +84,36 @@ class Asked(unittest.TestCase):
             self.assertTrue(near(found.tensors[behind], given / (1 + np.exp(-given)), 1e-6))
         self.assertEqual(found.tensors["output:scores"].tolist(), run["output:scores"].tolist())
 
+    def check_faithful(self, path, careless):
+        """In f64 the small network is the one of numpy, and one that is careless of this is not; what that one records."""
+        self.start(path)
+        image = {"image": sys.modules["small"].image().astype(np.float64)}
+        found = self.forward(image, f64=True).tensors
+        for name, wanted in small().items():
+            self.assertTrue(near(found[name], wanted, 1e-12), name)
+        self.assertEqual(self.forward().tensors["stem"].dtype, np.float32)
+        with unittest.mock.patch.dict(os.environ, SMALL_CARELESS=careless):
+            del sys.modules["small"]
+            self.start(path)
+            found = self.forward(image, f64=True)
+            self.assertFalse(near(found.tensors["output:map"], small()["output:map"], 1e-5))
+        return found
+
+    def check_dropout(self):
+        """A network that drops half of what a norm gives drops the same every time, and its runs leave nothing."""
+        x = {"x": np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)}
+        with self.nothing_stays():
+            first, second = self.forward(x), self.forward(x)
+        self.assertEqual(first.tensors["output"].tolist(), second.tensors["output"].tolist())
+        self.assertIn(0, first.tensors["output"])
+
+    @contextlib.contextmanager
+    def nothing_stays(self):
+        before = self.written("parameters").tensors
+        yield
+        for name, value in self.written("parameters").tensors.items():
+            self.assertEqual(value.tolist(), before[name].tolist())
+
     def check_tied(self, runs=(False, True), **names):
         """A run lists what is shared once, and says what else it is called: in a copy, and in one in f64."""
         for f64 in runs:
@@ -106,6 +139,7 @@ class Written:
     """A trace that a worker wrote."""
 
     def __init__(self, path):
+        self.path = path
         with open(path, "rb") as file:
             rows = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         self.metadata = rows["__metadata__"]

@@ -1,13 +1,10 @@
 """The worker of JAX (Flax nnx): `.native/ports/jax/python -m unittest discover -s scripts/parity_port/tests -p test_flax.py`."""
 
 import importlib.util
-import os
-import sys
 import unittest
-import unittest.mock
 
 import numpy as np
-from asked import LIVE, Asked, near, small
+from asked import LIVE, Asked, near
 
 HAS = importlib.util.find_spec("flax") is not None
 if HAS:
@@ -27,17 +24,7 @@ class Flax(Asked):
         self.assertEqual(told["inputs"], [{"name": "image", "dtype": "f32", "shape": ["batch", 3, 6, 6]}])
 
     def test_the_faithful_network_is_the_one_of_numpy_in_f64_and_the_default_is_not(self):
-        self.start(LIVE / "small_flax.py")
-        image = {"image": sys.modules["small"].image().astype(np.float64)}
-        found = self.forward(image, f64=True).tensors
-        for name, wanted in small().items():
-            self.assertTrue(near(found[name], wanted, 1e-12), name)
-        self.assertEqual(self.forward().tensors["stem"].dtype, np.float32)
-        with unittest.mock.patch.dict(os.environ, SMALL_CARELESS="gelu"):
-            del sys.modules["small"]
-            self.start(LIVE / "small_flax.py")
-            found = self.forward(image, f64=True)
-            self.assertFalse(near(found.tensors["output:map"], small()["output:map"], 1e-5))
+        self.check_faithful(LIVE / "small_flax.py", "gelu")
 
     def test_calls_and_functions_are_recorded_in_order_with_what_they_are_computed_from(self):
         self.start(LIVE / "small_flax.py")
@@ -114,13 +101,7 @@ class Flax(Asked):
             def build():
                 return Net()
             """)
-        x = {"x": np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)}
-        before = self.written("parameters").tensors
-        first, second = self.forward(x), self.forward(x)
-        self.assertEqual(first.tensors["output"].tolist(), second.tensors["output"].tolist())
-        self.assertIn(0, first.tensors["output"])
-        for name, value in self.written("parameters").tensors.items():
-            self.assertEqual(value.tolist(), before[name].tolist())
+        self.check_dropout()
 
     def test_a_network_in_eval_is_put_in_training_where_that_is_asked(self):
         self.net("""

@@ -2,13 +2,11 @@
 
 import importlib
 import importlib.util
-import os
-import sys
 import unittest
 import unittest.mock
 
 import numpy as np
-from asked import LIVE, Asked, near, small
+from asked import LIVE, Asked, near
 
 HAS = importlib.util.find_spec("jittor") is not None
 if HAS:
@@ -26,16 +24,7 @@ class Jittor(Asked):
         self.assertEqual(told["abilities"], ["inputs", "targets", "postprocess", "losses", "assign", "f64", "isolation", "gradients"])
 
     def test_the_faithful_network_is_the_one_of_numpy_in_f64_and_the_default_is_not(self):
-        self.start(LIVE / "small_jittor.py")
-        image = {"image": sys.modules["small"].image().astype(np.float64)}
-        found = self.forward(image, f64=True).tensors
-        for name, wanted in small().items():
-            self.assertTrue(near(found[name], wanted, 1e-12), name)
-        self.assertEqual(self.forward().tensors["stem"].dtype, np.float32)
-        with unittest.mock.patch.dict(os.environ, SMALL_CARELESS="interpolate"):
-            del sys.modules["small"]
-            self.start(LIVE / "small_jittor.py")
-            self.assertFalse(near(self.forward(image, f64=True).tensors["output:map"], small()["output:map"], 1e-5))
+        self.check_faithful(LIVE / "small_jittor.py", "interpolate")
 
     def test_calls_and_functions_are_recorded_in_order_with_what_they_are_computed_from(self):
         self.start(LIVE / "small_jittor.py")
@@ -64,10 +53,8 @@ class Jittor(Asked):
 
     def test_a_run_in_training_leaves_nothing(self):
         self.start(LIVE / "small_jittor.py")
-        before = self.written("parameters").tensors
-        self.assertTrue(self.forward(training=True).header["modules"]["norm"]["training"])
-        for name, value in self.written("parameters").tensors.items():
-            self.assertEqual(value.tolist(), before[name].tolist())
+        with self.nothing_stays():
+            self.assertTrue(self.forward(training=True).header["modules"]["norm"]["training"])
 
     def test_numpy_2_is_refused(self):
         network = importlib.import_module("parity_port.worker.jittor")

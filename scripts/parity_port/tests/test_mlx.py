@@ -116,13 +116,7 @@ class Mlx(Asked):
             def build():
                 return Net()
             """)
-        x = {"x": np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)}
-        before = self.written("parameters").tensors
-        first, second = self.forward(x), self.forward(x)
-        self.assertEqual(first.tensors["output"].tolist(), second.tensors["output"].tolist())
-        self.assertIn(0, first.tensors["output"])
-        for name, value in self.written("parameters").tensors.items():
-            self.assertEqual(value.tolist(), before[name].tolist())
+        self.check_dropout()
 
     def test_what_is_given_lies_in_memory_as_what_it_stands_for(self):
         self.start(LIVE / "small_mlx.py")

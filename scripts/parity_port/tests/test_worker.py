@@ -1,65 +1,33 @@
 """The worker, asked as parity asks it: what it answers, what it writes, and that nothing which is run stays."""
 
-import sys
 import tempfile
-import textwrap
 import unittest
-from pathlib import Path
 
-from networks import HERE, nn, torch
+from asked import LIVE, Asked
+from networks import nn, torch
 from test_recorder import Recorded
 
 from parity_port import proof
 from parity_port.parts import leaves, together
 from parity_port.stored import read
 from parity_port.trace import Trace
-from parity_port.worker.asks import Asks
 from parity_port.worker.pytorch import ARITHMETIC
 from parity_port.worker.wire import answered
 
-NET = HERE.parent.parent.parent / "tests/fixtures/live/torch_net.py"
+NET = LIVE / "torch_net.py"
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder, self.files = Path(folder.name), 0
-        path, modules = list(sys.path), set(sys.modules)
-
-        def forget():
-            sys.path[:] = path
-            for name in set(sys.modules) - modules:
-                if name in ("torch_net", "net"):
-                    del sys.modules[name]
-
-        self.addCleanup(forget)
+class Case(Asked):
+    head = "import torch\nfrom torch import nn\n"
 
     def start(self, path=NET, **arguments):
-        self.asks = Asks(str(path))
-        return self.ask("hello", protocol=1, arguments=arguments, seed=0)
-
-    def net(self, text):
-        path = self.folder / "net.py"
-        path.write_text("import torch\nfrom torch import nn\n" + textwrap.dedent(text))
-        return self.start(path)
-
-    def ask(self, ask, **asked):
-        return self.asks.answer({"id": 1, "ask": ask, **asked})
+        return super().start(path, **arguments)
 
     def file(self, tensors=None):
-        self.files += 1
-        path = str(self.folder / f"{self.files}.safetensors")
-        if tensors is not None:
-            with Trace(path, "a test") as trace:
-                for name, value in tensors.items():
-                    trace.add(name, value.numpy())
-        return path
+        return super().file(None if tensors is None else {name: value.numpy() for name, value in tensors.items()})
 
     def written(self, ask, **asked):
-        to = self.file()
-        self.ask(ask, to=to, **asked)
-        return Recorded(to)
+        return Recorded(super().written(ask, **asked).path)
 
     def forward(self, inputs, f64=False, training=False, floors=False):
         return self.written("forward", inputs=self.file(inputs), f64=f64, training=training, floors=floors)
