@@ -57,6 +57,14 @@ pub fn runs_for(numel: usize) -> u32 {
 }
 
 impl Floor {
+    /// Of no run yet.
+    pub fn along(axis: Option<usize>) -> Self {
+        Self {
+            axis,
+            ..Self::default()
+        }
+    }
+
     /// Adds other runs of the same tensor.
     pub fn merge(&mut self, other: &Floor) {
         for (own, other) in [(&mut self.max, &other.max), (&mut self.rms, &other.rms)] {

@@ -1,4 +1,5 @@
-//! python: which Python runs a port file: the first of those that are named and have what the file needs, else the active virtual environment's, else the first on PATH that has what the file needs.
+//! python: which Python runs a port file: the first that has what the file needs, of those that are named, else of the active virtual environment, else of
+//! those on PATH.
 
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;

@@ -26,6 +26,7 @@ pub use training::Training;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One comparison: a model, its inputs, two subjects, a tolerance and what is expected of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,6 +113,13 @@ pub struct Live {
     /// Seconds that one answer may take; [`ANSWER`] where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+}
+
+impl Live {
+    /// How long one answer may take.
+    pub fn answer(&self) -> Duration {
+        Duration::from_secs(self.limit.unwrap_or(ANSWER))
+    }
 }
 
 fn one_or_several<'de, D: Deserializer<'de>>(

@@ -6,7 +6,7 @@ use super::form::Form;
 use crate::error::{Error, Result};
 use crate::graph;
 use crate::port::{Ability, Forward, Launch, Port, Tensors, outputs};
-use crate::scenario::{ANSWER, Live};
+use crate::scenario::Live;
 use crate::subject::Answered;
 use crate::tensor::Tensor;
 use crate::trace::file::Opened;
@@ -34,7 +34,7 @@ impl Ported {
     /// It does not start or fails; it has no losses, or nothing to run it on.
     pub fn open(path: &Path, live: &Live) -> Result<Self> {
         let launch = Launch::file(path, &live.python)?;
-        let limit = Duration::from_secs(live.limit.unwrap_or(ANSWER));
+        let limit = live.answer();
         let mut port = Port::start(&launch, limit)?;
         let (takes, outputs) = taken(&mut port).map_err(|e| match e.next {
             Some(_) => e,

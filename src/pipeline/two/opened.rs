@@ -92,8 +92,8 @@ pub fn opened(
     })
 }
 
-/// What both sides are fed, by the reference's names: what a port made of the user's file, what the scenario states, else what a recording was fed or a port brings, else what is
-/// drawn for a graph.
+/// What both sides are fed, by the reference's names: what a port made of the user's file, what the scenario states, else what a recording was fed or a
+/// port brings, else what is drawn for a graph.
 fn fed(
     scenario: &Scenario,
     sources: &mut [Source; 2],

@@ -23,15 +23,8 @@ pub fn floors(exact: &Side, own: &Program) -> HashMap<String, Floor> {
         let axis = axis_for(t.shape());
         let moved = deviation(t, own, axis)?;
         let size = deviation(t, &nothing(t), axis)?;
-        let mut floor = Floor {
-            axis,
-            ..Floor::default()
-        };
+        let [mut floor, mut least] = [(); 2].map(|()| Floor::along(axis));
         floor.add(&moved);
-        let mut least = Floor {
-            axis,
-            ..Floor::default()
-        };
         least.add(&size);
         floor.merge(&Floor::sum(std::iter::once((&least, share)))?);
         Some(((*name).clone(), floor.capped(t, MOST)))

@@ -6,12 +6,11 @@ use crate::port::{Ability, Axis, Declared, Forward, Launch, Port, Tensors};
 use crate::prepare::prepared::ready;
 use crate::program::Program;
 use crate::scenario::sides::Kind;
-use crate::scenario::{ANSWER, Scenario, Second};
+use crate::scenario::{Scenario, Second};
 use crate::trace::file;
 use crate::walk::function::{Opens, Side};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What stands on the other side.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,7 +57,7 @@ impl Ports {
         let [Some(reference), Some(_)] = &self.0 else {
             return None;
         };
-        Some(reference.hello.inputs.iter().map(declared).collect())
+        Some(declares(reference))
     }
 
     /// The live port that runs its parts alone, and which side it is: the candidate, then the reference.
@@ -124,7 +123,7 @@ impl<'p> Source<'p> {
         match self {
             Self::Graph(graph) => graph.inputs.clone(),
             Self::Recording(program) => program.graph.inputs.clone(),
-            Self::Port(port) => port.hello.inputs.iter().map(declared).collect(),
+            Self::Port(port) => declares(port),
         }
     }
 
@@ -191,7 +190,7 @@ fn started(path: &Path, scenario: &Scenario) -> Result<Port> {
     let live = scenario.port.clone().unwrap_or_default();
     let mut launch = Launch::file(path, &live.python)?;
     launch.seed = scenario.seed;
-    let port = Port::start(&launch, Duration::from_secs(live.limit.unwrap_or(ANSWER)))?;
+    let port = Port::start(&launch, live.answer())?;
     if port.hello.inputs.is_empty() {
         return Err(Error::usage(format!(
             "port {}: it declares no inputs, so that nobody can feed it what the other side is fed",
@@ -213,6 +212,10 @@ fn run(port: &mut Port, fed: &Tensors, (f64, floors): (bool, bool)) -> Result<Pr
         true => Program::of(&trace, &trace),
         false => Program::of(&trace, &port.parameters()?),
     }
+}
+
+fn declares(port: &Port) -> Vec<graph::Port> {
+    port.hello.inputs.iter().map(declared).collect()
 }
 
 fn declared(input: &Declared) -> graph::Port {
