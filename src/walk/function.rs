@@ -206,10 +206,7 @@ impl Side {
                 let Some(channels) = deviation(exact, moved, axis) else {
                     continue;
                 };
-                let fresh = || Floor {
-                    axis,
-                    ..Default::default()
-                };
+                let fresh = || Floor::along(axis);
                 floors
                     .entry(name.to_string())
                     .or_insert_with(fresh)
@@ -326,6 +323,13 @@ pub struct Between {
     pub flips: bool,
 }
 
+impl Between {
+    /// Of either side, by its place.
+    pub fn stretch(&self, by: usize) -> &Stretch {
+        [&self.reference, &self.candidate][by]
+    }
+}
+
 /// A stretch on the other side's values.
 pub struct Alone {
     /// The reference's tensor and the candidate's, of which one was computed from the other side's values.
@@ -433,6 +437,15 @@ impl Cut {
         [&pair.reference, &pair.candidate][self.by]
     }
 
+    /// What the side that runs made of the other one's values, beside what that had there; the reference's first.
+    pub fn held(&self, name: &str, made: Tensor) -> Option<[Tensor; 2]> {
+        let mut held = [self.known.get(name)?.clone(), made];
+        if self.by == 0 {
+            held.reverse();
+        }
+        Some(held)
+    }
+
     /// Whether the stretch is what the side itself computed: a piece of a recording is rebuilt by what its recorder says, and tried on what was recorded.
     fn holds(&self, side: &mut Side, stretch: &Stretch, tensor: &str) -> Result<bool> {
         if !side.is_recorded {
@@ -463,7 +476,7 @@ impl Cut {
     /// # Errors
     /// As `Side::run`.
     pub fn undecided(&self, side: &mut Side, between: &Between) -> Result<Option<Floor>> {
-        let stretch = [&between.reference, &between.candidate][self.by];
+        let stretch = between.stretch(self.by);
         let name = self.computed(&between.pair);
         let value = |n: &String| Some((n.clone(), self.known.get(n)?.clone()));
         let feed: IndexMap<String, Tensor> = stretch.from.iter().filter_map(value).collect();
@@ -520,10 +533,7 @@ impl Cut {
             false => None,
         };
         let alone = made.and_then(|(made, noise)| {
-            let mut held = [self.known.get(name)?.clone(), made];
-            if self.by == 0 {
-                held.reverse();
-            }
+            let held = self.held(name, made)?;
             Some(Alone { held, noise })
         });
         let [reference, candidate] = stretches;

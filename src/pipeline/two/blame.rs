@@ -98,7 +98,7 @@ impl<'a> Held<'a> {
         }
         let numel = sides[self.by].graph.weights[name].numel();
         let other = sides[1 - self.by];
-        let stretch = [&between.reference, &between.candidate][1 - self.by];
+        let stretch = between.stretch(1 - self.by);
         let open = &self.unshared[1 - self.by].tensors;
         let fits = |n: &&String| open.contains(*n) && other.graph.weights[*n].numel() == numel;
         let single = |all: Vec<&String>| match all[..] {
@@ -127,7 +127,7 @@ impl<'a> Held<'a> {
         open: Opens,
     ) -> Result<Option<Blame>> {
         let side = sides[self.by];
-        let stretch = [&between.reference, &between.candidate][self.by];
+        let stretch = between.stretch(self.by);
         let own = self.own(side, stretch);
         if own.is_empty() {
             return Ok(self.known.then_some(Blame::Computation));

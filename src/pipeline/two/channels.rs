@@ -14,21 +14,30 @@ const SAME: f64 = 1e-3;
 
 /// [N, …, C] as [N, C, …]; None where there are too few axes.
 pub fn first(tensor: &Tensor) -> Option<Tensor> {
-    moved(tensor, |n| [0, n - 1].into_iter().chain(1..n - 1).collect())
+    moved(tensor, &to_first(tensor.shape().len())?)
 }
 
 /// [N, C, …] as [N, …, C].
 pub fn last(tensor: &Tensor) -> Option<Tensor> {
-    moved(tensor, |n| {
-        std::iter::once(0).chain(2..n).chain([1]).collect()
-    })
+    let axes = tensor.shape().len();
+    let order = std::iter::once(0).chain(2..axes).chain([1]);
+    (axes > 2).then(|| moved(tensor, &order.collect::<Vec<_>>()))?
 }
 
-fn moved(tensor: &Tensor, axes: impl Fn(usize) -> Vec<usize>) -> Option<Tensor> {
-    let shape = tensor.shape();
-    let axes = (shape.len() > 2).then(|| axes(shape.len()))?;
-    let turned: Vec<usize> = axes.iter().map(|a| shape[*a]).collect();
-    Order::permuted(shape, &axes).read(tensor, &turned).ok()
+/// The order of so many axes with the last one second.
+fn to_first(axes: usize) -> Option<Vec<usize>> {
+    (axes > 2).then(|| [0, axes - 1].into_iter().chain(1..axes - 1).collect())
+}
+
+fn moved(tensor: &Tensor, axes: &[usize]) -> Option<Tensor> {
+    let shape = shape(tensor, axes);
+    Order::permuted(tensor.shape(), axes)
+        .read(tensor, &shape)
+        .ok()
+}
+
+fn shape(tensor: &Tensor, axes: &[usize]) -> Vec<usize> {
+    axes.iter().map(|a| tensor.shape()[*a]).collect()
 }
 
 /// `value` as `port` declares it: with its channels elsewhere where only that fits.
@@ -53,29 +62,42 @@ fn is_of(shape: &[usize], dims: &[Dim]) -> bool {
     shape.len() == dims.len() && shape.iter().zip(dims).all(fits)
 }
 
+/// A value of the program's own, as its side holds it.
+pub fn held(side: &Side, name: &str, value: &Tensor) -> Tensor {
+    let turned = side.turned.contains(name).then(|| first(value));
+    turned.flatten().unwrap_or_else(|| value.clone())
+}
+
+/// A value that the side holds, as its program keeps it.
+pub fn kept(side: &Side, name: &str, value: &Tensor) -> Tensor {
+    let turned = side.turned.contains(name).then(|| last(value));
+    turned.flatten().unwrap_or_else(|| value.clone())
+}
+
 /// Holds the tensors of a recorded side with channels first where the other one has them so; of two such sides the one that has more of them.
 /// `own` is what either gives in its own dtype.
-pub fn align(sides: [&mut Side; 2], own: &mut [Option<Program>; 2]) {
-    let found = [0, 1].map(|at| Last::of(&*sides[at], &*sides[1 - at]));
-    let at = usize::from(found[1].proved >= found[0].proved);
-    let [reference, candidate] = sides;
-    let side = [reference, candidate].into_iter().nth(at);
-    let Some(side) = side.filter(|_| found[at].proved > 0) else {
-        return;
+pub fn align([reference, candidate]: [&mut Side; 2], own: &mut [Option<Program>; 2]) {
+    let (ours, theirs) = (
+        Last::of(reference, candidate),
+        Last::of(candidate, reference),
+    );
+    let [of_reference, of_candidate] = own;
+    let (side, own, last) = match theirs.proved >= ours.proved {
+        true => (candidate, of_candidate, theirs),
+        false => (reference, of_reference, ours),
     };
-    let [mut ours, theirs] = found;
-    if at == 1 {
-        ours = theirs;
+    if last.proved == 0 {
+        return;
     }
-    for name in &ours.names {
+    for name in &last.names {
         turn(&mut side.values, name);
         side.recorded.remove(name);
-        if let Some(own) = &mut own[at] {
+        if let Some(own) = own {
             turn(&mut own.values, name);
             own.floors.remove(name);
         }
     }
-    side.turned = ours.names;
+    side.turned = last.names;
 }
 
 fn turn(values: &mut HashMap<String, Tensor>, name: &str) {
@@ -98,28 +120,30 @@ impl Last {
         if side.computes() {
             return all;
         }
-        let mut known: HashMap<&[usize], Vec<Sketch>> = HashMap::new();
+        let mut known: HashMap<&[usize], Vec<&Tensor>> = HashMap::new();
         for value in other.values.values() {
-            known
-                .entry(value.shape())
-                .or_default()
-                .extend(Sketch::of(value));
+            known.entry(value.shape()).or_default().push(value);
         }
-        let among = |t: &Tensor| {
-            let like = known.get(t.shape());
+        // Of one shape, once: nothing is looked at where both keep their channels alike.
+        let mut sketches: HashMap<&[usize], Vec<Sketch>> = HashMap::new();
+        let mut is_among = |t: &Tensor| {
+            let Some((shape, like)) = known.get_key_value(t.shape()) else {
+                return false;
+            };
+            let all = sketches.entry(shape);
+            let all = all.or_insert_with(|| like.iter().filter_map(|t| Sketch::of(t)).collect());
             let own = Sketch::of(t).filter(|s| !s.constant);
-            let own = own.into_iter();
-            let near = own.flat_map(|own| like.into_iter().flatten().map(move |s| own.distance(s)));
-            (like.is_some(), near.fold(f64::INFINITY, f64::min) <= SAME)
+            own.is_some_and(|own| all.iter().any(|s| own.distance(s) <= SAME))
         };
         for (name, value) in &side.values {
-            let Some(turned) = first(value) else {
+            let axes = to_first(value.shape().len());
+            let axes = axes.filter(|axes| known.contains_key(&*shape(value, axes)));
+            let Some(turned) = axes.and_then(|axes| moved(value, &axes)) else {
                 continue;
             };
-            let ((plain, is), (other, is_turned)) = (among(value), among(&turned));
-            let proved = is_turned && !is;
+            let proved = is_among(&turned) && !is_among(value);
             all.proved += usize::from(proved);
-            if proved || (other && !plain) {
+            if proved || !known.contains_key(value.shape()) {
                 all.names.insert(name.clone());
             }
         }

@@ -14,6 +14,7 @@ use crate::port::{Ability, Forward, Port, Tensors};
 use crate::tensor::{DType, Tensor};
 use crate::verdict::Blame;
 use crate::walk::function::{Alone, Between, Cut, Side};
+use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
 
 /// Judges alone what nothing else could run.
@@ -56,25 +57,26 @@ fn lay(
     off: &mut [&mut Between],
     spread: &Spread,
 ) -> Result<()> {
-    let side = sides[cut.by];
-    let mut others: HashMap<String, (String, Tensor)> = HashMap::new();
-    for between in off.iter() {
-        // All of them: which weights a part takes not every worker says.
-        for (name, own) in &side.graph.weights {
-            let other = held.in_place(sides, between, name);
-            let other = other.filter(|(_, value)| !relation(own, value).same());
-            others.extend(other.map(|other| (name.clone(), other)));
-        }
-    }
     if !held.known {
         return Ok(());
+    }
+    let side = sides[cut.by];
+    let mut others: HashMap<String, (String, Tensor)> = HashMap::new();
+    // All of them: which weights a part takes not every worker says.
+    for (name, own) in &side.graph.weights {
+        let all = off.iter().filter_map(|b| held.in_place(sides, b, name));
+        // Most weights have one partner, whichever part asks.
+        let all: IndexMap<String, Tensor> = all.collect();
+        let mut other = all.into_iter().rev();
+        let other = other.find(|(_, value)| !relation(own, value).same());
+        others.extend(other.map(|other| (name.clone(), other)));
     }
     let parts = match others.is_empty() {
         true => None,
         false => with_weights(port, sides, cut, &others)?,
     };
     for between in off.iter_mut() {
-        let mut own = held.own(side, [&between.reference, &between.candidate][cut.by]);
+        let mut own = held.own(side, between.stretch(cut.by));
         if own.is_empty() {
             own = others.keys().collect();
             own.sort();
@@ -135,20 +137,6 @@ fn as_held(read: &Tensor, value: &Tensor, was: &Tensor) -> Result<Option<Tensor>
     Tensor::from_f64(was.dtype(), was.shape(), &value.to_f64()).map(Some)
 }
 
-/// A value of the port's, as the side holds it.
-fn held(side: &Side, name: &str, value: Tensor) -> Tensor {
-    match side.turned.contains(name) {
-        true => channels::first(&value).unwrap_or(value),
-        false => value,
-    }
-}
-
-/// A value that the side holds, as the port keeps it.
-fn kept(side: &Side, name: &str, value: &Tensor) -> Tensor {
-    let turned = side.turned.contains(name).then(|| channels::last(value));
-    turned.flatten().unwrap_or_else(|| value.clone())
-}
-
 /// What a port makes, part by part, of the other side's values.
 struct Parts {
     values: HashMap<String, Tensor>,
@@ -167,7 +155,7 @@ impl Parts {
         names.sort();
         let replay: Tensors = names
             .into_iter()
-            .map(|n| (n.clone(), kept(side, n, &cut.known[n])))
+            .map(|n| (n.clone(), channels::kept(side, n, &cut.known[n])))
             .collect();
         let how = Forward {
             f64: side.dtype == DType::F64,
@@ -184,7 +172,7 @@ impl Parts {
         for name in replay.keys() {
             parts.values.extend(
                 run.tensor(name)?
-                    .map(|t| (name.clone(), held(side, name, t))),
+                    .map(|t| (name.clone(), channels::held(side, name, &t))),
             );
         }
         parts
@@ -210,18 +198,14 @@ impl Parts {
     /// None where what is in front of the pair was not handed on.
     fn alone(&self, side: &Side, cut: &Cut, between: &Between) -> Option<Alone> {
         let name = cut.computed(&between.pair);
-        let stretch = [&between.reference, &between.candidate][cut.by];
+        let stretch = between.stretch(cut.by);
         let given = |n: &String| self.replayed.contains(n) || side.inputs.contains_key(n);
         let made = self
             .values
             .get(name)
             .filter(|_| stretch.from.iter().all(given))?;
-        let mut held = [cut.known.get(name)?.clone(), made.clone()];
-        if cut.by == 0 {
-            held.reverse();
-        }
         Some(Alone {
-            held,
+            held: cut.held(name, made.clone())?,
             noise: self.noise.get(name).filter(|f| f.fits(made)).cloned(),
         })
     }

@@ -4,7 +4,7 @@
 //! rounding. Results with as many rows as the inputs have samples are held number by number. Others may be sets, as of boxes that are left (`sets`).
 
 use super::Compared;
-use super::channels::{first, last};
+use super::channels::{held, kept};
 use super::results::{self, Held, ROUNDINGS, largest, numbers, rounding, unlike};
 use super::sets::{Set, is_set};
 use super::source::Ports;
@@ -85,7 +85,7 @@ fn as_candidates(
     theirs: &[Output],
     compared: &Compared,
 ) -> std::result::Result<Tensors, String> {
-    let turned = [&compared.reference, &compared.candidate].map(|side| &side.turned);
+    let (reference, candidate) = (&compared.reference, &compared.candidate);
     let one = |own: &Output| {
         let mut pairs = compared.pairing.pairs.iter();
         let pair = pairs.find(|p| p.candidate == own.of);
@@ -94,15 +94,8 @@ fn as_candidates(
             let name = &own.name;
             format!("the candidate's output '{name}' is none of the reference's")
         })?;
-        let moved = match [turned[0].contains(&output.of), turned[1].contains(&own.of)] {
-            [true, false] => first(&output.value),
-            [false, true] => last(&output.value),
-            [true, true] | [false, false] => None,
-        };
-        Ok((
-            own.name.clone(),
-            moved.unwrap_or_else(|| output.value.clone()),
-        ))
+        let value = held(reference, &output.of, &output.value);
+        Ok((own.name.clone(), kept(candidate, &own.of, &value)))
     };
     theirs.iter().map(one).collect()
 }
@@ -159,8 +152,7 @@ impl Made {
         let mut sets: Vec<Set> = vec![];
         for (name, expected) in &self.expected {
             let Some(other) = found.get(name) else {
-                let why = format!("'{name}' is made by the reference's alone");
-                held.push((name.clone(), Held::Open(why)));
+                held.push((name.clone(), Held::made_by("reference", name)));
                 continue;
             };
             match is_set(expected, other, samples) {
@@ -176,8 +168,7 @@ impl Made {
         }
         held.extend(sets.iter().flat_map(|set| set.held(self, found)));
         let only = found.keys().filter(|n| !self.expected.contains_key(*n));
-        let why = |n: &String| Held::Open(format!("'{n}' is made by the candidate's alone"));
-        held.extend(only.map(|n| (n.clone(), why(n))));
+        held.extend(only.map(|n| (n.clone(), Held::made_by("candidate", n))));
         held
     }
 

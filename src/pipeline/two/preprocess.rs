@@ -161,19 +161,14 @@ fn held(
     let one = |(name, expected): (&String, &Tensor)| {
         let held = match candidate.get(name) {
             Some(found) => tensor(name, expected, found, side.unwrap_or(0)),
-            None => Held::Open(format!("'{name}' is made by the reference's alone")),
+            None => Held::made_by("reference", name),
         };
         (name.clone(), held)
     };
     let only = candidate
         .keys()
         .filter(|name| !reference.contains_key(*name));
-    let only = only.map(|n| {
-        (
-            n.clone(),
-            Held::Open(format!("'{n}' is made by the candidate's alone")),
-        )
-    });
+    let only = only.map(|n| (n.clone(), Held::made_by("candidate", n)));
     results::stage(
         Stage::Preprocess,
         reference.iter().map(one).chain(only).collect(),

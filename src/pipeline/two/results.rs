@@ -2,6 +2,7 @@
 
 use crate::judge::{Limit, Pair, against};
 use crate::scenario::Stage;
+use crate::tensor::index::unravel;
 use crate::tensor::{DType, Tensor};
 use crate::text::number;
 use crate::verdict::{Outcome, StageVerdict};
@@ -16,6 +17,13 @@ pub enum Held {
     Off(Vec<String>),
     /// Not judged, and why.
     Open(String),
+}
+
+impl Held {
+    /// What only this side's makes.
+    pub fn made_by(side: &str, name: &str) -> Self {
+        Self::Open(format!("'{name}' is made by the {side}'s alone"))
+    }
 }
 
 /// The rounding of what is at most computed in f32, however much the tensor holds.
@@ -98,8 +106,8 @@ pub fn numbers(
     Held::Off(vec![
         format!("'{name}': {count} of {all} numbers differ by more than rounding"),
         format!(
-            "most the one at {}: {e} in the reference and {f} in the candidate, where rounding allows {}",
-            place(off.place, expected.shape()),
+            "most the one at {:?}: {e} in the reference and {f} in the candidate, where rounding allows {}",
+            unravel(off.place, expected.shape()),
             number(off.allowed)
         ),
         format!("the reference's lie in {of_e}, the candidate's in {of_f}"),
@@ -114,21 +122,6 @@ fn range(t: &Tensor) -> String {
             (l.min(v), m.max(v))
         });
     format!("{} to {}", number(least), number(most))
-}
-
-/// Where the number at `index` lies, row-major.
-fn place(mut index: usize, shape: &[usize]) -> String {
-    let mut at: Vec<usize> = shape
-        .iter()
-        .rev()
-        .map(|size| {
-            let here = index % size;
-            index /= size;
-            here
-        })
-        .collect();
-    at.reverse();
-    format!("{at:?}")
 }
 
 /// What all tensors come to; `first` is the first that is off.
