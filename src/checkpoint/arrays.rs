@@ -30,11 +30,8 @@ pub fn of(heap: &Heap, id: Id) -> Found {
         | "torch._utils._rebuild_parameter_with_state"
         | "torch.nn.parameter.Parameter"
         | "torch.nn.parameter.Buffer" => match made.args.first() {
-            // No deeper: what a parameter is made of is a tensor.
-            Some(inner) if matches!(heap.get(*inner), Value::Made(m) if m.args.first() != Some(&id)) => {
-                rebuilt(heap, *inner)
-            }
-            _ => Err(format!("{by} of nothing")),
+            Some(inner) => rebuilt(heap, *inner),
+            None => Err(format!("{by} of nothing")),
         },
         "torch._tensor._rebuild_from_type_v2" => {
             let function = made.args.first().and_then(|f| heap.global(*f));

@@ -99,10 +99,11 @@ impl<'a> Walk<'a> {
         if depth == DEEPEST {
             return self.omit(place, format!("more than {DEEPEST} dicts in each other"));
         }
-        if let Some(first) = self.seen.insert(id, place.path.clone()) {
-            self.seen.insert(id, first.clone());
-            return self.omit(place, format!("the same as '{first}'"));
+        if let Some(first) = self.seen.get(&id) {
+            let why = format!("the same as '{first}'");
+            return self.omit(place, why);
         }
+        self.seen.insert(id, place.path.clone());
         match parts {
             Parts::None => {}
             Parts::Dict(pairs) => self.dict(&pairs, place, depth),
