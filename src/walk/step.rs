@@ -387,44 +387,34 @@ impl Seen<'_> {
 
     /// The first turn of a loop in which an observed body tensor is over, alone; of a recording, beside f64 on what it recorded in front of the loop.
     fn turn(&self, sessions: &mut Sessions) -> Result<Option<usize>> {
-        let (step, output, kinship) = (self.walked.step, self.k, sessions.kinship);
-        if let (None, Some((shadow, rounding)), Ok(value)) = (
-            self.walked.alone,
-            &self.recorded,
-            &self.walked.candidate[self.k],
-        ) {
-            let feed = |n: &str| self.walked.own_c.get(n);
-            let exact = decision::narrowed(shadow, value.dtype())?;
-            let case = Case {
-                step,
-                output,
-                reference: &exact,
-                candidate: value,
-                shadow,
-                rounding,
-                feed: &feed,
-                kinship,
-            };
-            return loop_turn::first(&case, None, sessions.judge.as_deref_mut());
-        }
-        let (Ok(r), Some(Ok(c))) = (
-            &self.walked.reference[self.k],
-            self.walked.alone.map(|a| &a[self.k]),
-        ) else {
-            return Ok(None);
+        let here = &self.walked;
+        let ours = here.reference[self.k].as_ref();
+        let (reference, candidate, seen, own) = match (here.alone, &self.recorded) {
+            (None, Some(seen)) => {
+                let Ok(value) = &here.candidate[self.k] else {
+                    return Ok(None);
+                };
+                let exact = decision::narrowed(&seen.0, value.dtype())?;
+                (exact, value, seen.clone(), here.own_c)
+            }
+            (alone, _) => {
+                let (Ok(r), Some(Ok(c))) = (ours, alone.map(|a| &a[self.k])) else {
+                    return Ok(None);
+                };
+                let seen = self.shadow.clone();
+                let seen = seen.unwrap_or_else(|| (r.clone(), Rounding::Exact));
+                (r.clone(), c, seen, here.own_r)
+            }
         };
-        let feed = |n: &str| self.walked.own_r.get(n);
-        let exact = (r.clone(), Rounding::Exact);
-        let (shadow, rounding) = self.shadow.as_ref().unwrap_or(&exact);
         let case = Case {
-            step,
-            output,
-            reference: r,
-            candidate: c,
-            shadow,
-            rounding,
-            feed: &feed,
-            kinship,
+            step: here.step,
+            output: self.k,
+            reference: &reference,
+            candidate,
+            shadow: &seen.0,
+            rounding: &seen.1,
+            feed: &|n: &str| own.get(n),
+            kinship: sessions.kinship,
         };
         loop_turn::first(
             &case,
