@@ -1,7 +1,8 @@
 //! sketch: a tensor as a few numbers that tell how far it is from another one of the same elements, whatever their shape.
 //!
 //! Sums under random signs (Alon, Matias and Szegedy, "The space complexity of approximating the frequency moments", 1996): that of a difference is
-//! about its Euclidean norm, so that two tensors are apart by what their sketches are.
+//! about its Euclidean norm, so that two tensors are apart by what their sketches are. The signs have random sizes, too: of two elements that trade
+//! places every sum tells, where signs alone may all be alike.
 
 use crate::hash;
 use crate::tensor::Tensor;
@@ -9,7 +10,10 @@ use crate::tensor::Tensor;
 /// Signed sums of one tensor.
 const SUMS: usize = 4;
 
-/// What the signs are drawn from: any number, the same for both sides.
+/// Of one factor, its sign among them.
+const BITS: usize = u64::BITS as usize / SUMS;
+
+/// What they are drawn from: any number, the same for both sides.
 const KEY: u64 = 0x5ca1_ab1e;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +55,7 @@ impl Sketch {
         }
         self.norm += value * value;
         for (k, sum) in self.sums.iter_mut().enumerate() {
-            *sum += if bits >> k & 1 == 1 { value } else { -value };
+            *sum += factor(bits >> (k * BITS)) * value;
         }
     }
 
@@ -74,6 +78,12 @@ impl Sketch {
             most => most / norm,
         }
     }
+}
+
+/// Between 0.5 and 1.5 in size, about 1 on average, by the lowest bits: no element is without weight.
+fn factor(bits: u64) -> f64 {
+    let size = 0.5 + (bits as u16 >> 1) as f64 / f64::from(u16::MAX >> 1);
+    if bits & 1 == 1 { size } else { -size }
 }
 
 #[cfg(test)]
@@ -107,6 +117,20 @@ mod tests {
             );
         }
         assert_eq!(sketch(&x).distance(&sketch(&x)), 0.0);
+    }
+
+    #[test]
+    fn two_of_few_elements_that_trade_places_are_told() {
+        for at in 0..200 {
+            let one = |place: usize, value: f64| {
+                let mut values = [0.0; 201];
+                values[place] = value;
+                sketch(&values)
+            };
+            let moved = [one(at, 3.0), one(at + 1, 3.0), one(at + 1, -3.0)];
+            assert!(moved[0].distance(&moved[1]) > 1e-4, "{at}");
+            assert!(moved[0].distance(&moved[2]) > 1e-4, "{at}");
+        }
     }
 
     #[test]
