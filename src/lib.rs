@@ -17,6 +17,7 @@
     )
 )]
 
+pub mod audit;
 pub mod cause;
 pub mod checkpoint;
 pub mod cli;

@@ -10,6 +10,7 @@ const ROOMS: &[&str] = &[
     "lib",
     "cli",
     "report",
+    "audit",
     "conformance",
     "fuzz",
     "pipeline",

@@ -27,6 +27,8 @@ pub enum Command {
     Bless(Bless),
     /// Compare the parameters of two models and attribute every element of the difference
     Params(Params),
+    /// Audit a training from its files: checkpoints, logs, data, configs; `parity audit --help` lists the audits
+    Audit(Audit),
     /// Show a model: nodes, parameters per module, opsets; or which tensor of two models stands for which
     Map(Map),
     /// Start a live port, say what it is, and try what it declares to be able to do
@@ -81,6 +83,15 @@ fn time(text: &str) -> Result<humantime::Duration, String> {
     } else {
         Ok(time)
     }
+}
+
+#[derive(clap::Args)]
+pub struct Audit {
+    #[command(subcommand)]
+    pub audit: crate::audit::Audit,
+    /// Print what was found as JSON instead of the report
+    #[arg(long, global = true)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]

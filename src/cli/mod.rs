@@ -5,6 +5,7 @@
 mod abort;
 mod applies;
 mod args;
+mod audit;
 mod bless;
 mod compare;
 mod conformance;
@@ -57,6 +58,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
     match args.command {
         Command::Run(run) => run::command(&run, engines),
         Command::Compare(compare) => compare::command(&compare),
+        Command::Audit(audit) => audit::command(&audit),
         Command::Bless(bless) => bless::command(&bless),
         Command::Params(params) => params::command(&params),
         Command::Map(map) => map::command(&map, engines),

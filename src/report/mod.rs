@@ -2,6 +2,7 @@
 
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
+mod audit;
 mod fuzz;
 mod golden;
 mod json;
@@ -9,6 +10,7 @@ mod params;
 mod stages;
 mod terminal;
 
+pub use audit::audit;
 pub use fuzz::{fuzz_kernel, fuzz_loss, fuzz_model, replay, replay_loss};
 pub use golden::golden;
 pub use json::to_json;
