@@ -7,6 +7,7 @@ mod npy;
 pub mod parameters;
 pub mod samples;
 mod settings;
+pub mod yaml;
 
 use crate::error::{Error, Place, Result, hint, printable};
 use crate::graph::{Dim, Graph, Port};
