@@ -2,7 +2,7 @@
 
 mod support;
 
-use parity::checkpoint;
+use parity::checkpoint::{self, Scalar};
 use std::path::{Path, PathBuf};
 use support::*;
 
@@ -52,6 +52,21 @@ fn what_is_no_array_is_listed_and_a_command_in_a_file_is_not_run() {
         .tensors()
         .filter(|(path, _)| path.starts_with("optimizer_states.0.state"));
     assert!(moved.count() > 0);
+}
+
+#[test]
+fn what_an_optimiser_is_set_to_and_what_trains_is_read_beside_the_tensors() {
+    let held = checkpoint::open(&fixture("whole.pt")).unwrap();
+    let said = |path: &str| held.scalars.get(path).cloned();
+    assert_eq!(said("epoch"), Some(Scalar::Int(3)));
+    let rate = "optimizer.param_groups.0.lr";
+    assert_eq!(said(rate), Some(Scalar::Float(0.001)));
+    let last = "optimizer.param_groups.0.params.5";
+    assert_eq!(said(last), Some(Scalar::Int(5)));
+    assert_eq!(said("model.stem.1.training"), Some(Scalar::Bool(true)));
+    let trains = |name: &str| held.tensors().find(|t| t.0 == name).unwrap().1;
+    assert_eq!(trains("model.stem.0.weight").requires_grad, Some(true));
+    assert_eq!(trains("model.stem.1.running_mean").requires_grad, None);
 }
 
 /// Opens a fixture and reads all of it, with its bytes as `change` leaves them.

@@ -30,7 +30,14 @@ pub fn of(heap: &Heap, id: Id) -> Found {
         | "torch._utils._rebuild_parameter_with_state"
         | "torch.nn.parameter.Parameter"
         | "torch.nn.parameter.Buffer" => match made.args.first() {
-            Some(inner) => rebuilt(heap, *inner),
+            Some(inner) => {
+                let told = made.args.get(1).and_then(|r| heap.bool(*r));
+                let requires_grad = told.filter(|_| !by.ends_with("Buffer"));
+                Ok(rebuilt(heap, *inner)?.map(|held| Stored {
+                    requires_grad,
+                    ..held
+                }))
+            }
             None => Err(format!("{by} of nothing")),
         },
         "torch._tensor._rebuild_from_type_v2" => {
@@ -128,6 +135,7 @@ fn view(heap: &Heap, args: &[Id], dtype: Option<Option<DType>>) -> Found {
         dtype,
         shape,
         dict: String::new(),
+        requires_grad: None,
         from: From::Storage {
             key: storage.key.into(),
             offset: offset.saturating_add(storage.begins),
@@ -173,6 +181,7 @@ fn numpy(heap: &Heap, made: &Made) -> Found {
             dtype,
             shape,
             dict: String::new(),
+            requires_grad: None,
             from: From::Inline(bytes),
         })),
         false => Err(format!(

@@ -16,9 +16,20 @@ pub use archive::is_one;
 /// Tensors by their path in what was saved, and what else there is.
 pub struct Checkpoint {
     tensors: IndexMap<String, Stored>,
+    /// Numbers and texts by their path: what an optimiser is set to, the epoch, attributes of a module that was pickled whole.
+    pub scalars: IndexMap<String, Scalar>,
     /// What is no tensor, number or text, by its path: its class, or why it could not be read.
     pub omitted: IndexMap<String, String>,
     archive: Archive,
+}
+
+/// A number or a text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
 }
 
 /// A tensor as a view of a storage.
@@ -28,6 +39,8 @@ pub struct Stored {
     pub shape: Vec<usize>,
     /// Path of the dict, or of the pickled module, that it belongs to: what its own path begins with.
     pub dict: String,
+    /// Of what was saved as a parameter: whether a gradient is asked of it. A `state_dict` does not say.
+    pub requires_grad: Option<bool>,
     from: From,
 }
 
@@ -50,6 +63,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     let found = tree::walk(&heap, root);
     Ok(Checkpoint {
         tensors: found.tensors,
+        scalars: found.scalars,
         omitted: found.omitted,
         archive,
     })

@@ -74,6 +74,13 @@ impl Heap {
         }
     }
 
+    pub fn bool(&self, id: Id) -> Option<bool> {
+        match self.get(id) {
+            Value::Bool(b) => Some(*b),
+            _ => None,
+        }
+    }
+
     /// Members of a tuple or a list.
     pub fn members(&self, id: Id) -> Option<&[Id]> {
         match self.get(id) {

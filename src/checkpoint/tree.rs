@@ -1,8 +1,8 @@
 //! tree: what was saved, as tensors by their paths: dicts, lists, and modules that were pickled whole.
 
-use super::Stored;
 use super::arrays;
 use super::pickle::{Heap, Id, Made, Value};
+use super::{Scalar, Stored};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 
@@ -18,6 +18,7 @@ const MODULE: [&str; 3] = ["_parameters", "_buffers", "_modules"];
 #[derive(Default)]
 pub struct Found {
     pub tensors: IndexMap<String, Stored>,
+    pub scalars: IndexMap<String, Scalar>,
     pub omitted: IndexMap<String, String>,
 }
 
@@ -80,6 +81,11 @@ impl<'a> Walk<'a> {
         self.found.omitted.insert(place.path.clone(), why.into());
     }
 
+    fn scalar(&mut self, id: Id, place: &Place) {
+        let scalar = scalar(self.heap.get(id)).map(|s| (place.path.clone(), s));
+        self.found.scalars.extend(scalar);
+    }
+
     fn value(&mut self, id: Id, place: &Place, depth: usize) {
         match arrays::of(self.heap, id) {
             Ok(Some(held)) => {
@@ -94,7 +100,7 @@ impl<'a> Walk<'a> {
         }
         let parts = self.parts(id);
         if matches!(parts, Parts::None) {
-            return;
+            return self.scalar(id, place);
         }
         if depth == DEEPEST {
             return self.omit(place, format!("more than {DEEPEST} dicts in each other"));
@@ -178,6 +184,7 @@ impl<'a> Walk<'a> {
                 self.modules += 1;
                 self.module(&state, place, depth + 1);
             }
+            (Ok(None), Parts::None) => self.scalar(id, place),
             (Ok(None), _) => {}
         }
     }
@@ -237,6 +244,26 @@ impl<'a> Walk<'a> {
                     _ => None,
                 });
         given.chain(made.pairs.iter().copied()).collect()
+    }
+}
+
+/// A number or a text; none of what is neither.
+fn scalar(value: &Value) -> Option<Scalar> {
+    match value {
+        Value::Bool(b) => Some(Scalar::Bool(*b)),
+        Value::Int(i) => Some(Scalar::Int(*i)),
+        Value::Float(f) => Some(Scalar::Float(*f)),
+        Value::Text(text) => Some(Scalar::Text(text.clone())),
+        Value::None
+        | Value::Long
+        | Value::Bytes(_)
+        | Value::Tuple(_)
+        | Value::List(_)
+        | Value::Set(_)
+        | Value::Dict(_)
+        | Value::Global { .. }
+        | Value::Persistent(_)
+        | Value::Made(_) => None,
     }
 }
 
