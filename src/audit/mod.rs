@@ -1,6 +1,7 @@
 //! audit: what the files of a training tell without running it: one folder and one row per audit.
 
 mod audited;
+mod movement;
 pub mod weights;
 
 pub use audited::{Audited, Table};
@@ -24,5 +25,16 @@ impl Audit {
         match self {
             Self::Weights(asked) => asked.run(),
         }
+    }
+}
+
+/// Places that a finding shows of many that are alike.
+const SHOWN: usize = 5;
+
+/// "1 item", "3 items".
+fn counted(n: usize, word: &str) -> String {
+    match n {
+        1 => format!("1 {word}"),
+        n => format!("{n} {word}s"),
     }
 }
