@@ -1,6 +1,7 @@
 //! audit: what the files of a training tell without running it: one folder and one row per audit.
 
 mod audited;
+pub mod freeze;
 mod movement;
 pub mod weights;
 
@@ -16,6 +17,8 @@ use serde::Deserialize;
 pub enum Audit {
     /// Hold a checkpoint against the model that it is loaded into: what is transferred, by items and by elements
     Weights(weights::Weights),
+    /// Hold what is meant to be frozen against what is, and look whether what must train does
+    Freeze(freeze::Freeze),
 }
 
 impl Audit {
@@ -24,6 +27,7 @@ impl Audit {
     pub fn run(&self) -> Result<Audited> {
         match self {
             Self::Weights(asked) => asked.run(),
+            Self::Freeze(asked) => asked.run(),
         }
     }
 }

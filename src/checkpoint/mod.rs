@@ -2,6 +2,7 @@
 
 mod archive;
 mod arrays;
+pub mod optimizer;
 mod pickle;
 mod tree;
 

@@ -58,6 +58,14 @@ impl Place {
         }
     }
 
+    /// What a module keeps besides, which no `state_dict` has.
+    fn of_attribute(&self, name: &str) -> Self {
+        Self {
+            path: self.below(name),
+            dict: self.below("__dict__"),
+        }
+    }
+
     /// A part of the module that is here, or of one that this is a part of.
     fn of_module(&self, name: &str) -> Self {
         Self {
@@ -153,7 +161,7 @@ impl<'a> Walk<'a> {
         for (key, value) in state {
             let Some(key) = self.key(*key) else { continue };
             match MODULE.iter().position(|part| *part == key) {
-                None => self.attribute(*value, &place.of_module(&key), depth),
+                None => self.attribute(*value, &place.of_attribute(&key), depth),
                 Some(_) => {
                     let Parts::Dict(members) = self.parts(*value) else {
                         continue;

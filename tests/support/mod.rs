@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test crate uses its part
 
+pub mod audits;
+
 use assert_cmd::Command;
 use parity::graph::proto::*;
 use parity::run::Run;

@@ -12,6 +12,7 @@ use crate::input::parameters;
 use crate::params::Rename;
 use crate::params::pair::pair;
 use crate::verdict::{Finding, Severity};
+pub use item::names_it;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -70,7 +71,7 @@ impl Weights {
         Ok(audited
             .found(family::findings(&checkpoint.list, &model.list))
             .found(transfer::findings(&items, item::left(&pairs)))
-            .found(values::findings(&items, self.loaded))
+            .found(values::findings(&items, &checkpoint, self.loaded))
             .found(unread(&checkpoint.left_out))
             .table("of the model", &transfer::COLUMNS, transfer::table(&items)))
     }

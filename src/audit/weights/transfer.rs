@@ -31,8 +31,14 @@ pub fn findings(items: &[Item], left: Vec<&Param>) -> Vec<Finding> {
     found
 }
 
+/// A loader that goes by name takes it, or the model holds its values already.
 fn arrives(item: &&Item) -> bool {
-    item.fate() == Fate::Transferred
+    let exchanged = item.found.as_ref().is_some_and(|f| f.how == How::Exchanged);
+    match item.fate() {
+        Fate::Transferred => true,
+        Fate::Renamed => !exchanged && item.holds() == Some(true),
+        Fate::Partial { .. } | Fate::Shape | Fate::Missing => false,
+    }
 }
 
 /// Elements of parameters: of all, and of those that `arrives` holds for.

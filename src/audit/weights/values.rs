@@ -1,16 +1,18 @@
 //! values: whether a model that was loaded holds what the checkpoint does.
 
 use super::item::{Fate, Item, Kind};
-use crate::audit::{SHOWN, counted};
+use crate::audit::SHOWN;
+use crate::params::Source;
 use crate::verdict::{Finding, Severity};
 
-/// What values say of the items that fit; nothing where a side keeps none.
-pub fn findings(items: &[Item], loaded: bool) -> Vec<Finding> {
+/// What values say of the items that fit; nothing where a side keeps none. What is one number throughout every fresh norm holds, too.
+pub fn findings(items: &[Item], checkpoint: &Source, loaded: bool) -> Vec<Finding> {
     let fits = |i: &&Item| matches!(i.fate(), Fate::Transferred | Fate::Renamed) && !i.is_new;
     let own = items
         .iter()
         .filter(fits)
         .filter(|i| i.kind() != Kind::Counter);
+    let own = own.filter(|i| i.holds() == Some(false) || !is_constant(checkpoint, i));
     let compared: Vec<(&Item, bool)> = own.filter_map(|i| Some((i, i.holds()?))).collect();
     if compared.is_empty() {
         return unknown(loaded).into_iter().collect();
@@ -19,9 +21,9 @@ pub fn findings(items: &[Item], loaded: bool) -> Vec<Finding> {
     let (n, all) = (compared.len() - others.len(), compared.len());
     let place = others.first().map_or("model", |i| &i.model.name);
     let what = match n {
-        _ if others.is_empty() => format!("{} of {all} that fit hold the checkpoint's values", counted(n, "item")),
+        _ if others.is_empty() => format!("{all} of {all} items that fit hold the checkpoint's values"),
         0 => "the model holds other values throughout: it was not loaded, not from this file, or trained since".into(),
-        _ => format!("{} that fit do not hold the checkpoint's values, {n} do", counted(others.len(), "item")),
+        _ => format!("{} of {all} items that fit hold other values than the checkpoint", others.len()),
     };
     let severity = match (others.is_empty(), loaded, n) {
         (true, ..) => Severity::Note,
@@ -29,15 +31,31 @@ pub fn findings(items: &[Item], loaded: bool) -> Vec<Finding> {
         (false, false, 0) => Severity::Note,
         (false, false, _) => Severity::Warning,
     };
+    let turned = compared.iter().filter(|c| c.1 && is_turned(c.0)).count();
+    let turned = (turned > 0).then(|| format!("{turned} of them after their axes are exchanged"));
     let facts = others
         .iter()
         .take(SHOWN)
         .map(|i| format!("'{}'", i.model.name));
     let mixed = !others.is_empty() && n > 0;
     let finding = Finding::new("values", place, what)
-        .facts(facts.filter(|_| mixed))
+        .facts(facts.filter(|_| mixed).chain(turned))
         .severity(severity);
     vec![finding]
+}
+
+fn is_turned(item: &Item) -> bool {
+    let relation = item.found.as_ref().map(|f| &f.relation);
+    relation.is_some_and(|r| r.layout().is_some())
+}
+
+fn is_constant(checkpoint: &Source, item: &Item) -> bool {
+    let name = item.found.as_ref().map(|f| &f.checkpoint.name);
+    let value = name.and_then(|n| checkpoint.value(n).ok().flatten());
+    value.is_some_and(|v| {
+        let all = v.to_f64();
+        all.iter().all(|x| Some(x) == all.first())
+    })
 }
 
 fn unknown(loaded: bool) -> Option<Finding> {
