@@ -25,6 +25,7 @@ const ALL: &[(&str, &str)] = &[
     ("port", "python limit"),
     ("export-check", "python port-limit keep all"),
     ("audit", "json"),
+    ("preflight", "against json"),
     ("list", ""),
     ("doctor", ""),
     (

@@ -3,6 +3,7 @@
 mod audited;
 pub mod freeze;
 mod movement;
+pub mod preflight;
 pub mod weights;
 
 pub use audited::{Audited, Table};
@@ -10,6 +11,7 @@ pub use audited::{Audited, Table};
 use crate::error::Result;
 use clap::Subcommand;
 use serde::Deserialize;
+use std::path::Path;
 
 /// Every audit with what it is asked: on the command line, or as a table of a file.
 #[derive(Clone, Debug, PartialEq, Subcommand, Deserialize)]
@@ -22,6 +24,23 @@ pub enum Audit {
 }
 
 impl Audit {
+    /// Its name on the command line and in a file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Weights(_) => "weights",
+            Self::Freeze(_) => "freeze",
+        }
+    }
+
+    /// Takes every relative path as one below `folder`.
+    pub fn within(&mut self, folder: &Path) {
+        match self {
+            Self::Weights(asked) => asked.within(folder),
+            Self::Freeze(asked) => asked.within(folder),
+        }
+    }
+
     /// # Errors
     /// A file that cannot be read at all; what is wrong inside of one is a finding.
     pub fn run(&self) -> Result<Audited> {

@@ -29,6 +29,8 @@ pub enum Command {
     Params(Params),
     /// Audit a training from its files: checkpoints, logs, data, configs; `parity audit --help` lists the audits
     Audit(Audit),
+    /// Run every audit that a file names, before a training, on one screen
+    Preflight(Preflight),
     /// Show a model: nodes, parameters per module, opsets; or which tensor of two models stands for which
     Map(Map),
     /// Start a live port, say what it is, and try what it declares to be able to do
@@ -91,6 +93,19 @@ pub struct Audit {
     pub audit: crate::audit::Audit,
     /// Print what was found as JSON instead of the report
     #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Preflight {
+    /// A file (.toml) with a table for each audit; its paths are relative to its folder
+    #[arg(value_name = "FILE")]
+    pub target: PathBuf,
+    /// What an earlier preflight printed as JSON: shows what was mended, what stays and what is new
+    #[arg(long, value_name = "EARLIER")]
+    pub against: Option<PathBuf>,
+    /// Print what was found as JSON instead of the report
+    #[arg(long)]
     pub json: bool,
 }
 

@@ -19,6 +19,7 @@ mod list;
 mod map;
 mod params;
 mod port;
+mod preflight;
 mod reports;
 mod run;
 mod selftest;
@@ -59,6 +60,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Run(run) => run::command(&run, engines),
         Command::Compare(compare) => compare::command(&compare),
         Command::Audit(audit) => audit::command(&audit),
+        Command::Preflight(preflight) => preflight::command(&preflight),
         Command::Bless(bless) => bless::command(&bless),
         Command::Params(params) => params::command(&params),
         Command::Map(map) => map::command(&map, engines),

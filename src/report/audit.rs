@@ -1,6 +1,7 @@
 //! audit: what audits came to: how many faults, then each finding with its facts and its next step, then the tables.
 
-use crate::audit::{Audited, Table};
+use crate::audit::preflight::{Change, Preflight};
+use crate::audit::{self, Audited, Table};
 use crate::error::printable;
 use crate::text::table;
 use crate::verdict::{Finding, Severity};
@@ -20,7 +21,7 @@ const SAID: [(Severity, &str, &str); 4] = [
 /// The report of one audit.
 #[must_use]
 pub fn audit(audited: &Audited) -> String {
-    let mut out = format!("{}: {}\n", audited.audit, counts(audited));
+    let mut out = format!("{}: {}\n", audited.audit, counts(&audited.findings));
     for (part, file) in &audited.subjects {
         out += &format!("  {part:<12}{}\n", printable(file));
     }
@@ -32,9 +33,10 @@ pub fn audit(audited: &Audited) -> String {
 }
 
 /// "2 faults, 1 risk, 3 found right".
-fn counts(audited: &Audited) -> String {
+fn counts<'a>(findings: impl IntoIterator<Item = &'a Finding> + Clone) -> String {
     let said = SAID.iter().filter_map(|(severity, one, several)| {
-        let n = audited.count(*severity);
+        let all = findings.clone().into_iter();
+        let n = all.filter(|f| f.severity == *severity).count();
         let word = if n == 1 { one } else { several };
         (n > 0).then(|| format!("{n} {word}"))
     });
@@ -42,6 +44,89 @@ fn counts(audited: &Audited) -> String {
     match said.is_empty() {
         true => "nothing was looked at".into(),
         false => said.join(", "),
+    }
+}
+
+/// All audits on one screen: what is wrong in full, what was found right a line each.
+#[must_use]
+pub fn preflight(flown: &Preflight) -> String {
+    let all = flown.findings();
+    let mut out = format!("preflight: {}\n", counts(all.iter().map(|f| f.1)));
+    for (severity, said, _) in SAID.iter().filter(|s| s.0 != Severity::Note) {
+        let own = all.iter().filter(|(_, f)| f.severity == *severity);
+        out += &own
+            .map(|(audit, f)| finding(f, &format!("{said}: {audit}")))
+            .collect::<String>();
+    }
+    let right: Vec<String> = all
+        .iter()
+        .filter(|(_, f)| f.severity == Severity::Note)
+        .map(|(audit, f)| {
+            format!(
+                "  {audit}: {}: {}\n",
+                printable(&f.place),
+                printable(&f.what)
+            )
+        })
+        .collect();
+    if !right.is_empty() {
+        out += &format!("\nfound right\n{}", right.concat());
+    }
+    out + &expected(flown)
+}
+
+/// Whether the faults are those that the file expects.
+fn expected(flown: &Preflight) -> String {
+    let Some(expected) = &flown.expected else {
+        return String::new();
+    };
+    let found = flown.faults();
+    let list = |all: Vec<&String>| {
+        all.iter()
+            .map(|k| k.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let missing = list(expected.difference(&found).collect());
+    let more = list(found.difference(expected).collect());
+    match (missing.is_empty(), more.is_empty()) {
+        (true, true) => "\nas the file expects\n".into(),
+        (false, true) => format!("\nnot as the file expects: not found: {missing}\n"),
+        (true, false) => format!("\nnot as the file expects: found besides: {more}\n"),
+        (false, false) => {
+            format!("\nnot as the file expects: not found: {missing}; found besides: {more}\n")
+        }
+    }
+}
+
+/// What was mended since an earlier preflight, what stays, what is new.
+#[must_use]
+pub fn changes(earlier: &Preflight, now: &Preflight) -> String {
+    let row = |c: Change| {
+        let said = |f: &Option<Finding>| f.as_ref().map_or("-".into(), |f| printable(&f.what));
+        let state = match (&c.before, &c.now) {
+            (Some(_), Some(_)) => "stays",
+            (None, _) => "new",
+            (Some(_), None) => "mended",
+        };
+        vec![
+            c.audit,
+            printable(&c.place),
+            said(&c.before),
+            said(&c.now),
+            state.into(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = audit::preflight::changes(earlier, now)
+        .into_iter()
+        .map(row)
+        .collect();
+    match rows.is_empty() {
+        true => "\nbefore and now: nothing is wrong\n".into(),
+        false => format!(
+            "\n{}",
+            table(&["audit", "where", "before", "now", ""], &rows)
+        ),
     }
 }
 

@@ -10,7 +10,7 @@ mod params;
 mod stages;
 mod terminal;
 
-pub use audit::audit;
+pub use audit::{audit, changes, preflight};
 pub use fuzz::{fuzz_kernel, fuzz_loss, fuzz_model, replay, replay_loss};
 pub use golden::golden;
 pub use json::to_json;
