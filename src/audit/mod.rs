@@ -2,6 +2,7 @@
 
 mod audited;
 mod movement;
+pub mod segmentation;
 pub mod weights;
 
 pub use audited::{Audited, Table};
@@ -16,6 +17,8 @@ use serde::Deserialize;
 pub enum Audit {
     /// Hold a checkpoint against the model that it is loaded into: what is transferred, by items and by elements
     Weights(weights::Weights),
+    /// Look at a segmentation: confusion matrix, mean IoU under each public formula, collapse, and which formula gives a number that was seen
+    Segmentation(segmentation::Segmentation),
 }
 
 impl Audit {
@@ -24,6 +27,7 @@ impl Audit {
     pub fn run(&self) -> Result<Audited> {
         match self {
             Self::Weights(asked) => asked.run(),
+            Self::Segmentation(asked) => asked.run(),
         }
     }
 }

@@ -1,0 +1,4 @@
+//! metric: what does a published score make of predictions and labels?
+
+pub mod confusion;
+pub mod mean_iou;
