@@ -4,6 +4,7 @@ mod audited;
 pub mod freeze;
 mod movement;
 pub mod preflight;
+pub mod segmentation;
 pub mod weights;
 
 pub use audited::{Audited, Table};
@@ -11,7 +12,7 @@ pub use audited::{Audited, Table};
 use crate::error::Result;
 use clap::Subcommand;
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Every audit with what it is asked: on the command line, or as a table of a file.
 #[derive(Clone, Debug, PartialEq, Subcommand, Deserialize)]
@@ -21,33 +22,39 @@ pub enum Audit {
     Weights(weights::Weights),
     /// Hold what is meant to be frozen against what is, and look whether what must train does
     Freeze(freeze::Freeze),
+    /// Look at a segmentation: confusion matrix, mean IoU under each public formula, collapse, and which formula gives a number that was seen
+    Segmentation(segmentation::Segmentation),
 }
 
-impl Audit {
+/// What one audit is asked.
+pub trait Asked {
     /// Its name on the command line and in a file.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Weights(_) => "weights",
-            Self::Freeze(_) => "freeze",
-        }
-    }
+    fn name(&self) -> &'static str;
 
     /// Takes every relative path as one below `folder`.
-    pub fn within(&mut self, folder: &Path) {
-        match self {
-            Self::Weights(asked) => asked.within(folder),
-            Self::Freeze(asked) => asked.within(folder),
-        }
-    }
+    fn within(&mut self, folder: &Path);
 
     /// # Errors
     /// A file that cannot be read at all; what is wrong inside of one is a finding.
-    pub fn run(&self) -> Result<Audited> {
+    fn run(&self) -> Result<Audited>;
+}
+
+impl Audit {
+    /// The one row of each.
+    #[must_use]
+    pub fn asked(self) -> Box<dyn Asked> {
         match self {
-            Self::Weights(asked) => asked.run(),
-            Self::Freeze(asked) => asked.run(),
+            Self::Weights(asked) => Box::new(asked),
+            Self::Freeze(asked) => Box::new(asked),
+            Self::Segmentation(asked) => Box::new(asked),
         }
+    }
+}
+
+/// Takes every one of `paths` that is relative as one below `folder`.
+fn below<'a>(folder: &Path, paths: impl IntoIterator<Item = &'a mut PathBuf>) {
+    for path in paths {
+        *path = folder.join(&*path);
     }
 }
 

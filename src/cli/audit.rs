@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::report;
 
 pub fn command(args: &args::Audit) -> Result<Exit> {
-    let audited = args.audit.run()?;
+    let audited = args.audit.clone().asked().run()?;
     say(&match args.json {
         true => report::to_json(&audited)?,
         false => report::audit(&audited),

@@ -8,6 +8,7 @@ pub mod assign;
 pub mod boxes;
 pub mod iou;
 pub mod loss;
+pub mod metric;
 pub mod number;
 
 /// What there is to know about a kernel without running it; the subjects that offer its dialects name it.

@@ -6,8 +6,8 @@ mod groups;
 mod state;
 mod training;
 
-use super::Audited;
 use super::movement;
+use super::{Asked, Audited, below};
 use crate::error::{Error, Result};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -39,17 +39,17 @@ pub struct Freeze {
     pub initial: Vec<String>,
 }
 
-impl Freeze {
-    pub fn within(&mut self, folder: &Path) {
-        let files = self.before.iter_mut().chain(&mut self.recorded);
-        for file in files.chain([&mut self.state]) {
-            *file = folder.join(&*file);
-        }
+impl Asked for Freeze {
+    fn name(&self) -> &'static str {
+        "freeze"
     }
 
-    /// # Errors
-    /// A file that lists no parameters, a name that no parameter has among what is frozen.
-    pub fn run(&self) -> Result<Audited> {
+    fn within(&mut self, folder: &Path) {
+        let files = self.before.iter_mut().chain(&mut self.recorded);
+        below(folder, files.chain([&mut self.state]));
+    }
+
+    fn run(&self) -> Result<Audited> {
         let recorded = self.recorded.as_deref();
         let gathered = gather::state(&self.state, &self.before, recorded, &self.frozen)?;
         let state = &gathered.state;

@@ -2,7 +2,7 @@
 
 mod change;
 
-use super::{Audit, Audited};
+use super::{Asked, Audit, Audited};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
 use crate::verdict::{Finding, Severity};
@@ -42,7 +42,8 @@ pub fn of_file(path: &Path) -> Result<Preflight> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::usage(e.to_string()));
     let (audits, expected) = text.and_then(|text| parse(&text)).at(&place)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let audits = audits.into_iter().map(|mut audit| {
+    let audits = audits.into_iter().map(|audit| {
+        let mut audit = audit.asked();
         audit.within(folder);
         audit
     });
@@ -51,10 +52,10 @@ pub fn of_file(path: &Path) -> Result<Preflight> {
 
 fn of(
     target: &str,
-    audits: impl Iterator<Item = Audit>,
+    audits: impl Iterator<Item = Box<dyn Asked>>,
     expected: Option<Expect>,
 ) -> Result<Preflight> {
-    let audits: Vec<Audited> = audits.map(|a| tried(&a)).collect();
+    let audits: Vec<Audited> = audits.map(|a| tried(&*a)).collect();
     match audits.is_empty() {
         true => Err(Error::usage(format!("{target}: nothing to audit"))
             .next("name an audit as a table, such as [data]; parity audit --help lists them")),
@@ -101,7 +102,7 @@ fn parse(text: &str) -> Result<(Vec<Audit>, Option<Expect>)> {
 }
 
 /// An audit that cannot be run is one that was not made.
-fn tried(audit: &Audit) -> Audited {
+fn tried(audit: &dyn Asked) -> Audited {
     audit.run().unwrap_or_else(|e| {
         let finding = Finding::new("not_run", audit.name(), e.message.clone());
         Audited::of(audit.name()).found([finding.next(e.next).severity(Severity::Unjudged)])
@@ -151,7 +152,7 @@ mod tests {
     fn a_file_names_audits_once_or_several_times_and_says_what_it_expects() {
         let text = "format = 1\n[expect]\nfaults = [\"size\"]\n[freeze]\nstate = \"a.pt\"\n[[weights]]\ncheckpoint = \"n.pt\"\nmodel = \"s.pt\"\n[[weights]]\ncheckpoint = \"a\"\nmodel = \"b\"\n";
         let (audits, expected) = parse(text).unwrap();
-        let names: Vec<&str> = audits.iter().map(Audit::name).collect();
+        let names: Vec<&str> = audits.into_iter().map(|a| a.asked().name()).collect();
         assert_eq!(names, ["freeze", "weights", "weights"]);
         assert!(expected.unwrap().faults.contains("size"));
     }

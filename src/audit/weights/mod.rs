@@ -5,8 +5,8 @@ mod item;
 mod transfer;
 mod values;
 
-use super::Audited;
 use super::movement;
+use super::{Asked, Audited, below};
 use crate::error::{Error, Result};
 use crate::input::parameters;
 use crate::params::Rename;
@@ -43,15 +43,16 @@ pub struct Weights {
     pub rename: Vec<String>,
 }
 
-impl Weights {
-    pub fn within(&mut self, folder: &Path) {
-        self.checkpoint = folder.join(&self.checkpoint);
-        self.model = folder.join(&self.model);
+impl Asked for Weights {
+    fn name(&self) -> &'static str {
+        "weights"
     }
 
-    /// # Errors
-    /// A file that lists no parameters.
-    pub fn run(&self) -> Result<Audited> {
+    fn within(&mut self, folder: &Path) {
+        below(folder, [&mut self.checkpoint, &mut self.model]);
+    }
+
+    fn run(&self) -> Result<Audited> {
         if self.moved {
             return movement::audit("weights", &self.checkpoint, &self.model);
         }
