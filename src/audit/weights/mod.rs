@@ -72,6 +72,7 @@ impl Asked for Weights {
         Ok(audited
             .found(family::findings(&checkpoint.list, &model.list))
             .found(transfer::findings(&items, item::left(&pairs)))
+            .found(values::partial(&items, [&checkpoint, &model])?)
             .found(values::findings(&items, &checkpoint, self.loaded))
             .found(unread(&checkpoint.left_out))
             .table("of the model", &transfer::COLUMNS, transfer::table(&items)))

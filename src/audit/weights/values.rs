@@ -2,7 +2,10 @@
 
 use super::item::{Fate, Item, Kind};
 use crate::audit::SHOWN;
+use crate::error::Result;
 use crate::params::Source;
+use crate::tensor::Tensor;
+use crate::tensor::index::unravel;
 use crate::verdict::{Finding, Severity};
 
 /// What values say of the items that fit; nothing where a side keeps none. What is one number throughout every fresh norm holds, too.
@@ -42,6 +45,39 @@ pub fn findings(items: &[Item], checkpoint: &Source, loaded: bool) -> Vec<Findin
         .facts(facts.filter(|_| mixed).chain(turned))
         .severity(severity);
     vec![finding]
+}
+
+/// Of items of which the checkpoint has some channels: whether the model's first ones hold them.
+pub fn partial(items: &[Item], sources: [&Source; 2]) -> Result<Vec<Finding>> {
+    let mut found = vec![];
+    for item in items {
+        let (Fate::Partial { own, all }, Some(held)) = (item.fate(), &item.found) else {
+            continue;
+        };
+        let name = &item.model.name;
+        let [ours, theirs] = [(sources[0], &held.checkpoint.name), (sources[1], name)];
+        if let (Some(ours), Some(theirs)) = (ours.0.value(ours.1)?, theirs.0.value(theirs.1)?) {
+            let what = match begins_with(&theirs, &ours) {
+                true => format!("its first {own} of {all} channels hold the checkpoint's values"),
+                false => "none of its channels holds the checkpoint's values in place".into(),
+            };
+            found.push(Finding::new("partial_values", name, what).severity(Severity::Note));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether `whole` holds `part` where both have elements.
+fn begins_with(whole: &Tensor, part: &Tensor) -> bool {
+    let (all, own) = (whole.to_f64(), part.to_f64());
+    let strides: Vec<usize> = (0..whole.shape().len())
+        .map(|axis| whole.shape()[axis + 1..].iter().product())
+        .collect();
+    own.iter().enumerate().all(|(i, value)| {
+        let at = unravel(i, part.shape());
+        let place: usize = at.iter().zip(&strides).map(|(i, stride)| i * stride).sum();
+        all[place] == *value
+    })
 }
 
 fn is_turned(item: &Item) -> bool {
