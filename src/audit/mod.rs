@@ -1,6 +1,7 @@
 //! audit: what the files of a training tell without running it: one folder and one row per audit.
 
 mod audited;
+pub mod config;
 pub mod weights;
 
 pub use audited::{Audited, Table};
@@ -15,6 +16,8 @@ use serde::Deserialize;
 pub enum Audit {
     /// Hold a checkpoint against the model that it is loaded into: what is transferred, by items and by elements
     Weights(weights::Weights),
+    /// Hold what a config says against what is there: paths, weights, data, losses, metadata, switches and arguments
+    Config(config::Config),
 }
 
 impl Audit {
@@ -23,6 +26,7 @@ impl Audit {
     pub fn run(&self) -> Result<Audited> {
         match self {
             Self::Weights(asked) => asked.run(),
+            Self::Config(asked) => asked.run(),
         }
     }
 }
