@@ -11,6 +11,8 @@ const ROOMS: &[&str] = &[
     "cli",
     "report",
     "audit",
+    "config",
+    "python",
     "conformance",
     "fuzz",
     "pipeline",

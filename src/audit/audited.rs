@@ -15,6 +15,9 @@ pub struct Audited {
     /// Faults, what could not be checked, risks (warnings), and what was found right (notes) with its number.
     pub findings: Vec<Finding>,
     pub tables: Vec<Table>,
+    /// What was asked for instead of a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub printed: Option<String>,
 }
 
 /// Numbers of an audit, as they are printed.
@@ -33,6 +36,7 @@ impl Audited {
             subjects: vec![],
             findings: vec![],
             tables: vec![],
+            printed: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! audit: what the files of a training tell without running it: one folder and one row per audit.
 
 mod audited;
+pub mod config;
 pub mod freeze;
 mod movement;
 pub mod preflight;
@@ -24,6 +25,8 @@ pub enum Audit {
     Freeze(freeze::Freeze),
     /// Look at a segmentation: confusion matrix, mean IoU under each public formula, collapse, and which formula gives a number that was seen
     Segmentation(segmentation::Segmentation),
+    /// Hold what a config says against what is there: paths, weights, data, losses, metadata, switches and arguments
+    Config(config::Config),
 }
 
 /// What one audit is asked.
@@ -45,6 +48,7 @@ impl Audit {
     pub fn asked(self) -> Box<dyn Asked> {
         match self {
             Self::Weights(asked) => Box::new(asked),
+            Self::Config(asked) => Box::new(asked),
             Self::Freeze(asked) => Box::new(asked),
             Self::Segmentation(asked) => Box::new(asked),
         }

@@ -7,6 +7,14 @@ use crate::report;
 
 pub fn command(args: &args::Audit) -> Result<Exit> {
     let audited = args.audit.clone().asked().run()?;
+    if let Some(printed) = &audited.printed {
+        say(printed)?;
+        if !audited.findings.is_empty() {
+            eprint!("{}", report::audit(&audited));
+            return Ok(audited.exit());
+        }
+        return Ok(Exit::Agree);
+    }
     say(&match args.json {
         true => report::to_json(&audited)?,
         false => report::audit(&audited),
