@@ -89,6 +89,37 @@ fn every_command_of_the_port_document_runs() {
 }
 
 #[test]
+fn every_command_of_the_audit_document_runs() {
+    check("docs/AUDIT.md");
+}
+
+#[test]
+fn every_audit_has_a_page_that_names_each_kind_of_finding() {
+    let overview = read("docs/AUDIT.md");
+    let folders = std::fs::read_dir(Path::new(ROOT).join("src/audit")).unwrap();
+    let folders = folders.map(|e| e.unwrap().path()).filter(|p| p.is_dir());
+    let audits = folders.filter(|p| !p.ends_with("preflight"));
+    for folder in audits {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        assert!(overview.contains(&format!("(audit/{name}.md)")), "{name}");
+        let page = read(&format!("docs/audit/{name}.md"));
+        for file in std::fs::read_dir(&folder).unwrap() {
+            let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let source = source.split("#[cfg(test)]").next().unwrap();
+            let kinds = source.split("Finding::new(").skip(1);
+            let kinds =
+                kinds.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+            for kind in kinds {
+                assert!(
+                    page.contains(&format!("`{kind}`")),
+                    "docs/audit/{name}.md does not name '{kind}'"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn every_word_of_the_worker_protocol_is_documented() {
     let [doc, client, said] = ["docs/PORT.md", "src/port/mod.rs", "src/port/said.rs"].map(read);
     let fields = said
