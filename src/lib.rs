@@ -22,6 +22,7 @@ pub mod cause;
 pub mod checkpoint;
 pub mod cli;
 pub mod compare;
+pub mod dataset;
 pub mod error;
 pub mod exit;
 pub mod floor;

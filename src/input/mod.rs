@@ -3,7 +3,7 @@
 pub mod file;
 mod generated;
 mod image;
-mod npy;
+pub mod npy;
 pub mod parameters;
 pub mod samples;
 mod settings;
