@@ -13,6 +13,7 @@ const ROOMS: &[&str] = &[
     "audit",
     "config",
     "python",
+    "dataset",
     "conformance",
     "fuzz",
     "pipeline",

@@ -1,5 +1,6 @@
 //! preflight: `parity preflight`: every audit that applies, before a training; needs no engine.
 
+use super::watch::Bar;
 use super::{args, say};
 use crate::audit::preflight::{self, Preflight};
 use crate::error::{Error, Place, Result};
@@ -9,7 +10,7 @@ use std::path::Path;
 
 pub fn command(args: &args::Preflight) -> Result<Exit> {
     let earlier = args.against.as_deref().map(read).transpose()?;
-    let flown = preflight::of_file(&args.target)?;
+    let flown = preflight::of_file(&args.target, &mut Bar::counting("files"))?;
     say(&match (args.json, &earlier) {
         (true, _) => report::to_json(&flown)?,
         (false, None) => report::preflight(&flown),

@@ -4,6 +4,7 @@ use super::{Asked, Audited, below};
 use crate::config::{self, Missed, print};
 use crate::error::Result;
 use crate::verdict::{Finding, Severity};
+use crate::watch::Watch;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,7 @@ impl Asked for Config {
         below(folder, self.search.iter_mut().chain([&mut self.config]));
     }
 
-    fn run(&self) -> Result<Audited> {
+    fn run(&self, _: &mut dyn Watch) -> Result<Audited> {
         let read = config::load(&self.config, &self.search)?;
         let audited = Audited::of("config").subject("config", &self.config);
         let missed = read.missed.iter().map(|m| not_evaluated(&read, m));

@@ -9,6 +9,7 @@ mod training;
 use super::movement;
 use super::{Asked, Audited, below};
 use crate::error::{Error, Result};
+use crate::watch::Watch;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,7 @@ impl Asked for Freeze {
         below(folder, files.chain([&mut self.state]));
     }
 
-    fn run(&self) -> Result<Audited> {
+    fn run(&self, _: &mut dyn Watch) -> Result<Audited> {
         let recorded = self.recorded.as_deref();
         let gathered = gather::state(&self.state, &self.before, recorded, &self.frozen)?;
         let state = &gathered.state;

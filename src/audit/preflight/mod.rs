@@ -6,6 +6,7 @@ use super::{Asked, Audit, Audited};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
 use crate::verdict::{Finding, Severity};
+use crate::watch::Watch;
 pub use change::{Change, changes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -37,7 +38,7 @@ struct Expect {
 ///
 /// # Errors
 /// No TOML, a key that no audit has, nothing to audit.
-pub fn of_file(path: &Path) -> Result<Preflight> {
+pub fn of_file(path: &Path, watch: &mut dyn Watch) -> Result<Preflight> {
     let place = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Error::usage(e.to_string()));
     let (audits, expected) = text.and_then(|text| parse(&text)).at(&place)?;
@@ -47,15 +48,16 @@ pub fn of_file(path: &Path) -> Result<Preflight> {
         audit.within(folder);
         audit
     });
-    of(&place, audits, expected)
+    of(&place, audits, expected, watch)
 }
 
 fn of(
     target: &str,
     audits: impl Iterator<Item = Box<dyn Asked>>,
     expected: Option<Expect>,
+    watch: &mut dyn Watch,
 ) -> Result<Preflight> {
-    let audits: Vec<Audited> = audits.map(|a| tried(&*a)).collect();
+    let audits: Vec<Audited> = audits.map(|a| tried(&*a, watch)).collect();
     match audits.is_empty() {
         true => Err(Error::usage(format!("{target}: nothing to audit"))
             .next("name an audit as a table, such as [data]; parity audit --help lists them")),
@@ -102,8 +104,8 @@ fn parse(text: &str) -> Result<(Vec<Audit>, Option<Expect>)> {
 }
 
 /// An audit that cannot be run is one that was not made.
-fn tried(audit: &dyn Asked) -> Audited {
-    audit.run().unwrap_or_else(|e| {
+fn tried(audit: &dyn Asked, watch: &mut dyn Watch) -> Audited {
+    audit.run(watch).unwrap_or_else(|e| {
         let finding = Finding::new("not_run", audit.name(), e.message.clone());
         Audited::of(audit.name()).found([finding.next(e.next).severity(Severity::Unjudged)])
     })
@@ -147,6 +149,7 @@ impl Preflight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::Silent;
 
     #[test]
     fn a_file_names_audits_once_or_several_times_and_says_what_it_expects() {
@@ -170,10 +173,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p.toml");
         std::fs::write(&file, "[freeze]\nstate = \"none.pt\"\n").unwrap();
-        let flown = of_file(&file).unwrap();
+        let flown = of_file(&file, &mut Silent).unwrap();
         assert_eq!(flown.audits[0].findings[0].kind, "not_run");
         assert_eq!(flown.exit(), Exit::Uncovered);
         std::fs::write(&file, "").unwrap();
-        assert!(of_file(&file).is_err());
+        assert!(of_file(&file, &mut Silent).is_err());
     }
 }

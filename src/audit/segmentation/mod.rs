@@ -12,6 +12,7 @@ use crate::kernel::metric::confusion::{Confusion, Ignored};
 use crate::kernel::metric::mean_iou::Measure;
 use crate::text::few;
 use crate::verdict::{Finding, Severity};
+use crate::watch::Watch;
 use seen::{Seen, percent};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,7 @@ impl Asked for Segmentation {
         below(folder, files.into_iter().flatten());
     }
 
-    fn run(&self) -> Result<Audited> {
+    fn run(&self, _: &mut dyn Watch) -> Result<Audited> {
         let seen: Option<Seen> = self.seen.as_deref().map(str::parse).transpose()?;
         let given = self.given()?;
         let mut tally = Tally::new(self.rules(given.as_ref())?);

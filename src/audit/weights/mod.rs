@@ -12,6 +12,7 @@ use crate::input::parameters;
 use crate::params::Rename;
 use crate::params::pair::pair;
 use crate::verdict::{Finding, Severity};
+use crate::watch::Watch;
 pub use item::names_it;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ impl Asked for Weights {
         below(folder, [&mut self.checkpoint, &mut self.model]);
     }
 
-    fn run(&self) -> Result<Audited> {
+    fn run(&self, _: &mut dyn Watch) -> Result<Audited> {
         if self.moved {
             return movement::audit("weights", &self.checkpoint, &self.model);
         }
@@ -111,7 +112,7 @@ mod tests {
             except: vec![],
             rename: vec![],
         };
-        asked.run().unwrap()
+        asked.run(&mut crate::watch::Silent).unwrap()
     }
 
     fn kinds(audited: &Audited) -> Vec<(&str, Severity)> {
