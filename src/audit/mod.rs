@@ -3,6 +3,7 @@
 mod audited;
 pub mod config;
 pub mod freeze;
+pub mod log;
 mod movement;
 pub mod preflight;
 pub mod segmentation;
@@ -27,6 +28,8 @@ pub enum Audit {
     Segmentation(segmentation::Segmentation),
     /// Hold what a config says against what is there: paths, weights, data, losses, metadata, switches and arguments
     Config(config::Config),
+    /// What the logs of a training say of it: dead and missing terms, NaN, explosions, milestones, gradients, counts, warnings
+    Log(log::Log),
 }
 
 /// What one audit is asked.
@@ -51,6 +54,7 @@ impl Audit {
             Self::Config(asked) => Box::new(asked),
             Self::Freeze(asked) => Box::new(asked),
             Self::Segmentation(asked) => Box::new(asked),
+            Self::Log(asked) => Box::new(asked),
         }
     }
 }
