@@ -14,12 +14,12 @@ pub fn is_one(text: &str) -> bool {
     let known = names
         .iter()
         .any(|n| matches!(Kind::of(n), Kind::Clock | Kind::Loss | Kind::Metric));
-    let row = lines.next().map(|l| l.split(',').count());
+    let numbers = |l: &str| l.split(',').any(|cell| number(cell).is_some());
     names.len() > 1
         && known
         && names.iter().all(|n| number(n).is_none())
-        && !names.iter().any(|n| n.contains(": "))
-        && row.is_none_or(|n| n == names.len() || n > 1)
+        && !names.iter().any(|n| n.contains(": ") || n.contains('='))
+        && lines.next().is_none_or(numbers)
 }
 
 fn names(head: &str) -> Vec<String> {
@@ -179,6 +179,7 @@ mod tests {
             "a: b, loss: 2\n1,2\n",
             "1,2\n3,4\n",
             "hello\n",
+            "[epoch 1/9] box_loss=2.0, loss_cls=1.0\n",
         ] {
             assert!(!is_one(text), "{text}");
         }

@@ -33,6 +33,8 @@ pub struct Watched {
     pub inputs_at: Option<Place>,
     /// How far each channel of an input moves the output, and where it was tried last.
     pub moves: IndexMap<String, (Vec<f64>, Place)>,
+    /// What could not be looked at, why, and where that was said first.
+    pub not_tried: IndexMap<String, (String, Place)>,
 }
 
 /// What one line says of predictions.
@@ -121,6 +123,7 @@ impl Watched {
                 ("confusion", Value::Array(rows)) => self.confusion(rows, place),
                 ("inputs", Value::Object(all)) => self.inputs(all, place),
                 ("moves", Value::Object(all)) => self.moves(all, place),
+                ("not_tried", Value::Object(all)) => self.not_tried(all, place),
                 ("grad_norm" | "predicted" | "labels" | "confusion" | "inputs" | "moves", _) => {
                     false
                 }
@@ -239,6 +242,14 @@ impl Watched {
         }
         true
     }
+
+    fn not_tried(&mut self, all: &Map<String, Value>, place: Place) -> bool {
+        for (what, why) in all.iter().take(CLASSES) {
+            let why = why.as_str().unwrap_or("no reason is given").to_string();
+            self.not_tried.entry(what.clone()).or_insert((why, place));
+        }
+        true
+    }
 }
 
 fn shares(all: &Map<String, Value>) -> IndexMap<String, f64> {
@@ -284,7 +295,7 @@ mod tests {
         let text = concat!(
             "{\"parity_watch\": 1, \"classes\": 37, \"ignore\": -1}\n",
             "{\"step\": 0, \"inputs\": {\"image\": {\"shape\": [2, 3, 4, 4], \"dtype\": \"float32\", \"min\": 0, \"max\": 1, \"mean\": [0.5, 0.5, 0], \"std\": [1, 1, 0]}}, \"moves\": {\"image\": [0.5, 0.1, 0]}}\n",
-            "{\"step\": 10, \"grad_norm\": {\"backbone\": NaN, \"head\": null}, \"predicted\": {\"0\": 0.75, \"4\": 0.25}, \"labels\": {\"min\": -1, \"max\": 36}, \"ignored\": 0.136, \"confusion\": [[1, 0], [0, 1]], \"loss\": 2.5}\n",
+            "{\"step\": 10, \"grad_norm\": {\"backbone\": NaN, \"head\": null}, \"not_tried\": {\"moves\": \"why\"}, \"predicted\": {\"0\": 0.75, \"4\": 0.25}, \"labels\": {\"min\": -1, \"max\": 36}, \"ignored\": 0.136, \"confusion\": [[1, 0], [0, 1]], \"loss\": 2.5}\n",
             "{\"step\": 20, \"predicted\": 3}\n",
         );
         assert!(is_one(text.lines().next().unwrap()));
@@ -294,6 +305,7 @@ mod tests {
         assert_eq!(watched.inputs[0].shape, [2, 3, 4, 4]);
         assert_eq!(watched.moves["image"].0, [0.5, 0.1, 0.0]);
         assert_eq!(watched.gradients["backbone"].bad, 1);
+        assert_eq!(watched.not_tried["moves"].0, "why");
         let predicted = &watched.predicted[0];
         assert_eq!(
             (predicted.classes, predicted.most.as_str(), predicted.share),

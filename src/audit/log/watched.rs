@@ -21,6 +21,10 @@ pub fn findings(asked: &Log, held: &Held) -> Vec<Finding> {
     found.extend(watched.inputs.iter().flat_map(|i| input(held, watched, i)));
     found.extend(moves(held, watched));
     found.extend(shapes(asked, held, watched));
+    found.extend(watched.not_tried.iter().map(|(what, (why, place))| {
+        let what = format!("watch could not look at '{what}': {why}");
+        Finding::new("not_tried", held.at(place), what).severity(Severity::Unjudged)
+    }));
     found
 }
 
