@@ -41,6 +41,7 @@ pub mod scenario;
 pub mod subject;
 pub mod tensor;
 pub mod trace;
+pub mod training_log;
 pub mod verdict;
 
 mod conformance;

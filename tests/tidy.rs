@@ -28,6 +28,7 @@ const ROOMS: &[&str] = &[
     "program",
     "subject",
     "input",
+    "training_log",
     "golden",
     "params",
     "verdict",

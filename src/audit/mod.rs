@@ -4,6 +4,7 @@ mod audited;
 pub mod config;
 pub mod data;
 pub mod freeze;
+pub mod log;
 mod movement;
 pub mod preflight;
 pub mod segmentation;
@@ -31,6 +32,8 @@ pub enum Audit {
     Config(config::Config),
     /// Look at the data before it trains: images, labels, depth and label maps, by file and line
     Data(data::Data),
+    /// What the logs of a training say of it: dead and missing terms, NaN, explosions, milestones, gradients, counts, warnings
+    Log(log::Log),
 }
 
 /// What one audit is asked.
@@ -56,6 +59,7 @@ impl Audit {
             Self::Config(asked) => Box::new(asked),
             Self::Freeze(asked) => Box::new(asked),
             Self::Segmentation(asked) => Box::new(asked),
+            Self::Log(asked) => Box::new(asked),
         }
     }
 }

@@ -38,6 +38,7 @@ files! {
     "tapped.py",
     "trace.py",
     "values.py",
+    "watched.py",
     "weights.py",
     "worker/__init__.py",
     "worker/__main__.py",

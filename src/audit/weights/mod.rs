@@ -17,7 +17,7 @@ pub use item::names_it;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-#[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
     /// What is loaded: .pt, .pth, .ckpt, TorchScript, .safetensors, .onnx, a recorded trace, or a list in JSON
