@@ -37,6 +37,7 @@ files! {
     "stored.py",
     "tapped.py",
     "trace.py",
+    "transform.py",
     "values.py",
     "weights.py",
     "worker/__init__.py",

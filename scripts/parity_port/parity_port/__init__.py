@@ -1,6 +1,6 @@
 """What a port needs beside parity: a recorder for PyTorch, the trace format for anything else, seeded weights.
 
-Nothing heavy is imported before it is used: `Trace` needs numpy, `record` and `Recorder` need torch.
+Nothing heavy is imported before it is used: `Trace` and `check_transform` need numpy, `record` and `Recorder` need torch.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import importlib
 from .notes import named, step
 
 __version__ = "0.1.0"
-__all__ = ["Entry", "Recorder", "Trace", "digest", "named", "record", "step"]
-HOMES = {"Entry": "trace", "Trace": "trace", "digest": "trace", "Recorder": "recorder", "record": "run"}
+__all__ = ["Entry", "Recorder", "Trace", "check_transform", "digest", "named", "record", "step"]
+HOMES = {"Entry": "trace", "Trace": "trace", "digest": "trace", "Recorder": "recorder", "record": "run", "check_transform": "transform"}
 
 
 def __getattr__(name: str):
