@@ -24,7 +24,7 @@ const ALL: &[(&str, &str)] = &[
     ("map", "nodes input rename python port-limit"),
     ("port", "python limit"),
     ("export-check", "python port-limit keep all"),
-    ("audit", "json"),
+    ("audit", "json report"),
     ("preflight", "against json"),
     ("list", ""),
     ("doctor", ""),

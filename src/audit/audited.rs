@@ -18,6 +18,8 @@ pub struct Audited {
     /// What was asked for instead of a report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub printed: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plots: Vec<Plot>,
 }
 
 /// Numbers of an audit, as they are printed.
@@ -26,6 +28,21 @@ pub struct Table {
     pub title: String,
     pub columns: Vec<String>,
     pub rows: Vec<Vec<String>>,
+}
+
+/// Curves in one plot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plot {
+    pub title: String,
+    /// What runs to the right.
+    pub x: String,
+    pub lines: Vec<Line>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    pub name: String,
+    pub points: Vec<(f64, f64)>,
 }
 
 impl Audited {
@@ -37,6 +54,7 @@ impl Audited {
             findings: vec![],
             tables: vec![],
             printed: None,
+            plots: vec![],
         }
     }
 

@@ -7,10 +7,11 @@ pub mod freeze;
 pub mod log;
 mod movement;
 pub mod preflight;
+pub mod record;
 pub mod segmentation;
 pub mod weights;
 
-pub use audited::{Audited, Table};
+pub use audited::{Audited, Line, Plot, Table};
 
 use crate::error::Result;
 use crate::watch::Watch;
@@ -26,6 +27,8 @@ pub enum Audit {
     Weights(weights::Weights),
     /// Hold what is meant to be frozen against what is, and look whether what must train does
     Freeze(freeze::Freeze),
+    /// Hold a detection run against its baseline and its targets, and write the record of the experiment
+    Record(record::Record),
     /// Look at a segmentation: confusion matrix, mean IoU under each public formula, collapse, and which formula gives a number that was seen
     Segmentation(segmentation::Segmentation),
     /// Hold what a config says against what is there: paths, weights, data, losses, metadata, switches and arguments
@@ -60,6 +63,7 @@ impl Audit {
             Self::Freeze(asked) => Box::new(asked),
             Self::Segmentation(asked) => Box::new(asked),
             Self::Log(asked) => Box::new(asked),
+            Self::Record(asked) => Box::new(asked),
         }
     }
 }

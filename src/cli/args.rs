@@ -94,6 +94,9 @@ pub struct Audit {
     /// Print what was found as JSON instead of the report
     #[arg(long, global = true)]
     pub json: bool,
+    /// Write what was found into a file besides: NAME=FILE, NAME one of terminal, json, markdown, html; several times for several
+    #[arg(long, value_name = "NAME=FILE", value_parser = reports::parse, global = true)]
+    pub report: Vec<reports::Into>,
 }
 
 #[derive(clap::Args)]

@@ -35,8 +35,25 @@ pub fn chosen(json: bool, all: bool) -> &'static str {
 /// # Errors
 /// An unknown name.
 pub fn check(files: &[Into]) -> Result<()> {
-    let known = |into: &Into| report::find(&into.name).map(drop);
+    check_by(files, |name| report::find(name).map(drop))
+}
+
+/// The same of views that are looked up by `find`.
+///
+/// # Errors
+/// An unknown name.
+pub fn check_by(files: &[Into], find: impl Fn(&str) -> Result<()>) -> Result<()> {
+    let known = |into: &Into| find(&into.name);
     files.iter().try_for_each(known).at("--report")
+}
+
+/// Writes each of `files`: `view` makes its text of the name.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write(files: &[Into], view: impl Fn(&str) -> Result<String>) -> Result<()> {
+    let one = |into: &Into| replace(&into.file, view(&into.name).at("--report")?.as_bytes());
+    files.iter().try_for_each(one)
 }
 
 /// Writes `files`, and prints the view `shown`.
@@ -44,10 +61,7 @@ pub fn check(files: &[Into]) -> Result<()> {
 /// # Errors
 /// A file that cannot be written.
 pub fn show(run: &Run, shown: &str, files: &[Into]) -> Result<()> {
-    let write = |format: &Format| (format.write)(run);
-    for into in files {
-        let text = write(report::find(&into.name).at("--report")?)?;
-        replace(&into.file, text.as_bytes())?;
-    }
-    say(&write(report::find(shown)?)?)
+    let view = |format: &Format| (format.write)(run);
+    write(files, |name| view(report::find(name)?))?;
+    say(&view(report::find(shown)?)?)
 }

@@ -37,6 +37,7 @@ files! {
     "stored.py",
     "tapped.py",
     "trace.py",
+    "transform.py",
     "values.py",
     "watched.py",
     "weights.py",

@@ -1,13 +1,16 @@
 //! audit: what audits came to: how many faults, then each finding with its facts and its next step, then the tables.
 
+use super::html::audit_html;
+use super::markdown::audit_markdown;
+use super::to_json;
 use crate::audit::preflight::{Change, Preflight};
 use crate::audit::{self, Audited, Table};
-use crate::error::printable;
+use crate::error::{Error, Result, hint, printable};
 use crate::text::table;
 use crate::verdict::{Finding, Severity};
 
 /// How each severity is said of one finding, and of several.
-const SAID: [(Severity, &str, &str); 4] = [
+pub(super) const SAID: [(Severity, &str, &str); 4] = [
     (Severity::Fault, "fault", "faults"),
     (
         Severity::Unjudged,
@@ -17,6 +20,31 @@ const SAID: [(Severity, &str, &str); 4] = [
     (Severity::Warning, "risk", "risks"),
     (Severity::Note, "found right", "found right"),
 ];
+
+/// A view of an audit.
+pub type View = fn(&Audited) -> Result<String>;
+
+/// Every view that `--report NAME=FILE` writes.
+const VIEWS: [(&str, View); 4] = [
+    ("terminal", |a| Ok(audit(a))),
+    ("json", |a| to_json(a)),
+    ("markdown", |a| Ok(audit_markdown(a))),
+    ("html", |a| Ok(audit_html(a))),
+];
+
+/// Looks a view up.
+///
+/// # Errors
+/// A name that no view has.
+pub fn audit_view(name: &str) -> Result<View> {
+    let known = || VIEWS.iter().map(|v| v.0);
+    let found = VIEWS.iter().find(|v| v.0 == name).map(|v| v.1);
+    found.ok_or_else(|| {
+        let all = known().collect::<Vec<_>>().join(", ");
+        Error::usage(format!("unknown report '{name}'"))
+            .next(format!("{}known: {all}", hint(name, known())))
+    })
+}
 
 /// The report of one audit.
 #[must_use]

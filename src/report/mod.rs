@@ -5,12 +5,15 @@
 mod audit;
 mod fuzz;
 mod golden;
+mod html;
 mod json;
+mod markdown;
 mod params;
 mod stages;
+mod svg;
 mod terminal;
 
-pub use audit::{audit, changes, preflight};
+pub use audit::{audit, audit_view, changes, preflight};
 pub use fuzz::{fuzz_kernel, fuzz_loss, fuzz_model, replay, replay_loss};
 pub use golden::golden;
 pub use json::to_json;
