@@ -23,6 +23,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod compare;
 pub mod config;
+pub mod dataset;
 pub mod error;
 pub mod exit;
 pub mod floor;

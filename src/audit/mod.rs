@@ -2,6 +2,7 @@
 
 mod audited;
 pub mod config;
+pub mod data;
 pub mod freeze;
 mod movement;
 pub mod preflight;
@@ -11,6 +12,7 @@ pub mod weights;
 pub use audited::{Audited, Table};
 
 use crate::error::Result;
+use crate::watch::Watch;
 use clap::Subcommand;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,8 @@ pub enum Audit {
     Segmentation(segmentation::Segmentation),
     /// Hold what a config says against what is there: paths, weights, data, losses, metadata, switches and arguments
     Config(config::Config),
+    /// Look at all images, labels, depth and label maps of a data set: what is missing, damaged, out of range, in two splits
+    Data(data::Data),
 }
 
 /// What one audit is asked.
@@ -40,6 +44,14 @@ pub trait Asked {
     /// # Errors
     /// A file that cannot be read at all; what is wrong inside of one is a finding.
     fn run(&self) -> Result<Audited>;
+
+    /// The same, telling how far it has come where it takes long.
+    ///
+    /// # Errors
+    /// Those of `run`.
+    fn watched(&self, _watch: &mut dyn Watch) -> Result<Audited> {
+        self.run()
+    }
 }
 
 impl Audit {
@@ -49,6 +61,7 @@ impl Audit {
         match self {
             Self::Weights(asked) => Box::new(asked),
             Self::Config(asked) => Box::new(asked),
+            Self::Data(asked) => Box::new(asked),
             Self::Freeze(asked) => Box::new(asked),
             Self::Segmentation(asked) => Box::new(asked),
         }

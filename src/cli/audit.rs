@@ -1,12 +1,17 @@
 //! audit: `parity audit`: what the files of a training tell; needs no engine.
 
+use super::watch::Bar;
 use super::{args, say};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::report;
 
 pub fn command(args: &args::Audit) -> Result<Exit> {
-    let audited = args.audit.clone().asked().run()?;
+    let audited = args
+        .audit
+        .clone()
+        .asked()
+        .watched(&mut Bar::counting("images"))?;
     if let Some(printed) = &audited.printed {
         say(printed)?;
         if !audited.findings.is_empty() {

@@ -10,6 +10,8 @@ pub struct Bar {
     bar: ProgressBar,
     /// What is said once everything that is run could be read.
     first: Option<String>,
+    /// What its steps are called.
+    steps: &'static str,
 }
 
 impl Bar {
@@ -17,10 +19,18 @@ impl Bar {
         Self::behind(None)
     }
 
+    /// Counts what is called `steps`.
+    pub fn counting(steps: &'static str) -> Self {
+        let mut bar = Self::new();
+        bar.steps = steps;
+        bar
+    }
+
     pub fn behind(first: Option<String>) -> Self {
         Self {
             bar: ProgressBar::hidden(),
             first,
+            steps: "nodes",
         }
     }
 }
@@ -33,9 +43,10 @@ impl Watch for Bar {
     fn phase(&mut self, name: &str, steps: usize) {
         self.bar.finish_and_clear();
         self.bar = ProgressBar::new(steps as u64).with_message(name.to_string());
-        if let Ok(style) =
-            ProgressStyle::with_template("{msg:>8} [{bar:40}] {pos}/{len} nodes, {elapsed}")
-        {
+        let steps = self.steps;
+        if let Ok(style) = ProgressStyle::with_template(&format!(
+            "{{msg:>8}} [{{bar:40}}] {{pos}}/{{len}} {steps}, {{elapsed}}"
+        )) {
             self.bar.set_style(style);
         }
     }

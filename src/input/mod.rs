@@ -4,7 +4,7 @@ pub mod file;
 mod generated;
 mod image;
 pub mod label_map;
-mod npy;
+pub mod npy;
 pub mod parameters;
 pub mod samples;
 mod settings;

@@ -68,6 +68,19 @@ impl Storage for Mapped {
     }
 }
 
+/// Dtype and shape of the array whose file begins with `bytes`, and where its numbers begin.
+///
+/// # Errors
+/// It is no array, or one of no dtype that is known.
+pub fn described(bytes: &[u8]) -> Result<(DType, Vec<usize>, usize)> {
+    let (header, data) = Header::read(bytes)?;
+    Ok((
+        dtype(&header.descr)?,
+        header.shape,
+        bytes.len() - data.len(),
+    ))
+}
+
 fn array(bytes: &[u8]) -> Result<Tensor> {
     let (header, data) = Header::read(bytes)?;
     let (dtype, shape) = (dtype(&header.descr)?, header.shape);
