@@ -11,6 +11,7 @@ const ROOMS: &[&str] = &[
     "cli",
     "report",
     "audit",
+    "dataset",
     "config",
     "python",
     "dataset",

@@ -33,10 +33,8 @@ pub enum Audit {
     Segmentation(segmentation::Segmentation),
     /// Hold what a config says against what is there: paths, weights, data, losses, metadata, switches and arguments
     Config(config::Config),
-    /// Look at the data before it trains: images, labels, depth and label maps, by file and line
+    /// Look at all images, labels, depth and label maps of a data set: what is missing, damaged, out of range, in two splits
     Data(data::Data),
-    /// What the logs of a training say of it: dead and missing terms, NaN, explosions, milestones, gradients, counts, warnings
-    Log(log::Log),
 }
 
 /// What one audit is asked.
@@ -49,7 +47,15 @@ pub trait Asked {
 
     /// # Errors
     /// A file that cannot be read at all; what is wrong inside of one is a finding.
-    fn run(&self, watch: &mut dyn Watch) -> Result<Audited>;
+    fn run(&self) -> Result<Audited>;
+
+    /// The same, telling how far it has come where it takes long.
+    ///
+    /// # Errors
+    /// Those of `run`.
+    fn watched(&self, _watch: &mut dyn Watch) -> Result<Audited> {
+        self.run()
+    }
 }
 
 impl Audit {
@@ -60,6 +66,7 @@ impl Audit {
             Self::Weights(asked) => Box::new(asked),
             Self::Data(asked) => Box::new(asked),
             Self::Config(asked) => Box::new(asked),
+            Self::Data(asked) => Box::new(asked),
             Self::Freeze(asked) => Box::new(asked),
             Self::Segmentation(asked) => Box::new(asked),
             Self::Log(asked) => Box::new(asked),

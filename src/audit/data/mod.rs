@@ -19,7 +19,7 @@ use crate::dataset::{Class, label_map::Counted};
 use crate::error::{Error, Result};
 use crate::text::number;
 use crate::verdict::Finding;
-use crate::watch::Watch;
+use crate::watch::{Silent, Watch};
 pub use gather::Layout;
 use labels::Looked;
 use look::{Look, Seen};
@@ -94,10 +94,17 @@ impl Asked for Data {
     }
 
     fn within(&mut self, folder: &Path) {
-        below(folder, [&mut self.data].into_iter().chain(&mut self.root));
+        below(
+            folder,
+            std::iter::once(&mut self.data).chain(&mut self.root),
+        );
     }
 
-    fn run(&self, watch: &mut dyn Watch) -> Result<Audited> {
+    fn run(&self) -> Result<Audited> {
+        self.watched(&mut Silent)
+    }
+
+    fn watched(&self, watch: &mut dyn Watch) -> Result<Audited> {
         let set = self.gathered()?;
         let items: Vec<&Item> = set.sources.iter().flat_map(|s| &s.items).collect();
         watch.phase("data", items.len());
