@@ -11,7 +11,6 @@ const ROOMS: &[&str] = &[
     "cli",
     "report",
     "audit",
-    "dataset",
     "config",
     "python",
     "dataset",

@@ -35,6 +35,8 @@ pub enum Audit {
     Config(config::Config),
     /// Look at all images, labels, depth and label maps of a data set: what is missing, damaged, out of range, in two splits
     Data(data::Data),
+    /// What the logs of a training say of it: dead and missing terms, NaN, explosions, milestones, gradients, counts, warnings
+    Log(log::Log),
 }
 
 /// What one audit is asked.
@@ -47,15 +49,7 @@ pub trait Asked {
 
     /// # Errors
     /// A file that cannot be read at all; what is wrong inside of one is a finding.
-    fn run(&self) -> Result<Audited>;
-
-    /// The same, telling how far it has come where it takes long.
-    ///
-    /// # Errors
-    /// Those of `run`.
-    fn watched(&self, _watch: &mut dyn Watch) -> Result<Audited> {
-        self.run()
-    }
+    fn run(&self, watch: &mut dyn Watch) -> Result<Audited>;
 }
 
 impl Audit {
@@ -66,7 +60,6 @@ impl Audit {
             Self::Weights(asked) => Box::new(asked),
             Self::Data(asked) => Box::new(asked),
             Self::Config(asked) => Box::new(asked),
-            Self::Data(asked) => Box::new(asked),
             Self::Freeze(asked) => Box::new(asked),
             Self::Segmentation(asked) => Box::new(asked),
             Self::Log(asked) => Box::new(asked),

@@ -1,17 +1,19 @@
 //! audit: `parity audit`: what the files of a training tell; needs no engine.
 
 use super::watch::Bar;
-use super::{args, say};
+use super::{args, reports, say};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::report;
 
 pub fn command(args: &args::Audit) -> Result<Exit> {
+    reports::check_by(&args.report, |name| report::audit_view(name).map(drop))?;
     let audited = args
         .audit
         .clone()
         .asked()
-        .watched(&mut Bar::counting("images"))?;
+        .run(&mut Bar::counting("files"))?;
+    reports::write(&args.report, |name| report::audit_view(name)?(&audited))?;
     if let Some(printed) = &audited.printed {
         say(printed)?;
         if !audited.findings.is_empty() {

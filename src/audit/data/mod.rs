@@ -19,7 +19,7 @@ use crate::dataset::{Class, label_map::Counted};
 use crate::error::{Error, Result};
 use crate::text::number;
 use crate::verdict::Finding;
-use crate::watch::{Silent, Watch};
+use crate::watch::Watch;
 pub use gather::Layout;
 use labels::Looked;
 use look::{Look, Seen};
@@ -100,11 +100,7 @@ impl Asked for Data {
         );
     }
 
-    fn run(&self) -> Result<Audited> {
-        self.watched(&mut Silent)
-    }
-
-    fn watched(&self, watch: &mut dyn Watch) -> Result<Audited> {
+    fn run(&self, watch: &mut dyn Watch) -> Result<Audited> {
         let set = self.gathered()?;
         let items: Vec<&Item> = set.sources.iter().flat_map(|s| &s.items).collect();
         watch.phase("data", items.len());
