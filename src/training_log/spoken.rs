@@ -3,7 +3,7 @@
 use super::said::Level;
 
 /// What libraries say in every healthy run.
-const HARMLESS: [&str; 13] = [
+const HARMLESS: [&str; 14] = [
     "'pin_memory' argument is set as true but no accelerator is found",
     "\"FileClient\" will be deprecated",
     "\"HardDiskBackend\" is the alias",
@@ -17,6 +17,7 @@ const HARMLESS: [&str; 13] = [
     "DeprecationWarning",
     "PendingDeprecationWarning",
     "init_weights of",
+    "Reach the end of the dataloader",
 ];
 
 /// A segment without the codes that colour it or clear a line.

@@ -2,6 +2,7 @@
 
 use super::{audit, bad, kinds};
 use crate::support::{Call, PARITY, text};
+use parity::audit::Asked;
 use parity::audit::log::Log;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;

@@ -9,8 +9,8 @@ mod layout;
 mod real;
 mod stories;
 
-use parity::audit::Audited;
 use parity::audit::log::Log;
+use parity::audit::{Asked, Audited};
 use parity::verdict::{Finding, Severity};
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! real: what the tools themselves wrote (scripts/training_logs): the same run read from each of its logs is the same run.
 
 use super::{fixtures, kinds};
+use parity::audit::Asked;
 use parity::audit::log::Log;
 use parity::training_log::{self, Counted, Form, Log as Read};
 

@@ -71,7 +71,11 @@ fn of_one(own: &Terms, right: &Terms) -> Vec<Finding> {
             lost.push(term.name);
             continue;
         };
-        let scales = found.series.begin(POINTS).zip(term.series.begin(POINTS));
+        // As many points of both: a curve that falls has a lower scale the longer one looks.
+        let n = POINTS
+            .min(found.series.points.len())
+            .min(term.series.points.len());
+        let scales = found.series.begin(n).zip(term.series.begin(n));
         // What is 0 has no scale, and is judged as dead.
         pairs.extend(
             scales

@@ -4,7 +4,7 @@ use super::asked::Shape;
 use super::{Held, Log, percent};
 use crate::audit::Audited;
 use crate::text::{few, number};
-use crate::training_log::watched::{Input, Predicted, Watched};
+use crate::training_log::watched::{Input, Watched};
 use crate::verdict::{Finding, Severity};
 
 #[must_use]
@@ -36,10 +36,15 @@ fn predicted(held: &Held, watched: &Watched, classes: Option<u64>) -> Option<Fin
     let expected = 10.0_f64.min((n * 0.27).ceil());
     let of = classes.map_or(String::new(), |n| format!(" of {n}"));
     let what = format!(
-        "{} unique predicted classes{of}, {} of them {}",
+        "{} unique predicted {}{of}, {} of all class {}",
         last.classes,
+        if last.classes == 1 {
+            "class"
+        } else {
+            "classes"
+        },
         percent(last.share),
-        class(last)
+        last.most
     );
     let finding = |kind| {
         let facts = [format!(
@@ -70,10 +75,6 @@ fn predicted(held: &Held, watched: &Watched, classes: Option<u64>) -> Option<Fin
             .facts([format!("more than {expected} are expected: {enough}")])
             .severity(Severity::Note)
     })
-}
-
-fn class(last: &Predicted) -> String {
-    format!("class {}", last.most)
 }
 
 fn labels(
