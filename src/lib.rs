@@ -43,6 +43,7 @@ pub mod tensor;
 pub mod trace;
 pub mod training_log;
 pub mod verdict;
+pub mod watch;
 
 mod conformance;
 mod digest;
@@ -59,4 +60,3 @@ mod recordings;
 mod report;
 mod text;
 mod walk;
-mod watch;

@@ -85,7 +85,7 @@ fn a_name_that_is_not_utf8_and_text_that_is_not_are_read() {
         logs,
         ..Log::default()
     }
-    .run()
+    .run(&mut parity::watch::Silent)
     .unwrap();
     assert_eq!(bad(&found).len(), 0, "{:?}", bad(&found));
 }

@@ -12,6 +12,7 @@ mod stories;
 use parity::audit::log::Log;
 use parity::audit::{Asked, Audited};
 use parity::verdict::{Finding, Severity};
+use parity::watch::Silent;
 use std::path::{Path, PathBuf};
 
 /// Writes a log and runs the audit on it, with what else is asked.
@@ -19,7 +20,7 @@ fn audit(folder: &Path, name: &str, text: impl AsRef<[u8]>, asked: Log) -> Audit
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
     let logs = vec![path];
-    Log { logs, ..asked }.run().unwrap()
+    Log { logs, ..asked }.run(&mut Silent).unwrap()
 }
 
 /// What is neither right nor merely known.

@@ -133,7 +133,7 @@ fn healthy_runs_of_the_tools_are_silent() {
             logs,
             ..Log::default()
         }
-        .run()
+        .run(&mut parity::watch::Silent)
         .unwrap();
         assert_eq!(kinds(&found), Vec::<&str>::new(), "{path}");
     }

@@ -130,7 +130,7 @@ impl Asked for Log {
         below(folder, files.into_iter().flatten().chain(&mut self.logs));
     }
 
-    fn run(&self, watch: &mut dyn Watch) -> Result<Audited> {
+    fn run(&self, _: &mut dyn Watch) -> Result<Audited> {
         let held = self
             .logs
             .iter()
