@@ -101,8 +101,8 @@ pub struct Audit {
 
 #[derive(clap::Args)]
 pub struct Preflight {
-    /// A file (.toml) with a table for each audit; its paths are relative to its folder
-    #[arg(value_name = "FILE")]
+    /// A folder: every audit that applies to what lies in it; or a file (.toml) with a table for each audit, whose paths are relative to its folder
+    #[arg(value_name = "FOLDER|FILE")]
     pub target: PathBuf,
     /// What an earlier preflight printed as JSON: shows what was mended, what stays and what is new
     #[arg(long, value_name = "EARLIER")]

@@ -10,7 +10,11 @@ use std::path::Path;
 
 pub fn command(args: &args::Preflight) -> Result<Exit> {
     let earlier = args.against.as_deref().map(read).transpose()?;
-    let flown = preflight::of_file(&args.target, &mut Bar::counting("files"))?;
+    let mut bar = Bar::counting("files");
+    let flown = match args.target.is_dir() {
+        true => preflight::of_folder(&args.target, &mut bar),
+        false => preflight::of_file(&args.target, &mut bar),
+    }?;
     say(&match (args.json, &earlier) {
         (true, _) => report::to_json(&flown)?,
         (false, None) => report::preflight(&flown),

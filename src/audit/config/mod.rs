@@ -8,7 +8,7 @@ use crate::watch::Watch;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-#[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The config: mmengine's (.py, .json, .yaml), or ultralytics' args.yaml, data yaml or model yaml

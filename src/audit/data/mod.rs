@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 /// Classes that a table lists.
 const LISTED: usize = 100;
 
-#[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// A data yaml, a JSON file of COCO's, or the folder above the images

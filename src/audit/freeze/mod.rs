@@ -13,7 +13,7 @@ use crate::watch::Watch;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-#[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Freeze {
     /// The training as it is: a checkpoint with its optimiser (.pt, .pth, .ckpt), a recorded training step, or a list of parameters that says which train

@@ -1,6 +1,7 @@
 //! preflight: every audit that a file names, or that applies to a folder, on one screen; beside an earlier one, what was mended.
 
 mod change;
+mod folder;
 
 use super::{Asked, Audit, Audited};
 use crate::error::{Error, Place, Result};
@@ -49,6 +50,16 @@ pub fn of_file(path: &Path, watch: &mut dyn Watch) -> Result<Preflight> {
         audit
     });
     of(&place, audits, expected, watch)
+}
+
+/// Runs every audit that applies to what lies in a folder.
+///
+/// # Errors
+/// Nothing to audit.
+pub fn of_folder(path: &Path, watch: &mut dyn Watch) -> Result<Preflight> {
+    let place = path.display().to_string();
+    let audits = folder::audits(path).at(&place)?;
+    of(&place, audits.into_iter().map(Audit::asked), None, watch)
 }
 
 fn of(
