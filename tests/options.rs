@@ -26,6 +26,7 @@ const ALL: &[(&str, &str)] = &[
     ("export-check", "python port-limit keep all"),
     ("audit", "json report"),
     ("preflight", "against json"),
+    ("bundle", "out"),
     ("list", ""),
     ("doctor", ""),
     (

@@ -1,6 +1,7 @@
 //! audit: what the files of a training tell without running it: one folder and one row per audit.
 
 mod audited;
+pub mod bundle;
 pub mod config;
 pub mod data;
 pub mod freeze;

@@ -31,6 +31,8 @@ pub enum Command {
     Audit(Audit),
     /// Run every audit that a file names, before a training, on one screen
     Preflight(Preflight),
+    /// Put what somebody who is asked for help needs of a run into one zip file below 1 MB; names and home folders are replaced
+    Bundle(Bundle),
     /// Show a model: nodes, parameters per module, opsets; or which tensor of two models stands for which
     Map(Map),
     /// Start a live port, say what it is, and try what it declares to be able to do
@@ -110,6 +112,16 @@ pub struct Preflight {
     /// Print what was found as JSON instead of the report
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Bundle {
+    /// The folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Where it is written; RUN.parity.zip here where not stated
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]

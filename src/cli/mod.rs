@@ -7,6 +7,7 @@ mod applies;
 mod args;
 mod audit;
 mod bless;
+mod bundle;
 mod compare;
 mod conformance;
 mod doctor;
@@ -61,6 +62,7 @@ fn dispatch(args: Args, engines: Engines) -> Result<Exit> {
         Command::Compare(compare) => compare::command(&compare),
         Command::Audit(audit) => audit::command(&audit),
         Command::Preflight(preflight) => preflight::command(&preflight),
+        Command::Bundle(bundle) => bundle::command(&bundle),
         Command::Bless(bless) => bless::command(&bless),
         Command::Params(params) => params::command(&params),
         Command::Map(map) => map::command(&map, engines),

@@ -29,6 +29,24 @@ struct Held {
 /// # Errors
 /// A folder that cannot be read, or has nothing to audit.
 pub fn audits(folder: &Path) -> Result<Vec<Audit>> {
+    let all: Vec<Audit> = held(folder).into_values().flat_map(of).collect();
+    match all.is_empty() {
+        false => Ok(all),
+        true => Err(Error::usage("nothing in it is known to an audit").next(
+            "it is looked for data yamls, args.yaml and mmengine configs, results.csv and other logs, checkpoints; or name audits in a file: docs/AUDIT.md",
+        )),
+    }
+}
+
+/// Every file that an audit of the folder reads, but for the data itself.
+#[must_use]
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let all = held(folder).into_values();
+    all.flat_map(|h| [h.logs, h.checkpoints, h.configs, h.data].concat())
+        .collect()
+}
+
+fn held(folder: &Path) -> BTreeMap<PathBuf, Held> {
     let mut by: BTreeMap<PathBuf, Held> = BTreeMap::new();
     let walk = WalkDir::new(folder).max_depth(DEEP).sort_by_file_name();
     let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
@@ -43,13 +61,7 @@ pub fn audits(folder: &Path) -> Result<Vec<Audit>> {
         let home = entry.path().parent().unwrap_or(folder).to_path_buf();
         put(by.entry(home).or_default(), entry.into_path());
     }
-    let all: Vec<Audit> = by.into_values().flat_map(of).collect();
-    match all.is_empty() {
-        false => Ok(all),
-        true => Err(Error::usage("nothing in it is known to an audit").next(
-            "it is looked for data yamls, args.yaml and mmengine configs, results.csv and other logs, checkpoints; or name audits in a file: docs/AUDIT.md",
-        )),
-    }
+    by
 }
 
 fn put(held: &mut Held, path: PathBuf) {
@@ -67,7 +79,8 @@ fn put(held: &mut Held, path: PathBuf) {
         _ if name == "results.csv"
             || name.contains("tfevents")
             || name.ends_with(".log.json")
-            || name == "scalars.json" =>
+            || name == "scalars.json"
+            || end == "jsonl" =>
         {
             held.logs.push(path)
         }

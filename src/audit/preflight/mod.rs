@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::verdict::{Finding, Severity};
 use crate::watch::Watch;
 pub use change::{Change, changes};
+pub use folder::files;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;

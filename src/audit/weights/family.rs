@@ -17,7 +17,9 @@ pub struct Size {
 }
 
 impl Size {
-    fn say(&self) -> String {
+    /// "YOLO12 n".
+    #[must_use]
+    pub fn say(&self) -> String {
         format!("{} {}", self.family, self.size)
     }
 }

@@ -1,6 +1,6 @@
 //! weights: what of a checkpoint arrives in the model that it is loaded into, by items and by elements.
 
-mod family;
+pub mod family;
 mod item;
 mod transfer;
 mod values;
