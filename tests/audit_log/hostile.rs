@@ -4,6 +4,7 @@ use super::{audit, bad, kinds};
 use crate::support::{Call, PARITY, text};
 use parity::audit::Asked;
 use parity::audit::log::Log;
+use parity::watch::Silent;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -85,7 +86,7 @@ fn a_name_that_is_not_utf8_and_text_that_is_not_are_read() {
         logs,
         ..Log::default()
     }
-    .run(&mut parity::watch::Silent)
+    .run(&mut Silent)
     .unwrap();
     assert_eq!(bad(&found).len(), 0, "{:?}", bad(&found));
 }
