@@ -127,7 +127,7 @@ fn peak(folder: &Path, file: &Path) -> u64 {
         .len() as u64
 }
 
-/// 200 MB in every run; 2 GB with PARITY_LARGE_LOG=1, once a night.
+/// 40 MB in every run; 2 GB with PARITY_LARGE_LOG=1, once a night.
 #[test]
 fn a_table_of_gigabytes_is_streamed() {
     let dir = tempfile::tempdir().unwrap();
