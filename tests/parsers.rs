@@ -98,6 +98,11 @@ fn a_damaged_checkpoint_is_an_error() {
 }
 
 #[test]
+fn a_damaged_log_is_an_error_or_a_finding() {
+    survives("log");
+}
+
+#[test]
 fn every_reader_has_a_corpus_and_every_corpus_a_reader() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parsers/corpus");
     let mut corpora: Vec<_> = std::fs::read_dir(folder)

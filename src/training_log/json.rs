@@ -10,9 +10,10 @@ const COUNTS: [&str; 3] = ["epoch", "iter", "step"];
 
 pub fn read(from: impl BufRead) -> Result<Log> {
     let mut log = Log::new(Form::Json);
-    lines::each(from, |line| match object(&line, &mut log) {
-        Some(object) => row(&line, &object, &mut log),
-        None => {}
+    lines::each(from, |line| {
+        if let Some(object) = object(&line, &mut log) {
+            row(&line, &object, &mut log);
+        }
     })?;
     Ok(log)
 }

@@ -4,6 +4,7 @@ use super::{audit, bad, kinds};
 use crate::support::{Call, PARITY, text};
 use parity::audit::Asked;
 use parity::audit::log::Log;
+use parity::watch::Silent;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -85,7 +86,7 @@ fn a_name_that_is_not_utf8_and_text_that_is_not_are_read() {
         logs,
         ..Log::default()
     }
-    .run(&mut parity::watch::Silent)
+    .run(&mut Silent)
     .unwrap();
     assert_eq!(bad(&found).len(), 0, "{:?}", bad(&found));
 }
@@ -126,7 +127,7 @@ fn peak(folder: &Path, file: &Path) -> u64 {
         .len() as u64
 }
 
-/// 200 MB in every run; 2 GB with PARITY_LARGE_LOG=1, once a night.
+/// 40 MB in every run; 2 GB with PARITY_LARGE_LOG=1, once a night.
 #[test]
 fn a_table_of_gigabytes_is_streamed() {
     let dir = tempfile::tempdir().unwrap();

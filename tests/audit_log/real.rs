@@ -4,6 +4,7 @@ use super::{fixtures, kinds};
 use parity::audit::Asked;
 use parity::audit::log::Log;
 use parity::training_log::{self, Counted, Form, Log as Read};
+use parity::watch::Silent;
 
 fn open(path: &str) -> Read {
     training_log::open(&fixtures().join(path)).unwrap()
@@ -133,7 +134,7 @@ fn healthy_runs_of_the_tools_are_silent() {
             logs,
             ..Log::default()
         }
-        .run(&mut parity::watch::Silent)
+        .run(&mut Silent)
         .unwrap();
         assert_eq!(kinds(&found), Vec::<&str>::new(), "{path}");
     }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each fuzz binary calls one of them")]
 
+use parity::audit::log::{Held, Log};
 use parity::golden::sketch::Settings;
 use parity::golden::{manifest, pack};
 use parity::graph::{cost, cut, load, params};
@@ -13,7 +14,7 @@ use std::sync::OnceLock;
 type Reader = fn(&[u8]);
 
 /// Name of the target, which is that of its corpus, and the reader.
-pub const ALL: [(&str, Reader); 8] = [
+pub const ALL: [(&str, Reader); 9] = [
     ("scenario", scenario),
     ("model", model),
     ("trace", trace),
@@ -22,6 +23,7 @@ pub const ALL: [(&str, Reader); 8] = [
     ("manifest", manifest),
     ("array", array),
     ("checkpoint", checkpoint),
+    ("log", log),
 ];
 
 /// Scenario TOML.
@@ -112,6 +114,21 @@ fn read(path: &Path) {
     for name in open.ordered() {
         let _ = open.tensor(name);
     }
+}
+
+/// A training's log of any form, and all that the audit says of it.
+pub fn log(bytes: &[u8]) {
+    let Ok(log) = parity::training_log::parse(bytes) else {
+        return;
+    };
+    let held = [Held::of("log", log)];
+    let asked = Log {
+        overfit: true,
+        expect: vec!["loss".into()],
+        milestone: "mAP > 1 % at end".parse().into_iter().collect(),
+        ..Log::default()
+    };
+    let _ = asked.findings(&held, Some(&held[0]));
 }
 
 /// The bytes as a file of this process.

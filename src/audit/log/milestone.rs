@@ -248,9 +248,9 @@ impl Milestone {
             When::Step(n) => p.place.step.is_some_and(|s| s <= n),
             When::End => true,
         };
-        let until = series.points.iter().filter(within);
+        let mut until = series.points.iter().filter(within);
         let point = match self.until {
-            false => until.last(),
+            false => until.next_back(),
             true if self.sign.is_upward() => until.max_by(|a, b| a.highest.total_cmp(&b.highest)),
             true => until.min_by(|a, b| a.lowest.total_cmp(&b.lowest)),
         };

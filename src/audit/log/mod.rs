@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::text;
 use crate::training_log::{self, Log as Read};
 use crate::verdict::{Finding, Severity};
-use crate::watch::{Silent, Watch};
+use crate::watch::Watch;
 use asked::{Declared, Shape};
 use milestone::Milestone;
 use serde::Deserialize;
@@ -130,12 +130,13 @@ impl Asked for Log {
         below(folder, files.into_iter().flatten().chain(&mut self.logs));
     }
 
-    fn run(&self, _: &mut dyn Watch) -> Result<Audited> {
-        let held = self
-            .logs
-            .iter()
-            .map(|p| Held::open(p))
-            .collect::<Result<Vec<_>>>()?;
+    fn run(&self, watch: &mut dyn Watch) -> Result<Audited> {
+        watch.phase("reading logs", self.logs.len());
+        let mut held = vec![];
+        for path in &self.logs {
+            held.push(Held::open(path)?);
+            watch.step(held.len());
+        }
         let reference = self.reference.as_deref().map(Held::open).transpose()?;
         let mut audited = Audited::of("log");
         for (path, held) in self.logs.iter().zip(&held) {
@@ -145,7 +146,7 @@ impl Asked for Log {
             audited = audited.subject("reference", path);
         }
         audited = audited.found(self.findings(&held, reference.as_ref()));
-        audited = audited.found(self.weights(&held)?);
+        audited = audited.found(self.weights(&held, watch)?);
         for one in &held {
             audited = self.tables(one, audited);
         }
@@ -201,7 +202,7 @@ impl Log {
     }
 
     /// What `parity audit weights` says of the items that were transferred.
-    fn weights(&self, all: &[Held]) -> Result<Vec<Finding>> {
+    fn weights(&self, all: &[Held], watch: &mut dyn Watch) -> Result<Vec<Finding>> {
         let (checkpoint, model) = match (&self.checkpoint, &self.model) {
             (Some(checkpoint), Some(model)) => (checkpoint, model),
             (None, None) => return Ok(vec![]),
@@ -216,7 +217,7 @@ impl Log {
             model: model.clone(),
             ..Weights::default()
         };
-        let found = asked.run(&mut Silent)?.findings;
+        let found = asked.run(watch)?.findings;
         Ok(loaded::explained(
             all,
             &checkpoint.display().to_string(),
