@@ -130,9 +130,14 @@ impl Sources {
         let means = |other: &&Defined| match &base.from {
             From::Here => other.file == class.file,
             From::Beside => true,
-            From::Package(name) => other.file.components().any(|part| part.as_os_str() == name.as_str()),
+            From::Package(name) => other
+                .file
+                .components()
+                .any(|part| part.as_os_str() == name.as_str()),
         };
-        all.iter().filter(|other| *other != class && means(other)).collect()
+        all.iter()
+            .filter(|other| *other != class && means(other))
+            .collect()
     }
 
     fn insert(&mut self, name: &str, defined: Defined) {
@@ -191,7 +196,12 @@ fn first_name(expr: &Expr) -> Option<String> {
     }
 }
 
-fn class_of(path: &Path, source: &Source, class: &StmtClassDef, imports: &BTreeMap<String, Base>) -> Defined {
+fn class_of(
+    path: &Path,
+    source: &Source,
+    class: &StmtClassDef,
+    imports: &BTreeMap<String, Base>,
+) -> Defined {
     let init = class.body.iter().find_map(|s| match s {
         Stmt::FunctionDef(f) if f.name.as_str() == "__init__" => Some(takes(f, true)),
         _ => None,
@@ -199,7 +209,11 @@ fn class_of(path: &Path, source: &Source, class: &StmtClassDef, imports: &BTreeM
     Defined {
         file: path.into(),
         line: source.line(class.name.range().start()),
-        bases: class.bases().iter().filter_map(|b| base(b, imports)).collect(),
+        bases: class
+            .bases()
+            .iter()
+            .filter_map(|b| base(b, imports))
+            .collect(),
         takes: init,
         decorators: decorators(class.decorator_list.iter().map(|d| &d.expression)),
     }

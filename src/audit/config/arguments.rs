@@ -9,7 +9,13 @@ use std::path::{Path, PathBuf};
 
 /// Keys of a dict that the registry, the runner or another builder takes for itself.
 const OWN: &[&str] = &[
-    "type", "_scope_", "_delete_", "priority", "convert_to_iter_based", "paramwise_cfg", "constructor",
+    "type",
+    "_scope_",
+    "_delete_",
+    "priority",
+    "convert_to_iter_based",
+    "paramwise_cfg",
+    "constructor",
 ];
 
 /// Where an argument arrives.
@@ -124,7 +130,12 @@ fn gather<'a>(tree: &'a Tree, path: &str, all: &mut Vec<(String, &'a Tree)>) {
 }
 
 /// Where an argument arrives in one of the definitions of a name.
-fn arrives<'a>(sources: &'a Sources, all: Vec<&'a Defined>, argument: &str, seen: &mut Vec<&'a Defined>) -> Arrives {
+fn arrives<'a>(
+    sources: &'a Sources,
+    all: Vec<&'a Defined>,
+    argument: &str,
+    seen: &mut Vec<&'a Defined>,
+) -> Arrives {
     let mut each = vec![];
     for defined in all {
         // Its own base by name, or one that was asked already.
@@ -143,7 +154,12 @@ fn arrives<'a>(sources: &'a Sources, all: Vec<&'a Defined>, argument: &str, seen
     best.unwrap_or(Arrives::Nowhere(vec![]))
 }
 
-fn of_one<'a>(sources: &'a Sources, defined: &'a Defined, argument: &str, seen: &mut Vec<&'a Defined>) -> Arrives {
+fn of_one<'a>(
+    sources: &'a Sources,
+    defined: &'a Defined,
+    argument: &str,
+    seen: &mut Vec<&'a Defined>,
+) -> Arrives {
     if let Some(name) = defined.decorators.first() {
         return Arrives::Perhaps(format!("the decorator {name} may change what it takes"));
     }
@@ -170,7 +186,12 @@ fn of_one<'a>(sources: &'a Sources, defined: &'a Defined, argument: &str, seen: 
 }
 
 /// Where an argument arrives that a class hands to its bases.
-fn of_bases<'a>(sources: &'a Sources, defined: &'a Defined, argument: &str, seen: &mut Vec<&'a Defined>) -> Arrives {
+fn of_bases<'a>(
+    sources: &'a Sources,
+    defined: &'a Defined,
+    argument: &str,
+    seen: &mut Vec<&'a Defined>,
+) -> Arrives {
     let (mut nowhere, mut foreign) = (vec![], None);
     for base in defined.bases.iter().filter(|b| b.name != "object") {
         let all = sources.of_base(defined, base);

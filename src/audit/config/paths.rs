@@ -195,12 +195,7 @@ fn missing(view: &View, path: &Path, all: &[Named], root: &Path) -> Finding {
         facts.extend(near(parent, path));
     }
     facts.extend(instead(view, first));
-    facts.extend(
-        all[1..]
-            .iter()
-            .take(SHOWN)
-            .map(|n| view.said(n.set)),
-    );
+    facts.extend(all[1..].iter().take(SHOWN).map(|n| view.said(n.set)));
     if all.len() > SHOWN + 1 {
         facts.push(format!("{} keys name it in all", all.len()));
     }

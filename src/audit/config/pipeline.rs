@@ -197,7 +197,10 @@ fn metadata(view: &View, pipeline: &Pipeline) -> Vec<Finding> {
         let giver = pipeline.steps.iter().find(|s| givers.contains(&s.name));
         let listed = kept.iter().any(|k| k == key);
         if listed && giver.is_none() && !custom && pack.name == "PackDetInputs" {
-            let what = format!("{} hands on {key}, which no step before it gives", pack.name);
+            let what = format!(
+                "{} hands on {key}, which no step before it gives",
+                pack.name
+            );
             let next = format!("{} would give it", givers.join(" or "));
             found.push(view.finding_at("metadata", pack.at, what).next([next]));
         }
@@ -224,7 +227,12 @@ fn givers(key: &str) -> &'static [&'static str] {
 }
 
 /// Heads that label whole images.
-const LABELS: &[&str] = &["decode_head", "auxiliary_head", "panoptic_head", "panoptic_fusion_head"];
+const LABELS: &[&str] = &[
+    "decode_head",
+    "auxiliary_head",
+    "panoptic_head",
+    "panoptic_fusion_head",
+];
 
 /// What the model's own inference needs: none without a model, no scale where only whole images are labelled, no padding where the preprocessor pads.
 fn needed(view: &View, pack: &Step) -> Vec<&'static str> {
@@ -329,7 +337,14 @@ fn unlike(view: &View, train: &Pipeline, other: &Pipeline) -> Vec<Finding> {
             );
         }
     }
-    for key in ["color_type", "reduce_zero_label", "mean", "std", "to_rgb", "imdecode_backend"] {
+    for key in [
+        "color_type",
+        "reduce_zero_label",
+        "mean",
+        "std",
+        "to_rgb",
+        "imdecode_backend",
+    ] {
         found.extend(other_value(view, train, other, key));
     }
     found
