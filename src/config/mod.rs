@@ -1,6 +1,7 @@
 //! config: mmengine's configs read as data: `_base_` and `read_base()`, `_delete_`, `{{...}}`, plain expressions; nothing is ever run. What is not plain is listed,
 //! and what it may have changed is unknown: a dictionary is never another one than mmengine's own loader gives.
 
+mod builtin;
 mod call;
 mod chain;
 mod evaluate;
@@ -9,6 +10,7 @@ mod import;
 mod item;
 mod lazy;
 mod merge;
+mod method;
 mod names;
 mod number;
 mod old;
