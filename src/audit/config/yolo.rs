@@ -261,7 +261,7 @@ fn described(args: &View) -> Vec<Finding> {
 /// A name in a comment, whatever stands around it.
 fn named_in_words(comment: &str) -> Option<Named> {
     let words = comment.split(|c: char| c.is_whitespace() || ",;()".contains(c));
-    words.filter_map(named).last()
+    words.rev().find_map(named)
 }
 
 fn device(args: &View) -> Option<Finding> {
