@@ -16,6 +16,7 @@ pub struct Chain<'a> {
     /// Folders with packages whose configs are bases.
     pub search: &'a [PathBuf],
     pub files: Vec<PathBuf>,
+    pub texts: Vec<String>,
     pub shared: Shared,
     pub environment: Vec<(String, String)>,
     depth: usize,
@@ -26,6 +27,7 @@ impl<'a> Chain<'a> {
         Self {
             search,
             files: vec![],
+            texts: vec![],
             shared: Shared::default(),
             environment: vec![],
             depth: 0,
@@ -88,6 +90,7 @@ impl<'a> Chain<'a> {
         match read(path) {
             Ok(text) => {
                 self.files.push(path.into());
+                self.texts.push(text.clone());
                 Ok((self.files.len() - 1, text))
             }
             Err(e) => stop(e.message),

@@ -30,7 +30,7 @@ impl Run<'_> {
             Expr::Name(name) => match self.look(&name.id) {
                 Some(Value::Foreign(path)) => self.constant(e, &path),
                 Some(value) => Ok(value),
-                None if super::call::BUILTINS.contains(&name.id.as_str()) => {
+                None if super::builtin::BUILTINS.contains(&name.id.as_str()) => {
                     self.missed(e, "a function or module as a value")
                 }
                 None => self.unbound(e, &name.id),

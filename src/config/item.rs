@@ -46,17 +46,14 @@ impl Run<'_> {
         if let Some(by) = object.unknown().or(index.unknown()) {
             return Ok(Value::Unknown(by));
         }
-        match object {
-            Value::Dict(dict) => {
-                let Some(key) = self.key(index) else {
-                    return self.missed(node, "a key that is no text and no integer");
-                };
-                return match dict.get(&key) {
-                    Some(entry) => Ok(entry.value),
-                    None => self.raise(node, format!("KeyError: '{key}'")),
-                };
-            }
-            _ => {}
+        if let Value::Dict(dict) = object {
+            let Some(key) = self.key(index) else {
+                return self.missed(node, "a key that is no text and no integer");
+            };
+            return match dict.get(&key) {
+                Some(entry) => Ok(entry.value),
+                None => self.raise(node, format!("KeyError: '{key}'")),
+            };
         }
         let Some(n) = number::integer(index) else {
             return self.missed(node, "an index that is no integer");

@@ -149,6 +149,11 @@ impl Chain<'_> {
         let Value::Dict(own) = of_json(&read, at) else {
             return Err(stop("no mapping".into()));
         };
+        own.shared.change(|all| {
+            for (key, entry) in all {
+                entry.at.line = line_of(&s.text, &key.to_string());
+            }
+        });
         let names = match own.get(&Key::from(BASE)).map(|e| e.value) {
             None => vec![],
             Some(Value::Str(one)) => vec![(one.to_string(), at)],
@@ -168,6 +173,15 @@ impl Chain<'_> {
             _ => Ok((Entries::new(), bases)),
         }
     }
+}
+
+/// The line that sets a key of the outermost mapping; the first one where it is not found.
+fn line_of(text: &str, key: &str) -> usize {
+    let sets = |line: &str| {
+        let rest = line.trim_start_matches(['"', '\'']).strip_prefix(key);
+        rest.is_some_and(|r| r.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+    };
+    text.lines().position(sets).map_or(1, |at| at + 1)
 }
 
 fn of_json(value: &serde_json::Value, at: At) -> Value {

@@ -41,7 +41,7 @@ pub struct Over {
 }
 
 /// Where a key got its value: a file among those that were read, and a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct At {
     pub file: usize,
     pub line: usize,
