@@ -56,11 +56,12 @@ impl Folder {
 fn objects() -> Vec<(usize, usize, [f64; 4])> {
     let of = |i: usize| {
         let side = SIDES[i % 3];
-        let (column, row) = ((i / 3) % 5, (i / 15) % 4);
+        // Each in a place of its own.
+        let (column, row) = (i / IMAGES % 8, i / IMAGES / 8);
         (
             i % IMAGES,
             (i * 7 + i / 12) % CLASSES,
-            [250.0 * column as f64, 180.0 * row as f64, side, side],
+            [158.0 * column as f64, 142.0 * row as f64, side, side],
         )
     };
     (0..IMAGES * 40).map(of).collect()
@@ -552,6 +553,47 @@ fn the_record_is_written_as_markdown_html_and_json() {
     folder
         .audit(&["--report", "htm=x"])
         .refuses(2, &["did you mean 'html'"]);
+}
+
+#[test]
+fn small_objects_that_one_run_finds_and_those_that_are_missed_are_shown_where_images_are_at_hand() {
+    let folder = clean();
+    fs::create_dir(folder.path("images")).unwrap();
+    for i in 0..IMAGES {
+        // Named as JPEG, and a PNG: what it is is told by its bytes.
+        png(
+            &folder.path("images").join(format!("{i:04}.jpg")),
+            1280,
+            720,
+        );
+    }
+    let args = [
+        "--baseline",
+        "base",
+        "--declared",
+        "declared.toml",
+        "--truth",
+        "truth.json",
+        "--images",
+        "images",
+        "--report",
+        "html=r.html",
+    ];
+    silent(folder.audit(&args));
+    let page = fs::read_to_string(folder.path("r.html")).unwrap();
+    assert_eq!(
+        page.matches("data:image/png;base64,iVBORw0KGgo").count(),
+        3 * 4
+    );
+    for words in [
+        "found by the run only: class",
+        "found by the baseline only: class",
+        "missed: class",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    fs::write(folder.path("images/0000.jpg"), b"no image").unwrap();
+    silent(folder.audit(&args));
 }
 
 #[test]

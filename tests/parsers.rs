@@ -103,6 +103,16 @@ fn a_damaged_log_is_an_error_or_a_finding() {
 }
 
 #[test]
+fn a_damaged_label_map_is_an_error() {
+    survives("label_map");
+}
+
+#[test]
+fn damaged_files_of_a_run_are_errors_or_findings() {
+    survives("detections");
+}
+
+#[test]
 fn every_reader_has_a_corpus_and_every_corpus_a_reader() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parsers/corpus");
     let mut corpora: Vec<_> = std::fs::read_dir(folder)

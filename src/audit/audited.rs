@@ -20,6 +20,8 @@ pub struct Audited {
     pub printed: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plots: Vec<Plot>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Picture>,
 }
 
 /// Numbers of an audit, as they are printed.
@@ -28,6 +30,14 @@ pub struct Table {
     pub title: String,
     pub columns: Vec<String>,
     pub rows: Vec<Vec<String>>,
+}
+
+/// What something looks like.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Picture {
+    pub title: String,
+    /// A PNG file in base64.
+    pub png: String,
 }
 
 /// Curves in one plot.
@@ -55,6 +65,7 @@ impl Audited {
             tables: vec![],
             printed: None,
             plots: vec![],
+            pictures: vec![],
         }
     }
 

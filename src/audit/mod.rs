@@ -12,7 +12,7 @@ pub mod record;
 pub mod segmentation;
 pub mod weights;
 
-pub use audited::{Audited, Line, Plot, Table};
+pub use audited::{Audited, Line, Picture, Plot, Table};
 
 use crate::error::Result;
 use crate::watch::Watch;

@@ -43,10 +43,8 @@ pub fn mapped(path: &Path) -> Result<Tensor> {
     let (header, data) = Header::read(&map).at(&place)?;
     let dtype = dtype(&header.descr).at(&place)?;
     let begin = map.len() - data.len();
-    let as_it_lies = !header.descr.starts_with('>')
-        && !(header.fortran && header.shape.len() > 1)
-        && dtype != DType::Bool
-        && begin % 16 == 0;
+    let turned = header.descr.starts_with('>') || (header.fortran && header.shape.len() > 1);
+    let as_it_lies = !turned && dtype != DType::Bool && begin % 16 == 0;
     match as_it_lies {
         true => Tensor::new(dtype, header.shape, Arc::new(Mapped { map, begin })).at(place),
         false => array(&map).at(place),

@@ -31,6 +31,13 @@ pub fn audit_html(audited: &Audited) -> String {
             svg(plot)
         );
     }
+    for picture in &audited.pictures {
+        out += &format!(
+            "<figure><figcaption>{}</figcaption>\n<img alt=\"\" src=\"data:image/png;base64,{}\"></figure>\n",
+            escaped(&picture.title),
+            escaped(&picture.png)
+        );
+    }
     out + "</body></html>\n"
 }
 

@@ -3,9 +3,12 @@
 #![allow(dead_code, reason = "each fuzz binary calls one of them")]
 
 use parity::audit::log::{Held, Log};
+use parity::audit::Asked;
+use parity::audit::record::Record;
 use parity::golden::sketch::Settings;
 use parity::golden::{manifest, pack};
 use parity::graph::{cost, cut, load, params};
+use parity::input::label_map::Maps;
 use parity::tensor::DType;
 use parity::trace::file;
 use std::path::{Path, PathBuf};
@@ -14,7 +17,7 @@ use std::sync::OnceLock;
 type Reader = fn(&[u8]);
 
 /// Name of the target, which is that of its corpus, and the reader.
-pub const ALL: [(&str, Reader); 9] = [
+pub const ALL: [(&str, Reader); 11] = [
     ("scenario", scenario),
     ("model", model),
     ("trace", trace),
@@ -24,6 +27,8 @@ pub const ALL: [(&str, Reader); 9] = [
     ("array", array),
     ("checkpoint", checkpoint),
     ("log", log),
+    ("label_map", label_map),
+    ("detections", detections),
 ];
 
 /// Scenario TOML.
@@ -106,6 +111,42 @@ pub fn checkpoint(bytes: &[u8]) {
     };
     for (name, _) in open.tensors() {
         let _ = open.tensor(name);
+    }
+}
+
+/// A label map as PNG, its values as they are stored.
+pub fn label_map(bytes: &[u8]) {
+    let Ok(mut maps) = Maps::open(&write("x.png", bytes), Some(3)) else {
+        return;
+    };
+    let names: Vec<String> = maps.names().map(String::from).collect();
+    for name in names {
+        let _ = maps.get(&name, Some(3));
+    }
+}
+
+/// Objects, detections, settings and epochs of a run: each file in turn is what is read, the others are good.
+pub fn detections(bytes: &[u8]) {
+    let good = [
+        ("args.yaml", "imgsz: 640\nepochs: 2\n"),
+        ("results.csv", "epoch,metrics/mAP50(B)\n1,0.1\n2,0.2\n"),
+        ("predictions.json", "[]"),
+        (
+            "truth.json",
+            "{\"images\": [{\"id\": 1}], \"annotations\": [], \"categories\": [{\"id\": 0}]}",
+        ),
+    ];
+    for (name, _) in good {
+        let paths = good.map(|(own, text)| match own == name {
+            true => write(own, bytes),
+            false => write(own, text.as_bytes()),
+        });
+        let record = Record {
+            run: paths[0].parent().map(PathBuf::from).unwrap_or_default(),
+            truth: Some(paths[3].clone()),
+            ..Record::default()
+        };
+        let _ = record.run();
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Image {
     /// The id of COCO's JSON, or the stem of its file.
     pub id: String,
     pub stem: String,
+    /// As the truth names it.
+    pub file: PathBuf,
     pub width: f64,
     pub height: f64,
 }
@@ -106,6 +108,7 @@ fn coco(path: &Path) -> Result<Truth> {
         out.images.push(Image {
             id: id(&image.id),
             stem: stem(Path::new(&image.file_name)),
+            file: PathBuf::from(&image.file_name),
             width: image.width,
             height: image.height,
         });
@@ -199,6 +202,7 @@ fn yolo(labels: &Path, images: Option<&Path>, names: &[String]) -> Result<Truth>
         out.images.push(Image {
             id: name.clone(),
             stem: name.clone(),
+            file: file.clone(),
             width,
             height,
         });

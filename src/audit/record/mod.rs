@@ -5,6 +5,7 @@ mod course;
 mod declared;
 mod fields;
 mod history;
+mod pictures;
 mod plots;
 mod settings;
 mod side;
@@ -36,7 +37,7 @@ pub struct Record {
     /// What is there to be found: COCO's JSON, or a folder of YOLO's text files
     #[arg(long, value_name = "PATH")]
     pub truth: Option<PathBuf>,
-    /// The images of YOLO's text files; else the folder whose path has images for labels
+    /// The folder of images: for the sizes of YOLO's text files (else where its path has images for labels), and for pictures
     #[arg(long, value_name = "FOLDER", requires = "truth")]
     pub images: Option<PathBuf>,
     /// Detections of the run: a JSON list of COCO's, or a folder of text files with confidences; else its predictions.json
@@ -118,6 +119,10 @@ impl Asked for Record {
         audited
             .tables
             .extend(tables(&declared, &run, baseline.as_ref(), truth.as_ref()));
+        let images = self.images.as_deref();
+        audited.pictures = truth.as_ref().map_or(vec![], |t| {
+            pictures::all(t, images, &run, baseline.as_ref())
+        });
         audited.plots = plots::all(&sides(&run, baseline.as_ref()));
         Ok(audited)
     }

@@ -1,6 +1,6 @@
 //! side: what the folder of one run holds: settings, epochs, detections, the best checkpoint; each may be missing.
 
-use super::boxes::{self, Truth};
+use super::boxes::{self, Found, Truth};
 use super::course;
 use super::history::History;
 use super::sizes::{self, Judged};
@@ -19,6 +19,7 @@ pub struct Side {
     pub folder: PathBuf,
     pub settings: Map<String, Value>,
     pub history: Option<History>,
+    pub found: Option<Found>,
     pub judged: Option<Judged>,
     /// Numbers in the order of trust: declared, evaluated here, logged.
     pub layers: [Numbers; 3],
@@ -48,6 +49,7 @@ impl Side {
             folder: folder.into(),
             settings: Map::new(),
             history: None,
+            found: None,
             judged: None,
             layers: Default::default(),
             said: BTreeMap::new(),
@@ -160,7 +162,7 @@ impl Side {
         let network = self.settings.get("imgsz").and_then(Value::as_f64);
         let judged = sizes::judge(truth, &found, network);
         self.layers[1].extend(sizes::numbers(&judged.original, &place));
-        self.judged = Some(judged);
+        (self.judged, self.found) = (Some(judged), Some(found));
         Ok(())
     }
 

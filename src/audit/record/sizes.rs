@@ -240,6 +240,7 @@ mod tests {
         let image = Image {
             id: "0".into(),
             stem: "0".into(),
+            file: "0.jpg".into(),
             width: 1280.0,
             height: 720.0,
         };

@@ -152,7 +152,7 @@ fn ignored_share(ignored: u64, pixels: u64, place: &str) -> Finding {
     let what = format!("{} of the label pixels are ignored", percent(share));
     let found = Finding::new("ignored", place, what).number("share", share);
     match share {
-        s if s == 1.0 => found.next(["compare the ignored values with the labels".into()]),
+        1.0 => found.next(["compare the ignored values with the labels".into()]),
         s if s > MOSTLY => found
             .next(["13.6 % is usual: compare the ignored values with the labels".into()])
             .severity(Severity::Warning),
@@ -261,7 +261,7 @@ fn never(classes: &[Class], sum: u64, place: &str) -> Option<Finding> {
             )
         };
         Finding::new("never_predicted", place, what)
-            .facts(missed.iter().take(8).map(|c| row(c)))
+            .facts(missed.iter().take(8).map(row))
             .next(["look at their weights in the loss and whether their labels are right".into()])
             .severity(Severity::Warning)
     })
