@@ -30,6 +30,12 @@ impl Header {
     pub fn size(&self) -> [u32; 2] {
         [self.width, self.height]
     }
+
+    /// Whether something of `size` lies over it; over one that its camera turned, in either direction.
+    pub fn fits(&self, size: [u32; 2]) -> bool {
+        let [w, h] = size;
+        self.size() == size || (self.turned && self.size() == [h, w])
+    }
 }
 
 /// Why there is no header.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each fuzz binary calls one of them")]
 
+use parity::dataset;
 use parity::golden::sketch::Settings;
 use parity::golden::{manifest, pack};
 use parity::graph::{cost, cut, load, params};
@@ -13,7 +14,7 @@ use std::sync::OnceLock;
 type Reader = fn(&[u8]);
 
 /// Name of the target, which is that of its corpus, and the reader.
-pub const ALL: [(&str, Reader); 8] = [
+pub const ALL: [(&str, Reader); 10] = [
     ("scenario", scenario),
     ("model", model),
     ("trace", trace),
@@ -22,6 +23,8 @@ pub const ALL: [(&str, Reader); 8] = [
     ("manifest", manifest),
     ("array", array),
     ("checkpoint", checkpoint),
+    ("image", image),
+    ("label", label),
 ];
 
 /// Scenario TOML.
@@ -105,6 +108,25 @@ pub fn checkpoint(bytes: &[u8]) {
     for (name, _) in open.tensors() {
         let _ = open.tensor(name);
     }
+}
+
+/// An image: its header, its pixels, and as a label map.
+pub fn image(bytes: &[u8]) {
+    let path = write("x.png", bytes);
+    let _ = dataset::header::read(&path);
+    let _ = dataset::pixels::marks(&path);
+    let _ = dataset::label_map::read(&path);
+}
+
+/// A label of YOLO's, COCO's and VOC's, and a data yaml.
+pub fn label(bytes: &[u8]) {
+    for keypoints in [None, Some(8)] {
+        let _ = dataset::yolo::read(bytes, keypoints);
+    }
+    let _ = dataset::voc::read(bytes);
+    let path = write("x.json", bytes);
+    let _ = dataset::coco::load(&path);
+    let _ = dataset::declared::load(&path);
 }
 
 fn read(path: &Path) {

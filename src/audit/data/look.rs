@@ -114,7 +114,7 @@ impl Look<'_> {
             return None;
         }
         let depth = self.header(path, problems)?;
-        if let Some(image) = image.filter(|i| i.size() != depth.size()) {
+        if let Some(image) = image.filter(|i| !i.fits(depth.size())) {
             let ([w, h], [dw, dh]) = (image.size(), depth.size());
             let what = format!("{dw} x {dh} pixels of depth for an image of {w} x {h}");
             problems.push(Problem::new(&kinds::DEPTH_SIZE, self.shown(path), what));
@@ -172,9 +172,8 @@ impl Look<'_> {
         let place = self.shown(path);
         match label_map::read(path) {
             Ok(counted) => {
-                let size = seen.header.map(|h| h.size());
                 let classes = self.set.classes.count();
-                let all = maps::wrong(&counted, size, classes, self.ignore);
+                let all = maps::wrong(&counted, seen.header, classes, self.ignore);
                 let all = all
                     .into_iter()
                     .map(|(kind, what)| Problem::new(kind, &place, what));
@@ -199,7 +198,7 @@ impl Look<'_> {
             return;
         };
         let is = header.size();
-        if is != [w, h] && !(header.turned && is == [h, w]) && w > 0 && h > 0 {
+        if !header.fits([w, h]) && w > 0 && h > 0 {
             let what = format!(
                 "{} x {} pixels, and its annotation says {w} x {h}",
                 is[0], is[1]
