@@ -132,26 +132,6 @@ impl Asked for Data {
 }
 
 impl Data {
-    /// An audit of what lies at `data`, with nothing else stated.
-    #[must_use]
-    pub fn of(data: &Path) -> Self {
-        Self {
-            data: data.into(),
-            layout: None,
-            root: None,
-            images: None,
-            pair: vec![],
-            depth: vec![],
-            maps: vec![],
-            classes: None,
-            names: vec![],
-            ignore: vec![],
-            channels: None,
-            count: vec![],
-            pixels: false,
-        }
-    }
-
     fn gathered(&self) -> Result<Set> {
         let mut set = gather::set(self)?;
         if set.classes == Classes::Unknown || self.classes.is_some() || !self.names.is_empty() {
