@@ -113,6 +113,16 @@ fn damaged_files_of_a_run_are_errors_or_findings() {
 }
 
 #[test]
+fn a_damaged_image_is_an_error() {
+    survives("image");
+}
+
+#[test]
+fn a_damaged_label_is_an_error() {
+    survives("label");
+}
+
+#[test]
 fn every_reader_has_a_corpus_and_every_corpus_a_reader() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parsers/corpus");
     let mut corpora: Vec<_> = std::fs::read_dir(folder)

@@ -6,6 +6,7 @@ use image::ImageDecoder;
 use image::codecs::{bmp::BmpDecoder, webp::WebPDecoder};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use tiff::ColorType;
 use tiff::decoder::Decoder;
@@ -29,6 +30,12 @@ pub struct Header {
 impl Header {
     pub fn size(&self) -> [u32; 2] {
         [self.width, self.height]
+    }
+
+    /// Whether something of `size` lies over it; over one that its camera turned, in either direction.
+    pub fn fits(&self, size: [u32; 2]) -> bool {
+        let [w, h] = size;
+        self.size() == size || (self.turned && self.size() == [h, w])
     }
 }
 
@@ -79,8 +86,12 @@ pub fn read(path: &Path) -> Result<Header, Unread> {
     file.by_ref().take(64).read_to_end(&mut head)?;
     match &head[..] {
         [] => Err(Unread::Empty),
-        [0x89, b'P', b'N', b'G', ..] => png(&mut file, &head),
-        [0xff, 0xd8, 0xff, ..] => jpeg::read(&mut file, length),
+        [0x89, b'P', b'N', b'G', ..] => png(&mut file, &head, length),
+        [0xff, 0xd8, 0xff, ..] => {
+            // Back to the first marker, within what is read already.
+            file.seek_relative(2 - head.len() as i64)?;
+            jpeg::read(&mut file, length)
+        }
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => tiff(file, length),
         [b'R', b'I', b'F', b'F', ..] if head.get(8..12) == Some(b"WEBP") => {
             webp(file, &head, length)
@@ -105,7 +116,7 @@ fn foreign(head: &[u8]) -> Unread {
 }
 
 /// The first chunk of a PNG has all of it; the last one is there, wherever it is.
-fn png(file: &mut BufReader<File>, head: &[u8]) -> Result<Header, Unread> {
+fn png(file: &mut BufReader<File>, head: &[u8], length: u64) -> Result<Header, Unread> {
     if head.len() < 33 {
         return Err(Unread::Truncated("it ends in its header".into()));
     }
@@ -121,7 +132,7 @@ fn png(file: &mut BufReader<File>, head: &[u8]) -> Result<Header, Unread> {
         6 => 4,
         other => return Err(Unread::no_image(format!("a PNG of colour type {other}"))),
     };
-    png_ends(file)?;
+    png_ends(file, length)?;
     Ok(Header {
         width: number(16),
         height: number(20),
@@ -132,11 +143,11 @@ fn png(file: &mut BufReader<File>, head: &[u8]) -> Result<Header, Unread> {
     })
 }
 
-fn png_ends(file: &mut BufReader<File>) -> Result<(), Unread> {
+fn png_ends(file: &mut BufReader<File>, length: u64) -> Result<(), Unread> {
     const END: &[u8; 12] = b"\0\0\0\0IEND\xae\x42\x60\x82";
     let mut last = [0; 12];
-    let length = file.seek(SeekFrom::End(-12))? + 12;
-    file.read_exact(&mut last)?;
+    file.get_ref()
+        .read_exact_at(&mut last, length.saturating_sub(12))?;
     if &last == END {
         return Ok(());
     }

@@ -2,15 +2,16 @@
 
 use super::header::{Header, Unread};
 use image::metadata::Orientation;
-use std::io::{BufRead, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
+use std::os::unix::fs::FileExt;
 
 const START_OF_SCAN: u8 = 0xda;
 const END_OF_IMAGE: u8 = 0xd9;
 
 /// # Errors
 /// It ends early, or is not built as a JPEG is.
-pub fn read<R: BufRead + Seek>(file: &mut R, length: u64) -> Result<Header, Unread> {
-    file.seek(SeekFrom::Start(2))?;
+pub fn read(file: &mut BufReader<File>, length: u64) -> Result<Header, Unread> {
     let (mut frame, mut turned) = (None, false);
     loop {
         let marker = marker(file)?;
@@ -84,13 +85,13 @@ fn is_turned<R: Read + Seek>(file: &mut R, size: u16) -> Result<bool, Unread> {
 }
 
 /// The end marker is there: as the last two bytes, or with something else behind it. Pixels hold no such pair of bytes.
-fn ends<R: BufRead + Seek>(file: &mut R, length: u64) -> Result<(), Unread> {
-    let scan = file.stream_position()?;
-    file.seek(SeekFrom::End(-2))?;
-    if bytes(file)? == [0xff, END_OF_IMAGE] {
+fn ends(file: &mut BufReader<File>, length: u64) -> Result<(), Unread> {
+    let mut last = [0; 2];
+    file.get_ref()
+        .read_exact_at(&mut last, length.saturating_sub(2))?;
+    if last == [0xff, END_OF_IMAGE] {
         return Ok(());
     }
-    file.seek(SeekFrom::Start(scan))?;
     let mut before = 0;
     loop {
         let block = file.fill_buf()?;

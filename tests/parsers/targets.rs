@@ -2,9 +2,10 @@
 
 #![allow(dead_code, reason = "each fuzz binary calls one of them")]
 
-use parity::audit::log::{Held, Log};
 use parity::audit::Asked;
+use parity::audit::log::{Held, Log};
 use parity::audit::record::Record;
+use parity::dataset;
 use parity::golden::sketch::Settings;
 use parity::golden::{manifest, pack};
 use parity::graph::{cost, cut, load, params};
@@ -17,7 +18,7 @@ use std::sync::OnceLock;
 type Reader = fn(&[u8]);
 
 /// Name of the target, which is that of its corpus, and the reader.
-pub const ALL: [(&str, Reader); 11] = [
+pub const ALL: [(&str, Reader); 13] = [
     ("scenario", scenario),
     ("model", model),
     ("trace", trace),
@@ -29,6 +30,8 @@ pub const ALL: [(&str, Reader); 11] = [
     ("log", log),
     ("label_map", label_map),
     ("detections", detections),
+    ("image", image),
+    ("label", label),
 ];
 
 /// Scenario TOML.
@@ -146,8 +149,27 @@ pub fn detections(bytes: &[u8]) {
             truth: Some(paths[3].clone()),
             ..Record::default()
         };
-        let _ = record.run();
+        let _ = record.run(&mut parity::watch::Silent);
     }
+}
+
+/// An image: its header, its pixels, and as a label map.
+pub fn image(bytes: &[u8]) {
+    let path = write("x.png", bytes);
+    let _ = dataset::header::read(&path);
+    let _ = dataset::pixels::marks(&path);
+    let _ = dataset::label_map::read(&path);
+}
+
+/// A label of YOLO's, COCO's and VOC's, and a data yaml.
+pub fn label(bytes: &[u8]) {
+    for keypoints in [None, Some(8)] {
+        let _ = dataset::yolo::read(bytes, keypoints);
+    }
+    let _ = dataset::voc::read(bytes);
+    let path = write("x.json", bytes);
+    let _ = dataset::coco::load(&path);
+    let _ = dataset::declared::load(&path);
 }
 
 fn read(path: &Path) {

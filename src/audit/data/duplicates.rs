@@ -5,9 +5,10 @@ use super::labels::Looked;
 use super::problem::{Problem, shown};
 use super::set::Set;
 use crate::dataset::pixels::Mark;
-use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::path::Path;
+use crate::digest;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// An image of a split.
 type Image<'a> = (&'a str, &'a Path);
@@ -60,32 +61,51 @@ fn duplicate(set: &Set, own: Image, before: Image, alike: &str) -> Problem {
     Problem::new(&kinds::DUPLICATE, shown(&set.root, own.1), what)
 }
 
-/// Images of one name in two splits; their bytes are read where their sizes are one.
+/// Images of one name and size in two splits; only their bytes are read.
 fn by_name(set: &Set, sources: &[Looked]) -> Vec<Problem> {
-    let mut first: HashMap<&OsStr, Vec<Image>> = HashMap::new();
+    let images = || {
+        let of = |(source, looked): &'_ Looked<'_>| {
+            let own = looked.iter().map(|(item, _)| item.image.as_path());
+            own.map(|image| (source.split.clone(), image.to_path_buf()))
+                .collect::<Vec<_>>()
+        };
+        sources.iter().flat_map(of)
+    };
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_os_string();
+    let mut splits: HashMap<OsString, HashSet<String>> = HashMap::new();
+    for (split, image) in images() {
+        splits.entry(name(&image)).or_default().insert(split);
+    }
+    let mut sizes: BTreeMap<(OsString, u64), Vec<(String, PathBuf)>> = BTreeMap::new();
+    for (split, image) in images().filter(|(_, i)| splits[&name(i)].len() > 1) {
+        let size = image.metadata().map_or(0, |m| m.len());
+        if size > 0 {
+            sizes
+                .entry((name(&image), size))
+                .or_default()
+                .push((split, image));
+        }
+    }
+    sizes.values().flat_map(|alike| equal(set, alike)).collect()
+}
+
+/// Those of another split whose bytes are those of an earlier one.
+fn equal(set: &Set, alike: &[(String, PathBuf)]) -> Vec<Problem> {
+    if alike.iter().all(|(split, _)| *split == alike[0].0) {
+        return vec![];
+    }
+    let mut first: HashMap<String, Image> = HashMap::new();
     let mut problems = vec![];
-    for (source, looked) in sources {
-        for (item, _) in looked {
-            let own: Image = (&source.split, &item.image);
-            let alike = first
-                .entry(item.image.file_name().unwrap_or_default())
-                .or_default();
-            let before = alike
-                .iter()
-                .find(|(split, path)| *split != own.0 && same(path, own.1));
-            if let Some(before) = before {
-                problems.push(duplicate(set, own, *before, "bytes"));
-            }
-            alike.push(own);
+    for (split, image) in alike {
+        let Ok(bytes) = std::fs::read(image) else {
+            continue;
+        };
+        let before = *first
+            .entry(digest::of_bytes(&bytes))
+            .or_insert((split, image));
+        if before.0 != split {
+            problems.push(duplicate(set, (split, image), before, "bytes"));
         }
     }
     problems
-}
-
-fn same(a: &Path, b: &Path) -> bool {
-    if a == b {
-        return true;
-    }
-    let size = |p: &Path| p.metadata().ok().map(|m| m.len()).filter(|n| *n > 0);
-    size(a).is_some() && size(a) == size(b) && std::fs::read(a).ok() == std::fs::read(b).ok()
 }

@@ -34,11 +34,12 @@ pub fn wrong(set: &Set, sources: &[Looked]) -> Vec<Problem> {
     let known: HashSet<&Path> = items()
         .filter_map(|i| Some(i.label.path()?.as_path()))
         .collect();
+    let depth: HashSet<&Path> = items().filter_map(|i| i.depth.as_deref()).collect();
     let mut problems = same_stem(set);
     for (source, looked) in sources {
         let orphans = orphans(source, &known);
         problems.extend(missing(set, source, looked, &orphans, &known));
-        problems.extend(lost_depth(set, source));
+        problems.extend(lost_depth(set, source, &depth));
         problems.extend(stale_cache(set, source));
     }
     problems
@@ -272,12 +273,10 @@ fn same_stem(set: &Set) -> Vec<Problem> {
     problems
 }
 
-fn lost_depth(set: &Set, source: &Source) -> Vec<Problem> {
+fn lost_depth(set: &Set, source: &Source, known: &HashSet<&Path>) -> Vec<Problem> {
     let Some(folder) = &source.depth_folder else {
         return vec![];
     };
-    let all = set.sources.iter().flat_map(|s| &s.items);
-    let known: HashSet<&Path> = all.filter_map(|i| i.depth.as_deref()).collect();
     let lost = files::below(folder, |p| files::is_raster(p) && !known.contains(p));
     let problem = |p: &PathBuf| {
         Problem::new(

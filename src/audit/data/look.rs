@@ -16,6 +16,14 @@ const MAX_LABEL: u64 = 64 << 20;
 /// The smaller side of an image that ultralytics takes.
 const LEAST_SIDE: u32 = 10;
 
+/// What is said of a file that is not there.
+type Said = (&'static Kind, &'static str);
+const NO_IMAGE: Said = (&kinds::MISSING_IMAGE, "the image is not there");
+const NO_DEPTH: Said = (
+    &kinds::MISSING_DEPTH,
+    "the depth map of this image is not there",
+);
+
 /// What came of looking at an item.
 #[derive(Default)]
 pub struct Seen {
@@ -55,7 +63,7 @@ pub struct Look<'a> {
 impl Look<'_> {
     pub fn at(&self, item: &Item) -> Seen {
         let mut seen = Seen::default();
-        seen.header = self.header(&item.image, &mut seen.problems);
+        seen.header = self.header(&item.image, NO_IMAGE, &mut seen.problems);
         if let Some(header) = seen.header {
             self.least_side(item, header, &mut seen);
         }
@@ -81,12 +89,14 @@ impl Look<'_> {
         shown(&self.set.root, path)
     }
 
-    fn header(&self, path: &Path, problems: &mut Vec<Problem>) -> Option<Header> {
-        let read = header::read(path).map_err(|unread| said(&unread));
-        if let Err((kind, what)) = &read {
-            problems.push(Problem::new(kind, self.shown(path), what));
-        }
-        read.ok()
+    fn header(&self, path: &Path, missing: Said, problems: &mut Vec<Problem>) -> Option<Header> {
+        let unread = match header::read(path) {
+            Ok(header) => return Some(header),
+            Err(unread) => unread,
+        };
+        let (kind, what) = said(&unread, missing);
+        problems.push(Problem::new(kind, self.shown(path), what));
+        None
     }
 
     fn least_side(&self, item: &Item, header: Header, seen: &mut Seen) {
@@ -107,14 +117,8 @@ impl Look<'_> {
         image: Option<Header>,
         problems: &mut Vec<Problem>,
     ) -> Option<Header> {
-        if !path.exists() {
-            let what = "the depth map of this image is not there";
-            let problem = Problem::new(&kinds::MISSING_DEPTH, self.shown(path), what);
-            problems.push(problem);
-            return None;
-        }
-        let depth = self.header(path, problems)?;
-        if let Some(image) = image.filter(|i| i.size() != depth.size()) {
+        let depth = self.header(path, NO_DEPTH, problems)?;
+        if let Some(image) = image.filter(|i| !i.fits(depth.size())) {
             let ([w, h], [dw, dh]) = (image.size(), depth.size());
             let what = format!("{dw} x {dh} pixels of depth for an image of {w} x {h}");
             problems.push(Problem::new(&kinds::DEPTH_SIZE, self.shown(path), what));
@@ -172,9 +176,8 @@ impl Look<'_> {
         let place = self.shown(path);
         match label_map::read(path) {
             Ok(counted) => {
-                let size = seen.header.map(|h| h.size());
                 let classes = self.set.classes.count();
-                let all = maps::wrong(&counted, size, classes, self.ignore);
+                let all = maps::wrong(&counted, seen.header, classes, self.ignore);
                 let all = all
                     .into_iter()
                     .map(|(kind, what)| Problem::new(kind, &place, what));
@@ -199,7 +202,7 @@ impl Look<'_> {
             return;
         };
         let is = header.size();
-        if is != [w, h] && !(header.turned && is == [h, w]) && w > 0 && h > 0 {
+        if !header.fits([w, h]) && w > 0 && h > 0 {
             let what = format!(
                 "{} x {} pixels, and its annotation says {w} x {h}",
                 is[0], is[1]
@@ -234,9 +237,9 @@ impl Look<'_> {
     }
 }
 
-fn said(unread: &Unread) -> (&'static Kind, String) {
+fn said(unread: &Unread, missing: Said) -> (&'static Kind, String) {
     match unread {
-        Unread::Missing => (&kinds::MISSING_IMAGE, "the image is not there".into()),
+        Unread::Missing => (missing.0, missing.1.into()),
         Unread::Empty => (&kinds::EMPTY_FILE, "the file is empty".into()),
         Unread::Truncated(what) => (&kinds::TRUNCATED, what.clone()),
         Unread::NoImage(what) => (&kinds::UNREADABLE, what.clone()),

@@ -1,18 +1,19 @@
 //! maps: whether the values of a label map are classes.
 
 use super::kinds::{self, Kind};
+use crate::dataset::header::Header;
 use crate::dataset::label_map::Counted;
 
 /// What is wrong with the values of one map.
 pub fn wrong(
     map: &Counted,
-    image: Option<[u32; 2]>,
+    image: Option<Header>,
     classes: Option<usize>,
     ignore: &[i64],
 ) -> Vec<(&'static Kind, String)> {
     let mut all: Vec<(&'static Kind, String)> = vec![];
-    if let Some([w, h]) = image.filter(|size| *size != map.size) {
-        let [mw, mh] = map.size;
+    if let Some(image) = image.filter(|i| !i.fits(map.size)) {
+        let ([w, h], [mw, mh]) = (image.size(), map.size);
         let what = format!("a label map of {mw} x {mh} pixels for an image of {w} x {h}");
         all.push((&kinds::SIZE, what));
     }
@@ -56,12 +57,23 @@ pub fn ignored(map: &Counted, ignore: &[i64]) -> u64 {
 mod tests {
     use super::*;
 
+    fn header([width, height]: [u32; 2], turned: bool) -> Option<Header> {
+        Some(Header {
+            width,
+            height,
+            channels: 3,
+            bits: 8,
+            indexed: false,
+            turned,
+        })
+    }
+
     fn kinds_of(values: &[(i64, u64)], ignore: &[i64]) -> Vec<&'static str> {
         let map = Counted {
             size: [4, 4],
             values: values.iter().copied().collect(),
         };
-        let all = wrong(&map, Some([4, 4]), Some(37), ignore);
+        let all = wrong(&map, header([4, 4], false), Some(37), ignore);
         all.iter().map(|(kind, _)| kind.name).collect()
     }
 
@@ -84,7 +96,8 @@ mod tests {
             size: [4, 2],
             values: [(0, 8)].into(),
         };
-        let all = wrong(&map, Some([2, 4]), None, &[]);
+        let all = wrong(&map, header([2, 4], false), None, &[]);
         assert_eq!(all[0].0.name, "size");
+        assert_eq!(wrong(&map, header([2, 4], true), None, &[]), []);
     }
 }

@@ -31,6 +31,8 @@ use std::path::{Path, PathBuf};
 
 /// Classes that a table lists.
 const LISTED: usize = 100;
+/// Sources that have a column of their own.
+const COLUMNS: usize = 6;
 
 #[derive(Clone, Debug, Default, PartialEq, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -283,11 +285,15 @@ fn ignored(looked: &[(&Item, &Seen)], ignore: &[i64]) -> Option<f64> {
     (all > 0 && !ignore.is_empty()).then(|| ignored as f64 / all as f64)
 }
 
-/// How often each class occurs in each split; of label maps, in how many.
+/// How often each class occurs in each source, or in each split of many; of label maps, in how many.
 fn with_classes(audited: Audited, set: &Set, looked: &[Looked]) -> Audited {
-    let mut splits: BTreeMap<&str, classes::Histogram> = BTreeMap::new();
+    let mut splits: BTreeMap<String, classes::Histogram> = BTreeMap::new();
     for of in looked {
-        let all = splits.entry(&of.0.split).or_default();
+        let column = match looked.len() > COLUMNS {
+            true => of.0.split.clone(),
+            false => of.0.said(),
+        };
+        let all = splits.entry(column).or_default();
         histogram(of)
             .into_iter()
             .for_each(|(class, n)| *all.entry(class).or_default() += n);
@@ -308,7 +314,7 @@ fn with_classes(audited: Audited, set: &Set, looked: &[Looked]) -> Audited {
     };
     let rows: Vec<Vec<String>> = all.iter().take(LISTED).map(row).collect();
     let columns: Vec<&str> = std::iter::once("class")
-        .chain(splits.keys().copied())
+        .chain(splits.keys().map(String::as_str))
         .collect();
     let title = match all.len() > LISTED {
         true => format!("objects by class (the first {LISTED} of {})", all.len()),

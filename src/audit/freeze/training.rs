@@ -60,6 +60,14 @@ fn is_called(name: &str, pattern: &str) -> bool {
     below(0) || name.match_indices('.').any(|(at, _)| below(at + 1))
 }
 
+/// Kind of the fault, whether a parameter is right where that is known, what is said of those that are not, what to do.
+type Check = (
+    &'static str,
+    fn(&Parameter) -> Option<bool>,
+    &'static str,
+    &'static str,
+);
+
 /// What is known of everything that must train.
 pub fn findings(state: &State, musts: &[Must]) -> Vec<Finding> {
     musts.iter().flat_map(|m| one(state, m)).collect()
@@ -92,7 +100,7 @@ fn one(state: &State, must: &Must) -> Vec<Finding> {
                 .number("declared", count as f64),
         );
     }
-    let checks: [(&str, fn(&Parameter) -> Option<bool>, &str, &str); 4] = [
+    let checks: [Check; 4] = [
         (
             "not_trainable",
             |p| p.requires_grad,

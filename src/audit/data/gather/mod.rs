@@ -118,7 +118,7 @@ impl Rules {
         match &self.map {
             Some(rule) => {
                 let path = rule.apply(image).unwrap_or_default();
-                Label::Map(files::image_like(&path).unwrap_or(path))
+                Label::Map(files::image_like(&path).unwrap_or_else(|| path.with_extension("png")))
             }
             None => {
                 let path = self.label.apply(image).unwrap_or_default();

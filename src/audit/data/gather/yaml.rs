@@ -168,7 +168,11 @@ fn of_line(line: &str, list: &Path, bases: &[PathBuf]) -> PathBuf {
     let own = list.parent().unwrap_or(list);
     let below_own = own.join(line.strip_prefix("./").unwrap_or(line));
     let mut all = std::iter::once(below_own.clone()).chain(bases.iter().map(|b| b.join(line)));
-    all.find(|p| p.exists()).unwrap_or(below_own)
+    let found = all.find(|p| p.exists()).unwrap_or(below_own);
+    match line.contains("..") {
+        true => std::fs::canonicalize(&found).unwrap_or(found),
+        false => found,
+    }
 }
 
 /// Depth beside the images of each source, by the path below it; and whether another entry would fit better.
