@@ -144,7 +144,7 @@ pub fn detections(bytes: &[u8]) {
             truth: Some(paths[3].clone()),
             ..Record::default()
         };
-        let _ = record.run();
+        let _ = record.run(&mut parity::watch::Silent);
     }
 }
 
