@@ -167,10 +167,10 @@ fn frame(image: &mut RgbImage, [x, y, w, h]: [f64; 4], colour: Rgb<u8>) {
     for i in 0..SIDE {
         let at = f64::from(i);
         if (x..=right).contains(&at) {
-            [y, bottom].map(|y| dot(at, y));
+            [y, bottom].into_iter().for_each(|y| dot(at, y));
         }
         if (y..=bottom).contains(&at) {
-            [x, right].map(|x| dot(x, at));
+            [x, right].into_iter().for_each(|x| dot(x, at));
         }
     }
 }

@@ -64,7 +64,7 @@ impl Asked for Segmentation {
         below(folder, files.into_iter().flatten());
     }
 
-    fn run(&self, _: &mut dyn Watch) -> Result<Audited> {
+    fn run(&self, watch: &mut dyn Watch) -> Result<Audited> {
         let seen: Option<Seen> = self.seen.as_deref().map(str::parse).transpose()?;
         let given = self.given()?;
         let mut tally = Tally::new(self.rules(given.as_ref())?);
@@ -76,7 +76,7 @@ impl Asked for Segmentation {
         ] {
             audited = path.iter().fold(audited, |a, p| a.subject(part, p));
         }
-        let mut found = self.count(&mut tally)?;
+        let mut found = self.count(&mut tally, watch)?;
         if let Some((given, path)) = given.as_ref().zip(self.matrix.as_deref()) {
             found.extend(self.held_against(&mut tally, given, path));
         }
@@ -118,7 +118,7 @@ impl Segmentation {
     }
 
     /// Counts what maps are given.
-    fn count(&self, tally: &mut Tally) -> Result<Vec<Finding>> {
+    fn count(&self, tally: &mut Tally, watch: &mut dyn Watch) -> Result<Vec<Finding>> {
         let classes = Some(tally.rules.classes);
         match (&self.labels, &self.predictions) {
             (None, None) if self.matrix.is_none() && self.seen.is_none() => {
@@ -134,7 +134,9 @@ impl Segmentation {
                 let mut labels = Maps::open(path, None)?;
                 let mut found = unreadable(&labels, "label");
                 let names: Vec<String> = labels.names().map(String::from).collect();
-                for name in names {
+                watch.phase("labels", names.len());
+                for (i, name) in names.into_iter().enumerate() {
+                    watch.step(i);
                     let place = labels.place(&name);
                     match labels.get(&name, None) {
                         Ok(map) => tally.label(&map, &place),
@@ -149,7 +151,7 @@ impl Segmentation {
                     (Maps::open(path, None)?, Maps::open(other, classes)?);
                 let mut found = unreadable(&labels, "label");
                 found.extend(unreadable(&predicted, "prediction"));
-                found.extend(pairs(&mut labels, &mut predicted, tally)?);
+                found.extend(pairs(&mut labels, &mut predicted, tally, watch)?);
                 found.extend(findings::of_labels(tally, &path.display().to_string()));
                 found.extend(findings::of_pairs(tally, &other.display().to_string()));
                 Ok(grouped(found))
@@ -226,14 +228,21 @@ impl Segmentation {
 const COLUMNS: [&str; 6] = ["class", "truth", "predicted", "correct", "IoU", "share"];
 
 /// Pairs of the same name are counted; what has no partner is a finding. Two files of one map each need no name.
-fn pairs(labels: &mut Maps, predicted: &mut Maps, tally: &mut Tally) -> Result<Vec<Finding>> {
+fn pairs(
+    labels: &mut Maps,
+    predicted: &mut Maps,
+    tally: &mut Tally,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Finding>> {
     let mut found = vec![];
     let classes = Some(tally.rules.classes);
     let names: Vec<String> = labels.names().map(String::from).collect();
     let others: Vec<String> = predicted.names().map(String::from).collect();
     let alone = names.len() == 1 && others.len() == 1;
     let mut missing = vec![];
-    for name in &names {
+    watch.phase("pairs", names.len());
+    for (i, name) in names.iter().enumerate() {
+        watch.step(i);
         let other = if alone { &others[0] } else { name };
         let place = labels.place(name);
         if !others.contains(other) {
