@@ -191,7 +191,7 @@ pub fn yolo(root: &Path, seed: u64, odd: bool) -> PathBuf {
                 };
                 match odd && i % 19 == 7 {
                     // Backgrounds: an empty file in sets of even seeds, none in the others.
-                    true if seed % 2 == 0 => write(&at("labels/rgb", "txt"), " \n"),
+                    true if seed.is_multiple_of(2) => write(&at("labels/rgb", "txt"), " \n"),
                     true => {}
                     false => write(&at("labels/rgb", "txt"), label),
                 }
