@@ -218,11 +218,17 @@ fn apart(own: &BTreeMap<i64, f64>, others: &BTreeMap<i64, f64>, by: i64) -> f64 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::data::set::{Item, Label};
 
     fn source(split: &str, name: &str) -> Source {
         Source {
             split: split.into(),
             name: name.into(),
+            items: vec![Item {
+                image: "0.png".into(),
+                depth: None,
+                label: Label::Yolo("0.txt".into()),
+            }],
             ..Source::default()
         }
     }

@@ -48,7 +48,12 @@ pub fn alike(expected: f64, found: f64, allowed: f64) -> bool {
 /// Number by number; None where nothing differs by more than `allowed`.
 fn differs(expected: &Tensor, found: &Tensor, allowed: &dyn Fn(usize) -> f64) -> Option<Off> {
     let (e, f) = (expected.to_f64(), found.to_f64());
-    let off = |i: &usize| !alike(e[*i], f[*i], allowed(*i));
+    // Integers beyond 2^53 are no f64.
+    let exact = expected.to_i64().zip(found.to_i64());
+    let off = |i: &usize| match &exact {
+        Some((e, f)) => e[*i] != f[*i],
+        None => !alike(e[*i], f[*i], allowed(*i)),
+    };
     let all: Vec<usize> = (0..e.len()).filter(off).collect();
     let distance = |i: usize| {
         let d = (e[i] - f[i]).abs();
@@ -74,11 +79,14 @@ struct Off {
     allowed: f64,
 }
 
-/// A tensor of another dtype or shape.
+/// A tensor of another dtype or shape. How wide an integer is, and whether it has a sign, each framework decides for its indices: its numbers tell.
 pub fn unlike(name: &str, expected: &Tensor, found: &Tensor) -> Option<Held> {
     let is = |t: &Tensor| format!("{} {:?}", t.dtype(), t.shape());
     let (e, f) = (is(expected), is(found));
-    (e != f).then(|| {
+    let is_index = |t: &Tensor| !t.dtype().is_float() && t.dtype() != DType::Bool;
+    let indices = [expected, found].iter().all(|t| is_index(t));
+    let alike = indices && expected.shape() == found.shape();
+    (e != f && !alike).then(|| {
         Held::Off(vec![format!(
             "'{name}' is {e} in the reference and {f} in the candidate"
         )])
@@ -95,9 +103,13 @@ pub fn numbers(
     let all = expected.numel();
     let Some(off) = differs(expected, found, allowed) else {
         return Held::Same(format!(
-            "'{name}' {} {:?}: {all} numbers alike",
+            "'{name}' {} {:?}: {all} numbers alike{}",
             expected.dtype(),
-            expected.shape()
+            expected.shape(),
+            match expected.dtype() == found.dtype() {
+                true => String::new(),
+                false => format!(", {} in the candidate", found.dtype()),
+            }
         ));
     };
     let [e, f] = off.pair.map(number);
@@ -173,6 +185,26 @@ mod tests {
             numbers("x", &expected, &found, &|_| 0.5),
             Held::Same(_)
         ));
+    }
+
+    #[test]
+    fn integers_are_held_exactly_and_how_wide_they_are_is_a_convention() {
+        let wide = Tensor::of(&[2], &[3i64, (1 << 53) + 1]);
+        let other = Tensor::of(&[2], &[3i64, 1 << 53]);
+        let narrow = [Tensor::of(&[2], &[3i32, 4]), Tensor::of(&[2], &[3i64, 4])];
+        assert!(matches!(
+            numbers("x", &wide, &other, &|_| 0.0),
+            Held::Off(_)
+        ));
+        assert!(unlike("x", &narrow[0], &narrow[1]).is_none());
+        let Held::Same(says) = numbers("x", &narrow[0], &narrow[1], &|_| 0.0) else {
+            panic!("they are alike")
+        };
+        assert!(says.contains("i64 in the candidate"), "{says}");
+        let shape = Tensor::of(&[1, 2], &[3i64, 4]);
+        assert!(unlike("x", &narrow[0], &shape).is_some());
+        let float = Tensor::of(&[2], &[3f32, 4.0]);
+        assert!(unlike("x", &narrow[0], &float).is_some());
     }
 
     #[test]
