@@ -54,6 +54,8 @@ files! {
     "worker/portfile.py",
     "worker/pytorch.py",
     "worker/taped.py",
+    "worker/torch_training.py",
+    "worker/training.py",
     "worker/wire.py",
 }
 
