@@ -47,6 +47,7 @@ files! {
     "worker/flax.py",
     "worker/functional.py",
     "worker/jittor.py",
+    "worker/jittor_training.py",
     "worker/mlx.py",
     "worker/modular.py",
     "worker/paddle.py",

@@ -30,6 +30,9 @@ const KINDS: [(&str, &str); 6] = [
     ("ema.", "averages"),
 ];
 
+/// How many steps there were, which not every optimiser counts: what follows from it is judged.
+const COUNTS: [&str; 2] = ["optimizer.count", "ema.count"];
+
 /// A parameter has trained where it moves by so many times what rounding moves it by.
 const TRAINED: f64 = 100.0;
 
@@ -107,7 +110,7 @@ impl Seen {
     fn judged<'a>(&'a self, found: &'a Tensors) -> impl Iterator<Item = Off> + 'a {
         let kinds = KINDS.iter().flat_map(|(kind, _)| {
             let own = self.reference.iter();
-            own.filter(move |(name, _)| name.starts_with(kind))
+            own.filter(move |(name, _)| name.starts_with(kind) && !COUNTS.contains(&name.as_str()))
         });
         kinds.filter_map(|(name, expected)| {
             let ratio = self.ratio(name, expected, found.get(name)?);
@@ -188,7 +191,9 @@ fn open(seen: &Seen) -> Vec<String> {
     let mut says: Vec<String> = vec![];
     for (side, own, other) in sides {
         let only = own.keys().filter(|n| {
-            !other.contains_key(*n) && KINDS.iter().any(|(kind, _)| n.starts_with(kind))
+            !other.contains_key(*n)
+                && !COUNTS.contains(&n.as_str())
+                && KINDS.iter().any(|(kind, _)| n.starts_with(kind))
         });
         for name in only {
             let group = match name
