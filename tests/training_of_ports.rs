@@ -209,8 +209,9 @@ fn rounding_that_grows_is_no_fault_and_said() {
     let base = "port.ABILITIES.remove('f64')";
     let ran = folder.against(base, line, &[]).exits(0);
     ran.says(&["AGREE: ", "rounding growth"]);
-    // The same in f64 is more than f64 rounds.
-    folder.against("", line, &[]).exits(1);
+    // In f64 it is more than f64 rounds, and no rule: what f32 cannot tell apart either is said.
+    let ran = folder.against("", line, &[]).exits(0);
+    ran.says(&["something is kept in f32 on the way"]);
 }
 
 #[test]

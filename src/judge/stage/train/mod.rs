@@ -238,18 +238,36 @@ fn trained(steps: &[Step]) -> [usize; 2] {
 
 /// What the stage comes to, and its lines.
 pub fn verdict(steps: &[Step], report: &Report) -> StageVerdict {
-    let off = |seen: &&Seen| !seen.over().is_empty();
-    if let Some(seen) = steps.iter().filter_map(|s| s.exact.as_ref()).find(off) {
-        return diverge(seen, steps, "another rule");
+    let mut coarse = None;
+    for step in steps {
+        let own = (!step.own.over().is_empty()).then_some(&step.own);
+        let exact = step.exact.as_ref().filter(|s| !s.over().is_empty());
+        let why = |seen: Option<&Seen>| seen.and_then(|s| why::say(s, &s.over(), steps));
+        let found = why(exact).or_else(|| why(own));
+        match (exact, own) {
+            // What f32 cannot tell apart is another rule only where one explains it: f64 may keep a number of f32 on the way.
+            (Some(seen), None) if found.is_none() => {
+                coarse = coarse.or(seen.over().into_iter().next())
+            }
+            (Some(seen), _) => return diverge(seen, "another rule", found),
+            (None, Some(seen)) => {
+                let what = match step.exact.is_some() {
+                    true => "the same rule in f64, in arithmetic that loses digits",
+                    false => "another rule",
+                };
+                return diverge(seen, what, found);
+            }
+            (None, None) => {}
+        }
     }
-    if let Some(seen) = steps.iter().map(|s| &s.own).find(off) {
-        let what = match steps.iter().any(|s| s.exact.is_some()) {
-            true => "the same rule in f64, in arithmetic that loses digits",
-            false => "another rule",
-        };
-        return diverge(seen, steps, what);
-    }
-    let agrees = agrees(report);
+    let mut agrees = agrees(report);
+    agrees.extend(coarse.map(|off| {
+        format!(
+            "in f64 '{}' is off by {} tolerances, and within in the programs' own dtypes: something is kept in f32 on the way",
+            off.name,
+            number(off.ratio)
+        )
+    }));
     match report.open.is_empty() {
         true => StageVerdict {
             says: agrees,
@@ -264,7 +282,7 @@ pub fn verdict(steps: &[Step], report: &Report) -> StageVerdict {
 }
 
 /// The first tensor that is off, what in front of it is not, and why.
-fn diverge(seen: &Seen, steps: &[Step], what: &str) -> StageVerdict {
+fn diverge(seen: &Seen, what: &str, why: Option<String>) -> StageVerdict {
     let over = seen.over();
     let (first, number_of) = (&over[0], over.len());
     let all = seen.judged(&seen.candidate).count();
@@ -282,7 +300,8 @@ fn diverge(seen: &Seen, steps: &[Step], what: &str) -> StageVerdict {
     if !within.is_empty() {
         says.push(format!("within: {}", within.join(", ")));
     }
-    says.extend(why::say(seen, &over, steps));
+    let unknown = || "why: no convention that is known here explains it".into();
+    says.push(why.unwrap_or_else(unknown));
     let term = first.name.strip_prefix("loss.").map(String::from);
     StageVerdict {
         outcome: Outcome::Diverge,

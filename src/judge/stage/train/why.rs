@@ -9,8 +9,8 @@ use crate::text::number;
 /// As a share of two rates: nearer than that they are the same.
 const SAME: f64 = 1e-4;
 
-/// Lines on why the first kind of what is off is so; none where nothing here explains it.
-pub fn say(seen: &Seen, over: &[Off], steps: &[Step]) -> Vec<String> {
+/// Why the first kind of what is off is so; None where nothing here explains it.
+pub fn say(seen: &Seen, over: &[Off], steps: &[Step]) -> Option<String> {
     let first = over[0].name.as_str();
     let has_gradient = |n: &str| seen.reference.contains_key(&format!("grad.{n}"));
     let found = match first.split_once('.') {
@@ -21,10 +21,7 @@ pub fn say(seen: &Seen, over: &[Off], steps: &[Step]) -> Vec<String> {
         Some(("value" | "optimizer", _)) => optimiser(seen, steps),
         Some(_) | None => vec![],
     };
-    match found.is_empty() {
-        true => vec!["why: no convention that is known here explains it".into()],
-        false => vec![format!("why: {}", found.join(", or "))],
-    }
+    (!found.is_empty()).then(|| format!("why: {}", found.join(", or ")))
 }
 
 fn named<'a>(all: &'a Tensors, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Tensor)> + 'a {
