@@ -2,8 +2,8 @@
 
 #![allow(dead_code, reason = "each fuzz binary calls one of them")]
 
-use parity::audit::log::{Held, Log};
 use parity::audit::Asked;
+use parity::audit::log::{Held, Log};
 use parity::audit::record::Record;
 use parity::golden::sketch::Settings;
 use parity::golden::{manifest, pack};

@@ -135,8 +135,7 @@ impl Seen {
 }
 
 fn is_over(off: &Off) -> bool {
-    // NaN is over.
-    !(off.ratio <= 1.0)
+    off.ratio > 1.0 || off.ratio.is_nan()
 }
 
 fn worst(all: impl Iterator<Item = Off>) -> Option<Off> {

@@ -162,7 +162,9 @@ fn statistics(seen: &Seen, over: &[Off]) -> Vec<String> {
             .zip(after.to_f64())
             .map(|(x, y)| a * x + b * y)
             .collect();
-        if !(seen.ratio(name, &Tensor::from_vec(after.shape(), made), found) <= 1.0) {
+        let made = Tensor::from_vec(after.shape(), made);
+        let ratio = seen.ratio(name, &made, found);
+        if ratio > 1.0 || ratio.is_nan() {
             return vec![];
         }
         let line = moved([a, b]);
