@@ -187,6 +187,7 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
 /// libtorch computes a subject, or the shadow of the default tolerance.
 fn needs_torch(scenario: &Scenario) -> bool {
     !scenario.of_parameters_alone()
+        && !scenario.of_training_alone()
         && (scenario.tolerance.is_floor()
             || [&scenario.reference, &scenario.candidate]
                 .iter()

@@ -1,6 +1,6 @@
 //! conformance: whether a worker does what the protocol says: the core, each ability that it declares, and that nothing it does stays.
 
-use super::{Ability, Axis, Declared, Forward, Port, Tensors, outputs};
+use super::{Ability, Axis, Declared, Forward, From, Port, Tensors, outputs};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 use crate::trace::file::Opened;
@@ -35,6 +35,7 @@ const CHECKS: &[(&str, Option<Ability>, Try)] = &[
     ("isolation", Some(Ability::Isolation), isolation),
     ("losses", Some(Ability::Losses), losses),
     ("gradients", Some(Ability::Gradients), gradients),
+    ("step", Some(Ability::Step), step),
     ("assign", Some(Ability::Assign), assign),
     ("postprocess", Some(Ability::Postprocess), postprocess),
 ];
@@ -415,6 +416,54 @@ fn gradients(port: &mut Port, inputs: &Tensors) -> Tried {
         0 => Err("no tensor is called grad.TERM.NAME".into()),
         n => Ok(format!("{n} of the terms {}", terms.join(", "))),
     })
+}
+
+/// Two steps: the first moves a parameter and is the same again, the second goes on from it, and neither stays.
+fn step(port: &mut Port, inputs: &Tensors) -> Tried {
+    let Some(targets) = port.targets()? else {
+        return Ok(Ok(String::new()));
+    };
+    let values = values(port)?;
+    let Some(start) = port.state()? else {
+        return Ok(Err("it declares 'step' without 'state'".into()));
+    };
+    let mut from = |state: &Tensors, step| {
+        let from = From {
+            state,
+            inputs,
+            targets: &targets,
+            step,
+        };
+        port.step(&from, false).map(Option::unwrap_or_default)
+    };
+    let (first, again) = (from(&start, 0)?, from(&start, 0)?);
+    let second = from(&first, 1)?;
+    if let Some(name) = first.keys().find(|n| !equal(first.get(*n), again.get(*n))) {
+        return Ok(Err(format!("'{name}' is another one the second time")));
+    }
+    let lacks = |of: &str| !first.keys().any(|n| n.starts_with(of));
+    if let Some(of) = ["loss.", "grad."].into_iter().find(|of| lacks(of)) {
+        return Ok(Err(format!("no tensor of a step is called {of}NAME")));
+    }
+    if let Some(name) = start.keys().find(|n| !first.contains_key(*n)) {
+        return Ok(Err(format!(
+            "'{name}' of the state is not among what a step leads to"
+        )));
+    }
+    // Statistics move without an optimiser.
+    let trained = first.keys().filter_map(|n| n.strip_prefix("grad."));
+    let trained: Vec<String> = trained.map(|n| format!("value.{n}")).collect();
+    let moves = |a: &Tensors, b: &Tensors| trained.iter().any(|n| !equal(a.get(n), b.get(n)));
+    if !moves(&start, &first) || !moves(&first, &second) {
+        return Ok(Err("a step moves no parameter".into()));
+    }
+    if let Some(name) = values_differ(port, &values)? {
+        return Ok(Err(format!("a step left parameter '{name}' changed")));
+    }
+    let count = trained.len();
+    Ok(Ok(format!(
+        "moves {count} parameters, twice the same, and none stays so"
+    )))
 }
 
 fn assign(port: &mut Port, inputs: &Tensors) -> Tried {

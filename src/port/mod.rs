@@ -41,6 +41,16 @@ pub struct Forward {
 /// Tensors by name, in order.
 pub type Tensors = IndexMap<String, Tensor>;
 
+/// What a step of training is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct From<'a> {
+    pub state: &'a Tensors,
+    pub inputs: &'a Tensors,
+    pub targets: &'a Tensors,
+    /// How many steps there were before.
+    pub step: usize,
+}
+
 /// A worker that answers; with this value it ends, with all that it started and wrote.
 pub struct Port {
     pub hello: Hello,
@@ -240,6 +250,37 @@ impl Port {
             &[("outputs", &outputs), ("targets", &targets)],
         )
         .map(Some)
+    }
+
+    /// What training starts from, by the names that `step` takes and gives. None where the port does not declare it.
+    ///
+    /// # Errors
+    /// The worker fails.
+    pub fn state(&mut self) -> Result<Option<Tensors>> {
+        self.made(Ability::State, json!({}), &[])
+    }
+
+    /// One step of training: what was computed, and the state that it leads to; the worker stays as it was. None where the port does not
+    /// declare it.
+    ///
+    /// # Errors
+    /// As `forward`.
+    pub fn step(&mut self, from: &From, f64: bool) -> Result<Option<Tensors>> {
+        if !self.hello.can(Ability::Step) {
+            return Ok(None);
+        }
+        if f64 {
+            self.needs(Ability::F64)?;
+        }
+        let [state, inputs, targets] = [from.state, from.inputs, from.targets];
+        let given = [
+            ("state", &as_computed(state, f64)?),
+            ("inputs", &as_computed(inputs, f64)?),
+            ("targets", &as_computed(targets, f64)?),
+        ];
+        let asked = json!({"step": from.step, "f64": f64});
+        let opened = self.traced("step", asked, &given)?;
+        self.all_of(&opened).map(Some)
     }
 
     /// What the port's assigner makes of outputs and targets. None where it has none.

@@ -47,6 +47,7 @@ files! {
     "worker/flax.py",
     "worker/functional.py",
     "worker/jittor.py",
+    "worker/jittor_training.py",
     "worker/mlx.py",
     "worker/modular.py",
     "worker/paddle.py",
@@ -54,6 +55,8 @@ files! {
     "worker/portfile.py",
     "worker/pytorch.py",
     "worker/taped.py",
+    "worker/torch_training.py",
+    "worker/training.py",
     "worker/wire.py",
 }
 

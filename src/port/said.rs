@@ -57,7 +57,12 @@ pub enum Ability {
     Gradients,
     Losses,
     Assign,
+    /// It has an optimiser.
     Optimizer,
+    /// It says what its training starts from.
+    State,
+    /// It trains for one step from any such state.
+    Step,
     Preprocess,
     Postprocess,
     /// It writes the network as ONNX, with the exporters that it names.
@@ -77,6 +82,8 @@ impl Ability {
             Ability::Losses => "losses",
             Ability::Assign => "assign",
             Ability::Optimizer => "optimizer",
+            Ability::State => "state",
+            Ability::Step => "step",
             Ability::Preprocess => "preprocess",
             Ability::Postprocess => "postprocess",
             Ability::Export => "export",

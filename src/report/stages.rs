@@ -1,6 +1,7 @@
 //! stages: what every stage of a training graph found, and the ledger of the loss.
 
 use crate::error::printable;
+use crate::judge::stage::train::{Loss, Off, Row};
 use crate::run::Run;
 use crate::scenario::Stage;
 use crate::scenario::training::PREDICTIONS;
@@ -17,7 +18,8 @@ pub fn stages(run: &Run) -> String {
         | Stage::Postprocess
         | Stage::Assign
         | Stage::Loss
-        | Stage::Grad => true,
+        | Stage::Grad
+        | Stage::Train => true,
     };
     if !run.verdict.stages.iter().any(|s| own(&s.stage)) {
         return String::new();
@@ -36,8 +38,9 @@ pub fn stages(run: &Run) -> String {
         .map(|r| r.iter().map(|c| printable(c)).collect())
         .collect();
     format!(
-        "\n{}{}{}",
+        "\n{}{}{}{}",
         table(&["stage", "verdict", "found"], &rows),
+        training(run),
         ledger(run),
         warnings(run)
     )
@@ -49,6 +52,51 @@ fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Diverge => "DIVERGE",
         Outcome::Nothing => "not compared",
     }
+}
+
+/// Every step of training: the losses of both on their own, and what is off most, from the same state and from its own; then what else the stage says.
+fn training(run: &Run) -> String {
+    let Some(report) = &run.stages.train else {
+        return String::new();
+    };
+    let off = |off: &Option<Off>| match off {
+        Some(off) => format!("{} '{}'", number(off.ratio), off.name),
+        None => "-".into(),
+    };
+    let row = |row: &Row| {
+        let values = |of: fn(&Loss) -> f64| -> String {
+            let each = row
+                .losses
+                .iter()
+                .map(|l| format!("{} {}", l.term, number(of(l))));
+            each.collect::<Vec<_>>().join(", ")
+        };
+        let cells = [
+            (row.step + 1).to_string(),
+            values(|l| l.reference),
+            values(|l| l.candidate),
+            off(&row.exact),
+            off(&row.own),
+            off(&row.free),
+        ];
+        cells.map(|c| printable(&c)).to_vec()
+    };
+    let rows: Vec<Vec<String>> = report.steps.iter().map(row).collect();
+    let head = [
+        "step",
+        "losses of the reference",
+        "of the candidate, free",
+        "lock-step in f64, tolerances",
+        "lock-step",
+        "free",
+    ];
+    let mut stages = run.verdict.stages.iter();
+    let stage = stages.find(|s| s.stage == Stage::Train && s.outcome != Outcome::Diverge);
+    let says = stage.iter().flat_map(|s| s.says.iter().skip(1));
+    let says: String = says
+        .map(|l| format!("train       {}\n", printable(l)))
+        .collect();
+    format!("\n{}{says}", table(&head, &rows))
 }
 
 /// Value, weight, contribution and gradient of every term, by opinion.

@@ -47,6 +47,9 @@ fn agree(run: &Run) -> String {
     };
     let what = match &run.correspondence {
         Some(c) => same_function(run, c),
+        None if run.scenario.as_ref().is_some_and(Scenario::of_training_alone) => {
+            "both ports train alike, step for step from the same state".into()
+        }
         None if of_one_graph(run) => "both engines compute this graph alike, every compared tensor within its tolerance; it says nothing of the network that it was exported from".into(),
         None => "every compared tensor is within its tolerance".into(),
     };

@@ -1,5 +1,6 @@
 //! load: a scenario from TOML, with errors that name line, column and the probable word.
 
+use super::sides;
 use super::{Expected, Input, Scenario, Stage, Subject, Tolerance, ToleranceKind, subjects};
 use crate::error::{Error, Place, Result, hint};
 use crate::file::{self, Kind};
@@ -8,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// More threads than any machine has cores; an engine would try to start them all.
 pub const MAX_THREADS: usize = 1024;
+
+/// More steps than anybody waits for: each is made a dozen times.
+const MOST_STEPS: usize = 1000;
 
 /// Reads and checks the scenario at `path`; its files become relative to the working directory.
 pub fn file(path: &Path) -> Result<Scenario> {
@@ -302,7 +306,7 @@ pub fn check(scenario: &Scenario) -> Result<()> {
     }
     let needs = [Stage::Assign, Stage::Loss, Stage::Grad];
     // All that there were before ports had stages of their own, as older files state them.
-    let of_ports = |s: &Stage| matches!(s, Stage::Preprocess | Stage::Postprocess);
+    let of_ports = |s: &Stage| matches!(s, Stage::Preprocess | Stage::Postprocess | Stage::Train);
     let mut every = Stage::ALL.iter().filter(|s| !of_ports(s));
     if scenario.training.is_none()
         && !every.all(|s| scenario.stages.contains(s))
@@ -320,6 +324,7 @@ pub fn check(scenario: &Scenario) -> Result<()> {
         let said = "[second] holds two graphs against each other by what f64 rounds: training, golden, find, tolerance, limit.from and limit.until do not apply";
         return Err(Error::usage(said).next("leave them out, or [second]"));
     }
+    check_train(scenario)?;
     let e = &scenario.expect;
     let there = e.first.is_some() || e.side.is_some() || e.stage.is_some() || e.term.is_some();
     if there && scenario.expect.verdict == Expected::Agree {
@@ -328,6 +333,28 @@ pub fn check(scenario: &Scenario) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Two live ports train, for a step at least.
+fn check_train(scenario: &Scenario) -> Result<()> {
+    let Some(train) = &scenario.train else {
+        return Ok(());
+    };
+    if train.steps == 0 || train.steps > MOST_STEPS {
+        let steps = train.steps;
+        return Err(Error::usage(format!(
+            "train.steps = {steps} is not between 1 and {MOST_STEPS}"
+        )));
+    }
+    let second = scenario.second.as_ref().map(|s| &*s.model);
+    let live = |p: &Path| sides::Kind::of(p).is_ok_and(|k| k == sides::Kind::Port);
+    match second.is_some_and(live) && live(&scenario.model) {
+        true => Ok(()),
+        false => Err(
+            Error::usage("[train] is of two live ports, and not both sides are")
+                .next("name a port as `model` and another one as `second.model` (docs/PORT.md)"),
+        ),
+    }
 }
 
 /// A hand-made tolerance is complete and has a reason.

@@ -66,6 +66,9 @@ pub struct Scenario {
     /// The training side of the graph: assigner, loss, gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
+    /// Steps of training that two live ports make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<Train>,
     /// Folder of a golden of this scenario: a further opinion on every tensor that it keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golden: Option<PathBuf>,
@@ -97,6 +100,14 @@ pub struct Parameters {
     /// Names that differ: `A=B`, or `A*=B*` for a whole module.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rename: Vec<String>,
+}
+
+/// Training of two live ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// How many steps each makes.
+    pub steps: usize,
 }
 
 /// How live ports are started and asked.
@@ -174,6 +185,11 @@ impl Scenario {
         is_empty(&self.model) && self.loss.is_none()
     }
 
+    /// Whether nothing but training of two live ports is asked for: no engine is needed.
+    pub fn of_training_alone(&self) -> bool {
+        self.train.is_some() && self.stages == [Stage::Train]
+    }
+
     /// Whether the stage is asked for and has something to be run on.
     pub fn runs(&self, stage: Stage) -> bool {
         let possible = match stage {
@@ -181,6 +197,7 @@ impl Scenario {
             Stage::Inputs | Stage::Activations => !self.of_parameters_alone(),
             Stage::Params => self.golden.is_some() || self.parameters.is_some(),
             Stage::Assign | Stage::Loss | Stage::Grad => self.training.is_some(),
+            Stage::Train => self.train.is_some(),
         };
         possible && self.stages.contains(&stage)
     }
@@ -206,10 +223,12 @@ pub enum Stage {
     Loss,
     /// 5: the gradient of every term by predictions and parameters.
     Grad,
+    /// 6: steps of training of two live ports.
+    Train,
 }
 
 impl Stage {
-    pub const ALL: [Stage; 8] = [
+    pub const ALL: [Stage; 9] = [
         Stage::Preprocess,
         Stage::Inputs,
         Stage::Params,
@@ -218,6 +237,7 @@ impl Stage {
         Stage::Assign,
         Stage::Loss,
         Stage::Grad,
+        Stage::Train,
     ];
 
     pub fn name(self) -> &'static str {
@@ -230,6 +250,7 @@ impl Stage {
             Stage::Assign => "assign",
             Stage::Loss => "loss",
             Stage::Grad => "grad",
+            Stage::Train => "train",
         }
     }
 }

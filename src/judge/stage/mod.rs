@@ -5,6 +5,7 @@ pub mod golden;
 pub mod grad;
 pub mod loss;
 pub mod regions;
+pub mod train;
 mod verdicts;
 
 pub use verdicts::verdicts;
@@ -27,4 +28,6 @@ pub struct Stages {
     pub loss: Option<loss::Report>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grad: Vec<grad::Report>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<train::Report>,
 }

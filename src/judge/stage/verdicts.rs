@@ -25,7 +25,7 @@ pub fn verdicts(
     };
     let rest = |stage: Stage| off(verdict).filter(|first| home(first, stages, regions) == stage);
     let own = |stage: &Stage| match stage {
-        Stage::Preprocess | Stage::Postprocess => {
+        Stage::Preprocess | Stage::Postprocess | Stage::Train => {
             StageVerdict::nothing(*stage, "it belongs to live ports".into())
         }
         Stage::Inputs => inputs(verdict, found.inputs),

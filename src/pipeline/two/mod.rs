@@ -15,11 +15,14 @@ mod rounded;
 mod sets;
 mod source;
 mod spread;
+mod train;
 
 use super::Clock;
 use crate::environment::{self, Environment};
 use crate::error::{Result, or_refusal};
 use crate::graph::Graph;
+use crate::judge::stage::Stages;
+use crate::judge::stage::train::Report;
 use crate::judge::{alive, expectation};
 use crate::pairing::{Evidence, Pair, Pairing};
 use crate::prepare::plan::patterns;
@@ -58,6 +61,8 @@ struct Compared<'a> {
     /// What live ports made of the user's files, and of the outputs.
     before: Option<StageVerdict>,
     behind: Option<StageVerdict>,
+    /// What steps of training came to.
+    trained: Option<(StageVerdict, Option<Report>)>,
     threads: usize,
     /// What is compared; everything where nothing is stated.
     only: Vec<WildMatch>,
@@ -77,6 +82,9 @@ pub fn run(
     engines: Engines,
     watch: &mut dyn Watch,
 ) -> Result<Run> {
+    if scenario.of_training_alone() {
+        return train::alone(scenario, second);
+    }
     let mut clock = Clock::start();
     let mut ports = Ports::start(scenario, second)?;
     clock.lap("start");
@@ -84,6 +92,12 @@ pub fn run(
     let mut compared = compared(scenario, both, None, engines, &mut clock, watch)?;
     compared.behind = postprocess::stage(&compared, &mut ports)?;
     clock.lap("postprocess");
+    if scenario.runs(Stage::Train) {
+        let fed = [&compared.reference, &compared.candidate].map(|side| side.inputs.clone());
+        let (stage, report) = train::stage(scenario, &mut ports, fed)?;
+        compared.trained = Some((stage, report));
+        clock.lap("train");
+    }
     let mut alone = vec![];
     for (side, model) in [
         (&compared.reference, &scenario.model),
@@ -195,6 +209,7 @@ fn compared<'a>(
         records,
         before,
         behind: None,
+        trained: None,
         threads: scenario.cores(),
         only,
     })
@@ -293,7 +308,9 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
     verdict.born = alive::born(&tensors, &ancestry, &|_, _| false);
     let stage = stage(&verdict, &compared);
     let [before, behind] = [&compared.before, &compared.behind].map(|s| s.iter().cloned());
-    verdict.conclude(before.chain([stage]).chain(behind).collect());
+    let (last, report) = compared.trained.clone().unzip();
+    let all = before.chain([stage]).chain(behind).chain(last);
+    verdict.conclude(all.collect());
     if alone.iter().any(Alone::diverges) {
         verdict.outcome = Outcome::Diverge;
     }
@@ -343,7 +360,10 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
         ledger,
         tensors,
         unobserved: vec![],
-        stages: Default::default(),
+        stages: Stages {
+            train: report.flatten(),
+            ..Stages::default()
+        },
         correspondence: Some(Correspondence {
             pairs: compared.pairing.pairs,
             tensors: compared.pairing.tensors,

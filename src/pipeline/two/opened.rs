@@ -41,22 +41,12 @@ pub fn opened(
     watch: &mut dyn Watch,
 ) -> Result<Opened> {
     let mut sources = ports.sources(scenario, second)?;
-    let mapped = second.map.as_deref().map(map::read).transpose()?;
-    let named: Vec<(String, String)> = second.rename.clone().into_iter().collect();
-    let named = [named, mapped.unwrap_or_default()].concat();
-    let declared = {
-        let turned = named.iter().map(|(a, b)| (b.clone(), a.clone()));
-        let either: Vec<_> = named.iter().cloned().chain(turned).collect();
-        pairing::inputs(&sources[0].inputs(), &sources[1].inputs(), &either)?
-    };
-    let (fed, before) = match stated {
-        Some(fed) => (fed, None),
-        None => {
-            let made = preprocess::of(scenario, second, &mut sources, &declared)?;
-            let fed = fed(scenario, &mut sources, &declared, &made)?;
-            (fed, made.stage)
-        }
-    };
+    let Given {
+        named,
+        declared,
+        fed,
+        before,
+    } = given(scenario, second, &mut sources, stated)?;
     let [ours, theirs] = [sources[0].inputs(), sources[1].inputs()];
     let fed = laid(fed, &ours);
     let records = inputs::records(&fed);
@@ -90,6 +80,63 @@ pub fn opened(
         before,
         own,
     })
+}
+
+/// What both sides are fed, and what is called how.
+struct Given {
+    /// Tensors that somebody named.
+    named: Vec<(String, String)>,
+    /// The inputs.
+    declared: Vec<(String, String)>,
+    fed: IndexMap<String, Tensor>,
+    before: Option<StageVerdict>,
+}
+
+fn given(
+    scenario: &Scenario,
+    second: &Second,
+    sources: &mut [Source; 2],
+    stated: Option<IndexMap<String, Tensor>>,
+) -> Result<Given> {
+    let mapped = second.map.as_deref().map(map::read).transpose()?;
+    let named: Vec<(String, String)> = second.rename.clone().into_iter().collect();
+    let named = [named, mapped.unwrap_or_default()].concat();
+    let declared = {
+        let turned = named.iter().map(|(a, b)| (b.clone(), a.clone()));
+        let either: Vec<_> = named.iter().cloned().chain(turned).collect();
+        pairing::inputs(&sources[0].inputs(), &sources[1].inputs(), &either)?
+    };
+    let (fed, before) = match stated {
+        Some(fed) => (fed, None),
+        None => {
+            let made = preprocess::of(scenario, second, sources, &declared)?;
+            let fed = fed(scenario, sources, &declared, &made)?;
+            (fed, made.stage)
+        }
+    };
+    Ok(Given {
+        named,
+        declared,
+        fed,
+        before,
+    })
+}
+
+/// What either of two live ports is fed.
+///
+/// # Errors
+/// As [`opened`].
+pub fn both_fed(
+    scenario: &Scenario,
+    second: &Second,
+    ports: &mut Ports,
+) -> Result<[IndexMap<String, Tensor>; 2]> {
+    let mut sources = ports.sources(scenario, second)?;
+    let given = given(scenario, second, &mut sources, None)?;
+    let [ours, theirs] = [sources[0].inputs(), sources[1].inputs()];
+    let fed = laid(given.fed, &ours);
+    let other = laid(renamed(&fed, &given.declared), &theirs);
+    Ok([fed, other])
 }
 
 /// What both sides are fed, by the reference's names: what a port made of the user's file, what the scenario states, else what a recording was fed or a

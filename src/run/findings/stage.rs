@@ -31,6 +31,9 @@ pub fn of(stage: &StageVerdict) -> Finding {
         Stage::Grad => {
             "look for a detach, an in-place change or a non-differentiable operator between this term and the tensor"
         }
+        Stage::Train => {
+            "compare what both do in this step with this tensor: the rule of the optimiser, its groups, clipping, schedule, averages, statistics"
+        }
         Stage::Params => {
             "parity params REFERENCE CANDIDATE takes the difference apart, module by module"
         }

@@ -73,6 +73,8 @@ class Asks:
         own = [name for name in self.network.abilities if name not in self.lacks]
         if "losses" not in functions:
             own = [name for name in own if name != "gradients"]
+        if not {"losses", "optimizer"} <= set(functions):
+            own = [name for name in own if name not in ("state", "step")]
         return [*functions, *own]
 
     def described(self) -> list[dict]:
@@ -127,6 +129,18 @@ class Asks:
         given = together(self.tensors(targets))
         loss = lambda outputs: self.port.losses(outputs, given)  # noqa: E731
         self.network.run(to, self.arguments(inputs), f64=f64, training=training, floors=False, loss=loss)
+        return {}
+
+    def ask_state(self, to: str) -> dict:
+        with self.network.as_built(False), self.trace(to) as trace:
+            self.network.training_state(trace, self.port.optimizer)
+        return {}
+
+    def ask_step(self, state: str, inputs: str, targets: str, step: int, f64: bool, to: str) -> dict:
+        given = together(self.tensors(targets))
+        loss = lambda outputs: self.port.losses(outputs, given)  # noqa: E731
+        with self.trace(to) as trace:
+            self.network.step(trace, self.port.optimizer, self.tensors(state), self.arguments(inputs), loss, step, f64)
         return {}
 
     def ask_losses(self, outputs: str, targets: str, f64: bool, gradients: bool, to: str) -> dict:

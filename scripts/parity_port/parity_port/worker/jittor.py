@@ -14,13 +14,17 @@ import numpy as np
 from jittor import nn
 
 from .. import proof
+from ..trace import Trace
+from . import jittor_training
 from .taped import Taped, beside_numbers
+from .training import held_as, recipe
 
 if int(np.__version__.partition(".")[0]) >= 2:
     raise ImportError(f"jittor gives wrong elements with numpy {np.__version__}, and says nothing: install numpy<2")
 
 
 class Network(Taped):
+    abilities = (*Taped.abilities, "state", "step")
     framework, packages, libraries, homes = "jittor", ("jittor",), ("jittor",), ("jittor_core",)
     bookkeeping = ("is_train",)
 
@@ -101,6 +105,17 @@ class Network(Taped):
 
     def pulled(self, value, by: list) -> list:
         return jt.grad(value, by, retain_graph=True)
+
+    def training_state(self, trace: Trace, optimizer) -> None:
+        made = recipe(optimizer(self.in_mode(self.copied(self.model, False), True)))
+        jittor_training.kept(self, trace, self.model, made.optimizer, {})
+
+    def step(self, trace: Trace, optimizer, given: dict, inputs: dict, loss, count: int, f64: bool) -> None:
+        with self.as_built(f64):
+            model = self.in_mode(self.copied(self.model, f64), True)
+            self.put(model, held_as(given, "value."))
+            args, kwargs = self.called(inputs)
+            jittor_training.step(self, trace, model, recipe(optimizer(model)), given, lambda: loss(model(*args, **kwargs)), count)
 
     @contextlib.contextmanager
     def as_built(self, f64: bool):

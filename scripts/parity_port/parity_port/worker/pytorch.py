@@ -18,13 +18,16 @@ from ..copies import copied
 from ..floors import new_in
 from ..gradients import gradients
 from ..run import record_call
+from ..trace import Trace
 from ..values import as_array, unwritable
+from . import torch_training
 from .modular import Modular
+from .training import held_as, recipe
 
 
 class Network(Modular):
     framework = "torch"
-    abilities = ("f64", "floors", "isolation", "gradients", "export")
+    abilities = ("f64", "floors", "isolation", "gradients", "state", "step", "export")
     #: Exporter -> whether it is the one that traces by torch.export.
     exporters = {"legacy": False, "dynamo": True}
 
@@ -70,6 +73,19 @@ class Network(Modular):
         with self.as_built(f64), torch.set_grad_enabled(loss is not None):
             given = {name: on(self.model, self.tensor(*held)) for name, held in (replay or {}).items()}
             record_call(model, args, kwargs, to, loss=loss, floors=floors, replay=given)
+
+    def training_state(self, trace: Trace, optimizer) -> None:
+        model = in_mode(copied(self.model), True)
+        made = recipe(optimizer(model))
+        torch_training.kept(trace, model, made, {}, described.state)
+
+    def step(self, trace: Trace, optimizer, given: dict, inputs: dict, loss, count: int, f64: bool) -> None:
+        args, kwargs = self.called(inputs)
+        with self.as_built(f64):
+            model = in_mode(copied(self.model, f64), True)
+            self.put(model, held_as(given, "value."))
+            made = recipe(optimizer(model))
+            torch_training.step(trace, model, made, given, lambda: loss(model(*args, **kwargs)), count, described.state)
 
     def export(self, to: str, exporter: str, inputs: dict, axes: dict) -> None:
         args, kwargs = self.called(inputs)

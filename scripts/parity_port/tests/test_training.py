@@ -1,0 +1,106 @@
+"""A step of training, asked as parity asks it: it is the one that PyTorch makes, from any state, and nothing of it stays."""
+
+import unittest
+
+import numpy as np
+from asked import Asked, Written
+from networks import torch
+
+NET = """
+def build():
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+def inputs():
+    return torch.linspace(-2, 2, 18).sin().reshape(6, 3)
+def targets():
+    return {"t": torch.linspace(-1, 1, 12).cos().reshape(6, 2)}
+def losses(outputs, targets):
+    return {"error": (outputs - targets["t"]).square().mean(), "size": outputs.abs().mean()}
+"""
+OPTIMIZERS = {
+    "sgd": "return torch.optim.SGD(network.parameters(), lr=0.1)",
+    "momentum": "return torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01, nesterov=True)",
+    "adam": "return torch.optim.Adam(network.parameters(), lr=0.01, weight_decay=0.01)",
+    "all": """
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim < 2]
+    made = torch.optim.AdamW([{"params": decayed}, {"params": others, "weight_decay": 0.0}], lr=0.01)
+    schedule = torch.optim.lr_scheduler.StepLR(made, 1, 0.5)
+    clip = lambda parameters: nn.utils.clip_grad_norm_(parameters, 0.1)
+    ema = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))
+    return {"optimizer": made, "clip": clip, "schedule": schedule, "ema": ema}
+""",
+}
+
+
+class Steps(Asked):
+    head = "import torch\nfrom torch import nn\n"
+
+    def train(self, of, count=3):
+        """What a chain of steps leads to, each from what the one before wrote."""
+        self.net(NET + f"def optimizer(network):\n    {of.strip()}\n")
+        state = self.written("state").path
+        for step in range(count):
+            found = self.step(state, step)
+            state = found.path
+        return found
+
+    def step(self, state, step, f64=False):
+        targets = self.file()
+        self.ask("targets", to=targets)
+        files = [str(state), self.given(), targets]
+        if f64:  # as parity gives them
+            widen = lambda value: value.astype(np.float64) if value.dtype.kind == "f" else value  # noqa: E731
+            files = [self.file({name: widen(value) for name, value in Written(path).tensors.items()}) for path in files]
+        return self.written("step", state=files[0], inputs=files[1], targets=files[2], step=step, f64=f64)
+
+    def test_a_chain_of_steps_is_the_loop_that_pytorch_runs(self):
+        for name, of in OPTIMIZERS.items():
+            with self.subTest(name):
+                found = self.train(of)
+                wanted, average = self.loop()
+                for key, value in wanted.items():
+                    if value.is_floating_point():
+                        self.assertEqual(found.tensors[f"value.{key}"].tolist(), value.tolist(), key)
+                for key, value in average.items():
+                    self.assertEqual(found.tensors[f"ema.{key}"].tolist(), value.tolist(), key)
+
+    def loop(self):
+        port = self.asks.port
+        torch.manual_seed(0)
+        network = port.build()
+        network.load_state_dict(self.asks.network.model.state_dict())
+        made = port.optimizer(network)
+        parts = made if isinstance(made, dict) else {"optimizer": made}
+        for _ in range(3):
+            parts["optimizer"].zero_grad()
+            sum(port.losses(network(port.inputs()), port.targets()).values()).backward()
+            if "clip" in parts:
+                parts["clip"](list(network.parameters()))
+            parts["optimizer"].step()
+            if "schedule" in parts:
+                parts["schedule"].step()
+            if "ema" in parts:
+                parts["ema"].update_parameters(network)
+        return network.state_dict(), dict(parts["ema"].module.named_parameters()) if "ema" in parts else {}
+
+    def test_nothing_stays_and_f64_is_f64(self):
+        self.net(NET + f"def optimizer(network):\n    {OPTIMIZERS['adam']}\n")
+        before = self.written("parameters").tensors
+        state = self.written("state").path
+        found = self.step(state, 0, f64=True)
+        self.assertEqual({str(v.dtype) for n, v in found.tensors.items() if n.startswith(("value.", "grad.", "optimizer.mean"))}, {"float64"})
+        for name, value in self.written("parameters").tensors.items():
+            self.assertEqual(value.tolist(), before[name].tolist())
+
+    def test_what_optimizer_returns_is_an_optimiser_or_a_dict_of_known_parts(self):
+        self.net(NET + "def optimizer(network):\n    return {'optimiser': 1}\n")
+        with self.assertRaisesRegex(ValueError, "optimiser: a dict of it has optimizer, clip, schedule, ema"):
+            self.written("state")
+
+    def test_a_port_without_an_optimiser_declares_no_step(self):
+        self.assertNotIn("step", self.net(NET)["abilities"])
+        self.assertIn("step", self.net(NET + f"def optimizer(network):\n    {OPTIMIZERS['sgd']}\n")["abilities"])
+
+
+if __name__ == "__main__":
+    unittest.main()

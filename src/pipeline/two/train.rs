@@ -1,0 +1,470 @@
+//! train: two live ports that train for some steps on the same batch: each step from the reference's state by both (lock-step), and by the candidate from its own.
+
+use super::opened::both_fed;
+use super::results::rounding;
+use super::source::Ports;
+use crate::compare::layout::{Order, orders};
+use crate::environment;
+use crate::error::Result;
+use crate::floor::noise::{Floor, RUNS, deviation, signs};
+use crate::input::parameters::of_trace;
+use crate::judge::expectation;
+use crate::judge::stage::Stages;
+use crate::judge::stage::train::{self, Report, Seen, Step};
+use crate::params::pair::{Paired, pair};
+use crate::port::{Ability, From, Port, Tensors};
+use crate::run::{FORMAT, Run};
+use crate::scenario::{Scenario, Second, Stage};
+use crate::tensor::{DType, Tensor};
+use crate::verdict::{Ancestry, Ledger, StageVerdict, decide};
+use rand::Rng;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What a run in f64 starts from is off by so much, as a share: 256 of its roundings, so that what either side rounds on the way is less.
+const OFF: f64 = 1.0 / (1u64 << 44) as f64;
+
+/// What belongs to the state that a step starts from and leads to.
+const STATE: [&str; 3] = ["value.", "optimizer.", "ema."];
+
+/// The steps alone, which no engine computes.
+///
+/// # Errors
+/// A port that fails.
+pub fn alone(scenario: &Scenario, second: &Second) -> Result<Run> {
+    let mut ports = Ports::start(scenario, second)?;
+    let fed = both_fed(scenario, second, &mut ports)?;
+    let records = crate::prepare::inputs::records(&fed[0]);
+    let (stage, report) = stage(scenario, &mut ports, fed)?;
+    ports.shutdown()?;
+    let mut verdict = decide(&[], &Ancestry(vec![]), &[], vec![]);
+    verdict.outcome = stage.outcome;
+    verdict.conclude(vec![stage]);
+    let compared = report.as_ref().map_or(0, |r| r.compared * r.steps.len());
+    let ledger = Ledger {
+        tensors: compared,
+        compared,
+        ..Ledger::default()
+    };
+    let names = [&scenario.model, &second.model].map(|p| format!("port {}", p.display()));
+    let run = Run {
+        format: FORMAT,
+        expectation: expectation(&scenario.expect, &verdict, &ledger, &|_| HashSet::new()),
+        scenario: Some(scenario.clone()),
+        environment: environment::record(names.into(), false, scenario.cores(), ""),
+        inputs: records,
+        verdict,
+        ledger,
+        tensors: vec![],
+        graph_inputs: BTreeMap::new(),
+        stages: Stages {
+            train: report,
+            ..Stages::default()
+        },
+        correspondence: None,
+        alone: vec![],
+        samples: vec![],
+        places: BTreeMap::new(),
+        unobserved: vec![],
+        findings: vec![],
+        timings: BTreeMap::new(),
+    };
+    Ok(run.told())
+}
+
+/// # Errors
+/// A port that fails.
+pub fn stage(
+    scenario: &Scenario,
+    ports: &mut Ports,
+    fed: [Tensors; 2],
+) -> Result<(StageVerdict, Option<Report>)> {
+    let steps = scenario.train.as_ref().map_or(0, |t| t.steps);
+    let nothing = |why: String| Ok((StageVerdict::nothing(Stage::Train, why), None));
+    let Some([reference, candidate]) = ports.both() else {
+        return nothing("it is of two live ports".into());
+    };
+    for (side, port) in [("reference", &*reference), ("candidate", &*candidate)] {
+        if let Some(lacks) = lacks(port) {
+            return nothing(format!(
+                "the {side}'s port does not declare '{}' (docs/PORT.md)",
+                lacks.name()
+            ));
+        }
+    }
+    let Some(targets) = reference.targets()? else {
+        return nothing("the reference's port has no targets()".into());
+    };
+    let theirs = match as_candidates(&targets, candidate)? {
+        Ok(theirs) => theirs,
+        Err(why) => return nothing(why),
+    };
+    let [ours, other] = fed;
+    let names = Names::of(reference, candidate)?;
+    let mut both = Both {
+        batches: [(ours, targets), (other, theirs)],
+        exact: [&*reference, &*candidate]
+            .iter()
+            .all(|p| p.hello.can(Ability::F64)),
+        ports: [reference, candidate],
+        names,
+        seed: scenario.seed,
+    };
+    let made = both.steps(steps)?;
+    let mut report = train::report(&made);
+    report.open.extend(both.names.only);
+    Ok((train::verdict(&made, &report), Some(report)))
+}
+
+fn lacks(port: &Port) -> Option<Ability> {
+    let needs = [Ability::Targets, Ability::State, Ability::Step];
+    needs.into_iter().find(|a| !port.hello.can(*a))
+}
+
+/// The reference's targets in the dtypes of the candidate's; Err says what it takes otherwise.
+fn as_candidates(
+    targets: &Tensors,
+    port: &mut Port,
+) -> Result<std::result::Result<Tensors, String>> {
+    let own = port.targets()?.unwrap_or_default();
+    let mut all = Tensors::new();
+    for (name, t) in targets {
+        let Some(like) = own.get(name) else {
+            return Ok(Err(format!(
+                "the candidate's losses take no target '{name}'"
+            )));
+        };
+        all.insert(
+            name.clone(),
+            Tensor::from_f64(like.dtype(), t.shape(), &t.to_f64())?,
+        );
+    }
+    Ok(Ok(all))
+}
+
+/// A parameter's name on the other side, and how its elements lie there.
+struct Other {
+    name: String,
+    there: Order,
+    shapes: [Vec<usize>; 2],
+}
+
+/// Which parameter is which.
+struct Names {
+    /// By the reference's names, then by the candidate's.
+    ways: [HashMap<String, Other>; 2],
+    /// What trains on one side alone.
+    only: Vec<String>,
+}
+
+impl Names {
+    fn of(reference: &mut Port, candidate: &mut Port) -> Result<Self> {
+        let sources = [
+            of_trace(reference.parameters()?)?,
+            of_trace(candidate.parameters()?)?,
+        ];
+        let [Some(ours), Some(theirs)] = sources else {
+            return Ok(Self {
+                ways: Default::default(),
+                only: vec![],
+            });
+        };
+        let mut names = Self {
+            ways: Default::default(),
+            only: vec![],
+        };
+        for paired in pair(&ours, &theirs, &[])? {
+            match paired {
+                Paired::Both(p) => {
+                    let shapes = [p.reference.shape.clone(), p.candidate.shape.clone()];
+                    let found = orders(&shapes[0], &shapes[1]);
+                    let same = found
+                        .iter()
+                        .position(|o| o.layout.as_ref() == p.relation.layout());
+                    let order = found.into_iter().nth(same.unwrap_or(0));
+                    let Some((there, back)) =
+                        order.and_then(|o| Some((o.clone(), inverse(&o, &shapes)?)))
+                    else {
+                        names.only.push(format!("parameter '{}' is of shape {:?} in the reference and {:?} in the candidate", p.reference.name, shapes[0], shapes[1]));
+                        continue;
+                    };
+                    let turned = [shapes[1].clone(), shapes[0].clone()];
+                    let [a, b] = [&p.reference.name, &p.candidate.name];
+                    names.ways[0].insert(
+                        a.clone(),
+                        Other {
+                            name: b.clone(),
+                            there,
+                            shapes,
+                        },
+                    );
+                    names.ways[1].insert(
+                        b.clone(),
+                        Other {
+                            name: a.clone(),
+                            there: back,
+                            shapes: turned,
+                        },
+                    );
+                }
+                Paired::OnlyReference(p) if p.trainable != Some(false) => names.only.push(format!(
+                    "parameter '{}' has no counterpart in the candidate",
+                    p.name
+                )),
+                Paired::OnlyCandidate(p) if p.trainable != Some(false) => names.only.push(format!(
+                    "parameter '{}' has no counterpart in the reference",
+                    p.name
+                )),
+                Paired::OnlyReference(_) | Paired::OnlyCandidate(_) => {}
+            }
+        }
+        Ok(names)
+    }
+
+    /// Tensors of side `from` as the other one calls and lays them; what belongs to a parameter that it has not is left out.
+    fn turned(&self, from: usize, tensors: &Tensors) -> Result<Tensors> {
+        let mut all = Tensors::new();
+        for (name, t) in tensors {
+            let Some((kind, own)) = of_parameter(name) else {
+                all.insert(name.clone(), t.clone());
+                continue;
+            };
+            if let Some(other) = self.ways[from].get(own) {
+                let fits = t.shape() == other.shapes[0];
+                let value = if fits {
+                    other.there.read(t, &other.shapes[1])?
+                } else {
+                    t.clone()
+                };
+                all.insert(format!("{kind}{}", other.name), value);
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The order that leads back.
+fn inverse(order: &Order, [ours, theirs]: &[Vec<usize>; 2]) -> Option<Order> {
+    let count: usize = ours.iter().product();
+    let places = Tensor::from_vec(ours, (0..count).map(|i| i as f64).collect::<Vec<f64>>());
+    let there = order.read(&places, theirs).ok()?;
+    orders(theirs, ours).into_iter().find(|back| {
+        let again = back.read(&there, ours);
+        again.is_ok_and(|t| t.bytes() == places.bytes())
+    })
+}
+
+/// Kind and parameter of a tensor's name: `optimizer.mean.` and `fc.weight`; None for a loss, a rule and what is of no parameter.
+fn of_parameter(name: &str) -> Option<(&str, &str)> {
+    let kind = ["value.", "grad.", "clipped.", "ema."]
+        .into_iter()
+        .find(|k| name.starts_with(k));
+    match kind {
+        Some("ema.") if name == "ema.count" => None,
+        Some(kind) => Some(name.split_at(kind.len())),
+        None => {
+            let rest = name.strip_prefix("optimizer.")?;
+            let (slot, _) = rest.split_once('.')?;
+            Some(name.split_at("optimizer.".len() + slot.len() + 1))
+        }
+    }
+}
+
+/// Both ports and what they train on.
+struct Both<'p> {
+    ports: [&'p mut Port; 2],
+    /// Inputs and targets.
+    batches: [(Tensors, Tensors); 2],
+    names: Names,
+    /// Whether both compute in f64.
+    exact: bool,
+    seed: u64,
+}
+
+impl Both<'_> {
+    fn steps(&mut self, count: usize) -> Result<Vec<Step>> {
+        let mut state = self.ports[0].state()?.unwrap_or_default();
+        let mut own = self.names.turned(0, &state)?;
+        let mut all = vec![];
+        for step in 0..count {
+            let exact = match self.exact {
+                true => Some(self.seen(&state, step, true)?.0),
+                false => None,
+            };
+            let (seen, next) = self.seen(&state, step, false)?;
+            let made = self.made(1, &own, step, false)?;
+            own = of_state(&made);
+            all.push(Step {
+                exact,
+                own: seen,
+                free: floats(&self.names.turned(1, &made)?)?,
+            });
+            state = next;
+        }
+        Ok(all)
+    }
+
+    /// What both make of a state of the reference's, and the state that its own dtype leads to.
+    fn seen(&mut self, state: &Tensors, step: usize, f64: bool) -> Result<(Seen, Tensors)> {
+        let can = self.ports[0].hello.can(Ability::F64);
+        let own = self.made(0, state, step, f64)?;
+        let base = match can && !f64 {
+            true => floats(&self.made(0, state, step, true)?)?,
+            false => floats(&own)?,
+        };
+        let floors = self.floors(&base, state, (step, f64))?;
+        let there = self.names.turned(0, state)?;
+        let found = self.made(1, &there, step, f64)?;
+        let mut seen = Seen {
+            step,
+            before: floats(state)?,
+            reference: base,
+            candidate: floats(&self.names.turned(1, &found)?)?,
+            floors,
+        };
+        unclipped(&mut seen);
+        Ok((seen, of_state(&own)))
+    }
+
+    /// How far the reference's tensors move where what the step starts from is off by a rounding.
+    fn floors(
+        &mut self,
+        base: &train::Tensors,
+        state: &Tensors,
+        (step, f64): (usize, bool),
+    ) -> Result<HashMap<String, Floor>> {
+        let mut floors: HashMap<String, Floor> = HashMap::new();
+        let inputs = self.batches[0].0.clone();
+        for run in 1..=RUNS {
+            let mut place = 0;
+            let mut nudged = |all: &Tensors| -> Result<Tensors> {
+                let one = |(name, t): (&String, &Tensor)| {
+                    place += 1;
+                    Ok((
+                        name.clone(),
+                        off(t, f64, (self.seed + step as u64, run, place))?,
+                    ))
+                };
+                all.iter().map(one).collect()
+            };
+            let (state, inputs) = (nudged(state)?, nudged(&inputs)?);
+            let from = From {
+                state: &state,
+                inputs: &inputs,
+                targets: &self.batches[0].1,
+                step,
+            };
+            let made = floats(&self.ports[0].step(&from, f64)?.unwrap_or_default())?;
+            for (name, t) in base {
+                let moved = made.get(name).and_then(|m| deviation(t, m, None));
+                if let Some(moved) = moved {
+                    floors
+                        .entry(name.clone())
+                        .or_insert_with(|| Floor::along(None))
+                        .add(&moved);
+                }
+            }
+        }
+        for (name, floor) in &mut floors {
+            floor.merge(&stored(
+                &base[name],
+                if f64 { DType::F64 } else { DType::F32 },
+            ));
+        }
+        Ok(floors)
+    }
+
+    fn made(&mut self, side: usize, state: &Tensors, step: usize, f64: bool) -> Result<Tensors> {
+        let (inputs, targets) = &self.batches[side];
+        let from = From {
+            state,
+            inputs,
+            targets,
+            step,
+        };
+        Ok(self.ports[side].step(&from, f64)?.unwrap_or_default())
+    }
+}
+
+/// Where one side clips, the other one's gradients are what its optimiser gets.
+fn unclipped(seen: &mut Seen) {
+    let sides = [&mut seen.reference, &mut seen.candidate];
+    let clips = |side: &train::Tensors| side.keys().any(|n| n.starts_with("clipped."));
+    if !sides.iter().any(|side| clips(side)) {
+        return;
+    }
+    for side in sides {
+        let whole = side
+            .iter()
+            .filter_map(|(n, t)| Some((n.strip_prefix("grad.")?, t)));
+        let whole: Vec<(String, Tensor)> = whole
+            .map(|(n, t)| (format!("clipped.{n}"), t.clone()))
+            .collect();
+        for (name, t) in whole {
+            side.entry(name).or_insert(t);
+        }
+    }
+    let floors = &mut seen.floors;
+    for name in seen
+        .reference
+        .keys()
+        .filter_map(|n| n.strip_prefix("clipped."))
+    {
+        let of_gradient = floors.get(&format!("grad.{name}")).cloned();
+        if let Some(of_gradient) = of_gradient {
+            floors
+                .entry(format!("clipped.{name}"))
+                .or_insert(of_gradient);
+        }
+    }
+}
+
+/// The state that a step leads to.
+fn of_state(made: &Tensors) -> Tensors {
+    let is = |name: &&String| STATE.iter().any(|kind| name.starts_with(kind));
+    let kept = made.iter().filter(|(name, _)| is(name));
+    kept.map(|(n, t)| (n.clone(), t.clone())).collect()
+}
+
+/// Floats as f64; integers, which count, are not judged.
+fn floats(all: &Tensors) -> Result<train::Tensors> {
+    let floats = all.iter().filter(|(_, t)| t.dtype().is_float());
+    floats
+        .map(|(n, t)| {
+            Ok((
+                n.clone(),
+                Tensor::from_f64(DType::F64, t.shape(), &t.to_f64())?,
+            ))
+        })
+        .collect()
+}
+
+/// One rounding of a tensor and one of what was added to it.
+fn stored(t: &Tensor, dtype: DType) -> Floor {
+    let mut size = Floor::along(None);
+    let nothing = Tensor::from_vec(t.shape(), vec![0.0; t.numel()]);
+    size.runs = 0;
+    if let Some(channels) = deviation(&nothing, t, None) {
+        size.add(&channels);
+    }
+    let parts = std::iter::once((&size, 2.0 * dtype.unit_roundoff()));
+    Floor::sum(parts).unwrap_or(size)
+}
+
+/// Every float up or down by a rounding, in f64 by many; a count stays.
+fn off(t: &Tensor, f64: bool, (seed, run, place): (u64, u32, usize)) -> Result<Tensor> {
+    if !t.dtype().is_float() || t.shape().is_empty() {
+        return Ok(t.clone());
+    }
+    let (dtype, step) = match f64 {
+        true => (DType::F64, OFF),
+        // Half of that may be rounded away again.
+        false => (t.dtype(), 2.0 * rounding(t.dtype())),
+    };
+    let mut signs = signs(seed, run, place);
+    let mut moved = |v: f64| match signs.next_u32() & 1 {
+        0 => v * (1.0 + step),
+        _ => v * (1.0 - step),
+    };
+    let values: Vec<f64> = t.to_f64().into_iter().map(&mut moved).collect();
+    Tensor::from_f64(dtype, t.shape(), &values)
+}

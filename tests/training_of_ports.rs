@@ -1,0 +1,258 @@
+//! Steps of training of two live ports: a port that trains alike agrees, and what another one does otherwise is found at its tensor, in its step, and named.
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use support::*;
+
+/// A folder with ports that do as tests/fixtures/live/trained.py, but for lines of Python.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn port(&self, name: &str, lines: &str) -> PathBuf {
+        let live = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/live");
+        let script = format!(
+            "#!/usr/bin/env python3\nimport sys\nsys.dont_write_bytecode = True\nsys.path.insert(0, {live:?})\nimport trained as port\n{lines}\nport.serve()\n"
+        );
+        let path = self.0.path().join(name);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// A scenario of so many steps.
+    fn scenario(&self, steps: usize) -> PathBuf {
+        let path = self.0.path().join("train.toml");
+        let text = format!(
+            "format = 1\nmodel = \"a\"\nstages = [\"train\"]\n[second]\nmodel = \"b\"\n[train]\nsteps = {steps}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Both as `base`, the candidate with `line` besides.
+    fn against(&self, base: &str, line: &str, more: &[&str]) -> Ran {
+        self.port("a", base);
+        self.port("b", &format!("{base}\n{line}"));
+        let scenario = self.scenario(4);
+        let args = [&["run", text(&scenario)], more].concat();
+        Call::new(PARITY, self.0.path(), &args).run()
+    }
+}
+
+/// What every test of a rule starts from, what the candidate does otherwise, the tensor at which that is found, and how it is named.
+type Fault = (&'static str, &'static str, &'static str, &'static str);
+
+const MOMENTUM: &str = "port.KIND = 'momentum'";
+const ADAMW: &str = "port.KIND = 'adamw'";
+
+const FAULTS: &[Fault] = &[
+    (
+        MOMENTUM,
+        "port.with_momentum = lambda p, g, s, r: (lambda v: (p - r['rate'] * v, {'momentum': v}))(r['momentum'] * s['momentum'] + (1 - r['momentum']) * g)",
+        "optimizer.momentum.norm.weight",
+        "enters the candidate's momentum times 1 − momentum",
+    ),
+    (
+        MOMENTUM,
+        "port.with_momentum = lambda p, g, s, r: (lambda v: (p - v, {'momentum': v}))(r['momentum'] * s['momentum'] + r['rate'] * g)",
+        "optimizer.momentum.norm.weight",
+        "enters the candidate's momentum times the learning rate",
+    ),
+    (
+        MOMENTUM,
+        "port.with_momentum = lambda p, g, s, r: (lambda v: (p - r['rate'] * (g + r['momentum'] * v), {'momentum': v}))(r['momentum'] * s['momentum'] + g)",
+        "value.norm.weight",
+        "Nesterov",
+    ),
+    (
+        ADAMW,
+        "port.decay = lambda name: port.DECAY",
+        "value.norm.weight",
+        "weight decay acts on every parameter",
+    ),
+    (
+        "",
+        "port.decay = lambda name: port.DECAY",
+        "optimizer.mean.norm.weight",
+        "weight decay acts on every parameter",
+    ),
+    (
+        "",
+        "port.DECAY = 0.0",
+        "optimizer.mean.fc.weight",
+        "no weight decay",
+    ),
+    ("", ADAMW, "optimizer.mean.fc.weight", "decoupled"),
+    (
+        ADAMW,
+        "port.KIND = 'adam'",
+        "optimizer.mean.fc.weight",
+        "decoupled",
+    ),
+    (
+        "",
+        "port.corrected_by = lambda value, beta, count: value",
+        "value.norm.weight",
+        "bias correction",
+    ),
+    (
+        "",
+        "port.root = lambda square, eps: (square + eps) ** 0.5",
+        "value.norm.weight",
+        "eps inside the root",
+    ),
+    (
+        "",
+        "port.clip = lambda grads: {n: [max(-0.1, min(0.1, v)) for v in g] for n, g in grads.items()}",
+        "clipped.norm.weight",
+        "clips each element, at 0.1",
+    ),
+    (
+        "",
+        "port.clip = lambda grads: grads",
+        "clipped.norm.weight",
+        "not clipped",
+    ),
+    (
+        "",
+        "port.rate = lambda step: port.RATE * 0.9 ** (step + 1)",
+        "value.norm.weight",
+        "one step ahead",
+    ),
+    (
+        "",
+        "port.EMA = 0.99",
+        "ema.norm.weight",
+        "keeps 0.9000 of itself in the reference and 0.9900 in the candidate",
+    ),
+    (
+        "",
+        "port.unbiased = lambda spread: spread",
+        "value.norm.running_var",
+        "biased one, of 6",
+    ),
+    (
+        "",
+        "port.SHARE = 0.9",
+        "value.norm.running_mean",
+        "0.1000 and 0.9000",
+    ),
+];
+
+#[test]
+fn what_a_candidate_does_otherwise_is_found_at_its_tensor_and_named() {
+    let folder = Folder::new();
+    for (base, line, first, why) in FAULTS {
+        let ran = folder.against(base, line, &[]).exits(1);
+        ran.says(&[
+            "DIVERGE in stage train: first '",
+            "another rule",
+            "why: ",
+            why,
+        ]);
+        let run = folder.against(base, line, &["--json"]).json();
+        let place = run.verdict.first().unwrap();
+        let kind = |name: &str| name.rsplit_once('.').map(|n| n.0.to_string());
+        let kinds = [kind(place), kind(first)].map(Option::unwrap_or_default);
+        let slot = |kind: &str| {
+            kind.rsplit_once('.')
+                .map_or(kind.to_string(), |n| n.0.into())
+        };
+        assert_eq!(slot(&kinds[0]), slot(&kinds[1]), "{line}: {place}");
+    }
+}
+
+#[test]
+fn ports_that_train_alike_agree_whatever_they_train_with() {
+    let folder = Folder::new();
+    // The same in another order of arithmetic.
+    let other = "port.kept = lambda old, new: old + port.SHARE * (new - old)\nport.corrected_by = lambda v, beta, n: v * (1 / (1 - beta**n))";
+    for base in [
+        "",
+        MOMENTUM,
+        ADAMW,
+        "port.KIND = 'sgd'",
+        "port.EMA = 0",
+        "port.ABILITIES.remove('f64')",
+    ] {
+        for line in ["", other] {
+            let ran = folder.against(base, line, &[]).exits(0);
+            ran.says(&["AGREE: both ports train alike", "the same rule in 4 steps"]);
+            let run = folder.against(base, line, &["--json"]).json();
+            let report = run.stages.train.as_ref().unwrap();
+            assert_eq!(report.steps.len(), 4, "{base}");
+            assert_eq!(report.trained, [3, 3], "{base}");
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_changes_later_is_found_in_that_step() {
+    let folder = Folder::new();
+    let line = "port.rate = lambda step: port.RATE * 0.9 ** max(step - 1, 0)";
+    let ran = folder.against("port.KIND = 'sgd'", line, &[]).exits(1);
+    ran.says(&["in step 2", "one step late"]);
+}
+
+#[test]
+fn rounding_that_grows_is_no_fault_and_said() {
+    let folder = Folder::new();
+    // A state that is off by a few roundings after each step stays within in lock-step and grows where it is gone on from.
+    let line = "own = port.update\n\
+                port.update = lambda p, g, s, r, c: (lambda new, kept: (new * (1 + 2.5e-7), kept))(*own(p, g, s, r, c))";
+    let base = "port.ABILITIES.remove('f64')";
+    let ran = folder.against(base, line, &[]).exits(0);
+    ran.says(&["AGREE: ", "rounding growth"]);
+    // In f64 it is more than f64 rounds, and no rule: what f32 cannot tell apart either is said.
+    let ran = folder.against("", line, &[]).exits(0);
+    ran.says(&["something is kept in f32 on the way"]);
+}
+
+#[test]
+fn what_cannot_be_asked_is_not_judged() {
+    let folder = Folder::new();
+    let ran = folder
+        .against("", "port.ABILITIES.remove('step')", &[])
+        .exits(4);
+    ran.says(&["the candidate's port does not declare 'step'"]);
+    let slotless = "own = port.save\nport.save = lambda to, made, **k: own(to, {n: t for n, t in made.items() if not n.startswith('optimizer.mean')}, **k)";
+    let ran = folder.against("", slotless, &[]);
+    assert_ne!(ran.code, Some(0), "{ran}");
+    folder.port("a", "");
+    folder.port("b", "");
+    let zero = folder.scenario(0);
+    let ran = Call::new(PARITY, folder.0.path(), &["run", text(&zero)]).run();
+    ran.refuses(2, &["train.steps = 0 is not between 1 and 1000"]);
+}
+
+#[test]
+fn the_worker_of_these_tests_conforms_and_one_whose_step_stays_does_not() {
+    let folder = Folder::new();
+    let tried = |lines: &str| {
+        let port = folder.port("a", lines);
+        Call::new(PARITY, folder.0.path(), &["port", text(&port)]).run()
+    };
+    tried("")
+        .exits(0)
+        .says(&["moves 3 parameters, twice the same, and none stays so"]);
+    let faults = [
+        (
+            "own = port.step\ndef step(request):\n    own(request)\n    port.held['fc.weight'] = [0.5] * 4\nport.step = step",
+            "a step left parameter 'fc.weight' changed",
+        ),
+        ("port.RATE = 0.0", "a step moves no parameter"),
+        (
+            "import random\nport.rate = lambda step: random.random()",
+            "is another one the second time",
+        ),
+    ];
+    for (lines, says) in faults {
+        tried(lines).exits(1).says(&["FAIL       step", says]);
+    }
+}
