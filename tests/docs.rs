@@ -94,6 +94,11 @@ fn every_command_of_the_audit_document_runs() {
 }
 
 #[test]
+fn every_command_of_the_stories_runs() {
+    check("docs/STORIES.md");
+}
+
+#[test]
 fn every_audit_has_a_page_that_names_each_kind_of_finding() {
     let overview = read("docs/AUDIT.md");
     let folders = std::fs::read_dir(Path::new(ROOT).join("src/audit")).unwrap();
