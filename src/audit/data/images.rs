@@ -131,10 +131,13 @@ fn depth(set: &Set, all: &[Headed]) -> Vec<Problem> {
                 true => &kinds::ALL_DEPTH_BITS,
                 false => &kinds::DEPTH_BITS,
             };
-            let what = format!(
-                "a depth map of {} bits, where the deepest has {deepest}",
-                header.bits
-            );
+            let what = match deepest <= 8 {
+                true => format!("a depth map of {} bits, as all of them", header.bits),
+                false => format!(
+                    "a depth map of {} bits, where the deepest has {deepest}",
+                    header.bits
+                ),
+            };
             problems.push(Problem::new(kind, shown(&set.root, path), what));
         }
         if header.channels != 1 || header.indexed {
