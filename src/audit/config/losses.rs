@@ -2,56 +2,18 @@
 
 use super::view::{Set, View, type_of};
 use crate::config::Tree;
-use crate::error::{Error, Place, Result};
+use crate::error::Result;
+use crate::training_log;
 use crate::verdict::{Finding, Severity};
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Bytes of a line, and names of a log, at most.
-const LONGEST: u64 = 1 << 20;
-const MOST: usize = 10_000;
-
-/// Every name that a log has: the head of a table, keys of JSON lines, or `name: number` of a plain log.
+/// Every name that a log has a number for.
 ///
 /// # Errors
 /// It cannot be read.
 pub fn logged(path: &Path) -> Result<BTreeSet<String>> {
-    let file = std::fs::File::open(path).map_err(|e| Error::usage(e.to_string()));
-    let mut reader = BufReader::new(file.at(path.display())?);
-    let mut names = BTreeSet::new();
-    let table = path.extension().is_some_and(|e| e == "csv");
-    loop {
-        let mut line = vec![];
-        let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut line);
-        let read = read
-            .map_err(|e| Error::usage(e.to_string()))
-            .at(path.display())?;
-        let text = String::from_utf8_lossy(&line);
-        match serde_json::from_str::<serde_json::Value>(&text) {
-            _ if table => names.extend(text.split(',').map(|name| name.trim().to_string())),
-            Ok(serde_json::Value::Object(all)) => names.extend(all.keys().cloned()),
-            _ => names.extend(words(&text)),
-        }
-        if read == 0 || table || names.len() > MOST {
-            return Ok(names);
-        }
-    }
-}
-
-/// Names before a colon and a number.
-fn words(line: &str) -> Vec<String> {
-    let mut all = vec![];
-    let mut parts = line.split_whitespace().peekable();
-    while let Some(part) = parts.next() {
-        let number = parts
-            .peek()
-            .is_some_and(|next| next.trim_end_matches(',').parse::<f64>().is_ok());
-        if let (true, Some(name)) = (number, part.strip_suffix(':')) {
-            all.push(name.to_string());
-        }
-    }
-    all
+    Ok(training_log::open(path)?.series.into_keys().collect())
 }
 
 pub fn findings(view: &View, log: &Path, names: &BTreeSet<String>) -> Vec<Finding> {
@@ -179,17 +141,17 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        assert_eq!(
-            read("r.csv", "epoch, train/a_loss\n1, 2\n"),
-            "epoch train/a_loss"
-        );
+        assert_eq!(read("r.csv", "epoch, train/a_loss\n1, 2\n"), "train/a_loss");
         assert_eq!(
             read("s.json", "{\"loss_a\": 1}\n{\"loss_b\": 2}\n"),
             "loss_a loss_b"
         );
         assert_eq!(
-            read("p.log", "I: lr: 1e-3  loss: 0.5  loss_z: 0.1, text: none\n"),
-            "loss loss_z lr"
+            read(
+                "p.log",
+                "2024/01/01 10:00:00 - mmengine - INFO - Epoch(train) [1][10/20]  lr: 1.0000e-03  eta: 0:00:10  time: 0.1000  loss: 0.5000  loss_z: 0.1000\nepoch 2, loss_own: 0.25\n"
+            ),
+            "loss loss_own loss_z lr time"
         );
     }
 }
