@@ -1,6 +1,6 @@
 //! Documents are executed: every command in them runs, every folder in the map exists.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -98,6 +98,18 @@ fn every_command_of_the_stories_runs() {
     check("docs/STORIES.md");
 }
 
+/// Every Rust file below a folder.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let all = std::fs::read_dir(folder).unwrap();
+    let all = all.map(|e| e.unwrap().path());
+    all.flat_map(|p| match p.is_dir() {
+        true => rust_files(&p),
+        false => vec![p],
+    })
+    .filter(|p| p.extension().is_some_and(|e| e == "rs"))
+    .collect()
+}
+
 #[test]
 fn every_audit_has_a_page_that_names_each_kind_of_finding() {
     let overview = read("docs/AUDIT.md");
@@ -108,8 +120,8 @@ fn every_audit_has_a_page_that_names_each_kind_of_finding() {
         let name = folder.file_name().unwrap().to_str().unwrap();
         assert!(overview.contains(&format!("(audit/{name}.md)")), "{name}");
         let page = read(&format!("docs/audit/{name}.md"));
-        for file in std::fs::read_dir(&folder).unwrap() {
-            let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for path in rust_files(&folder) {
+            let source = std::fs::read_to_string(path).unwrap();
             let source = source.split("#[cfg(test)]").next().unwrap();
             let kinds = source.split("Finding::new(").skip(1);
             let kinds =
