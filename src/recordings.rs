@@ -6,10 +6,9 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::floor::noise::{Floor, axis_for};
 use crate::judge::expectation;
-use crate::judge::stage::Stages;
 use crate::judge::{Limit, against};
 use crate::prepare::plan::patterns;
-use crate::run::{FORMAT, Run};
+use crate::run::Run;
 use crate::scenario::Expect;
 use crate::tensor::Tensor;
 use crate::trace::Entry;
@@ -115,24 +114,11 @@ pub fn compare(
         .filter_map(|n| entry(reference, n))
         .map(|e| (e.node.clone(), e.inputs.clone()))
         .collect();
+    let environment = environment(reference, candidate, names);
     let run = Run {
-        format: FORMAT,
-        scenario: None,
-        environment: environment(reference, candidate, names),
-        inputs: vec![],
-        verdict,
-        expectation: expected,
-        ledger,
         tensors,
         graph_inputs,
-        stages: Stages::default(),
-        correspondence: None,
-        alone: vec![],
-        samples: vec![],
-        places: BTreeMap::new(),
-        unobserved: vec![],
-        findings: vec![],
-        timings: BTreeMap::new(),
+        ..Run::bare(environment, verdict, expected, ledger)
     };
     Ok(run.told())
 }

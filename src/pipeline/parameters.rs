@@ -5,10 +5,10 @@ use crate::error::Result;
 use crate::judge::expectation;
 use crate::judge::stage::{Stages, verdicts};
 use crate::prepare::params;
-use crate::run::{FORMAT, Run};
+use crate::run::Run;
 use crate::scenario::{Scenario, Stage};
 use crate::verdict::{Ancestry, Ledger, Outcome, decide};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// # Errors
@@ -47,24 +47,12 @@ pub fn run(scenario: &Scenario) -> Result<Run> {
             .to_string()
     };
     let names = (name(&stated.reference), name(&stated.candidate));
+    let expected = expectation(&scenario.expect, &verdict, &ledger, &|_| HashSet::new());
+    let environment = environment::record(names, false, 1, "");
     let run = Run {
-        format: FORMAT,
-        expectation: expectation(&scenario.expect, &verdict, &ledger, &|_| HashSet::new()),
         scenario: Some(scenario.clone()),
-        environment: environment::record(names, false, 1, ""),
-        inputs: vec![],
-        verdict,
-        ledger,
-        tensors: vec![],
-        graph_inputs: BTreeMap::new(),
         stages,
-        correspondence: None,
-        alone: vec![],
-        samples: vec![],
-        places: BTreeMap::new(),
-        unobserved: vec![],
-        findings: vec![],
-        timings: BTreeMap::new(),
+        ..Run::bare(environment, verdict, expected, ledger)
     };
     Ok(run.told())
 }

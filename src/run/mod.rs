@@ -124,6 +124,34 @@ pub struct Correspondence {
 }
 
 impl Run {
+    /// One in which no graph was run: a verdict, and what it is held against.
+    pub fn bare(
+        environment: Environment,
+        verdict: Verdict,
+        expectation: Expectation,
+        ledger: Ledger,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            scenario: None,
+            environment,
+            inputs: vec![],
+            verdict,
+            expectation,
+            ledger,
+            tensors: vec![],
+            graph_inputs: BTreeMap::new(),
+            unobserved: vec![],
+            places: BTreeMap::new(),
+            findings: vec![],
+            stages: Stages::default(),
+            correspondence: None,
+            alone: vec![],
+            samples: vec![],
+            timings: BTreeMap::new(),
+        }
+    }
+
     /// The same with all that there is to say of it.
     pub fn told(self) -> Self {
         Self {

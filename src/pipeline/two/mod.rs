@@ -27,7 +27,7 @@ use crate::judge::{alive, expectation};
 use crate::pairing::{Evidence, Pair, Pairing};
 use crate::prepare::plan::patterns;
 use crate::prepare::prepared::Prepared;
-use crate::run::{Alone, Correspondence, FORMAT, Of, Run};
+use crate::run::{Alone, Correspondence, Of, Run};
 use crate::scenario::sides::Kind;
 use crate::scenario::{Limit, Scenario, Second, Stage};
 use crate::subject::{Engines, Judge, Options};
@@ -41,7 +41,7 @@ use crate::watch::Watch;
 use indexmap::IndexMap;
 use source::Ports;
 use spread::Spread;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use wildmatch::WildMatch;
@@ -349,17 +349,12 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
         shadow: Some(format!("libtorch {} f64", engines.torch()?.version())),
         ..environment::record(names, true, compared.threads, &graph.graph.digest)
     };
+    let expected = expectation(&scenario.expect, &verdict, &ledger, &|_| HashSet::new());
     Ok(Run {
-        format: FORMAT,
-        expectation: expectation(&scenario.expect, &verdict, &ledger, &|_| HashSet::new()),
         scenario: Some(scenario.clone()),
-        environment,
         graph_inputs: reference.graph.taken(),
         inputs: compared.records,
-        verdict,
-        ledger,
         tensors,
-        unobserved: vec![],
         stages: Stages {
             train: report.flatten(),
             ..Stages::default()
@@ -371,10 +366,7 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
             places: [reference.places.clone(), candidate.places.clone()],
         }),
         alone,
-        samples: vec![],
-        places: BTreeMap::new(),
-        findings: vec![],
-        timings: BTreeMap::new(),
+        ..Run::bare(environment, verdict, expected, ledger)
     })
 }
 

@@ -13,12 +13,12 @@ use crate::judge::stage::Stages;
 use crate::judge::stage::train::{self, Report, Seen, Step};
 use crate::params::pair::{Paired, pair};
 use crate::port::{Ability, From, Port, Tensors};
-use crate::run::{FORMAT, Run};
+use crate::run::Run;
 use crate::scenario::{Scenario, Second, Stage};
 use crate::tensor::{DType, Tensor};
 use crate::verdict::{Ancestry, Ledger, StageVerdict, decide};
 use rand::Rng;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// What a run in f64 starts from is off by so much, as a share: 256 of its roundings, so that what either side rounds on the way is less.
 const OFF: f64 = 1.0 / (1u64 << 44) as f64;
@@ -46,27 +46,16 @@ pub fn alone(scenario: &Scenario, second: &Second) -> Result<Run> {
         ..Ledger::default()
     };
     let names = [&scenario.model, &second.model].map(|p| format!("port {}", p.display()));
+    let expected = expectation(&scenario.expect, &verdict, &ledger, &|_| HashSet::new());
+    let environment = environment::record(names.into(), false, scenario.cores(), "");
     let run = Run {
-        format: FORMAT,
-        expectation: expectation(&scenario.expect, &verdict, &ledger, &|_| HashSet::new()),
         scenario: Some(scenario.clone()),
-        environment: environment::record(names.into(), false, scenario.cores(), ""),
         inputs: records,
-        verdict,
-        ledger,
-        tensors: vec![],
-        graph_inputs: BTreeMap::new(),
         stages: Stages {
             train: report,
             ..Stages::default()
         },
-        correspondence: None,
-        alone: vec![],
-        samples: vec![],
-        places: BTreeMap::new(),
-        unobserved: vec![],
-        findings: vec![],
-        timings: BTreeMap::new(),
+        ..Run::bare(environment, verdict, expected, ledger)
     };
     Ok(run.told())
 }
