@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 const DEEP: usize = 5;
 const MOST: usize = 200_000;
 
-/// Bytes of a yaml that is looked into.
+/// Bytes of a yaml or a config that is looked into.
 const SMALL: u64 = 1 << 20;
 
 /// What one folder holds.
@@ -101,10 +101,14 @@ enum Yaml {
     Settings,
 }
 
+/// Looked at before anything is read.
+fn is_small(path: &Path) -> bool {
+    path.metadata().is_ok_and(|m| m.len() < SMALL)
+}
+
 /// Names and a split are a data set; a task and a mode are ultralytics' settings.
 fn kind(path: &Path) -> Option<Yaml> {
-    let small = path.metadata().is_ok_and(|m| m.len() < SMALL);
-    let read = yaml::load(path).ok().filter(|_| small)?;
+    let read = is_small(path).then(|| yaml::load(path).ok()).flatten()?;
     let has = |key: &str| read.get(key).is_some();
     match () {
         () if (has("names") || has("nc")) && (has("train") || has("val")) => Some(Yaml::Data),
@@ -115,8 +119,7 @@ fn kind(path: &Path) -> Option<Yaml> {
 
 /// A config names a model, a base or a pipeline on top.
 fn is_mmengine(path: &Path) -> bool {
-    let small = path.metadata().is_ok_and(|m| m.len() < SMALL);
-    let text = std::fs::read_to_string(path).ok().filter(|_| small);
+    let text = is_small(path).then(|| std::fs::read_to_string(path).ok());
     let begins = |line: &str| {
         [
             "_base_ =",
@@ -127,7 +130,7 @@ fn is_mmengine(path: &Path) -> bool {
         .iter()
         .any(|w| line.starts_with(w))
     };
-    text.is_some_and(|t| t.lines().any(begins))
+    text.flatten().is_some_and(|t| t.lines().any(begins))
 }
 
 /// The audits of one folder: its logs together, its checkpoints from the oldest to the newest.
