@@ -45,8 +45,6 @@ pub fn state(
     for earlier in before {
         sources.push((earlier.display().to_string(), parameters::source(earlier)?));
     }
-    let begun = before.first().map_or(path, |p| p.as_path());
-    let begun = parameters::source(begun)?;
     if let Some((_, first)) = sources.first() {
         let moved = movement::between(first, &source)?;
         let by: HashMap<&str, f64> = moved
@@ -58,13 +56,14 @@ pub fn state(
         }
     }
     sources.push((path.display().to_string(), source));
-    let steps = sources.windows(2).map(|w| {
+    // Of two states the table by module says it all.
+    let windows = sources.windows(2).filter(|_| before.len() > 1);
+    let steps = windows.map(|w| {
         let title = format!("movement from {} to {}", w[0].0, w[1].0);
         Ok((title, movement::between(&w[0].1, &w[1].1)?))
     });
     let epochs = steps.collect::<Result<Vec<_>>>()?;
-    // Of two states the table by module says it all.
-    let epochs = if epochs.len() > 1 { epochs } else { vec![] };
+    let begun = sources.swap_remove(0).1;
     Ok(Gathered {
         state,
         epochs,
