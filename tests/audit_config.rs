@@ -199,45 +199,10 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 "#;
 
-const SOURCE: &str = r#"
-import a_package_that_is_nowhere
-
-class ZorpNet:
-    def __init__(self, backbone, pool_head=None, bbox_head=None, data_preprocessor=None):
-        self.parts = [backbone, pool_head, bbox_head, data_preprocessor]
-
-class QuuxBase:
-    def __init__(self, init_cfg=None, norm_eval=False):
-        self.init_cfg, self.norm_eval = init_cfg, norm_eval
-
-@MODELS.register_module()
-class QuuxBackbone(QuuxBase):
-    def __init__(self, depth, frozen_stages=-1, **kwargs):
-        super().__init__(**kwargs)
-        self.depth, self.frozen = depth, frozen_stages
-
-class FrobPool:
-    def __init__(self, alpha):
-        self.alpha = alpha
-
-class ZorpHead:
-    def __init__(self, num_classes, loss_cls, loss_macl=None, queue_size=64, momentum=0.9):
-        self.all = num_classes, loss_cls, loss_macl
-        self.sampler = Sampler(queue_size, momentum)
-
-class FrobLoss:
-    def __init__(self, loss_weight=1.0):
-        self.loss_weight = loss_weight
-
-class MaclLoss(FrobLoss):
-    def __init__(self, temperature, **rest):
-        super().__init__(**rest)
-        self.temperature = temperature
-
-class FrobData:
-    def __init__(self, data_root, ann_file, data_prefix, metainfo, pipeline, return_modality_pair=False):
-        self.all = data_root, ann_file, data_prefix, metainfo, pipeline, return_modality_pair
-"#;
+const SOURCE: &str = concat!(
+    "\n",
+    include_str!("fixtures/audits/config/stage2/src/zorp.py")
+);
 
 const LOG: &str = "{\"lr\": 0.001, \"loss\": 1.5, \"loss_cls\": 1.0, \"loss_macl\": 0.5, \"epoch\": 1}\n{\"lr\": 0.001, \"loss\": 1.4, \"loss_cls\": 0.9, \"loss_macl\": 0.5, \"epoch\": 2}\n";
 
