@@ -45,6 +45,7 @@ pub mod training_log;
 pub mod verdict;
 pub mod watch;
 
+mod cache;
 mod conformance;
 mod digest;
 mod environment;

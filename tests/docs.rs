@@ -27,7 +27,13 @@ fn commands(document: &str) -> Vec<String> {
 fn check(document: &str) {
     let commands = commands(document);
     assert!(!commands.is_empty(), "{document} shows no command");
-    let elsewhere = [read(".ci/run"), read("scripts/nightly.d/30-benches")].concat();
+    let elsewhere = [
+        ".ci/run",
+        "scripts/nightly.d/30-benches",
+        "scripts/nightly.d/06-wheel",
+    ]
+    .map(read)
+    .concat();
     // Minutes of every core: once a night.
     let nightly = read("scripts/nightly.d/26-selftest");
     for command in commands
@@ -61,6 +67,11 @@ fn check(document: &str) {
 #[test]
 fn every_command_of_the_readme_runs() {
     check("README.md");
+}
+
+#[test]
+fn every_command_of_the_page_on_installing_runs() {
+    check("docs/INSTALL.md");
 }
 
 #[test]

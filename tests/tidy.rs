@@ -45,6 +45,7 @@ const ROOMS: &[&str] = &[
     "tensor",
     "machine",
     "native",
+    "cache",
     "file",
     "watch",
     "error",

@@ -66,16 +66,7 @@ fn row(name: &str, found: &Found, version: &str, mend: &str) -> Vec<String> {
             name.into(),
             "missing".into(),
             String::new(),
-            printable(&format!(
-                "{mend} (looked in {}: {})",
-                found.by,
-                found
-                    .tried
-                    .iter()
-                    .map(|p| p.display().to_string())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            )),
+            printable(&format!("{mend} (looked in {})", found.searched())),
         ],
     }
 }

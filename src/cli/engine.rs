@@ -1,5 +1,6 @@
 //! engine: hands a command to `parity-engine`, the executable that links libtorch.
 
+use super::fetch;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::native;
@@ -8,7 +9,7 @@ use std::process::Command;
 /// Replaces this process by the engine, with the same arguments.
 ///
 /// # Errors
-/// The engine or libtorch is not there: what was tried and what to do.
+/// The engine or libtorch is not there and cannot be fetched: what was tried and what to do.
 pub fn hand_over() -> Result<Exit> {
     let engine = native::engine();
     let Some(path) = engine.path else {
@@ -18,18 +19,12 @@ pub fn hand_over() -> Result<Exit> {
             ),
         );
     };
+    fetch::what_is_missing()?;
     let torch = native::libtorch();
-    let Some(library) = torch.path else {
-        let tried = torch
-            .tried
-            .iter()
-            .map(|p| p.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", ");
-        return Err(
-            Error::failed(format!("libtorch was not found ({}: {tried})", torch.by))
-                .next("run scripts/setup, or set LIBTORCH to your own libtorch 2.13.0"),
-        );
+    let Some(library) = torch.path.clone() else {
+        return Err(torch
+            .missing("libtorch")
+            .next("run scripts/setup, or set LIBTORCH to your own libtorch 2.13.0"));
     };
     let mut command = Command::new(path);
     command.args(std::env::args_os().skip(1));

@@ -14,6 +14,7 @@ mod doctor;
 mod engine;
 mod export_check;
 mod extract;
+mod fetch;
 mod fuzz;
 mod interrupt;
 mod list;

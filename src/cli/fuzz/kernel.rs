@@ -12,11 +12,11 @@ use crate::graph::{Graph, load};
 use crate::report;
 use crate::scenario::{self, Scenario, SubjectKind};
 use crate::subject::Engines;
-use crate::subject::kernels::{ALL, Kernel, find};
+use crate::subject::kernels::{ALL, Kernel, find, forms};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where the kernels' ONNX forms lie unless a folder is named.
+/// Where the kernels' ONNX forms lie in a checkout; elsewhere those are taken that this executable carries.
 const FORMS: &str = "golden/kernels";
 /// Who is fuzzed where nobody is named.
 const CANDIDATE: &str = "libtorch";
@@ -88,8 +88,12 @@ fn one<'a>(
     args: &args::Fuzz,
     engines: Engines,
 ) -> Result<Tally<'a>> {
-    let forms = args.forms.as_deref().unwrap_or(Path::new(FORMS));
-    let model = forms.join(format!("{}.onnx", kernel.name));
+    let file = format!("{}.onnx", kernel.name);
+    let model = match &args.forms {
+        Some(folder) => folder.join(file),
+        None if Path::new(FORMS).join(&file).is_file() => Path::new(FORMS).join(file),
+        None => forms::folder()?.join(file),
+    };
     let graph = form(&model)?;
     let target = Fuzzed {
         kernel,

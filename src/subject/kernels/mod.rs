@@ -8,6 +8,7 @@ mod assigners;
 pub mod draw;
 pub mod edit;
 mod elementwise;
+pub mod forms;
 mod given;
 mod losses;
 mod overlaps;

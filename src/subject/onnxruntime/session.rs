@@ -17,19 +17,11 @@ pub fn environment() -> Result<Environment> {
 
 fn load() -> Result<Environment> {
     let found = crate::native::onnxruntime();
-    let path = found.path.ok_or_else(|| {
-        let tried = found
-            .tried
-            .iter()
-            .map(|p| p.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", ");
-        Error::failed(format!(
-            "libonnxruntime was not found ({}: {tried})",
-            found.by
-        ))
-        .next("run scripts/setup, or set ORT_DYLIB_PATH to your own libonnxruntime.so")
-    })?;
+    let Some(path) = found.path.clone() else {
+        return Err(found
+            .missing("libonnxruntime")
+            .next("run scripts/setup, or set ORT_DYLIB_PATH to your own libonnxruntime.so"));
+    };
     let fail = |e: &dyn std::fmt::Display| {
         Error::failed(format!("libonnxruntime {}: {e}", path.display())).next("parity doctor")
     };
