@@ -168,3 +168,42 @@ fn the_counts_of_resnet_50_are_exact() {
         ran.exits(exit).says(&[words]);
     }
 }
+
+#[test]
+fn a_rate_of_0_in_a_config_means_frozen_and_freezes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let keys = |keys: &str| {
+        let text = format!("optim_wrapper = dict(paramwise_cfg=dict(custom_keys={{{keys}}}))\n");
+        write("c.py", &text);
+    };
+    let ran = |frozen: usize| {
+        write("resnet.json", &resnet_50(frozen).to_string());
+        let words = ["audit", "freeze", "resnet.json", "--config", "c.py"];
+        Call::new(PARITY, dir.path(), &words).run()
+    };
+    keys("'conv1': dict(lr_mult=0), 'bn1': dict(lr_mult=0)");
+    ran(0)
+        .exits(1)
+        .says(&["that are meant to be frozen ask for a gradient"]);
+    // 'conv1' is in the names of all stages; there the longer word decides.
+    let others = ["layer2", "layer3", "layer4"].map(|w| format!(", '{w}': dict(lr_mult=1)"));
+    let stage = "'conv1': dict(lr_mult=0), 'bn1': dict(lr_mult=0), 'layer1.': dict(lr_mult=0)";
+    keys(stage);
+    ran(1).exits(1).says(&["layer2.0.conv1.weight"]);
+    keys(&format!("{stage}{}", others.concat()));
+    ran(1).exits(0);
+    ran(0)
+        .exits(1)
+        .says(&["225344 parameters that are meant to be frozen"]);
+    keys("'layer1.': dict(lr_mult=0)");
+    ran(0)
+        .exits(1)
+        .says(&["215808 parameters that are meant to be frozen"]);
+    keys("'layr3': dict(lr_mult=0)");
+    ran(0)
+        .exits(1)
+        .says(&["c.py:1", "'layr3' is in the name of no parameter"]);
+    keys("'layer1': dict(lr_mult=0.1)");
+    ran(1).refuses(2, &["multiplies no rate by 0"]);
+}

@@ -198,7 +198,25 @@ fn a_run_that_reached_its_targets_has_a_record_without_a_fault() {
 /// A fault: its kind, the exit code, words of the place or the numbers, and how it gets there.
 type Fault = (&'static str, i32, &'static str, fn(&Folder));
 
-const FAULTS: [Fault; 14] = [
+/// The code of a run beside that of its baseline, in one file and in two.
+const CODE: [&str; 2] = [
+    "--- a/utils/loss.py\n+++ b/utils/loss.py\n@@ -1 +1,2 @@\n-a\n+b\n+c\n",
+    "--- a/data.py\n+++ b/data.py\n@@ -7,0 +8 @@\n+more = True\n",
+];
+
+fn compared(f: &Folder, code: &str) {
+    f.write("code.diff", code);
+    f.change(
+        "declared.toml",
+        "[change]",
+        "[change]\ndiff = \"code.diff\"",
+    );
+}
+
+const FAULTS: [Fault; 15] = [
+    ("undeclared_code", 1, "code.diff: data.py", |f| {
+        compared(f, &CODE.concat())
+    }),
     (
         "undeclared_difference",
         1,
@@ -268,6 +286,13 @@ const FAULTS: [Fault; 14] = [
         f.change("declared.toml", "fps = 34.8", "")
     }),
 ];
+
+#[test]
+fn code_that_differs_where_it_was_declared_to_is_a_field_of_the_record() {
+    let folder = clean();
+    compared(&folder, CODE[0]);
+    silent(folder.whole()).says(&["the code differs in 1 files", "utils/loss.py +2 −1"]);
+}
 
 #[test]
 fn each_fault_is_found_alone_with_its_file_or_key() {

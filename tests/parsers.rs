@@ -137,3 +137,8 @@ fn every_reader_has_a_corpus_and_every_corpus_a_reader() {
     readers.sort();
     assert_eq!(corpora, readers);
 }
+
+#[test]
+fn a_damaged_config_is_an_error_or_a_finding() {
+    survives("config");
+}

@@ -87,3 +87,95 @@ fn what_was_mended_since_an_earlier_preflight_is_shown() {
     same.says(&["stays"]);
     preflight(&[text(&faulty), "--against", text(&faulty)]).refuses(2, &["no preflight as JSON"]);
 }
+
+/// A folder with a bit of everything, links that lead back, and names that are no UTF-8.
+fn looped(root: &Path) {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+    let fixtures = self::root().join("tests/fixtures");
+    let odd = |end: &str| {
+        let name = [b"\xff\x1b[2J\xfe", end.as_bytes()].concat();
+        OsStr::from_bytes(&name).to_os_string()
+    };
+    for folder in ["run", "src", "maps", "images/train", "labels/train"] {
+        std::fs::create_dir_all(root.join(folder)).unwrap();
+        symlink("..", root.join(folder).join("back")).unwrap();
+        symlink("itself", root.join(folder).join("itself")).unwrap();
+    }
+    let results = fixtures.join("audits/run/results.csv");
+    std::fs::copy(&results, root.join("run/results.csv")).unwrap();
+    std::fs::copy(&results, root.join("run").join(odd(".log"))).unwrap();
+    let saved = fixtures.join("checkpoints/zip.pt");
+    std::fs::copy(saved, root.join("run").join(odd(".pt"))).unwrap();
+    let config = "model = dict(type='Net', depth=3)\ntrain_pipeline = []\n";
+    for path in ["run/config.py".into(), Path::new("run").join(odd(".py"))] {
+        std::fs::write(root.join(path), config).unwrap();
+    }
+    let source = "class Net:\n    def __init__(self, depth):\n        self.depth = depth\n";
+    std::fs::write(root.join("src").join(odd(".py")), source).unwrap();
+    let map = fixtures.join("../parsers/corpus/image/rgb.png");
+    for path in [
+        "images/train".into(),
+        Path::new("images/train").join(odd("")),
+    ] {
+        let name = path.with_extension("png");
+        let _ = std::fs::create_dir_all(root.join(&name).parent().unwrap());
+        std::fs::copy(&map, root.join(name)).unwrap();
+    }
+    let labels = fixtures.join("../parsers/corpus/label_map/gray");
+    std::fs::copy(labels, root.join("maps").join(odd(".png"))).unwrap();
+    std::fs::write(
+        root.join("labels/train").join(odd(".txt")),
+        "0 .5 .5 .2 .2\n",
+    )
+    .unwrap();
+    let yaml = "train: images/train\nval: images/train\nnames: [x]\n";
+    std::fs::write(root.join("data.yaml"), yaml).unwrap();
+}
+
+#[test]
+fn links_that_lead_back_and_names_that_are_no_utf_8_end_no_audit() {
+    let dir = tempfile::tempdir().unwrap();
+    looped(dir.path());
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&["preflight", "."], 1, "leads back"),
+        (&["bundle", ".", "--out", "b.zip"], 0, "b.zip"),
+        (&["audit", "data", "data.yaml"], 1, "leads back"),
+        (
+            &["audit", "config", "run/config.py", "--source", "src"],
+            0,
+            "arguments arrive",
+        ),
+        (
+            &[
+                "audit",
+                "segmentation",
+                "--predictions",
+                "maps",
+                "--labels",
+                "maps",
+                "--classes",
+                "3",
+            ],
+            1,
+            "png",
+        ),
+        (
+            &[
+                "audit", "record", "run", "--truth", "labels", "--images", "images",
+            ],
+            0,
+            "run/results.csv",
+        ),
+        (&["audit", "log", "run"], 2, "run"),
+        (&["audit", "weights", "run/itself", "run"], 2, "run/itself"),
+    ];
+    for (words, code, says) in cases {
+        let ran = Call::new(PARITY, dir.path(), words).run().exits(code);
+        assert!(
+            ran.out.contains(says) || ran.err.contains(says),
+            "{says}: {ran}"
+        );
+    }
+}

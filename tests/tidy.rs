@@ -207,7 +207,8 @@ fn no_file_and_no_function_is_larger_than_the_largest_was() {
 fn a_kernel_is_named_in_its_row_and_in_its_own_file_only() {
     let mut named = vec![];
     for path in files(&source()) {
-        if path.ends_with("subject/kernels/table.rs") || path.ends_with("sample.rs") {
+        let is_table = path.to_str().unwrap().contains("subject/kernels/table");
+        if is_table || path.ends_with("sample.rs") {
             continue;
         }
         let own = path.file_stem().unwrap().to_str().unwrap();

@@ -103,7 +103,7 @@ pub struct Audit {
 
 #[derive(clap::Args)]
 pub struct Preflight {
-    /// A folder: every audit that applies to what lies in it; or a file (.toml) with a table for each audit, whose paths are relative to its folder
+    /// A folder: every audit that applies to what lies in it; a config of a training (.py, .yaml): it, its data and its log; or a file (.toml) with a table for each audit, whose paths are relative to its folder
     #[arg(value_name = "FOLDER|FILE")]
     pub target: PathBuf,
     /// What an earlier preflight printed as JSON: shows what was mended, what stays and what is new

@@ -11,9 +11,10 @@ use std::path::Path;
 pub fn command(args: &args::Preflight) -> Result<Exit> {
     let earlier = args.against.as_deref().map(read).transpose()?;
     let mut bar = Bar::counting("files");
-    let flown = match args.target.is_dir() {
-        true => preflight::of_folder(&args.target, &mut bar),
-        false => preflight::of_file(&args.target, &mut bar),
+    let flown = match &args.target {
+        folder if folder.is_dir() => preflight::of_folder(folder, &mut bar),
+        config if preflight::is_config(config) => preflight::of_config(config, &mut bar),
+        file => preflight::of_file(file, &mut bar),
     }?;
     say(&match (args.json, &earlier) {
         (true, _) => report::to_json(&flown)?,

@@ -9,6 +9,8 @@ use std::io::{BufRead, Result};
 
 /// The key of the first line, whose value is the version of the format.
 const HEAD: &str = "parity_watch";
+/// The key of the line that says what the model is made of.
+const PARTS: &str = "attributes";
 /// The largest matrix that is read.
 const CLASSES: usize = 1000;
 
@@ -33,8 +35,17 @@ pub struct Watched {
     pub inputs_at: Option<Place>,
     /// How far each channel of an input moves the output, and where it was tried last.
     pub moves: IndexMap<String, (Vec<f64>, Place)>,
+    /// Classes and plain attributes of the model's parts, by path.
+    pub parts: IndexMap<String, Part>,
     /// What could not be looked at, why, and where that was said first.
     pub not_tried: IndexMap<String, (String, Place)>,
+}
+
+/// A module, or an object that one keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub class: String,
+    pub values: Map<String, Value>,
 }
 
 /// What one line says of predictions.
@@ -90,9 +101,10 @@ pub fn read(from: impl BufRead) -> Result<Log> {
         let Some(object) = object(&line, &mut log) else {
             return;
         };
-        match object.contains_key(HEAD) {
-            true => watched.head(&object),
-            false => watched.line(&line, &object, &mut log),
+        match object.get(PARTS) {
+            _ if object.contains_key(HEAD) => watched.head(&object),
+            Some(Value::Object(parts)) => watched.parts(parts),
+            _ => watched.line(&line, &object, &mut log),
         }
     })?;
     log.watched = Some(watched);
@@ -103,6 +115,15 @@ impl Watched {
     fn head(&mut self, object: &Map<String, Value>) {
         self.classes = object.get("classes").and_then(Value::as_u64);
         self.ignore = object.get("ignore").and_then(Value::as_i64);
+    }
+
+    fn parts(&mut self, parts: &Map<String, Value>) {
+        let of = |(name, part): (&String, &Value)| {
+            let class = part.get("class")?.as_str()?.to_string();
+            let values = part.get("values")?.as_object()?.clone();
+            Some((name.clone(), Part { class, values }))
+        };
+        self.parts.extend(parts.iter().filter_map(of));
     }
 
     fn line(&mut self, line: &Line, object: &Map<String, Value>, log: &mut Log) {

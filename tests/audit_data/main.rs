@@ -301,6 +301,62 @@ fn fewer_aligned_images_than_declared_are_counted_and_what_they_lack_is_said() {
     call.run().refuses(2, &["there is no split 'val'", "train"]);
 }
 
+/// What is said of `lost` of 20 images without a label file, where one of the others has an empty one if `empty`.
+fn without_labels(lost: usize, empty: bool) -> Vec<(String, Severity)> {
+    let (dir, file) = yaml("train: images/rgb/train\nval: images/rgb/val\nnames: [x]\n");
+    few(dir.path(), "train", 20, ROW);
+    few(dir.path(), "val", 3, ROW);
+    let label = |i: usize| dir.path().join(format!("labels/rgb/train/{i}.txt"));
+    (0..lost).for_each(|i| std::fs::remove_file(label(i)).unwrap());
+    if empty {
+        sets::write(&label(19), "");
+    }
+    let (code, audited) = audit(&file, &[]);
+    assert_eq!(code, Some(0), "{}", lines(&audited.findings));
+    let said = audited.findings.into_iter();
+    said.filter(|f| f.place.contains("labels/rgb/train/0.txt"))
+        .map(|f| (f.kind, f.severity))
+        .collect()
+}
+
+#[test]
+fn images_without_a_label_are_background_up_to_a_tenth_and_a_risk_beyond_or_beside_empty_labels() {
+    let note = || vec![("background".into(), Severity::Note)];
+    let risk = || vec![("missing_label".into(), Severity::Warning)];
+    assert_eq!(without_labels(0, false), vec![]);
+    assert_eq!(without_labels(1, false), note());
+    assert_eq!(without_labels(2, false), note());
+    assert_eq!(without_labels(3, false), risk());
+    assert_eq!(without_labels(1, true), risk());
+}
+
+#[test]
+fn a_cache_is_stale_only_where_a_label_was_changed_after_it() {
+    let (dir, file) = yaml("train: images\nval: images\nnames: [x]\n");
+    for i in 0..12 {
+        sets::save(
+            &dir.path().join(format!("images/{i}.png")),
+            sets::noise(&sets::Draw::of(i), sets::SIZE),
+            image::ImageFormat::Png,
+        );
+        sets::write(&dir.path().join(format!("labels/{i}.txt")), ROW);
+    }
+    let cache = dir.path().join("labels.cache");
+    sets::write(&cache, "numpy");
+    let said = || audit(&file, &[]).1;
+    let stale = |a: &Audited| a.findings.iter().any(|f| f.kind == "stale_cache");
+    assert!(!stale(&said()), "{}", lines(&said().findings));
+    let path = dir.path().join("labels/7.txt");
+    let label = std::fs::File::options().write(true).open(path);
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    label.unwrap().set_modified(later).unwrap();
+    let told = fault_of(&said(), "stale_cache");
+    assert!(
+        told.contains("labels.cache") && told.contains("labels/7.txt"),
+        "{told}"
+    );
+}
+
 #[test]
 fn lists_of_images_folders_without_a_yaml_and_one_json_are_sets_too() {
     let (dir, file) = yaml("train: lists/train.txt\nval: images/rgb/val\nnames: [x]\n");

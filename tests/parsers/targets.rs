@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each fuzz binary calls one of them")]
 
 use parity::audit::Asked;
+use parity::audit::config::{Config, Form};
 use parity::audit::log::{Held, Log};
 use parity::audit::record::Record;
 use parity::dataset;
@@ -18,7 +19,7 @@ use std::sync::OnceLock;
 type Reader = fn(&[u8]);
 
 /// Name of the target, which is that of its corpus, and the reader.
-pub const ALL: [(&str, Reader); 13] = [
+pub const ALL: [(&str, Reader); 14] = [
     ("scenario", scenario),
     ("model", model),
     ("trace", trace),
@@ -32,6 +33,7 @@ pub const ALL: [(&str, Reader); 13] = [
     ("detections", detections),
     ("image", image),
     ("label", label),
+    ("config", config),
 ];
 
 /// Scenario TOML.
@@ -172,6 +174,28 @@ pub fn label(bytes: &[u8]) {
     let _ = dataset::declared::load(&path);
 }
 
+/// A config of mmengine's, which is source of classes as well, and a yaml of ultralytics': printed and audited.
+pub fn config(bytes: &[u8]) {
+    for name in ["config/c.py", "config/args.yaml"] {
+        let config = write(name, bytes);
+        let folder = config.parent().map(PathBuf::from).unwrap_or_default();
+        let asked = Config {
+            rule: vec!["lr = 0.1".into()],
+            source: vec![folder.clone()],
+            root: Some(folder),
+            config,
+            ..Config::default()
+        };
+        for print in [None, Some(Form::Json), Some(Form::Python)] {
+            let _ = Config {
+                print,
+                ..asked.clone()
+            }
+            .run(&mut parity::watch::Silent);
+        }
+    }
+}
+
 fn read(path: &Path) {
     let Ok(open) = file::open(path) else { return };
     for name in open.ordered() {
@@ -199,6 +223,7 @@ fn write(name: &str, bytes: &[u8]) -> PathBuf {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| tempfile::tempdir().expect("a folder for temporary files"));
     let path = folder.path().join(name);
+    let _ = path.parent().map(std::fs::create_dir_all);
     std::fs::write(&path, bytes).expect("room for a temporary file");
     path
 }

@@ -8,12 +8,15 @@ from gold_yolo.terms import CrossEntropy
 
 from . import assign, overlap
 from .anchors import FromMaps
+from .average_precision import AveragePrecision
+from .confusion import Confusion
 from .cross_entropy import PixelCrossEntropy
 from .distribution import Dfl
 from .elementwise import BceLogits, Focal, QualityFocal, VarifocalEach
 from .gold_yolo_loss import GoldYolo
 from .info_nce import InfoNce
 from .kernel import Kernel
+from .mean_iou import MeanIou
 from .size_weight import BothWeights, SizeWeight
 from .v8_detection import Losses as V8Losses
 from .v8_detection import V8Detection
@@ -120,4 +123,29 @@ LOSSES = [
     v8_detection("naive", assign.ULTRALYTICS_8_3_155, lambda: SizeWeight(background=0.0)),
 ]
 
-ALL = [*OVERLAPS, *ELEMENTWISE, *ROWS, *ASSIGNERS, *LOSSES]
+FOUR = "f32 4"
+METRICS = [
+    Kernel("pixel_confusion", Confusion, {"logits": "f32 P C", "labels": "i64 P", "unsure": "bool P"}, {"counts": "i64 S S"}),
+    Kernel(
+        "mean_iou",
+        MeanIou,
+        {"counts": "i64 S S"},
+        {"by_class": "f32 C", "mean": "f32 4 4 5", "frequency_weighted": FOUR, "pixel_accuracy": FOUR, "pooled": "f32"},
+    ),
+    Kernel(
+        "average_precision",
+        AveragePrecision,
+        {
+            "objects": "f32 G 4",
+            "object_image": "i64 G",
+            "crowd": "bool G",
+            "boxes": "f32 6 4",
+            "image": "i64 6",
+            "scores": "f32 6",
+            "overlaps": "f32 T",
+        },
+        {"ap": "f32 4 T", "recall": "f32 4 T", "counted": "i64 4"},
+    ),
+]
+
+ALL = [*OVERLAPS, *ELEMENTWISE, *ROWS, *ASSIGNERS, *LOSSES, *METRICS]

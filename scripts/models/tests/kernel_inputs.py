@@ -4,7 +4,7 @@ from setting import drawn, torch
 
 from kernels.anchors import FromMaps
 
-SIZES = dict(N=61, B=3, A=84, C=5, G=7, P=50, D=6, K=9, h3=8, w3=8, h4=4, w4=4, h5=2, w5=2)
+SIZES = dict(N=61, B=3, A=84, C=5, G=7, P=50, D=6, K=9, S=6, T=3, h3=8, w3=8, h4=4, w4=4, h5=2, w5=2)
 
 
 def inputs(kernel, seed=0, anchors=slice(None), **sizes):
@@ -69,6 +69,10 @@ def uniform(low, high, shift):
     return lambda shape, sizes, seed: drawn(*shape, low=low, high=high, seed=seed + shift)
 
 
+def uniform_whole(low, high, shift):
+    return lambda shape, sizes, seed: drawn(*shape, low=low, high=high, seed=seed + shift).floor().long()
+
+
 BY_NAME = {
     "a": boxes,
     "b": lambda shape, sizes, seed: boxes(shape, sizes, seed + 100),
@@ -93,4 +97,12 @@ BY_NAME = {
     "gt_labels": truth_labels,
     "gt_boxes": around_the_middle(2.0, 30.0),
     "gt_count": counts,
+    "unsure": lambda shape, sizes, seed: drawn(*shape, seed=seed + 30) > 0.8,
+    "counts": lambda shape, sizes, seed: drawn(*shape, high=100.0, seed=seed + 31).long(),
+    "objects": lambda shape, sizes, seed: boxes(shape, sizes, seed + 32, extent=200.0),
+    "object_image": uniform_whole(0, 3, 33),
+    "crowd": lambda shape, sizes, seed: drawn(*shape, seed=seed + 34) > 0.8,
+    "image": uniform_whole(-1, 3, 35),
+    "scores": uniform(0, 1, 36),
+    "overlaps": uniform(0.2, 0.9, 37),
 }

@@ -53,6 +53,22 @@ class Elements(unittest.TestCase):
         keys = [[[3.0, 0.0], [0.0, 1.0]]] * 2
         self.check("info_nce", dict(query=[[5.0, 0.0], [0.0, 0.0]], keys=keys), loss=[math.log1p(math.exp(-1 / 0.07)), math.log(2)])
 
+    def test_metrics_of_a_collapse_and_of_one_object(self):
+        fed = dict(logits=[[2.0, 2.0], [0.0, 1.0], [5.0, 0.0], [5.0, 0.0]], labels=[0, 0, -1, 1], unsure=[False, False, False, True])
+        self.check("pixel_confusion", fed, counts=[[1, 1, 0], [0, 0, 1], [1, 0, 0]])
+        # Two of three classes are labelled, all is taken for the first: IoU 0.3, 0, absent.
+        fed = dict(counts=[[30, 0, 0, 0], [70, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+        iou, dice, recall, precision = [0.15, 0.15, 0.1, 1.3 / 3], [0.6 / 1.3 / 2] * 2, [0.5, 0.5, 1 / 3, 2 / 3], [0.3, 0.3, 0.1, 2.3 / 3]
+        dice += [0.6 / 1.3 / 3, (0.6 / 1.3 + 1) / 3]
+        row = [values + [math.nan] for values in (iou, dice, recall, precision)]
+        self.check("mean_iou", fed, by_class=[0.3, 0, math.nan], mean=[row] * 4, frequency_weighted=[0.09] * 4, pixel_accuracy=[0.3] * 4, pooled=0.3 / 1.7)
+        box, none = [[10.0, 10.0, 20.0, 20.0]], [[0.0, 0.0, 1.0, 1.0]]
+        fed = dict(objects=box * 2, object_image=[0, 1], crowd=[False, False], boxes=none + box * 2 + none * 3)
+        fed |= dict(image=[0, 0, 0, -1, -1, -1], scores=[0.5, 0.9, 0.8, 1.0, 1.0, 1.0], overlaps=[0.5])
+        # One of two is found first, then again, which is wrong: precision 1 up to a recall of one half.
+        ap = [[51 / 101], [51 / 101], [math.nan], [math.nan]]
+        self.check("average_precision", fed, ap=ap, recall=[[0.5], [0.5], [math.nan], [math.nan]], counted=[2, 2, 0, 0])
+
     def test_weights_change_at_the_areas_of_32_and_96_squared(self):
         sides = [31.9, 32.0, 95.9, 96.0]
         boxes = [[5.0, 5.0, 5 + side, 5 + side] for side in sides] * 2

@@ -14,12 +14,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .hyper import hyper
+
 #: Version of the format, the value of the first key of the first line.
 FORMAT = 1
 #: Channels of all inputs that are tried at most: each is a forward pass of one sample.
 TRIED = 16
 #: Classes of the largest matrix that is written.
 CLASSES = 256
+#: Modules and other parts whose attributes are written at most, and those of one line: readers take no longer one than a mebibyte.
+PARTS, PARTS_OF_A_LINE = 5000, 200
 
 
 def watch(model: nn.Module, path: str | Path = "watch.jsonl", *, every: int = 50, classes: int | None = None, ignore: int | None = None, scaler=None):
@@ -34,6 +38,8 @@ class Watch:
         self.model, self.every, self.classes, self.ignore, self.scaler = model, every, classes, ignore, scaler
         self.file = path.open("w", encoding="utf-8")
         self.write({"parity_watch": FORMAT, "classes": classes, "ignore": ignore, "torch": torch.__version__})
+        for some in chunks(attributes(model)):
+            self.write({"attributes": some})
         self.step, self.line, self.trying, self.norms = -1, {}, False, {}
         self.modules = modules(model)
         self.hooks = [model.register_forward_pre_hook(self.before, with_kwargs=True), model.register_forward_hook(self.behind)]
@@ -256,3 +262,27 @@ def distance(right: list[Tensor], moved: list[Tensor]) -> float:
     if any(a.shape != b.shape for a, b in pairs):
         return float("inf")
     return max((float((a.double() - b.double()).abs().max()) for a, b in pairs if a.numel()), default=0.0)
+
+
+def attributes(model: nn.Module) -> dict[str, dict]:
+    """Class and plain attributes of every module, and of objects that a module keeps and that are none: a sampler, a queue."""
+    told = {}
+    for name, module in model.named_modules():
+        told[name] = attributes_of(module)
+        for own, value in vars(module).items():
+            if not own.startswith("_") and hasattr(value, "__dict__") and not isinstance(value, (type, Tensor, nn.Module)) and not callable(value):
+                told[f"{name}.{own}".lstrip(".")] = attributes_of(value)
+        if len(told) >= PARTS:
+            break
+    return told
+
+
+def chunks(parts: dict[str, dict]) -> Iterator[dict[str, dict]]:
+    names = list(parts)
+    for begin in range(0, len(names), PARTS_OF_A_LINE):
+        yield {name: parts[name] for name in names[begin : begin + PARTS_OF_A_LINE]}
+
+
+def attributes_of(part: object) -> dict:
+    kept = {name: value for name, value in vars(part).items() if not name.startswith("_") and name != "training"}
+    return {"class": type(part).__name__, "values": hyper(kept)}

@@ -44,6 +44,11 @@ def train(path=None, model=None, steps=5, **options):
     return [value.detach().clone() for value in model.state_dict().values()]
 
 
+class Queue:
+    def __init__(self, queue_size, momentum):
+        self.queue_size, self.momentum, self._hidden = queue_size, momentum, 1
+
+
 class Watched(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -51,11 +56,24 @@ class Watched(unittest.TestCase):
         self.path = Path(folder.name) / "watch.jsonl"
 
     def lines(self):
+        return [line for line in self.all_lines() if "attributes" not in line]
+
+    def all_lines(self):
         return [json.loads(line) for line in self.path.read_text().splitlines()]
 
     def test_the_training_is_the_same_to_the_bit(self):
         alone, watched = train(), train(self.path)
         self.assertTrue(all(torch.equal(a, b) for a, b in zip(alone, watched, strict=True)))
+
+    def test_what_modules_and_the_objects_they_keep_hold_is_written_by_path(self):
+        model = Segments(careless=True)
+        model.head.queue = Queue(8192, 0.99)
+        train(self.path, model=model)
+        told = {name: part for line in self.all_lines() for name, part in line.get("attributes", {}).items()}
+        self.assertEqual(told["head.queue"], {"class": "Queue", "values": {"queue_size": 8192, "momentum": 0.99}})
+        self.assertEqual((told[""]["class"], told[""]["values"]), ("Segments", {"careless": True}))
+        self.assertEqual((told["backbone.0"]["class"], told["backbone.0"]["values"]["kernel_size"]), ("Conv2d", [3, 3]))
+        self.assertEqual(told["backbone.3"]["values"]["p"], 0.2)
 
     def test_every_second_step_is_a_line_with_all_there_is_to_say(self):
         train(self.path)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Keys of a dict that the registry, the runner or another builder takes for itself.
-const OWN: &[&str] = &[
+pub(super) const OWN: &[&str] = &[
     "type",
     "_scope_",
     "_delete_",
@@ -111,7 +111,7 @@ pub fn findings(view: &View, folders: &[PathBuf], sources: &Sources) -> Vec<Find
 }
 
 /// Every dict that has a type, with its path.
-fn gather<'a>(tree: &'a Tree, path: &str, all: &mut Vec<(String, &'a Tree)>) {
+pub(super) fn gather<'a>(tree: &'a Tree, path: &str, all: &mut Vec<(String, &'a Tree)>) {
     if type_of(tree).is_some() {
         all.push((path.into(), tree));
     }

@@ -4,6 +4,7 @@ mod advice;
 mod arguments;
 mod classes;
 mod frozen;
+mod live;
 mod losses;
 mod paths;
 mod pipeline;
@@ -13,10 +14,12 @@ mod yolo;
 
 use super::{Asked, Audited, below};
 use crate::config::{self, Missed, print};
-use crate::error::Result;
+use crate::error::{Error, Place, Result};
 use crate::python::signature::Sources;
+use crate::training_log::{self, watched::Part};
 use crate::verdict::{Finding, Severity};
 use crate::watch::Watch;
+use indexmap::IndexMap;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use view::View;
@@ -51,6 +54,10 @@ pub struct Config {
     #[arg(long, value_name = "FOLDER")]
     #[serde(default)]
     pub source: Vec<PathBuf>,
+    /// What parity_port.watch wrote of a training with this config: arguments that the built modules do not hold
+    #[arg(long, value_name = "FILE")]
+    #[serde(default)]
+    pub watched: Option<PathBuf>,
     /// Print the whole dictionary instead of an audit, bases merged in
     #[arg(long, value_name = "FORM", num_args = 0..=1, default_missing_value = "json")]
     #[serde(default)]
@@ -75,6 +82,7 @@ impl Asked for Config {
     fn within(&mut self, folder: &Path) {
         let lists = self.search.iter_mut().chain(&mut self.with);
         let files = lists.chain(&mut self.source).chain(&mut self.log);
+        let files = files.chain(&mut self.watched);
         // A file's own folder is where its paths start from.
         let root = self.root.get_or_insert_default();
         below(folder, files.chain([&mut self.config, root]));
@@ -106,6 +114,10 @@ impl Asked for Config {
             let sources = sources(&self.source)?;
             found.extend(arguments::findings(&view, &self.source, &sources));
         }
+        if let Some(watched) = &self.watched {
+            let place = watched.display().to_string();
+            found.extend(live::findings(&view, &parts(watched)?, &place));
+        }
         found.extend(environment(&read));
         let advice = advice::findings(&view);
         match yolo::kind(&read) {
@@ -134,6 +146,18 @@ fn sources(folders: &[PathBuf]) -> Result<Sources> {
         folders.iter().for_each(|folder| sources.add(folder));
         Ok(sources)
     })
+}
+
+/// What the built model is made of.
+fn parts(path: &Path) -> Result<IndexMap<String, Part>> {
+    let read = training_log::open(path).at(path.display())?;
+    let parts = read.watched.map(|w| w.parts).unwrap_or_default();
+    match parts.is_empty() {
+        false => Ok(parts),
+        true => Err(Error::usage("it does not say what the model is made of")
+            .next("give the file that parity_port.watch(model, FILE) writes"))
+        .at(path.display()),
+    }
 }
 
 fn not_evaluated(config: &config::Config, missed: &Missed) -> Finding {

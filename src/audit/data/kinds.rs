@@ -42,6 +42,7 @@ kinds! {
     SOURCE_ORDER "source_order" Fault "write the entries of both lists in the same order";
     LABELS_NOT_FOUND "labels_not_found" Fault "put labels where they are looked for, or declare where they are: --pair FROM=TO";
     MISSING_LABEL "missing_label" Warning "an image without a label file trains as background: write its label, or an empty file to say so";
+    BACKGROUND "background" Note "";
     MISNAMED_LABEL "misnamed_label" Fault "rename the label to its image's name";
     LABEL_IS_DUE "missing_annotation" Fault "write its annotation, or take the image out of the list";
     ORPHAN_LABEL "orphan_label" Fault "put its image back, or take the label out";

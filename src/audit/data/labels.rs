@@ -117,6 +117,7 @@ fn missing(
             &kinds::MISSING_LABEL,
             "no label file, where others without objects have an empty one",
         ),
+        // Images of nothing are legal up to a share; more of them are labels that were lost.
         _ if share > BACKGROUNDS => {
             let mut all = each(&kinds::MISSING_LABEL, "no label file");
             let percent = number(100.0 * share);
@@ -126,7 +127,7 @@ fn missing(
             );
             all
         }
-        _ => vec![],
+        _ => each(&kinds::BACKGROUND, "no label file: it trains as background"),
     });
     problems
 }

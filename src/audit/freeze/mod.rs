@@ -3,6 +3,7 @@
 mod frozen;
 mod gather;
 mod groups;
+mod meant;
 mod state;
 mod training;
 
@@ -30,6 +31,9 @@ pub struct Freeze {
     #[arg(long, value_name = "NAME")]
     #[serde(default)]
     pub frozen: Vec<String>,
+    /// A config that says what is meant to be frozen: lr_mult = 0 of mmengine's custom_keys, freeze of ultralytics' args.yaml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// What must train: a module or parameter, with its number of parameters where that is known (pooling=515)
     #[arg(long, value_name = "NAME[=COUNT]")]
     #[serde(default)]
@@ -47,18 +51,27 @@ impl Asked for Freeze {
 
     fn within(&mut self, folder: &Path) {
         let files = self.before.iter_mut().chain(&mut self.recorded);
+        let files = files.chain(&mut self.config);
         below(folder, files.chain([&mut self.state]));
     }
 
     fn run(&self, _: &mut dyn Watch) -> Result<Audited> {
         let recorded = self.recorded.as_deref();
-        let gathered = gather::state(&self.state, &self.before, recorded, &self.frozen)?;
-        let state = &gathered.state;
-        if let Some(unused) = state.unused() {
+        let mut gathered = gather::state(&self.state, &self.before, recorded, &self.frozen)?;
+        if let Some(unused) = gathered.state.unused() {
+            let state = &gathered.state;
             let says = format!("--frozen {unused}: no parameter is called so or lies below it");
             let names = state.params.iter().map(|p| p.name.as_str());
             return Err(Error::usage(says).next(crate::error::hint(unused, names)));
         }
+        let mut absent = vec![];
+        if let Some(config) = &self.config {
+            let names = gathered.state.trained().map(|p| p.name.as_str());
+            let (meant, unused) = meant::frozen(config, names)?;
+            absent = unused;
+            gathered.state.frozen.extend(meant);
+        }
+        let state = &gathered.state;
         let musts = self.train.iter().map(|t| training::Must::parse(t));
         let musts = musts.collect::<Result<Vec<_>>>()?;
         let initial = self.initial.iter().map(|t| training::initial(t));
@@ -70,7 +83,11 @@ impl Asked for Freeze {
         if let Some(recorded) = &self.recorded {
             audited = audited.subject("recorded", recorded);
         }
+        if let Some(config) = &self.config {
+            audited = audited.subject("config", config);
+        }
         audited = audited
+            .found(absent)
             .found(frozen::findings(state))
             .found(groups::findings(state))
             .found(training::findings(state, &musts))

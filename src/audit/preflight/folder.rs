@@ -96,7 +96,7 @@ fn put(held: &mut Held, path: PathBuf) {
     }
 }
 
-enum Yaml {
+pub(super) enum Yaml {
     Data,
     Settings,
 }
@@ -107,7 +107,7 @@ fn is_small(path: &Path) -> bool {
 }
 
 /// Names and a split are a data set; a task and a mode are ultralytics' settings.
-fn kind(path: &Path) -> Option<Yaml> {
+pub(super) fn kind(path: &Path) -> Option<Yaml> {
     let read = is_small(path).then(|| yaml::load(path).ok()).flatten()?;
     let has = |key: &str| read.get(key).is_some();
     match () {

@@ -1,6 +1,7 @@
 //! preflight: every audit that a file names, or that applies to a folder, on one screen; beside an earlier one, what was mended.
 
 mod change;
+mod config;
 mod folder;
 
 use super::{Asked, Audit, Audited};
@@ -9,6 +10,7 @@ use crate::exit::Exit;
 use crate::verdict::{Finding, Severity};
 use crate::watch::Watch;
 pub use change::{Change, changes};
+pub use config::is_one as is_config;
 pub use folder::files;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -63,6 +65,21 @@ pub fn of_folder(path: &Path, watch: &mut dyn Watch) -> Result<Preflight> {
     of(&place, audits.into_iter().map(Audit::asked), None, watch)
 }
 
+/// Runs every audit that applies to the training that a config describes.
+///
+/// # Errors
+/// No such file.
+pub fn of_config(path: &Path, watch: &mut dyn Watch) -> Result<Preflight> {
+    let place = path.display().to_string();
+    crate::file::is_there(path).at(&place)?;
+    of(
+        &place,
+        config::audits(path).into_iter().map(Audit::asked),
+        None,
+        watch,
+    )
+}
+
 fn of(
     target: &str,
     audits: impl Iterator<Item = Box<dyn Asked>>,
@@ -115,12 +132,19 @@ fn parse(text: &str) -> Result<(Vec<Audit>, Option<Expect>)> {
     Ok((audits, expected))
 }
 
-/// An audit that cannot be run is one that was not made.
+/// An audit that cannot be run is one that was not made, and so is one that has nothing to say.
 fn tried(audit: &dyn Asked, watch: &mut dyn Watch) -> Audited {
-    audit.run(watch).unwrap_or_else(|e| {
-        let finding = Finding::new("not_run", audit.name(), e.message.clone());
-        Audited::of(audit.name()).found([finding.next(e.next).severity(Severity::Unjudged)])
-    })
+    let name = audit.name();
+    let not_run = |what: String| Finding::new("not_run", name, what).severity(Severity::Unjudged);
+    match audit.run(watch) {
+        Ok(audited) if audited.findings.is_empty() => {
+            let next = format!("parity audit {name} --help says what can be given beside it");
+            let nothing = not_run("nothing in its files could be looked at".into());
+            audited.found([nothing.next([next])])
+        }
+        Ok(audited) => audited,
+        Err(e) => Audited::of(name).found([not_run(e.message).next(e.next)]),
+    }
 }
 
 impl Preflight {
@@ -188,6 +212,14 @@ mod tests {
         let flown = of_file(&file, &mut Silent).unwrap();
         assert_eq!(flown.audits[0].findings[0].kind, "not_run");
         assert_eq!(flown.exit(), Exit::Uncovered);
+        // A state dict alone says nothing of freezing.
+        let saved = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/checkpoints/zip.pt"
+        );
+        std::fs::write(&file, format!("[freeze]\nstate = \"{saved}\"\n")).unwrap();
+        let flown = of_file(&file, &mut Silent).unwrap();
+        assert_eq!(flown.audits[0].findings[0].kind, "not_run");
         std::fs::write(&file, "").unwrap();
         assert!(of_file(&file, &mut Silent).is_err());
     }

@@ -23,29 +23,24 @@ pub fn milestones(history: &History, asked: &[usize], title: &str) -> Table {
     } else {
         asked.to_vec()
     };
-    let shown: Vec<usize> = at
-        .into_iter()
-        .filter(|m| *m >= 1 && *m <= history.rows.len())
-        .collect();
-    let last = history.rows.len();
-    let shown: Vec<usize> = match shown.last() {
-        Some(m) if *m == last => shown,
-        _ if last == 0 => vec![],
-        _ => [shown, vec![last]].concat(),
-    };
+    let epochs = history.epochs();
+    let row_of = |m: &usize| epochs.iter().position(|e| *e == *m as f64);
+    let mut shown: Vec<usize> = at.iter().filter_map(row_of).collect();
+    let last = history.rows.len().checked_sub(1);
+    shown.extend(last.filter(|last| shown.last() != Some(last)));
     let is = |c: &&String| c.ends_with("loss") || c.starts_with("metrics/");
     let names: Vec<&String> = history.columns.iter().filter(is).collect();
     let row = |(i, m): (usize, &usize)| {
         let cells = names.iter().map(|name| {
             let all = history.column(name).unwrap_or_default();
-            let now = all[m - 1];
-            let before = i.checked_sub(1).map_or(all[0], |b| all[shown[b] - 1]);
+            let now = all[*m];
+            let before = i.checked_sub(1).map_or(all[0], |b| all[shown[b]]);
             match name.ends_with("loss") {
                 true => format!("{} {}", number(now), trend(before, now)),
                 false => number(now),
             }
         });
-        [vec![m.to_string()], cells.collect()].concat()
+        [vec![epochs[*m].to_string()], cells.collect()].concat()
     };
     Table {
         title: title.into(),
@@ -146,20 +141,21 @@ fn status(history: &History, place: &str, planned: Option<f64>) -> Finding {
 
 fn best_place(history: &History, place: &str) -> Option<Finding> {
     let row = best(history)?;
-    let all = history.rows.len();
-    let share = (row + 1) as f64 / all as f64;
+    let epochs = history.epochs();
+    let (epoch, all) = (epochs[row], epochs.last().copied()?);
     let value = history
         .metric("mAP50")
         .map(|c| format!(", mAP@0.5 {} %", number(100.0 * c[row])));
     let what = format!(
-        "the best epoch is {} of {all}, at {} % of the training{}",
-        row + 1,
-        number(100.0 * share),
+        "the best epoch is {} of {}, at {} % of the training{}",
+        epoch,
+        all,
+        number(100.0 * epoch / all),
         value.unwrap_or_default()
     );
     Some(
         Finding::new("best_epoch", place, what)
-            .number("epoch", (row + 1) as f64)
+            .number("epoch", epoch)
             .severity(Severity::Note),
     )
 }
@@ -210,7 +206,7 @@ fn overfits(history: &History, place: &str) -> Option<Finding> {
     let words = format!(
         "validation loss is {} % above its least, of epoch {}",
         number(100.0 * rise),
-        least + 1
+        history.epochs()[least]
     );
     Some(match rise > RISE && falls {
         true => Finding::new(
@@ -296,6 +292,12 @@ mod tests {
         let table = milestones(&h, &[], "course");
         let epochs: Vec<&str> = table.rows.iter().map(|r| r[0].as_str()).collect();
         assert_eq!(epochs, ["50", "100", "120"]);
+        // Resumed behind epoch 90: row 50 is no epoch 50.
+        let mut resumed = h.clone();
+        resumed.rows.drain(..90);
+        let table = milestones(&resumed, &[], "course");
+        let epochs: Vec<&str> = table.rows.iter().map(|r| r[0].as_str()).collect();
+        assert_eq!(epochs, ["100", "120"]);
         assert!(table.rows[1][1].ends_with("(falls)") && table.rows[1][2].ends_with("(flat)"));
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Place, Result, hint};
 use indexmap::IndexMap;
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Numbers that have a name here, and what they are. Shares are in percent.
 pub const METRICS: [(&str, &str); 13] = [
@@ -94,6 +94,8 @@ pub struct Change {
     pub method: Option<String>,
     pub lines: Option<String>,
     pub what: Option<String>,
+    /// A unified diff of the code against the baseline's, beside the declaration.
+    pub diff: Option<PathBuf>,
 }
 
 /// Numbers that were measured elsewhere.
@@ -144,7 +146,10 @@ impl Declared {
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = crate::file::read(path).at(path.display())?;
         let text = String::from_utf8(bytes).map_err(|_| Error::usage("it is not UTF-8"));
-        text.and_then(|t| Self::parse(&t)).at(path.display())
+        let mut out = text.and_then(|t| Self::parse(&t)).at(path.display())?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        out.change.diff = out.change.diff.map(|diff| folder.join(diff));
+        Ok(out)
     }
 
     fn parse(text: &str) -> Result<Self> {

@@ -49,6 +49,7 @@ pub fn table(
     baseline: Option<&Side>,
     numbers: (&Numbers, &Numbers),
     counted: &[(&str, String)],
+    code: Option<String>,
 ) -> (Table, Option<Finding>) {
     let mut rows: Vec<Row> = vec![];
     let fact = |name: &str| declared.facts.get(name).cloned();
@@ -77,6 +78,7 @@ pub fn table(
     let own = fact("augmentation").or_else(|| augmentation(run));
     rows.push(("augmentation".into(), own, baseline.and_then(augmentation)));
     rows.extend(change(declared));
+    rows.push(("change: difference of the code".into(), code, None));
     for (name, called) in METRICS {
         let of = |all: &Numbers| all.get(name).map(|k| number(k.value));
         rows.push((called.into(), of(numbers.0), of(numbers.1)));

@@ -79,6 +79,14 @@ impl History {
         self.rows.push(values);
     }
 
+    /// Which epoch each row is, counted from 1 as people do, also where the file counts from 0; a resumed training begins later.
+    #[must_use]
+    pub fn epochs(&self) -> Vec<f64> {
+        let own = self.column("epoch").unwrap_or_default();
+        let from = f64::from(u8::from(own.first() == Some(&0.0)));
+        own.into_iter().map(|e| e + from).collect()
+    }
+
     /// A column; None where there is none of this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<Vec<f64>> {
@@ -135,6 +143,7 @@ pub mod tests {
         assert_eq!(h.metric("mAP50"), Some(vec![0.2, 0.3]));
         assert!(h.total("train/").unwrap()[1].is_nan());
         assert_eq!(h.metric("mAP50-95"), None);
+        assert_eq!(h.epochs(), [1.0, 2.0]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod boxes;
 mod course;
 mod declared;
+mod diff;
 mod fields;
 mod history;
 mod pictures;
@@ -13,11 +14,12 @@ mod sizes;
 mod targets;
 
 use super::{Asked, Audited, Table, below};
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::verdict::{Finding, Severity};
 use crate::watch::Watch;
 use boxes::Truth;
 use declared::Declared;
+use diff::Diff;
 use serde::Deserialize;
 use side::{Side, settled};
 use std::path::{Path, PathBuf};
@@ -94,7 +96,15 @@ impl Asked for Record {
         baseline
             .iter_mut()
             .for_each(|b| measured(b, &declared.measured.baseline));
-        let found = self.findings(&declared, &run, baseline.as_ref(), truth.as_ref())?;
+        let code = code(&declared)?;
+        let mut found = self.findings(&declared, &run, baseline.as_ref(), truth.as_ref())?;
+        if let (Some(code), Some(path)) = (&code, &declared.change.diff) {
+            found.extend(diff::findings(
+                code,
+                &declared.change,
+                &path.display().to_string(),
+            ));
+        }
         let mut audited = Audited::of("record");
         let files = [
             ("run", Some(&self.run)),
@@ -113,6 +123,7 @@ impl Asked for Record {
             baseline.as_ref(),
             (&numbers.0, &numbers.1),
             &counted(truth.as_ref()),
+            code.map(|c| c.said()),
         );
         audited = audited.found(missing);
         audited.tables.push(record);
@@ -186,6 +197,15 @@ impl Record {
         }
         Ok(out)
     }
+}
+
+/// The difference of the code, where it was given.
+fn code(declared: &Declared) -> Result<Option<Diff>> {
+    let read = |path: &PathBuf| {
+        let bytes = crate::file::read(path).at(path.display())?;
+        Ok(Diff::read(&String::from_utf8_lossy(&bytes)))
+    };
+    declared.change.diff.as_ref().map(read).transpose()
 }
 
 /// Numbers that were declared stand before all others.

@@ -39,10 +39,8 @@ pub fn all(sides: &Sides) -> Vec<Plot> {
 
 fn by_epoch(sides: &Sides, title: &str, of: impl Fn(&Side) -> Option<Vec<f64>>) -> Option<Plot> {
     let line = |(name, side): &(&'static str, &Side)| {
-        let points = of(side)?
-            .into_iter()
-            .enumerate()
-            .map(|(i, v)| (i as f64 + 1.0, v));
+        let epochs = side.history.as_ref()?.epochs();
+        let points = epochs.into_iter().zip(of(side)?);
         Some(Line {
             name: (*name).into(),
             points: points.filter(|p| p.1.is_finite()).collect(),

@@ -2,8 +2,8 @@
 
 use super::seen::{percent, says};
 use super::tally::{TURNS, Tally, Value, Values};
-use crate::kernel::metric::confusion::{Class, Ignored};
 use crate::kernel::metric::mean_iou::{Absent, Formula, Measure};
+use crate::kernel::metric::pixel_confusion::{Class, Ignored};
 use crate::verdict::{Finding, Severity};
 
 /// Fewer different predictions are suspicious where more labels than `MANY` occur.

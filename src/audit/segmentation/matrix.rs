@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Place, Result};
 use crate::input::file;
-use crate::kernel::metric::confusion::Confusion;
+use crate::kernel::metric::pixel_confusion::Confusion;
 use crate::tensor::Tensor;
 use serde_json::Value;
 use std::path::Path;

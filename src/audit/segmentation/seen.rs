@@ -2,8 +2,8 @@
 
 use super::tally::Tally;
 use crate::error::{Error, Result};
-use crate::kernel::metric::confusion::{Confusion, Ignored};
 use crate::kernel::metric::mean_iou::{Absent, Formula, Measure};
+use crate::kernel::metric::pixel_confusion::{Confusion, Ignored};
 use crate::text::number;
 use crate::verdict::{Finding, Severity};
 

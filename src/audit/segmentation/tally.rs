@@ -1,8 +1,8 @@
 //! tally: pairs of maps, counted pixel by pixel: the confusion matrix, what lies outside of the classes, what would fit better turned.
 
 use crate::input::label_map::Map;
-use crate::kernel::metric::confusion::{Confusion, Ignored};
 use crate::kernel::metric::mean_iou::{Absent, Formula, Measure};
+use crate::kernel::metric::pixel_confusion::{Confusion, Ignored};
 use std::collections::BTreeMap;
 
 /// Different values of one side that are counted apart; an image that is no label map has more.

@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn every_relation_catches_a_violation_that_is_planted() {
         type Violation = (&'static str, &'static str, fn(&Case, &mut Tensors));
-        let violations: [Violation; 17] = [
+        let violations: [Violation; 22] = [
             ("rows in another order", "giou_yolov6", |_, o| {
                 bend(o, "similarity", 1.0)
             }),
@@ -315,6 +315,27 @@ mod tests {
             ),
             ("the maps on their side", "anchors", |_, o| {
                 bend(o, "points", 1.0)
+            }),
+            // The label of the first pixel, counted more.
+            ("the pixels in another order", "pixel_confusion", |c, o| {
+                let first = c.inputs["labels"]
+                    .to_f64()
+                    .first()
+                    .map_or(0.0, |l| *l + 2.0);
+                bend(o, "counts", first)
+            }),
+            ("the classes in another order", "mean_iou", |_, o| {
+                bend(o, "by_class", 1.0)
+            }),
+            ("labels and predictions exchanged", "mean_iou", |c, o| {
+                bend(o, "pooled", c.inputs["counts"].to_f64()[1])
+            }),
+            // Scores that count as confidences.
+            ("all scores halved", "average_precision", |c, o| {
+                bend(o, "ap", c.inputs["scores"].to_f64()[0])
+            }),
+            ("all places moved", "average_precision", |c, o| {
+                bend(o, "recall", c.inputs["boxes"].to_f64()[0])
             }),
         ];
         let owed = ALL.iter().flat_map(|k| k.relations).map(|r| (r.name, *r));

@@ -3,7 +3,7 @@
 //! Convention: per class a numerator and a denominator; IoU = h_cc / (row + column − h_cc) (Everingham et al., The Pascal VOC Challenge:
 //! A Retrospective, 2015). A class whose denominator is 0 is absent, and the public formulas differ in what becomes of it.
 
-use super::confusion::{Class, Confusion, Ignored};
+use super::pixel_confusion::{Class, Confusion, Ignored};
 use crate::kernel::Family;
 
 /// What there is to know about it.

@@ -1,5 +1,5 @@
 //! metric: what does a published score make of predictions and labels?
 
 pub mod average_precision;
-pub mod confusion;
 pub mod mean_iou;
+pub mod pixel_confusion;

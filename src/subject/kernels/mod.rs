@@ -11,6 +11,7 @@ mod elementwise;
 pub mod forms;
 mod given;
 mod losses;
+mod metrics;
 mod overlaps;
 pub mod relations;
 mod rows;
@@ -259,9 +260,9 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_an_assigner_or_a_loss_is_in_the_table() {
+    fn every_file_of_an_assigner_a_loss_or_a_metric_is_in_the_table() {
         let helpers = ["mod", "cells", "trail", "inputs", "positives"];
-        for folder in ["assign", "loss"] {
+        for folder in ["assign", "loss", "metric"] {
             for file in std::fs::read_dir(format!("{ROOT}/src/kernel/{folder}")).unwrap() {
                 let file = file.unwrap().file_name().into_string().unwrap();
                 let name = file.trim_end_matches(".rs");

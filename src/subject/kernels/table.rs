@@ -1,5 +1,7 @@
 //! table: every kernel that has an ONNX form, one row each, and all there is to know of it; a dialect says how it differs from another row.
 
+mod metrics;
+
 use super::draw::{boxes, numbers, scenes};
 use super::elementwise::{bce, bce_logits, focal, quality_focal, varifocal};
 use super::losses::{gold_yolo, v8_detection};
@@ -18,6 +20,7 @@ use crate::scenario::training::{ASSIGNED, ITEMS, NORMALISER, TOTAL};
 
 use assigners::{adaptive, aligned};
 use atss::Atss;
+use metrics::{AVERAGE_PRECISION, CONFUSION, MEAN_IOU};
 use task_aligned::TaskAligned;
 
 /// Every kernel.
@@ -225,6 +228,9 @@ pub const ALL: &[Kernel] = &[
         },
         ..V8_DETECTION
     },
+    CONFUSION,
+    MEAN_IOU,
+    AVERAGE_PRECISION,
 ];
 
 /// What a whole loss takes, without and with the levels that its anchors belong to.

@@ -6,6 +6,7 @@
 
 pub(super) mod boxes;
 pub mod domains;
+pub(super) mod metrics;
 pub(super) mod numbers;
 pub(super) mod scenes;
 

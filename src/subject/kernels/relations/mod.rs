@@ -4,6 +4,7 @@
 //! a power of two the changed ones are exact, so that nothing but a broken relation can tell the answers apart, or a tie: the same numbers at
 //! other places of a vector may be rounded otherwise.
 
+mod metrics;
 pub mod scenes;
 
 use super::draw::Case;
@@ -163,6 +164,41 @@ pub const MAPS_TURNED: Relation = Relation {
     name: "the maps on their side",
     changes: scenes::maps_turned,
     holds: Holds::Equal(scenes::of_maps_turned),
+    slack: 0.0,
+};
+
+pub const PIXELS_TURNED: Relation = Relation {
+    name: "the pixels in another order",
+    changes: |case| (count(case) > 1).then(|| changed(case, |_, t| turned(t))),
+    holds: Holds::Equal(same),
+    slack: 0.0,
+};
+
+pub const CLASSES_TURNED: Relation = Relation {
+    name: "the classes in another order",
+    changes: metrics::classes_turned,
+    holds: Holds::Equal(metrics::of_classes_turned),
+    slack: 0.0,
+};
+
+pub const ROLES_EXCHANGED: Relation = Relation {
+    name: "labels and predictions exchanged",
+    changes: metrics::roles_exchanged,
+    holds: Holds::Equal(metrics::of_roles_exchanged),
+    slack: 0.0,
+};
+
+pub const SCORES_HALVED: Relation = Relation {
+    name: "all scores halved",
+    changes: metrics::scores_halved,
+    holds: Holds::Equal(same),
+    slack: 0.0,
+};
+
+pub const PLACES_MOVED: Relation = Relation {
+    name: "all places moved",
+    changes: metrics::places_moved,
+    holds: Holds::Equal(same),
     slack: 0.0,
 };
 

@@ -1,5 +1,7 @@
 //! `parity audit config`: configs are read as mmengine reads them without being run, and what they say is held against what is there.
 
+mod drawn;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -201,7 +203,7 @@ test_dataloader = val_dataloader
 
 const SOURCE: &str = concat!(
     "\n",
-    include_str!("fixtures/audits/config/stage2/src/zorp.py")
+    include_str!("../fixtures/audits/config/stage2/src/zorp.py")
 );
 
 const LOG: &str = "{\"lr\": 0.001, \"loss\": 1.5, \"loss_cls\": 1.0, \"loss_macl\": 0.5, \"epoch\": 1}\n{\"lr\": 0.001, \"loss\": 1.4, \"loss_cls\": 0.9, \"loss_macl\": 0.5, \"epoch\": 2}\n";
@@ -525,6 +527,44 @@ fn what_cannot_be_checked_is_said_and_is_no_agreement() {
     assert!(refused.err.contains("has none of its keys"), "{refused}");
     let refused = audit(dir.path(), &["stage2.py", "--rule", "loss_macl"]).exits(2);
     assert!(refused.err.contains("is no rule"), "{refused}");
+}
+
+/// What the built model holds, as parity_port.watch writes it.
+fn built(size: u32, momentum: f64, depth: u32) -> String {
+    let head = "{\"parity_watch\": 1}\n";
+    let part = |name: &str, class: &str, values: String| {
+        format!("\"{name}\": {{\"class\": \"{class}\", \"values\": {{{values}}}}}")
+    };
+    let backbone = part("backbone", "QuuxBackbone", format!("\"depth\": {depth}"));
+    let own = part("bbox_head", "ZorpHead", "\"num_classes\": [3]".into());
+    let sampler = format!("\"queue_size\": {size}, \"momentum\": {momentum}");
+    let sampler = part("bbox_head.sampler", "Sampler", sampler);
+    format!("{head}{{\"attributes\": {{{backbone}, {own}}}}}\n{{\"attributes\": {{{sampler}}}}}\n")
+}
+
+#[test]
+fn what_a_built_module_holds_is_held_against_what_the_config_gives_it() {
+    let dir = stage2(&|_, text| text);
+    let asked = [ASKED, &["--watched", "watch.jsonl"]].concat();
+    let ran = |text: String| {
+        std::fs::write(dir.path().join("watch.jsonl"), text).unwrap();
+        audit(dir.path(), &asked)
+    };
+    let right = ran(built(8192, 0.99, 50)).exits(0);
+    assert!(!right.out.contains("risk:"), "{right}");
+    right.says(&["3 arguments are held by the built modules as they are given"]);
+    ran(built(8192, 0.99, 18)).exits(1).says(&[
+        "stage2.py:11: model.backbone.depth = 50, and 'backbone' of the built QuuxBackbone holds 18",
+        "argument_value",
+    ]);
+    ran(built(64, 0.99, 50)).exits(0).says(&[
+        "risk: stage2.py:19: model.bbox_head.queue_size = 8192, and 'bbox_head.sampler' of the built ZorpHead holds 64",
+    ]);
+    let none = ran("{\"parity_watch\": 1}\n{\"step\": 0, \"loss\": 1}\n".into()).exits(2);
+    assert!(
+        none.err.contains("does not say what the model is made of"),
+        "{none}"
+    );
 }
 
 const ARGS: &str = "task: detect\nmode: train\nmodel: yolo12s-rgbd.yaml\ndata: data.yaml\nepochs: 150\ndevice: 0\npretrained: yolo12s.pt\nname: yolo12s_rgbd\n";

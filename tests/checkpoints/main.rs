@@ -1,5 +1,7 @@
 //! Files of PyTorch's: each way of saving the same network gives the same tensors, and nothing in a file is ever called. tests/fixtures/checkpoints/make.py wrote them.
 
+mod hostile;
+#[path = "../support/mod.rs"]
 mod support;
 
 use parity::checkpoint::{self, Scalar};

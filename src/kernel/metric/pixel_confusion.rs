@@ -1,4 +1,4 @@
-//! confusion: which class was taken for which, pixel by pixel?
+//! pixel_confusion: which class was taken for which, pixel by pixel?
 //!
 //! Convention: rows are the labels, columns the predictions; behind the last class stands one more row and column for what is ignored, so
 //! that every pixel is somewhere and each way of leaving the ignored out is a sum over the same counts.
@@ -7,7 +7,7 @@ use crate::kernel::Family;
 
 /// What there is to know about it.
 pub const FAMILY: Family = Family {
-    name: "confusion",
+    name: "pixel_confusion",
     paper: "Everingham 2015",
     what: "counts of labels against predictions, with the ignored apart",
     kinks: "none",
