@@ -64,9 +64,10 @@ class Network:
         return value
 
     def parameters(self, trace: Trace, f64: bool = False) -> None:
-        trace.metadata["parameters"] = json.dumps([row(name, (value, None), "parameter") for name, value in self.held.items()])
-        for name, value in self.held.items():
-            trace.parameter(name, in_f64(value) if f64 else value)
+        held = {name: in_f64(value) if f64 else value for name, value in self.held.items()}
+        trace.metadata["parameters"] = json.dumps([row(name, (value, None), "parameter") for name, value in held.items()])
+        for name, value in held.items():
+            trace.parameter(name, value)
 
     def load(self, values: dict[str, Held]) -> dict:
         told = {"loaded": [], "unknown": [name for name in values if name not in self.held], "unlike": []}
