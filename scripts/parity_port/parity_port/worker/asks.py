@@ -19,7 +19,7 @@ from .wire import told
 
 PROTOCOL = 1
 #: Adapters, each with the package whose networks it runs; the last one takes what no framework made.
-ADAPTERS = (("pytorch", "torch"), ("mlx", "mlx"), ("flax", "flax"), ("paddle", "paddle"), ("jittor", "jittor"), ("plain", "numpy"))
+ADAPTERS = (("pytorch", "torch"), ("mlx", "mlx"), ("flax", "flax"), ("paddle", "paddle"), ("paddle_program", "paddle"), ("jittor", "jittor"), ("plain", "numpy"))
 
 
 class Asks:
