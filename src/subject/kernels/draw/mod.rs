@@ -8,6 +8,7 @@ pub(super) mod boxes;
 pub mod domains;
 pub(super) mod metrics;
 pub(super) mod numbers;
+pub(super) mod queries;
 pub(super) mod scenes;
 
 use crate::tensor::Tensor;
