@@ -10,7 +10,8 @@ use crate::scenario::sides::renames;
 use crate::trace::file::{self, Opened};
 
 pub fn command(args: &args::Compare) -> Result<Exit> {
-    reports::check(&args.report)?;
+    let files = reports::asked(&args.report, args.html.as_deref());
+    reports::check(&files)?;
     let tolerance = tolerance(args)?;
     let (reference, candidate) = (file::open(&args.reference)?, file::open(&args.candidate)?);
     if tolerance.is_none()
@@ -48,7 +49,7 @@ pub fn command(args: &args::Compare) -> Result<Exit> {
     reports::show(
         &run,
         reports::chosen(args.json, args.all || args.report_only),
-        &args.report,
+        &files,
     )?;
     Ok(run.expectation.exit)
 }

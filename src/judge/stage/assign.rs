@@ -4,6 +4,7 @@
 //! decision is below what rounding can move, else a difference of rules. Where the owners agree, labels are exact, boxes and soft
 //! targets are values. What background holds is a convention (no class, class -1, that of the first object): said, not judged.
 
+use super::scene::Scene;
 use crate::compare::json;
 use crate::floor::Family;
 use crate::judge::{Flipped, Limit, Pair, against};
@@ -45,6 +46,9 @@ pub struct Ties {
 pub struct Report {
     pub counts: Vec<Count>,
     pub differences: Vec<Difference>,
+    /// Both sides' positives on their images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scenes: Vec<Scene>,
     /// What nobody could look at, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untested: Vec<String>,

@@ -5,6 +5,7 @@ pub mod golden;
 pub mod grad;
 pub mod loss;
 pub mod regions;
+pub mod scene;
 pub mod train;
 mod verdicts;
 
