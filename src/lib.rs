@@ -61,3 +61,6 @@ mod recordings;
 mod report;
 mod text;
 mod walk;
+
+/// The page of a run and the layout of its graph, for the bench that times them.
+pub use report::html;

@@ -105,6 +105,29 @@ fn every_command_of_the_audit_document_runs() {
 }
 
 #[test]
+fn every_command_of_the_reports_document_runs() {
+    check("docs/REPORTS.md");
+}
+
+#[test]
+fn every_report_is_in_the_table_of_its_document() {
+    let listed = Command::new(env!("CARGO_BIN_EXE_parity"))
+        .args(["list", "reports"])
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let rows = listed.lines().skip(2);
+    let names: Vec<&str> = rows
+        .filter_map(|l| Some(l.split('|').nth(1)?.trim()))
+        .collect();
+    assert!(names.len() >= 10, "{listed}");
+    let page = read("docs/REPORTS.md");
+    for name in names {
+        assert!(page.contains(&format!("| `{name}` |")), "{name}");
+    }
+}
+
+#[test]
 fn every_command_of_the_stories_runs() {
     check("docs/STORIES.md");
 }

@@ -10,11 +10,11 @@ use support::*;
 const ALL: &[(&str, &str)] = &[
     (
         "run",
-        "input against rename map python port-limit save only coverage from until seed threads max-memory json report all record extract",
+        "input against rename map python port-limit save only coverage from until seed threads max-memory json report html all record extract",
     ),
     (
         "compare",
-        "atol rtol ulp exact why rename only training coverage report-only json report all",
+        "atol rtol ulp exact why rename only training coverage report-only json report html all",
     ),
     (
         "bless",
@@ -24,7 +24,7 @@ const ALL: &[(&str, &str)] = &[
     ("map", "nodes input rename python port-limit"),
     ("port", "python limit"),
     ("export-check", "python port-limit keep all"),
-    ("audit", "json report"),
+    ("audit", "json report html"),
     ("preflight", "against json"),
     ("bundle", "out"),
     ("list", ""),
@@ -158,6 +158,7 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "--report",
         "[find]",
     ),
+    (&["run", "find.toml", "--html", "h"], "--html", "[find]"),
     (
         &["run", "s.toml", "--report", "jsn=r"],
         "--report",

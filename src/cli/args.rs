@@ -96,9 +96,12 @@ pub struct Audit {
     /// Print what was found as JSON instead of the report
     #[arg(long, global = true)]
     pub json: bool,
-    /// Write what was found into a file besides: NAME=FILE, NAME one of terminal, json, markdown, html; several times for several
+    /// Write what was found into a file besides: NAME=FILE, NAME one of terminal, json, html, markdown, csv, junit, sarif, github, summary; several times for several
     #[arg(long, value_name = "NAME=FILE", value_parser = reports::parse, global = true)]
     pub report: Vec<reports::Into>,
+    /// Write what was found as one HTML page that needs nothing else: --report html=FILE
+    #[arg(long, value_name = "FILE", global = true)]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -174,9 +177,12 @@ pub struct Run {
     /// Print the Run as JSON instead of the report
     #[arg(long)]
     pub json: bool,
-    /// Write a view of the run into a file besides: NAME=FILE, NAME from `parity list reports`; several times for several
+    /// Write a view of the run into a file besides: NAME=FILE, NAME from `parity list reports`, FILE - for behind what is printed; several times for several
     #[arg(long, value_name = "NAME=FILE", value_parser = reports::parse)]
     pub report: Vec<reports::Into>,
+    /// Write the run as one HTML page that needs nothing else: --report html=FILE
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Show all tensors, not only the decisive ones
     #[arg(long)]
     pub all: bool,
@@ -227,9 +233,12 @@ pub struct Compare {
     /// Print the Run as JSON instead of the report
     #[arg(long)]
     pub json: bool,
-    /// Write a view of the run into a file besides: NAME=FILE, NAME from `parity list reports`; several times for several
+    /// Write a view of the run into a file besides: NAME=FILE, NAME from `parity list reports`, FILE - for behind what is printed; several times for several
     #[arg(long, value_name = "NAME=FILE", value_parser = reports::parse)]
     pub report: Vec<reports::Into>,
+    /// Write the run as one HTML page that needs nothing else: --report html=FILE
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Show all tensors
     #[arg(long)]
     pub all: bool,

@@ -7,24 +7,26 @@ use crate::exit::Exit;
 use crate::report;
 
 pub fn command(args: &args::Audit) -> Result<Exit> {
-    reports::check_by(&args.report, |name| report::audit_view(name).map(drop))?;
+    let files = reports::asked(&args.report, args.html.as_deref());
+    reports::check_by(&files, |name| report::audit_view(name).map(drop))?;
     let audited = args
         .audit
         .clone()
         .asked()
         .run(&mut Bar::counting("files"))?;
-    reports::write(&args.report, |name| report::audit_view(name)?(&audited))?;
+    let behind = reports::write(&files, |name| report::audit_view(name)?(&audited))?;
     if let Some(printed) = &audited.printed {
-        say(printed)?;
+        say(&(printed.clone() + &behind))?;
         if !audited.findings.is_empty() {
             eprint!("{}", report::audit(&audited));
             return Ok(audited.exit());
         }
         return Ok(Exit::Agree);
     }
-    say(&match args.json {
+    let shown = match args.json {
         true => report::to_json(&audited)?,
         false => report::audit(&audited),
-    })?;
+    };
+    say(&(shown + &behind))?;
     Ok(audited.exit())
 }

@@ -11,7 +11,8 @@ use crate::trace::file::{self, Opened};
 use std::path::Path;
 
 pub fn command(args: &args::Compare) -> Result<Exit> {
-    reports::check(&args.report)?;
+    let files = reports::asked(&args.report, args.html.as_deref());
+    reports::check(&files)?;
     let tolerance = tolerance(args)?;
     let (reference, candidate) = (file::open(&args.reference)?, file::open(&args.candidate)?);
     if tolerance.is_none()
@@ -51,7 +52,7 @@ pub fn command(args: &args::Compare) -> Result<Exit> {
     reports::show(
         &run,
         reports::chosen(args.json, args.all || args.report_only),
-        &args.report,
+        &files,
     )?;
     Ok(run.expectation.exit)
 }

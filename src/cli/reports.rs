@@ -5,7 +5,7 @@ use crate::error::{Place, Result};
 use crate::report::{self, Format};
 use crate::run::Run;
 use crate::trace::write::replace;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `--report NAME=FILE`.
 #[derive(Clone, Debug)]
@@ -19,6 +19,15 @@ pub fn parse(text: &str) -> std::result::Result<Into, String> {
     let (name, file) = text.split_once('=').ok_or("expected NAME=FILE")?;
     let (name, file) = (name.to_string(), PathBuf::from(file));
     Ok(Into { name, file })
+}
+
+/// All that is to be written: `--html FILE` is one of the reports.
+pub fn asked(reports: &[Into], html: Option<&Path>) -> Vec<Into> {
+    let page = html.map(|file| Into {
+        name: report::HTML.name.into(),
+        file: file.into(),
+    });
+    reports.iter().cloned().chain(page).collect()
 }
 
 /// The view that is printed.
@@ -47,21 +56,28 @@ pub fn check_by(files: &[Into], find: impl Fn(&str) -> Result<()>) -> Result<()>
     files.iter().try_for_each(known).at("--report")
 }
 
-/// Writes each of `files`: `view` makes its text of the name.
+/// Writes each of `files`: `view` makes its text of the name. What goes to `-` is given back.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn write(files: &[Into], view: impl Fn(&str) -> Result<String>) -> Result<()> {
-    let one = |into: &Into| replace(&into.file, view(&into.name).at("--report")?.as_bytes());
-    files.iter().try_for_each(one)
+pub fn write(files: &[Into], view: impl Fn(&str) -> Result<String>) -> Result<String> {
+    let mut printed = String::new();
+    for into in files {
+        let text = view(&into.name).at("--report")?;
+        match into.file == Path::new("-") {
+            true => printed += &text,
+            false => replace(&into.file, text.as_bytes())?,
+        }
+    }
+    Ok(printed)
 }
 
-/// Writes `files`, and prints the view `shown`.
+/// Writes `files`, and prints the view `shown`, then those that are to be printed.
 ///
 /// # Errors
 /// A file that cannot be written.
 pub fn show(run: &Run, shown: &str, files: &[Into]) -> Result<()> {
     let view = |format: &Format| (format.write)(run);
-    write(files, |name| view(report::find(name)?))?;
-    say(&view(report::find(shown)?)?)
+    let behind = write(files, |name| view(report::find(name)?))?;
+    say(&(view(report::find(shown)?)? + &behind))
 }

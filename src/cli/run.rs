@@ -37,7 +37,8 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
             belongs,
         )?;
     }
-    reports::check(&args.report)?;
+    let files = reports::asked(&args.report, args.html.as_deref());
+    reports::check(&files)?;
     if let Some(path) = &args.save {
         let moved = load::seen_from(&scenario, path.parent().unwrap_or(Path::new("")));
         replace(path, load::text(&moved)?.as_bytes())?;
@@ -48,7 +49,7 @@ pub fn command(args: &args::Run, engines: Engines) -> Result<Exit> {
         &mut watch::Bar::behind(shown),
         args.record.as_deref(),
     )?;
-    reports::show(&run, reports::chosen(args.json, args.all), &args.report)?;
+    reports::show(&run, reports::chosen(args.json, args.all), &files)?;
     if let Some(folder) = &args.extract {
         let done = extract::command(&scenario, &run, folder, engines)?;
         if args.json {
@@ -90,6 +91,7 @@ fn replayed(args: &args::Run, scenario: &Scenario, engines: Engines) -> Result<E
         ("--json", args.json),
         ("--all", args.all),
         ("--report", !args.report.is_empty()),
+        ("--html", args.html.is_some()),
         ("--record", args.record.is_some()),
         ("--extract", args.extract.is_some()),
     ];

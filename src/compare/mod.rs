@@ -9,6 +9,7 @@ mod fused;
 mod histogram;
 pub mod json;
 pub mod layout;
+mod look;
 pub mod metrics;
 #[cfg(test)]
 mod naive;
@@ -18,6 +19,7 @@ mod tally;
 pub mod tolerance;
 
 pub use layout::Exchanged;
+pub use look::{Heat, Look, Spread, look};
 pub use metrics::{Attributes, Channels, Comparison, Extreme, Metrics, Specials};
 pub use number::Number;
 pub use tolerance::{Judged, Tolerance, judge};

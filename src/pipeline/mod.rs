@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 mod conclude;
+mod looks;
 mod parameters;
 mod samples;
 mod two;
@@ -351,6 +352,7 @@ fn conclude(
         context: judged.context,
     });
     clock.lap("verdict");
+    let looks = looks::of(&layers, &judged.tensors);
     let mut places = prepared.graph.places();
     places.retain(|node, _| verdict.origins.iter().any(|o| o.node == *node));
     let run = Run {
@@ -376,6 +378,8 @@ fn conclude(
         correspondence: None,
         alone: vec![],
         samples: vec![],
+        graphs: vec![prepared.graph.flow()],
+        looks,
         findings: vec![],
         timings: clock.laps,
     };

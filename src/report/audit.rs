@@ -1,35 +1,27 @@
 //! audit: what audits came to: how many faults, then each finding with its facts and its next step, then the tables.
 
-use super::html::audit_html;
-use super::markdown::audit_markdown;
-use super::to_json;
+use super::told::{OF_AUDITS, Told, counts};
+use super::{csv, github, html, junit, markdown, sarif, summary, to_json};
 use crate::audit::preflight::{Change, Preflight};
 use crate::audit::{self, Audited, Table};
 use crate::error::{Error, Result, hint, printable};
 use crate::text::table;
 use crate::verdict::{Finding, Severity};
 
-/// How each severity is said of one finding, and of several.
-pub(super) const SAID: [(Severity, &str, &str); 4] = [
-    (Severity::Fault, "fault", "faults"),
-    (
-        Severity::Unjudged,
-        "could not be checked",
-        "could not be checked",
-    ),
-    (Severity::Warning, "risk", "risks"),
-    (Severity::Note, "found right", "found right"),
-];
-
 /// A view of an audit.
 pub type View = fn(&Audited) -> Result<String>;
 
 /// Every view that `--report NAME=FILE` writes.
-const VIEWS: [(&str, View); 4] = [
+const VIEWS: [(&str, View); 9] = [
     ("terminal", |a| Ok(audit(a))),
     ("json", |a| to_json(a)),
-    ("markdown", |a| Ok(audit_markdown(a))),
-    ("html", |a| Ok(audit_html(a))),
+    ("markdown", |a| Ok(markdown::markdown(&Told::of_audit(a)))),
+    ("html", |a| Ok(html::audit(a))),
+    ("csv", |a| csv::of_audit(a)),
+    ("junit", |a| junit::junit(&a.audit, &[Told::of_audit(a)])),
+    ("sarif", |a| sarif::sarif(&Told::of_audit(a))),
+    ("github", |a| Ok(github::github(&Told::of_audit(a)))),
+    ("summary", |a| Ok(summary::summary(&Told::of_audit(a)))),
 ];
 
 /// Looks a view up.
@@ -49,38 +41,30 @@ pub fn audit_view(name: &str) -> Result<View> {
 /// The report of one audit.
 #[must_use]
 pub fn audit(audited: &Audited) -> String {
-    let mut out = format!("{}: {}\n", audited.audit, counts(&audited.findings));
+    let mut out = format!(
+        "{}: {}\n",
+        audited.audit,
+        counts(&audited.findings, &OF_AUDITS)
+    );
     for (part, file) in &audited.subjects {
         out += &format!("  {part:<12}{}\n", printable(file));
     }
-    for (severity, said, _) in SAID {
+    for (severity, said, _) in OF_AUDITS {
         let all = audited.findings.iter().filter(|f| f.severity == severity);
         out += &all.map(|f| finding(f, said)).collect::<String>();
     }
     out + &audited.tables.iter().map(titled).collect::<String>()
 }
 
-/// "2 faults, 1 risk, 3 found right".
-fn counts<'a>(findings: impl IntoIterator<Item = &'a Finding> + Clone) -> String {
-    let said = SAID.iter().filter_map(|(severity, one, several)| {
-        let all = findings.clone().into_iter();
-        let n = all.filter(|f| f.severity == *severity).count();
-        let word = if n == 1 { one } else { several };
-        (n > 0).then(|| format!("{n} {word}"))
-    });
-    let said: Vec<String> = said.collect();
-    match said.is_empty() {
-        true => "nothing was looked at".into(),
-        false => said.join(", "),
-    }
-}
-
 /// All audits on one screen: what is wrong in full, what was found right a line each.
 #[must_use]
 pub fn preflight(flown: &Preflight) -> String {
     let all = flown.findings();
-    let mut out = format!("preflight: {}\n", counts(all.iter().map(|f| f.1)));
-    for (severity, said, _) in SAID.iter().filter(|s| s.0 != Severity::Note) {
+    let mut out = format!(
+        "preflight: {}\n",
+        counts(all.iter().map(|f| f.1), &OF_AUDITS)
+    );
+    for (severity, said, _) in OF_AUDITS.iter().filter(|s| s.0 != Severity::Note) {
         let own = all.iter().filter(|(_, f)| f.severity == *severity);
         out += &own
             .map(|(audit, f)| finding(f, &format!("{said}: {audit}")))

@@ -1,6 +1,9 @@
 //! stages: what every stage of a training graph found, and the ledger of the loss.
 
+use crate::audit::Table;
 use crate::error::printable;
+use crate::judge::stage::assign;
+use crate::judge::stage::grad::State;
 use crate::judge::stage::loss::{Size, Step, Term, TermValue};
 use crate::judge::stage::train::{Loss, Off, Row};
 use crate::run::Run;
@@ -40,10 +43,11 @@ pub fn stages(run: &Run) -> String {
         .map(|r| r.iter().map(|c| printable(c)).collect())
         .collect();
     format!(
-        "\n{}{}{}{}",
+        "\n{}{}{}{}{}",
         table(&["stage", "verdict", "found"], &rows),
         training(run),
-        ledger(run),
+        printed_if_any(ledger(run)),
+        printed_if_any(steps_of_terms(run)),
         warnings(run)
     )
 }
@@ -56,11 +60,73 @@ fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
+fn printed_if_any(table: Option<Table>) -> String {
+    let some = table.filter(|t| !t.rows.is_empty());
+    some.map_or(String::new(), |t| printed(&t))
+}
+
+/// A table as it is printed.
+fn printed(of: &Table) -> String {
+    let head: Vec<&str> = of.columns.iter().map(String::as_str).collect();
+    let clean = |row: &Vec<String>| row.iter().map(|c| printable(c)).collect();
+    let rows: Vec<Vec<String>> = of.rows.iter().map(clean).collect();
+    format!("\n{}", table(&head, &rows))
+}
+
+fn titled(title: &str, columns: &[&str], rows: Vec<Vec<String>>) -> Table {
+    Table {
+        title: title.into(),
+        columns: columns.iter().map(|c| (*c).into()).collect(),
+        rows,
+    }
+}
+
+/// What the stages found, in rows.
+pub fn tables(run: &Run) -> Vec<Table> {
+    let all = [
+        found(run),
+        ledger(run),
+        steps_of_terms(run),
+        steps(run),
+        assigned(run),
+        differences(run),
+        gradients(run),
+        golden(run),
+    ];
+    let all = all.into_iter().flatten();
+    all.filter(|t| !t.rows.is_empty()).collect()
+}
+
+fn found(run: &Run) -> Option<Table> {
+    let row = |s: &crate::verdict::StageVerdict| {
+        vec![
+            s.stage.name().into(),
+            outcome(s.outcome).into(),
+            s.first.clone().unwrap_or_default(),
+            s.says.join("; "),
+        ]
+    };
+    let rows = run.verdict.stages.iter().map(row).collect();
+    let columns = ["stage", "verdict", "first", "found"];
+    Some(titled("Stages", &columns, rows))
+}
+
 /// Every step of training: the losses of both on their own, and what is off most, from the same state and from its own; then what else the stage says.
 fn training(run: &Run) -> String {
-    let Some(report) = &run.stages.train else {
+    let Some(steps) = steps(run) else {
         return String::new();
     };
+    let mut stages = run.verdict.stages.iter();
+    let stage = stages.find(|s| s.stage == Stage::Train && s.outcome != Outcome::Diverge);
+    let says = stage.iter().flat_map(|s| s.says.iter().skip(1));
+    let says: String = says
+        .map(|l| format!("train       {}\n", printable(l)))
+        .collect();
+    printed(&steps) + &says
+}
+
+fn steps(run: &Run) -> Option<Table> {
+    let report = run.stages.train.as_ref()?;
     let off = |off: &Option<Off>| match off {
         Some(off) => format!("{} '{}'", number(off.ratio), off.name),
         None => "-".into(),
@@ -73,17 +139,15 @@ fn training(run: &Run) -> String {
                 .map(|l| format!("{} {}", l.term, number(of(l))));
             each.collect::<Vec<_>>().join(", ")
         };
-        let cells = [
+        vec![
             (row.step + 1).to_string(),
             values(|l| l.reference),
             values(|l| l.candidate),
             off(&row.exact),
             off(&row.own),
             off(&row.free),
-        ];
-        cells.map(|c| printable(&c)).to_vec()
+        ]
     };
-    let rows: Vec<Vec<String>> = report.steps.iter().map(row).collect();
     let head = [
         "step",
         "losses of the reference",
@@ -92,21 +156,14 @@ fn training(run: &Run) -> String {
         "lock-step",
         "free",
     ];
-    let mut stages = run.verdict.stages.iter();
-    let stage = stages.find(|s| s.stage == Stage::Train && s.outcome != Outcome::Diverge);
-    let says = stage.iter().flat_map(|s| s.says.iter().skip(1));
-    let says: String = says
-        .map(|l| format!("train       {}\n", printable(l)))
-        .collect();
-    format!("\n{}{says}", table(&head, &rows))
+    let rows = report.steps.iter().map(row).collect();
+    Some(titled("Steps of training", &head, rows))
 }
 
 /// Value, weight, contribution and gradient of every term, by opinion, beside what the kernel makes of that opinion's own inputs.
-fn ledger(run: &Run) -> String {
-    let Some(loss) = &run.stages.loss else {
-        return String::new();
-    };
-    let rows: Vec<Vec<String>> = loss.terms.iter().flat_map(of_term).collect();
+fn ledger(run: &Run) -> Option<Table> {
+    let loss = run.stages.loss.as_ref()?;
+    let rows = loss.terms.iter().flat_map(of_term).collect();
     let head = [
         "term",
         "opinion",
@@ -119,7 +176,7 @@ fn ledger(run: &Run) -> String {
         "|gradient| scores",
         "|gradient| distances",
     ];
-    format!("\n{}{}", table(&head, &rows), steps(&loss.terms))
+    Some(titled("Ledger of the loss", &head, rows))
 }
 
 /// A row of each opinion on a term, and of who gives gradients and no value: the f64 graph.
@@ -142,7 +199,7 @@ fn of_term(term: &Term) -> Vec<Vec<String>> {
             or_dash(own.map(|v| v.contribution)),
         ];
         let cells = cells.into_iter().chain(PREDICTIONS.map(|t| norm(who, t)));
-        cells.map(|c| printable(&c)).collect::<Vec<String>>()
+        cells.collect::<Vec<String>>()
     };
     let spoken = |who: &str| term.opinions.iter().any(|v| v.who == who);
     let others = term.into.iter().map(|i| i.who.as_str());
@@ -154,7 +211,7 @@ fn of_term(term: &Term) -> Vec<Vec<String>> {
 }
 
 /// The steps of the terms of which one is off.
-fn steps(terms: &[Term]) -> String {
+fn steps_of_terms(run: &Run) -> Option<Table> {
     let size = |s: &Option<Size>| match s {
         Some(s) => format!(
             "{} elements, sum {}, norm {}",
@@ -173,41 +230,129 @@ fn steps(terms: &[Term]) -> String {
             size(&step.candidate),
             ratio,
         ];
-        cells.map(|c: String| printable(&c)).to_vec()
+        cells.to_vec()
     };
+    let terms = &run.stages.loss.as_ref()?.terms;
     let off = terms
         .iter()
         .filter(|t| t.steps.iter().any(|s| s.judgement.over()));
-    let rows: Vec<Vec<String>> = off
+    let rows = off
         .flat_map(|t| t.steps.iter().map(|s| row(&t.name, s)))
         .collect();
-    if rows.is_empty() {
-        return String::new();
+    let columns = ["term", "step", "reference", "candidate", "tolerances"];
+    Some(titled("Steps of the terms that are off", &columns, rows))
+}
+
+fn assigned(run: &Run) -> Option<Table> {
+    let row = |c: &assign::Count| {
+        let cells = [
+            c.who.clone(),
+            c.positives.to_string(),
+            c.anchors.to_string(),
+            c.degenerate.map_or("", degenerate).into(),
+            c.counted.clone(),
+        ];
+        cells.to_vec()
+    };
+    let rows = run.stages.assign.as_ref()?.counts.iter().map(row).collect();
+    let columns = ["opinion", "positives", "anchors", "degenerate", "counted"];
+    Some(titled("Positives", &columns, rows))
+}
+
+fn differences(run: &Run) -> Option<Table> {
+    let row = |d: &assign::Difference| {
+        let first = d.first.as_ref().map_or(String::new(), |f| {
+            format!("image {}, anchor {}: {}", f.image, f.anchor, f.decision)
+        });
+        let counts = [d.extra, d.missing, d.moved, d.tie_flips, d.labels, d.boxes];
+        let mut cells = vec![d.who.clone(), d.against.clone()];
+        cells.extend(counts.map(|n| n.to_string()));
+        cells.push(d.unlike.clone().unwrap_or(first));
+        cells
+    };
+    let report = run.stages.assign.as_ref()?;
+    let rows = report.differences.iter().map(row).collect();
+    let columns = [
+        "opinion",
+        "against",
+        "extra",
+        "missing",
+        "moved",
+        "of these ties",
+        "labels",
+        "boxes",
+        "first",
+    ];
+    Some(titled("Assignment", &columns, rows))
+}
+
+/// Gradients that differ, or that nobody judged.
+fn gradients(run: &Run) -> Option<Table> {
+    let mut rows = vec![];
+    for report in &run.stages.grad {
+        for term in &report.terms {
+            let off = term.gradients.iter();
+            let off = off.filter(|g| g.state.over() || g.state == State::NotJudged);
+            rows.extend(off.map(|g| {
+                vec![
+                    report.who.clone(),
+                    term.term.clone(),
+                    g.name.clone(),
+                    g.state.say().into(),
+                    number(g.ratio),
+                    number(g.rel_l2),
+                ]
+            }));
+        }
     }
-    format!(
-        "\n{}",
-        table(
-            &["term", "step", "reference", "candidate", "tolerances"],
-            &rows
-        )
-    )
+    let columns = [
+        "opinion",
+        "term",
+        "gradient of",
+        "state",
+        "x tolerance",
+        "relative L2",
+    ];
+    Some(titled("Gradients that are off", &columns, rows))
+}
+
+fn golden(run: &Run) -> Option<Table> {
+    let row = |t: &crate::judge::stage::golden::Witnessed| {
+        let said = t.judgement.why().map(ToString::to_string);
+        let ratio = t.judgement.ratio().map(|r| format!("{} x", number(r)));
+        vec![
+            t.name.clone(),
+            t.stored.clone(),
+            ratio.or(said).unwrap_or_else(|| "tie flips".into()),
+            number(t.distance),
+            t.note.clone().unwrap_or_default(),
+        ]
+    };
+    let rows = run
+        .stages
+        .golden
+        .as_ref()?
+        .tensors
+        .iter()
+        .map(row)
+        .collect();
+    let columns = ["tensor", "kept", "judged", "relative L2", "note"];
+    Some(titled("Golden", &columns, rows))
+}
+
+fn degenerate(of: assign::Degenerate) -> &'static str {
+    match of {
+        assign::Degenerate::Nothing => "nothing is positive although there is ground truth",
+        assign::Degenerate::Everything => "every anchor is positive: no assignment at all",
+        assign::Degenerate::OneTakesAll => "one ground truth owns every positive",
+    }
 }
 
 /// Degenerate assignments and dead terms, expected or not; conventions, and what a kernel was not asked for.
 fn warnings(run: &Run) -> String {
     let counts = run.stages.assign.iter().flat_map(|a| &a.counts);
     let degenerate = counts.filter_map(|c| {
-        let what = match c.degenerate? {
-            crate::judge::stage::assign::Degenerate::Nothing => {
-                "nothing is positive although there is ground truth"
-            }
-            crate::judge::stage::assign::Degenerate::Everything => {
-                "every anchor is positive: no assignment at all"
-            }
-            crate::judge::stage::assign::Degenerate::OneTakesAll => {
-                "one ground truth owns every positive"
-            }
-        };
+        let what = degenerate(c.degenerate?);
         Some(format!(
             "degenerate  {}: {what} ({} of {}; counted: {})",
             c.who, c.positives, c.anchors, c.counted

@@ -7,8 +7,10 @@ pub mod headline;
 #[cfg(test)]
 pub mod sample;
 
+use crate::compare::Look;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::graph::flow::Vertex;
 use crate::judge::stage::Stages;
 use crate::pairing::Pair;
 use crate::scenario::Scenario;
@@ -54,6 +56,12 @@ pub struct Run {
     /// What came of each sample, where there were several; the rest is that of the one that says most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Sample>,
+    /// The graph as it is drawn; the candidate's behind the reference's where there are two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub graphs: Vec<Vec<Vertex>>,
+    /// What the first tensors that are off look like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<Look>,
     /// Seconds per phase; the only part that differs between equal runs.
     pub timings: BTreeMap<String, f64>,
 }
@@ -148,6 +156,8 @@ impl Run {
             correspondence: None,
             alone: vec![],
             samples: vec![],
+            graphs: vec![],
+            looks: vec![],
             timings: BTreeMap::new(),
         }
     }

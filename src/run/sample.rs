@@ -2,13 +2,15 @@
 //! otherwise, a tensor that nobody judged, and what else there is to say.
 
 use super::{FORMAT, Run};
-use crate::compare::compare;
+use crate::compare::{Look, compare, look};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::floor::Family;
 use crate::floor::bound::{Bounded, Worst};
+use crate::graph::flow::Vertex;
 use crate::judge::stage::Stages;
-use crate::judge::stage::loss;
+use crate::judge::stage::scene::{Mark, Scene};
+use crate::judge::stage::{assign, loss};
 use crate::scenario::{Side, Stage, load};
 use crate::tensor::{DType, Tensor};
 use crate::trace::InputRecord;
@@ -105,9 +107,15 @@ pub fn diverging() -> Run {
             unmet: vec!["expected agree, found diverge".into()],
         },
         tensors: tensors(),
+        graphs: vec![graph()],
+        looks: looked(),
         unobserved: vec![deployed],
         stages: Stages {
             inputs: Some((1, 1)),
+            assign: Some(assign::Report {
+                scenes: vec![scene()],
+                ..assign::Report::default()
+            }),
             loss: Some(loss::Report {
                 flags: vec![flag.of("candidate")],
                 ..loss::Report::default()
@@ -165,10 +173,55 @@ pub fn agreeing() -> Run {
         correspondence: None,
         alone: vec![],
         samples: vec![],
+        graphs: vec![],
+        looks: vec![],
         places: Default::default(),
         timings: Default::default(),
     }
     .told()
+}
+
+/// What the sample's tensors flow through, and a node that nobody judged.
+fn graph() -> Vec<Vertex> {
+    let node = |name: &str, op: &str, inputs: &[&str], output: &str| Vertex {
+        name: name.into(),
+        op: op.into(),
+        inputs: inputs.iter().map(|i| (*i).into()).collect(),
+        outputs: vec![output.into()],
+    };
+    vec![
+        node("conv1", "Conv", &["x"], "conv1_out"),
+        node("relu", "Relu", &["conv1_out"], "relu_out"),
+        node("loop", "Loop", &["relu_out"], "y"),
+        node("gather", "Gather", &["relu_out", "y"], "z"),
+    ]
+}
+
+/// An object with an anchor of both sides, and one that each side gives alone.
+fn scene() -> Scene {
+    let mark = |anchor: usize, reference, candidate| Mark {
+        anchor,
+        at: [4.0 + 8.0 * anchor as f64, 4.0],
+        reference,
+        candidate,
+    };
+    Scene {
+        image: 0,
+        height: 16,
+        width: 32,
+        boxes: vec![[2.0, 1.0, 30.0, 14.0]],
+        marks: vec![
+            mark(0, Some(0), None),
+            mark(1, None, Some(0)),
+            mark(2, Some(0), Some(0)),
+        ],
+        ..Scene::default()
+    }
+}
+
+fn looked() -> Vec<Look> {
+    let [r, c] = [[1.0f32, 2.0], [1.0, 2.5]].map(|v| Tensor::of(&[1, 2], &v));
+    Vec::from_iter(look("conv1_out", r.view(), c.view(), true))
 }
 
 fn tensors() -> Vec<TensorResult> {

@@ -1,7 +1,9 @@
 //! text: numbers, names and tables as people read them.
 
+mod base64;
 mod reasons;
 
+pub use base64::base64;
 pub use reasons::{few, reasons};
 
 use comfy_table::presets::ASCII_MARKDOWN;
@@ -18,6 +20,15 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         table.add_row(r.clone());
     });
     format!("{table}\n")
+}
+
+/// "1x48x104x104"; "scalar" where there is no axis.
+pub fn shape(axes: &[usize]) -> String {
+    let axes: Vec<String> = axes.iter().map(ToString::to_string).collect();
+    match axes.is_empty() {
+        true => "scalar".into(),
+        false => axes.join("x"),
+    }
 }
 
 /// A number as a person reads it: four significant digits.

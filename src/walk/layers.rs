@@ -6,6 +6,7 @@ use super::noise::shaping;
 use super::sessions::{Faulty, Sessions};
 use super::step::{self, Walked};
 use super::{decided, decision};
+use crate::compare::Look;
 use crate::error::{Error, Place, Result, unless_refused};
 use crate::floor::noise::Floor;
 use crate::graph::cut::Link;
@@ -37,6 +38,8 @@ pub struct Layers {
     pub known: usize,
     /// What each step that has run shows of its inputs.
     pub shown: Vec<Shown>,
+    /// What the first tensors look like whose node is at fault by itself.
+    pub looks: Vec<Look>,
     /// Steps that draw, and whose draw the sides do not share.
     pub unshared: HashSet<usize>,
     /// Declared outputs of both subjects.

@@ -8,6 +8,7 @@ use super::live_set::LiveSet;
 use super::loop_turn;
 use super::sessions::Sessions;
 use super::third;
+use crate::compare::{Look, look};
 use crate::error::{Result, unless_refused};
 use crate::floor::Rounding;
 use crate::graph::random::is_random;
@@ -18,6 +19,9 @@ use crate::prepare::plan::Plan;
 use crate::subject::{Feed, Output};
 use crate::tensor::Tensor;
 use crate::verdict::{Accumulated, Evidence, Inside, Isolated, Observed, Pending, Side, Why};
+
+/// Nodes at fault whose tensors are looked at; those behind them are off for these, mostly.
+const LOOKS: usize = 4;
 
 /// One step after both subjects have computed it.
 pub struct Walked<'a> {
@@ -89,6 +93,9 @@ pub fn step(
             continue;
         }
         let isolated = seen.isolated(sessions)?;
+        if isolated.over() && layers.looks.len() < LOOKS {
+            layers.looks.extend(seen.look(name));
+        }
         let pending = seen.pending(sessions)?;
         // What the reference lacks is described by what the candidate has.
         let held = walked.reference[k]
@@ -157,6 +164,14 @@ impl Seen<'_> {
         let absent =
             self.walked.reference[self.k].is_err() || self.walked.candidate[self.k].is_err();
         absent && !sessions.both_live() && plan.constants.contains(&self.walked.step)
+    }
+
+    /// The output of a node that is at fault: what it gives on the reference's values where that is at hand, else on its own.
+    fn look(&self, name: &str) -> Option<Look> {
+        let reference = self.walked.reference[self.k].as_ref().ok()?;
+        let alone = self.walked.alone.and_then(|a| a[self.k].as_ref().ok());
+        let candidate = alone.or(self.walked.candidate[self.k].as_ref().ok())?;
+        look(name, reference.view(), candidate.view(), alone.is_some())
     }
 
     fn isolated(&self, sessions: &mut Sessions) -> Result<Isolated> {

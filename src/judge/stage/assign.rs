@@ -6,6 +6,7 @@
 
 pub use super::assigned::Assigned;
 
+use super::scene::Scene;
 use crate::compare::json;
 use crate::floor::Family;
 use crate::judge::{Flipped, Limit, Pair, against};
@@ -32,6 +33,9 @@ pub struct Ties {
 pub struct Report {
     pub counts: Vec<Count>,
     pub differences: Vec<Difference>,
+    /// Both sides' positives on their images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scenes: Vec<Scene>,
     /// What nobody could look at, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untested: Vec<String>,

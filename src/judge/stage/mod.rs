@@ -6,6 +6,7 @@ pub mod golden;
 pub mod grad;
 pub mod loss;
 pub mod regions;
+pub mod scene;
 pub mod swaps;
 pub mod train;
 mod verdicts;

@@ -7,6 +7,7 @@ mod blame;
 mod channels;
 mod judged;
 mod live;
+mod looks;
 mod opened;
 mod postprocess;
 mod preprocess;
@@ -350,6 +351,7 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
         ..environment::record(names, true, compared.threads, &graph.graph.digest)
     };
     let expected = expectation(&scenario.expect, &verdict, &ledger, &|_| HashSet::new());
+    let looks = looks::of(&compared, &verdict);
     Ok(Run {
         scenario: Some(scenario.clone()),
         graph_inputs: reference.graph.taken(),
@@ -366,6 +368,8 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
             places: [reference.places.clone(), candidate.places.clone()],
         }),
         alone,
+        graphs: vec![reference.graph.flow(), candidate.graph.flow()],
+        looks,
         ..Run::bare(environment, verdict, expected, ledger)
     })
 }

@@ -5,7 +5,10 @@ use super::{Side, Task};
 use crate::floor::noise::R;
 use crate::judge::stage::assign::{Assigned, Difference, Report, Ties, difference};
 use crate::judge::stage::golden::Witnessed;
-use crate::scenario::training::{ASSIGNED, Training};
+use crate::judge::stage::scene::{Ground, Scene, scenes};
+use crate::kernel::anchors::Anchors;
+use crate::prepare::preflight;
+use crate::scenario::training::{ASSIGNED, TRUTH, Training};
 use crate::verdict::{Accumulated, Judgement, TensorResult, ToleranceBy, Why};
 
 /// What background holds by convention, beside positives that are judged as pairs.
@@ -52,10 +55,36 @@ pub(super) fn report(task: &Task, sides: &[Side; 2], floors: &Floors) -> Report 
         };
         report.differences.extend(own.as_ref().map(against));
     }
+    report.scenes.extend(
+        candidate
+            .iter()
+            .flat_map(|own| seen(task, &kernel.counts, &reference, own)),
+    );
     report
         .counts
         .extend(golden.map(|own| own.count("golden", &kernel.counts)));
     report
+}
+
+/// Both assignments on the images that were fed; nothing where the anchors are not those of the image.
+fn seen(task: &Task, objects: &[usize], reference: &Assigned, candidate: &Assigned) -> Vec<Scene> {
+    let (training, inputs) = (task.training, &task.prepared.inputs);
+    let Ok([height, width]) = preflight::image(&task.prepared.graph, training, inputs) else {
+        return vec![];
+    };
+    let Ok(anchors) = Anchors::of_image(height, width, &training.strides) else {
+        return vec![];
+    };
+    let ground = Ground {
+        size: [height, width],
+        points: &anchors.points,
+        boxes: task.tensor(&task.layers.reference_outputs, TRUTH[1]),
+        objects,
+        images: inputs
+            .values()
+            .find(|t| t.shape().ends_with(&[height, width])),
+    };
+    scenes(&ground, reference, candidate)
 }
 
 /// Reads one side and holds it against what the kernel makes of its own predictions.

@@ -1,34 +1,36 @@
-//! svg: curves as a picture that stands in a page: axes with round numbers, a line for each curve, its name beside.
+//! plot: curves as a picture that stands in a page: axes with round numbers, a line for each curve, its name beside.
 
-use super::html::escaped;
 use crate::audit::{Line, Plot};
 use crate::text::number;
+use maud::{Markup, html};
 
 /// Width and height of a picture, and the margin around its axes.
 const SIZE: (f64, f64) = (460.0, 260.0);
 const MARGIN: (f64, f64) = (56.0, 34.0);
-/// Of different lightness too, so that they are told apart without colour.
-const COLOURS: [&str; 4] = ["#1f5fa8", "#e08a1e", "#5b8c3a", "#8a3a6b"];
+/// Lines that are told apart by colour; every second is dashed, so that they are told apart without, too.
+const COLOURS: usize = 4;
 /// Points of a line at most.
 const POINTS: usize = 1000;
 
 /// From and to; what has no extent is given one.
 type Range = (f64, f64);
 
-#[must_use]
-pub fn svg(plot: &Plot) -> String {
+/// The picture with its title.
+pub fn figure(plot: &Plot) -> Markup {
+    html! { figure class="chart" { figcaption { (plot.title) } (svg(plot)) } }
+}
+
+fn svg(plot: &Plot) -> Markup {
     let all = || plot.lines.iter().flat_map(|l| &l.points);
     let (x, y) = (range(all().map(|p| p.0)), range(all().map(|p| p.1)));
     let (w, h) = SIZE;
-    let mut out = format!(
-        "<svg viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\" role=\"img\"><title>{}</title>\n",
-        escaped(&plot.title)
-    );
-    out += &axes(x, y, &plot.x);
-    for (i, line) in plot.lines.iter().enumerate() {
-        out += &curve(line, i, x, y);
+    html! {
+        svg viewBox=(format!("0 0 {w} {h}")) width=(w) height=(h) role="img" {
+            title { (plot.title) }
+            (axes(x, y, &plot.x))
+            @for (i, line) in plot.lines.iter().enumerate() { (curve(line, i, x, y)) }
+        }
     }
-    out + "</svg>\n"
 }
 
 fn range(values: impl Iterator<Item = f64>) -> Range {
@@ -74,36 +76,24 @@ fn ticks((from, to): Range) -> Vec<f64> {
         .collect()
 }
 
-fn axes(x: Range, y: Range, name: &str) -> String {
+fn axes(x: Range, y: Range, name: &str) -> Markup {
     let (left, bottom) = (right(x.0, x), down(y.0, y));
-    let mut out = String::new();
-    for v in ticks(y) {
-        let at = down(v, y);
-        out += &format!(
-            "<path d=\"M{left:.1} {at:.1}H{:.1}\" class=\"grid\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
-            right(x.1, x),
-            left - 5.0,
-            at + 4.0,
-            number(v)
-        );
+    html! {
+        @for v in ticks(y) {
+            @let at = down(v, y);
+            path class="grid" d=(format!("M{left:.1} {at:.1}H{:.1}", right(x.1, x))) {}
+            text x=(format!("{:.1}", left - 5.0)) y=(format!("{:.1}", at + 4.0)) text-anchor="end" { (number(v)) }
+        }
+        @for v in ticks(x) {
+            @let at = format!("{:.1}", right(v, x));
+            path class="axis" d=(format!("M{at} {bottom:.1}v4")) {}
+            text x=(at) y=(format!("{:.1}", bottom + 16.0)) text-anchor="middle" { (v) }
+        }
+        text x=(SIZE.0 - 4.0) y=(SIZE.1 - 4.0) text-anchor="end" { (name) }
     }
-    for v in ticks(x) {
-        let at = right(v, x);
-        out += &format!(
-            "<path d=\"M{at:.1} {bottom:.1}v4\" class=\"axis\"/><text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
-            bottom + 16.0,
-            v
-        );
-    }
-    out + &format!(
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
-        SIZE.0 - 4.0,
-        SIZE.1 - 4.0,
-        escaped(name)
-    )
 }
 
-fn curve(line: &Line, i: usize, x: Range, y: Range) -> String {
+fn curve(line: &Line, i: usize, x: Range, y: Range) -> Markup {
     let every = line.points.len().div_ceil(POINTS).max(1);
     let points = line
         .points
@@ -111,20 +101,15 @@ fn curve(line: &Line, i: usize, x: Range, y: Range) -> String {
         .step_by(every)
         .chain(line.points.last().filter(|_| every > 1));
     let places: Vec<String> = points
+        .filter(|p| p.0.is_finite() && p.1.is_finite())
         .map(|p| format!("{:.1},{:.1}", right(p.0, x), down(p.1, y)))
         .collect();
-    let colour = COLOURS[i % COLOURS.len()];
-    let dash = if i % 2 == 1 {
-        " stroke-dasharray=\"5 3\""
-    } else {
-        ""
-    };
-    let at = 14.0 + 90.0 * i as f64 + MARGIN.0;
-    format!(
-        "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"{dash}/>\n<text x=\"{at:.1}\" y=\"18\" fill=\"{colour}\">{}</text>\n",
-        places.join(" "),
-        escaped(&line.name)
-    )
+    let colour = format!("s{}", i % COLOURS);
+    let dash = if i % 2 == 1 { " second" } else { "" };
+    html! {
+        polyline class=(format!("line {colour}{dash}")) points=(places.join(" ")) {}
+        text class=(colour) x=(format!("{:.1}", 14.0 + 90.0 * i as f64 + MARGIN.0)) y="18" { (line.name) }
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_ends_of_a_curve_lie_at_the_ends_of_its_axes() {
-        let text = svg(&plot(&[(1.0, 0.0), (300.0, 2.0)]));
+        let text = svg(&plot(&[(1.0, 0.0), (300.0, 2.0)])).into_string();
         assert!(text.contains("points=\"56.0,226.0 404.0,34.0\""), "{text}");
         assert!(text.contains("a &lt; b") && !text.contains("a < b"));
     }
@@ -152,11 +137,11 @@ mod tests {
     #[test]
     fn what_has_no_extent_or_no_point_is_drawn_and_a_long_line_is_thinned() {
         for points in [&[][..], &[(3.0, 7.0)], &[(3.0, 7.0), (3.0, 7.0)]] {
-            let text = svg(&plot(points));
+            let text = svg(&plot(points)).into_string();
             assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
         }
         let long: Vec<_> = (0..100_000).map(|i| (f64::from(i), 0.0)).collect();
-        assert!(svg(&plot(&long)).len() < 20_000);
+        assert!(svg(&plot(&long)).0.len() < 20_000);
     }
 
     #[test]
