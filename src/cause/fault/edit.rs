@@ -10,6 +10,8 @@ pub struct Edit {
     graph: Graph,
     step: usize,
     pub amount: f64,
+    /// Which of the ways in which the fault may be done; as an injection the first.
+    pub choice: usize,
 }
 
 impl Edit {
@@ -18,7 +20,19 @@ impl Edit {
             graph,
             step,
             amount,
+            choice: 0,
         }
+    }
+
+    /// The same in another of its ways.
+    pub fn choosing(self, choice: usize) -> Self {
+        Self { choice, ..self }
+    }
+
+    /// Of the ways in which a fault may be done, the one that is asked for.
+    pub fn pick<T>(&self, ways: impl IntoIterator<Item = T>) -> Result<T> {
+        let found = ways.into_iter().nth(self.choice);
+        found.ok_or_else(|| Error::usage("there is no other way to do that here"))
     }
 
     /// The changed graph; the step keeps its name and outputs, its inputs are what its nodes now take.

@@ -16,6 +16,7 @@ mod training;
 mod weights;
 mod wiring;
 
+use crate::cause::hypothesis::outputs::Transform;
 use crate::error::{Error, Place, Result, hint};
 use crate::graph::{Graph, Step};
 use crate::scenario::Subject;
@@ -32,6 +33,25 @@ pub struct Fault {
     /// What `amount` means and its default; None where the fault takes none.
     pub amount: Option<(&'static str, f64)>,
     pub inject: fn(&mut Edit) -> Result<()>,
+    /// As a hypothesis: what a side that differs may have done.
+    pub reads: Reads,
+    /// What to do about it where it is confirmed.
+    pub mend: &'static str,
+}
+
+/// How a row is read backwards, as an explanation of what a side gives.
+#[derive(Clone, Copy)]
+pub enum Reads {
+    /// As it is injected.
+    Back,
+    /// As it is injected, in each of its ways (`Edit::pick`).
+    Choices,
+    /// With each of these amounts, then with the one that fits best.
+    Amounts(&'static [f64]),
+    /// Worked out of what the node gives, whatever the node is.
+    Output(Transform),
+    /// Not at all, and why.
+    Never(&'static str),
 }
 
 const FAMILIES: &[&[Fault]] = &[
@@ -110,6 +130,23 @@ pub fn inject(graph: &Graph, name: &str, node: &str, amount: Option<f64>) -> Res
         file: None,
         ..edit.finish()
     })
+}
+
+/// `graph` with the fault in a step, done in one of its ways.
+///
+/// # Errors
+/// An operator that the fault does not fit, a step to which it cannot be done.
+pub fn applied(
+    fault: &Fault,
+    graph: &Graph,
+    step: usize,
+    (amount, choice): (f64, usize),
+) -> Result<Graph> {
+    let the_step = &graph.steps[step];
+    fits(fault, the_step.op(), &the_step.name)?;
+    let mut edit = Edit::new(graph.clone(), step, amount).choosing(choice);
+    (fault.inject)(&mut edit)?;
+    Ok(edit.finish())
 }
 
 /// An operator that the fault does not fit is refused.

@@ -1,7 +1,8 @@
 //! outputs: faults behind any node: scaled, shifted, negated, narrowed, one NaN, one outlier.
 
 use super::edit::{node, node_with};
-use super::{Edit, Fault};
+use super::{Edit, Fault, Reads};
+use crate::cause::hypothesis::outputs;
 use crate::error::Result;
 use crate::graph::Node;
 use crate::tensor::{DType, Tensor};
@@ -13,6 +14,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &[],
         amount: Some(("factor", 1.01)),
         inject: scale,
+        reads: Reads::Output(outputs::scaled),
+        mend: "look for a factor that one side has and the other lacks",
     },
     Fault {
         name: "shift-output",
@@ -20,6 +23,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &[],
         amount: Some(("summand", 1e-3)),
         inject: shift,
+        reads: Reads::Output(outputs::shifted),
+        mend: "look for a summand that one side has and the other lacks",
     },
     Fault {
         name: "negate-output",
@@ -27,6 +32,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &[],
         amount: None,
         inject: negate,
+        reads: Reads::Output(outputs::negated),
+        mend: "look for a sign that one side has and the other lacks",
     },
     Fault {
         name: "narrow-output-bf16",
@@ -34,6 +41,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &[],
         amount: None,
         inject: narrow_bf16,
+        reads: Reads::Output(outputs::narrowed_bf16),
+        mend: "compute this node in float32: its output passed through bfloat16 (autocast)",
     },
     Fault {
         name: "narrow-output-f16",
@@ -41,6 +50,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &[],
         amount: None,
         inject: narrow_f16,
+        reads: Reads::Output(outputs::narrowed_f16),
+        mend: "compute this node in float32: its output passed through float16 (autocast)",
     },
     Fault {
         name: "one-nan",
@@ -48,6 +59,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &[],
         amount: Some(("flat index", 0.0)),
         inject: one_nan,
+        reads: Reads::Output(outputs::one_nan),
+        mend: "look at what this element is made of: a division by zero, a root or logarithm of a negative number",
     },
     Fault {
         name: "one-inf",
@@ -55,6 +68,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &[],
         amount: Some(("flat index", 0.0)),
         inject: one_inf,
+        reads: Reads::Output(outputs::one_infinity),
+        mend: "look at what this element is made of: a division by zero, an overflow",
     },
     Fault {
         name: "one-outlier",
@@ -62,6 +77,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &[],
         amount: Some(("value", 100.0)),
         inject: one_outlier,
+        reads: Reads::Output(outputs::one_outlier),
+        mend: "look at what this element is made of: an index that is written, a border",
     },
 ];
 

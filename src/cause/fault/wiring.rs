@@ -1,7 +1,7 @@
 //! wiring: faults of which tensor goes where and of which operator stands there.
 
 use super::edit::node;
-use super::{Edit, Fault};
+use super::{Edit, Fault, Reads};
 use crate::error::{Error, Result};
 use crate::graph::Attribute;
 
@@ -14,6 +14,8 @@ pub const FAULTS: &[Fault] = &[
         ],
         amount: None,
         inject: swap,
+        reads: Reads::Choices,
+        mend: "exchange the two inputs",
     },
     Fault {
         name: "relu-for-silu",
@@ -21,6 +23,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Mul"],
         amount: None,
         inject: relu_for_silu,
+        reads: Reads::Back,
+        mend: "use SiLU, x * sigmoid(x), here",
     },
     Fault {
         name: "other-activation",
@@ -28,6 +32,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Sigmoid", "HardSigmoid", "Relu", "LeakyRelu", "Tanh", "Erf"],
         amount: None,
         inject: activation,
+        reads: Reads::Never("its kinds are rows of their own: NAME-instead"),
+        mend: "use the reference's activation here",
     },
     Fault {
         name: "sum-for-mean",
@@ -35,6 +41,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["ReduceMean", "ReduceSum"],
         amount: None,
         inject: sum_for_mean,
+        reads: Reads::Back,
+        mend: "reduce as the reference does: a mean divides by how many there are",
     },
     Fault {
         name: "average-for-max",
@@ -42,6 +50,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["MaxPool", "GlobalMaxPool", "GlobalAveragePool"],
         amount: None,
         inject: average_for_max,
+        reads: Reads::Back,
+        mend: "pool as the reference does",
     },
     Fault {
         name: "max-for-min",
@@ -49,6 +59,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Max", "Min", "ReduceMax", "ReduceMin", "ArgMax", "ArgMin"],
         amount: None,
         inject: max_for_min,
+        reads: Reads::Back,
+        mend: "exchange maximum and minimum",
     },
     Fault {
         name: "bypass",
@@ -58,6 +70,8 @@ pub const FAULTS: &[Fault] = &[
         ],
         amount: Some(("input", 0.0)),
         inject: bypass,
+        reads: Reads::Amounts(&[0.0, 1.0]),
+        mend: "put the operator back",
     },
     Fault {
         name: "twice",
@@ -65,6 +79,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Add", "Sub", "Mul", "Div", "Pow"],
         amount: None,
         inject: twice,
+        reads: Reads::Back,
+        mend: "apply the operator once",
     },
     Fault {
         name: "all-true",
@@ -80,18 +96,22 @@ pub const FAULTS: &[Fault] = &[
         ],
         amount: None,
         inject: all_true,
+        reads: Reads::Back,
+        mend: "make the test that the reference makes here",
     },
 ];
 
 fn swap(e: &mut Edit) -> Result<()> {
-    let inputs = &mut e.node().inputs;
-    if inputs.len() < 2 {
+    let is_where = e.node().op == "Where";
+    let many = e.node().inputs.len();
+    if many < 2 {
         return Err(Error::usage("the node has one input"));
     }
     // Where's condition stays where it is.
-    let at = inputs.len() - 2;
-    let pair = if at == 1 { (1, 2) } else { (0, 1) };
-    inputs.swap(pair.0, pair.1);
+    let first = usize::from(is_where);
+    let pairs = (first..many).flat_map(|i| (i + 1..many).map(move |j| (i, j)));
+    let (one, other) = e.pick(pairs)?;
+    e.node().inputs.swap(one, other);
     Ok(())
 }
 
