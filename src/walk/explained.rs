@@ -86,6 +86,7 @@ pub fn origins(
             feed: &suspect.feed,
             observed: &suspect.observed,
             allowed: None,
+            mended: false,
         };
         origin.why = hypothesis::explain(&evidence, &[], &open)?;
     }

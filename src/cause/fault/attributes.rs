@@ -93,6 +93,42 @@ pub const FAULTS: &[Fault] = &[
         mend: "set alpha to the reference's",
     },
     Fault {
+        name: "other-dilation",
+        summary: "another dilation, padded so that the size stays",
+        ops: &["Conv"],
+        amount: None,
+        inject: dilation,
+        reads: Reads::Choices,
+        mend: "set dilation and padding to the reference's",
+    },
+    Fault {
+        name: "other-cubic",
+        summary: "another coefficient of the cubic kernel: -0.75 in PyTorch and OpenCV, -0.5 in Pillow and TensorFlow",
+        ops: &["Resize"],
+        amount: Some(("coefficient", -0.5)),
+        inject: cubic,
+        reads: Reads::Amounts(&[-0.5, -0.75, -1.0]),
+        mend: "resize with the reference's cubic coefficient",
+    },
+    Fault {
+        name: "other-interpolation",
+        summary: "interpolated in another way: linear, nearest, cubic",
+        ops: &["Resize"],
+        amount: None,
+        inject: interpolation,
+        reads: Reads::Choices,
+        mend: "interpolate as the reference does",
+    },
+    Fault {
+        name: "other-permutation",
+        summary: "axes in another order",
+        ops: &["Transpose"],
+        amount: None,
+        inject: permutation,
+        reads: Reads::Choices,
+        mend: "permute the axes as the reference does",
+    },
+    Fault {
         name: "off-by-one-slice",
         summary: "start and end of the slice one too far",
         ops: &["Slice"],
@@ -160,6 +196,74 @@ fn nearest(e: &mut Edit) -> Result<()> {
 fn toggle(e: &mut Edit, name: &str) -> Result<()> {
     let now = matches!(e.node().attributes.get(name), Some(Attribute::Int(v)) if *v != 0);
     e.set(name, Attribute::Int(i64::from(!now)));
+    Ok(())
+}
+
+fn dilation(e: &mut Edit) -> Result<()> {
+    let kernel: Vec<i64> = e.constant(1)?.shape()[2..]
+        .iter()
+        .map(|k| *k as i64)
+        .collect();
+    let n = kernel.len();
+    let now = e.ints("dilations").unwrap_or_else(|| vec![1; n]);
+    let wider = |by: i64| {
+        kernel
+            .iter()
+            .zip(&now)
+            .map(move |(k, d)| (k - 1) * (by - d))
+    };
+    let fits = |by: &i64| now.iter().any(|d| d != by) && wider(*by).all(|w| w % 2 == 0);
+    let by = e.pick((1..5).rev().skip(2).chain(3..5).filter(fits))?;
+    let half: Vec<i64> = wider(by).map(|w| w / 2).collect();
+    let pads = e.ints("pads").unwrap_or_else(|| vec![0; 2 * n]);
+    let pads: Vec<i64> = pads
+        .iter()
+        .zip(half.iter().cycle())
+        .map(|(p, h)| p + h)
+        .collect();
+    if pads.iter().any(|p| *p < 0) {
+        return Err(Error::usage("the node does not pad enough"));
+    }
+    e.set("dilations", Attribute::Ints(vec![by; n]));
+    e.set("pads", Attribute::Ints(pads));
+    Ok(())
+}
+
+fn mode(e: &mut Edit) -> String {
+    match e.node().attributes.get("mode") {
+        Some(Attribute::Str(s)) => s.clone(),
+        _ => "nearest".into(),
+    }
+}
+
+fn cubic(e: &mut Edit) -> Result<()> {
+    if mode(e) != "cubic" {
+        return Err(Error::usage("the node is not cubic"));
+    }
+    let coefficient = e.amount as f32;
+    e.set("cubic_coeff_a", Attribute::Float(coefficient));
+    Ok(())
+}
+
+fn interpolation(e: &mut Edit) -> Result<()> {
+    let now = mode(e);
+    let ways = ["linear", "nearest", "cubic"];
+    let other = e.pick(ways.into_iter().filter(|way| *way != now))?;
+    e.set("mode", Attribute::Str(other.into()));
+    Ok(())
+}
+
+fn permutation(e: &mut Edit) -> Result<()> {
+    let now = e
+        .ints("perm")
+        .ok_or_else(|| Error::usage("the node states no order"))?;
+    let n = now.len();
+    // The last exchange first: it keeps the batch where it is.
+    let pairs = (0..n).rev().flat_map(|i| (0..i).rev().map(move |j| (j, i)));
+    let (one, other) = e.pick(pairs)?;
+    let mut perm = now;
+    perm.swap(one, other);
+    e.set("perm", Attribute::Ints(perm));
     Ok(())
 }
 

@@ -181,6 +181,28 @@ impl Edit {
         Ok(())
     }
 
+    /// The same before each of these inputs.
+    pub fn prepend_each(
+        &mut self,
+        inputs: &[usize],
+        build: impl Fn(&str, &str) -> Vec<Node>,
+    ) -> Result<()> {
+        let mut before = vec![];
+        for i in inputs {
+            let fed = self.input_name(*i)?;
+            let taken = format!("parity/fault/behind/{i}/{fed}");
+            self.node().inputs[*i] = taken.clone();
+            before.extend(build(&fed, &taken));
+        }
+        self.graph.steps[self.step].nodes.splice(0..0, before);
+        Ok(())
+    }
+
+    /// These nodes in the place of the step's.
+    pub fn replace(&mut self, nodes: Vec<Node>) {
+        self.graph.steps[self.step].nodes = nodes;
+    }
+
     /// More nodes behind those of the step.
     pub fn extend(&mut self, nodes: Vec<Node>) {
         self.graph.steps[self.step].nodes.extend(nodes);

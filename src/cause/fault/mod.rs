@@ -6,12 +6,14 @@
 // A dtype that a fault does not know is refused, whichever it is.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+mod activations;
 mod attributes;
 mod constants;
 mod edit;
 mod gradients;
 mod inside;
 mod outputs;
+mod stored;
 mod training;
 mod weights;
 mod wiring;
@@ -54,11 +56,28 @@ pub enum Reads {
     Never(&'static str),
 }
 
+impl Reads {
+    /// For whoever reads the table.
+    pub fn says(self) -> String {
+        match self {
+            Self::Back => "as it is injected".into(),
+            Self::Choices => "in each of its ways".into(),
+            Self::Amounts(usual) => {
+                format!("with {} usual amounts, then the one that fits", usual.len())
+            }
+            Self::Output(_) => "worked out of what the node gives".into(),
+            Self::Never(why) => format!("not: {why}"),
+        }
+    }
+}
+
 const FAMILIES: &[&[Fault]] = &[
     weights::FAULTS,
     attributes::FAULTS,
     constants::FAULTS,
+    stored::FAULTS,
     wiring::FAULTS,
+    activations::FAULTS,
     training::FAULTS,
     outputs::FAULTS,
     gradients::FAULTS,

@@ -1,5 +1,6 @@
 //! wiring: faults of which tensor goes where and of which operator stands there.
 
+use super::activations::silu;
 use super::edit::node;
 use super::{Edit, Fault, Reads};
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Mul"],
         amount: None,
         inject: relu_for_silu,
-        reads: Reads::Back,
+        reads: Reads::Never("relu-instead tries the same"),
         mend: "use SiLU, x * sigmoid(x), here",
     },
     Fault {
@@ -83,6 +84,33 @@ pub const FAULTS: &[Fault] = &[
         mend: "apply the operator once",
     },
     Fault {
+        name: "opposite-operator",
+        summary: "subtracted for added, divided for multiplied, and the other way round",
+        ops: &["Add", "Sub", "Mul", "Div"],
+        amount: None,
+        inject: |e| replace(e, &[("Add", "Sub"), ("Mul", "Div")]),
+        reads: Reads::Back,
+        mend: "use the reference's operator here",
+    },
+    Fault {
+        name: "swap-outputs",
+        summary: "two outputs exchanged",
+        ops: &["Split"],
+        amount: None,
+        inject: swap_outputs,
+        reads: Reads::Choices,
+        mend: "take the parts of the split in the reference's order",
+    },
+    Fault {
+        name: "other-layout",
+        summary: "flattened in another order of axes: channels last for channels first",
+        ops: &["Reshape", "Flatten"],
+        amount: None,
+        inject: layout,
+        reads: Reads::Choices,
+        mend: "bring the axes into the reference's order before they are flattened",
+    },
+    Fault {
         name: "all-true",
         summary: "the test skipped: every element true",
         ops: &[
@@ -116,15 +144,7 @@ fn swap(e: &mut Edit) -> Result<()> {
 }
 
 fn relu_for_silu(e: &mut Edit) -> Result<()> {
-    let inputs = e.node().inputs.clone();
-    let sigmoid_of = |e: &Edit, name: &str| {
-        e.producer(name)
-            .filter(|s| s.op() == "Sigmoid")
-            .map(|s| s.nodes[0].inputs[0].clone())
-    };
-    let x = (0..2)
-        .find_map(|i| sigmoid_of(e, &inputs[1 - i]).filter(|x| *x == inputs[i]))
-        .ok_or_else(|| Error::usage("the node is not x*sigmoid(x)"))?;
+    let x = silu(e).ok_or_else(|| Error::usage("the node is not x*sigmoid(x)"))?;
     let old = e.node().clone();
     *e.node() = crate::graph::Node {
         name: old.name,
@@ -228,6 +248,32 @@ fn twice(e: &mut Edit) -> Result<()> {
     let (op, by) = (e.node().op.clone(), e.input_name(1)?);
     e.append(|before, after| vec![node(&op, &[before, &by], after)]);
     Ok(())
+}
+
+fn swap_outputs(e: &mut Edit) -> Result<()> {
+    let many = e.node().outputs.len();
+    let pairs = (0..many).flat_map(|i| (i + 1..many).map(move |j| (i, j)));
+    let (one, other) = e.pick(pairs)?;
+    e.node().outputs.swap(one, other);
+    Ok(())
+}
+
+fn layout(e: &mut Edit) -> Result<()> {
+    let orders: [&[i64]; 5] = [
+        &[0, 2, 3, 1],
+        &[0, 3, 1, 2],
+        &[0, 1, 3, 2],
+        &[0, 2, 1],
+        &[1, 0],
+    ];
+    let order = e.pick(orders)?.to_vec();
+    e.prepend(0, |fed, taken| {
+        let mut turned = node("Transpose", &[fed], taken);
+        turned
+            .attributes
+            .insert("perm".into(), Attribute::Ints(order));
+        vec![turned]
+    })
 }
 
 fn all_true(e: &mut Edit) -> Result<()> {

@@ -1,5 +1,6 @@
 //! residual: how far what a side gave is from what a hypothesis says it gives, element by element, in units of what rounding allows there.
 
+use crate::hash::bits;
 use crate::tensor::DType;
 
 /// What a hypothesis says a tensor is: every element from `low` to `high`, and by how much rounding may leave that. A limit of 0 asks for equal bits.
@@ -33,7 +34,7 @@ pub enum Half {
 impl Half {
     /// Which half an element is in follows from its place alone, and from no pattern of rows or channels.
     pub fn takes(self, i: usize) -> bool {
-        let fitted = (i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63 == 0;
+        let fitted = bits(0, i as u64) >> 63 == 0;
         match self {
             Self::All => true,
             Self::Fit => fitted,

@@ -210,7 +210,8 @@ impl Ask<'_> {
             &self.bench.near.steps[change.step],
             &graph.steps[change.step],
         );
-        let told = words::of(self.row, (clean, edited), change.amount);
+        let mended = self.bench.evidence.mended;
+        let told = words::of(self.row, (clean, edited), change.amount, mended);
         Ok(Some(Trial {
             name: self.row.name.into(),
             says: told.says,

@@ -11,15 +11,25 @@ pub struct Told {
 }
 
 /// What `row` did to the clean step.
-pub fn of(row: &Fault, (clean, edited): (&Step, &Step), amount: f64) -> Told {
+pub fn of(row: &Fault, (clean, edited): (&Step, &Step), amount: f64, mended: bool) -> Told {
     let own = edited.nodes.iter().find(|n| n.name == clean.nodes[0].name);
     let (before, after) = (&clean.nodes[0], own.unwrap_or(&edited.nodes[0]));
-    let changed = changed(before, after);
-    let next = format!("{} ('{}')", row.mend, clean.name);
+    let changed = match mended {
+        true => changed(after, before),
+        false => changed(before, after),
+    };
+    let next = match mended {
+        true => format!("give '{}' what the reference has", clean.name),
+        false => format!("{} ('{}')", row.mend, clean.name),
+    };
     let says = match (changed.is_empty() || before.op != after.op, row.amount) {
         (false, _) => changed.join(", "),
         (true, Some((what, _))) => format!("{} ({what} {amount})", row.summary),
         (true, None) => row.summary.to_string(),
+    };
+    let says = match mended && (changed.is_empty() || before.op != after.op) {
+        true => format!("the reference is as this graph with {says}"),
+        false => says,
     };
     Told { says, next }
 }
