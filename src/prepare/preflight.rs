@@ -63,7 +63,13 @@ fn expected(cause: &str) -> Result<()> {
         let says = match row.map(|f| f.reads) {
             None => "there is no such cause".to_string(),
             Some(Reads::Never(why)) => format!("it is never tried: {why}"),
-            Some(Reads::Back | Reads::Choices | Reads::Amounts(_) | Reads::Output(_)) => continue,
+            Some(
+                Reads::Back
+                | Reads::Choices
+                | Reads::Amounts(_)
+                | Reads::Output(_)
+                | Reads::Turned(_),
+            ) => continue,
         };
         let hint = hint(name, fault::all().map(|f| f.name));
         return Err(Error::usage(format!("expect.cause = '{name}': {says}"))

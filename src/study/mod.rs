@@ -69,7 +69,7 @@ pub fn of(
             break;
         };
         let (came, moved) = subjected.tried(&mutant)?;
-        tally.mutant(mutant.fault.name, moved, came);
+        tally.mutant((mutant.fault.name, &mutant.place()), moved, came);
         watch.step(k as usize + 1);
     }
     for k in 0..clean as u64 {

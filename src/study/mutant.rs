@@ -12,6 +12,14 @@ pub struct Mutant {
     pub amount: Option<f64>,
 }
 
+impl Mutant {
+    /// Where and by how much.
+    pub fn place(&self) -> String {
+        let amount = self.amount.map_or(String::new(), |a| format!(", {a}"));
+        format!("'{}'{amount}", self.node)
+    }
+}
+
 /// What draws are for.
 const PURPOSE: u64 = 0x6d75_7461_6e74;
 

@@ -61,6 +61,8 @@ pub struct Tally {
     alarms: usize,
     /// Which cause was named in the place of which fault, or as its twin.
     named: BTreeMap<(String, String, bool), usize>,
+    /// Mutants that were missed, misplaced, or not explained by their own row, to be run again.
+    open: Vec<String>,
 }
 
 /// The largest moves are one row.
@@ -68,7 +70,15 @@ const LARGEST: i32 = 0;
 
 impl Tally {
     /// One mutant, which moves an output by `moved` of its root mean square.
-    pub fn mutant(&mut self, fault: &str, moved: f64, came: Came) {
+    pub fn mutant(&mut self, (fault, place): (&str, &str), moved: f64, came: Came) {
+        let open = match &came {
+            Came::Refused | Came::Small => None,
+            Came::Missed => Some("missed"),
+            Came::Elsewhere => Some("found elsewhere"),
+            Came::Found { named, .. } => (*named != Named::Right).then_some("not explained"),
+        };
+        let told = open.map(|how| format!("{how}: {fault} at {place}"));
+        self.open.extend(told);
         match &came {
             Came::Refused => self.refused += 1,
             Came::Small => self.small += 1,
@@ -115,6 +125,7 @@ impl Tally {
         for (names, n) in other.named {
             *self.named.entry(names).or_default() += n;
         }
+        self.open.extend(other.open);
         self.all.add(other.all);
         self.refused += other.refused;
         self.small += other.small;
@@ -168,6 +179,9 @@ impl Tally {
                 "named wrongly"
             };
             page += &format!("{fault}: {n} {how} {name}\n");
+        }
+        for line in &self.open {
+            page += &format!("{line}\n");
         }
         page
     }
@@ -254,7 +268,7 @@ mod tests {
         let study = |came: &[(usize, Came)], alarms: bool| {
             let mut tally = Tally::default();
             for (n, came) in came {
-                (0..*n).for_each(|_| tally.mutant("twice", 0.5, came.clone()));
+                (0..*n).for_each(|_| tally.mutant(("twice", "n"), 0.5, came.clone()));
             }
             tally.clean(!alarms);
             tally.holds()
@@ -283,8 +297,8 @@ mod tests {
     #[test]
     fn the_page_counts_what_is_not_counted_and_names_what_was_named_wrongly() {
         let mut tally = Tally::default();
-        tally.mutant("twice", 0.5, found(Named::Wrong("bypass".into())));
-        tally.mutant("twice", 0.5, Came::Small);
+        tally.mutant(("twice", "n"), 0.5, found(Named::Wrong("bypass".into())));
+        tally.mutant(("twice", "n"), 0.5, Came::Small);
         tally.clean(true);
         let page = tally.page();
         for words in [
@@ -292,6 +306,7 @@ mod tests {
             "not counted: 1",
             "false alarms: 0",
             "twice: 1 named wrongly bypass",
+            "not explained: twice at n",
         ] {
             assert!(page.contains(words), "{words}: {page}");
         }

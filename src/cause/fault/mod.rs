@@ -52,6 +52,8 @@ pub enum Reads {
     Amounts(&'static [f64]),
     /// Worked out of what the node gives, whatever the node is.
     Output(Transform),
+    /// The same where its shape may be another one.
+    Turned(Transform),
     /// Not at all, and why.
     Never(&'static str),
 }
@@ -65,7 +67,7 @@ impl Reads {
             Self::Amounts(usual) => {
                 format!("with {} usual amounts, then the one that fits", usual.len())
             }
-            Self::Output(_) => "worked out of what the node gives".into(),
+            Self::Output(_) | Self::Turned(_) => "worked out of what the node gives".into(),
             Self::Never(why) => format!("not: {why}"),
         }
     }

@@ -59,7 +59,7 @@ pub const FAULTS: &[Fault] = &[
         ops: &[],
         amount: Some(("rank", 4.0)),
         inject: transpose,
-        reads: Reads::Output(outputs::transposed),
+        reads: Reads::Turned(outputs::transposed),
         mend: "exchange the two axes where the output is made or read",
     },
     Fault {

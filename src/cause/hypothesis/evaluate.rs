@@ -129,11 +129,20 @@ impl<'a> Bench<'a> {
             return Some(allowed[k].clone());
         }
         let unit = observed.dtype().unit_roundoff();
-        let behind = |y: &f64| match made.dtype().is_float() {
-            true => 4.0 * unit * y.abs() * (nodes - 1) as f64,
+        // What is summed on the way may be as large as what the nodes are fed.
+        let fed = match nodes > 1 && made.dtype().is_float() {
+            true => self.fed(made.shape()),
+            false => vec![],
+        };
+        let behind = |(i, y): (usize, &f64)| match made.dtype().is_float() {
+            true => {
+                let largest = fed.get(i).map_or(y.abs(), |x| x.max(y.abs()));
+                4.0 * unit * largest * (nodes - 1) as f64
+            }
             false => 0.0,
         };
-        let behind: Vec<f64> = made.to_f64().iter().map(behind).collect();
+        let values = made.to_f64();
+        let behind: Vec<f64> = values.iter().enumerate().map(behind).collect();
         match rounding {
             Rounding::Random => None,
             Rounding::Exact | Rounding::Decision(_) | Rounding::Selection(_) => Some(behind),
@@ -147,6 +156,25 @@ impl<'a> Bench<'a> {
                 Some(bound.scale.iter().zip(behind).map(own).collect())
             }
         }
+    }
+
+    /// The largest of what the stretch is fed at each place of a tensor of this shape.
+    fn fed(&self, shape: &[usize]) -> Vec<f64> {
+        let alike = |t: &&Tensor| t.shape() == shape && t.dtype().is_float();
+        let mut largest = vec![];
+        let taken = self.steps.iter().flat_map(|i| &self.near.steps[*i].inputs);
+        let fed = taken.filter_map(|n| self.evidence.feed.get(n));
+        for t in fed.filter(alike) {
+            let sizes = t.to_f64().into_iter().map(f64::abs);
+            largest = match largest.is_empty() {
+                true => sizes.collect(),
+                false => sizes
+                    .zip(&largest)
+                    .map(|(a, b): (f64, &f64)| a.max(*b))
+                    .collect(),
+            };
+        }
+        largest
     }
 
     /// What is left of what was observed.
@@ -169,6 +197,17 @@ impl<'a> Bench<'a> {
 }
 
 impl Given {
+    /// That of output `k`.
+    pub fn shape(&self, k: usize) -> &[usize] {
+        &self.shapes[k]
+    }
+
+    /// Whether it is anything else than `other`.
+    pub fn differs(&self, other: &Self) -> bool {
+        let values = |g: &Self| g.said.iter().map(|s| s.low.clone()).collect::<Vec<_>>();
+        self.shapes != other.shapes || values(self) != values(other)
+    }
+
     /// Whether it has the shapes of what was observed.
     pub fn fits(&self, observed: &[(String, Tensor)]) -> bool {
         let shapes = observed.iter().map(|(_, t)| t.shape());

@@ -95,7 +95,8 @@ pub fn explain(evidence: &Evidence, without: &[String], open: Opens) -> Result<O
 /// Those that explain, the fewest fitted numbers first, each name once.
 fn confirmed(trials: &[Trial]) -> Vec<Confirmed> {
     let mut all: Vec<&Trial> = trials.iter().filter(|t| t.confirmed).collect();
-    all.sort_by_key(|t| t.numbers);
+    // What takes no number at all says more than one of several usual ones.
+    all.sort_by_key(|t| (t.numbers, t.amount.is_some()));
     let mut found: Vec<Confirmed> = vec![];
     for t in all {
         if found.iter().all(|c| c.cause != t.name) {

@@ -35,7 +35,11 @@ pub fn all(bench: &Bench, singles: &[Trial], without: &[String]) -> Result<Vec<T
 
 /// Changes of the graph that leave least, each name once.
 fn nearest(singles: &[Trial]) -> Vec<&Trial> {
-    let mut all: Vec<&Trial> = singles.iter().filter(|t| t.graph.is_some()).collect();
+    // What does nothing here would lend its name to whatever explains.
+    let mut all: Vec<&Trial> = singles
+        .iter()
+        .filter(|t| t.graph.is_some() && t.changes)
+        .collect();
     all.sort_by(|a, b| a.rms.total_cmp(&b.rms));
     let mut found: Vec<&Trial> = vec![];
     for t in all {
@@ -60,8 +64,9 @@ fn both(bench: &Bench, first: &Trial, second: Trial) -> Trial {
         says: format!("{}, and {}", one.1, other.1),
         next: format!("{}; {}", one.2, other.2),
         numbers,
-        confirmed: second.confirmed && bench.elements() >= PER_NUMBER * numbers,
+        confirmed: second.confirmed && second.changes && bench.elements() >= PER_NUMBER * numbers,
         amount: None,
+        changes: second.changes,
         after: second.after,
         rms: second.rms,
         graph: None,

@@ -28,6 +28,8 @@ pub struct Trial {
     /// What is left, as root mean square, where limits are not looked at.
     pub rms: f64,
     pub confirmed: bool,
+    /// Whether it changes what the stretch gives.
+    pub changes: bool,
     /// The graph with the change, where it is one of the graph.
     pub graph: Option<Graph>,
 }
@@ -57,7 +59,8 @@ pub fn all(bench: &Bench, base: &Graph, given: &Given, row: &'static Fault) -> R
     };
     match row.reads {
         Reads::Never(_) => Ok(vec![]),
-        Reads::Output(transform) => Ok(Vec::from_iter(ask.output(transform))),
+        Reads::Output(transform) => Ok(Vec::from_iter(ask.output(transform, false))),
+        Reads::Turned(transform) => Ok(Vec::from_iter(ask.output(transform, true))),
         Reads::Back => ask.ways(1),
         Reads::Choices => ask.ways(WAYS),
         Reads::Amounts(usual) => ask.amounts(usual),
@@ -194,13 +197,19 @@ impl Ask<'_> {
             return Ok(None);
         }
         let (rms, size) = self.rms(&rough);
+        let rest = self.roughly(&rough);
+        let changes = rough.differs(self.given);
         let given = match rms <= FAR * size || self.small_limits(rms) {
-            true => self.bench.given(&graph, true)?,
+            // Where f64 has no bound for the nodes of the change, that of the clean node stands.
+            true => match self.bench.given(&graph, true)? {
+                None => self.within_clean(rough),
+                bounded => bounded,
+            },
             false => None,
         };
         let after = match &given {
             Some(given) => self.bench.residual(given, Half::All),
-            None => self.roughly(&rough),
+            None => rest,
         };
         let confirmed = given.is_some_and(|given| {
             after.explained()
@@ -221,8 +230,20 @@ impl Ask<'_> {
             after,
             rms,
             confirmed,
+            changes,
             graph: Some(graph),
         }))
+    }
+
+    /// The same within the limits of the step without the change.
+    fn within_clean(&self, mut rough: Given) -> Option<Given> {
+        for (said, clean) in rough.said.iter_mut().zip(&self.given.said) {
+            if said.low.len() != clean.limit.len() {
+                return None;
+            }
+            said.limit.clone_from(&clean.limit);
+        }
+        Some(rough)
     }
 
     /// Whether what was not fitted is explained, and was not before.
@@ -272,16 +293,18 @@ impl Ask<'_> {
     }
 
     /// A hypothesis about the first output alone; every other one is as it is to be.
-    fn output(&self, transform: Transform) -> Option<Trial> {
+    fn output(&self, transform: Transform, turned: bool) -> Option<Trial> {
         let observed = &self.bench.evidence.observed;
         let (_, tensor) = observed.first()?;
         let exact = &self.given.said[0];
-        let fits = self.given.fits(observed) && tensor.dtype().is_float();
+        let alike = self.given.fits(observed) || turned && observed.len() == 1;
+        let fits = alike && exact.low.len() == tensor.numel() && tensor.dtype().is_float();
         let given = outputs::Given {
             observed: &self.bench.observed[0],
             exact: Some(&exact.low).filter(|_| fits)?,
             limit: &exact.limit,
             shape: tensor.shape(),
+            from: self.given.shape(0),
             dtype: tensor.dtype(),
         };
         let made = transform(&given).filter(|m| tensor.numel() >= PER_NUMBER * m.numbers)?;
@@ -314,6 +337,7 @@ impl Ask<'_> {
             after,
             rms: f64::INFINITY,
             confirmed: after.explained() && held,
+            changes: true,
             graph: None,
         }
     }

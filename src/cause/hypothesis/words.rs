@@ -4,6 +4,9 @@ use crate::cause::fault::Fault;
 use crate::graph::{Attribute, Node, Step};
 use std::collections::BTreeSet;
 
+/// A value that is not written out.
+const TENSOR: &str = "another tensor";
+
 /// Why, and what next.
 pub struct Told {
     pub says: String,
@@ -22,12 +25,14 @@ pub fn of(row: &Fault, (clean, edited): (&Step, &Step), amount: f64, mended: boo
         true => format!("give '{}' what the reference has", clean.name),
         false => format!("{} ('{}')", row.mend, clean.name),
     };
-    let says = match (changed.is_empty() || before.op != after.op, row.amount) {
+    let own =
+        changed.is_empty() || before.op != after.op || changed.iter().any(|c| c.contains(TENSOR));
+    let says = match (own, row.amount) {
         (false, _) => changed.join(", "),
         (true, Some((what, _))) => format!("{} ({what} {amount})", row.summary),
         (true, None) => row.summary.to_string(),
     };
-    let says = match mended && (changed.is_empty() || before.op != after.op) {
+    let says = match mended && own {
         true => format!("the reference is as this graph with {says}"),
         false => says,
     };
@@ -51,13 +56,13 @@ fn changed(before: &Node, after: &Node) -> Vec<String> {
 
 fn written(value: Option<&Attribute>) -> String {
     match value {
-        None => "no value of its own".into(),
+        None => "its default".into(),
         Some(Attribute::Int(v)) => v.to_string(),
         Some(Attribute::Float(v)) => v.to_string(),
         Some(Attribute::Str(v)) => v.clone(),
         Some(Attribute::Ints(v)) => format!("{v:?}"),
         Some(Attribute::Floats(v)) => format!("{v:?}"),
         Some(Attribute::Strs(v)) => format!("{v:?}"),
-        Some(Attribute::Other(_)) => "another tensor".into(),
+        Some(Attribute::Other(_)) => TENSOR.into(),
     }
 }

@@ -25,11 +25,11 @@ fn one(given: &Given, is: impl Fn(f64) -> bool, numbers: usize) -> Option<Made> 
 }
 
 pub fn one_nan(given: &Given) -> Option<Made> {
-    one(given, f64::is_nan, 1)
+    one(given, f64::is_nan, 0)
 }
 
 pub fn one_infinity(given: &Given) -> Option<Made> {
-    one(given, f64::is_infinite, 1)
+    one(given, f64::is_infinite, 0)
 }
 
 pub fn one_outlier(given: &Given) -> Option<Made> {
@@ -58,7 +58,7 @@ pub fn dropped(given: &Given) -> Option<Made> {
     );
     let p = 1.0 - 1.0 / factor;
     // Four deviations of as many draws.
-    let drawn = (zeros - n * p).abs() <= 4.0 * (n * p * (1.0 - p)).sqrt().max(1.0);
+    let drawn = zeros > 1.0 && (zeros - n * p).abs() <= 4.0 * (n * p * (1.0 - p)).sqrt();
     let said = |factor: f64| {
         let mut said = given.each(|y| factor * y, factor);
         for i in (0..given.exact.len()).filter(|i| given.observed[*i] == 0.0) {

@@ -19,6 +19,8 @@ pub struct Given<'a> {
     pub exact: &'a [f64],
     pub limit: &'a [f64],
     pub shape: &'a [usize],
+    /// The shape of what is expected.
+    pub from: &'a [usize],
     pub dtype: DType,
 }
 

@@ -8,7 +8,7 @@ use crate::tensor::index::unravel;
 fn read(given: &Given, from: impl Fn(&[usize]) -> Vec<usize>) -> Said {
     let place = |at: &[usize]| {
         at.iter()
-            .zip(given.shape)
+            .zip(given.from)
             .fold(0, |flat, (a, d)| flat * d + a)
     };
     let all = (0..given.exact.len()).map(|i| place(&from(&unravel(i, given.shape))));
@@ -17,13 +17,20 @@ fn read(given: &Given, from: impl Fn(&[usize]) -> Vec<usize>) -> Said {
     Said::exactly(pick(given.exact), pick(given.limit))
 }
 
-/// Two axes of one length exchanged.
+/// Two axes exchanged, of one length or of two.
 pub fn transposed(given: &Given) -> Option<Made> {
     let rank = given.shape.len();
+    if rank != given.from.len() {
+        return None;
+    }
     let pairs = (0..rank).flat_map(|i| (i + 1..rank).map(move |j| (i, j)));
-    let mut equal =
-        pairs.filter(|(i, j)| given.shape[*i] == given.shape[*j] && given.shape[*i] > 1);
-    equal.find_map(|(i, j)| {
+    let exchanged = |(i, j): &(usize, usize)| {
+        let mut shape = given.from.to_vec();
+        shape.swap(*i, *j);
+        shape == given.shape && shape[*i] > 1 && shape[*j] > 1
+    };
+    let mut fitting = pairs.filter(exchanged);
+    fitting.find_map(|(i, j)| {
         let said = read(given, |at| {
             let mut at = at.to_vec();
             at.swap(i, j);
