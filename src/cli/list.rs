@@ -62,7 +62,29 @@ fn one(which: Table) -> String {
         }
         Table::Causes => {
             let rows = cause::ALL.iter().map(|c| owned(&[c.name, c.asks]));
-            table(&["cause", "what its test asks"], &rows.collect::<Vec<_>>())
+            let asked = table(&["cause", "what its test asks"], &rows.collect::<Vec<_>>());
+            let rows = fault::all().map(|f| {
+                let ops = if f.ops.is_empty() {
+                    "any".into()
+                } else {
+                    f.ops.join(" ")
+                };
+                vec![
+                    f.name.into(),
+                    f.summary.into(),
+                    ops,
+                    f.reads.says(),
+                    f.mend.into(),
+                ]
+            });
+            let header = [
+                "cause",
+                "what explains a node that is off",
+                "operators",
+                "how it is tried",
+                "what to do",
+            ];
+            format!("{asked}\n{}", table(&header, &rows.collect::<Vec<_>>()))
         }
         Table::Reports => {
             let rows = report::ALL.iter().map(|f| owned(&[f.name, f.what]));

@@ -31,7 +31,7 @@ use crate::verdict::{Finding, TensorResult, Unobserved};
 use crate::walk::layers::{self, Layers};
 use crate::walk::sessions::{Opened, Sessions};
 use crate::walk::unobserved::{self, Wholes};
-use crate::walk::{floors, quantised, training, undecided};
+use crate::walk::{explained, floors, quantised, training, undecided};
 use crate::watch::Watch;
 use conclude::Found;
 use std::collections::{BTreeMap, HashMap};
@@ -338,7 +338,7 @@ fn conclude(
         ..judged.training.unwrap_or_default()
     };
     let layers = observed.layers;
-    let (verdict, ledger) = conclude::conclude(&Found {
+    let (mut verdict, ledger) = conclude::conclude(&Found {
         prepared,
         sessions,
         regions: &judged.regions,
@@ -351,6 +351,12 @@ fn conclude(
         behind,
         context: judged.context,
     });
+    explained::origins(
+        &mut verdict,
+        &layers.suspects,
+        (&prepared.graph, prepared.threads),
+        engines,
+    )?;
     clock.lap("verdict");
     let looks = looks::of(&layers, &judged.tensors);
     let mut places = prepared.graph.places();

@@ -2,6 +2,7 @@
 
 use super::computed::missing;
 use super::decision;
+use super::explained;
 use super::isolated::{self, Case, Own};
 use super::layers::Layers;
 use super::live_set::LiveSet;
@@ -93,8 +94,11 @@ pub fn step(
             continue;
         }
         let isolated = seen.isolated(sessions)?;
-        if isolated.over() && layers.looks.len() < LOOKS {
-            layers.looks.extend(seen.look(name));
+        if isolated.over() {
+            explained::suspect(sessions, walked, &isolated, &mut layers.suspects);
+            if layers.looks.len() < LOOKS {
+                layers.looks.extend(seen.look(name));
+            }
         }
         let pending = seen.pending(sessions)?;
         // What the reference lacks is described by what the candidate has.
