@@ -1,6 +1,8 @@
 //! recordings: two recorded traces, tensor by tensor: exact names and declared renames, leftovers listed, floors from the recording.
 
-use crate::compare::{Comparison, Tolerance, compare as compare_tensors, judge as judge_stated};
+use crate::compare::{
+    Comparison, Tolerance, compare as compare_tensors, convention, judge as judge_stated,
+};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -216,7 +218,9 @@ fn judge(
     (known, theirs): (Option<&Entry>, Option<&Entry>),
     mode: Mode,
 ) -> Accumulated {
-    let comparison = compare_tensors(a.view(), b.view(), axis_for(a.shape()));
+    let laid = convention::laid(a, b);
+    let (b, said) = laid.map_or((b.clone(), None), |(b, said)| (b, Some(said)));
+    let comparison = compare_tensors(a.view(), b.view(), axis_for(a.shape())).by(said);
     let held = |limit: Limit, comparison: Comparison, by| {
         Accumulated::of(against(&comparison, limit), comparison, by, 0.0)
     };
