@@ -2,6 +2,7 @@
 
 mod support;
 
+use parity::tensor::{DType, Tensor};
 use parity::verdict::Outcome;
 use std::path::Path;
 use support::*;
@@ -506,4 +507,89 @@ fn a_tensor_whose_axes_are_exchanged_is_another_one_and_said_to_be_that() {
     let said = "equal after the axes are exchanged (0, 2, 1)";
     exact("b.safetensors").says(&["shape [1, 2, 3] against [1, 3, 2]", said]);
     assert!(!exact("c.safetensors").out.contains("exchanged"));
+}
+
+/// A file of one tensor that no float holds.
+fn typed(path: &Path, name: &str, t: &Tensor) {
+    let dtype = match t.dtype() {
+        DType::I32 => safetensors::Dtype::I32,
+        DType::I64 => safetensors::Dtype::I64,
+        DType::F32 => safetensors::Dtype::F32,
+        other => panic!("{other}"),
+    };
+    let view = safetensors::tensor::TensorView::new(dtype, t.shape().to_vec(), t.bytes()).unwrap();
+    safetensors::serialize_to_file([(name, view)], None, path).unwrap();
+}
+
+#[test]
+fn what_frameworks_hold_otherwise_is_a_convention_and_a_wrong_number_under_it_is_none() {
+    let floats = |shape: &[usize], last: f32| {
+        let count: usize = shape.iter().product();
+        let mut values = vec![0.5f32; count];
+        values[count - 1] = last;
+        Tensor::of(shape, &values)
+    };
+    let wide = |last: i64| Tensor::of(&[3], &[4i64, -1, last]);
+    let narrow = |shape: &[usize], last: i32| Tensor::of(shape, &[4i32, -1, last]);
+    let cases = [
+        (
+            "loss.cls",
+            floats(&[], 2.0),
+            floats(&[1], 2.0),
+            floats(&[1], 2.1),
+            "[] against [1] (a last axis of one)",
+        ),
+        (
+            "loss.cls",
+            floats(&[1], 2.0),
+            floats(&[], 2.0),
+            floats(&[], 2.1),
+            "[1] against [] (a last axis of one)",
+        ),
+        (
+            "loss.iou",
+            floats(&[4], 2.0),
+            floats(&[4, 1], 2.0),
+            floats(&[4, 1], 2.1),
+            "[4] against [4, 1] (a last axis of one)",
+        ),
+        (
+            "gt_index",
+            wide(7),
+            narrow(&[3], 7),
+            narrow(&[3], 8),
+            "i64 against i32 (how wide an integer is)",
+        ),
+        (
+            "labels",
+            narrow(&[3], 7),
+            wide(7),
+            wide(8),
+            "i32 against i64 (how wide an integer is)",
+        ),
+        (
+            "owner",
+            wide(7),
+            narrow(&[3, 1], 7),
+            narrow(&[3, 1], 8),
+            "i64 against i32 (how wide an integer is), [3] against [3, 1]",
+        ),
+    ];
+    for (name, reference, same, wrong, says) in &cases {
+        let dir = tempfile::tempdir().unwrap();
+        typed(&dir.path().join(PAIR[0]), name, reference);
+        for (candidate, code) in [(same, 0), (wrong, 1)] {
+            typed(&dir.path().join(PAIR[1]), name, candidate);
+            for stated in [
+                &["--exact"][..],
+                &["--atol", "1e-3", "--rtol", "0", "--why", "a test"],
+            ] {
+                let ran = compare(dir.path(), &[&PAIR[..], stated].concat()).exits(code);
+                ran.says(&[&format!("'{name}': "), says]);
+            }
+        }
+        typed(&dir.path().join(PAIR[1]), name, &floats(&[1, 4], 2.0));
+        let more = compare(dir.path(), &[&PAIR[..], &["--exact"]].concat()).exits(1);
+        assert!(!more.out.contains("a convention"), "{more}");
+    }
 }

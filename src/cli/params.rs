@@ -35,7 +35,7 @@ pub fn command(args: &args::Params) -> Result<Exit> {
     } else {
         report::params(&difference, (&names.0, &names.1), args.all)
     })?;
-    Ok(if difference.equal() {
+    Ok(if difference.equal() || difference.counted_otherwise() {
         Exit::Agree
     } else {
         Exit::Diverge

@@ -1,5 +1,6 @@
 //! metrics: the plain values that a comparison produces, and how each is read.
 
+use super::convention::Convention;
 use super::json;
 use super::layout::Exchanged;
 use crate::tensor::DType;
@@ -45,6 +46,9 @@ pub struct Metrics {
     /// The order of axes in which the one is the other, where they are far apart as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchanged: Option<Exchanged>,
+    /// What the candidate holds otherwise by convention, where that is none of what is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convention: Option<Convention>,
     pub numel: u64,
     /// Pairs of which both sides are finite.
     pub finite: u64,
@@ -127,6 +131,14 @@ impl Comparison {
             Comparison::Attributes(_) => None,
             Comparison::Values(metrics) => Some(metrics),
         }
+    }
+
+    /// The same, of a candidate that holds them otherwise by convention.
+    pub fn by(mut self, convention: Option<Convention>) -> Self {
+        if let Comparison::Values(metrics) = &mut self {
+            metrics.convention = convention;
+        }
+        self
     }
 
     /// Same dtype, same shape, every element equal.

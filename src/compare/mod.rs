@@ -5,6 +5,7 @@
 
 mod block;
 mod channels;
+pub mod convention;
 mod fused;
 mod histogram;
 pub mod json;
@@ -18,6 +19,7 @@ pub mod special;
 mod tally;
 pub mod tolerance;
 
+pub use convention::Convention;
 pub use layout::Exchanged;
 pub use look::{Heat, Look, Spread, look};
 pub use metrics::{Attributes, Channels, Comparison, Extreme, Metrics, Specials};

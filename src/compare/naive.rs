@@ -34,6 +34,7 @@ pub fn metrics<T: Number>(
     gaps.sort_unstable();
     Metrics {
         exchanged: None,
+        convention: None,
         numel: all.len() as u64,
         finite: finite.len() as u64,
         mismatches: all.iter().filter(|(_, r, c)| differs(*r, *c)).count() as u64,

@@ -159,6 +159,7 @@ impl Tally {
         };
         Metrics {
             exchanged: None,
+            convention: None,
             numel: reference.len() as u64,
             finite: self.finite,
             mismatches: self.mismatches + self.specials.conflicts,

@@ -125,6 +125,18 @@ impl Group {
         self.candidate as i64 - self.reference as i64
     }
 
+    /// Whether it is counted otherwise, and nothing else; where nobody says what trains, names alone tell statistics.
+    fn is_convention(&self, stated: bool) -> bool {
+        let statistics = || self.names.iter().all(|n| names::is_statistic(n));
+        let uncounted = (self.reference, self.candidate) == (0, 0);
+        match self.cause {
+            Cause::Buffer => stated || statistics(),
+            Cause::Statistic => true,
+            Cause::OnlyReference | Cause::OnlyCandidate => uncounted && statistics(),
+            _ => false,
+        }
+    }
+
     /// Whether it is a fault: a buffer that only one side lists changes no count and no function.
     pub fn differs(&self) -> bool {
         !self.cause.same() && (self.cause.by_value() || (self.reference, self.candidate) != (0, 0))
@@ -249,6 +261,22 @@ impl Difference {
             && self.trainable.as_ref().is_none_or(same)
     }
 
+    /// Every parameter has its like but for how a side counts: statistics and counters among the parameters, or on one side alone. None of them trains, and none
+    /// has other values.
+    pub fn counted_otherwise(&self) -> bool {
+        let stated = self.trainable.is_some();
+        let groups = &self.parameters.groups;
+        let trained = self.trainable.iter().flat_map(|t| &t.groups);
+        self.settings.differing.is_empty()
+            && self.differing.is_empty()
+            && groups
+                .iter()
+                .all(|g| g.cause.same() || g.is_convention(stated))
+            && trained.into_iter().all(|g| {
+                g.cause.same() || (g.is_convention(true) && (g.reference, g.candidate) == (0, 0))
+            })
+    }
+
     /// Elements of the difference that come from how a side counts.
     pub fn conventions(&self) -> i64 {
         let groups = self.parameters.groups.iter();
@@ -359,7 +387,9 @@ fn attribute(pair: &Paired, count: Count, turned: &Turned) -> (Cause, u64, u64) 
 /// The first attribute that decides over the count, then the values.
 fn differing(pair: &Pair, count: Count, turned: &Turned) -> Cause {
     let (a, b) = (pair.reference, pair.candidate);
-    if a.kind != b.kind {
+    let unlike =
+        matches!(pair.relation, Relation::NotCompared | Relation::Other(_)) && a.shape != b.shape;
+    if a.kind != b.kind && !unlike {
         return Cause::Buffer;
     }
     if count == Count::Trainable && a.kind == Kind::Parameter && a.trainable != b.trainable {
@@ -547,6 +577,84 @@ mod tests {
             assert!(!d.equal(), "{name}");
             assert_eq!(causes(&d.parameters), all, "{name}");
             assert_eq!(causes(d.trainable.as_ref().unwrap()), trained, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_how_it_is_counted_is_no_gap_and_anything_more_is_one() {
+        let conv = param("a.conv.weight", &[8, 4, 3, 3], Kind::Parameter, true);
+        let base = [norm("a.bn", 8, Kind::Buffer), vec![conv.clone()]].concat();
+        let listed = || [norm("a.bn", 8, Kind::Parameter), vec![conv.clone()]].concat();
+        let counter = Param {
+            dtype: DType::I64,
+            trainable: None,
+            ..param("a.bn.num_batches_tracked", &[], Kind::Buffer, false)
+        };
+        let edit = |mut l: Vec<Param>, change: &dyn Fn(&mut Vec<Param>)| {
+            change(&mut l);
+            l
+        };
+        let is_mean = |p: &&mut Param| p.name == "a.bn.running_mean";
+        let cases: [(&str, Vec<Param>, bool); 8] = [
+            ("as they are", base.clone(), true),
+            ("statistics listed", listed(), true),
+            (
+                "a counter besides",
+                [base.clone(), vec![counter.clone()]].concat(),
+                true,
+            ),
+            ("both", [listed(), vec![counter]].concat(), true),
+            (
+                "statistics that train",
+                edit(listed(), &|l| {
+                    l.iter_mut().find(is_mean).unwrap().trainable = Some(true)
+                }),
+                false,
+            ),
+            (
+                "statistics of another shape",
+                edit(listed(), &|l| {
+                    l.iter_mut().find(is_mean).unwrap().shape = vec![9]
+                }),
+                false,
+            ),
+            (
+                "a parameter more",
+                edit(listed(), &|l| {
+                    l.push(param("a.x", &[5], Kind::Parameter, false))
+                }),
+                false,
+            ),
+            (
+                "a buffer more that is no statistic",
+                edit(listed(), &|l| {
+                    l.push(param("a.grid", &[5], Kind::Buffer, false))
+                }),
+                false,
+            ),
+        ];
+        for (name, other, wanted) in cases {
+            for (a, b) in [(&base, &other), (&other, &base)] {
+                assert_eq!(
+                    difference(a, b, &[]).unwrap().counted_otherwise(),
+                    wanted,
+                    "{name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn where_nobody_says_what_trains_a_buffer_is_a_convention_by_its_name_alone() {
+        let of = |name: &str, kind| {
+            vec![Param {
+                trainable: None,
+                ..param(name, &[2], kind, true)
+            }]
+        };
+        for (name, wanted) in [("a.bn.running_var", true), ("a.anchors", false)] {
+            let d = difference(&of(name, Kind::Buffer), &of(name, Kind::Parameter), &[]).unwrap();
+            assert_eq!(d.counted_otherwise(), wanted, "{name}");
         }
     }
 

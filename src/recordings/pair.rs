@@ -3,6 +3,7 @@
 use super::Mode;
 use super::both::Both;
 use super::forms::as_reference;
+use crate::compare::convention::{Convention, laid};
 use crate::compare::{Comparison, compare, judge as judge_stated};
 use crate::error::Result;
 use crate::floor::noise::{Floor, axis_for};
@@ -23,14 +24,12 @@ pub fn judged(both: &Both, step: usize, name: &str) -> Result<(TensorResult, Opt
     let theirs = both.theirs(name);
     let known = both.entry(0, name);
     let (a, b) = (both.reference.tensor(name)?, both.candidate.tensor(theirs)?);
-    let other = a.as_ref().zip(b.as_ref());
-    let other = other.and_then(|(a, b)| as_reference(both.standard(name), a, b));
-    let (b, said) = match other {
-        Some((same, said)) => (Some(same), Some(said)),
-        None => (b, None),
+    let (b, by, said) = match (&a, b) {
+        (Some(a), Some(b)) => as_held(both.standard(name), a, b),
+        (_, b) => (b, None, None),
     };
     let accumulated = match (&a, &b) {
-        (Some(a), Some(b)) => judge(a, b, (known, both.entry(1, theirs)), both.mode),
+        (Some(a), Some(b)) => judge(a, b, by, (known, both.entry(1, theirs)), both.mode),
         _ => Accumulated::NotJudged {
             why: Why::Missing(format!("the candidate has no tensor '{theirs}'")),
         },
@@ -53,6 +52,21 @@ pub fn judged(both: &Both, step: usize, name: &str) -> Result<(TensorResult, Opt
         inside: None,
     };
     Ok((result, said))
+}
+
+/// The candidate as the reference holds it, by a convention of the frameworks or by one of training code.
+fn as_held(
+    standard: &str,
+    ours: &Tensor,
+    theirs: Tensor,
+) -> (Option<Tensor>, Option<Convention>, Option<Finding>) {
+    if let Some((same, by)) = laid(ours, &theirs, standard.starts_with("loss")) {
+        return (Some(same), Some(by), None);
+    }
+    match as_reference(standard, ours, &theirs) {
+        Some((same, said)) => (Some(same), None, Some(said)),
+        None => (Some(theirs), None, None),
+    }
 }
 
 /// The floor that a pair is held against and whose it is, or why there is none.
@@ -85,10 +99,11 @@ pub fn floor_of<'a>(
 fn judge(
     a: &Tensor,
     b: &Tensor,
+    by: Option<Convention>,
     (known, theirs): (Option<&Entry>, Option<&Entry>),
     mode: Mode,
 ) -> Accumulated {
-    let comparison = compare(a.view(), b.view(), axis_for(a.shape()));
+    let comparison = compare(a.view(), b.view(), axis_for(a.shape())).by(by);
     let held = |limit: Limit, comparison: Comparison, by| {
         Accumulated::of(against(&comparison, limit), comparison, by, 0.0)
     };

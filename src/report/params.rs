@@ -44,6 +44,11 @@ fn headline(d: &Difference) -> String {
             "EQUAL: {} parameters on both sides, each with its like",
             p.reference()
         ),
+        (false, ..) if d.counted_otherwise() => format!(
+            "EQUAL but for how they are counted: reference {} parameters, candidate {}",
+            p.reference(),
+            p.candidate()
+        ),
         (false, 0, 0)
             if p.groups()
                 .iter()
@@ -87,7 +92,11 @@ fn trainable(d: &Difference) -> Option<String> {
 
 fn conventions(d: &Difference) -> Option<String> {
     let n = d.conventions();
-    (n != 0).then(|| format!("{n:+} of the difference are counting conventions"))
+    let alone = n == 0 && d.counted_otherwise() && !d.equal();
+    match n {
+        0 => alone.then(|| "what one side alone lists are statistics and counters".into()),
+        n => Some(format!("{n:+} of the difference are counting conventions")),
+    }
 }
 
 fn attributes(s: &Settings) -> Option<String> {

@@ -197,6 +197,7 @@ fn footer(run: &Run) -> Vec<String> {
     let mut lines = Vec::from_iter(pairs);
     lines.push(coverage);
     lines.extend(told(run, "left_over", "left over"));
+    lines.extend(told(run, "convention", "convention"));
     lines.extend(run.stages.golden.as_ref().map(|g| {
         let other = g
             .other_versions

@@ -4,7 +4,8 @@ import importlib.util
 import unittest
 
 import numpy as np
-from asked import LIVE, Asked, near
+from asked import LIVE, near
+from chains import Chains
 
 HAS = importlib.util.find_spec("flax") is not None
 if HAS:
@@ -14,7 +15,7 @@ if HAS:
 
 
 @unittest.skipUnless(HAS, "flax is not installed here: scripts/setup_ports jax")
-class Flax(Asked):
+class Flax(Chains):
     head = "import jax\nimport jax.numpy as jnp\nfrom flax import nnx\n"
 
     def test_it_says_what_it_is(self):
@@ -144,6 +145,9 @@ class Flax(Asked):
         self.gradients()
         self.assertEqual(held, (jax.Array.__add__, type(jnp.ones(1)).__add__, nnx.Linear.__call__, vars(jax.core.Tracer).get("reshape")))
         self.assertIs(self.asks.port.nnx, nnx)
+
+    def test_steps_of_training_are_those_of_numpy_and_those_of_its_own_defaults_are_not(self):
+        self.check_steps("steps_flax.py", {4: (3, 2, 0, 1), 2: (1, 0)}, 1e-11, [("sgd", "momentum"), ("sgd", "biased"), ("momentum", "order"), ("momentum", "clip"), ("adam", "order"), ("adam", "root"), ("adamw", "every"), ("adamw", "amount")])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import unittest
 import unittest.mock
 
 import numpy as np
-from asked import LIVE, Asked, near, small
+from asked import LIVE, near, small
+from chains import Chains
 
 HAS = importlib.util.find_spec("mlx") is not None
 if HAS:
@@ -16,7 +17,7 @@ if HAS:
 
 
 @unittest.skipUnless(HAS, "mlx is not installed here: scripts/setup_ports mlx")
-class Mlx(Asked):
+class Mlx(Chains):
     head = "import mlx.core as mx\nimport mlx.nn as nn\n"
 
     def test_it_says_what_it_is_and_that_it_has_no_f64(self):
@@ -179,6 +180,9 @@ class Mlx(Asked):
         self.net("class Net(nn.Module):\n    def __call__(self, x):\n        return x\ndef build():\n    net = Net()\n    net.f = mx.compile(lambda x: x)\n    return net\n")
         with self.assertRaisesRegex(TypeError, "keep functions that are compiled outside"):
             self.forward({"x": np.ones(1, np.float32)})
+
+    def test_steps_of_training_are_those_of_numpy_and_those_of_its_own_defaults_are_not(self):
+        self.check_steps("steps_mlx.py", {4: (0, 3, 1, 2)}, 1e-4, [("adam", "correction"), ("adam", "decoupled"), ("adamw", "every"), ("nesterov", "nesterov")], f64=False)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import importlib.util
 import unittest
 
 import numpy as np
-from asked import LIVE, Asked, near
+from asked import LIVE, near
+from chains import Chains
 
 HAS = importlib.util.find_spec("paddle") is not None
 if HAS:
@@ -13,7 +14,7 @@ if HAS:
 
 
 @unittest.skipUnless(HAS, "paddle is not installed here: scripts/setup_ports paddle")
-class Paddle(Asked):
+class Paddle(Chains):
     head = "import paddle\nfrom paddle import nn\n"
 
     def test_it_says_what_it_is(self):
@@ -119,6 +120,9 @@ class Paddle(Asked):
         self.gradients()
         self.assertEqual(held, (paddle.Tensor.__add__, nn.Linear.__call__, nn.Layer.__call__))
         self.assertIs(self.asks.port.nn, nn)
+
+    def test_steps_of_training_are_those_of_numpy_and_those_of_its_own_defaults_are_not(self):
+        self.check_steps("steps_paddle.py", {2: (1, 0)}, 1e-11, [("sgd", "momentum"), ("sgd", "biased"), ("momentum", "clip"), ("momentum", "values"), ("adam", "decoupled"), ("adamw", "every")])
 
 
 if __name__ == "__main__":

@@ -2,8 +2,7 @@
 
 import unittest
 
-import numpy as np
-from asked import Asked, Written
+from chains import Chains
 from networks import torch
 
 NET = """
@@ -32,26 +31,13 @@ OPTIMIZERS = {
 }
 
 
-class Steps(Asked):
+class Steps(Chains):
     head = "import torch\nfrom torch import nn\n"
 
-    def train(self, of, count=3):
-        """What a chain of steps leads to, each from what the one before wrote."""
+    def train(self, of):
+        """What a chain of steps leads to."""
         self.net(NET + f"def optimizer(network):\n    {of.strip()}\n")
-        state = self.written("state").path
-        for step in range(count):
-            found = self.step(state, step)
-            state = found.path
-        return found
-
-    def step(self, state, step, f64=False):
-        targets = self.file()
-        self.ask("targets", to=targets)
-        files = [str(state), self.given(), targets]
-        if f64:  # as parity gives them
-            widen = lambda value: value.astype(np.float64) if value.dtype.kind == "f" else value  # noqa: E731
-            files = [self.file({name: widen(value) for name, value in Written(path).tensors.items()}) for path in files]
-        return self.written("step", state=files[0], inputs=files[1], targets=files[2], step=step, f64=f64)
+        return self.chain()
 
     def test_a_chain_of_steps_is_the_loop_that_pytorch_runs(self):
         for name, of in OPTIMIZERS.items():

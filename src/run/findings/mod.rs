@@ -1,5 +1,6 @@
 //! findings: all that a run has to say, the most serious first: every report is a view of them.
 
+mod convention;
 mod deployed;
 mod divergence;
 mod notes;
@@ -27,6 +28,7 @@ pub fn of(run: &Run) -> Vec<Finding> {
     };
     all.extend(open::of(run));
     all.extend(notes::of(run));
+    all.extend(convention::of(run));
     all.sort_by_key(|finding| finding.severity);
     all
 }

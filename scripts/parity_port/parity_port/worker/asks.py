@@ -15,6 +15,7 @@ from ..parts import leaves, together
 from ..stored import dtypes, read
 from ..trace import Entry, Trace, row_of
 from . import portfile
+from .training import Loss
 from .wire import told
 
 PROTOCOL = 1
@@ -137,8 +138,7 @@ class Asks:
         return {}
 
     def ask_step(self, state: str, inputs: str, targets: str, step: int, f64: bool, to: str) -> dict:
-        given = together(self.tensors(targets))
-        loss = lambda outputs: self.port.losses(outputs, given)  # noqa: E731
+        loss = Loss(self.port.losses, together(self.tensors(targets)))
         with self.trace(to) as trace:
             self.network.step(trace, self.port.optimizer, self.tensors(state), self.arguments(inputs), loss, step, f64)
         return {}

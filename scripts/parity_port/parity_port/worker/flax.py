@@ -17,6 +17,7 @@ import numpy as np
 from flax import nnx
 
 from .. import proof
+from . import flax_training
 from .functional import Functional
 from .modular import METHODS
 
@@ -29,6 +30,7 @@ DTYPES = ("dtype", "param_dtype")
 
 class Network(Functional):
     framework, packages, libraries = "jax", ("jax", "jaxlib", "flax"), ("jax", "flax")
+    training = flax_training.Steps
 
     @staticmethod
     def takes(model) -> bool:

@@ -24,7 +24,6 @@ if int(np.__version__.partition(".")[0]) >= 2:
 
 
 class Network(Taped):
-    abilities = (*Taped.abilities, "state", "step")
     framework, packages, libraries, homes = "jittor", ("jittor",), ("jittor",), ("jittor_core",)
     bookkeeping = ("is_train",)
 

@@ -13,11 +13,13 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 
 from .. import proof
+from . import mlx_training
 from .functional import Functional
 
 
 class Network(Functional):
     framework, packages, libraries = "mlx", ("mlx",), ("mlx",)
+    training = mlx_training.Steps
     bookkeeping = ("no_grad", "training")
 
     @staticmethod

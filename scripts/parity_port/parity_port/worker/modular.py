@@ -19,13 +19,16 @@ from ..parts import arguments
 from ..patched import Patched
 from ..stored import Held
 from ..trace import Entry, Trace, row_of
+from .training import held_as, recipe
 
 
 class Modular:
     """A framework says how parameters are read and put (`state`, `kinds`, `put`) and all their names (`named`), how a network is copied (`copied`), its modules by path (`modules`),
     what runs it (`forward`), and how elements come and go (`is_tensor`, `array`, `tensor`)."""
 
-    abilities = ("f64", "isolation", "gradients")
+    abilities = ("f64", "isolation", "gradients", "state", "step")
+    #: How a step of training is made: a `training.Training`.
+    training: type
     #: Packages of the framework's own functions, where they have other homes than its folders.
     homes: tuple[str, ...] = ()
     #: Distributions whose versions decide numbers.
@@ -147,6 +150,17 @@ class Modular:
             trace.add(f"loss.{term}", array, Entry(f"loss.{term}", "Loss"), dtype)
         if floats:
             self.loss_gradients(trace, terms, losses, by, floats)
+
+    def training_state(self, trace: Trace, optimizer) -> None:
+        model = self.in_mode(self.copied(self.model, False), True)
+        self.training(self, trace, model, recipe(optimizer(model))).begun()
+
+    def step(self, trace: Trace, optimizer, given: dict, inputs: dict, loss, count: int, f64: bool) -> None:
+        with self.as_built(f64):
+            model = self.in_mode(self.copied(self.model, f64), True)
+            self.put(model, held_as(given, "value."))
+            args, kwargs = self.called(inputs)
+            self.training(self, trace, model, recipe(optimizer(model))).step(given, count, lambda model: loss(model(*args, **kwargs)))
 
     def like(self, value, given: np.ndarray):
         """`given`, as a tensor in the place of `value`."""

@@ -11,11 +11,13 @@ import paddle
 import paddle.nn.functional as F
 
 from .. import proof
+from . import paddle_training
 from .taped import Taped, beside_numbers
 
 
 class Network(Taped):
     framework, packages, libraries = "paddle", ("paddlepaddle",), ("paddle",)
+    training = paddle_training.Steps
     bookkeeping = ("training", "full_name", "built", "init_in_dynamic_mode", "cast_to_low_precision", "customized_attrs", "name")
 
     @staticmethod

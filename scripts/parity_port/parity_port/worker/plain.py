@@ -15,15 +15,17 @@ import numpy as np
 from .. import chance
 from ..stored import Held
 from ..trace import Entry, Trace
+from . import plain_training
 from .modular import row, shown
+from .training import held_as, recipe
 
 
 class Network:
     framework = "numpy"
-    abilities = ("f64",)
 
     def __init__(self, model):
         self.model, self.random = model, chance.random_state()
+        self.abilities = ("f64", "state", "step") if callable(getattr(model, "gradients", None)) else ("f64",)
 
     @staticmethod
     def takes(model) -> bool:
@@ -88,10 +90,34 @@ class Network:
         for term, value in (found if isinstance(found, dict) else {"total": found}).items():
             trace.add(f"loss.{term}", value, Entry(f"loss.{term}", "Loss"))
 
-    def run(self, to: str, inputs: dict, *, f64: bool, training: bool, floors: bool) -> None:
+    def state(self, model) -> dict:
+        return model.parameters
+
+    def put(self, model, values: dict) -> None:
+        model.parameters |= values
+
+    def is_float(self, value) -> bool:
+        return value.dtype.kind == "f"
+
+    def copied(self, f64: bool):
         model = copy.deepcopy(self.model)
         if f64:
             model.parameters = {name: in_f64(value) for name, value in model.parameters.items()}
+        return model
+
+    def training_state(self, trace: Trace, optimizer) -> None:
+        model = self.copied(False)
+        plain_training.Steps(self, trace, model, recipe(optimizer(model))).begun()
+
+    def step(self, trace: Trace, optimizer, given: dict, inputs: dict, loss, count: int, f64: bool) -> None:
+        with self.as_built(f64):
+            model = self.copied(f64)
+            self.put(model, held_as(given, "value."))
+            made = recipe(optimizer(model))
+            plain_training.Steps(self, trace, model, made).step(given, count, lambda model: model.gradients(loss.targets, **inputs))
+
+    def run(self, to: str, inputs: dict, *, f64: bool, training: bool, floors: bool) -> None:
+        model = self.copied(f64)
         mode = {"training": training} if "training" in inspect.signature(model.forward).parameters else {}
         with self.as_built(f64), Trace(to, self.subject()) as trace:
             Network(model).parameters(trace)

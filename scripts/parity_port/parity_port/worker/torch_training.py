@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..trace import Entry, Trace
 from ..values import as_array
 from .modular import terms_of
-from .training import Recipe, held_as, total
+from .training import Recipe, averaged, held_as, total
 
 #: torch's name of what an optimiser keeps for a parameter -> the protocol's.
 SLOTS = {"momentum_buffer": "momentum", "exp_avg": "mean", "exp_avg_sq": "square", "max_exp_avg_sq": "largest"}
@@ -54,7 +54,7 @@ def kept(trace: Trace, model: nn.Module, made: Recipe, parameters: dict, state) 
     for name, value in floats(state(model)).items():
         added(trace, f"value.{name}", value, "State")
     if made.ema is not None:
-        for name, value in floats(state(averaged(made.ema))).items():
+        for name, value in floats(state(averaged(made.ema, is_network))).items():
             added(trace, f"ema.{name}", value, "State")
         added(trace, "ema.count", torch.tensor(float(updates(made.ema)), dtype=torch.float64), "State")
 
@@ -73,7 +73,7 @@ def restored(made: Recipe, parameters: dict, given: dict, count: int, state) -> 
         if "exp_avg" in held:
             held["step"] = torch.tensor(steps)
     if made.ema is not None and count:
-        into = state(averaged(made.ema))
+        into = state(averaged(made.ema, is_network))
         with torch.no_grad():
             for name, value in held_as(given, "ema.").items():
                 if name in into:
@@ -81,10 +81,8 @@ def restored(made: Recipe, parameters: dict, given: dict, count: int, state) -> 
         put_updates(made.ema, given.get("ema.count", torch.tensor(float(count))))
 
 
-def averaged(ema) -> nn.Module:
-    """The network that is the average: the object itself, or what it holds as `module` (torch) or `ema`."""
-    held = [getattr(ema, name, None) for name in ("module", "ema")]
-    return next((module for module in held if isinstance(module, nn.Module)), ema)
+def is_network(value) -> bool:
+    return isinstance(value, nn.Module)
 
 
 def updates(ema) -> float:
