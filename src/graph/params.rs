@@ -162,11 +162,13 @@ pub fn constants(graph: &Graph) -> Vec<(&str, usize)> {
         .iter()
         .filter(|(name, t)| t.dtype().is_float() && is_constant(name, &slots))
         .map(|(name, t)| (name.as_str(), t.numel()));
+    let own: HashSet<&str> = in_nodes(graph, &slots).map(|(name, _)| name).collect();
     let nodes = graph.steps.iter().filter(|s| s.op() == "Constant");
     let held = nodes.filter_map(|s| {
         let value = s.nodes[0].attributes.get("value")?.tensor()?.ok()?;
-        let of_floats = value.dtype().is_float();
-        of_floats.then_some((s.outputs.first()?.as_str(), value.numel()))
+        let name = s.outputs.first()?.as_str();
+        let counts = value.dtype().is_float() && !own.contains(name);
+        counts.then_some((name, value.numel()))
     });
     stored.chain(held).collect()
 }
@@ -175,8 +177,17 @@ fn is_constant(name: &str, slots: &HashSet<&str>) -> bool {
     is_called_constant(name) && !slots.contains(name)
 }
 
-/// The floating-point initialisers that are no [`constants`] as a list of parameters. The mean and variance of a BatchNormalization are buffers. A graph does
-/// not say what was trained, unless its metadata name what is frozen; where it leaves its parameters to a rule, no other weight is one.
+/// Weights that the file stores in Constant nodes.
+fn in_nodes<'a>(
+    graph: &'a Graph,
+    slots: &'a HashSet<&str>,
+) -> impl Iterator<Item = (&'a str, Tensor)> {
+    let all = graph.in_nodes_alone();
+    all.filter(|(name, _)| !is_constant(name, slots))
+}
+
+/// The floating-point initialisers that are no [`constants`] as a list of parameters, or what Constant nodes hold where there are none.
+/// The mean and variance of a BatchNormalization are buffers. A graph does not say what was trained, unless its metadata name what is frozen; where it leaves its parameters to a rule, no other weight is one.
 pub fn list(graph: &Graph) -> Vec<Param> {
     let statistics = statistics(graph);
     let kind = |name: &str| {
@@ -204,21 +215,50 @@ pub fn list(graph: &Graph) -> Vec<Param> {
         .weights
         .iter()
         .filter(|(name, t)| t.dtype().is_float() && own(name));
-    let param = |(name, t): (&String, &Tensor)| Param {
-        name: name.clone(),
+    let floats = floats.map(|(name, t)| (name.as_str(), t.clone()));
+    let param = |(name, t): (&str, Tensor)| Param {
+        name: name.to_string(),
         shape: t.shape().to_vec(),
         dtype: t.dtype(),
         kind: kind(name),
         trainable: trains(name),
     };
-    floats.map(param).collect()
+    floats.chain(in_nodes(graph, &slots)).map(param).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::load;
+    use crate::graph::{Attribute, load, paper};
     use std::path::Path;
+
+    /// As paddle2onnx writes a network: weights in Constant nodes, beside constants of the code; a file that has initialisers keeps none there.
+    #[test]
+    fn weights_in_nodes_are_parameters_where_no_float_is_stored_otherwise() {
+        let nodes = [
+            "w: Constant  -> conv.w",
+            "m: Constant  -> bn.mean",
+            "c: Constant  -> helper.constant.1",
+            "n: BatchNormalization x s b bn.mean v -> y",
+            "k: Conv y conv.w -> z",
+        ];
+        let mut graph = (*paper::graph(&["x"], &nodes, &["z"])).clone();
+        for step in &mut graph.steps[..3] {
+            let value = Attribute::Floats(vec![1.0, 2.0]);
+            step.nodes[0]
+                .attributes
+                .insert("value_floats".into(), value);
+        }
+        let names = |graph: &Graph| {
+            let kinds = list(graph).into_iter().map(|p| (p.name, p.kind));
+            kinds.collect::<Vec<_>>()
+        };
+        let (weight, mean) = ("conv.w".to_string(), "bn.mean".to_string());
+        let expected = [(weight, Kind::Parameter), (mean, Kind::Buffer)];
+        assert_eq!(names(&graph), expected);
+        graph.weights.insert("v".into(), paper::floats(&[1.0]));
+        assert_eq!(names(&graph), [("v".to_string(), Kind::Buffer)]);
+    }
 
     /// The training graph of Gold-YOLO corrects the running variance before and after its norms.
     #[test]

@@ -11,6 +11,25 @@ impl Graph {
         weights.chain(nodes).filter(|(_, t)| t.dtype().is_float())
     }
 
+    /// What is stored under a name.
+    pub fn held(&self, name: &str) -> Option<Tensor> {
+        let node = || {
+            self.steps
+                .iter()
+                .filter_map(constant)
+                .find(|(n, _)| *n == name)
+        };
+        let weight = self.weights.get(name).cloned();
+        weight.or_else(|| node().map(|(_, t)| t))
+    }
+
+    /// What Constant nodes hold, where no float is stored in another way: paddle2onnx writes weights so.
+    pub fn in_nodes_alone(&self) -> impl Iterator<Item = (&str, Tensor)> {
+        let elsewhere = self.weights.values().any(|t| t.dtype().is_float());
+        let nodes = self.steps.iter().filter_map(constant);
+        nodes.filter(move |(_, t)| !elsewhere && t.dtype().is_float())
+    }
+
     /// The same graph with these tensors in the place of those that it stores under their names.
     pub fn storing(&self, tensors: Vec<(String, Tensor)>) -> Graph {
         let mut graph = self.clone();

@@ -46,7 +46,7 @@ pub fn of_graph(graph: std::sync::Arc<Graph>) -> Source {
         elements: constants.iter().map(|c| c.1 as u64).sum(),
     };
     let set = settings::of_graph(&graph);
-    let read = move |name: &str| Ok(graph.weights.get(name).cloned());
+    let read = move |name: &str| Ok(graph.held(name));
     Source::valued(list, Box::new(read))
         .beside(constants)
         .set_to(set)

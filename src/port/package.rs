@@ -51,6 +51,7 @@ files! {
     "worker/mlx.py",
     "worker/modular.py",
     "worker/paddle.py",
+    "worker/paddle_program.py",
     "worker/plain.py",
     "worker/portfile.py",
     "worker/pytorch.py",
