@@ -40,6 +40,7 @@ pub mod run;
 pub mod scenario;
 pub mod study;
 pub mod subject;
+pub mod suite;
 pub mod tensor;
 pub mod trace;
 pub mod training_log;

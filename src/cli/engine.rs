@@ -1,7 +1,7 @@
 //! engine: hands a command to `parity-engine`, the executable that links libtorch.
 
 use super::fetch;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::exit::Exit;
 use crate::native;
 use std::process::Command;
@@ -13,18 +13,19 @@ use std::process::Command;
 pub fn hand_over() -> Result<Exit> {
     let engine = native::engine();
     let Some(path) = engine.path else {
-        return Err(
-            Error::failed("parity-engine is not beside this executable").next(
+        return Err(Error::failed("parity-engine is not beside this executable")
+            .next(
                 "cargo build --release (with default features); parity doctor says what is missing",
-            ),
-        );
+            )
+            .kind(Code::NoLibrary));
     };
     fetch::what_is_missing()?;
     let torch = native::libtorch();
     let Some(library) = torch.path.clone() else {
         return Err(torch
             .missing("libtorch")
-            .next("run scripts/setup, or set LIBTORCH to your own libtorch 2.13.0"));
+            .next("run scripts/setup, or set LIBTORCH to your own libtorch 2.13.0")
+            .kind(Code::NoLibrary));
     };
     let mut command = Command::new(path);
     command.args(std::env::args_os().skip(1));

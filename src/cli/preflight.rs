@@ -1,7 +1,7 @@
 //! preflight: `parity preflight`: every audit that applies, before a training; needs no engine.
 
 use super::watch::Bar;
-use super::{args, say};
+use super::{answer, args};
 use crate::audit::preflight::{self, Preflight};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
@@ -16,11 +16,14 @@ pub fn command(args: &args::Preflight) -> Result<Exit> {
         config if preflight::is_config(config) => preflight::of_config(config, &mut bar),
         file => preflight::of_file(file, &mut bar),
     }?;
-    say(&match (args.json, &earlier) {
-        (true, _) => report::to_json(&flown)?,
-        (false, None) => report::preflight(&flown),
-        (false, Some(earlier)) => report::preflight(&flown) + &report::changes(earlier, &flown),
-    })?;
+    answer(
+        args.json,
+        &match (args.json, &earlier) {
+            (true, _) => report::to_json(&flown)?,
+            (false, None) => report::preflight(&flown),
+            (false, Some(earlier)) => report::preflight(&flown) + &report::changes(earlier, &flown),
+        },
+    )?;
     Ok(flown.exit())
 }
 

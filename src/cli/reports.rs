@@ -1,6 +1,6 @@
 //! reports: which view of a Run is printed, and which are written into files beside it.
 
-use super::say;
+use super::{look, say, tell};
 use crate::error::{Place, Result};
 use crate::report::{self, Format};
 use crate::run::Run;
@@ -79,5 +79,16 @@ pub fn write(files: &[Into], view: impl Fn(&str) -> Result<String>) -> Result<St
 pub fn show(run: &Run, shown: &str, files: &[Into]) -> Result<()> {
     let view = |format: &Format| (format.write)(run);
     let behind = write(files, |name| view(report::find(name)?))?;
-    say(&(view(report::find(shown)?)? + &behind))
+    if shown == "json" {
+        return say(&(view(report::find(shown)?)? + &behind));
+    }
+    if look::now().quiet {
+        tell(&(report::verdict(run) + "\n"))?;
+        return say(&behind);
+    }
+    tell(&view(report::find(shown)?)?)?;
+    if look::now().verbose {
+        tell(&report::phases(run))?;
+    }
+    say(&behind)
 }

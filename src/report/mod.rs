@@ -27,6 +27,7 @@ pub use golden::golden;
 pub use json::to_json;
 pub use junit::junit;
 pub use params::params;
+pub use terminal::{phases, verdict};
 pub use told::Told;
 
 use crate::error::{Error, Result, hint};

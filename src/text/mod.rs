@@ -1,10 +1,14 @@
 //! text: numbers, names and tables as people read them.
 
 mod base64;
+mod paint;
 mod reasons;
+mod wrap;
 
 pub use base64::base64;
+pub use paint::paint;
 pub use reasons::{few, reasons};
+pub use wrap::wrap;
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{ContentArrangement, Table};
