@@ -21,7 +21,7 @@ class Jittor(Asked):
     def test_it_says_what_it_is(self):
         told = self.start(LIVE / "small_jittor.py")
         self.assertEqual((told["framework"], told["class"], told["lacks"]), ("jittor", "small_jittor.Net", {}))
-        self.assertEqual(told["abilities"], ["inputs", "targets", "postprocess", "losses", "assign", "f64", "isolation", "gradients"])
+        self.assertEqual(told["abilities"], ["inputs", "targets", "postprocess", "losses", "assign", "optimizer", "f64", "isolation", "gradients", "state", "step"])
 
     def test_the_faithful_network_is_the_one_of_numpy_in_f64_and_the_default_is_not(self):
         self.check_faithful(LIVE / "small_jittor.py", "interpolate")

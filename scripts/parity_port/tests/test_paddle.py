@@ -124,6 +124,30 @@ class Paddle(Chains):
     def test_steps_of_training_are_those_of_numpy_and_those_of_its_own_defaults_are_not(self):
         self.check_steps("steps_paddle.py", {2: (1, 0)}, 1e-11, [("sgd", "momentum"), ("sgd", "biased"), ("momentum", "clip"), ("momentum", "values"), ("adam", "decoupled"), ("adamw", "every")])
 
+    def test_a_pool_whose_gradient_is_none_of_f64_is_told(self):
+        self.net("""
+            class Net(paddle.nn.Layer):
+                def __init__(self):
+                    super().__init__()
+                    self.conv, self.pool = paddle.nn.Conv2D(1, 2, 3, padding=1), paddle.nn.AvgPool2D(3)
+                def forward(self, x):
+                    return self.pool(self.conv(x))
+            def build():
+                return Net()
+            def inputs():
+                return paddle.linspace(-1, 1, 36).reshape([1, 1, 6, 6])
+            def targets():
+                return {}
+            def losses(outputs, targets):
+                return outputs.square().mean()
+            def optimizer(network):
+                return paddle.optimizer.SGD(0.1, parameters=network.parameters())
+            """)
+        found = self.step(self.written("state").path, 0, f64=True).tensors
+        lacks = {name: value for name, value in found.items() if name.startswith("unproved.")}
+        self.assertEqual(list(lacks), ["unproved.AvgPool2D"])
+        self.assertTrue(1e-10 < lacks["unproved.AvgPool2D"] < 1e-7)
+
 
 if __name__ == "__main__":
     unittest.main()

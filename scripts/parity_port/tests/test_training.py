@@ -3,7 +3,7 @@
 import unittest
 
 from chains import Chains
-from networks import torch
+from networks import F, torch
 
 NET = """
 def build():
@@ -77,6 +77,25 @@ class Steps(Chains):
         self.assertEqual({str(v.dtype) for n, v in found.tensors.items() if n.startswith(("value.", "grad.", "optimizer.mean"))}, {"float64"})
         for name, value in self.written("parameters").tensors.items():
             self.assertEqual(value.tolist(), before[name].tolist())
+
+    def test_of_which_operators_gradients_are_proved_in_f64_is_told(self):
+        for forward, lacks in (("torch.nn.functional.silu", []), ("torch.sinc", ["sinc"])):
+            self.net(NET.replace("outputs.abs()", f"{forward}(outputs)") + f"def optimizer(network):\n    {OPTIMIZERS['sgd']}\n")
+            found = self.step(self.written("state").path, 0, f64=True).tensors
+            self.assertEqual([name for name in found if name.startswith("unproved.")], [f"unproved.{name}" for name in lacks])
+            self.assertEqual("proved" in found, True)
+            self.assertNotIn("proved", self.step(self.written("state").path, 0).tensors)
+
+    def test_a_number_of_f32_in_a_gradient_is_seen(self):
+        from parity_port import slopes
+
+        exact = lambda given, weights: [x.numpy() for x in pulled(F.avg_pool2d(given, 3, 2, 1), given, weights)]  # noqa: E731
+        pulled = lambda value, of, weights: torch.autograd.grad((value * torch.from_numpy(weights)).sum(), of)  # noqa: E731
+        given = lambda found: torch.from_numpy(found[0].copy()).requires_grad_()  # noqa: E731
+        self.assertLess(slopes.of("avgpool", lambda x, w: exact(given(x), w)), 1e-15)
+        rounded = float(torch.tensor(1 / 9, dtype=torch.float32)) * 9
+        self.assertGreater(slopes.of("avgpool", lambda x, w: [g * rounded for g in exact(given(x), w)]), 1e-9)
+        self.assertEqual(slopes.of("avgpool", lambda x, w: [g.astype("float32") for g in exact(given(x), w)]), float("inf"))
 
     def test_what_optimizer_returns_is_an_optimiser_or_a_dict_of_known_parts(self):
         self.net(NET + "def optimizer(network):\n    return {'optimiser': 1}\n")

@@ -29,6 +29,12 @@ class Functional(Modular):
         rows = self.pulled(function, values)
         return dict(zip(names, rows))
 
+    def slope(self, function, given: list, weights) -> list:
+        """Gradients of what a function makes of arrays, each result by its weight."""
+        weights = self.tensor(weights, None)
+        rows = self.pulled(lambda *x: [(function(*x) * weights).sum()], [self.tensor(x, None) for x in given])
+        return [self.array(found)[0] for found in rows[0]]
+
     def loss_gradients(self, trace, terms: dict, losses, by: dict, floats: dict) -> None:
         def again(values: list) -> dict:
             by.update(zip(floats, values))

@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..parts import arguments
 from ..patched import Patched
 from ..stored import Held
 from ..trace import Entry, Trace, row_of
+from . import proved
 from .training import held_as, recipe
 
 
@@ -29,6 +31,10 @@ class Modular:
     abilities = ("f64", "isolation", "gradients", "state", "step")
     #: How a step of training is made: a `training.Training`.
     training: type
+    #: What computes each kind of operator, by its name in slopes.CASES.
+    slopes: dict = {}
+    #: Operators without a proof that their gradients are f64, once that was asked.
+    unproved: dict | None = None
     #: Packages of the framework's own functions, where they have other homes than its folders.
     homes: tuple[str, ...] = ()
     #: Distributions whose versions decide numbers.
@@ -160,7 +166,24 @@ class Modular:
             model = self.in_mode(self.copied(self.model, f64), True)
             self.put(model, held_as(given, "value."))
             args, kwargs = self.called(inputs)
+            if f64:
+                self.prove(trace, inputs, loss)
             self.training(self, trace, model, recipe(optimizer(model))).step(given, count, lambda model: loss(model(*args, **kwargs)))
+
+    def prove(self, trace: Trace, inputs: dict, loss) -> None:
+        """Into the trace of a step in f64: of which operators nobody has proved that their gradients are f64."""
+        if self.unproved is None:
+            model = self.in_mode(self.copied(self.model, True), True)
+            args, kwargs = self.called(inputs)
+            with chance.as_before(self.random), tempfile.TemporaryDirectory() as folder:
+                with Patched(self, model, Trace(f"{folder}/run", self.subject()), None) as recording, self.computing(True):
+                    loss(model(*args, **kwargs))
+                    entries = dict(recording.trace.entries)
+            self.unproved = proved.unproved(self, entries, self.modules(model))
+        proved.told(trace, self.unproved)
+
+    def is_framework(self, kind: type) -> bool:
+        return kind.__module__.partition(".")[0] in self.libraries
 
     def like(self, value, given: np.ndarray):
         """`given`, as a tensor in the place of `value`."""

@@ -149,3 +149,36 @@ ARITHMETIC = {
     "softmax": of(F.softmax),
     "layer_norm": of(lambda x: F.layer_norm(x, x.shape[-1:])),
 }
+
+#: BN's epsilon is one that f32 holds.
+SLOPES = {
+    "number": lambda x: x / 0.3 + x * 0.7,
+    "mul": lambda x, y: x * y,
+    "truediv": lambda x, y: x / y,
+    "pow": lambda x: x**2.3,
+    "square": paddle.square,
+    "sqrt": paddle.sqrt,
+    "exp": paddle.exp,
+    "log": paddle.log,
+    "abs": paddle.abs,
+    "relu": F.relu,
+    "tanh": paddle.tanh,
+    "erf": paddle.erf,
+    "gelu": F.gelu,
+    "sigmoid": F.sigmoid,
+    "silu": F.silu,
+    "softmax": F.softmax,
+    "logsoftmax": F.log_softmax,
+    "crossentropy": lambda x: F.cross_entropy(x, paddle.to_tensor([0, 3, 1])),
+    "mean": lambda x: x.mean(-1),
+    "sum": lambda x: x.sum(-1),
+    "var": lambda x: x.var(-1),
+    "matmul": paddle.matmul,
+    "linear": lambda x, w, b: F.linear(x, w.T, b),
+    "conv": lambda x, w: F.conv2d(x, w, padding=1),
+    "batchnorm": lambda x: paddle.nn.BatchNorm2D(x.shape[1], epsilon=2.0**-10)(x),
+    "layernorm": lambda x: F.layer_norm(x, x.shape[-1:], epsilon=2.0**-10),
+    "avgpool": lambda x: F.avg_pool2d(x, 3, 2, 1, exclusive=False),
+    "maxpool": lambda x: F.max_pool2d(x, 2, 2),
+}
+Network.slopes = SLOPES

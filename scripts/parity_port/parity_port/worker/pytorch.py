@@ -6,6 +6,7 @@ Each run is one of a copy, with the random numbers that there were when the netw
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import warnings
 
 import numpy as np
@@ -13,20 +14,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import described, proof
+from .. import chance, described, proof
 from ..copies import copied
 from ..floors import new_in
 from ..gradients import gradients
+from ..recorder import Recorder
 from ..run import record_call
 from ..trace import Trace
 from ..values import as_array, unwritable
-from . import torch_training
+from . import proved, torch_training
 from .modular import Modular
 from .training import held_as, recipe
 
 
 class Network(Modular):
-    framework = "torch"
+    framework, libraries = "torch", ("torch",)
     abilities = ("f64", "floors", "isolation", "gradients", "state", "step", "export")
     #: Exporter -> whether it is the one that traces by torch.export.
     exporters = {"legacy": False, "dynamo": True}
@@ -84,8 +86,25 @@ class Network(Modular):
         with self.as_built(f64):
             model = in_mode(copied(self.model, f64), True)
             self.put(model, held_as(given, "value."))
+            if f64:
+                self.prove(trace, inputs, loss)
             made = recipe(optimizer(model))
             torch_training.step(trace, model, made, given, lambda: loss(model(*args, **kwargs)), count, described.state)
+
+    def prove(self, trace: Trace, inputs: dict, loss) -> None:
+        if self.unproved is None:
+            model = in_mode(copied(self.model, True), True)
+            args, kwargs = self.called(inputs)
+            with chance.as_before(self.random), tempfile.TemporaryDirectory() as folder, Recorder(model, f"{folder}/run") as recorder:
+                loss(model(*args, **kwargs))
+                entries = dict(recorder.trace.entries)
+            self.unproved = proved.unproved(self, entries, dict(model.named_modules()))
+        proved.told(trace, self.unproved)
+
+    def slope(self, function, given: list, weights) -> list:
+        tensors = [torch.from_numpy(x.copy()).requires_grad_() for x in given]
+        value = (function(*tensors) * torch.from_numpy(np.asarray(weights))).sum()
+        return [found.numpy() for found in torch.autograd.grad(value, tensors)]
 
     def export(self, to: str, exporter: str, inputs: dict, axes: dict) -> None:
         args, kwargs = self.called(inputs)
@@ -147,3 +166,35 @@ ARITHMETIC = {
     "softmax": of(lambda x: x.softmax(-1)),
     "layer_norm": of(lambda x: F.layer_norm(x, x.shape[-1:])),
 }
+
+SLOPES = {
+    "number": lambda x: x / 0.3 + x * 0.7,
+    "mul": torch.mul,
+    "truediv": torch.div,
+    "pow": lambda x: x**2.3,
+    "square": torch.square,
+    "sqrt": torch.sqrt,
+    "exp": torch.exp,
+    "log": torch.log,
+    "abs": torch.abs,
+    "relu": F.relu,
+    "tanh": torch.tanh,
+    "erf": torch.erf,
+    "gelu": F.gelu,
+    "sigmoid": torch.sigmoid,
+    "silu": F.silu,
+    "softmax": lambda x: x.softmax(-1),
+    "logsoftmax": lambda x: x.log_softmax(-1),
+    "crossentropy": lambda x: F.cross_entropy(x, torch.tensor([0, 3, 1])),
+    "mean": lambda x: x.mean(-1),
+    "sum": lambda x: x.sum(-1),
+    "var": lambda x: x.var(-1),
+    "matmul": torch.matmul,
+    "linear": F.linear,
+    "conv": lambda x, w: F.conv2d(x, w, padding=1),
+    "batchnorm": lambda x: F.batch_norm(x, None, None, training=True, eps=2.0**-10),
+    "layernorm": lambda x: F.layer_norm(x, x.shape[-1:], eps=2.0**-10),
+    "avgpool": lambda x: F.avg_pool2d(x, 3, 2, 1),
+    "maxpool": lambda x: F.max_pool2d(x, 2, 2),
+}
+Network.slopes = SLOPES

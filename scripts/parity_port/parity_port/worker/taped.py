@@ -31,6 +31,12 @@ class Taped(Modular):
         """Whether a gradient may be asked by `value`."""
         return self.is_float(value)
 
+    def slope(self, function, given: list, weights) -> list:
+        """Gradients of what a function makes of arrays, each result by its weight."""
+        tensors = [self.leaf(self.tensor(x, None)) for x in given]
+        value = (function(*tensors) * self.tensor(weights, None)).sum()
+        return [self.array(found)[0] for found in self.pulled(value, tensors)]
+
     def loss_gradients(self, trace, terms: dict, losses, by: dict, floats: dict) -> None:
         for term, value in terms.items():
             self.pull(trace, term, value, floats)
