@@ -8,6 +8,7 @@
 #![allow(clippy::wildcard_enum_match_arm)]
 
 mod evaluate;
+mod measure;
 pub mod outputs;
 mod pairs;
 pub mod residual;

@@ -101,7 +101,8 @@ fn element(observed: f64, (low, high): (f64, f64), limit: f64, dtype: DType) -> 
         return 0.0;
     }
     let beyond = (low - observed).max(observed - high);
-    let may_overflow = observed.is_infinite() && low.abs() + limit > dtype.largest();
+    let is_large = low.is_finite() && low.abs() + limit > dtype.largest();
+    let may_overflow = is_large && observed.is_infinite() && observed.signum() == low.signum();
     match (limit > 0.0 && beyond.is_finite(), may_overflow) {
         (true, _) => beyond / limit,
         (false, true) => 0.0,

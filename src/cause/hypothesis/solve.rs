@@ -82,7 +82,7 @@ mod tests {
         let near = |to: f64| move |v: f64| (v - to).abs() <= 1e-6 * to.abs();
         assert_eq!(snapped(1.010_000_4, &near(1.01)), Some(1.01));
         assert_eq!(snapped(9.999_999e-4, &near(1e-3)), Some(1e-3));
-        assert_eq!(snapped(0.123_456_7, &near(0.123_456_7)), Some(0.123_457));
+        assert_eq!(snapped(0.123_456_7, &near(0.123_456_7)), Some(0.123_456_7));
         assert_eq!(snapped(2.5, &|_| false), Some(2.5));
         assert_eq!(snapped(f64::NAN, &|_| true), None);
     }

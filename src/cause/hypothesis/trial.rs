@@ -139,13 +139,20 @@ impl Ask<'_> {
             choice: 0,
             numbers: 1,
         };
+        if let Some(amount) = self.seen()
+            && let Some(graph) = self.changed(with(amount))
+            && let Some(trial) = self.tried(with(amount), graph)?
+            && trial.confirmed
+        {
+            return Ok(Some(trial));
+        }
         let misfit = |amount: f64| -> Result<Option<Vec<f64>>> {
             let Some(graph) = self.changed(with(amount)) else {
                 return Ok(None);
             };
             let given = self.bench.given(&graph, false)?;
             let fits = given.filter(|g| g.fits(self.bench.evidence.observed));
-            Ok(fits.map(|given| self.misfits(&given)))
+            Ok(fits.map(|given| self.bench.misfits(&given)))
         };
         let Some(amount) = solve::fitted(start, misfit)? else {
             return Ok(None);
@@ -164,29 +171,18 @@ impl Ask<'_> {
         Ok(last)
     }
 
+    /// Of a row whose amount is a value: what is observed at the first element of the half that is fitted where something else is expected.
+    fn seen(&self) -> Option<f64> {
+        self.row.amount.filter(|(what, _)| *what == "value")?;
+        let (observed, said) = (&self.bench.observed[0], &self.given.said[0]);
+        let mut fit = (0..observed.len().min(said.low.len())).filter(|i| Half::Fit.takes(*i));
+        let off = |i: &usize| (observed[*i] - said.low[*i]).abs() > said.limit[*i];
+        fit.find(off).map(|i| observed[i]).filter(|v| v.is_finite())
+    }
+
     fn changed(&self, change: Change) -> Option<Graph> {
         let how = (change.amount, change.choice);
         fault::applied(self.row, self.base, change.step, how).ok()
-    }
-
-    /// What is left at each element of the half that is fitted, in units of what rounding allows without the change.
-    fn misfits(&self, given: &Given) -> Vec<f64> {
-        let mut all = vec![];
-        for (k, observed) in self.bench.observed.iter().enumerate() {
-            let (said, clean) = (&given.said[k], &self.given.said[k]);
-            let fit = (0..observed.len()).filter(|i| Half::Fit.takes(*i));
-            let unit = |i: usize| {
-                clean
-                    .limit
-                    .get(i)
-                    .copied()
-                    .filter(|l| *l > 0.0)
-                    .unwrap_or(1.0)
-            };
-            let left = |i: usize| (said.low[i] - observed[i]) / unit(i);
-            all.extend(fit.map(left).map(|v| if v.is_finite() { v } else { 0.0 }));
-        }
-        all
     }
 
     fn tried(&self, change: Change, graph: Graph) -> Result<Option<Trial>> {
@@ -196,13 +192,13 @@ impl Ask<'_> {
         if !rough.fits(self.bench.evidence.observed) {
             return Ok(None);
         }
-        let (rms, size) = self.rms(&rough);
-        let rest = self.roughly(&rough);
+        let (rms, size) = self.bench.rms(&rough);
+        let rest = self.bench.roughly(&rough, self.given);
         let changes = rough.differs(self.given);
-        let given = match rms <= FAR * size || self.small_limits(rms) {
+        let given = match rms <= FAR * size || self.bench.near(rms, self.given) {
             // Where f64 has no bound for the nodes of the change, that of the clean node stands.
             true => match self.bench.given(&graph, true)? {
-                None => self.within_clean(rough),
+                None => self.bench.within(rough, self.given),
                 bounded => bounded,
             },
             false => None,
@@ -235,61 +231,10 @@ impl Ask<'_> {
         }))
     }
 
-    /// The same within the limits of the step without the change.
-    fn within_clean(&self, mut rough: Given) -> Option<Given> {
-        for (said, clean) in rough.said.iter_mut().zip(&self.given.said) {
-            if said.low.len() != clean.limit.len() {
-                return None;
-            }
-            said.limit.clone_from(&clean.limit);
-        }
-        Some(rough)
-    }
-
     /// Whether what was not fitted is explained, and was not before.
     fn held(&self, after: &Residual) -> bool {
         let before = self.bench.residual(self.given, Half::Held);
         after.of > 0 && after.explained() && !before.explained()
-    }
-
-    /// Whether what is left is no more than a few limits of the step without the change.
-    fn small_limits(&self, rms: f64) -> bool {
-        let largest = self.given.said.iter().flat_map(|s| &s.limit);
-        rms <= 10.0 * largest.copied().fold(0.0, f64::max)
-    }
-
-    /// Root mean squares of what is left and of what was observed, where both are finite.
-    fn rms(&self, given: &Given) -> (f64, f64) {
-        let (mut left, mut size, mut n) = (0.0, 0.0, 0.0f64);
-        for (said, observed) in given.said.iter().zip(&self.bench.observed) {
-            for (y, c) in said.low.iter().zip(observed) {
-                if y.is_finite() && c.is_finite() {
-                    (left, size, n) = (left + (c - y) * (c - y), size + c * c, n + 1.0);
-                }
-            }
-        }
-        let n = n.max(1.0);
-        ((left / n).sqrt(), (size / n).sqrt())
-    }
-
-    /// What is left in units of the limits without the change.
-    fn roughly(&self, rough: &Given) -> Residual {
-        let mut all = Residual::default();
-        for (k, (_, t)) in self.bench.evidence.observed.iter().enumerate() {
-            let clean = &self.given.said[k].limit;
-            let limit = match clean.len() == t.numel() {
-                true => clean.clone(),
-                false => vec![0.0; t.numel()],
-            };
-            let said = Said::exactly(rough.said[k].low.clone(), limit);
-            all = all.with(residual(
-                &self.bench.observed[k],
-                &said,
-                t.dtype(),
-                Half::All,
-            ));
-        }
-        all
     }
 
     /// A hypothesis about the first output alone; every other one is as it is to be.
