@@ -42,6 +42,7 @@ pub mod subject;
 pub mod tensor;
 pub mod trace;
 pub mod training_log;
+pub mod transfer;
 pub mod verdict;
 pub mod watch;
 

@@ -10,7 +10,7 @@ use support::*;
 const ALL: &[(&str, &str)] = &[
     (
         "run",
-        "input against rename map python port-limit save only coverage from until seed threads max-memory json report all record extract",
+        "input against rename map weights python port-limit save only coverage from until seed threads max-memory json report all record extract",
     ),
     (
         "compare",
@@ -25,7 +25,10 @@ const ALL: &[(&str, &str)] = &[
     ("port", "python limit"),
     ("export-check", "python port-limit keep all"),
     ("audit", "json report"),
-    ("preflight", "against json"),
+    (
+        "preflight",
+        "reference inference python port-limit against json",
+    ),
     ("bundle", "out"),
     ("list", ""),
     ("doctor", ""),
@@ -82,6 +85,16 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     ),
     (&["run", "m.onnx", "--map", "map.toml"], "--map", "required"),
     (
+        &["run", "m.onnx", "--weights", "w.pt"],
+        "--weights",
+        "required",
+    ),
+    (
+        &["run", "t.safetensors", "m.onnx", "--weights", "w.pt"],
+        "--weights",
+        "live port",
+    ),
+    (
         &["run", "m.onnx", "m.onnx", "--from", "y"],
         "--from",
         "one model",
@@ -137,6 +150,17 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "--max-memory",
         "2GiB",
     ),
+    (
+        &["preflight", ".", "--python", "python3"],
+        "--python",
+        "[port]",
+    ),
+    (
+        &["preflight", "s.toml", "--reference", "net.py"],
+        "--reference",
+        "[port]",
+    ),
+    (&["preflight", ".", "--inference"], "--inference", "[port]"),
     (&["run", "find.toml", "--only", "y"], "--only", "[find]"),
     (&["run", "find.toml", "--from", "y"], "--from", "[find]"),
     (&["run", "find.toml", "--until", "y"], "--until", "[find]"),

@@ -26,6 +26,7 @@ const ROOMS: &[&str] = &[
     "judge",
     "pairing",
     "program",
+    "transfer",
     "subject",
     "input",
     "training_log",
