@@ -161,7 +161,7 @@ fn is_open(fit: &Fit) -> bool {
     fit.from.shape.len() > 1 && fit.orders.len() > 1
 }
 
-/// The layout of each kind: the one that fits all of its shapes, of several the plain one, else one that frameworks have.
+/// The layout of each kind that its shapes tell: the only one that fits all of them, or of several the only one that frameworks have.
 fn agreed<'f>(fits: &'f [Fit]) -> HashMap<(usize, &'f str), Option<Layout>> {
     let mut by: HashMap<(usize, &str), Vec<&Fit>> = HashMap::new();
     for fit in fits {
@@ -171,10 +171,15 @@ fn agreed<'f>(fits: &'f [Fit]) -> HashMap<(usize, &'f str), Option<Layout>> {
         let mut left: Vec<Option<Layout>> =
             all[0].orders.iter().map(|o| o.layout.clone()).collect();
         left.retain(|l| all.iter().all(|f| f.orders.iter().any(|o| o.layout == *l)));
-        let is_told = left.len() == 1 || all.iter().any(|f| !is_open(f));
-        let named = |l: &&Option<Layout>| l.as_ref().is_none_or(is_known);
-        let chosen = left.iter().find(named).or(left.first());
-        let chosen = chosen.filter(|_| is_told)?;
+        let known: Vec<_> = left
+            .iter()
+            .filter(|l| l.as_ref().is_none_or(is_known))
+            .collect();
+        let chosen = match (&known[..], &left[..]) {
+            ([only], _) => *only,
+            ([], [only]) => only,
+            _ => return None,
+        };
         Some((kind, chosen.clone()))
     };
     by.into_iter().filter_map(one).collect()

@@ -102,7 +102,7 @@ const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[],
     ),
     (
-        "port.slope = lambda s: [[-v / 20 for v in row] for row in s]",
+        "port.cls_term = lambda v: 1 - v",
         "term_does_not_fall",
         "it does not fall",
         &["does_not_learn", "does_not_overfit"],
@@ -135,7 +135,12 @@ const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "own = port.network\ndef network(seen, p):\n    m = own(seen, p)\n    return {**m, 'scores': [1.0] * 4}\nport.network = network",
         "constant",
         "all elements of f32 [2, 4] are 1",
-        &["term_still", "does_not_overfit", "does_not_learn"],
+        &[
+            "term_still",
+            "does_not_overfit",
+            "does_not_learn",
+            "explodes",
+        ],
     ),
     (
         "port.assigned = lambda boxes: [0, 1, 0, 1]",

@@ -263,15 +263,13 @@ mod tests {
         };
         let made = table(&[trained, run(10.0, &[6.0, f64::INFINITY])], None);
         assert_eq!(made.columns[5..], ["drop of 'iou'", "drop of 'cls'"]);
-        assert_eq!(
-            made.rows[0],
-            [
-                "1", "1 x 0.01", "yes", "6 to 3", "50.0 %", "75.0 %", "0.0 %"
-            ]
-        );
-        assert_eq!(
-            made.rows[1][2..],
-            ["explodes", "6 to inf in step 1", "-", "-", "-"]
-        );
+        let [rate, total] = [
+            format!("1 x {}", number(0.01)),
+            format!("{} to {}", number(6.0), number(3.0)),
+        ];
+        let wanted = ["1", &rate, "yes", &total, "50.0 %", "75.0 %", "0.0 %"];
+        assert_eq!(made.rows[0], wanted);
+        let exploded = format!("{} to {} in step 1", number(6.0), number(f64::INFINITY));
+        assert_eq!(made.rows[1][2..], ["explodes", &exploded, "-", "-", "-"]);
     }
 }

@@ -80,7 +80,7 @@ pub struct Port {
     #[serde(default)]
     pub assigner: Option<String>,
     /// Seed of what the port draws while it is built
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     #[serde(default)]
     pub seed: u64,
 }

@@ -96,19 +96,27 @@ pub fn table(tried: &[Tried]) -> Vec<Vec<String>> {
     names.iter().map(row).collect()
 }
 
-/// Outputs that say nothing, at the start and, where it has trained, once it has learned: a head that begins at zero says nothing at the start.
+/// Outputs that say nothing at the start and, where it has trained, still do once it has: a head that begins at zero says nothing at the start alone, and a rate
+/// that kills what it trains is no fault of the network's.
 pub fn findings(tried: &[Tried], after: Option<&[Vec<Output>; 2]>) -> Vec<Finding> {
-    let [own, turned] = [Edge::AsGiven, Edge::Turned].map(|e| of(tried, e, Form::Inference));
-    let (own, turned) = match after {
-        Some([own, turned]) if !own.is_empty() => (own.as_slice(), turned.as_slice()),
-        _ => (own, turned),
+    let start = [Edge::AsGiven, Edge::Turned].map(|e| of(tried, e, Form::Inference));
+    let first = said(start, after.is_some());
+    let Some([own, turned]) = after.filter(|[own, _]| !own.is_empty()) else {
+        return first;
     };
-    let mut all: Vec<Finding> = own
-        .iter()
-        .filter_map(|o| constant(o, after.is_some()))
-        .collect();
-    all.extend(independent(own, turned));
-    all
+    let last = said([own, turned], true);
+    let also = |f: &Finding| {
+        last.iter()
+            .any(|l| (&l.kind, &l.place) == (&f.kind, &f.place))
+    };
+    let wrong = first.into_iter().filter(|f| f.is_fault() && also(f));
+    let right = last.iter().filter(|f| !f.is_fault()).cloned();
+    wrong.chain(right).collect()
+}
+
+fn said([own, turned]: [&[Output]; 2], learned: bool) -> Vec<Finding> {
+    let all = own.iter().filter_map(|o| constant(o, learned));
+    all.chain(independent(own, turned)).collect()
 }
 
 fn constant(output: &Output, learned: bool) -> Option<Finding> {
@@ -161,8 +169,7 @@ mod tests {
     }
 
     fn kinds(own: &[Output], turned: &[Output]) -> Vec<String> {
-        let after = [own.to_vec(), turned.to_vec()];
-        let found = findings(&[], Some(&after)).into_iter();
+        let found = said([own, turned], true).into_iter();
         found.filter(Finding::is_fault).map(|f| f.kind).collect()
     }
 
@@ -175,6 +182,32 @@ mod tests {
         assert_eq!(kinds(&[a()], &[a()]), ["independent"]);
         assert_eq!(kinds(&[a(), zero()], &[b(), zero()]), ["constant"]);
         assert_eq!(kinds(&[zero()], &[zero()]), ["constant", "independent"]);
+    }
+
+    #[test]
+    fn a_head_that_begins_at_zero_and_a_network_that_training_kills_are_no_faults() {
+        let tried = |edge: Edge, values: &[f32]| Tried {
+            edge,
+            form: Form::Inference,
+            declared: true,
+            made: Ok(super::super::forward::Made {
+                outputs: vec![output("y", values, None)],
+                ..Default::default()
+            }),
+        };
+        let at =
+            |own: &[f32], turned: &[f32]| [tried(Edge::AsGiven, own), tried(Edge::Turned, turned)];
+        let learned =
+            |own: &[f32], turned: &[f32]| [own, turned].map(|v| vec![output("y", v, None)]);
+        let (zero, a, b) = ([0.0, 0.0], [1.0, 2.0], [3.0, 2.0]);
+        for (start, end, n) in [
+            (at(&zero, &zero), learned(&a, &b), 0),
+            (at(&a, &b), learned(&zero, &zero), 0),
+            (at(&zero, &zero), learned(&zero, &zero), 2),
+        ] {
+            let found = findings(&start, Some(&end)).into_iter();
+            assert_eq!(found.filter(Finding::is_fault).count(), n);
+        }
     }
 
     #[test]

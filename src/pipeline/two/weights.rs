@@ -95,17 +95,16 @@ fn verdict(all: &[(&str, Transferred)]) -> StageVerdict {
 
 /// What arrived, and what did not with its elements.
 fn says(side: &str, done: &Transferred) -> Vec<String> {
+    let anew = match done.anew.len() {
+        0 => String::new(),
+        n => format!("; {n} begin anew, as declared"),
+    };
+    let arrive = done.say();
     let mut all = vec![format!(
-        "the {side} was given its parameters: {} arrive",
-        done.say()
+        "the {side} was given its parameters: {arrive} arrive{anew}"
     )];
-    all.extend(
-        done.laid
-            .iter()
-            .map(|(how, n)| format!("{n} of them {how}")),
-    );
-    let anew = done.anew.len();
-    all.extend((anew > 0).then(|| format!("{anew} begin anew, as declared")));
+    let laid = done.laid.iter();
+    all.extend(laid.map(|(how, n)| format!("{n} of them {how}")));
     let missing = done.missing.iter().take(SHOWN);
     all.extend(missing.map(|(name, n)| format!("'{name}' ({n} elements) did not arrive")));
     let more = done.missing.len().saturating_sub(SHOWN);
