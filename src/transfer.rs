@@ -52,16 +52,14 @@ pub fn into_port(source: &Source, port: &mut Port, renames: &[Rename]) -> Result
     let unlike = unlike.map(|u| format!("'{}' is {}, and was given {}", u.name, u.held, u.given));
     done.refused.extend(unlike);
     let now = self::held(port)?;
-    for name in told.loaded {
-        let same = now
-            .value(&name)?
-            .is_some_and(|v| is_same(&v, &given[&name]));
-        let list = if same {
-            &mut done.arrived
-        } else {
-            &mut done.ignored
+    // In the program's order, whatever order the port says it in.
+    for (name, value) in given.iter().filter(|(n, _)| told.loaded.contains(n)) {
+        let same = now.value(name)?.is_some_and(|v| is_same(&v, value));
+        let list = match same {
+            true => &mut done.arrived,
+            false => &mut done.ignored,
         };
-        list.push(name);
+        list.push(name.clone());
     }
     done.count(&held);
     Ok(done)
