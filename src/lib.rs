@@ -44,6 +44,7 @@ pub mod suite;
 pub mod tensor;
 pub mod trace;
 pub mod training_log;
+pub mod transfer;
 pub mod verdict;
 pub mod watch;
 

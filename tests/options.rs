@@ -10,7 +10,7 @@ use support::*;
 const ALL: &[(&str, &str)] = &[
     (
         "run",
-        "input against rename map python port-limit save only coverage from until seed threads max-memory json report html all record extract",
+        "input against rename map weights python port-limit save only coverage from until seed threads max-memory json report html all record extract",
     ),
     (
         "compare",
@@ -25,7 +25,10 @@ const ALL: &[(&str, &str)] = &[
     ("port", "python limit json"),
     ("export-check", "python port-limit keep all json"),
     ("audit", "json report html"),
-    ("preflight", "against json"),
+    (
+        "preflight",
+        "reference inference python port-limit against json",
+    ),
     ("bundle", "out json"),
     ("list", "json"),
     ("doctor", "json"),
@@ -88,6 +91,16 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "--rename",
     ),
     (&["run", "m.onnx", "--map", "map.toml"], "--map", "required"),
+    (
+        &["run", "m.onnx", "--weights", "w.pt"],
+        "--weights",
+        "required",
+    ),
+    (
+        &["run", "t.safetensors", "m.onnx", "--weights", "w.pt"],
+        "--weights",
+        "live port",
+    ),
     (
         &["run", "m.onnx", "m.onnx", "--from", "y"],
         "--from",
@@ -161,6 +174,17 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "--max-memory",
         "2GiB",
     ),
+    (
+        &["preflight", ".", "--python", "python3"],
+        "--python",
+        "[port]",
+    ),
+    (
+        &["preflight", "s.toml", "--reference", "net.py"],
+        "--reference",
+        "[port]",
+    ),
+    (&["preflight", ".", "--inference"], "--inference", "[port]"),
     (&["run", "find.toml", "--only", "y"], "--only", "[find]"),
     (&["run", "find.toml", "--from", "y"], "--from", "[find]"),
     (&["run", "find.toml", "--until", "y"], "--until", "[find]"),

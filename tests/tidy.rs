@@ -28,6 +28,7 @@ const ROOMS: &[&str] = &[
     "judge",
     "pairing",
     "program",
+    "transfer",
     "subject",
     "input",
     "training_log",

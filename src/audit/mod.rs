@@ -7,6 +7,7 @@ pub mod data;
 pub mod freeze;
 pub mod log;
 mod movement;
+pub mod port;
 pub mod preflight;
 pub mod record;
 pub mod segmentation;
@@ -38,6 +39,8 @@ pub enum Audit {
     Data(data::Data),
     /// What the logs of a training say of it: dead and missing terms, NaN, explosions, milestones, gradients, counts, warnings
     Log(log::Log),
+    /// Start a live port and look at it without a reference: runs at the edges, gradients and optimiser, terms, assigner, whether it learns one image by heart
+    Port(port::Port),
 }
 
 /// What one audit is asked.
@@ -65,6 +68,7 @@ impl Audit {
             Self::Segmentation(asked) => Box::new(asked),
             Self::Log(asked) => Box::new(asked),
             Self::Record(asked) => Box::new(asked),
+            Self::Port(asked) => Box::new(asked),
         }
     }
 }
@@ -85,4 +89,10 @@ fn counted(n: usize, word: &str) -> String {
         1 => format!("1 {word}"),
         n => format!("{n} {word}s"),
     }
+}
+
+/// Whether it holds 0, 1, 2, …: the integral of a distribution over bins, which nobody trains.
+fn counts_up(value: &crate::tensor::Tensor) -> bool {
+    let all = value.to_f64();
+    all.len() > 1 && all.iter().enumerate().all(|(i, v)| *v == i as f64)
 }

@@ -129,9 +129,19 @@ pub struct Audit {
 
 #[derive(clap::Args)]
 pub struct Preflight {
-    /// A folder: every audit that applies to what lies in it; a config of a training (.py, .yaml): it, its data and its log; or a file (.toml) with a table for each audit, whose paths are relative to its folder
-    #[arg(value_name = "FOLDER|FILE")]
+    /// A folder: every audit that applies to what lies in it; a config of a training (.py, .yaml): it, its data and its log; a file (.toml) with a table for
+    /// each audit, whose paths are relative to its folder; or a live port (net.py, which defines build()), which is started and looked at alone
+    /// (`parity audit port` takes more options)
+    #[arg(value_name = "FOLDER|FILE|PORT")]
     pub target: PathBuf,
+    /// Another port of the same network, which is known to train
+    #[arg(long, value_name = "PORT")]
+    pub reference: Option<PathBuf>,
+    /// The port has no training: only how it runs is looked at
+    #[arg(long)]
+    pub inference: bool,
+    #[command(flatten)]
+    pub live: Live,
     /// What an earlier preflight printed as JSON: shows what was mended, what stays and what is new
     #[arg(long, value_name = "EARLIER")]
     pub against: Option<PathBuf>,
@@ -174,6 +184,9 @@ pub struct Run {
     /// Pairs of two models as `parity map A B` wrote them
     #[arg(long, value_name = "FILE", requires = "candidate")]
     pub map: Option<PathBuf>,
+    /// Parameters that B, a live port or a model, is given before it runs: a checkpoint, a trace or a model; or the word `reference` for what A holds
+    #[arg(long, value_name = "FILE", requires = "candidate")]
+    pub weights: Option<PathBuf>,
     #[command(flatten)]
     pub live: Live,
     /// Write the scenario that was built from a bare model

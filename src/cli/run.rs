@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::file;
 use crate::pipeline;
 use crate::scenario::sides::{Kind, Sides, renames};
-use crate::scenario::{Distribution, Scenario, build, load};
+use crate::scenario::{Distribution, Scenario, Weights, build, load};
 use crate::subject::Engines;
 use crate::trace::write::replace;
 use std::path::Path;
@@ -158,6 +158,18 @@ fn scenario(args: &args::Run) -> Result<Scenario> {
         (None, Some(_)) => {
             let form = "sides that are not both models (.onnx)";
             applies::not_to(form, &[("--map", true)], "say --rename A=B")?;
+        }
+        (_, None) => {}
+    }
+    match (&mut scenario.second, &args.weights) {
+        (Some(second), Some(file)) => second.weights = Some(Weights::of(file)),
+        (None, Some(_)) => {
+            let form = "a model beside a recording of it";
+            applies::not_to(
+                form,
+                &[("--weights", true)],
+                "it belongs to a live port, or to one of two models",
+            )?;
         }
         (_, None) => {}
     }

@@ -8,6 +8,7 @@ pub mod npy;
 pub mod parameters;
 pub mod samples;
 mod settings;
+mod taken;
 pub mod yaml;
 
 use crate::error::{Error, Place, Result, hint, printable};
@@ -131,6 +132,7 @@ fn one(scenario: &Scenario, port: &Port, index: usize, fed: Option<Tensor>) -> R
     } else if let Some(path) = &input.file {
         let held = file::load(path, input.tensor.as_deref().unwrap_or(&port.name));
         let axes = port.shape.as_ref().map(Vec::len);
+        let held = held.and_then(|t| taken::taken(t, input, port.dtype));
         match input.sample {
             Some(i) => held.and_then(|held| samples::taken(&held, i, axes)),
             None => held,
@@ -154,7 +156,7 @@ fn fits(tensor: &Tensor, port: &Port) -> Result<()> {
             tensor.dtype()
         ))
         .next(format!(
-            "nothing is cast: save it as {dtype}, in numpy x.astype({})",
+            "nothing is cast unless a scenario says cast = true: save it as {dtype}, in numpy x.astype({})",
             numpy(dtype)
         )));
     }

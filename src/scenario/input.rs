@@ -41,6 +41,15 @@ pub struct Input {
     /// Name inside a safetensors file; the input's own name where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tensor: Option<String>,
+    /// Order in which the axes of the file's tensor are taken: `[0, 3, 1, 2]` makes NCHW of NHWC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transpose: Option<Vec<usize>>,
+    /// Shape that the file's tensor is taken in, behind `transpose`: as many elements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reshape: Option<Vec<usize>>,
+    /// Whether the file's tensor is cast to the dtype that the model takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cast: Option<bool>,
     /// Whether the first axis of the file counts samples, each of which is run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<bool>,

@@ -161,6 +161,14 @@ fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
         change(&mut second.model);
         second.map.iter_mut().for_each(change);
     }
+    let second = scenario
+        .second
+        .iter_mut()
+        .filter_map(|s| s.weights.as_mut());
+    let given = scenario.weights.iter_mut().chain(second);
+    given
+        .filter(|w| !w.are_the_references())
+        .for_each(|w| change(&mut w.file));
     if let Some(p) = &mut scenario.parameters {
         p.reference
             .iter_mut()
@@ -341,6 +349,7 @@ pub fn check(scenario: &Scenario) -> Result<()> {
         return Err(Error::usage(said).next("leave them out, or [second]"));
     }
     check_train(scenario)?;
+    check_weights(scenario)?;
     let e = &scenario.expect;
     let there = e.first.is_some() || e.side.is_some() || e.stage.is_some() || e.term.is_some();
     if there && scenario.expect.verdict == Expected::Agree {
@@ -369,6 +378,24 @@ fn check_train(scenario: &Scenario) -> Result<()> {
         false => Err(
             Error::usage("[train] is of two live ports, and not both sides are")
                 .next("name a port as `model` and another one as `second.model` (docs/PORT.md)"),
+        ),
+    }
+}
+
+/// What a side is given is of two programs, and only the second takes it from the first.
+fn check_weights(scenario: &Scenario) -> Result<()> {
+    let Some(own) = &scenario.weights else {
+        return Ok(());
+    };
+    if scenario.second.is_none() {
+        return Err(Error::usage("weights go into a side of two programs, and there is one")
+            .next("name the other one as `second.model`; a model that runs alone holds its own weights"));
+    }
+    match own.are_the_references() {
+        false => Ok(()),
+        true => Err(
+            Error::usage("weights = \"reference\": the model is the reference itself")
+                .next("it belongs to [second]"),
         ),
     }
 }
@@ -450,6 +477,10 @@ fn check_input(input: &Input) -> Result<()> {
         && (input.tensor.is_some() || input.samples.is_some() || input.sample.is_some())
     {
         return Err(Error::usage("tensor, samples and sample belong to a file"));
+    }
+    let changed = input.transpose.is_some() || input.reshape.is_some() || input.cast.is_some();
+    if input.file.is_none() && changed {
+        return Err(Error::usage("transpose, reshape and cast belong to a file"));
     }
     Ok(())
 }

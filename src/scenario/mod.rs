@@ -12,6 +12,7 @@ pub mod sides;
 mod subject;
 pub mod subjects;
 pub mod training;
+mod weights;
 
 pub use domain::Domain;
 pub use expect::{Expect, Expected, TieFlips, Tolerance, ToleranceKind};
@@ -22,6 +23,7 @@ pub use side::Side;
 pub use subject::{Faulty, Optimisation, Recorded, Subject, TorchScript};
 pub use subjects::{Gradients, SubjectKind};
 pub use training::Training;
+pub use weights::Weights;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -61,6 +63,9 @@ pub struct Scenario {
     /// Another program that is held against the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<Second>,
+    /// Parameters that `model` is given before it runs, beside `[second]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
     /// How a side that is a live port is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<Live>,
@@ -171,6 +176,9 @@ pub struct Second {
     /// File that `parity map A B` wrote and somebody has looked through: its pairs are taken as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<PathBuf>,
+    /// Parameters that it is given before it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
 }
 
 impl Scenario {

@@ -146,6 +146,7 @@ impl Sides<'_> {
             model: self.candidate.into(),
             rename: rename.iter().cloned().collect(),
             map: None,
+            weights: None,
         });
         Ok(scenario)
     }

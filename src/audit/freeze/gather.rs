@@ -1,6 +1,7 @@
 //! gather: what files say of each parameter: values, who asks for a gradient, the optimiser, a recorded step, earlier checkpoints.
 
 use super::state::{Group, Modes, Optimizer, Parameter, State};
+use crate::audit::counts_up;
 use crate::audit::movement::{self, Moved};
 use crate::checkpoint::optimizer;
 use crate::checkpoint::{self, Checkpoint, Scalar};
@@ -80,13 +81,12 @@ fn listed(source: &Source, param: &Param) -> Parameter {
     let value = few
         .then(|| source.value(&param.name).ok().flatten())
         .flatten();
-    let counts = |v: &Tensor| v.to_f64().iter().enumerate().all(|(i, x)| *x == i as f64);
     Parameter {
         name: param.name.clone(),
         shape: param.shape.clone(),
         elements: param.elements(),
         requires_grad: param.trainable,
-        is_projection: value.is_some_and(|v| v.numel() > 1 && counts(&v)),
+        is_projection: value.is_some_and(|v| counts_up(&v)),
         ..Parameter::default()
     }
 }

@@ -1,9 +1,10 @@
-//! preflight: every audit that a file names, or that applies to a folder, on one screen; beside an earlier one, what was mended.
+//! preflight: every audit that a file names, that applies to a folder, or that a live port is asked, on one screen; beside an earlier one, what was mended.
 
 mod change;
 mod config;
 mod folder;
 
+use super::port::Port;
 use super::{Asked, Audit, Audited};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
@@ -53,6 +54,20 @@ pub fn of_file(path: &Path, watch: &mut dyn Watch) -> Result<Preflight> {
         audit
     });
     of(&place, audits, expected, watch)
+}
+
+/// Starts a live port and looks at it alone.
+///
+/// # Errors
+/// It does not start, or breaks.
+pub fn of_port(asked: Port, watch: &mut dyn Watch) -> Result<Preflight> {
+    let target = asked.port.display().to_string();
+    Ok(Preflight {
+        format: FORMAT,
+        target,
+        audits: vec![asked.run(watch)?],
+        expected: None,
+    })
 }
 
 /// Runs every audit that applies to what lies in a folder.

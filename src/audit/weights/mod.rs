@@ -2,13 +2,13 @@
 
 pub mod family;
 mod item;
+mod live;
 mod transfer;
 mod values;
 
 use super::movement;
 use super::{Asked, Audited, below};
 use crate::error::{Error, Result};
-use crate::input::parameters;
 use crate::params::Rename;
 use crate::params::pair::pair;
 use crate::verdict::{Finding, Severity};
@@ -42,6 +42,14 @@ pub struct Weights {
     #[arg(long, value_name = "A=B")]
     #[serde(default)]
     pub rename: Vec<String>,
+    /// Python that runs a side that is a live port (net.py): a checkpoint that is one gives its parameters, a model that is one is loaded and read back
+    #[arg(long, value_name = "PYTHON")]
+    #[serde(default)]
+    pub python: Vec<PathBuf>,
+    /// One answer of a live port may take this long; 300 seconds where not stated
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[serde(default)]
+    pub port_limit: Option<u64>,
 }
 
 impl Asked for Weights {
@@ -57,10 +65,11 @@ impl Asked for Weights {
         if self.moved {
             return movement::audit("weights", &self.checkpoint, &self.model);
         }
-        let checkpoint = parameters::source(&self.checkpoint)?;
-        let model = parameters::source(&self.model)?;
         let renames = self.rename.iter().map(|r| Rename::parse(r));
         let renames = renames.collect::<Result<Vec<_>>>()?;
+        let checkpoint = live::source(self, &self.checkpoint)?;
+        let (model, put) = live::loaded(self, &checkpoint, &renames)?;
+        let loaded = self.loaded || !put.is_empty();
         let pairs = pair(&checkpoint, &model, &renames)?;
         let items = item::all(&model.list, &pairs, &self.except);
         if let Some(pattern) = item::unused(&model.list, &self.except) {
@@ -71,10 +80,11 @@ impl Asked for Weights {
             .subject("checkpoint", &self.checkpoint)
             .subject("model", &self.model);
         Ok(audited
+            .found(put)
             .found(family::findings(&checkpoint.list, &model.list))
             .found(transfer::findings(&items, item::left(&pairs)))
             .found(values::partial(&items, [&checkpoint, &model])?)
-            .found(values::findings(&items, &checkpoint, self.loaded))
+            .found(values::findings(&items, &checkpoint, loaded))
             .found(unread(&checkpoint.left_out))
             .table("of the model", &transfer::COLUMNS, transfer::table(&items)))
     }
@@ -107,10 +117,7 @@ mod tests {
         let asked = Weights {
             checkpoint: write("c.json", checkpoint),
             model: write("m.json", model),
-            loaded: false,
-            moved: false,
-            except: vec![],
-            rename: vec![],
+            ..Weights::default()
         };
         asked.run(&mut crate::watch::Silent).unwrap()
     }

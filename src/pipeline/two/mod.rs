@@ -17,6 +17,7 @@ mod sets;
 mod source;
 mod spread;
 mod train;
+mod weights;
 mod why;
 
 use super::Clock;
@@ -60,6 +61,8 @@ struct Compared<'a> {
     /// Where a live port's own dtype gives something else than its f64.
     lost: Option<(Pair, String)>,
     records: Vec<InputRecord>,
+    /// What became of parameters that a side was given.
+    given: Option<StageVerdict>,
     /// What live ports made of the user's files, and of the outputs.
     before: Option<StageVerdict>,
     behind: Option<StageVerdict>,
@@ -89,9 +92,11 @@ pub fn run(
     }
     let mut clock = Clock::start();
     let mut ports = Ports::start(scenario, second)?;
+    let given = weights::put(scenario, second, &mut ports)?;
     clock.lap("start");
     let both = (second, &mut ports);
     let mut compared = compared(scenario, both, None, engines, &mut clock, watch)?;
+    compared.given = given;
     compared.behind = postprocess::stage(&compared, &mut ports)?;
     clock.lap("postprocess");
     if scenario.runs(Stage::Train) {
@@ -140,6 +145,7 @@ pub fn paired(
 ) -> Result<Pairing> {
     let open = opens(scenario, engines);
     let mut ports = Ports::start(scenario, second)?;
+    weights::put(scenario, second, &mut ports)?;
     let opened = opened::opened(scenario, (second, &mut ports), None, &open, watch)?;
     ports.shutdown().map(|()| opened.pairing)
 }
@@ -211,6 +217,7 @@ fn compared<'a>(
         found,
         lost,
         records,
+        given: None,
         before,
         behind: None,
         trained: None,
@@ -318,7 +325,8 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
     let stage = stage(&verdict, &compared);
     let [before, behind] = [&compared.before, &compared.behind].map(|s| s.iter().cloned());
     let (last, report) = compared.trained.clone().unzip();
-    let all = before.chain([stage]).chain(behind).chain(last);
+    let given = compared.given.iter().cloned();
+    let all = before.chain(given).chain([stage]).chain(behind).chain(last);
     verdict.conclude(all.collect());
     if alone.iter().any(Alone::diverges) {
         verdict.outcome = Outcome::Diverge;

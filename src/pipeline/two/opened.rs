@@ -6,7 +6,7 @@ use super::rounded;
 use super::source::{Ports, Source};
 use crate::digest;
 use crate::error::{Error, Place, Result};
-use crate::graph::Port;
+use crate::graph::{Graph, Port};
 use crate::input;
 use crate::pairing::{self, Pairing, map};
 use crate::prepare::{inputs, memory};
@@ -156,20 +156,47 @@ fn fed(
     if scenario.inputs.is_empty() && brought.len() == declared.len() {
         return Ok(brought);
     }
-    let at = usize::from(sources[0].graph().is_none());
-    let graph = sources[at].graph().ok_or_else(|| {
-        Error::usage("nothing says what the two are to be fed")
-            .next("record the inputs with their values, or have the port's `inputs()` return them")
-    })?;
-    let stated = input::make(&of_graph(&scenario, at, declared), graph)?;
+    let graphs = |at: &usize| sources[*at].graph().is_some();
+    let at = (0..2).find(graphs).unwrap_or(0);
+    let own = of_graph(&scenario, at, declared);
+    let of_file = match sources[at].graph() {
+        Some(graph) => input::make(&own, graph)?,
+        None => stated(&own, &sources[at])?,
+    };
     let mut fed = IndexMap::new();
     for (ours, theirs) in declared {
         let own = made.fed.get(ours).and(brought.get(ours));
-        let value = own.unwrap_or_else(|| &stated[[ours, theirs][at]]);
+        let own = own.or_else(|| of_file.get([ours, theirs][at]));
+        let value = own.or_else(|| brought.get(ours)).ok_or_else(unfed)?;
         agrees(sources, [ours, theirs], value)?;
         fed.insert(ours.clone(), value.clone());
     }
     Ok(fed)
+}
+
+fn unfed() -> Error {
+    Error::usage("nothing says what the two are to be fed")
+        .next("record the inputs with their values, or have the port's `inputs()` return them")
+}
+
+/// Of inputs that a program which is no graph declares, those that the scenario states.
+fn stated(scenario: &Scenario, source: &Source) -> Result<IndexMap<String, Tensor>> {
+    let mut inputs = source.inputs();
+    if let Some(name) = scenario
+        .inputs
+        .keys()
+        .find(|n| !inputs.iter().any(|p| p.name == **n))
+    {
+        let known: Vec<&str> = inputs.iter().map(|p| p.name.as_str()).collect();
+        return Err(Error::usage(format!("neither side has an input '{name}'"))
+            .next(format!("its inputs: {}", known.join(", "))));
+    }
+    inputs.retain(|p| scenario.inputs.contains_key(&p.name));
+    let graph = Graph {
+        inputs,
+        ..Graph::default()
+    };
+    input::make(scenario, &graph)
 }
 
 /// Whether a recording may have been fed this.

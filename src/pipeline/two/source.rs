@@ -20,7 +20,11 @@ pub enum Beside {
 }
 
 /// The live ports of both sides, kept for as long as they are asked.
-pub struct Ports([Option<Port>; 2]);
+pub struct Ports {
+    live: [Option<Port>; 2],
+    /// Graphs that were given other weights than their files hold.
+    given: [Option<Graph>; 2],
+}
 
 impl Ports {
     /// # Errors
@@ -31,7 +35,10 @@ impl Ports {
             Kind::Scenario | Kind::Model | Kind::Trace | Kind::Script => Ok(None),
         };
         let reference = live(&scenario.model).at("reference")?;
-        Ok(Self([reference, live(&second.model).at("candidate")?]))
+        Ok(Self {
+            live: [reference, live(&second.model).at("candidate")?],
+            given: [None, None],
+        })
     }
 
     /// Both sides.
@@ -39,22 +46,33 @@ impl Ports {
     /// # Errors
     /// A file that cannot be read.
     pub fn sources(&mut self, scenario: &Scenario, second: &Second) -> Result<[Source<'_>; 2]> {
-        let [ours, theirs] = &mut self.0;
+        let [ours, theirs] = &mut self.live;
+        let [own, other] = &self.given;
         Ok([
-            Source::of(&scenario.model, ours).at("reference")?,
-            Source::of(&second.model, theirs).at("candidate")?,
+            Source::of(&scenario.model, ours, own.as_ref()).at("reference")?,
+            Source::of(&second.model, theirs, other.as_ref()).at("candidate")?,
         ])
+    }
+
+    /// The live port of a side.
+    pub fn at(&mut self, side: usize) -> Option<&mut Port> {
+        self.live[side].as_mut()
+    }
+
+    /// From here on the graph of a side is this one.
+    pub fn give(&mut self, side: usize, graph: Graph) {
+        self.given[side] = Some(graph);
     }
 
     /// Both, where both are live.
     pub fn both(&mut self) -> Option<[&mut Port; 2]> {
-        let [reference, candidate] = &mut self.0;
+        let [reference, candidate] = &mut self.live;
         reference.as_mut().zip(candidate.as_mut()).map(Into::into)
     }
 
     /// What the reference declares, where both are live.
     pub fn inputs(&self) -> Option<Vec<graph::Port>> {
-        let [Some(reference), Some(_)] = &self.0 else {
+        let [Some(reference), Some(_)] = &self.live else {
             return None;
         };
         Some(declares(reference))
@@ -62,7 +80,7 @@ impl Ports {
 
     /// The live port that runs its parts alone, and which side it is: the candidate, then the reference.
     pub fn isolating(&mut self) -> Option<(usize, &mut Port)> {
-        let sides = self.0.iter_mut().enumerate().rev();
+        let sides = self.live.iter_mut().enumerate().rev();
         let mut live = sides.filter_map(|(at, port)| Some((at, port.as_mut()?)));
         live.find(|(_, port)| port.hello.can(Ability::Isolation))
     }
@@ -70,7 +88,7 @@ impl Ports {
     /// # Errors
     /// One does not answer.
     pub fn shutdown(self) -> Result<()> {
-        self.0.into_iter().flatten().try_for_each(Port::shutdown)
+        self.live.into_iter().flatten().try_for_each(Port::shutdown)
     }
 }
 
@@ -81,9 +99,12 @@ pub enum Source<'p> {
 }
 
 impl<'p> Source<'p> {
-    fn of(path: &Path, port: &'p mut Option<Port>) -> Result<Self> {
+    fn of(path: &Path, port: &'p mut Option<Port>, given: Option<&Graph>) -> Result<Self> {
         if let Some(port) = port {
             return Ok(Self::Port(port));
+        }
+        if let Some(graph) = given {
+            return Ok(Self::Graph(Box::new(graph.clone())));
         }
         Ok(match Kind::of(path)? {
             Kind::Trace => {

@@ -32,13 +32,14 @@ const STATE: [&str; 3] = ["value.", "optimizer.", "ema."];
 /// A port that fails.
 pub fn alone(scenario: &Scenario, second: &Second) -> Result<Run> {
     let mut ports = Ports::start(scenario, second)?;
+    let given = super::weights::put(scenario, second, &mut ports)?;
     let fed = both_fed(scenario, second, &mut ports)?;
     let records = crate::prepare::inputs::records(&fed[0]);
     let (stage, report) = stage(scenario, &mut ports, fed)?;
     ports.shutdown()?;
     let mut verdict = decide(&[], &Ancestry(vec![]), &[], vec![]);
     verdict.outcome = stage.outcome;
-    verdict.conclude(vec![stage]);
+    verdict.conclude(given.into_iter().chain([stage]).collect());
     let compared = report.as_ref().map_or(0, |r| r.compared * r.steps.len());
     let ledger = Ledger {
         tensors: compared,
