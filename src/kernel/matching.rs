@@ -93,8 +93,8 @@ impl Paths {
     }
 
     fn shift(&mut self, by: f64, seen: &[bool], least: &mut [f64]) {
-        for j in 0..seen.len() {
-            if seen[j] {
+        for (j, seen) in seen.iter().enumerate() {
+            if *seen {
                 let row = self.row[j];
                 row.into_iter().for_each(|i| self.of_rows[i] += by);
                 self.of_columns[j] -= by;

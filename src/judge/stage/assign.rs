@@ -11,7 +11,7 @@ use crate::compare::json;
 use crate::floor::Family;
 use crate::judge::{Flipped, Limit, Pair, against};
 use crate::kernel::assign::{Assignment, Decision, Margin};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
 use crate::verdict::Judgement;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;

@@ -296,7 +296,7 @@ mod tests {
         let (loss, query) = (Detr::paper(), [1, 0]);
         let out = loss.evaluate(&scene(), &query).unwrap();
         const STEP: f64 = 1e-6;
-        for i in 0..LOGITS.len() {
+        for (i, own) in out.by_logits.iter().enumerate() {
             let at = |by: f64| {
                 let mut logits = LOGITS;
                 logits[i] += by;
@@ -307,7 +307,7 @@ mod tests {
                 loss.evaluate(&moved, &query).unwrap().terms[0]
             };
             let slope = (at(STEP) - at(-STEP)) / (2.0 * STEP);
-            assert_abs_diff_eq!(out.by_logits[i], slope, epsilon = 1e-8);
+            assert_abs_diff_eq!(*own, slope, epsilon = 1e-8);
         }
         for (i, term) in (0..12).flat_map(|i| [(i, 0), (i, 1)]) {
             let at = |by: f64| {
