@@ -503,7 +503,7 @@ mod fuzzed {
         );
         let last = text.lines().last().unwrap();
         assert!(
-            last.starts_with("interrupted: ") && last.contains(" of 37 kernels"),
+            last.starts_with("interrupted: ") && last.contains(" of 44 kernels"),
             "{text}"
         );
     }

@@ -7,6 +7,7 @@
 use super::boxes::{area, centred};
 use super::number::{Function, Number, absolute, at_least, at_most, max, min, nearest};
 use crate::kernel::Family;
+use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
 /// What there is to know about it.
@@ -18,7 +19,8 @@ pub const FAMILY: Family = Family {
 };
 
 /// Which similarity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     Iou,
     Giou,

@@ -8,6 +8,7 @@ pub mod assign;
 pub mod boxes;
 pub mod iou;
 pub mod loss;
+pub mod matching;
 pub mod metric;
 pub mod number;
 

@@ -450,6 +450,7 @@ mod tests {
                 image: None,
                 strides: vec![],
                 rename,
+                hyper: Default::default(),
             })
         };
         let stages = "stages = [\"inputs\", \"activations\"]";

@@ -1,12 +1,14 @@
 //! stages: what every stage of a training graph found, and the ledger of the loss.
 
 use crate::error::printable;
+use crate::judge::stage::loss::{Size, Step, Term, TermValue};
 use crate::judge::stage::train::{Loss, Off, Row};
 use crate::run::Run;
 use crate::scenario::Stage;
 use crate::scenario::training::PREDICTIONS;
 use crate::text::{number, table};
 use crate::verdict::Outcome;
+use std::collections::BTreeSet;
 
 /// One line per stage, then the ledger; nothing where the activations, and inputs that both sides take as they are, are all there is.
 pub fn stages(run: &Run) -> String {
@@ -22,7 +24,7 @@ pub fn stages(run: &Run) -> String {
         | Stage::Train => true,
     };
     if !run.verdict.stages.iter().any(|s| own(&s.stage)) {
-        return String::new();
+        return warnings(run);
     }
     let rows: Vec<Vec<String>> = run
         .verdict
@@ -99,66 +101,99 @@ fn training(run: &Run) -> String {
     format!("\n{}{says}", table(&head, &rows))
 }
 
-/// Value, weight, contribution and gradient of every term, by opinion.
+/// Value, weight, contribution and gradient of every term, by opinion, beside what the kernel makes of that opinion's own inputs.
 fn ledger(run: &Run) -> String {
     let Some(loss) = &run.stages.loss else {
         return String::new();
     };
-    let mut rows = Vec::new();
-    for term in &loss.terms {
-        let norm = |who: &str, tensor: &str| {
-            let found = term
-                .into
-                .iter()
-                .find(|i| i.who == who && i.tensor == tensor);
-            found.map_or("-".into(), |i| i.norm.map_or("none".into(), number))
-        };
-        let mut row = |who: &str, [value, normaliser, contribution]: [Option<f64>; 3]| {
-            let or_dash = |v: Option<f64>| v.map_or("-".to_string(), number);
-            let cells = [
-                term.name.clone(),
-                who.into(),
-                or_dash(value),
-                number(term.weight),
-                or_dash(normaliser),
-                or_dash(contribution),
-            ];
-            rows.push(
-                cells
-                    .into_iter()
-                    .chain(PREDICTIONS.map(|t| norm(who, t)))
-                    .map(|c| printable(&c))
-                    .collect(),
-            );
-        };
-        term.opinions
-            .iter()
-            .for_each(|v| row(&v.who, [Some(v.value), v.normaliser, Some(v.contribution)]));
-        // Who gives gradients and no value: the f64 graph.
-        let mut others: Vec<&str> = term
-            .into
-            .iter()
-            .map(|i| i.who.as_str())
-            .filter(|w| !term.opinions.iter().any(|v| v.who == *w))
-            .collect();
-        others.sort_unstable();
-        others.dedup();
-        others.into_iter().for_each(|who| row(who, [None; 3]));
-    }
+    let rows: Vec<Vec<String>> = loss.terms.iter().flat_map(of_term).collect();
     let head = [
         "term",
         "opinion",
         "value",
+        "kernel, own inputs",
+        "ratio",
         "weight",
         "normaliser",
         "contribution",
         "|gradient| scores",
         "|gradient| distances",
     ];
-    format!("\n{}", table(&head, &rows))
+    format!("\n{}{}", table(&head, &rows), steps(&loss.terms))
 }
 
-/// Degenerate assignments and dead terms, expected or not.
+/// A row of each opinion on a term, and of who gives gradients and no value: the f64 graph.
+fn of_term(term: &Term) -> Vec<Vec<String>> {
+    let or_dash = |v: Option<f64>| v.filter(|v| !v.is_nan()).map_or("-".to_string(), number);
+    let norm = |who: &str, tensor: &str| {
+        let mut into = term.into.iter();
+        let found = into.find(|i| i.who == who && i.tensor == tensor);
+        found.map_or("-".into(), |i| i.norm.map_or("none".into(), number))
+    };
+    let row = |who: &str, own: Option<&TermValue>| {
+        let cells = [
+            term.name.clone(),
+            who.into(),
+            own.map_or("-".into(), |v| number(v.value)),
+            or_dash(own.and_then(|v| v.kernel)),
+            or_dash(own.and_then(TermValue::ratio)),
+            or_dash(Some(term.weight)),
+            or_dash(own.and_then(|v| v.normaliser)),
+            or_dash(own.map(|v| v.contribution)),
+        ];
+        let cells = cells.into_iter().chain(PREDICTIONS.map(|t| norm(who, t)));
+        cells.map(|c| printable(&c)).collect::<Vec<String>>()
+    };
+    let spoken = |who: &str| term.opinions.iter().any(|v| v.who == who);
+    let others = term.into.iter().map(|i| i.who.as_str());
+    let others: BTreeSet<&str> = others.filter(|who| !spoken(who)).collect();
+    let valued = term.opinions.iter().map(|v| row(&v.who, Some(v)));
+    valued
+        .chain(others.into_iter().map(|who| row(who, None)))
+        .collect()
+}
+
+/// The steps of the terms of which one is off.
+fn steps(terms: &[Term]) -> String {
+    let size = |s: &Option<Size>| match s {
+        Some(s) => format!(
+            "{} elements, sum {}, norm {}",
+            s.elements,
+            number(s.sum),
+            number(s.norm)
+        ),
+        None => "-".into(),
+    };
+    let row = |term: &str, step: &Step| {
+        let ratio = step.judgement.ratio().map_or("not judged".into(), number);
+        let cells = [
+            term.into(),
+            step.step.clone(),
+            size(&step.reference),
+            size(&step.candidate),
+            ratio,
+        ];
+        cells.map(|c: String| printable(&c)).to_vec()
+    };
+    let off = terms
+        .iter()
+        .filter(|t| t.steps.iter().any(|s| s.judgement.over()));
+    let rows: Vec<Vec<String>> = off
+        .flat_map(|t| t.steps.iter().map(|s| row(&t.name, s)))
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n{}",
+        table(
+            &["term", "step", "reference", "candidate", "tolerances"],
+            &rows
+        )
+    )
+}
+
+/// Degenerate assignments and dead terms, expected or not; conventions, and what a kernel was not asked for.
 fn warnings(run: &Run) -> String {
     let counts = run.stages.assign.iter().flat_map(|a| &a.counts);
     let degenerate = counts.filter_map(|c| {
@@ -186,8 +221,14 @@ fn warnings(run: &Run) -> String {
         };
         format!("term        {} ({kind})", f.what)
     });
+    let notes = run.stages.notes.iter().map(|n| {
+        let label = n.kind.replace('_', " ");
+        let next = n.next.iter().map(|step| format!("; next: {step}"));
+        format!("{label:<12}{}{}", n.what, next.collect::<String>())
+    });
     degenerate
         .chain(flags)
+        .chain(notes)
         .map(|l| printable(&l) + "\n")
         .collect()
 }

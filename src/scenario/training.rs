@@ -1,5 +1,6 @@
 //! training: what of a graph is its training side: the kernel that is the reference of its assigner and loss, and the tensors' names.
 
+use crate::kernel::loss::whole::Hyper;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -45,7 +46,7 @@ pub fn losses(terms: &[&str]) -> Vec<String> {
 }
 
 /// The training side of a graph.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// The f64 reference of assigner and loss: a name from `parity list kernels`.
@@ -59,6 +60,13 @@ pub struct Training {
     /// Tensors that the graph calls differently: standard name -> graph name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rename: BTreeMap<String, String>,
+    /// Hyper-parameters that are not those of the kernel.
+    #[serde(default, skip_serializing_if = "is_plain")]
+    pub hyper: Hyper,
+}
+
+fn is_plain(hyper: &Hyper) -> bool {
+    *hyper == Hyper::default()
 }
 
 fn strides() -> Vec<usize> {

@@ -1,4 +1,4 @@
-"""How alike two boxes are: GIoU, DIoU, CIoU and SIoU, with the small number eps where each code base puts it."""
+"""How alike two boxes are: IoU, GIoU, DIoU, CIoU and SIoU, with the small number eps where each code base puts it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Similarity(nn.Module):
     def __init__(self, rule: Rule):
         super().__init__()
         self.rule = rule
-        self.penalty = {"giou": GIoU, "diou": DIoU, "ciou": CIoU, "siou": SIoU}[rule.kind](rule)
+        kinds = {"giou": GIoU, "diou": DIoU, "ciou": CIoU, "siou": SIoU}
+        self.penalty = None if rule.kind == "iou" else kinds[rule.kind](rule)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         return self.of(a, b)
@@ -47,7 +48,7 @@ class Similarity(nn.Module):
         if self.rule.place != "added":  # negative around two inverted boxes
             hull = [side.clamp(min=self.rule.eps if self.rule.kind == "siou" else 0) for side in hull]
         iou = inside / union
-        similarity = iou - self.penalty(Pair(a, b, *sizes, hull, union, iou))
+        similarity = iou - self.penalty(Pair(a, b, *sizes, hull, union, iou)) if self.penalty else iou
         return similarity.clamp(-1, 1) if self.rule.limited else similarity
 
     def size(self, box: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:

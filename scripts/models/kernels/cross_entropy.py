@@ -23,3 +23,17 @@ class PixelCrossEntropy(nn.Module):
         some = counted > 0
         mean = -torch.where(counts, own, 0.0).sum() / torch.where(some, counted, 1)
         return torch.where(some, mean, math.nan), counted
+
+
+class WeightedCrossEntropy(nn.Module):
+    """Any label may be the ignored one, and every class has a weight: the mean is that of the weighted pixels, over their weights."""
+
+    def forward(self, logits: Tensor, labels: Tensor, weight: Tensor, ignore: Tensor) -> tuple[Tensor, Tensor]:
+        counts = labels != ignore
+        label = torch.where(counts, labels, 0)
+        own = logits.log_softmax(-1).gather(-1, label.unsqueeze(-1)).squeeze(-1)
+        share = torch.where(counts, weight.gather(0, label), 0.0)
+        whole = share.sum()
+        some = whole > 0
+        mean = -(own * share).sum() / torch.where(some, whole, 1.0)
+        return torch.where(some, mean, math.nan), counts.sum()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 DTYPES = {"f32": torch.float32, "i64": torch.int64, "bool": torch.bool}
-SIZES = dict(N=6, B=2, A=40, C=3, G=4, P=7, D=5, K=3, h3=4, w3=5, h4=2, w4=3, h5=1, w5=2)
+SIZES = dict(N=6, B=2, A=40, C=3, G=4, P=7, D=5, K=3, R=9, Q=6, h3=4, w3=5, h4=2, w4=3, h5=1, w5=2)
 
 
 class Kernel(NamedTuple):

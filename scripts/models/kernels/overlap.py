@@ -8,6 +8,7 @@ from gold_yolo.terms import EPS, BoxLoss
 from torch import Tensor, nn
 
 YOLOV6_SIOU, YOLOV6_GIOU = Rule("siou", "added", EPS), Rule("giou", "added", EPS)
+YOLOV6_PLAIN, YOLOV6_DIOU, YOLOV6_CIOU = (Rule(kind, "added", EPS) for kind in ("iou", "diou", "ciou"))
 MMDET_GIOU = Rule("giou", "floor", 1e-6)
 MMDET_DIOU = Rule("diou", "apart", 1e-6)
 MMDET_CIOU = Rule("ciou", "apart", 1e-6, limited=True)

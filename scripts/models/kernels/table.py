@@ -8,8 +8,9 @@ from gold_yolo.terms import CrossEntropy
 
 from . import assign, overlap
 from .anchors import FromMaps
-from .cross_entropy import PixelCrossEntropy
-from .distribution import Dfl
+from .cross_entropy import PixelCrossEntropy, WeightedCrossEntropy
+from .detr import Criterion
+from .distribution import Dfl, DflOfAny
 from .elementwise import BceLogits, Focal, QualityFocal, VarifocalEach
 from .gold_yolo_loss import GoldYolo
 from .info_nce import InfoNce
@@ -66,6 +67,9 @@ def v8_detection(name: str, rule, weight=lambda: None) -> Kernel:
 OVERLAPS = [
     similarity("iou_yolov6", overlap.yolov6_iou),
     similarity("giou_yolov6", lambda: overlap.similarity(overlap.YOLOV6_GIOU)),
+    similarity("diou_yolov6", lambda: overlap.similarity(overlap.YOLOV6_DIOU)),
+    similarity("ciou_yolov6", lambda: overlap.similarity(overlap.YOLOV6_CIOU), stops=1),
+    similarity("iou_yolov6_loss", lambda: overlap.similarity(overlap.YOLOV6_PLAIN)),
     similarity("siou_yolov6", lambda: overlap.similarity(overlap.YOLOV6_SIOU)),
     similarity("iou_mmdet", overlap.mmdet_iou),
     similarity("giou_mmdet", lambda: overlap.similarity(overlap.MMDET_GIOU)),
@@ -89,8 +93,21 @@ ELEMENTWISE = [
 
 ROWS = [
     Kernel("dfl", Dfl, {"x": "f32 N 17", "target": NUMBERS}, {"loss": NUMBERS, "mean": NUMBERS}),
+    Kernel("dfl_any", DflOfAny, {"x": "f32 N R", "target": NUMBERS}, {"loss": NUMBERS, "mean": NUMBERS}),
     Kernel("cross_entropy", PixelCrossEntropy, {"logits": "f32 P C", "labels": "i64 P"}, {"loss": "f32", "counted": "i64"}),
+    Kernel(
+        "cross_entropy_weighted",
+        WeightedCrossEntropy,
+        {"logits": "f32 P C", "labels": "i64 P", "weight": "f32 C", "ignore": "i64"},
+        {"loss": "f32", "counted": "i64"},
+    ),
     Kernel("info_nce", InfoNce, {"query": "f32 N D", "keys": "f32 N K D"}, {"loss": NUMBERS}, stops=1),
+    Kernel(
+        "detr_criterion",
+        Criterion,
+        {"logits": "f32 Q C", "boxes": "f32 Q 4", "gt_labels": "i64 G", "gt_boxes": "f32 G 4", "query": "i64 G"},
+        {"loss.ce": "f32", "loss.bbox": "f32", "loss.giou": "f32", "loss.total": "f32", "cost": "f32"},
+    ),
     Kernel("size_weight", BothWeights, {"boxes": BOXES, "foreground": "bool N"}, {"by_size": NUMBERS, "foreground_only": NUMBERS}),
     Kernel(
         "anchors",
@@ -112,6 +129,7 @@ ASSIGNERS = [
 LOSSES = [
     gold_yolo("n", 0, "siou"),
     gold_yolo("sml", 16, "giou"),
+    gold_yolo("giou", 0, "giou"),
     gold_yolo("n", 0, "siou", warm_up=True),
     gold_yolo("sml", 16, "giou", warm_up=True),
     v8_detection("8_3_155", assign.ULTRALYTICS_8_3_155),

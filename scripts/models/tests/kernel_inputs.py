@@ -4,7 +4,7 @@ from setting import drawn, torch
 
 from kernels.anchors import FromMaps
 
-SIZES = dict(N=61, B=3, A=84, C=5, G=7, P=50, D=6, K=9, h3=8, w3=8, h4=4, w4=4, h5=2, w5=2)
+SIZES = dict(N=61, B=3, A=84, C=5, G=7, P=50, D=6, K=9, R=11, Q=9, h3=8, w3=8, h4=4, w4=4, h5=2, w5=2)
 
 
 def inputs(kernel, seed=0, anchors=slice(None), **sizes):
@@ -14,7 +14,7 @@ def inputs(kernel, seed=0, anchors=slice(None), **sizes):
 
 
 def tensor(kernel, name, axes, sizes, seed, anchors):
-    if axes[0] == "A":
+    if axes[:1] == ["A"]:
         return on_grids(kernel)[name][anchors]
     made = BY_NAME[name]([int(a) if a.isdigit() else sizes[a] for a in axes], sizes, seed)
     if name == "pred_scores" and kernel.name.startswith("v8"):
@@ -57,6 +57,11 @@ def counts(shape, sizes, seed):
     return torch.linspace(0, sizes["G"], *shape).long()
 
 
+def matched(sizes, seed):
+    """A query of its own for each object."""
+    return drawn(sizes["Q"], seed=seed + 21).argsort()[: sizes["G"]]
+
+
 def sides(shape, sizes, seed):
     """Distances, or logits of short ones: the point of an anchor lies in its box, near bins come first."""
     if shape[-1] == 4:
@@ -82,7 +87,9 @@ BY_NAME = {
     "foreground": lambda shape, sizes, seed: drawn(*shape, seed=seed + 8) > 0.5,
     "logits": uniform(-5, 5, 0),
     "labels": lambda shape, sizes, seed: drawn(*shape, high=sizes["C"] + 1, seed=seed + 6).long() - 1,
-    "query": uniform(-2, 2, 0),
+    "query": lambda shape, sizes, seed: uniform(-2, 2, 0)(shape, sizes, seed) if len(shape) == 2 else matched(sizes, seed),
+    "weight": uniform(0.2, 2, 9),
+    "ignore": lambda shape, sizes, seed: torch.tensor(-1),
     "keys": uniform(-2, 2, 7),
     "p3": uniform(-1, 1, 0),
     "p4": uniform(-1, 1, 1),

@@ -23,7 +23,7 @@ class Elements(unittest.TestCase):
         a, b = [[0.0, 0.0, 2.0, 2.0]], [[1.0, 1.0, 3.0, 3.0]]
         siou = 1 / 7 - (1 - math.exp(-1 / 9))  # sin α = √½, so Λ = 1; shapes are equal
         rows = dict(iou_yolov6=1 / 7, iou_mmdet=1 / 7, giou_yolov6=1 / 7 - 2 / 9, giou_mmdet=1 / 7 - 2 / 9, siou_yolov6=siou)
-        rows |= dict(ciou_ultralytics=1 / 7 - 1 / 9)
+        rows |= dict(ciou_ultralytics=1 / 7 - 1 / 9, iou_yolov6_loss=1 / 7, diou_yolov6=1 / 7 - 1 / 9, ciou_yolov6=1 / 7 - 1 / 9)
         for name, value in rows.items():
             self.check(name, dict(a=a, b=b), similarity=[value])
         for name in ("siou", "giou"):
@@ -50,6 +50,11 @@ class Elements(unittest.TestCase):
         fed = dict(logits=[[0.0, 0.0], [math.log(3.0), 0.0], [9.0, 0.0]], labels=[1, 0, -1])
         self.check("cross_entropy", fed, loss=(math.log(2) + math.log(4 / 3)) / 2, counted=2)
         self.check("cross_entropy", fed | dict(labels=[-1] * 3), loss=math.nan, counted=0)
+        fed |= dict(labels=[1, 0, 7], weight=[1.0, 3.0], ignore=7)
+        self.check("cross_entropy_weighted", fed, loss=(3 * math.log(2) + math.log(4 / 3)) / 4, counted=2)
+        self.check("cross_entropy_weighted", fed | dict(weight=[0.0, 0.0]), loss=math.nan, counted=2)
+        self.check("dfl_any", dict(x=[[0.0] * 5] * 2, target=[3.25, 99.0]), loss=[math.log(5)] * 2, mean=[2, 2])
+        self.check("dfl_any", dict(x=likely, target=[0.25]), loss=[math.log(19) - 0.75 * math.log(3)], mean=[136 / 19])
         keys = [[[3.0, 0.0], [0.0, 1.0]]] * 2
         self.check("info_nce", dict(query=[[5.0, 0.0], [0.0, 0.0]], keys=keys), loss=[math.log1p(math.exp(-1 / 0.07)), math.log(2)])
 
@@ -173,7 +178,7 @@ class Losses(unittest.TestCase):
         return dict(zip(free, torch.autograd.grad(value, free.values())))
 
     def test_gradients_are_finite_with_no_truth_empty_boxes_and_saturated_scores(self):
-        for kernel in (k for k in NAMED.values() if "loss.total" in k.outputs):
+        for kernel in (k for k in NAMED.values() if {"pred_scores", "loss.total"} <= {*k.inputs, *k.outputs}):
             fed = inputs(kernel)
             fed["pred_scores"][:, ::7], fed["pred_scores"][:, 1::7] = (-1e3, 1e3) if kernel.name.startswith("v8") else (0, 1)
             fed["pred_distri"][:, ::5] = 0

@@ -13,7 +13,7 @@ from kernels import export, table
 
 UNIT = 2.0**-24
 WITH_TRUTH = [kernel for kernel in table.ALL if "gt_count" in kernel.inputs]
-SMALLEST = dict(N=1, B=1, C=1, G=1, P=1, D=1, K=1, h3=1, w3=3, h4=1, w4=1, h5=1, w5=1)
+SMALLEST = dict(N=1, B=1, C=1, G=1, P=1, D=1, K=1, R=2, Q=1, h3=1, w3=3, h4=1, w4=1, h5=1, w5=1)
 
 
 class Graphs(unittest.TestCase):

@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn every_relation_catches_a_violation_that_is_planted() {
         type Violation = (&'static str, &'static str, fn(&Case, &mut Tensors));
-        let violations: [Violation; 17] = [
+        let violations: [Violation; 19] = [
             ("rows in another order", "giou_yolov6", |_, o| {
                 bend(o, "similarity", 1.0)
             }),
@@ -297,6 +297,17 @@ mod tests {
                 turn,
             ),
             ("a query that is its key loses no more", "info_nce", turn),
+            ("the queries in another order", "detr_criterion", |c, o| {
+                bend(o, "loss.ce", c.inputs["boxes"].to_f64()[0])
+            }),
+            (
+                "the objects of a matching in another order",
+                "detr_criterion",
+                |c, o| {
+                    let first = c.inputs["gt_boxes"].to_f64().first().copied();
+                    bend(o, "loss.bbox", first.unwrap_or(0.0))
+                },
+            ),
             ("the first image alone", "task_aligned_yolov6", |c, o| {
                 bend(o, "target_scores", c.inputs["gt_count"].numel() as f64)
             }),

@@ -77,11 +77,42 @@ fn without(of: Rows, case: &Case, at: usize) -> Option<Case> {
         }
         Rows::Apart | Rows::Together => {
             let n = count(case);
-            let has_rows = n > 1 && at < n && case.inputs.values().all(|t| rows(t) == n);
-            has_rows.then(|| changed(case, |_, t| picked(t, (0..n).filter(|i| *i != at))))
+            let mut own = case.inputs.iter().filter(|(name, _)| is_by_row(name));
+            let has_rows = n > 1 && at < n && own.all(|(_, t)| rows(t) == n);
+            let less = |name: &str, t: &Tensor| match is_by_row(name) {
+                true => picked(t, (0..n).filter(|i| *i != at)),
+                false => t.clone(),
+            };
+            has_rows.then(|| changed(case, less))
         }
+        Rows::Queries => without_query(case, at),
         Rows::Whole => None,
     }
+}
+
+/// Weights lie by class, and there is one label that is ignored.
+fn is_by_row(name: &str) -> bool {
+    !["weight", "ignore"].contains(&name)
+}
+
+/// A case without its `at`-th query, and without the object that is matched to it.
+fn without_query(case: &Case, at: usize) -> Option<Case> {
+    let (queries, matched) = (count(case), case.inputs.get("query")?.to_i64()?);
+    let object = matched.iter().position(|q| *q == at as i64);
+    let less = |name: &str, t: &Tensor| {
+        let picked =
+            |n: usize, without: Option<usize>| picked(t, (0..n).filter(|i| Some(*i) != without));
+        match name {
+            "logits" | "boxes" => picked(queries, Some(at)),
+            "query" => {
+                let kept = matched.iter().filter(|q| **q != at as i64);
+                let moved: Vec<i64> = kept.map(|q| q - i64::from(*q > at as i64)).collect();
+                Tensor::from_vec(&[moved.len()], moved)
+            }
+            _ => picked(matched.len(), object),
+        }
+    };
+    (queries > 1 && at < queries).then(|| changed(case, less))
 }
 
 fn without_one_of_images(case: &Case, counts: &[i64], at: usize) -> Option<Case> {

@@ -4,29 +4,16 @@
 //! decision is below what rounding can move, else a difference of rules. Where the owners agree, labels are exact, boxes and soft
 //! targets are values. What background holds is a convention (no class, class -1, that of the first object): said, not judged.
 
+pub use super::assigned::Assigned;
+
 use crate::compare::json;
 use crate::floor::Family;
 use crate::judge::{Flipped, Limit, Pair, against};
 use crate::kernel::assign::{Assignment, Decision, Margin};
-use crate::tensor::Tensor;
+use crate::tensor::DType;
 use crate::verdict::Judgement;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-
-/// One opinion on who owns which anchor; every vector is over images and anchors, row-major. A target is None where it is not known.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Assigned {
-    pub images: usize,
-    pub anchors: usize,
-    pub owner: Vec<Option<usize>>,
-    pub labels: Option<Vec<i64>>,
-    /// Four corners each.
-    pub boxes: Option<Vec<f64>>,
-    /// One soft target per class each.
-    pub scores: Option<Vec<f64>>,
-    /// Unit roundoff of the boxes.
-    pub unit: f64,
-}
 
 /// What rounding can move; not finite where nothing can be said of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,6 +49,9 @@ pub struct Count {
     pub degenerate: Option<Degenerate>,
     /// The tensor and the predicate that was counted.
     pub counted: String,
+    /// What other tensors of the same opinion count otherwise, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contradicted: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,108 +155,6 @@ impl Report {
     }
 }
 
-impl Assigned {
-    /// The opinion in tensors of the standard names.
-    ///
-    /// # Errors
-    /// Says which tensor is missing or does not fit, of the two that tell who owns what.
-    pub fn read(get: &dyn Fn(&str) -> Option<Tensor>) -> Result<Self, String> {
-        let need = |name: &str| get(name).ok_or_else(|| format!("'{name}' is missing"));
-        let (mask, index) = (need("assign.fg_mask")?, need("assign.gt_index")?);
-        let [images, anchors] = *mask.shape() else {
-            return Err(format!(
-                "'assign.fg_mask' has shape {:?}, not [B, A]",
-                mask.shape()
-            ));
-        };
-        let rows = index.to_i64().filter(|i| i.len() == mask.numel());
-        let rows = rows.ok_or_else(|| {
-            format!(
-                "'assign.gt_index' is {} {:?}, not integers like the mask",
-                index.dtype(),
-                index.shape()
-            )
-        })?;
-        let owner = mask
-            .to_f64()
-            .iter()
-            .zip(&rows)
-            .map(|(m, g)| (*m != 0.0).then_some(*g as usize))
-            .collect();
-        let target =
-            |name: &str, width: usize| get(name).filter(|t| t.numel() == width * mask.numel());
-        let scores = get("assign.target_scores")
-            .filter(|t| t.shape().len() == 3 && t.shape()[..2] == [images, anchors]);
-        let boxes = target("assign.target_boxes", 4);
-        Ok(Self {
-            images,
-            anchors,
-            owner,
-            labels: target("assign.target_labels", 1).and_then(|t| t.to_i64()),
-            unit: boxes.as_ref().map_or(0.0, |t| t.dtype().unit_roundoff()),
-            boxes: boxes.map(|t| t.to_f64()),
-            scores: scores.map(|t| t.to_f64()),
-        })
-    }
-
-    /// The targets that are not known, by their standard names.
-    pub fn lacks(&self) -> Vec<&'static str> {
-        let all = [
-            ("assign.target_labels", self.labels.is_none()),
-            ("assign.target_boxes", self.boxes.is_none()),
-            ("assign.target_scores", self.scores.is_none()),
-        ];
-        all.into_iter()
-            .filter(|(_, lacks)| *lacks)
-            .map(|(name, _)| name)
-            .collect()
-    }
-
-    /// The same from the f64 reference.
-    pub fn of(assignments: &[Assignment]) -> Self {
-        Self {
-            images: assignments.len(),
-            anchors: assignments.first().map_or(0, |a| a.owner.len()),
-            owner: assignments.iter().flat_map(|a| a.owner.clone()).collect(),
-            labels: Some(assignments.iter().flat_map(|a| a.labels.clone()).collect()),
-            boxes: Some(assignments.iter().flat_map(|a| a.boxes.concat()).collect()),
-            scores: Some(assignments.iter().flat_map(|a| a.scores.clone()).collect()),
-            unit: 0.0,
-        }
-    }
-
-    /// Counts the positives; `objects` is the number of ground truths of each image.
-    pub fn count(&self, who: &str, objects: &[usize]) -> Count {
-        let mut per_truth: Vec<Vec<usize>> = objects.iter().map(|n| vec![0; *n]).collect();
-        let mut positives = 0;
-        for (i, owner) in self.owner.iter().enumerate() {
-            positives += usize::from(owner.is_some());
-            if let Some(cell) =
-                owner.and_then(|g| per_truth.get_mut(i / self.anchors.max(1))?.get_mut(g))
-            {
-                *cell += 1;
-            }
-        }
-        let objects_in_all: usize = objects.iter().sum();
-        let largest = per_truth.iter().flatten().copied().max().unwrap_or(0);
-        let degenerate = match positives {
-            0 if objects_in_all > 0 => Some(Degenerate::Nothing),
-            n if n == self.owner.len() && n > 0 => Some(Degenerate::Everything),
-            n if n > 1 && objects_in_all > 1 && n == largest => Some(Degenerate::OneTakesAll),
-            _ => None,
-        };
-        let counted = "elements of assign.fg_mask that are true".into();
-        Count {
-            who: who.into(),
-            positives,
-            anchors: self.owner.len(),
-            per_truth,
-            degenerate,
-            counted,
-        }
-    }
-}
-
 /// `ours` against `theirs`, with the margins of the f64 reference.
 pub fn difference(
     who: &str,
@@ -276,12 +164,66 @@ pub fn difference(
     judge: &[Assignment],
     ties: &Ties,
 ) -> Difference {
+    // Of the coarser of the two, and of single precision where neither says.
+    let unit = if ours.unit > theirs.unit {
+        ours.unit
+    } else {
+        theirs.unit
+    };
+    let unit = if unit > 0.0 {
+        unit
+    } else {
+        DType::F32.unit_roundoff()
+    };
+    let of =
+        |image: usize, anchor, owners| flip(&judge[image], image, anchor, owners, (ties, unit));
+    let sized = judge.iter().all(|a| a.owner.len() == ours.anchors);
+    let unlike = unlike(ours, theirs, judge.len() == ours.images && sized);
+    walked([who, against], [ours, theirs], unlike, ties, &of)
+}
+
+/// The same of two opinions that no kernel judges: a difference is one of rules unless it is among the `ties`, anchors counted over all images.
+pub fn between(
+    names: [&str; 2],
+    [ours, theirs]: [&Assigned; 2],
+    ties: &HashSet<usize>,
+) -> Difference {
+    let of = |image, anchor, [owner, expected]: [Option<usize>; 2]| {
+        let tie = ties.contains(&(image * ours.anchors + anchor));
+        let gap = if tie { 0.0 } else { f64::INFINITY };
+        let judgement = against(&Flipped, Limit::Margin { gap, bound: 0.0 });
+        let first = First {
+            image,
+            anchor,
+            owner,
+            expected,
+            decision: "none".into(),
+            gap,
+            bound: 0.0,
+            candidates: vec![],
+        };
+        (judgement, first)
+    };
+    let unlike = unlike(ours, theirs, true);
+    walked(names, [ours, theirs], unlike, &Ties::default(), &of)
+}
+
+/// What a differing owner of (image, anchor) is judged to be.
+type Judged<'a> = &'a dyn Fn(usize, usize, [Option<usize>; 2]) -> (Judgement, First);
+
+fn walked(
+    [who, against]: [&str; 2],
+    [ours, theirs]: [&Assigned; 2],
+    unlike: Option<String>,
+    ties: &Ties,
+    judged: Judged,
+) -> Difference {
     let mut d = Difference {
         who: who.into(),
         against: against.into(),
+        unlike,
         ..Default::default()
     };
-    d.unlike = unlike(ours, theirs, judge);
     if d.unlike.is_some() {
         return d;
     }
@@ -293,8 +235,7 @@ pub fn difference(
             (None, _) => d.missing += 1,
             (Some(_), Some(_)) => d.moved += 1,
         }
-        let (image, anchor) = (i / ours.anchors, i % ours.anchors);
-        match flip(&judge[image], image, anchor, [a, b], ties) {
+        match judged(i / ours.anchors, i % ours.anchors, [a, b]) {
             (Judgement::Tie(_), _) => d.tie_flips += 1,
             (Judgement::NotJudged(_), _) => d.unjudged += 1,
             (Judgement::Within(_) | Judgement::Over(_), first) => {
@@ -307,10 +248,10 @@ pub fn difference(
 }
 
 /// Why nothing can be compared.
-fn unlike(ours: &Assigned, theirs: &Assigned, judge: &[Assignment]) -> Option<String> {
+fn unlike(ours: &Assigned, theirs: &Assigned, judged: bool) -> Option<String> {
     let size = |a: &Assigned| (a.images, a.anchors);
     let (own, expected) = (size(ours), size(theirs));
-    (own != expected || judge.len() != ours.images).then(|| {
+    (own != expected || !judged).then(|| {
         format!(
             "{} images of {} anchors, expected {} of {}",
             own.0, own.1, expected.0, expected.1
@@ -443,7 +384,7 @@ fn flip(
     image: usize,
     anchor: usize,
     [owner, expected]: [Option<usize>; 2],
-    ties: &Ties,
+    (ties, unit): (&Ties, f64),
 ) -> (Judgement, First) {
     // The reference sides with one of the two; the other is what would have had to be decided.
     let other = if judge.owner[anchor] == owner {
@@ -463,7 +404,7 @@ fn flip(
         Decision::TopK | Decision::Positive => at(&ties.metric),
         Decision::Threshold | Decision::Largest => at(&ties.overlap),
         // A depth is a difference of two coordinates: one rounding each, and one of the difference.
-        Decision::Inside | Decision::Valid => 4.0 * m.scale * 2f64.powi(-24),
+        Decision::Inside | Decision::Valid => 4.0 * m.scale * unit,
     };
     let (gap, limit) = margin
         .as_ref()

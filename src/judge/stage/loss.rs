@@ -34,6 +34,8 @@ pub struct Said {
     pub normaliser: Option<f64>,
     /// Unit roundoff of the dtype that the loss is in.
     pub unit: f64,
+    /// What the total takes the items by, where that is not 1: the batch size.
+    pub batch: Option<f64>,
 }
 
 /// The ledger.
@@ -56,6 +58,41 @@ pub struct Term {
     pub opinions: Vec<TermValue>,
     /// Norm of the gradient of the contribution into each prediction tensor, by opinion.
     pub into: Vec<Into>,
+    /// How it was computed, as far as both sides recorded that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+}
+
+/// One step of a term on both sides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// `per_element`, `weight`, `product`, `sum`, `normaliser`, `value`.
+    pub step: String,
+    pub tensor: String,
+    pub reference: Option<Size>,
+    pub candidate: Option<Size>,
+    pub judgement: Judgement,
+}
+
+/// What a tensor comes to, whatever its order.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Size {
+    pub elements: usize,
+    #[serde(with = "json")]
+    pub sum: f64,
+    #[serde(with = "json")]
+    pub norm: f64,
+}
+
+impl Size {
+    pub fn of(tensor: &Tensor) -> Self {
+        let values = tensor.to_f64();
+        Self {
+            elements: values.len(),
+            sum: values.iter().sum(),
+            norm: super::grad::norm(tensor),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +106,21 @@ pub struct TermValue {
     /// What it adds to the total.
     #[serde(with = "json")]
     pub contribution: f64,
+    /// What the f64 kernel makes of this opinion's own inputs, where it takes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<f64>,
+}
+
+impl TermValue {
+    /// How many times what the kernel says it is.
+    pub fn ratio(&self) -> Option<f64> {
+        let kernel = self.kernel?;
+        Some(if self.value == kernel {
+            1.0
+        } else {
+            self.value / kernel
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,6 +166,7 @@ impl Said {
             total: one(TOTAL),
             normaliser: one(NORMALISER),
             unit,
+            batch: None,
         }
     }
 
@@ -146,7 +199,7 @@ impl Said {
             who: self.who.clone(),
             terms: self.terms.iter().map(|t| t.1).collect::<Option<_>>()?,
             items: self.items.clone()?,
-            total: self.total?,
+            total: self.total? / self.batch.unwrap_or(1.0),
             normaliser: self.normaliser?,
             unit: self.unit,
         })
@@ -387,6 +440,7 @@ pub mod sample {
             total: Some(total),
             normaliser: Some(normaliser),
             unit,
+            batch: None,
         }
     }
 

@@ -1,14 +1,16 @@
 //! stage: the stages of a port behind its activations, judged: assignment, loss, gradients. Pure: named tensors in, findings out.
 
 pub mod assign;
+mod assigned;
 pub mod golden;
 pub mod grad;
 pub mod loss;
 pub mod regions;
+pub mod swaps;
 pub mod train;
 mod verdicts;
 
-pub use verdicts::verdicts;
+pub use verdicts::{lost_or_other, other_assignment, verdicts};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,4 +32,7 @@ pub struct Stages {
     pub grad: Vec<grad::Report>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<train::Report>,
+    /// What is another convention and no fault, and what a kernel could not be asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<crate::verdict::Finding>,
 }

@@ -304,7 +304,7 @@ fn conventions(report: &assign::Report) -> Option<String> {
     ))
 }
 
-fn other_assignment(d: &assign::Difference) -> StageVerdict {
+pub fn other_assignment(d: &assign::Difference) -> StageVerdict {
     if let Some(unlike) = &d.unlike {
         return diverge(
             Stage::Assign,
@@ -445,7 +445,7 @@ fn grad(found: &Stages, regions: &Regions) -> StageVerdict {
     }
 }
 
-fn lost_or_other(r: &grad::Report, term: &str, g: &grad::Gradient) -> StageVerdict {
+pub fn lost_or_other(r: &grad::Report, term: &str, g: &grad::Gradient) -> StageVerdict {
     let norm = |n: Option<f64>| n.map_or("none".to_string(), number);
     let says = format!(
         "{} against {}: gradient of '{term}' by '{}' {}: norm {} instead of {}, {} x floor",

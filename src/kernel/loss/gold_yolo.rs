@@ -102,6 +102,14 @@ impl GoldYolo {
         }
     }
 
+    /// GIoU without a distribution, as small networks of YOLOv6 may be set.
+    pub const fn giou() -> Self {
+        Self {
+            overlap: Overlap::yolov6_loss(Kind::Giou),
+            ..Self::n()
+        }
+    }
+
     /// The same loss during the ATSS warm-up.
     pub const fn warm_up(self) -> Self {
         Self {
@@ -179,7 +187,8 @@ impl GoldYolo {
                 inputs.reg_max + 1,
                 self.reg_max + 1
             );
-            return Err(Error::usage(fact).next("choose the loss of the network's size: n has no distribution, s, m and l have 17 bins"));
+            let next = "choose the loss of the network's size (n has no distribution, s, m and l have 17 bins), or state training.hyper.bins";
+            return Err(Error::usage(fact).next(next));
         }
         inputs.check()
     }

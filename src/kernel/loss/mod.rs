@@ -3,6 +3,7 @@
 pub mod bce;
 pub mod box_loss;
 pub mod cross_entropy;
+pub mod detr;
 pub mod dfl;
 pub mod focal;
 pub mod gold_yolo;
@@ -13,6 +14,7 @@ pub mod quality_focal;
 pub mod size_weight;
 pub mod v8_detection;
 pub mod varifocal;
+pub mod whole;
 
 /// A term of a loss: the kernel's row says which there are, in the order of `loss.items`.
 #[derive(Clone, Copy, Debug, PartialEq)]

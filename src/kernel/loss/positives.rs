@@ -4,7 +4,7 @@
 //! the distribution term is the mean over the four sides. Targets and weights are detached.
 
 use super::box_loss::BoxLoss;
-use super::dfl::{Dfl, Expectation};
+use super::dfl::{Dfl, Expectation, MARGIN};
 use super::inputs::Inputs;
 use crate::kernel::assign::Assignment;
 use crate::kernel::boxes::{distances, scaled};
@@ -129,6 +129,29 @@ fn distribution_term(inputs: &Inputs, (b, a): (usize, usize), target: [f64; 4]) 
         })
         .unzip();
     (values.iter().sum::<f64>() / 4.0, gradients.concat())
+}
+
+/// By level, how many sides of targets lie beyond the last bin and are cut off, and of how many; empty without distribution.
+pub fn cut_off(inputs: &Inputs, positives: &[Positive]) -> Vec<[usize; 2]> {
+    if inputs.reg_max == 0 {
+        return vec![];
+    }
+    let mut all = vec![[0, 0]; inputs.anchors.grids.len()];
+    let levels: Vec<usize> = inputs.anchors.levels();
+    for p in positives {
+        let mut before = 0;
+        let of = |size: &usize| {
+            before += size;
+            p.anchor < before
+        };
+        let away = distances(inputs.anchors.points[p.anchor], p.target);
+        let beyond = |side: &&f64| **side > inputs.reg_max as f64 - MARGIN;
+        if let Some(level) = levels.iter().position(of) {
+            all[level][0] += away.iter().filter(beyond).count();
+            all[level][1] += away.len();
+        }
+    }
+    all
 }
 
 /// `[B, A]` how near each predicted box is to a kink of its box loss, in grid units; infinite for background.

@@ -25,6 +25,7 @@ pub fn of(run: &Run) -> Vec<Finding> {
     all.extend(wide(run));
     let flags = run.stages.loss.iter().flat_map(|l| &l.flags);
     all.extend(flags.filter(|f| !f.is_fault()).cloned());
+    all.extend(run.stages.notes.iter().cloned());
     all
 }
 

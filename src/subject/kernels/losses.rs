@@ -5,88 +5,67 @@ use super::{Answer, Given, Gradient};
 use crate::error::{Error, Result};
 use crate::kernel::anchors::{Anchors, Grid};
 use crate::kernel::assign::Assignment;
-use crate::kernel::loss::gold_yolo;
 use crate::kernel::loss::inputs::Inputs;
 use crate::kernel::loss::positives::{Positive, besides, kinks};
-use crate::kernel::loss::v8_detection::{self, V8Detection};
-use crate::scenario::training::PREDICTIONS;
+use crate::kernel::loss::whole::{Evaluated, Reduction};
+use crate::scenario::training::{ASSIGNED, PREDICTIONS};
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
-/// The loss that the row trains.
-pub(super) fn gold_yolo(given: &Given) -> Result<Answer> {
-    let loss = given.kernel.training()?;
-    let batch = Batch::read(given, loss.reg_max)?;
-    let evaluation = loss.evaluate(&batch.inputs())?;
-    let normaliser = evaluation.normaliser();
-    let gold_yolo::Evaluation {
-        assignments,
-        positives,
-        items,
-        total,
-        score_gradient,
-        box_gradient,
-        dfl_gradient,
-        ..
-    } = evaluation;
-    let [iou, dfl, cls] = loss.gains;
-    let parts = [
-        ("loss.iou", 1, box_gradient, 1.0 / iou),
-        ("loss.dfl", 1, dfl_gradient, 1.0 / dfl),
-        ("loss.cls", 0, score_gradient, 1.0 / cls),
-    ];
-    let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
-    Ok(batch.answer(
-        given.kernel.outputs,
-        assignments,
-        &positives,
-        Values {
-            raw,
-            items,
-            total,
-            normaliser,
-        },
-        parts,
-        loss.gains,
-    ))
-}
+/// What a whole loss takes, without and with the levels that its anchors belong to.
+pub(super) const PREDICTED: &[&str] = &[
+    "pred_scores",
+    "pred_distri",
+    "points",
+    "strides",
+    "gt_labels",
+    "gt_boxes",
+    "gt_count",
+];
+pub(super) const LEVELLED: &[&str] = &[
+    "pred_scores",
+    "pred_distri",
+    "points",
+    "strides",
+    "level",
+    "gt_labels",
+    "gt_boxes",
+    "gt_count",
+];
 
-pub(super) fn v8_detection(given: &Given, loss: V8Detection) -> Result<Answer> {
-    let batch = Batch::read(given, given.kernel.bins - 1)?;
+/// The loss that the row trains.
+pub(super) fn whole(given: &Given) -> Result<Answer> {
+    let loss = given.kernel.training()?;
+    let batch = Batch::read(given, loss.reg_max())?;
     let inputs = batch.inputs();
-    let v8_detection::Evaluation {
+    let Evaluated {
         assignments,
         positives,
-        score_sum,
         items,
         total,
-        score_gradient,
-        box_gradient,
-        dfl_gradient,
-        ..
-    } = loss.evaluate(&inputs)?;
-    let images = inputs.images() as f64;
-    let [by_box, by_cls, by_dfl] = loss.gains.map(|g| 1.0 / (g * images));
-    let parts = [
-        ("loss.box", 1, box_gradient, by_box),
-        ("loss.cls", 0, score_gradient, by_cls),
-        ("loss.dfl", 1, dfl_gradient, by_dfl),
-    ];
-    let raw = std::array::from_fn(|i| items[i] / loss.gains[i]);
-    let weights = loss.gains.map(|g| g * images);
-    Ok(batch.answer(
-        given.kernel.outputs,
-        assignments,
-        &positives,
-        Values {
-            raw,
-            items,
-            total,
-            normaliser: score_sum.max(1.0),
-        },
-        parts,
-        weights,
-    ))
+        normaliser,
+        gradients,
+    } = loss.evaluate(&inputs, Reduction::Weight)?;
+    let gains = loss.gains();
+    let weights = gains.map(|g| g * loss.batch(inputs.images()));
+    let outputs = given.kernel.outputs;
+    // The terms follow what is assigned.
+    let named = outputs.iter().skip(ASSIGNED.len()).copied();
+    let part = |((of, by), weight): ((&'static str, [Option<Vec<f64>>; 2]), f64)| {
+        let [by_scores, by_distances] = by;
+        let reaches = usize::from(by_scores.is_none());
+        let gradient = by_scores.or(by_distances).unwrap_or_default();
+        (of, reaches, gradient, 1.0 / weight)
+    };
+    let parts = named.zip(gradients).zip(weights).map(part).collect();
+    let raw = std::array::from_fn(|i| items[i] / gains[i]);
+    let values = Values {
+        raw,
+        items,
+        total,
+        normaliser,
+    };
+    Ok(batch.answer(outputs, assignments, &positives, values, parts, weights))
 }
 
 /// What a loss is made of.
@@ -169,7 +148,7 @@ impl Batch {
         assignments: Vec<Assignment>,
         positives: &[Positive],
         values: Values,
-        parts: [Part; 3],
+        parts: Vec<Part>,
         weights: [f64; 3],
     ) -> Answer {
         let assigned = assigners::named(
@@ -201,7 +180,7 @@ impl Batch {
     /// term beside its kinks.
     fn gradients(
         &self,
-        parts: [Part; 3],
+        parts: Vec<Part>,
         weights: [f64; 3],
         beside: BTreeMap<usize, Option<[f64; 2]>>,
     ) -> Vec<Gradient> {

@@ -10,6 +10,7 @@ pub mod edit;
 mod elementwise;
 mod given;
 mod losses;
+mod matched;
 mod overlaps;
 pub mod relations;
 mod rows;
@@ -24,7 +25,7 @@ use crate::error::{Error, Result, hint};
 use crate::graph::Graph;
 use crate::kernel::Family;
 use crate::kernel::assign::Assignment;
-use crate::kernel::loss::gold_yolo::GoldYolo;
+use crate::kernel::loss::whole::Whole;
 use crate::subject::Feed;
 use crate::tensor::Tensor;
 use draw::Case;
@@ -53,7 +54,7 @@ pub struct Kernel {
     /// Bins of a side in `pred_distri`, 1 for a distance itself; 0 where it takes none.
     pub bins: usize,
     /// The loss that `[training] kernel` names by this name, where it does.
-    trains: Option<fn() -> GoldYolo>,
+    trains: Option<fn() -> Whole>,
 }
 
 /// What the inputs of a kernel are made of: what a smaller case lacks, and whether many cases may be asked as one.
@@ -65,6 +66,8 @@ pub enum Rows {
     Together,
     /// Images with the objects on them.
     Images,
+    /// Queries and the objects that are matched to them.
+    Queries,
     /// Nothing that can be left out.
     Whole,
 }
@@ -129,7 +132,7 @@ impl Kernel {
     }
 
     /// The loss that `[training] kernel` names by its name.
-    fn training(&self) -> Result<GoldYolo> {
+    fn training(&self) -> Result<Whole> {
         let loss = self.trains.ok_or_else(|| {
             Error::failed(format!("kernel '{}' is the loss of no graph", self.name))
         })?;
@@ -259,7 +262,7 @@ mod tests {
 
     #[test]
     fn every_file_of_an_assigner_or_a_loss_is_in_the_table() {
-        let helpers = ["mod", "cells", "trail", "inputs", "positives"];
+        let helpers = ["mod", "cells", "trail", "inputs", "positives", "whole"];
         for folder in ["assign", "loss"] {
             for file in std::fs::read_dir(format!("{ROOT}/src/kernel/{folder}")).unwrap() {
                 let file = file.unwrap().file_name().into_string().unwrap();

@@ -1,6 +1,7 @@
 //! rows: losses of a row of logits or of a vector, and the weights of boxes by size.
 
 use super::elementwise::each;
+use super::given::Values;
 use super::{Answer, Given, Gradient};
 use crate::error::{Error, Result};
 use crate::kernel::boxes::area;
@@ -18,12 +19,28 @@ const IGNORE: i64 = -1;
 const TEMPERATURE: f64 = 0.07;
 
 pub(super) fn dfl(given: &Given) -> Result<Answer> {
-    let (x, target) = (given.columns("x", 2, BINS)?, given.real("target", 1)?);
+    of_bins(given, given.columns("x", 2, BINS)?)
+}
+
+pub(super) fn dfl_of_any(given: &Given) -> Result<Answer> {
+    let x = given.real("x", 2)?;
+    match x.shape[1] {
+        0 | 1 => Err(Error::usage(format!(
+            "x {:?}: a distribution has two bins at least",
+            x.shape
+        ))
+        .next("give a column for each bin, 0 to R")),
+        _ => of_bins(given, x),
+    }
+}
+
+fn of_bins(given: &Given, x: Values<f64>) -> Result<Answer> {
+    let (bins, target) = (x.shape[1], given.real("target", 1)?);
     given.same_rows(&[("x", &x.shape), ("target", &target.shape)])?;
-    let mut out = each("loss", ("x", &x), BINS, |i| {
-        Dfl::new(target.values[i], BINS - 1)
+    let mut out = each("loss", ("x", &x), bins, |i| {
+        Dfl::new(target.values[i], bins - 1)
     });
-    let mean = each("mean", ("x", &x), BINS, |_| Expectation);
+    let mean = each("mean", ("x", &x), bins, |_| Expectation);
     out.tensors.extend(mean.tensors);
     out.gradients.extend(mean.gradients);
     Ok(out)
@@ -32,8 +49,27 @@ pub(super) fn dfl(given: &Given) -> Result<Answer> {
 pub(super) fn cross_entropy(given: &Given) -> Result<Answer> {
     let (logits, labels) = (given.real("logits", 2)?, given.whole("labels", 1)?);
     given.same_rows(&[("logits", &logits.shape), ("labels", &labels.shape)])?;
+    of_pixels(&logits, &labels, IGNORE, None)
+}
+
+/// The label that is left out and the weights of the classes are inputs.
+pub(super) fn cross_entropy_weighted(given: &Given) -> Result<Answer> {
+    let (logits, labels) = (given.real("logits", 2)?, given.whole("labels", 1)?);
+    given.same_rows(&[("logits", &logits.shape), ("labels", &labels.shape)])?;
+    let (weight, ignore) = (given.real("weight", 1)?, given.whole("ignore", 0)?);
+    let ignore = ignore.values.first().copied().unwrap_or(IGNORE);
+    of_pixels(&logits, &labels, ignore, Some(&weight.values))
+}
+
+fn of_pixels(
+    logits: &Values<f64>,
+    labels: &Values<i64>,
+    ignore: i64,
+    weights: Option<&[f64]>,
+) -> Result<Answer> {
+    let classes = logits.shape[1];
     let out =
-        cross_entropy::cross_entropy(&logits.values, logits.shape[1], &labels.values, IGNORE)?;
+        cross_entropy::cross_entropy(&logits.values, classes, &labels.values, ignore, weights)?;
     let (mean, counted) = (
         Tensor::from_vec(&[], vec![out.mean()]),
         Tensor::from_vec(&[], vec![out.counted as i64]),

@@ -1,11 +1,12 @@
 //! table: every kernel that has an ONNX form, one row each, and all there is to know of it; a dialect says how it differs from another row.
 
-use super::draw::{boxes, numbers, scenes};
+use super::draw::{boxes, numbers, queries, scenes};
 use super::elementwise::{bce, bce_logits, focal, quality_focal, varifocal};
-use super::losses::{gold_yolo, v8_detection};
+use super::losses::{LEVELLED, PREDICTED, whole};
+use super::matched::detr;
 use super::overlaps::{alike, apart};
-use super::relations as owes;
-use super::rows::{cross_entropy, dfl, info_nce, size_weight};
+use super::relations::{self as owes, Relation};
+use super::rows::{cross_entropy, cross_entropy_weighted, dfl, dfl_of_any, info_nce, size_weight};
 use super::{Kernel, Rows, anchors, assigners};
 use crate::kernel::assign::{atss, task_aligned};
 use crate::kernel::iou::{self, Kind, Overlap};
@@ -14,6 +15,7 @@ use crate::kernel::loss::gold_yolo::GoldYolo;
 use crate::kernel::loss::size_weight::SizeWeight;
 use crate::kernel::loss::v8_detection::V8Detection;
 use crate::kernel::loss::varifocal::Varifocal;
+use crate::kernel::loss::whole::Whole;
 use crate::scenario::training::{ASSIGNED, ITEMS, NORMALISER, TOTAL};
 
 use assigners::{adaptive, aligned};
@@ -30,16 +32,30 @@ pub const ALL: &[Kernel] = &[
         ..IOU
     },
     Kernel {
+        name: "diou_yolov6",
+        summary: "DIoU of YOLOv6's loss",
+        evaluate: |g| alike(g, Overlap::yolov6_loss(Kind::Diou)),
+        relations: OF_EITHER,
+        ..IOU
+    },
+    Kernel {
+        name: "ciou_yolov6",
+        summary: "CIoU of YOLOv6's loss",
+        evaluate: |g| alike(g, Overlap::yolov6_loss(Kind::Ciou)),
+        relations: OF_A_PAIR,
+        ..IOU
+    },
+    Kernel {
+        name: "iou_yolov6_loss",
+        summary: "plain IoU of YOLOv6's loss",
+        evaluate: |g| alike(g, Overlap::yolov6_loss(Kind::Iou)),
+        ..IOU
+    },
+    Kernel {
         name: "siou_yolov6",
         summary: "SIoU of YOLOv6's loss",
         evaluate: |g| alike(g, Overlap::yolov6_loss(Kind::Siou)),
-        relations: &[
-            &owes::ROWS_TURNED,
-            &owes::PART_ALONE,
-            &owes::BOXES_MOVED,
-            &owes::BOXES_SCALED,
-            &owes::ITSELF,
-        ],
+        relations: OF_A_PAIR,
         ..IOU
     },
     Kernel {
@@ -58,53 +74,28 @@ pub const ALL: &[Kernel] = &[
         name: "diou_mmdet",
         summary: "DIoU of mmdet 3.3",
         evaluate: |g| alike(g, Overlap::mmdet(Kind::Diou)),
-        relations: &[
-            &owes::ROWS_TURNED,
-            &owes::PART_ALONE,
-            &owes::BOXES_MOVED,
-            &owes::BOXES_SCALED,
-            &owes::EXCHANGED,
-            &owes::ITSELF,
-        ],
+        relations: OF_EITHER,
         ..IOU
     },
     Kernel {
         name: "ciou_mmdet",
         summary: "CIoU of mmdet 3.3",
         evaluate: |g| alike(g, Overlap::mmdet(Kind::Ciou)),
-        relations: &[
-            &owes::ROWS_TURNED,
-            &owes::PART_ALONE,
-            &owes::BOXES_MOVED,
-            &owes::BOXES_SCALED,
-            &owes::ITSELF,
-        ],
+        relations: OF_A_PAIR,
         ..IOU
     },
     Kernel {
         name: "siou_mmdet",
         summary: "SIoU of mmdet 3.3, its γ turned round",
         evaluate: |g| alike(g, Overlap::mmdet(Kind::Siou)),
-        relations: &[
-            &owes::ROWS_TURNED,
-            &owes::PART_ALONE,
-            &owes::BOXES_MOVED,
-            &owes::BOXES_SCALED,
-            &owes::ITSELF,
-        ],
+        relations: OF_A_PAIR,
         ..IOU
     },
     Kernel {
         name: "ciou_ultralytics",
         summary: "CIoU of ultralytics",
         evaluate: |g| alike(g, Overlap::ultralytics()),
-        relations: &[
-            &owes::ROWS_TURNED,
-            &owes::PART_ALONE,
-            &owes::BOXES_MOVED,
-            &owes::BOXES_SCALED,
-            &owes::ITSELF,
-        ],
+        relations: OF_A_PAIR,
         ..IOU
     },
     BOX_LOSS,
@@ -153,8 +144,24 @@ pub const ALL: &[Kernel] = &[
     },
     QUALITY_FOCAL,
     DFL,
+    Kernel {
+        name: "dfl_any",
+        summary: "distribution focal loss over as many bins as there are columns, and the mean bin",
+        evaluate: dfl_of_any,
+        draw: |_| numbers::distributions(2..=33),
+        ..DFL
+    },
     CROSS_ENTROPY,
+    Kernel {
+        name: "cross_entropy_weighted",
+        summary: "weighted mean over the pixels whose label is not the ignored one, whichever it is",
+        inputs: &["logits", "labels", "weight", "ignore"],
+        evaluate: cross_entropy_weighted,
+        draw: |_| numbers::weighted_pixels(),
+        ..CROSS_ENTROPY
+    },
     INFO_NCE,
+    DETR,
     SIZE_WEIGHT,
     ANCHORS,
     TASK_ALIGNED,
@@ -189,7 +196,13 @@ pub const ALL: &[Kernel] = &[
         name: "gold_yolo_sml",
         summary: "TaskAligned, varifocal, GIoU, DFL over 17 bins",
         bins: 17,
-        trains: Some(GoldYolo::sml),
+        trains: Some(|| Whole::GoldYolo(GoldYolo::sml())),
+        ..GOLD_YOLO
+    },
+    Kernel {
+        name: "gold_yolo_giou",
+        summary: "TaskAligned, varifocal, GIoU, no distribution",
+        trains: Some(|| Whole::GoldYolo(GoldYolo::giou())),
         ..GOLD_YOLO
     },
     WARM_UP,
@@ -197,55 +210,47 @@ pub const ALL: &[Kernel] = &[
         name: "gold_yolo_sml_warm_up",
         summary: "ATSS, varifocal, GIoU, DFL over 17 bins",
         bins: 17,
-        trains: Some(|| GoldYolo::sml().warm_up()),
+        trains: Some(|| Whole::GoldYolo(GoldYolo::sml().warm_up())),
         ..WARM_UP
     },
     V8_DETECTION,
     Kernel {
         name: "v8_detection_8_4",
         summary: "the v8 loss of ultralytics 8.4",
-        evaluate: |g| v8_detection(g, V8Detection::ultralytics_8_4()),
+        trains: Some(|| v8(V8Detection::ultralytics_8_4())),
         ..V8_DETECTION
     },
     Kernel {
         name: "v8_detection_by_size",
         summary: "the v8 loss, small and medium objects weighted",
-        evaluate: |g| {
-            let plain = V8Detection::ultralytics_8_3_155();
-            v8_detection(g, plain.weighted(SizeWeight::BySize))
-        },
+        trains: Some(|| v8(V8Detection::ultralytics_8_3_155().weighted(SizeWeight::BySize))),
         ..V8_DETECTION
     },
     Kernel {
         name: "v8_detection_naive",
         summary: "the faulty control: weights times foreground, the background removed",
-        evaluate: |g| {
-            let plain = V8Detection::ultralytics_8_3_155();
-            v8_detection(g, plain.weighted(SizeWeight::ForegroundOnly))
-        },
+        trains: Some(
+            || v8(V8Detection::ultralytics_8_3_155().weighted(SizeWeight::ForegroundOnly)),
+        ),
         ..V8_DETECTION
     },
 ];
 
-/// What a whole loss takes, without and with the levels that its anchors belong to.
-const PREDICTED: &[&str] = &[
-    "pred_scores",
-    "pred_distri",
-    "points",
-    "strides",
-    "gt_labels",
-    "gt_boxes",
-    "gt_count",
+/// What a similarity owes to itself, and one that does not ask which of the two is which.
+const OF_A_PAIR: &[&Relation] = &[
+    &owes::ROWS_TURNED,
+    &owes::PART_ALONE,
+    &owes::BOXES_MOVED,
+    &owes::BOXES_SCALED,
+    &owes::ITSELF,
 ];
-const LEVELLED: &[&str] = &[
-    "pred_scores",
-    "pred_distri",
-    "points",
-    "strides",
-    "level",
-    "gt_labels",
-    "gt_boxes",
-    "gt_count",
+const OF_EITHER: &[&Relation] = &[
+    &owes::ROWS_TURNED,
+    &owes::PART_ALONE,
+    &owes::BOXES_MOVED,
+    &owes::BOXES_SCALED,
+    &owes::EXCHANGED,
+    &owes::ITSELF,
 ];
 
 /// What a loss of three terms gives, in the order of its form.
@@ -365,7 +370,7 @@ const DFL: Kernel = Kernel {
     inputs: &["x", "target"],
     outputs: &["loss", "mean"],
     evaluate: dfl,
-    draw: |_| numbers::distributions(),
+    draw: |_| numbers::distributions(17..=17),
     relations: &[&owes::ROWS_TURNED, &owes::PART_ALONE],
     rows: Rows::Apart,
     bins: 0,
@@ -396,6 +401,21 @@ const INFO_NCE: Kernel = Kernel {
     draw: |_| numbers::queries(),
     relations: &[&owes::ROWS_TURNED, &owes::PART_ALONE, &owes::KEY_MATCHED],
     rows: Rows::Apart,
+    bins: 0,
+    trains: None,
+};
+
+/// Its matching is an input: which of several cheapest ones it is nobody says, and `cost` tells whether it is one.
+const DETR: Kernel = Kernel {
+    name: "detr_criterion",
+    of: &loss::detr::FAMILY,
+    summary: "class, L1 and GIoU of matched queries of one image, and the cost of the cheapest matching",
+    inputs: &["logits", "boxes", "gt_labels", "gt_boxes", "query"],
+    outputs: &["loss.ce", "loss.bbox", "loss.giou", "loss.total", "cost"],
+    evaluate: detr,
+    draw: |_| queries::queries(),
+    relations: &[&owes::QUERIES_TURNED, &owes::OBJECTS_EXCHANGED],
+    rows: Rows::Queries,
     bins: 0,
     trains: None,
 };
@@ -493,7 +513,7 @@ const GOLD_YOLO: Kernel = Kernel {
     summary: "TaskAligned, varifocal, SIoU, no distribution",
     inputs: PREDICTED,
     outputs: &outputs(["loss.iou", "loss.dfl", "loss.cls"]),
-    evaluate: gold_yolo,
+    evaluate: whole,
     draw: scenes::of_probabilities,
     relations: &[
         &owes::IMAGES_TURNED,
@@ -502,7 +522,7 @@ const GOLD_YOLO: Kernel = Kernel {
     ],
     rows: Rows::Images,
     bins: 1,
-    trains: Some(GoldYolo::n),
+    trains: Some(|| Whole::GoldYolo(GoldYolo::n())),
 };
 
 /// By ATSS.
@@ -511,7 +531,7 @@ const WARM_UP: Kernel = Kernel {
     summary: "ATSS, varifocal, SIoU, no distribution",
     inputs: LEVELLED,
     relations: &[&owes::IMAGES_TURNED, &owes::OBJECTS_TURNED],
-    trains: Some(|| GoldYolo::n().warm_up()),
+    trains: Some(|| Whole::GoldYolo(GoldYolo::n().warm_up())),
     ..GOLD_YOLO
 };
 
@@ -521,7 +541,7 @@ const V8_DETECTION: Kernel = Kernel {
     summary: "the v8 loss of ultralytics 8.3.155",
     inputs: PREDICTED,
     outputs: &outputs(["loss.box", "loss.cls", "loss.dfl"]),
-    evaluate: |g| v8_detection(g, V8Detection::ultralytics_8_3_155()),
+    evaluate: whole,
     draw: scenes::of_logits,
     relations: &[
         &owes::IMAGES_TURNED,
@@ -530,5 +550,10 @@ const V8_DETECTION: Kernel = Kernel {
     ],
     rows: Rows::Images,
     bins: 16,
-    trains: None,
+    trains: Some(|| v8(V8Detection::ultralytics_8_3_155())),
 };
+
+/// Over the 16 bins of the published networks.
+const fn v8(loss: V8Detection) -> Whole {
+    Whole::V8(loss, 15)
+}

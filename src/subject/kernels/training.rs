@@ -5,10 +5,14 @@ use crate::error::{Error, Place, Result};
 use crate::kernel::anchors::Anchors;
 use crate::kernel::assign::{Assignment, Truth, is_empty};
 use crate::kernel::loss::Weighted;
-use crate::kernel::loss::gold_yolo::Evaluation;
 use crate::kernel::loss::inputs::Inputs;
-use crate::scenario::training::{ASSIGNED, COUNT, ITEMS, NORMALISER, TOTAL, Training, losses};
+use crate::kernel::loss::positives::cut_off;
+use crate::kernel::loss::whole::{self, Whole};
+use crate::scenario::training::{
+    ASSIGNED, COUNT, ITEMS, NORMALISER, PREDICTIONS, TOTAL, Training, losses,
+};
 use crate::tensor::Tensor;
+use crate::verdict::{Finding, Severity};
 use std::collections::BTreeMap;
 
 /// What the kernel says about one set of predictions.
@@ -20,6 +24,10 @@ pub struct Evaluated {
     pub gradients: Vec<[Option<Vec<f64>>; 2]>,
     /// Rows of ground truth of each image that are no padding.
     pub counts: Vec<usize>,
+    /// What the total takes the items by.
+    pub batch: f64,
+    /// By stride: how many sides of targets lie beyond the last bin, and of how many; empty without distribution.
+    pub cut: Vec<(usize, [usize; 2])>,
 }
 
 impl Kernel {
@@ -32,12 +40,21 @@ impl Kernel {
         values.filter_map(|o| o.strip_prefix("loss.")).collect()
     }
 
+    /// The loss that `[training]` asks for by the kernel's name and hyper-parameters.
+    ///
+    /// # Errors
+    /// A kernel that no `[training]` may name; hyper-parameters that it has not.
+    pub fn tuned(&self, training: &Training) -> Result<Whole> {
+        let plain = self.training()?;
+        plain.with(&training.hyper).at("training.hyper")
+    }
+
     /// The terms with their weights.
     ///
     /// # Errors
-    /// A kernel that no `[training]` may name.
-    pub fn weighted(&self) -> Result<Vec<Weighted>> {
-        let both = self.terms().into_iter().zip(self.training()?.gains);
+    /// As [`Self::tuned`].
+    pub fn weighted(&self, training: &Training) -> Result<Vec<Weighted>> {
+        let both = self.terms().into_iter().zip(self.tuned(training)?.gains());
         Ok(both
             .map(|(name, weight)| Weighted { name, weight })
             .collect())
@@ -72,11 +89,13 @@ pub fn evaluate(
     get: &dyn Fn(&str) -> Option<Tensor>,
 ) -> Result<Evaluated> {
     let kernel = find(&training.kernel)?;
-    let loss = kernel.training()?;
-    let (scores, distances) = (
-        tensor(training, get, "pred_scores", 3)?,
-        tensor(training, get, "pred_distri", 3)?,
-    );
+    let loss = kernel.tuned(training)?;
+    let anchors = Anchors::of_image(image[0], image[1], &training.strides)?;
+    let [scores, distances] = PREDICTIONS.map(|n| {
+        let given = tensor(training, get, n, 3)?;
+        Ok::<_, Error>(by_anchor(given, anchors.len()))
+    });
+    let (scores, distances) = (scores?, distances?);
     let Batch {
         rows,
         labels,
@@ -90,33 +109,74 @@ pub fn evaluate(
             counts.len()
         )));
     }
-    let anchors = Anchors::of_image(image[0], image[1], &training.strides)?;
     let classes = scores.shape()[2];
     let (scores, distances) = (scores.to_f64(), distances.to_f64());
     let inputs = Inputs {
         anchors: &anchors,
         classes,
-        reg_max: loss.reg_max,
+        reg_max: loss.reg_max(),
         scores: &scores,
         distances: &distances,
         labels: &labels,
         boxes: &boxes,
         counts: &counts,
     };
+    let reduction = training.hyper.reduction.unwrap_or_default();
     let evaluation = loss
-        .evaluate(&inputs)
+        .evaluate(&inputs, reduction)
         .at(format!("kernel '{}'", training.kernel))?;
+    let weights = loss.gains();
+    let strides = training.strides.iter().copied();
     Ok(Evaluated {
-        tensors: named(&evaluation, kernel, rows, [anchors.len(), classes])?,
+        tensors: named(
+            &evaluation,
+            (kernel, weights),
+            rows,
+            [anchors.len(), classes],
+        )?,
+        cut: strides
+            .zip(cut_off(&inputs, &evaluation.positives))
+            .collect(),
+        batch: loss.batch(inputs.images()),
         assignments: evaluation.assignments,
-        // The class term reaches the scores alone, the others the distances.
-        gradients: vec![
-            [None, Some(evaluation.box_gradient)],
-            [None, Some(evaluation.dfl_gradient)],
-            [Some(evaluation.score_gradient), None],
-        ],
+        gradients: evaluation.gradients.into(),
         counts,
     })
+}
+
+impl Evaluated {
+    /// Targets that the bins cut off, by stride; None where there are none.
+    pub fn cut_off(&self, who: &str) -> Option<Finding> {
+        let sum = |k: usize| self.cut.iter().map(|(_, n)| n[k]).sum::<usize>();
+        let (cut, all) = (sum(0), sum(1));
+        let level = |(stride, [cut, all]): &(usize, [usize; 2])| {
+            (*cut > 0).then(|| format!("{cut} of {all} at stride {stride}"))
+        };
+        let levels: Vec<String> = self.cut.iter().filter_map(level).collect();
+        let what = format!(
+            "{who}: {cut} of {all} sides of targets lie beyond the last bin and are cut off: {}",
+            levels.join(", ")
+        );
+        let found = Finding::new("cut_off", "loss.dfl", what).of(who);
+        (cut > 0).then(|| found.severity(Severity::Warning))
+    }
+}
+
+/// `[B, A, columns]` of what may be `[B, columns, A]`, as convolutions leave it: told by the number of anchors.
+fn by_anchor(given: Tensor, anchors: usize) -> Tensor {
+    let [images, columns, last] = *given.shape() else {
+        return given;
+    };
+    if columns == anchors || last != anchors {
+        return given;
+    }
+    let values = given.to_f64();
+    let at = |i: usize| {
+        let (image, anchor, column) = (i / columns / anchors, i / columns % anchors, i % columns);
+        values[(image * columns + column) * anchors + anchor]
+    };
+    let turned = (0..values.len()).map(at).collect();
+    Tensor::from_vec(&[images, anchors, columns], turned)
 }
 
 /// Refuses ground truth that no loss is defined for, by image and row; `classes` where they are known.
@@ -151,7 +211,7 @@ struct Batch {
 impl Batch {
     fn read(training: &Training, get: &dyn Fn(&str) -> Option<Tensor>) -> Result<Self> {
         let (labels, boxes) = (
-            tensor(training, get, "gt_labels", 2)?,
+            labels(training, get)?,
             tensor(training, get, "gt_boxes", 3)?,
         );
         let (images, rows) = (labels.shape()[0], labels.shape()[1]);
@@ -162,12 +222,7 @@ impl Batch {
                 boxes.shape()
             )));
         }
-        let labels = labels.to_i64().ok_or_else(|| {
-            Error::usage(format!(
-                "'gt_labels' holds {}, not integers",
-                labels.dtype()
-            ))
-        })?;
+        let labels = labels.to_i64().unwrap_or_default();
         let boxes: Vec<[f64; 4]> = boxes
             .to_f64()
             .chunks_exact(4)
@@ -193,6 +248,31 @@ impl Batch {
                 counts,
             }),
         }
+    }
+}
+
+/// `[B, G]` classes, which may be floats that are whole and have an axis of one behind them.
+fn labels(training: &Training, get: &dyn Fn(&str) -> Option<Tensor>) -> Result<Tensor> {
+    let given = get("gt_labels").map(|t| match *t.shape() {
+        [images, rows, 1] => {
+            Tensor::from_bytes(t.dtype(), vec![images, rows], t.bytes()).unwrap_or(t)
+        }
+        _ => t,
+    });
+    let labels = tensor(training, &|_| given.clone(), "gt_labels", 2)?;
+    if labels.to_i64().is_some() {
+        return Ok(labels);
+    }
+    let values = labels.to_f64();
+    match values.iter().all(|v| v.fract() == 0.0) {
+        true => Ok(Tensor::from_vec(
+            labels.shape(),
+            values.iter().map(|v| *v as i64).collect(),
+        )),
+        false => Err(Error::usage(format!(
+            "'gt_labels' holds {}, not integers",
+            labels.dtype()
+        ))),
     }
 }
 
@@ -250,8 +330,8 @@ fn counted(stated: &Tensor, images: usize, rows: usize) -> Result<Vec<usize>> {
 }
 
 fn named(
-    e: &Evaluation,
-    kernel: &Kernel,
+    e: &whole::Evaluated,
+    (kernel, gains): (&Kernel, [f64; 3]),
     rows: usize,
     [anchors, classes]: [usize; 2],
 ) -> Result<BTreeMap<String, Tensor>> {
@@ -259,12 +339,12 @@ fn named(
     let raw = e
         .items
         .iter()
-        .zip(kernel.weighted()?)
-        .map(|(item, t)| scalar(item / t.weight));
+        .zip(gains)
+        .map(|(item, gain)| scalar(item / gain));
     let whole = [
         Tensor::from_vec(&[e.items.len()], e.items.to_vec()),
         scalar(e.total),
-        scalar(e.normaliser()),
+        scalar(e.normaliser),
     ];
     let values = raw.chain(whole);
     let assigned =

@@ -27,7 +27,8 @@ pub fn report(
     let floor = |name: &str| floors.get(name);
     let mut opinions = vec![said(names, kernel)];
     for side in sides {
-        let own = Said::read(side.who, names, &|n| task.tensor(side.outputs, n));
+        let mut own = Said::read(side.who, names, &|n| task.tensor(side.outputs, n));
+        own.batch = side.kernel.as_ref().ok().map(|k| k.batch);
         report.untested.extend(
             own.lacks()
                 .iter()
@@ -49,7 +50,8 @@ pub fn report(
         }
         opinions.extend(Some(own).filter(|o| !o.is_empty()));
     }
-    let golden = Said::read("golden", names, &|n| task.kept(n));
+    let mut golden = Said::read("golden", names, &|n| task.kept(n));
+    golden.batch = opinions[0].batch;
     if let Some((golden, kernel)) = golden.whole().zip(opinions[0].whole()) {
         report.flags.extend(cause::of_loss(&Beside {
             ours: &golden,
@@ -60,7 +62,12 @@ pub fn report(
     opinions.extend(Some(golden).filter(|g| !g.is_empty()));
     report.flags.extend(broadcasts(task));
     let all = terms.iter().enumerate();
-    report.terms = all.map(|(i, t)| term(i, t, &opinions, grads)).collect();
+    let own = |who: &str| {
+        let side = sides.iter().find(|side| side.who == who)?;
+        Some(said(names, side.kernel.as_ref().ok()?))
+    };
+    let one = |(i, t)| term(i, t, &opinions, grads, &own);
+    report.terms = all.map(one).collect();
     if let Some(right) = grads.first() {
         let reach = |term: &loss::Term| cause::of_gradients(&reach(term, &right.against));
         report.flags.extend(report.terms.iter().flat_map(reach));
@@ -117,10 +124,21 @@ fn reach<'a>(term: &'a loss::Term, reference: &'a str) -> Reach<'a> {
 
 /// What the kernel says of the loss.
 fn said(terms: &[&'static str], kernel: &Evaluated) -> Said {
-    Said::read("kernel", terms, &|n| kernel.tensors.get(n).cloned())
+    let said = Said::read("kernel", terms, &|n| kernel.tensors.get(n).cloned());
+    Said {
+        batch: Some(kernel.batch),
+        ..said
+    }
 }
 
-fn term(i: usize, term: &Weighted, opinions: &[Said], grads: &[grad::Report]) -> loss::Term {
+/// `own` is what the kernel makes of an opinion's own inputs.
+fn term(
+    i: usize,
+    term: &Weighted,
+    opinions: &[Said],
+    grads: &[grad::Report],
+    own: &dyn Fn(&str) -> Option<Said>,
+) -> loss::Term {
     let Weighted { name, weight } = *term;
     let value = |v: &Said| {
         let value = v.terms[i].1?;
@@ -128,7 +146,8 @@ fn term(i: usize, term: &Weighted, opinions: &[Said], grads: &[grad::Report]) ->
             who: v.who.clone(),
             value,
             normaliser: v.normaliser,
-            contribution: value * weight,
+            contribution: value * weight * v.batch.unwrap_or(1.0),
+            kernel: own(&v.who).and_then(|k| k.terms[i].1),
         })
     };
     let of_term = |r: &grad::Report| {
@@ -142,6 +161,7 @@ fn term(i: usize, term: &Weighted, opinions: &[Said], grads: &[grad::Report]) ->
         weight,
         opinions: opinions.iter().filter_map(value).collect(),
         into: grads.iter().flat_map(of_term).collect(),
+        steps: vec![],
     }
 }
 

@@ -21,7 +21,7 @@ use crate::scenario::training::{PREDICTIONS, Training};
 use crate::subject::kernels::training::{self as kernel, Evaluated};
 use crate::subject::{Engines, Session};
 use crate::tensor::{DType, Tensor};
-use crate::verdict::TensorResult;
+use crate::verdict::{Finding, TensorResult};
 use crate::watch::Watch;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -72,7 +72,7 @@ pub fn run(
     let mut task = Task {
         prepared,
         training,
-        terms: kernel::find(&training.kernel)?.weighted()?,
+        terms: kernel::find(&training.kernel)?.weighted(training)?,
         regions,
         layers,
         tensors,
@@ -129,8 +129,15 @@ pub fn run(
         assign: runs(Stage::Assign).then_some(assign),
         loss: runs(Stage::Loss).then_some(loss),
         grad,
+        notes: cut_off(&sides),
         ..Stages::default()
     }))
+}
+
+/// Targets of either side that its bins cut off.
+fn cut_off(sides: &[Side; 2]) -> Vec<Finding> {
+    let cut = |side: &Side| side.kernel.as_ref().ok()?.cut_off(side.who);
+    sides.iter().filter_map(cut).collect()
 }
 
 /// The stages of which nothing could be looked at, and why.

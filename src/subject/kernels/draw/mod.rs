@@ -7,6 +7,7 @@
 pub(super) mod boxes;
 pub mod domains;
 pub(super) mod numbers;
+pub(super) mod queries;
 pub(super) mod scenes;
 
 use crate::tensor::Tensor;

@@ -80,32 +80,40 @@ pub fn elements(kernel: &Kernel) -> BoxedStrategy<Case> {
     prop::collection::vec(row, 1..16).prop_map(case).boxed()
 }
 
-/// Logits over 17 bins and targets inside, on, between and beyond them.
-pub fn distributions() -> BoxedStrategy<Case> {
+/// Logits over so many bins and targets inside, on, between and beyond them.
+pub fn distributions(bins: std::ops::RangeInclusive<usize>) -> BoxedStrategy<Case> {
+    bins.prop_flat_map(over).boxed()
+}
+
+fn over(bins: usize) -> BoxedStrategy<Case> {
+    let last = (bins - 1) as f64;
     let target = prop_oneof![
-        (0u32..=256).prop_map(|k| (f64::from(k) / 16.0, None)),
+        (0u32..=256).prop_map(move |k| (f64::from(k) / 256.0 * last, None)),
         prop::sample::select(vec![
             (0.0, Some("in the first bin")),
-            (15.0, Some("on a bin")),
-            (16.0, Some("in the last bin")),
-            (20.0, Some("beyond the bins")),
+            (last - 1.0, Some("on a bin")),
+            (last, Some("in the last bin")),
+            (last + 4.0, Some("beyond the bins")),
             (-1.0, Some("negative")),
         ]),
     ];
-    let case = |rows: Vec<(Vec<Drawn>, Drawn)>| {
+    let case = move |rows: Vec<(Vec<Drawn>, Drawn)>| {
         let n = rows.len();
         let edges = rows
             .iter()
             .flat_map(|(x, t)| x.iter().chain([t]))
             .filter_map(|d| d.1)
             .collect::<Vec<_>>();
-        let logits = real(&[n, 17], rows.iter().flat_map(|r| r.0.iter().map(|d| d.0)));
+        let logits = real(
+            &[n, bins],
+            rows.iter().flat_map(|r| r.0.iter().map(|d| d.0)),
+        );
         Case::default()
             .with("x", logits)
             .with("target", real(&[n], rows.iter().map(|r| r.1.0)))
             .on(edges)
     };
-    prop::collection::vec((prop::collection::vec(logit(), 17), target), 1..6)
+    prop::collection::vec((prop::collection::vec(logit(), bins), target), 1..6)
         .prop_map(case)
         .boxed()
 }
@@ -147,6 +155,37 @@ pub fn pixels() -> BoxedStrategy<Case> {
         .prop_flat_map(of)
         .prop_map(case)
         .boxed()
+}
+
+/// The same with a label that is ignored, whichever it is, and weights of classes of which some are nothing.
+pub fn weighted_pixels() -> BoxedStrategy<Case> {
+    let weight = || {
+        prop_oneof![
+            3 => (1u32..=32).prop_map(|k| f64::from(k) / 8.0),
+            1 => Just(0.0),
+        ]
+    };
+    let ignored = prop::sample::select(vec![-1i64, 0, 255, -100]);
+    let with = move |(case, ignore): (Case, i64)| {
+        let classes = case.inputs["logits"].shape()[1];
+        let all = prop::collection::vec(weight(), classes);
+        all.prop_map(move |weights| {
+            let old = case.inputs["labels"].to_i64().unwrap_or_default();
+            let labels: Vec<i64> = old
+                .iter()
+                .map(|l| if *l == -1 { ignore } else { *l })
+                .collect();
+            let unweighted = weights.contains(&0.0).then_some("a class without weight");
+            let inside = (ignore == 0).then_some("a class is ignored");
+            case.clone()
+                .with("labels", whole(&[labels.len()], labels))
+                .with("weight", real(&[classes], weights))
+                .with("ignore", whole(&[], vec![ignore]))
+                .on(unweighted)
+                .on(inside)
+        })
+    };
+    (pixels(), ignored).prop_flat_map(with).boxed()
 }
 
 /// Queries and keys; some keys equal the query, some are opposite, some queries are nearly nothing.

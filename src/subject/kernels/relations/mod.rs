@@ -131,6 +131,40 @@ pub const KEY_MATCHED: Relation = Relation {
     slack: 0.0,
 };
 
+pub const QUERIES_TURNED: Relation = Relation {
+    name: "the queries in another order",
+    changes: |case| {
+        let last = case.inputs.get("boxes")?.shape()[0] as i64 - 1;
+        (last > 0).then(|| {
+            changed(case, |n, t| match n {
+                "logits" | "boxes" => turned(t),
+                "query" => {
+                    let old = t.to_i64().unwrap_or_default();
+                    Tensor::from_vec(t.shape(), old.iter().map(|q| last - q).collect())
+                }
+                _ => t.clone(),
+            })
+        })
+    },
+    holds: Holds::Equal(same),
+    slack: 0.0,
+};
+
+pub const OBJECTS_EXCHANGED: Relation = Relation {
+    name: "the objects of a matching in another order",
+    changes: |case| {
+        let objects = case.inputs.get("query")?.numel();
+        (objects > 1).then(|| {
+            changed(case, |n, t| match n {
+                "gt_labels" | "gt_boxes" | "query" => turned(t),
+                _ => t.clone(),
+            })
+        })
+    },
+    holds: Holds::Equal(same),
+    slack: 0.0,
+};
+
 pub const FIRST_IMAGE: Relation = Relation {
     name: "the first image alone",
     changes: scenes::first_image,
@@ -256,7 +290,10 @@ fn raised(case: &Case) -> Option<Case> {
             v
         }
     };
-    Some(changed(case, |_, t| floats(t, one)))
+    Some(changed(case, |n, t| match n {
+        "logits" => floats(t, one),
+        _ => t.clone(),
+    }))
 }
 
 /// Every query's first key made the query itself.
