@@ -14,7 +14,7 @@ const ALL: &[(&str, &str)] = &[
     ),
     (
         "compare",
-        "atol rtol ulp exact why rename only coverage report-only json report all",
+        "atol rtol ulp exact why rename only training coverage report-only json report all",
     ),
     (
         "bless",
@@ -211,6 +211,20 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         ],
         "--exact",
         "judges nothing",
+    ),
+    (
+        &[
+            "compare",
+            "t.safetensors",
+            "t.safetensors",
+            "--exact",
+            "--training",
+            "t.toml",
+            "--only",
+            "x",
+        ],
+        "--training",
+        "cannot be used with",
     ),
     (
         &["bless", "--golden", "g", "--command", "c"],

@@ -215,6 +215,9 @@ pub struct Compare {
     /// Compare only these tensors ('*' matches any text)
     #[arg(long, value_name = "TENSOR")]
     pub only: Vec<String>,
+    /// TOML file with the keys of a scenario's [training]: what the reference calls what, and a kernel as a third opinion
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "report_only"])]
+    pub training: Option<PathBuf>,
     /// Share of the tensors that must be compared (0 to 1), or exit 4; 0.99 where not stated
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub coverage: Option<f64>,

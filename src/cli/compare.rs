@@ -2,12 +2,13 @@
 
 use super::{args, reports};
 use crate::compare::Tolerance;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
 use crate::recordings;
-use crate::scenario::Expect;
 use crate::scenario::sides::renames;
+use crate::scenario::{Expect, Training};
 use crate::trace::file::{self, Opened};
+use std::path::Path;
 
 pub fn command(args: &args::Compare) -> Result<Exit> {
     reports::check(&args.report)?;
@@ -31,6 +32,7 @@ pub fn command(args: &args::Compare) -> Result<Exit> {
         args.reference.display().to_string(),
         args.candidate.display().to_string(),
     );
+    let training = args.training.as_deref().map(training).transpose()?;
     let run = recordings::compare(
         &reference,
         &candidate,
@@ -39,6 +41,7 @@ pub fn command(args: &args::Compare) -> Result<Exit> {
             mode,
             rename: &renames(&args.rename)?.into_iter().collect(),
             only: &args.only,
+            training: training.as_ref(),
             expect: Expect {
                 coverage: args.coverage.unwrap_or(Expect::default().coverage),
                 ..Expect::default()
@@ -51,6 +54,15 @@ pub fn command(args: &args::Compare) -> Result<Exit> {
         &args.report,
     )?;
     Ok(run.expectation.exit)
+}
+
+/// The keys of a scenario's `[training]`.
+fn training(path: &Path) -> Result<Training> {
+    crate::file::is_there(path)?;
+    let text = std::fs::read_to_string(path).map_err(|e| Error::usage(e.to_string()));
+    let text = text.at(path.display())?;
+    let read = toml::from_str(&text).map_err(|e| Error::usage(e.to_string()));
+    read.at(path.display())
 }
 
 fn has_floors(trace: &Opened) -> bool {

@@ -1,27 +1,30 @@
-//! recordings: two recorded traces, tensor by tensor: exact names and declared renames, leftovers listed, floors from the recording.
+//! recordings: two recorded traces, tensor by tensor: exact names and declared renames, leftovers listed, floors from the recording; behind them the
+//! stages of a training step.
 
-use crate::compare::{Comparison, Tolerance, compare as compare_tensors, judge as judge_stated};
+mod assigned;
+mod both;
+mod buffers;
+mod forms;
+mod gradients;
+mod ledger;
+mod pair;
+mod stages;
+mod steps;
+mod third;
+
+use crate::compare::Tolerance;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::floor::noise::{Floor, axis_for};
 use crate::judge::expectation;
-use crate::judge::{Limit, against};
 use crate::prepare::plan::patterns;
 use crate::run::Run;
-use crate::scenario::Expect;
-use crate::tensor::Tensor;
+use crate::scenario::{Expect, Training};
 use crate::trace::Entry;
 use crate::trace::file::Opened;
-use crate::verdict::{
-    Accumulated, Ancestry, Expectation, Finding, Isolated, Outcome, Required, TensorResult,
-    ToleranceBy, Why, decide, ledger,
-};
-use std::borrow::Cow;
+use crate::verdict::{Ancestry, Expectation, Finding, Outcome, Required, decide, ledger};
+use both::Both;
 use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// What a floor that the candidate brings may be at most, in units of a channel's root mean square.
-const CAP: f64 = 1e-3;
 
 /// What the tensors are held against.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +43,8 @@ pub struct Asked<'a> {
     pub rename: &'a BTreeMap<String, String>,
     /// Patterns of the tensors that are compared; everything where none is stated.
     pub only: &'a [String],
+    /// How the reference calls what belongs to training, and the kernel that is asked for a third opinion.
+    pub training: Option<&'a Training>,
     pub expect: Expect,
 }
 
@@ -54,8 +59,10 @@ pub fn compare(
         mode,
         rename,
         only,
+        training,
         expect,
     } = asked;
+    let both = Both::new(reference, candidate, rename, training, mode);
     for (ours, theirs) in rename {
         if !reference.names().any(|n| n == ours) || !candidate.names().any(|n| n == theirs) {
             return Err(Error::usage(format!(
@@ -68,11 +75,18 @@ pub fn compare(
     let only = patterns("--only", only, &known.iter().collect::<Vec<_>>())?;
     order.retain(|n| only.is_empty() || only.iter().any(|p| p.matches(n)));
     paired_once(candidate, &order, rename)?;
-    let mut tensors = Vec::new();
+    let (mut tensors, mut forms) = (Vec::new(), Vec::new());
     for (step, name) in order.iter().enumerate() {
-        let theirs = rename.get(*name).map_or(*name, String::as_str);
-        tensors.push(one(reference, candidate, step, name, theirs, mode)?);
+        let (result, form) = pair::judged(&both, step, name)?;
+        tensors.push(result);
+        forms.extend(form);
     }
+    let whole = only.is_empty() && mode != Mode::ReportOnly;
+    let found = if whole {
+        stages::found(&both, &mut tensors)?
+    } else {
+        None
+    };
     let all = reference.ordered();
     let unused = |n: &&str| !all.contains(n) && !rename.values().any(|v| v == n);
     let leftovers = candidate
@@ -87,6 +101,11 @@ pub fn compare(
         mismatched_inputs(reference, candidate),
     );
     verdict.ordered = reference.header.is_some();
+    let mut found = found.unwrap_or_default();
+    found.stages.notes.extend(forms);
+    let lists = [reference, candidate].map(|t| t.parameters.as_deref());
+    found.stages.notes.extend(buffers::said(lists));
+    verdict.conclude(found.verdicts);
     if mode == Mode::ReportOnly {
         // What was not judged neither agrees nor diverges.
         verdict.outcome = Outcome::Nothing;
@@ -118,6 +137,7 @@ pub fn compare(
     let run = Run {
         tensors,
         graph_inputs,
+        stages: found.stages,
         ..Run::bare(environment, verdict, expected, ledger)
     };
     Ok(run.told())
@@ -146,105 +166,6 @@ fn paired_once(
 
 fn entry<'a>(trace: &'a Opened, name: &str) -> Option<&'a Entry> {
     trace.header.as_ref()?.tensors.get(name)
-}
-
-fn one(
-    reference: &Opened,
-    candidate: &Opened,
-    step: usize,
-    name: &str,
-    theirs: &str,
-    mode: Mode,
-) -> Result<TensorResult> {
-    let known = entry(reference, name);
-    let (a, b) = (reference.tensor(name)?, candidate.tensor(theirs)?);
-    let accumulated = match (&a, &b) {
-        (Some(a), Some(b)) => judge(a, b, (known, entry(candidate, theirs)), mode),
-        _ => Accumulated::NotJudged {
-            why: Why::Missing(format!("the candidate has no tensor '{theirs}'")),
-        },
-    };
-    Ok(TensorResult {
-        name: name.to_string(),
-        node: known.map_or(name.to_string(), |e| e.node.clone()),
-        op: known.map_or(String::new(), |e| e.op.clone()),
-        step,
-        dtype: a.as_ref().map(Tensor::dtype),
-        shape: a.as_ref().map_or(vec![], |t| t.shape().to_vec()),
-        macs: 0,
-        accumulated,
-        isolated: Isolated::NotJudged {
-            why: Why::NotTested(
-                "own fault not tested (recorded): two recordings, and no graph to run".into(),
-            ),
-        },
-        repeat_noise: None,
-        inside: None,
-    })
-}
-
-/// The floor that a pair is held against and whose it is, or why there is none.
-fn floor_of<'a>(
-    known: Option<&'a Entry>,
-    theirs: Option<&'a Entry>,
-    a: &Tensor,
-) -> std::result::Result<(Cow<'a, Floor>, ToleranceBy), &'static str> {
-    let own = |e: Option<&'a Entry>| e.and_then(|e| e.floor.as_ref());
-    match (own(known), own(theirs)) {
-        (Some(floor), _) if !floor.fits(a) => {
-            Err("the floor that was recorded for it does not fit it")
-        }
-        (Some(floor), _) => Ok((
-            Cow::Borrowed(floor),
-            ToleranceBy::Noise { runs: floor.runs },
-        )),
-        (None, Some(floor)) if !floor.fits(a) => {
-            Err("the floor that the candidate brings does not fit it")
-        }
-        // A port must not bring its own tolerance.
-        (None, Some(floor)) => Ok((
-            Cow::Owned(floor.capped(a, CAP)),
-            ToleranceBy::CandidateNoise { runs: floor.runs },
-        )),
-        (None, None) => Err("no floor was recorded for it"),
-    }
-}
-
-fn judge(
-    a: &Tensor,
-    b: &Tensor,
-    (known, theirs): (Option<&Entry>, Option<&Entry>),
-    mode: Mode,
-) -> Accumulated {
-    let comparison = compare_tensors(a.view(), b.view(), axis_for(a.shape()));
-    let held = |limit: Limit, comparison: Comparison, by| {
-        Accumulated::of(against(&comparison, limit), comparison, by, 0.0)
-    };
-    match mode {
-        Mode::Stated(t) => {
-            let ratio = judge_stated(a.view(), b.view(), &t).ratio();
-            Accumulated::Compared {
-                comparison,
-                ratio,
-                by: ToleranceBy::Stated,
-            }
-        }
-        // The ratio says how far; --report-only judges nothing.
-        Mode::ReportOnly => Accumulated::Compared {
-            comparison,
-            ratio: 0.0,
-            by: ToleranceBy::Unjudged,
-        },
-        Mode::Floors if !a.dtype().is_float() || comparison.identical() => held(
-            Limit::Exact { proved: None },
-            comparison,
-            ToleranceBy::Exact,
-        ),
-        Mode::Floors => match floor_of(known, theirs, a) {
-            Ok((floor, by)) => held(Limit::Spread(&floor), comparison, by),
-            Err(why) => held(Limit::Unknown(why), comparison, ToleranceBy::Exact),
-        },
-    }
 }
 
 fn ancestry(reference: &Opened, order: &[&str]) -> Ancestry {
