@@ -1,5 +1,9 @@
 //! error: one error value: what is wrong, what to do next, and the exit code that it means.
 
+mod code;
+
+pub use code::Code;
+
 use crate::exit::Exit;
 use std::fmt;
 
@@ -9,6 +13,8 @@ pub struct Error {
     pub exit: Exit,
     pub message: String,
     pub next: Option<String>,
+    /// Which kind it is, where somebody said it.
+    pub kind: Option<Code>,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -20,6 +26,7 @@ impl Error {
             exit: Exit::Usage,
             message: message.into(),
             next: None,
+            kind: None,
         }
     }
 
@@ -29,6 +36,7 @@ impl Error {
             exit: Exit::Failed,
             message: message.into(),
             next: None,
+            kind: None,
         }
     }
 
@@ -38,7 +46,21 @@ impl Error {
             exit: Exit::Uncovered,
             message: message.into(),
             next: None,
+            kind: None,
         }
+    }
+
+    /// Says which kind it is, unless that was said closer to where it happened.
+    pub fn kind(mut self, code: Code) -> Self {
+        self.kind = self.kind.or(Some(code));
+        self
+    }
+
+    /// Its stable name.
+    pub fn code(&self) -> Code {
+        let by_words = self.ran_out().then_some(Code::Memory);
+        let known = self.kind.or(by_words);
+        known.unwrap_or_else(|| Code::of(self.exit))
     }
 
     /// Whether memory ran out, in the words of whoever says so: no refusal of what was asked.

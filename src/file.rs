@@ -1,6 +1,8 @@
 //! file: what the user names is a file that can be read, and of the kind that is meant; else what it is, and what is done with such a file.
 
-use crate::error::{Error, Place, Result};
+mod content;
+
+use crate::error::{Code, Error, Place, Result};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +34,7 @@ const KINDS: [(&[u8], &str, Kind); 11] = [
 ];
 
 impl Kind {
-    /// What the file at `path` is, by its first bytes, else by its name.
+    /// What the file at `path` is, by its bytes, else by its name.
     pub fn of(path: &Path) -> Option<Self> {
         let mut head = Vec::new();
         let _ = std::fs::File::open(path).and_then(|f| f.take(16).read_to_end(&mut head));
@@ -48,7 +50,11 @@ impl Kind {
                 row.1 == called
             }
         };
-        KINDS.iter().find(fits).map(|row| row.2)
+        let by = |named: bool| {
+            let mut rows = KINDS.iter().filter(|row| row.1.is_empty() != named);
+            rows.find(fits).map(|row| row.2)
+        };
+        by(false).or_else(|| content::of(path)).or_else(|| by(true))
     }
 
     /// What it is, and what is done with it.
@@ -88,14 +94,13 @@ impl Kind {
 /// # Errors
 /// It is one of these.
 pub fn is_there(path: &Path) -> Result<()> {
-    let about = std::fs::metadata(path).map_err(|e| Error::usage(e.to_string()))?;
-    if about.is_dir() {
-        return Err(Error::usage("it is a folder, and a file is meant"));
+    let missing = |why: &str| Err(Error::usage(why).kind(Code::MissingFile));
+    match std::fs::metadata(path) {
+        Err(e) => missing(&e.to_string()),
+        Ok(about) if about.is_dir() => missing("it is a folder, and a file is meant"),
+        Ok(about) if about.is_file() && about.len() == 0 => missing("the file is empty"),
+        Ok(_) => Ok(()),
     }
-    if about.is_file() && about.len() == 0 {
-        return Err(Error::usage("the file is empty"));
-    }
-    Ok(())
 }
 
 /// The bytes of the file at `path`.
@@ -104,13 +109,17 @@ pub fn is_there(path: &Path) -> Result<()> {
 /// It cannot be read, or is empty.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     is_there(path)?;
-    std::fs::read(path).map_err(|e| Error::usage(e.to_string()))
+    std::fs::read(path).map_err(|e| Error::usage(e.to_string()).kind(Code::MissingFile))
 }
 
 /// A file of another kind than was meant: what it is, and what is done with such a one.
 pub fn mistaken(path: &Path, meant: Kind) -> Option<Error> {
     let (what, next) = Kind::of(path).filter(|kind| *kind != meant)?.say();
-    Some(Error::usage(format!("it is {what}")).next(next))
+    Some(
+        Error::usage(format!("it is {what}"))
+            .next(next)
+            .kind(Code::WrongFile),
+    )
 }
 
 /// A file that could not be read as what was meant, with what it is where that is another kind.

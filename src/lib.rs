@@ -39,6 +39,7 @@ pub mod port;
 pub mod run;
 pub mod scenario;
 pub mod subject;
+pub mod suite;
 pub mod tensor;
 pub mod trace;
 pub mod training_log;

@@ -10,6 +10,7 @@ const ROOMS: &[&str] = &[
     "lib",
     "cli",
     "report",
+    "suite",
     "audit",
     "config",
     "python",

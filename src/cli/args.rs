@@ -1,5 +1,15 @@
 //! args: the command line as clap reads it.
 
+mod front;
+mod live;
+mod look;
+mod suite;
+
+pub use front::{Completions, Demo, Init, Manual, Show};
+pub use live::{ExportCheck, Live, Port};
+pub use look::{Color, Look};
+pub use suite::{Merge, Test};
+
 use super::reports;
 use crate::graph::memory;
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
@@ -8,19 +18,28 @@ use std::path::PathBuf;
 
 /// Tells where a ported neural network first stops being the same network, whether that place is itself at fault, and why.
 #[derive(Parser)]
-#[command(
-    version,
-    after_help = "exit codes: 0 agree, 1 diverge, 2 usage or input wrong, 3 could not run, 4 nothing or too little compared, 130 interrupted"
-)]
+#[command(name = "parity", version)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
+    #[command(flatten)]
+    pub look: Look,
 }
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// Show on a small network what parity says of a wrong port; offline, in seconds
+    Demo(Demo),
+    /// Write a scenario for a model or for two sides, and run it
+    Init(Init),
     /// Run a scenario (or a bare ONNX model) and report the first divergence
     Run(Run),
+    /// Run every scenario of a project, each in a process of its own, to one summary
+    Test(Test),
+    /// Make the whole of a suite that was run in parts
+    Merge(Merge),
+    /// Print any view of a saved run or suite, without any engine
+    Show(Show),
     /// Compare two recorded traces, without any engine
     Compare(Compare),
     /// Propose a golden from recorded traces, show what it changes; accept or reject it
@@ -42,7 +61,7 @@ pub enum Command {
     /// Show a table: subjects, operators, faults, causes, reports, kernels, distributions, families, exits
     List(List),
     /// Say which libraries were found, and what to do about what is missing
-    Doctor,
+    Doctor(Doctor),
     /// Draw inputs for a kernel (its ONNX form in libtorch, with autograd, against the f64 reference), for two forms of a loss of your own, or for a
     /// scenario's model
     Fuzz(Fuzz),
@@ -52,6 +71,10 @@ pub enum Command {
     Selftest(Selftest),
     /// Run the official ONNX node tests through both engines (scripts/conformance fetches them)
     Conformance(Conformance),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page, or write a page for every command
+    Manual(Manual),
 }
 
 /// Threads of an engine or of a fuzz run.
@@ -122,9 +145,12 @@ pub struct Bundle {
     /// Where it is written; RUN.parity.zip here where not stated
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Print what was put into it as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct Run {
     /// Reference: a live port (net.py), a model (.onnx) or a recorded trace (.safetensors); or a scenario (.toml), which names both sides
     #[arg(value_name = "A")]
@@ -280,6 +306,9 @@ pub struct Bless {
     /// Also list the tensors that stay the same
     #[arg(long, conflicts_with_all = ["accept", "reject"])]
     pub all: bool,
+    /// Print what the golden is, and what changes, as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]
@@ -314,90 +343,17 @@ pub struct Map {
     /// List every node
     #[arg(long, conflicts_with = "candidate")]
     pub nodes: bool,
-    /// Input of A on which values are compared, as in `parity run`
-    #[arg(long, value_name = "NAME=VALUE", requires = "candidate")]
+    /// Input of A on which values are compared, as in `parity run`; of one model the shape for which its cost is told
+    #[arg(long, value_name = "NAME=VALUE")]
     pub input: Vec<String>,
     /// Tensor that has another name in B: A=B
     #[arg(long, value_name = "A=B", requires = "candidate")]
     pub rename: Vec<String>,
     #[command(flatten)]
     pub live: Live,
-}
-
-#[derive(clap::Args)]
-pub struct Port {
-    /// Port file (net.py) or an executable that speaks the worker protocol (docs/PORT.md)
-    #[arg(value_name = "FILE", required_unless_present = "command")]
-    pub file: Option<PathBuf>,
-    /// A command that speaks the worker protocol, behind `--`
-    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["file", "python"])]
-    pub command: Vec<String>,
-    /// Python that runs a port file, of several the first that has what the file imports; else that of VIRTUAL_ENV, else the first such on PATH
-    #[arg(long, value_name = "PYTHON")]
-    pub python: Vec<PathBuf>,
-    /// One question may take this long
-    #[arg(long, value_name = "SECONDS", default_value_t = crate::scenario::ANSWER, value_parser = clap::value_parser!(u64).range(1..))]
-    pub limit: u64,
-}
-
-/// How live ports are started.
-#[derive(clap::Args)]
-pub struct Live {
-    /// Python that runs a port file, of several the first that has what the file imports; else that of VIRTUAL_ENV, else the first such on PATH
-    #[arg(long, value_name = "PYTHON")]
-    pub python: Vec<PathBuf>,
-    /// One answer of a live port may take this long; 300 seconds where not stated
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub port_limit: Option<u64>,
-}
-
-impl Live {
-    /// Its options, and which of them are there.
-    pub fn stated(&self) -> [(&'static str, bool); 2] {
-        [
-            ("--python", !self.python.is_empty()),
-            ("--port-limit", self.port_limit.is_some()),
-        ]
-    }
-
-    /// Into the scenario of two sides.
-    ///
-    /// # Errors
-    /// It is stated, and neither side is a port.
-    pub fn put(&self, scenario: &mut crate::scenario::Scenario) -> crate::error::Result<()> {
-        let stated = self.stated();
-        if !stated.iter().any(|s| s.1) {
-            return Ok(());
-        }
-        if !scenario.has_port() {
-            return super::applies::not_to(
-                "sides that are no live port",
-                &stated,
-                "it belongs to one (net.py)",
-            );
-        }
-        let port = scenario.port.get_or_insert_default();
-        if !self.python.is_empty() {
-            port.python.clone_from(&self.python);
-        }
-        port.limit = self.port_limit.or(port.limit);
-        Ok(())
-    }
-}
-
-#[derive(clap::Args)]
-pub struct ExportCheck {
-    /// Port file (net.py)
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    #[command(flatten)]
-    pub live: Live,
-    /// Keep the exports in this folder, as EXPORTER.onnx
-    #[arg(long, value_name = "FOLDER")]
-    pub keep: Option<PathBuf>,
-    /// Show all tensors, not only the decisive ones
+    /// Print it as JSON instead
     #[arg(long)]
-    pub all: bool,
+    pub json: bool,
 }
 
 #[derive(clap::Args)]
@@ -405,6 +361,16 @@ pub struct List {
     /// Which table; all of them where none is named
     #[arg(value_enum)]
     pub table: Option<Table>,
+    /// Print the tables as JSON: an object for each row
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Doctor {
+    /// Print what was found as JSON instead of the table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -419,6 +385,8 @@ pub enum Table {
     Distributions,
     Goldens,
     Exits,
+    Commands,
+    Errors,
 }
 
 #[derive(clap::Args)]
@@ -448,7 +416,7 @@ pub struct Fuzz {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Draws the I-th of N shares of the same cases
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, visible_alias = "partition", value_name = "I/N")]
     pub shard: Option<crate::fuzz::Shard>,
     /// Threads, all cores where not stated; the report is the same
     #[arg(long, value_name = "N", value_parser = threads())]
@@ -472,6 +440,9 @@ pub struct Fuzz {
     pub forms: Option<PathBuf>,
     #[command(flatten)]
     pub live: Live,
+    /// Print the account of every target as JSON instead of the reports
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]
@@ -487,6 +458,9 @@ pub struct Time {
     /// Threads of each engine, instead of the scenario's
     #[arg(long, value_parser = threads())]
     pub threads: Option<usize>,
+    /// Print the times as JSON instead of the table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]
@@ -497,6 +471,12 @@ pub struct Selftest {
     /// Seeds per scenario
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: u64,
+    /// Measure on the I-th of N shares of scenarios and seeds
+    #[arg(long, value_name = "I/N")]
+    pub partition: Option<crate::suite::part::Part>,
+    /// Print what was measured as JSON instead of the table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]

@@ -1,7 +1,7 @@
 //! audit: `parity audit`: what the files of a training tell; needs no engine.
 
 use super::watch::Bar;
-use super::{args, reports, say};
+use super::{answer, args, reports, say};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::report;
@@ -22,9 +22,12 @@ pub fn command(args: &args::Audit) -> Result<Exit> {
         }
         return Ok(Exit::Agree);
     }
-    say(&match args.json {
-        true => report::to_json(&audited)?,
-        false => report::audit(&audited),
-    })?;
+    answer(
+        args.json,
+        &match args.json {
+            true => report::to_json(&audited)?,
+            false => report::audit(&audited),
+        },
+    )?;
     Ok(audited.exit())
 }

@@ -4,9 +4,10 @@ use super::{args, say};
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::golden::difference::{self, Difference};
 use crate::golden::record::{self, Rule};
 use crate::golden::sketch::Settings;
-use crate::golden::{Facts, Golden, Model, difference, propose, store};
+use crate::golden::{Facts, Golden, Model, propose, store};
 use crate::report;
 use crate::trace::file;
 use std::collections::BTreeMap;
@@ -22,10 +23,8 @@ pub fn command(args: &args::Bless) -> Result<Exit> {
     by_hand_only()?;
     if args.reject {
         propose::reject(folder)?;
-        return done(&format!(
-            "rejected: golden {} stays as it is\n",
-            folder.display()
-        ));
+        let text = format!("rejected: golden {} stays as it is\n", folder.display());
+        return done(args, "rejected", &text);
     }
     if args.accept {
         return accept(args);
@@ -33,16 +32,17 @@ pub fn command(args: &args::Bless) -> Result<Exit> {
     let present = present(folder)?;
     let golden = golden(args, present.as_ref())?;
     // Shown before it is written: what waits to be accepted has been seen.
-    say(&report::golden(
-        &difference::between(present.as_ref(), &golden)?,
-        &folder.display().to_string(),
-        args.all,
-    ))?;
+    let difference = difference::between(present.as_ref(), &golden)?;
+    shown(args, "proposed", &difference)?;
     propose::propose(folder, &golden)?;
+    if args.json {
+        return Ok(Exit::Agree);
+    }
     let name = folder.display();
-    done(&format!(
+    let text = format!(
         "\nproposed: parity bless --golden {name} --accept makes it the golden, --reject drops it\n"
-    ))
+    );
+    done(args, "proposed", &text)
 }
 
 /// Continuous integration compares with goldens, and never changes one.
@@ -75,12 +75,26 @@ fn show(args: &args::Bless) -> Result<Exit> {
     };
     belongs(args, &pending.golden)?;
     let difference = difference::between(present(folder)?.as_ref(), &pending.golden)?;
-    say(&report::golden(
-        &difference,
-        &folder.display().to_string(),
-        args.all,
-    ))?;
+    shown(args, "waits", &difference)?;
     Ok(Exit::Agree)
+}
+
+/// What a proposal changes.
+fn shown(args: &args::Bless, state: &str, difference: &Difference) -> Result<()> {
+    let name = args.golden.display().to_string();
+    if !args.json {
+        return say(&report::golden(difference, &name, args.all));
+    }
+    let row = |row: &difference::Row| serde_json::json!({ "name": row.name, "dtype": row.dtype, "shape": row.shape, "is": row.status.name() });
+    let facts = difference.facts.iter();
+    let facts = facts.map(|(which, before, after)| {
+        serde_json::json!({ "which": which, "before": before, "after": after })
+    });
+    let says = serde_json::json!({
+        "golden": name, "state": state, "facts": facts.collect::<Vec<_>>(),
+        "tensors": difference.rows.iter().map(row).collect::<Vec<_>>(),
+    });
+    say(&report::to_json(&says)?)
 }
 
 fn accept(args: &args::Bless) -> Result<Exit> {
@@ -88,15 +102,20 @@ fn accept(args: &args::Bless) -> Result<Exit> {
         belongs(args, &pending.golden)?;
     }
     let golden = propose::accept(&args.golden)?;
-    done(&format!(
+    let text = format!(
         "accepted: golden {} holds {} tensors of scenario '{}'\n",
         args.golden.display(),
         golden.tensors.len(),
         golden.facts.scenario
-    ))
+    );
+    done(args, "accepted", &text)
 }
 
-fn done(text: &str) -> Result<Exit> {
+fn done(args: &args::Bless, state: &str, text: &str) -> Result<Exit> {
+    if args.json {
+        let says = serde_json::json!({ "golden": args.golden, "state": state });
+        return say(&report::to_json(&says)?).map(|()| Exit::Agree);
+    }
     let lines: String = text
         .split_inclusive('\n')
         .map(|l| crate::error::printable(l.trim_end_matches('\n')) + "\n")

@@ -15,6 +15,14 @@ pub fn command(args: &args::Bundle) -> Result<Exit> {
     let path = path.unwrap_or_else(|| bundle::default_path(&args.run));
     let zip = bundle::zipped(&parts)?;
     replace(&path, &zip)?;
+    if args.json {
+        let one = |p: &bundle::Part| serde_json::json!({ "name": p.name, "bytes": p.text.len() });
+        let says = serde_json::json!({
+            "file": path, "bytes": zip.len(), "parts": parts.iter().map(one).collect::<Vec<_>>(),
+        });
+        say(&report::to_json(&says)?)?;
+        return Ok(Exit::Agree);
+    }
     let list: String = parts
         .iter()
         .map(|p| format!("  {} ({} bytes)\n", p.name, p.text.len()))

@@ -1,13 +1,14 @@
 //! doctor: `parity doctor`: what was found, which versions, and what to do about what is missing; needs no library to run.
 
-use super::say;
+use super::rows::Rows;
+use super::{args, say};
 use crate::error::{Result, printable};
 use crate::exit::Exit;
 use crate::native::{self, Found};
+use crate::report;
 use crate::subject::open;
-use crate::text::table;
 
-pub fn command() -> Result<Exit> {
+pub fn command(args: &args::Doctor) -> Result<Exit> {
     let (engine, torch, ort) = (native::engine(), native::libtorch(), native::onnxruntime());
     let version = open::onnxruntime_version();
     let rows = vec![
@@ -38,20 +39,24 @@ pub fn command() -> Result<Exit> {
             "scripts/setup, or set ORT_DYLIB_PATH to a libonnxruntime.so of version 1.31",
         ),
     ];
-    say(&table(
-        &["part", "state", "version", "where / what to do"],
-        &rows,
-    ))?;
+    let complete = engine.path.is_some() && torch.path.is_some() && version.is_ok();
+    let exit = if complete { Exit::Agree } else { Exit::Failed };
+    let rows = Rows::new(&["part", "state", "version", "where / what to do"], rows);
+    if args.json {
+        let says = serde_json::json!({ "ready": complete, "parts": rows.json() });
+        say(&report::to_json(&says)?)?;
+        return Ok(exit);
+    }
+    say(&rows.text())?;
     if let (Some(_), Err(e)) = (&ort.path, &version) {
         say(&format!("\n{e}\n"))?;
     }
-    let complete = engine.path.is_some() && torch.path.is_some() && version.is_ok();
     say(if complete {
         "\nready: parity run works\n"
     } else {
         "\nnot complete: list, map and compare work; run needs what is missing\n"
     })?;
-    Ok(if complete { Exit::Agree } else { Exit::Failed })
+    Ok(exit)
 }
 
 fn row(name: &str, found: &Found, version: &str, mend: &str) -> Vec<String> {

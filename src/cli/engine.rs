@@ -1,6 +1,6 @@
 //! engine: hands a command to `parity-engine`, the executable that links libtorch.
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::exit::Exit;
 use crate::native;
 use std::process::Command;
@@ -12,11 +12,11 @@ use std::process::Command;
 pub fn hand_over() -> Result<Exit> {
     let engine = native::engine();
     let Some(path) = engine.path else {
-        return Err(
-            Error::failed("parity-engine is not beside this executable").next(
+        return Err(Error::failed("parity-engine is not beside this executable")
+            .next(
                 "cargo build --release (with default features); parity doctor says what is missing",
-            ),
-        );
+            )
+            .kind(Code::NoLibrary));
     };
     let torch = native::libtorch();
     let Some(library) = torch.path else {
@@ -28,7 +28,8 @@ pub fn hand_over() -> Result<Exit> {
             .join(", ");
         return Err(
             Error::failed(format!("libtorch was not found ({}: {tried})", torch.by))
-                .next("run scripts/setup, or set LIBTORCH to your own libtorch 2.13.0"),
+                .next("run scripts/setup, or set LIBTORCH to your own libtorch 2.13.0")
+                .kind(Code::NoLibrary),
         );
     };
     let mut command = Command::new(path);

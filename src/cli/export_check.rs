@@ -5,6 +5,8 @@ use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
 use crate::pipeline;
 use crate::port::{Ability, Launch, Port};
+use crate::report;
+use crate::run::Run;
 use crate::scenario::ANSWER;
 use crate::scenario::sides::Sides;
 use crate::subject::Engines;
@@ -20,18 +22,42 @@ pub fn command(args: &args::ExportCheck, engines: Engines) -> Result<Exit> {
     std::fs::create_dir_all(folder)
         .map_err(|e| Error::failed(e.to_string()))
         .at(folder.display())?;
-    let mut worst = Exit::Agree;
+    let (mut worst, mut all) = (Exit::Agree, vec![]);
     for (exporter, made) in exported(args, folder)? {
-        let exit = match made {
-            Ok(path) => judged(args, &exporter, &path, engines)?,
-            Err(e) => {
-                say(&format!("\nexporter '{exporter}' gives no file: {e}\n"))?;
-                Exit::Failed
-            }
+        let run = match made {
+            Ok(path) => Ok(run(args, &path, engines)?),
+            Err(e) => Err(e),
         };
+        let exit = run
+            .as_ref()
+            .map_or(Exit::Failed, |run| run.expectation.exit);
         worst = worst.or_worse(exit);
+        match args.json {
+            true => all.push(as_json(&exporter, &run)),
+            false => told(args, &exporter, &run)?,
+        }
+    }
+    if args.json {
+        say(&report::to_json(&serde_json::json!({ "exports": all }))?)?;
     }
     Ok(worst)
+}
+
+fn as_json(exporter: &str, run: &Result<Run>) -> serde_json::Value {
+    match run {
+        Ok(run) => serde_json::json!({ "exporter": exporter, "run": run }),
+        Err(e) => serde_json::json!({ "exporter": exporter, "refused": e.to_string() }),
+    }
+}
+
+fn told(args: &args::ExportCheck, exporter: &str, run: &Result<Run>) -> Result<()> {
+    match run {
+        Ok(run) => {
+            say(&format!("\nexporter '{exporter}'\n"))?;
+            reports::show(run, reports::chosen(false, args.all), &[])
+        }
+        Err(e) => say(&format!("\nexporter '{exporter}' gives no file: {e}\n")),
+    }
 }
 
 /// The file of each exporter, or why there is none.
@@ -68,15 +94,12 @@ fn exported(args: &args::ExportCheck, folder: &Path) -> Result<Vec<(String, Resu
     Ok(all)
 }
 
-fn judged(args: &args::ExportCheck, exporter: &str, path: &Path, engines: Engines) -> Result<Exit> {
+fn run(args: &args::ExportCheck, path: &Path, engines: Engines) -> Result<Run> {
     let sides = Sides {
         reference: &args.file,
         candidate: path,
     };
     let mut scenario = sides.scenario(&[], &[])?;
     args.live.put(&mut scenario)?;
-    let run = pipeline::run(&scenario, engines, &mut watch::Bar::behind(None), None)?;
-    say(&format!("\nexporter '{exporter}'\n"))?;
-    reports::show(&run, reports::chosen(false, args.all), &[])?;
-    Ok(run.expectation.exit)
+    pipeline::run(&scenario, engines, &mut watch::Bar::behind(None), None)
 }

@@ -1,9 +1,10 @@
 //! list: `parity list`: every table of the program; needs no library.
 
 use super::args::{self, Table};
-use super::say;
+use super::rows::Rows;
+use super::{help, say};
 use crate::cause::{self, fault};
-use crate::error::{Result, printable};
+use crate::error::{Code, Result, printable};
 use crate::exit::Exit;
 use crate::floor::Family;
 use crate::fuzz::model::draw::Values;
@@ -11,34 +12,74 @@ use crate::golden::find;
 use crate::report;
 use crate::scenario;
 use crate::subject;
-use crate::text::table;
 use clap::ValueEnum;
 
 /// The operators of the libtorch interpreter, as its own test writes them: the front shows them without libtorch.
 const OPERATORS: &str = include_str!("../../docs/OPERATORS.md");
 
 pub fn command(args: &args::List) -> Result<Exit> {
+    let mut all = serde_json::Map::new();
     for which in Table::value_variants()
         .iter()
         .copied()
         .filter(|t| args.table.is_none_or(|wanted| wanted == *t))
     {
-        say(&one(which))?;
+        let parts = one(which);
+        if !args.json {
+            say(&parts.iter().map(Part::text).collect::<String>())?;
+            continue;
+        }
+        let name = which.to_possible_value().map(|v| v.get_name().to_string());
+        let json = parts.iter().map(Part::json).collect();
+        all.insert(name.unwrap_or_default(), json);
+    }
+    if args.json {
+        say(&report::to_json(&all)?)?;
     }
     Ok(Exit::Agree)
 }
 
-fn one(which: Table) -> String {
-    let owned = |row: &[&str]| row.iter().map(|s| s.to_string()).collect::<Vec<_>>();
+/// A piece of what one table shows.
+enum Part {
+    Rows(Rows),
+    Words(String),
+}
+
+impl Part {
+    fn text(&self) -> String {
+        match self {
+            Self::Rows(rows) => rows.text(),
+            Self::Words(text) => text.clone(),
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Rows(rows) => rows.json(),
+            Self::Words(text) => text.as_str().into(),
+        }
+    }
+}
+
+/// A table of `rows`.
+fn table(header: &[&'static str], rows: &[Vec<String>]) -> Part {
+    Part::Rows(Rows::new(header, rows.to_vec()))
+}
+
+fn owned(row: &[&str]) -> Vec<String> {
+    row.iter().map(|s| s.to_string()).collect()
+}
+
+fn one(which: Table) -> Vec<Part> {
     match which {
         Table::Subjects => {
             let rows: Vec<_> = scenario::subjects::ALL
                 .iter()
                 .map(|s| owned(&[s.name, s.summary, &s.keys.join(" "), s.needs]))
                 .collect();
-            table(&["subject", "what it is", "keys", "needs"], &rows)
+            vec![table(&["subject", "what it is", "keys", "needs"], &rows)]
         }
-        Table::Operators => OPERATORS.to_string(),
+        Table::Operators => vec![Part::Words(OPERATORS.to_string())],
         Table::Faults => {
             let amount = |f: &fault::Fault| {
                 f.amount.map_or(String::new(), |(what, default)| {
@@ -55,56 +96,23 @@ fn one(which: Table) -> String {
             let rows: Vec<_> = fault::all()
                 .map(|f| vec![f.name.to_string(), f.summary.to_string(), ops(f), amount(f)])
                 .collect();
-            table(
+            vec![table(
                 &["fault", "what it does", "operators", "amount, default"],
                 &rows,
-            )
+            )]
         }
         Table::Causes => {
             let rows = cause::ALL.iter().map(|c| owned(&[c.name, c.asks]));
-            table(&["cause", "what its test asks"], &rows.collect::<Vec<_>>())
+            vec![table(
+                &["cause", "what its test asks"],
+                &rows.collect::<Vec<_>>(),
+            )]
         }
         Table::Reports => {
             let rows = report::ALL.iter().map(|f| owned(&[f.name, f.what]));
-            table(&["report", "what it is"], &rows.collect::<Vec<_>>())
+            vec![table(&["report", "what it is"], &rows.collect::<Vec<_>>())]
         }
-        Table::Kernels => {
-            let whole = subject::kernels::training::all().map(|k| owned(&[k.name, k.summary]));
-            let parts: Vec<_> = subject::kernels::families()
-                .iter()
-                .map(|k| owned(&[k.name, k.what, k.paper, k.kinks]))
-                .collect();
-            let named = table(
-                &["[training] kernel", "what it is"],
-                &whole.collect::<Vec<_>>(),
-            );
-            let forms: Vec<_> = subject::kernels::ALL
-                .iter()
-                .map(|k| {
-                    vec![
-                        k.name.into(),
-                        k.of.name.into(),
-                        k.summary.into(),
-                        k.inputs.join(" "),
-                    ]
-                })
-                .collect();
-            let forms = table(
-                &["subject = \"kernel\"", "of", "what it is", "inputs"],
-                &forms,
-            );
-            named
-                + &forms
-                + &table(
-                    &[
-                        "kernel",
-                        "what it computes",
-                        "paper",
-                        "no derivative, or a decision, at",
-                    ],
-                    &parts,
-                )
-        }
+        Table::Kernels => kernels(),
         Table::Families => {
             let rows: Vec<_> = Family::ALL
                 .iter()
@@ -112,10 +120,11 @@ fn one(which: Table) -> String {
                     vec![f.name().to_string(), least.to_string(), gamma.to_string()]
                 })
                 .collect();
-            format!(
-                "isolated bound B = max(β, γ·√K)·u·S\n{}",
-                table(&["family", "β", "γ"], &rows)
-            )
+            let words = "isolated bound B = max(β, γ·√K)·u·S\n";
+            vec![
+                Part::Words(words.into()),
+                table(&["family", "β", "γ"], &rows),
+            ]
         }
         Table::Distributions => {
             let rows = [
@@ -128,8 +137,10 @@ fn one(which: Table) -> String {
                 .iter()
                 .map(|(_, name, values)| owned(&[name, values]))
                 .collect();
-            table(&["distribution", "values"], &rows.map(|r| owned(&r)))
-                + &table(&["parity fuzz SCENARIO draws", "values"], &drawn)
+            vec![
+                table(&["distribution", "values"], &rows.map(|r| owned(&r))),
+                table(&["parity fuzz SCENARIO draws", "values"], &drawn),
+            ]
         }
         Table::Goldens => goldens(),
         Table::Exits => {
@@ -137,13 +148,64 @@ fn one(which: Table) -> String {
                 .iter()
                 .map(|(e, what)| vec![(*e as u8).to_string(), what.to_string()])
                 .collect();
-            table(&["exit", "meaning"], &rows)
+            vec![table(&["exit", "meaning"], &rows)]
+        }
+        Table::Commands => {
+            let rows: Vec<_> = help::commands()
+                .into_iter()
+                .map(|row| row.to_vec())
+                .collect();
+            vec![table(&["command", "what it is for"], &rows)]
+        }
+        Table::Errors => {
+            let rows = Code::ALL
+                .iter()
+                .map(|(_, name, exit, what)| owned(&[name, &(*exit as u8).to_string(), what]));
+            vec![table(
+                &["code", "exit", "what it means"],
+                &rows.collect::<Vec<_>>(),
+            )]
         }
     }
 }
 
+/// What may be named as a kernel, every ONNX form, every family.
+fn kernels() -> Vec<Part> {
+    let whole = subject::kernels::training::all().map(|k| owned(&[k.name, k.summary]));
+    let parts: Vec<_> = subject::kernels::families()
+        .iter()
+        .map(|k| owned(&[k.name, k.what, k.paper, k.kinks]))
+        .collect();
+    let named = table(
+        &["[training] kernel", "what it is"],
+        &whole.collect::<Vec<_>>(),
+    );
+    let forms: Vec<_> = subject::kernels::ALL
+        .iter()
+        .map(|k| {
+            vec![
+                k.name.into(),
+                k.of.name.into(),
+                k.summary.into(),
+                k.inputs.join(" "),
+            ]
+        })
+        .collect();
+    let forms = table(
+        &["subject = \"kernel\"", "of", "what it is", "inputs"],
+        &forms,
+    );
+    let header = [
+        "kernel",
+        "what it computes",
+        "paper",
+        "no derivative, or a decision, at",
+    ];
+    vec![named, forms, table(&header, &parts)]
+}
+
 /// The goldens of the folder `golden` here, or of the nearest folder above that has one.
-fn goldens() -> String {
+fn goldens() -> Vec<Part> {
     let home = std::env::current_dir()
         .ok()
         .and_then(|here| find::home(&here));
@@ -188,16 +250,10 @@ fn goldens() -> String {
         .iter()
         .map(|f| row(f).iter().map(|c| printable(c)).collect())
         .collect();
-    let none = if rows.is_empty() {
-        "no golden in a folder 'golden' here or above: parity bless proposes one\n"
-    } else {
-        ""
-    };
-    none.to_string()
-        + &table(
-            &[
-                "golden", "scenario", "made by", "versions", "tensors", "size",
-            ],
-            &rows,
-        )
+    let none = "no golden in a folder 'golden' here or above: parity bless proposes one\n";
+    let none = rows.is_empty().then(|| Part::Words(none.into()));
+    let header = [
+        "golden", "scenario", "made by", "versions", "tensors", "size",
+    ];
+    none.into_iter().chain([table(&header, &rows)]).collect()
 }

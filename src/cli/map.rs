@@ -1,14 +1,17 @@
 //! map: `parity map`: a model at a glance: opsets, inputs, outputs, operators, parameters per module, nodes; or two, and which tensor is which.
 
 use super::{args, engine, say, watch};
-use crate::error::{Result, printable};
+use crate::error::{Error, Result, printable};
 use crate::exit::Exit;
+use crate::graph::flops::{self, Cost};
 use crate::graph::{Graph, Port, load, params};
 use crate::input;
 use crate::pairing::map;
 use crate::pipeline;
+use crate::report;
+use crate::scenario::build;
 use crate::scenario::sides::{Sides, renames};
-use crate::subject::Engines;
+use crate::subject::{Engines, open};
 use crate::text::table;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +21,11 @@ pub fn command(args: &args::Map, engines: Engines) -> Result<Exit> {
         return both(args, candidate, engines);
     }
     let graph = load::file(&args.model)?;
-    say(&overview(&graph))?;
+    if args.json {
+        say(&report::to_json(&as_json(&graph, &args.input)?)?)?;
+        return Ok(Exit::Agree);
+    }
+    say(&overview(&graph, &cost(&graph, &args.input)?.say()))?;
     if args.nodes {
         let rows: Vec<_> = graph
             .steps
@@ -50,11 +57,55 @@ fn both(args: &args::Map, candidate: &Path, engines: Engines) -> Result<Exit> {
         return engine::hand_over();
     }
     let pairing = pipeline::paired(&scenario, engines, &mut watch::Bar::behind(None))?;
+    if args.json {
+        let [reference, candidate] = &pairing.unpaired;
+        let says = serde_json::json!({
+            "pairs": pairing.pairs, "tensors": pairing.tensors,
+            "unpaired": { "reference": reference, "candidate": candidate },
+        });
+        say(&report::to_json(&says)?)?;
+        return Ok(Exit::Agree);
+    }
     say(&map::text(&pairing))?;
     Ok(Exit::Agree)
 }
 
-fn overview(graph: &Graph) -> String {
+/// What a forward pass costs.
+fn cost(graph: &Graph, inputs: &[String]) -> Result<Cost> {
+    let stated = stated(inputs)?;
+    Ok(flops::of(graph, &stated, &open::onnxruntime_shapes))
+}
+
+/// Shapes that the command line states.
+fn stated(inputs: &[String]) -> Result<BTreeMap<String, Vec<usize>>> {
+    let mut shapes = BTreeMap::new();
+    for text in inputs {
+        let (name, input) = build::stated(text)?;
+        let shape = input.shape.ok_or_else(|| {
+            Error::usage(format!("--input {text}: of one model a shape is meant"))
+                .next("for example --input x=1x3x224x224")
+        })?;
+        shapes.insert(name, shape);
+    }
+    Ok(shapes)
+}
+
+fn as_json(graph: &Graph, inputs: &[String]) -> Result<serde_json::Value> {
+    let port = |p: &Port| serde_json::json!({ "name": p.name, "dtype": p.dtype, "shape": p.shape.as_ref().map(|s| input::show(s)) });
+    let ports = |list: &[Port]| list.iter().map(port).collect::<Vec<_>>();
+    let modules = params::per_module(graph).into_iter();
+    let modules = modules.map(|(name, p)| serde_json::json!({ "name": name, "tensors": p.tensors, "elements": p.elements }));
+    let nodes = graph.steps.iter().map(|s| {
+        serde_json::json!({ "name": s.name, "operator": s.op(), "inputs": s.inputs, "outputs": s.outputs })
+    });
+    Ok(serde_json::json!({
+        "opsets": graph.opsets, "inputs": ports(&graph.inputs), "outputs": ports(&graph.outputs),
+        "parameters": params::total(graph), "flops": cost(graph, inputs)?.flops(),
+        "modules": modules.collect::<Vec<_>>(), "nodes": nodes.collect::<Vec<_>>(),
+    }))
+}
+
+fn overview(graph: &Graph, cost: &str) -> String {
     let opsets: Vec<String> = graph
         .opsets
         .iter()
@@ -81,7 +132,7 @@ fn overview(graph: &Graph) -> String {
         .map(|(m, p)| vec![printable(&m), p.tensors.to_string(), p.elements.to_string()])
         .collect();
     format!(
-        "opsets     {}\ninputs     {}\noutputs    {}\nnodes      {}: {}\nparameters {}\n{}",
+        "opsets     {}\ninputs     {}\noutputs    {}\nnodes      {}: {}\nparameters {}\ncost       {cost}\n{}",
         printable(&opsets.join(", ")),
         ports(&graph.inputs),
         ports(&graph.outputs),

@@ -1,6 +1,6 @@
 //! params: `parity params`: the parameters of two sides: why their counts differ, element by element, and whose values do; needs no engine.
 
-use super::{args, say};
+use super::{answer, args};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::input::parameters;
@@ -30,11 +30,14 @@ pub fn command(args: &args::Params) -> Result<Exit> {
         args.reference.display().to_string(),
         args.candidate.display().to_string(),
     );
-    say(&if args.json {
-        report::to_json(&difference)?
-    } else {
-        report::params(&difference, (&names.0, &names.1), args.all)
-    })?;
+    answer(
+        args.json,
+        &if args.json {
+            report::to_json(&difference)?
+        } else {
+            report::params(&difference, (&names.0, &names.1), args.all)
+        },
+    )?;
     Ok(if difference.equal() {
         Exit::Agree
     } else {

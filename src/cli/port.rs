@@ -5,6 +5,7 @@ use crate::error::{Result, printable};
 use crate::exit::Exit;
 use crate::port::conformance::{self, Check, Found};
 use crate::port::{Axis, Declared, Launch, Port};
+use crate::report;
 use std::time::Duration;
 
 pub fn command(args: &args::Port) -> Result<Exit> {
@@ -13,8 +14,14 @@ pub fn command(args: &args::Port) -> Result<Exit> {
         None => Launch::command(&args.command)?,
     };
     let mut port = Port::start(&launch, Duration::from_secs(args.limit))?;
-    say(&overview(&launch, &port))?;
-    let checks = conformance::checks(&mut port, |check| say(&line(check)))?;
+    let about = about(&launch, &port);
+    let quiet = args.json;
+    let told = |text: String| if quiet { Ok(()) } else { say(&text) };
+    told(overview(&about))?;
+    let checks = conformance::checks(&mut port, |check| told(line(check)))?;
+    if args.json {
+        say(&json(&about, &checks)?)?;
+    }
     let is = |wanted: fn(&Found) -> bool| checks.iter().any(|c| wanted(&c.found));
     if is(|f| matches!(f, Found::Failed(_))) {
         return Ok(Exit::Diverge);
@@ -27,16 +34,34 @@ pub fn command(args: &args::Port) -> Result<Exit> {
     Ok(if ran { Exit::Agree } else { Exit::Uncovered })
 }
 
-fn line(check: &Check) -> String {
-    let (word, text) = match &check.found {
+fn said(check: &Check) -> (&'static str, &String) {
+    match &check.found {
         Found::Passed(seen) => ("pass", seen),
         Found::Failed(why) => ("FAIL", why),
         Found::NotTried(why) => ("not tried", why),
+    }
+}
+
+/// What the port is, and what each check found.
+fn json(about: &[(&str, String)], checks: &[Check]) -> Result<String> {
+    let about: serde_json::Map<_, _> = about
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.as_str().into()))
+        .collect();
+    let one = |check: &Check| {
+        let (found, says) = said(check);
+        serde_json::json!({ "check": check.what, "found": found, "says": says })
     };
+    let checks: Vec<_> = checks.iter().map(one).collect();
+    report::to_json(&serde_json::json!({ "port": about, "checks": checks }))
+}
+
+fn line(check: &Check) -> String {
+    let (word, text) = said(check);
     format!("{word:<10} {:<12} {}\n", check.what, printable(text))
 }
 
-fn overview(launch: &Launch, port: &Port) -> String {
+fn about(launch: &Launch, port: &Port) -> Vec<(&'static str, String)> {
     let hello = &port.hello;
     let versions = hello.versions.iter().map(|(n, v)| format!("{n} {v}"));
     let abilities = hello.abilities.iter().map(|a| a.name().to_string());
@@ -59,8 +84,12 @@ fn overview(launch: &Launch, port: &Port) -> String {
         ("lacks", joined(lacks)),
         ("inputs", joined(hello.inputs.iter().map(input))),
     ];
-    let shown = rows.iter().filter(|r| !r.1.is_empty());
-    shown
+    rows.into_iter().filter(|r| !r.1.is_empty()).collect()
+}
+
+fn overview(about: &[(&str, String)]) -> String {
+    about
+        .iter()
         .map(|(name, value)| format!("{name:<10} {}\n", printable(value)))
         .collect()
 }

@@ -1,7 +1,7 @@
 //! preflight: `parity preflight`: every audit that applies, before a training; needs no engine.
 
 use super::watch::Bar;
-use super::{args, say};
+use super::{answer, args};
 use crate::audit::preflight::{self, Preflight};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
@@ -15,11 +15,14 @@ pub fn command(args: &args::Preflight) -> Result<Exit> {
         true => preflight::of_folder(&args.target, &mut bar),
         false => preflight::of_file(&args.target, &mut bar),
     }?;
-    say(&match (args.json, &earlier) {
-        (true, _) => report::to_json(&flown)?,
-        (false, None) => report::preflight(&flown),
-        (false, Some(earlier)) => report::preflight(&flown) + &report::changes(earlier, &flown),
-    })?;
+    answer(
+        args.json,
+        &match (args.json, &earlier) {
+            (true, _) => report::to_json(&flown)?,
+            (false, None) => report::preflight(&flown),
+            (false, Some(earlier)) => report::preflight(&flown) + &report::changes(earlier, &flown),
+        },
+    )?;
     Ok(flown.exit())
 }
 

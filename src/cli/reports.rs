@@ -1,6 +1,6 @@
 //! reports: which view of a Run is printed, and which are written into files beside it.
 
-use super::say;
+use super::{look, say, tell};
 use crate::error::{Place, Result};
 use crate::report::{self, Format};
 use crate::run::Run;
@@ -63,5 +63,15 @@ pub fn write(files: &[Into], view: impl Fn(&str) -> Result<String>) -> Result<()
 pub fn show(run: &Run, shown: &str, files: &[Into]) -> Result<()> {
     let view = |format: &Format| (format.write)(run);
     write(files, |name| view(report::find(name)?))?;
-    say(&view(report::find(shown)?)?)
+    if shown == "json" {
+        return say(&view(report::find(shown)?)?);
+    }
+    if look::now().quiet {
+        return tell(&(report::verdict(run) + "\n"));
+    }
+    tell(&view(report::find(shown)?)?)?;
+    match look::now().verbose {
+        true => tell(&report::phases(run)),
+        false => Ok(()),
+    }
 }

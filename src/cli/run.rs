@@ -103,7 +103,7 @@ fn replayed(args: &args::Run, scenario: &Scenario, engines: Engines) -> Result<E
 }
 
 fn is_model(args: &args::Run) -> bool {
-    args.target.extension().is_some_and(|e| e == "onnx")
+    Kind::is_model(&args.target)
 }
 
 fn scenario(args: &args::Run) -> Result<Scenario> {

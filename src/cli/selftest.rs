@@ -1,19 +1,21 @@
 //! selftest: `parity selftest`: the largest rounding of healthy engines, per operator family, in units of u·S and of the bound; it fails where
 //! one is over a bound, since then the bound is wrong and every verdict by it.
 
+use super::rows::Rows;
 use super::{args, engine, say, watch};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::floor::Family;
 use crate::graph::load as graph;
 use crate::input;
 use crate::pipeline;
 use crate::prepare::prepared::{self, Prepared};
+use crate::report;
 use crate::run::Run;
 use crate::scenario::{Scenario, load};
 use crate::subject::Engines;
+use crate::suite::part::Part;
 use crate::tensor::Tensor;
-use crate::text::table;
 use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -30,6 +32,18 @@ const INPUTS: [(&str, Change); 7] = [
     ("huge inputs", |v| v * 2f64.powi(100)),
     ("tiny inputs", |v| v * 2f64.powi(-100)),
     ("subnormal inputs", |v| v * 2f64.powi(-135)),
+];
+
+/// What is said of a family.
+const HEADER: [&str; 8] = [
+    "family",
+    "tensors",
+    "worst in u·S",
+    "reference / B",
+    "candidate / B",
+    "margin",
+    "K there",
+    "node there",
 ];
 
 /// The largest ratios seen in one family.
@@ -66,19 +80,28 @@ pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
         return engine::hand_over();
     }
     let mut measured = Measured::default();
-    for (path, base) in args.scenarios.iter().zip(&scenarios) {
-        for seed in 0..args.seeds {
-            let scenario = Scenario {
-                seed,
-                ..base.clone()
-            };
-            for (name, change) in INPUTS {
-                let run = on(&scenario, change, engines)?;
-                measured.add(&run, &format!("{}, seed {seed}, {name}", path.display()));
-            }
+    let named = args.scenarios.iter().zip(&scenarios);
+    let all: Vec<_> = named
+        .flat_map(|(path, base)| (0..args.seeds).map(move |seed| (path, base, seed)))
+        .collect();
+    for (path, base, seed) in args.partition.unwrap_or(Part::ALL).share(&all) {
+        let scenario = Scenario {
+            seed,
+            ..base.clone()
+        };
+        for (name, change) in INPUTS {
+            let run = on(&scenario, change, engines)?;
+            measured.add(&run, &format!("{}, seed {seed}, {name}", path.display()));
         }
     }
-    measured.say()
+    if measured.families.is_empty() {
+        return Err(Error::uncovered("nothing was measured")
+            .next("fewer parts, more scenarios or more seeds: --partition, --seeds"));
+    }
+    match args.json {
+        true => measured.json(),
+        false => measured.say(),
+    }
 }
 
 /// The scenario on inputs of which every float is changed.
@@ -139,21 +162,27 @@ impl Measured {
         }
     }
 
+    fn json(mut self) -> Result<Exit> {
+        self.noise.sort_by(f64::total_cmp);
+        let rows: Vec<_> = self.families.iter().map(|(f, s)| row(*f, s)).collect();
+        let says = serde_json::json!({
+            "families": Rows::new(&HEADER, rows).json(), "over": self.over,
+            "noise": { "tensors": self.noise.len(), "ratios": self.noise },
+        });
+        say(&report::to_json(&says)?)?;
+        Ok(self.exit())
+    }
+
+    fn exit(&self) -> Exit {
+        match self.over.is_empty() {
+            true => Exit::Agree,
+            false => Exit::Diverge,
+        }
+    }
+
     fn say(mut self) -> Result<Exit> {
         let rows: Vec<_> = self.families.iter().map(|(f, s)| row(*f, s)).collect();
-        say(&table(
-            &[
-                "family",
-                "tensors",
-                "worst in u·S",
-                "reference / B",
-                "candidate / B",
-                "margin",
-                "K there",
-                "node there",
-            ],
-            &rows,
-        ))?;
+        say(&Rows::new(&HEADER, rows).text())?;
         self.noise.sort_by(f64::total_cmp);
         let (n, r) = (self.noise.len(), crate::floor::noise::R);
         let at = |q: f64| {
@@ -173,14 +202,14 @@ impl Measured {
             "accumulated error / spread (R = {r}): {n} tensors, {quantiles}\n"
         ))?;
         if self.over.is_empty() {
-            return Ok(Exit::Agree);
+            return Ok(self.exit());
         }
         say(&format!(
             "{} tensors of healthy engines are over their bound:\n{}\n",
             self.over.len(),
             self.over.join("\n")
         ))?;
-        Ok(Exit::Diverge)
+        Ok(self.exit())
     }
 }
 

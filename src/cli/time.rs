@@ -4,13 +4,15 @@ use super::{applies, args, engine, say};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::prepare::prepared::Prepared;
+use crate::report;
+use crate::scenario::sides::Kind;
 use crate::scenario::{build, load};
 use crate::subject::Engines;
 use crate::text::{number, table};
 use crate::walk::timing::{self, Timed};
 
 pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
-    let mut scenario = match args.target.extension().is_some_and(|e| e == "onnx") {
+    let mut scenario = match Kind::is_model(&args.target) {
         true => build::from_model(&args.target, &args.input)?,
         false if !args.input.is_empty() => return Err(applies::input()),
         false => load::file(&args.target)?,
@@ -24,6 +26,13 @@ pub fn command(args: &args::Time, engines: Engines) -> Result<Exit> {
     let all = timing::run(&prepared, args.runs, engines)?;
     let first = all[0].median();
     let rows: Vec<_> = all.iter().map(|t| row(t, first)).collect();
+    if args.json {
+        let one = |t: &Timed| serde_json::json!({ "subject": t.subject, "median": t.median(), "seconds": t.seconds });
+        let subjects: Vec<_> = all.iter().map(one).collect();
+        let says = serde_json::json!({ "threads": prepared.threads, "subjects": subjects });
+        say(&report::to_json(&says)?)?;
+        return Ok(Exit::Agree);
+    }
     let header = [
         "subject",
         "ms, median",

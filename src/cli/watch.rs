@@ -1,18 +1,27 @@
 //! watch: progress on a terminal, on stderr; silent where stderr is no terminal.
 
-use super::say;
+use super::progress::{self, Progress};
+use super::{look, say};
 use crate::error::{Result, printable};
 use crate::watch::Watch;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Instant;
 
-/// A progress bar per phase.
+/// One line over all phases of a run, with the time that is left.
 pub struct Bar {
     bar: ProgressBar,
+    progress: Progress,
+    begin: Instant,
     /// What is said once everything that is run could be read.
     first: Option<String>,
     /// What its steps are called.
     steps: &'static str,
+    /// The present phase, and how many steps it has.
+    phase: (String, usize),
 }
+
+/// Of the line, in thousandths of the run.
+const WHOLE: u64 = 1000;
 
 impl Bar {
     pub fn new() -> Self {
@@ -29,34 +38,52 @@ impl Bar {
     pub fn behind(first: Option<String>) -> Self {
         Self {
             bar: ProgressBar::hidden(),
+            progress: Progress::default(),
+            begin: Instant::now(),
             first,
             steps: "nodes",
+            phase: (String::new(), 0),
         }
+    }
+
+    fn show(&mut self, done: usize) {
+        let share = self.progress.share(done);
+        let left = progress::left(share, self.begin.elapsed().as_secs_f64());
+        let left = left.map_or(String::new(), |s| format!(", about {s:.0} s left"));
+        let (name, steps) = (&self.phase.0, self.phase.1);
+        self.bar
+            .set_message(format!("{name} {done}/{steps} {}{left}", self.steps));
+        self.bar.set_position((share * WHOLE as f64) as u64);
     }
 }
 
 impl Watch for Bar {
     fn ready(&mut self) -> Result<()> {
-        self.first.take().map_or(Ok(()), |text| say(&text))
+        let first = self.first.take().filter(|_| !look::now().quiet);
+        first.map_or(Ok(()), |text| say(&text))
     }
 
     fn phase(&mut self, name: &str, steps: usize) {
-        self.bar.finish_and_clear();
-        self.bar = ProgressBar::new(steps as u64).with_message(name.to_string());
-        let steps = self.steps;
-        if let Ok(style) = ProgressStyle::with_template(&format!(
-            "{{msg:>8}} [{{bar:40}}] {{pos}}/{{len}} {steps}, {{elapsed}}"
-        )) {
-            self.bar.set_style(style);
+        if self.bar.is_hidden() && !look::now().quiet {
+            self.bar = ProgressBar::new(WHOLE);
+            let style = "[{bar:30}] {percent:>3} % {msg}";
+            if let Ok(style) = ProgressStyle::with_template(style) {
+                self.bar.set_style(style);
+            }
         }
+        self.progress.phase(name, steps);
+        self.phase = (name.to_string(), steps);
+        self.show(0);
     }
 
     fn note(&mut self, text: &str) {
-        self.bar.suspend(|| eprintln!("{}", printable(text)));
+        if !look::now().quiet {
+            self.bar.suspend(|| eprintln!("{}", printable(text)));
+        }
     }
 
     fn step(&mut self, done: usize) {
-        self.bar.set_position(done as u64);
+        self.show(done);
     }
 }
 

@@ -29,6 +29,17 @@ pub enum End {
     Interrupt,
 }
 
+impl End {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cases => "cases",
+            Self::Time => "time",
+            Self::Finds => "finds",
+            Self::Interrupt => "interrupt",
+        }
+    }
+}
+
 /// The `this`-th of `of` shards: the cases whose number leaves `this` − 1 when divided by `of`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
@@ -39,6 +50,12 @@ pub struct Shard {
 impl Shard {
     /// The whole run.
     pub const ALL: Self = Self { this: 1, of: 1 };
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.this, self.of)
+    }
 }
 
 impl FromStr for Shard {

@@ -40,6 +40,17 @@ pub enum Status {
     DiffersBySketch(Seen),
 }
 
+impl Status {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Gone => "gone",
+            Self::Same => "same",
+            Self::Differs(_) | Self::DiffersBySketch(_) => "differs",
+        }
+    }
+}
+
 /// The difference from `present`, None where there is none yet, to `new`.
 pub fn between(present: Option<&Golden>, new: &Golden) -> Result<Difference> {
     let before = |name: &str| present.and_then(|g| g.tensors.get(name));

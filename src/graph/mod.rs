@@ -3,6 +3,7 @@
 mod code;
 pub mod cost;
 pub mod cut;
+pub mod flops;
 pub mod hoist;
 pub mod infer;
 mod inline;

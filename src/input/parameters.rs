@@ -8,6 +8,7 @@ use crate::graph::param::{Kind, Param, check};
 use crate::graph::{self, Graph, load};
 use crate::params::names;
 use crate::params::source::{Constants, Source};
+use crate::scenario::sides;
 use crate::tensor::DType;
 use crate::trace::file::{self, Opened};
 use indexmap::IndexMap;
@@ -30,8 +31,10 @@ pub fn source(path: &Path) -> Result<Source> {
     if checkpoint::is_one(path) {
         return of_checkpoint(path);
     }
+    if sides::Kind::is_model(path) {
+        return Ok(of_graph(load::file(path)?.into()));
+    }
     match path.extension().and_then(|e| e.to_str()) {
-        Some("onnx") => Ok(of_graph(load::file(path)?.into())),
         Some("json") if !is_index(path) => json(path).at(format!("parameters {}", path.display())),
         _ => of_trace(file::open(path)?)?.ok_or_else(|| unlisted("trace", path)),
     }

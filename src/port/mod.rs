@@ -13,7 +13,7 @@ pub use launch::Launch;
 pub use said::{Ability, Axis, Declared, Hello, Loaded, Unlike};
 
 use crate::digest;
-use crate::error::{Error, Place, Result};
+use crate::error::{Code, Error, Place, Result};
 use crate::tensor::{DType, Tensor};
 use crate::trace::file::{self, Opened};
 use crate::trace::write::Writer;
@@ -70,7 +70,9 @@ impl Port {
     /// # Errors
     /// It does not start, connect or answer; it speaks another protocol.
     pub fn start(launch: &Launch, limit: Duration) -> Result<Self> {
-        Self::started(launch, limit).at(format!("port {}", launch.name))
+        Self::started(launch, limit)
+            .map_err(|e| e.kind(Code::Port))
+            .at(format!("port {}", launch.name))
     }
 
     fn started(launch: &Launch, limit: Duration) -> Result<Self> {

@@ -29,6 +29,7 @@ files! {
     "parts.py",
     "patched.py",
     "photograph.py",
+    "plugin.py",
     "proof.py",
     "recorder.py",
     "recording.py",

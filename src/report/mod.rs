@@ -18,6 +18,7 @@ pub use fuzz::{fuzz_kernel, fuzz_loss, fuzz_model, replay, replay_loss};
 pub use golden::golden;
 pub use json::to_json;
 pub use params::params;
+pub use terminal::{phases, verdict};
 
 use crate::error::{Error, Result, hint};
 use crate::run::Run;

@@ -4,12 +4,15 @@ use super::Format;
 use super::stages::stages;
 use crate::compare::Comparison;
 use crate::error::printable;
+use crate::exit::Exit;
 use crate::run::Run;
 use crate::run::findings::provenance;
 use crate::run::headline::headline;
 use crate::text::{number, reasons, table};
-use crate::verdict::{Accumulated, Isolated, TensorResult, ToleranceBy};
+use crate::verdict::{Accumulated, Isolated, Outcome, TensorResult, ToleranceBy};
 
+/// A report beyond a screen ends as it begins: what is read last is the verdict.
+const SCREEN: usize = 20;
 /// Origins shown before the rest is counted.
 const ORIGINS: usize = 12;
 
@@ -27,7 +30,7 @@ pub const TENSORS: Format = Format {
 
 /// The report; `all` adds one line per tensor.
 fn terminal(run: &Run, all: bool) -> String {
-    let mut out = headline(run);
+    let mut out = told_first(run);
     if run.verdict.origins.len() > 1 {
         out += &origins(run);
     }
@@ -35,11 +38,50 @@ fn terminal(run: &Run, all: bool) -> String {
     if all {
         out += &tensors(run);
     }
-    out + "\n"
-        + &footer(run)
-            .iter()
-            .map(|l| printable(l) + "\n")
-            .collect::<String>()
+    out += "\n";
+    out.extend(footer(run).iter().map(|l| printable(l) + "\n"));
+    if out.lines().count() > SCREEN {
+        out += &format!("\n{}\n", verdict(run));
+    }
+    out
+}
+
+/// The verdict in one line, with the exit code that it means.
+pub fn verdict(run: &Run) -> String {
+    let headline = headline(run);
+    let first = headline.lines().next().unwrap_or_default();
+    let exit = run.expectation.exit;
+    match is_expected(run) {
+        true => format!("{first}, {EXPECTED}"),
+        false => format!("{first} (exit {})", exit as u8),
+    }
+}
+
+/// What is said of a divergence that the scenario states.
+const EXPECTED: &str = "as the scenario expects (exit 0)";
+
+fn is_expected(run: &Run) -> bool {
+    run.verdict.outcome == Outcome::Diverge && run.expectation.exit == Exit::Agree
+}
+
+/// The headline with its facts; that a divergence is expected stands in its first line.
+fn told_first(run: &Run) -> String {
+    let headline = headline(run);
+    match headline.split_once('\n') {
+        Some((_, rest)) if is_expected(run) => format!("{}\n{rest}", verdict(run)),
+        _ => headline,
+    }
+}
+
+/// Seconds of each phase, the longest first.
+pub fn phases(run: &Run) -> String {
+    let mut all: Vec<(&String, f64)> = run.timings.iter().map(|(n, s)| (n, *s)).collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let rows: Vec<_> = all
+        .into_iter()
+        .map(|(name, s)| vec![printable(name), format!("{s:.2}")])
+        .collect();
+    format!("\n{}", table(&["phase", "seconds"], &rows))
 }
 
 fn origins(run: &Run) -> String {

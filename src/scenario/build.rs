@@ -13,19 +13,24 @@ pub fn from_model(model: &Path, inputs: &[String]) -> Result<Scenario> {
     ))?;
     scenario.name = model.file_stem().map(|s| s.to_string_lossy().into_owned());
     for text in inputs {
-        let (name, value) = text.split_once('=').ok_or_else(|| {
-            Error::usage(format!("--input {text}: expected NAME=SHAPE or NAME=FILE"))
-        })?;
-        if scenario
-            .inputs
-            .insert(name.to_string(), input(value)?)
-            .is_some()
-        {
+        let (name, input) = stated(text)?;
+        if scenario.inputs.insert(name.clone(), input).is_some() {
             return Err(Error::usage(format!("--input: '{name}' is stated twice")));
         }
     }
     load::check(&scenario)?;
     Ok(scenario)
+}
+
+/// `NAME=VALUE` of the command line.
+///
+/// # Errors
+/// No `=`, or a value that is neither a shape nor a file.
+pub fn stated(text: &str) -> Result<(String, Input)> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| Error::usage(format!("--input {text}: expected NAME=SHAPE or NAME=FILE")))?;
+    Ok((name.to_string(), input(value)?))
 }
 
 /// `1x3x224x224` (uniform in [0, 1)), `1x128:0..30521` (integers), or a file.

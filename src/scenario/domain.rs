@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 /// `VALUES`, and `@AXIS,AXIS` where no graph declares a shape, and `:DTYPE` behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Domain {
     pub values: Values,

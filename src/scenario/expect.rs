@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where the accepted difference comes from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Tolerance {
     /// `floor` (default): derived from the operators and the network; nothing to guess.
@@ -30,6 +31,7 @@ impl Tolerance {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ToleranceKind {
     Floor,
@@ -40,6 +42,7 @@ pub enum ToleranceKind {
 
 /// What makes the run a pass.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     #[serde(default)]
@@ -96,6 +99,7 @@ fn full_coverage() -> f64 {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Expected {
     #[default]
@@ -104,6 +108,7 @@ pub enum Expected {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TieFlips {
     #[default]

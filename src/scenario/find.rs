@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A case on which a subject is not what the f64 reference of a kernel says, or the two forms of a loss differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Find {
     /// The kernel that was fuzzed, where it was one.

@@ -2,7 +2,7 @@
 
 use super::sides;
 use super::{Expected, Input, Scenario, Stage, Subject, Tolerance, ToleranceKind, subjects};
-use crate::error::{Error, Place, Result, hint};
+use crate::error::{Code, Error, Place, Result, hint};
 use crate::file::{self, Kind};
 use crate::trace;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,10 @@ pub fn file(path: &Path) -> Result<Scenario> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Error::usage(e.to_string()))
         .at(&place)?;
-    let mut scenario = parse(&text).at(&place)?;
+    let mut scenario = read(&text).at(&place)?;
+    // What a side is, its file says, which lies beside the scenario.
     rebase(&mut scenario, path.parent().unwrap_or(Path::new("")));
+    checked(&scenario).at(&place)?;
     scenario.name = scenario
         .name
         .or(path.file_stem().map(|s| s.to_string_lossy().into_owned()));
@@ -47,9 +49,17 @@ pub fn text(scenario: &Scenario) -> Result<String> {
 
 /// The scenario that `text` states, checked.
 pub fn parse(text: &str) -> Result<Scenario> {
-    let scenario: Scenario = toml::from_str(text).map_err(|e| explain(&e, text))?;
-    check(&scenario)?;
+    let scenario = read(text)?;
+    checked(&scenario)?;
     Ok(scenario)
+}
+
+fn read(text: &str) -> Result<Scenario> {
+    toml::from_str(text).map_err(|e| explain(&e, text).kind(Code::Scenario))
+}
+
+fn checked(scenario: &Scenario) -> Result<()> {
+    check(scenario).map_err(|e| e.kind(Code::Scenario))
 }
 
 /// Line, column, message, and the word that was probably meant.
@@ -125,6 +135,12 @@ pub fn seen_from(scenario: &Scenario, folder: &Path) -> Scenario {
 }
 
 /// Every file that a scenario names.
+pub fn named(scenario: &Scenario) -> Vec<PathBuf> {
+    let all = std::cell::RefCell::new(vec![]);
+    files(&mut scenario.clone(), &|p| all.borrow_mut().push(p.clone()));
+    all.into_inner()
+}
+
 fn files(scenario: &mut Scenario, change: &dyn Fn(&mut PathBuf)) {
     if !scenario.model.as_os_str().is_empty() {
         change(&mut scenario.model);

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 /// Two files, each a form of the same loss.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Loss {
     /// ONNX, TorchScript or a port, relative to the scenario's folder.

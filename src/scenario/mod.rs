@@ -30,6 +30,7 @@ use std::time::Duration;
 
 /// One comparison: a model, its inputs, two subjects, a tolerance and what is expected of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Version of this format; only 1 exists.
@@ -89,6 +90,7 @@ pub struct Scenario {
 
 /// Where the lists of parameters come from: a model, a trace or golden that lists them, a JSON list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
     /// The golden where not stated.
@@ -104,6 +106,7 @@ pub struct Parameters {
 
 /// Training of two live ports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Train {
     /// How many steps each makes.
@@ -112,6 +115,7 @@ pub struct Train {
 
 /// How live ports are started and asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Live {
     /// Python that runs a port file, of several the first that has what the file imports; else that of VIRTUAL_ENV, else the first such on PATH.
@@ -120,6 +124,7 @@ pub struct Live {
         deserialize_with = "one_or_several",
         skip_serializing_if = "Vec::is_empty"
     )]
+    #[cfg_attr(test, schemars(with = "OneOrSeveral"))]
     pub python: Vec<PathBuf>,
     /// Seconds that one answer may take; [`ANSWER`] where not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,16 +141,18 @@ impl Live {
 fn one_or_several<'de, D: Deserializer<'de>>(
     from: D,
 ) -> std::result::Result<Vec<PathBuf>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Paths {
-        One(PathBuf),
-        Several(Vec<PathBuf>),
-    }
-    Ok(match Paths::deserialize(from)? {
-        Paths::One(path) => vec![path],
-        Paths::Several(paths) => paths,
+    Ok(match OneOrSeveral::deserialize(from)? {
+        OneOrSeveral::One(path) => vec![path],
+        OneOrSeveral::Several(paths) => paths,
     })
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+enum OneOrSeveral {
+    One(PathBuf),
+    Several(Vec<PathBuf>),
 }
 
 /// Seconds that one answer of a live port may take.
@@ -153,6 +160,7 @@ pub const ANSWER: u64 = 300;
 
 /// Another form of the same network: an ONNX graph, a recorded trace, or a live port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Second {
     /// Relative to the scenario's folder.
@@ -205,6 +213,7 @@ impl Scenario {
 
 /// One stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// What live ports make of the user's file.
@@ -273,6 +282,7 @@ fn libtorch() -> Subject {
 
 /// Limits the work to a part of the graph, by tensor name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     /// Compare only these tensors (`*` stands for any text).

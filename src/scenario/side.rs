@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The shadow shares code with libtorch: where libtorch and the shadow agree against ONNX Runtime, one opinion stands against
 /// one, and that is what is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     Reference,

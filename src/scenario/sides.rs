@@ -7,7 +7,7 @@ use crate::graph::{Graph, hoist::has_body, names};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-/// What a side is, by the name of its file.
+/// What a side is: by what its file holds where that is plain, else by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Scenario,
@@ -30,10 +30,22 @@ impl Kind {
         (".py", Kind::Port),
     ];
 
+    /// Whether it is an ONNX model.
+    pub fn is_model(path: &Path) -> bool {
+        Self::of(path).is_ok_and(|kind| kind == Self::Model)
+    }
+
     /// # Errors
-    /// A name that says nothing.
+    /// A file whose bytes and whose name say nothing.
     pub fn of(path: &Path) -> Result<Self> {
         let name = file::as_text(path)?;
+        match file::Kind::of(path) {
+            Some(file::Kind::Model) => return Ok(Self::Model),
+            Some(file::Kind::Trace) if !name.to_lowercase().ends_with(".json") => {
+                return Ok(Self::Trace);
+            }
+            _ => {}
+        }
         let known = Self::ALL
             .iter()
             .find(|(end, _)| name.to_lowercase().ends_with(end));
@@ -44,7 +56,7 @@ impl Kind {
                 return other.at(path.display());
             }
             let ends: Vec<&str> = Self::ALL.iter().map(|row| row.0).collect();
-            Error::usage(format!("'{name}' is no side that is known by its name"))
+            Error::usage(format!("'{name}' is no side that is known by its name or by what it holds"))
                 .next(format!("a side is a file that ends in {}, or an executable that speaks the worker protocol (docs/PORT.md)", ends.join(", ")))
         })
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Who computes: `subject` names the kind, beside the keys that it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "subject", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Subject {
     OnnxRuntime {
@@ -32,6 +33,7 @@ pub enum Subject {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TorchScript {
     /// The file that torch.jit.save wrote.
@@ -45,6 +47,7 @@ pub struct TorchScript {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Recorded {
     /// The trace file.
@@ -56,6 +59,7 @@ pub struct Recorded {
 
 /// An engine with one named fault injected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Faulty {
     /// Where it wraps onnxruntime.
@@ -181,6 +185,7 @@ impl Subject {
 
 /// ONNX Runtime's graph optimisation level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Optimisation {
     #[default]

@@ -6,6 +6,7 @@ use std::fmt;
 
 /// Who computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub enum SubjectKind {
     OnnxRuntime,

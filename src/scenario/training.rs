@@ -46,6 +46,7 @@ pub fn losses(terms: &[&str]) -> Vec<String> {
 
 /// The training side of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// The f64 reference of assigner and loss: a name from `parity list kernels`.

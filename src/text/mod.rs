@@ -1,8 +1,12 @@
 //! text: numbers, names and tables as people read them.
 
+mod paint;
 mod reasons;
+mod wrap;
 
+pub use paint::paint;
 pub use reasons::{few, reasons};
+pub use wrap::wrap;
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{ContentArrangement, Table};

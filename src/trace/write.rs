@@ -2,7 +2,7 @@
 
 use super::Header;
 use super::file::{HEADER, PARAMETERS, safetensors_dtype};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::graph::param::Param;
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
@@ -37,6 +37,7 @@ struct Placed {
 fn io_error(path: &Path, e: &dyn std::fmt::Display) -> Error {
     Error::failed(format!("{}: {e}", path.display()))
         .next("check the folder's permissions and free space; nothing was replaced")
+        .kind(Code::Write)
 }
 
 impl Writer {

@@ -1,6 +1,6 @@
 //! kernel: `parity fuzz KERNEL`: its ONNX form in an engine, or another dialect, against the f64 reference.
 
-use super::{faulty, found, fuzzed, verdict};
+use super::{as_json, faulty, found, fuzzed, say_json, verdict};
 use crate::cli::{applies, args, engine, interrupt, say};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
@@ -41,21 +41,31 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     }
     interrupt::listen()?;
     let (mut exit, mut whole, all) = (Exit::Agree, 0, kernels.len());
+    let mut accounts = vec![];
     for (kernel, candidate) in kernels.into_iter().zip(candidates) {
         let tally = one(kernel, &candidate, args, engines)?;
-        say(&report::fuzz_kernel(kernel, &candidate, &tally))?;
-        exit = exit.or_worse(verdict(tally.diverges(), tally.covers()));
+        let came = verdict(tally.diverges(), tally.covers());
+        match args.json {
+            true => accounts.push(as_json(kernel.name, &tally, args, came)),
+            false => say(&report::fuzz_kernel(kernel, &candidate, &tally))?,
+        }
+        exit = exit.or_worse(came);
         whole += usize::from(tally.end != End::Interrupt);
         if interrupt::asked() {
             break;
         }
     }
+    if args.json {
+        say_json(&accounts)?;
+    }
     if whole == all {
         return Ok(exit);
     }
-    say(&format!(
-        "interrupted: {whole} of {all} kernels were fuzzed to their end\n"
-    ))?;
+    if !args.json {
+        say(&format!(
+            "interrupted: {whole} of {all} kernels were fuzzed to their end\n"
+        ))?;
+    }
     Ok(exit.or_worse(Exit::Interrupted))
 }
 

@@ -1,6 +1,6 @@
 //! loss: `parity fuzz A B`: two forms of a user's own loss against each other, on inputs of declared domains.
 
-use super::{fuzzed, verdict};
+use super::{as_json, fuzzed, say_json, verdict};
 use crate::cli::{applies, args, engine, interrupt, say};
 use crate::error::{Error, Place, Result};
 use crate::exit::Exit;
@@ -46,8 +46,11 @@ pub fn command(args: &args::Fuzz, mut scenario: Scenario, engines: Engines) -> R
     let known = folder.as_ref().map_or(Ok(vec![]), Folder::known)?;
     let keep = |find: &_| folder.as_ref().map(|f| f.keep(find)).transpose();
     let tally = fuzzed(&name, &target, known, &keep, args)?;
-    say(&report::fuzz_loss(&plan, &tally))?;
     let came = verdict(tally.diverges(), is_covered(&tally));
+    match args.json {
+        true => say_json(&[as_json(&name, &tally, args, came)])?,
+        false => say(&report::fuzz_loss(&plan, &tally))?,
+    }
     Ok(match tally.end {
         End::Interrupt => came.or_worse(Exit::Interrupted),
         End::Cases | End::Time | End::Finds => came,

@@ -4,15 +4,18 @@ mod kernel;
 mod loss;
 mod model;
 
-use super::{applies, args, interrupt, watch};
+use super::{applies, args, interrupt, say, watch};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::fuzz::run::{FindOf, TallyOf};
+use crate::fuzz::tally::{Known, Tally, Wrong};
 use crate::fuzz::{End, Options, Shard, Target, Task, run};
+use crate::report;
 use crate::scenario::sides::Kind;
 use crate::scenario::{Faulty, Find, Scenario, Subject, load};
 use crate::subject::Engines;
 use crate::subject::kernels::draw::Case;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -29,8 +32,9 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     let options = [("--domain", !args.domain.is_empty()), python, limit];
     let belongs = "it belongs to two forms of a loss: parity fuzz A B";
     applies::not_to("a kernel or a model", &options, belongs)?;
-    let file = Path::new(&args.kernel).extension();
-    match file.is_some_and(|e| e == "toml" || e == "onnx") {
+    let target = Path::new(&args.kernel);
+    let is_scenario = target.extension().is_some_and(|e| e == "toml");
+    match is_scenario || Kind::is_model(target) {
         true => model::command(args, engines),
         false => kernel::command(args, engines),
     }
@@ -142,6 +146,30 @@ fn faulty(args: &args::Fuzz, engine: &Subject) -> Result<Subject> {
         amount,
         and_shadow: false,
     }))
+}
+
+/// The account of a target as JSON.
+fn as_json<F: Wrong, P>(name: &str, tally: &Tally<F, P>, args: &args::Fuzz, exit: Exit) -> Value {
+    let find = |f: &crate::fuzz::tally::Find<F, P>| json!({ "case": f.case, "finding": f.wrong.finding(), "kept": f.kept });
+    let known = |k: &Known<F>| {
+        let (found, refused) = match &k.came {
+            Ok(found) => (found.as_ref().map(Wrong::finding), None),
+            Err(why) => (None, Some(why)),
+        };
+        json!({ "file": k.path, "finding": found, "refused": refused })
+    };
+    json!({
+        "name": name, "seed": args.seed, "part": options(args).shard.to_string(), "exit": exit as u8,
+        "asked": tally.asked, "drawn": tally.drawn, "compared": tally.compared, "end": tally.end.name(),
+        "refused": tally.refused, "abstained": tally.all.abstained,
+        "finds": tally.finds.iter().map(find).collect::<Vec<_>>(),
+        "known": tally.known.iter().map(known).collect::<Vec<_>>(),
+    })
+}
+
+/// Prints the accounts of all targets.
+fn say_json(all: &[Value]) -> Result<()> {
+    say(&report::to_json(&json!({ "fuzzed": all }))?)
 }
 
 /// What a run came to, wherever it ended.

@@ -1,6 +1,6 @@
 //! model: `parity fuzz SCENARIO`: a whole model, its two sides held against each other as `parity run` holds them.
 
-use super::{faulty, found, fuzzed, verdict};
+use super::{as_json, faulty, found, fuzzed, say_json, verdict};
 use crate::cause::fault;
 use crate::cli::{applies, args, engine, interrupt, say};
 use crate::error::{Error, Result};
@@ -11,6 +11,7 @@ use crate::fuzz::model::{Fuzzed, fuzzed as as_fuzzed};
 use crate::fuzz::{End, saved};
 use crate::graph::load;
 use crate::report;
+use crate::scenario::sides::Kind;
 use crate::scenario::{Scenario, build, load as scenarios};
 use crate::subject::Engines;
 use std::path::Path;
@@ -52,7 +53,11 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
     let known = folder.as_ref().map_or(Ok(vec![]), |f| f.known(&graph))?;
     let keep = |find: &_| folder.as_ref().map(|f| f.keep(find)).transpose();
     let tally = fuzzed(&name, &target, known, &keep, args)?;
-    say(&report::fuzz_model(&name, &tally))?;
+    let came = verdict(tally.diverges(), tally.covers());
+    match args.json {
+        true => say_json(&[as_json(&name, &tally, args, came)])?,
+        false => say(&report::fuzz_model(&name, &tally))?,
+    }
     let seconds = begin.elapsed().as_secs_f64();
     eprintln!(
         "{} cases in {seconds:.1} s, {:.2} a second, on {} threads",
@@ -60,7 +65,6 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
         tally.drawn as f64 / seconds,
         super::options(args).jobs
     );
-    let came = verdict(tally.diverges(), tally.covers());
     Ok(match tally.end {
         End::Interrupt => came.or_worse(Exit::Interrupted),
         End::Cases | End::Time | End::Finds => came,
@@ -70,7 +74,7 @@ pub fn command(args: &args::Fuzz, engines: Engines) -> Result<Exit> {
 /// The scenario with the fault that is asked for, as its cases are run.
 fn scenario(args: &args::Fuzz) -> Result<Scenario> {
     let target = Path::new(&args.kernel);
-    let mut scenario = match target.extension().is_some_and(|e| e == "onnx") {
+    let mut scenario = match Kind::is_model(target) {
         true => build::from_model(target, &args.input)?,
         false if !args.input.is_empty() => return Err(applies::input()),
         false => scenarios::file(target)?,
