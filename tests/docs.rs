@@ -64,6 +64,18 @@ fn every_command_of_the_readme_runs() {
 }
 
 #[test]
+fn every_command_of_the_page_for_agents_runs_and_it_is_short() {
+    check("AGENTS.md");
+    assert!(read("AGENTS.md").lines().count() <= 60);
+}
+
+#[test]
+fn every_command_of_the_documents_of_suites_and_errors_runs() {
+    check("docs/SUITES.md");
+    check("docs/ERRORS.md");
+}
+
+#[test]
 fn every_command_of_the_floors_document_runs() {
     check("docs/FLOORS.md");
 }
