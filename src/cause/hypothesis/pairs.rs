@@ -3,6 +3,7 @@
 use super::evaluate::Bench;
 use super::trial::{self, Trial};
 use super::{PER_NUMBER, rows};
+use crate::cause::fault::Fault;
 use crate::error::Result;
 
 /// Changes on which others are tried.
@@ -25,12 +26,20 @@ pub fn all(bench: &Bench, singles: &[Trial], without: &[String]) -> Result<Vec<T
         let Some(given) = bench.given(base, true)? else {
             continue;
         };
-        for row in rows(without).filter(|row| row.name != first.name) {
+        let is_other = |row: &&'static Fault| {
+            row.name != first.name && !(replaces(row.name) && replaces(&first.name))
+        };
+        for row in rows(without).filter(is_other) {
             let all = trial::all(bench, base, &given, row)?;
             found.extend(all.into_iter().map(|second| both(bench, first, second)));
         }
     }
     Ok(found)
+}
+
+/// Whether the row puts another operator into the place of the node's: of two that do, the second is all that stands there.
+fn replaces(name: &str) -> bool {
+    name.ends_with("-instead")
 }
 
 /// Changes of the graph that leave least, each name once.
