@@ -38,6 +38,7 @@ pub mod params;
 pub mod port;
 pub mod run;
 pub mod scenario;
+pub mod study;
 pub mod subject;
 pub mod tensor;
 pub mod trace;

@@ -260,6 +260,8 @@ impl Trial {
             candidate,
             expect: Expect {
                 side: Some(side),
+                // The side that is off may be the one that explains.
+                cause: None,
                 ..control.expect.clone()
             },
             ..control.clone()
@@ -302,6 +304,11 @@ fn every_fault_has_a_control_that_says_where_and_on_which_side_it_is() {
         let expect = &c.scenario.expect;
         let first = expect.first.as_deref().unwrap_or_default();
         assert_eq!(expect.verdict, Expected::Diverge, "{}", c.name);
+        assert!(
+            expect.cause.is_some() || !c.on_small_graph(),
+            "{} states no cause",
+            c.name
+        );
         if c.of_gradients() {
             assert!(
                 PREDICTIONS.contains(&first),

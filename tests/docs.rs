@@ -296,3 +296,18 @@ fn every_scenario_key_is_documented() {
         );
     }
 }
+
+/// `PARITY_WRITE_DOCS=1` writes the page anew.
+#[test]
+fn the_page_of_causes_ends_in_what_the_command_lists() {
+    let mut parity = Command::new(env!("CARGO_BIN_EXE_parity"));
+    let listed = parity.args(["list", "causes"]).output().unwrap().stdout;
+    let listed = String::from_utf8(listed).unwrap();
+    let page = read("docs/CAUSES.md");
+    let prose = page.split("\n| cause").next().unwrap().trim_end();
+    let whole = format!("{prose}\n\n{listed}");
+    if std::env::var_os("PARITY_WRITE_DOCS").is_some() {
+        std::fs::write(Path::new(ROOT).join("docs/CAUSES.md"), &whole).unwrap();
+    }
+    assert_eq!(read("docs/CAUSES.md"), whole);
+}

@@ -34,7 +34,7 @@ const ALL: &[(&str, &str)] = &[
         "domain input cases time seed shard jobs finds candidate fault found forms python port-limit",
     ),
     ("time", "input runs threads"),
-    ("selftest", "seeds"),
+    ("selftest", "seeds mutants clean"),
     ("conformance", "json every only limit"),
 ];
 
@@ -365,6 +365,16 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (&["time", "m.onnx", "--threads", "0"], "--threads", "1..="),
     (&["time", "m.onnx", "--runs", "0"], "--runs", "1.."),
     (&["selftest", "s.toml", "--seeds", "0"], "--seeds", "1.."),
+    (
+        &["selftest", "s.toml", "--mutants", "0"],
+        "--mutants",
+        "1..",
+    ),
+    (
+        &["selftest", "s.toml", "--clean", "1"],
+        "--clean",
+        "mutants",
+    ),
     (&["conformance", ".", "--every", "0"], "--every", "1.."),
     (&["conformance", ".", "--limit", "0"], "--limit", "1.."),
 ];

@@ -16,6 +16,7 @@ const ROOMS: &[&str] = &[
     "dataset",
     "conformance",
     "fuzz",
+    "study",
     "pipeline",
     "recordings",
     "run",

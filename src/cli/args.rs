@@ -497,6 +497,12 @@ pub struct Selftest {
     /// Seeds per scenario
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: u64,
+    /// Inject so many drawn faults into each scenario instead: how many are detected, where, and which are explained by their cause
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub mutants: Option<usize>,
+    /// Run each scenario without a fault on so many other inputs, and count false alarms
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "mutants")]
+    pub clean: usize,
 }
 
 #[derive(clap::Args)]

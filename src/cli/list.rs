@@ -39,31 +39,8 @@ fn one(which: Table) -> String {
             table(&["subject", "what it is", "keys", "needs"], &rows)
         }
         Table::Operators => OPERATORS.to_string(),
-        Table::Faults => {
-            let amount = |f: &fault::Fault| {
-                f.amount.map_or(String::new(), |(what, default)| {
-                    format!("{what}, {default}")
-                })
-            };
-            let ops = |f: &fault::Fault| {
-                if f.ops.is_empty() {
-                    "any".to_string()
-                } else {
-                    f.ops.join(" ")
-                }
-            };
-            let rows: Vec<_> = fault::all()
-                .map(|f| vec![f.name.to_string(), f.summary.to_string(), ops(f), amount(f)])
-                .collect();
-            table(
-                &["fault", "what it does", "operators", "amount, default"],
-                &rows,
-            )
-        }
-        Table::Causes => {
-            let rows = cause::ALL.iter().map(|c| owned(&[c.name, c.asks]));
-            table(&["cause", "what its test asks"], &rows.collect::<Vec<_>>())
-        }
+        Table::Faults => faults(),
+        Table::Causes => causes(),
         Table::Reports => {
             let rows = report::ALL.iter().map(|f| owned(&[f.name, f.what]));
             table(&["report", "what it is"], &rows.collect::<Vec<_>>())
@@ -140,6 +117,58 @@ fn one(which: Table) -> String {
             table(&["exit", "meaning"], &rows)
         }
     }
+}
+
+/// Faults that can be injected.
+fn faults() -> String {
+    let amount = |f: &fault::Fault| {
+        f.amount.map_or(String::new(), |(what, default)| {
+            format!("{what}, {default}")
+        })
+    };
+    let ops = |f: &fault::Fault| {
+        if f.ops.is_empty() {
+            "any".to_string()
+        } else {
+            f.ops.join(" ")
+        }
+    };
+    let rows: Vec<_> = fault::all()
+        .map(|f| vec![f.name.to_string(), f.summary.to_string(), ops(f), amount(f)])
+        .collect();
+    table(
+        &["fault", "what it does", "operators", "amount, default"],
+        &rows,
+    )
+}
+
+/// What explains a difference: the causes that are asked for, then the faults as hypotheses.
+fn causes() -> String {
+    let owned = |row: &[&str]| row.iter().map(|s| s.to_string()).collect::<Vec<_>>();
+    let rows = cause::ALL.iter().map(|c| owned(&[c.name, c.asks]));
+    let asked = table(&["cause", "what its test asks"], &rows.collect::<Vec<_>>());
+    let rows = fault::all().map(|f| {
+        let ops = if f.ops.is_empty() {
+            "any".into()
+        } else {
+            f.ops.join(" ")
+        };
+        vec![
+            f.name.into(),
+            f.summary.into(),
+            ops,
+            f.reads.says(),
+            f.mend.into(),
+        ]
+    });
+    let header = [
+        "cause",
+        "what explains a node that is off",
+        "operators",
+        "how it is tried",
+        "what to do",
+    ];
+    format!("{asked}\n{}", table(&header, &rows.collect::<Vec<_>>()))
 }
 
 /// The goldens of the folder `golden` here, or of the nearest folder above that has one.

@@ -11,6 +11,7 @@ use crate::pipeline;
 use crate::prepare::prepared::{self, Prepared};
 use crate::run::Run;
 use crate::scenario::{Scenario, load};
+use crate::study;
 use crate::subject::Engines;
 use crate::tensor::Tensor;
 use crate::text::table;
@@ -65,6 +66,9 @@ pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
     if engines.torch.is_none() {
         return engine::hand_over();
     }
+    if let Some(mutants) = args.mutants {
+        return studied(&scenarios, mutants, args.clean, engines);
+    }
     let mut measured = Measured::default();
     for (path, base) in args.scenarios.iter().zip(&scenarios) {
         for seed in 0..args.seeds {
@@ -79,6 +83,21 @@ pub fn command(args: &args::Selftest, engines: Engines) -> Result<Exit> {
         }
     }
     measured.say()
+}
+
+/// What comes of drawn faults and of clean runs.
+fn studied(scenarios: &[Scenario], mutants: usize, clean: usize, engines: Engines) -> Result<Exit> {
+    let mut all = study::Tally::default();
+    for scenario in scenarios {
+        let of = study::of(scenario, (mutants, clean), engines, &mut watch::Bar::new())?;
+        all.add(of);
+    }
+    say(&all.page())?;
+    Ok(if all.holds() {
+        Exit::Agree
+    } else {
+        Exit::Diverge
+    })
 }
 
 /// The scenario on inputs of which every float is changed.

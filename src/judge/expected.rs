@@ -136,6 +136,7 @@ fn elsewhere(expect: &Expect, verdict: &Verdict) -> Vec<String> {
         let found = stage.and_then(|v| v.term.as_deref()).unwrap_or("none");
         unmet.push(format!("expected term '{want}' to diverge, found {found}"));
     }
+    unmet.extend(cause(expect, verdict));
     let side = verdict.origins.first().map(|o| o.side);
     if let Some(want) = expect.side.filter(|s| Some(*s) != side) {
         unmet.push(format!(
@@ -145,6 +146,24 @@ fn elsewhere(expect: &Expect, verdict: &Verdict) -> Vec<String> {
         ));
     }
     unmet
+}
+
+/// What explains the first origin, where that is not what was expected to.
+fn cause(expect: &Expect, verdict: &Verdict) -> Option<String> {
+    let want = expect.cause.as_deref()?;
+    let why = verdict.origins.first().and_then(|o| o.why.as_ref());
+    if why.is_some_and(|why| why.names(want)) {
+        return None;
+    }
+    let found = match why.map(|why| &why.confirmed) {
+        None => "no cause was looked for there".to_string(),
+        Some(none) if none.is_empty() => "no cause explains it".into(),
+        Some(all) => {
+            let names = all.iter().map(|c| c.cause.as_str());
+            format!("it is explained by {}", Vec::from_iter(names).join(", "))
+        }
+    };
+    Some(format!("expected cause '{want}', and {found}"))
 }
 
 /// What diverges besides: every place that is off is expected, or one that is expected lies among its ancestors.

@@ -30,7 +30,7 @@ use crate::verdict::{Finding, TensorResult, Unobserved};
 use crate::walk::layers::{self, Layers};
 use crate::walk::sessions::{Opened, Sessions};
 use crate::walk::unobserved::{self, Wholes};
-use crate::walk::{floors, quantised, training, undecided};
+use crate::walk::{explained, floors, quantised, training, undecided};
 use crate::watch::Watch;
 use conclude::Found;
 use std::collections::{BTreeMap, HashMap};
@@ -337,7 +337,7 @@ fn conclude(
         ..judged.training.unwrap_or_default()
     };
     let layers = observed.layers;
-    let (verdict, ledger) = conclude::conclude(&Found {
+    let (mut verdict, ledger) = conclude::conclude(&Found {
         prepared,
         sessions,
         regions: &judged.regions,
@@ -350,6 +350,12 @@ fn conclude(
         behind,
         context: judged.context,
     });
+    explained::origins(
+        &mut verdict,
+        &layers.suspects,
+        (&prepared.graph, prepared.threads),
+        engines,
+    )?;
     clock.lap("verdict");
     let mut places = prepared.graph.places();
     places.retain(|node, _| verdict.origins.iter().any(|o| o.node == *node));

@@ -1,7 +1,7 @@
 //! preflight: what a scenario with a training side must have, said before anything runs: its tensors, its ground truth, a fault that shows.
 
-use crate::cause::fault;
-use crate::error::{Error, Result};
+use crate::cause::fault::{self, Reads};
+use crate::error::{Error, Result, hint};
 use crate::graph::{Dim, Graph};
 use crate::kernel::anchors::Anchors;
 use crate::scenario::training::{COUNT, PREDICTIONS, TRUTH, Training};
@@ -54,6 +54,28 @@ pub fn tensors(graph: &Graph, training: &Training) -> Result<()> {
             .next(next))
         }
     }
+}
+
+/// A cause that no row is called, or that is never tried, would never be met.
+fn expected(cause: &str) -> Result<()> {
+    for name in cause.split(" + ") {
+        let row = fault::all().find(|f| f.name == name);
+        let says = match row.map(|f| f.reads) {
+            None => "there is no such cause".to_string(),
+            Some(Reads::Never(why)) => format!("it is never tried: {why}"),
+            Some(
+                Reads::Back
+                | Reads::Choices
+                | Reads::Amounts(_)
+                | Reads::Output(_)
+                | Reads::Turned(_),
+            ) => continue,
+        };
+        let hint = hint(name, fault::all().map(|f| f.name));
+        return Err(Error::usage(format!("expect.cause = '{name}': {says}"))
+            .next(format!("{hint}parity list causes")));
+    }
+    Ok(())
 }
 
 /// The ground truth, the grids, and the predictions where they are fed: then what the kernel makes of them.
@@ -144,6 +166,7 @@ pub fn faults(scenario: &Scenario) -> Result<()> {
         ))
         .next("put it into the candidate"));
     }
+    scenario.expect.cause.as_deref().map_or(Ok(()), expected)?;
     let (floor, engine) = (scenario.tolerance.is_floor(), scenario.candidate.engine());
     match gradient_fault(&scenario.candidate) {
         Some(name) if !(scenario.runs(Stage::Grad) && floor) => Err(Error::usage(format!(

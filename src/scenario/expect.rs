@@ -63,6 +63,9 @@ pub struct Expect {
     /// The loss term that must diverge there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term: Option<String>,
+    /// The cause that must explain the first place (`parity list causes`); of two at once "ONE + OTHER".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// Share of the tensors that must have been compared.
     #[serde(default = "full_coverage")]
     pub coverage: f64,
@@ -84,6 +87,7 @@ impl Default for Expect {
             side: None,
             stage: None,
             term: None,
+            cause: None,
             coverage: full_coverage(),
             abstain: Vec::new(),
             tie_flips: TieFlips::Allow,

@@ -119,6 +119,7 @@ fn origins(tensors: &[TensorResult], below: &[bool]) -> Vec<Origin> {
             independent: !below[t.step],
             side: t.isolated.side().unwrap_or(Side::Unknown),
             inside: t.inside.clone(),
+            why: None,
         })
         .collect()
 }

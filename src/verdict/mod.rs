@@ -4,6 +4,7 @@
 
 mod decide;
 mod expectation;
+mod explained;
 mod finding;
 mod judgement;
 mod ledger;
@@ -17,6 +18,7 @@ mod unexercised;
 pub use crate::scenario::Side;
 pub use decide::{Ancestry, decide};
 pub use expectation::Expectation;
+pub use explained::{Confirmed, Explained, Near};
 pub use finding::{Finding, LOST_GRADIENT, Severity, UNUSED_WEIGHT};
 pub use judgement::{Judgement, Why};
 pub use ledger::{Ledger, Required, Unjudged, ledger};
@@ -130,6 +132,9 @@ pub struct Origin {
     /// Set where the node is one of a body: of all that is over in it, the first in the first turn. The step was run as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inside: Option<Inside>,
+    /// Why, where that was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Explained>,
 }
 
 /// Accumulated error without an origin.

@@ -82,6 +82,7 @@ pub fn origin(node: &str) -> Origin {
         independent: true,
         side: Side::Candidate,
         inside: None,
+        why: None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::pairing::{self, Pair, Pairing, Unshared};
 use crate::program::Program;
 use crate::subject::Judge;
 use crate::tensor::{DType, Tensor};
-use crate::verdict::Blame;
+use crate::verdict::{Blame, Explained};
 use crate::watch::{Silent, Watch};
 use indexmap::IndexMap;
 use rand::Rng;
@@ -319,6 +319,8 @@ pub struct Between {
     pub alone: Option<Alone>,
     /// Why it is off alone, where that was found out.
     pub blame: Option<Blame>,
+    /// The cause that explains it, where one was looked for.
+    pub why: Option<Explained>,
     /// Whether a decision inside that rounding can flip explains that it is off.
     pub flips: bool,
 }
@@ -543,6 +545,7 @@ impl Cut {
             candidate,
             alone,
             blame: None,
+            why: None,
             flips: false,
         })
     }

@@ -1,6 +1,7 @@
 //! layers: the first walk: both subjects piece by piece, every tensor judged alone and accumulated, then freed.
 
 use super::computed::{self, Computed, Piece, missing};
+use super::explained::Suspect;
 use super::live_set::{LiveSet, Release};
 use super::noise::shaping;
 use super::sessions::{Faulty, Sessions};
@@ -37,6 +38,8 @@ pub struct Layers {
     pub known: usize,
     /// What each step that has run shows of its inputs.
     pub shown: Vec<Shown>,
+    /// What is at hand of the first nodes that are off alone.
+    pub suspects: Vec<Suspect>,
     /// Steps that draw, and whose draw the sides do not share.
     pub unshared: HashSet<usize>,
     /// Declared outputs of both subjects.

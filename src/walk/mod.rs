@@ -6,6 +6,7 @@
 pub mod computed;
 pub mod decided;
 mod decision;
+pub mod explained;
 pub mod extract;
 pub mod floors;
 mod freed;

@@ -2,6 +2,7 @@
 
 use super::computed::missing;
 use super::decision;
+use super::explained;
 use super::isolated::{self, Case, Own};
 use super::layers::Layers;
 use super::live_set::LiveSet;
@@ -89,6 +90,9 @@ pub fn step(
             continue;
         }
         let isolated = seen.isolated(sessions)?;
+        if isolated.over() {
+            explained::suspect(sessions, walked, &isolated, &mut layers.suspects);
+        }
         let pending = seen.pending(sessions)?;
         // What the reference lacks is described by what the candidate has.
         let held = walked.reference[k]

@@ -1,7 +1,7 @@
 //! constants: faults of numbers that the graph states: another one, two exchanged, fewer of the best, another pooling window.
 
 use super::edit::node_with;
-use super::{Edit, Fault};
+use super::{Edit, Fault, Reads};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
@@ -30,6 +30,10 @@ pub const FAULTS: &[Fault] = &[
         ops: TAKING,
         amount: Some(("value", 0.0)),
         inject: other,
+        reads: Reads::Amounts(&[
+            0.0, 1.0, -1.0, 0.5, 2.0, 6.0, 1e-6, 1e-5, 1e-8, 1e-7, 1e-12, 1e-3,
+        ]),
+        mend: "set the constant to the reference's",
     },
     Fault {
         name: "swap-constants",
@@ -37,6 +41,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Add", "Sub", "Mul", "Div", "Pow"],
         amount: None,
         inject: swap,
+        reads: Reads::Back,
+        mend: "exchange the two constants",
     },
     Fault {
         name: "fewer-top-k",
@@ -44,6 +50,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["TopK"],
         amount: Some(("how many fewer", 1.0)),
         inject: fewer,
+        reads: Reads::Amounts(&[1.0, 2.0, 3.0, 4.0, 5.0]),
+        mend: "take as many as the reference does",
     },
     Fault {
         name: "fixed-window",
@@ -51,6 +59,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["MatMul"],
         amount: None,
         inject: fixed_window,
+        reads: Reads::Back,
+        mend: "average over adaptive windows, whose sizes differ by one",
     },
 ];
 

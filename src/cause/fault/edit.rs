@@ -10,6 +10,8 @@ pub struct Edit {
     graph: Graph,
     step: usize,
     pub amount: f64,
+    /// Which of the ways in which the fault may be done; as an injection the first.
+    pub choice: usize,
 }
 
 impl Edit {
@@ -18,7 +20,19 @@ impl Edit {
             graph,
             step,
             amount,
+            choice: 0,
         }
+    }
+
+    /// The same in another of its ways.
+    pub fn choosing(self, choice: usize) -> Self {
+        Self { choice, ..self }
+    }
+
+    /// Of the ways in which a fault may be done, the one that is asked for.
+    pub fn pick<T>(&self, ways: impl IntoIterator<Item = T>) -> Result<T> {
+        let found = ways.into_iter().nth(self.choice);
+        found.ok_or_else(|| Error::usage("there is no other way to do that here"))
     }
 
     /// The changed graph; the step keeps its name and outputs, its inputs are what its nodes now take.
@@ -165,6 +179,28 @@ impl Edit {
             .nodes
             .splice(0..0, build(&fed, &taken));
         Ok(())
+    }
+
+    /// The same before each of these inputs.
+    pub fn prepend_each(
+        &mut self,
+        inputs: &[usize],
+        build: impl Fn(&str, &str) -> Vec<Node>,
+    ) -> Result<()> {
+        let mut before = vec![];
+        for i in inputs {
+            let fed = self.input_name(*i)?;
+            let taken = format!("parity/fault/behind/{i}/{fed}");
+            self.node().inputs[*i] = taken.clone();
+            before.extend(build(&fed, &taken));
+        }
+        self.graph.steps[self.step].nodes.splice(0..0, before);
+        Ok(())
+    }
+
+    /// These nodes in the place of the step's.
+    pub fn replace(&mut self, nodes: Vec<Node>) {
+        self.graph.steps[self.step].nodes = nodes;
     }
 
     /// More nodes behind those of the step.

@@ -1,7 +1,7 @@
 //! gradients: faults that change no output bit: a gradient that is stopped, one that passes where the original detaches.
 
 use super::edit::node;
-use super::{Edit, Fault};
+use super::{Edit, Fault, Reads};
 use crate::error::Result;
 use crate::graph::proto::{FunctionProto, NodeProto, OperatorSetIdProto};
 
@@ -16,6 +16,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &[],
         amount: None,
         inject: stop,
+        reads: Reads::Never("no output shows it: the stage of the gradients does"),
+        mend: "let the gradient pass",
     },
     Fault {
         name: "lost-detach",
@@ -23,6 +25,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &[MARK],
         amount: None,
         inject: pass,
+        reads: Reads::Never("no output shows it: the stage of the gradients does"),
+        mend: "detach as the reference does",
     },
 ];
 

@@ -6,16 +6,19 @@
 // A dtype that a fault does not know is refused, whichever it is.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+mod activations;
 mod attributes;
 mod constants;
 mod edit;
 mod gradients;
 mod inside;
 mod outputs;
+mod stored;
 mod training;
 mod weights;
 mod wiring;
 
+use crate::cause::hypothesis::outputs::Transform;
 use crate::error::{Error, Place, Result, hint};
 use crate::graph::{Graph, Step};
 use crate::scenario::Subject;
@@ -32,13 +35,51 @@ pub struct Fault {
     /// What `amount` means and its default; None where the fault takes none.
     pub amount: Option<(&'static str, f64)>,
     pub inject: fn(&mut Edit) -> Result<()>,
+    /// As a hypothesis: what a side that differs may have done.
+    pub reads: Reads,
+    /// What to do about it where it is confirmed.
+    pub mend: &'static str,
+}
+
+/// How a row is read backwards, as an explanation of what a side gives.
+#[derive(Clone, Copy)]
+pub enum Reads {
+    /// As it is injected.
+    Back,
+    /// As it is injected, in each of its ways (`Edit::pick`).
+    Choices,
+    /// With each of these amounts, then with the one that fits best.
+    Amounts(&'static [f64]),
+    /// Worked out of what the node gives, whatever the node is.
+    Output(Transform),
+    /// The same where its shape may be another one.
+    Turned(Transform),
+    /// Not at all, and why.
+    Never(&'static str),
+}
+
+impl Reads {
+    /// For whoever reads the table.
+    pub fn says(self) -> String {
+        match self {
+            Self::Back => "as it is injected".into(),
+            Self::Choices => "in each of its ways".into(),
+            Self::Amounts(usual) => {
+                format!("with {} usual amounts, then the one that fits", usual.len())
+            }
+            Self::Output(_) | Self::Turned(_) => "worked out of what the node gives".into(),
+            Self::Never(why) => format!("not: {why}"),
+        }
+    }
 }
 
 const FAMILIES: &[&[Fault]] = &[
     weights::FAULTS,
     attributes::FAULTS,
     constants::FAULTS,
+    stored::FAULTS,
     wiring::FAULTS,
+    activations::FAULTS,
     training::FAULTS,
     outputs::FAULTS,
     gradients::FAULTS,
@@ -110,6 +151,23 @@ pub fn inject(graph: &Graph, name: &str, node: &str, amount: Option<f64>) -> Res
         file: None,
         ..edit.finish()
     })
+}
+
+/// `graph` with the fault in a step, done in one of its ways.
+///
+/// # Errors
+/// An operator that the fault does not fit, a step to which it cannot be done.
+pub fn applied(
+    fault: &Fault,
+    graph: &Graph,
+    step: usize,
+    (amount, choice): (f64, usize),
+) -> Result<Graph> {
+    let the_step = &graph.steps[step];
+    fits(fault, the_step.op(), &the_step.name)?;
+    let mut edit = Edit::new(graph.clone(), step, amount).choosing(choice);
+    (fault.inject)(&mut edit)?;
+    Ok(edit.finish())
 }
 
 /// An operator that the fault does not fit is refused.

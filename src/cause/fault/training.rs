@@ -1,7 +1,7 @@
 //! training: faults that porting a training step invites: boxes in another format, a weight that broadcasts, a count for a sum, a lost summand, a bound unseen, frozen norms.
 
 use super::edit::{node, node_with};
-use super::{Edit, Fault};
+use super::{Edit, Fault, Reads};
 use crate::error::{Error, Result};
 use crate::graph::Attribute;
 use crate::tensor::{DType, Tensor};
@@ -22,6 +22,8 @@ pub const FAULTS: &[Fault] = &[
         ],
         amount: None,
         inject: corners,
+        reads: Reads::Back,
+        mend: "convert the boxes once: these hold two corners",
     },
     Fault {
         name: "broadcast-weight",
@@ -29,6 +31,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Mul"],
         amount: None,
         inject: broadcast,
+        reads: Reads::Back,
+        mend: "keep the last axis of the factor (keepdim, unsqueeze): it broadcasts along another one",
     },
     Fault {
         name: "count-for-sum",
@@ -36,6 +40,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["ReduceSum"],
         amount: None,
         inject: count,
+        reads: Reads::Back,
+        mend: "divide by the sum, not by how many are positive",
     },
     Fault {
         name: "lost-summand",
@@ -43,6 +49,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["ReduceSum"],
         amount: Some(("which", 0.0)),
         inject: lost,
+        reads: Reads::Amounts(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]),
+        mend: "sum all elements",
     },
     Fault {
         name: "unclipped",
@@ -50,6 +58,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Add", "Sub", "Mul", "Div"],
         amount: None,
         inject: unclipped,
+        reads: Reads::Back,
+        mend: "read the tensor behind its clip",
     },
     Fault {
         name: "frozen-norm",
@@ -57,6 +67,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["BatchNormalization"],
         amount: None,
         inject: frozen,
+        reads: Reads::Back,
+        mend: "normalise by the statistics of the batch: put the layer into training mode",
     },
 ];
 

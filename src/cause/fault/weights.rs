@@ -1,6 +1,7 @@
 //! weights: faults of trained numbers: transposed, swapped, dropped, scaled, narrowed, of another layer.
 
-use super::{Edit, Fault};
+use super::{Edit, Fault, Reads};
+use crate::cause::hypothesis::outputs;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 use half::{bf16, f16};
@@ -15,6 +16,8 @@ pub const FAULTS: &[Fault] = &[
         ops: WEIGHTED,
         amount: None,
         inject: transpose,
+        reads: Reads::Choices,
+        mend: "transpose the weight when it is loaded",
     },
     Fault {
         name: "swap-channels",
@@ -22,6 +25,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Conv"],
         amount: None,
         inject: swap_channels,
+        reads: Reads::Output(outputs::permuted),
+        mend: "put the output channels of the weight and of the bias into the reference's order",
     },
     Fault {
         name: "drop-bias",
@@ -29,6 +34,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Conv", "ConvTranspose", "Gemm", "BatchNormalization"],
         amount: None,
         inject: drop_bias,
+        reads: Reads::Back,
+        mend: "load the bias, or build the layer with one",
     },
     Fault {
         name: "scale-channel",
@@ -36,6 +43,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Conv"],
         amount: Some(("factor", 1.05)),
         inject: scale_channel,
+        reads: Reads::Output(outputs::scaled_channel),
+        mend: "load the weight of this channel again: a scale was folded into it, or left out",
     },
     Fault {
         name: "other-weights",
@@ -43,6 +52,8 @@ pub const FAULTS: &[Fault] = &[
         ops: WEIGHTED,
         amount: None,
         inject: other_weights,
+        reads: Reads::Choices,
+        mend: "load this layer's own weight: names were paired in another order",
     },
     Fault {
         name: "narrow-weight-bf16",
@@ -50,6 +61,8 @@ pub const FAULTS: &[Fault] = &[
         ops: WEIGHTED,
         amount: None,
         inject: narrow_bf16,
+        reads: Reads::Back,
+        mend: "keep the weight in float32: it passed through bfloat16 on its way",
     },
     Fault {
         name: "narrow-weight-f16",
@@ -57,6 +70,8 @@ pub const FAULTS: &[Fault] = &[
         ops: WEIGHTED,
         amount: None,
         inject: narrow_f16,
+        reads: Reads::Back,
+        mend: "keep the weight in float32: it passed through float16 on its way",
     },
     Fault {
         name: "negate-weight",
@@ -64,6 +79,8 @@ pub const FAULTS: &[Fault] = &[
         ops: WEIGHTED,
         amount: None,
         inject: negate,
+        reads: Reads::Back,
+        mend: "load the weight with its own sign",
     },
     Fault {
         name: "zero-weight",
@@ -71,6 +88,8 @@ pub const FAULTS: &[Fault] = &[
         ops: WEIGHTED,
         amount: None,
         inject: zero,
+        reads: Reads::Back,
+        mend: "load the weight: it is still at its initial zero",
     },
     Fault {
         name: "flip-kernel",
@@ -78,6 +97,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Conv", "ConvTranspose"],
         amount: None,
         inject: flip,
+        reads: Reads::Back,
+        mend: "do not mirror the kernel: the reference correlates, as ONNX and PyTorch do",
     },
     Fault {
         name: "swap-statistics",
@@ -85,6 +106,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["BatchNormalization"],
         amount: None,
         inject: swap_statistics,
+        reads: Reads::Back,
+        mend: "load running mean and running variance in the order in which the layer takes them",
     },
     Fault {
         name: "constant-ulp",
@@ -92,6 +115,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Constant"],
         amount: Some(("ulp", 1.0)),
         inject: constant_ulp,
+        reads: Reads::Amounts(&[1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0, 8.0, -8.0]),
+        mend: "write the constant with all of its digits (9 for float32)",
     },
 ];
 
@@ -100,10 +125,15 @@ fn transpose(e: &mut Edit) -> Result<()> {
     let s = w.shape().to_vec();
     let n = s.len();
     // The innermost pair that is square and not 1x1: (kh, kw), else (out, in).
-    let pair = (0..n.saturating_sub(1))
+    let pairs: Vec<usize> = (0..n.saturating_sub(1))
         .rev()
-        .find(|i| s[*i] == s[i + 1] && s[*i] > 1)
-        .ok_or_else(|| Error::usage(format!("no two neighbouring equal dimensions in {s:?}")))?;
+        .filter(|i| s[*i] == s[i + 1] && s[*i] > 1)
+        .collect();
+    if pairs.is_empty() {
+        let said = format!("no two neighbouring equal dimensions in {s:?}");
+        return Err(Error::usage(said));
+    }
+    let pair = e.pick(pairs)?;
     let (d, inner) = (s[pair], s[pair + 2..].iter().product::<usize>());
     e.change_floats(1, |v, _| {
         let old = v.to_vec();
@@ -172,21 +202,15 @@ fn other_weights(e: &mut Edit) -> Result<()> {
     let same = |t: &Tensor| {
         t.dtype() == own.dtype() && t.shape() == own.shape() && t.bytes() != own.bytes()
     };
-    let from_weights = e
-        .graph()
-        .weights
-        .iter()
-        .find(|(n, t)| **n != name && same(t))
-        .map(|(_, t)| t.clone());
-    let from_constants = || {
-        let constants = e.graph().steps.iter().filter(|s| s.op() == "Constant");
-        constants
-            .filter_map(|s| s.nodes[0].attributes.get("value")?.tensor()?.ok())
-            .find(same)
-    };
-    let other = from_weights
-        .or_else(from_constants)
-        .ok_or_else(|| Error::usage(format!("no other weight has shape {:?}", own.shape())))?;
+    let weights = e.graph().weights.iter();
+    let weights = weights.filter(|(n, t)| **n != name && same(t));
+    let constants = e.graph().steps.iter().filter(|s| s.op() == "Constant");
+    let constants = constants.filter_map(|s| s.nodes[0].attributes.get("value")?.tensor()?.ok());
+    let all = weights
+        .map(|(_, t)| t.clone())
+        .chain(constants.filter(|t| same(t)));
+    let none = |_| Error::usage(format!("no other weight has shape {:?}", own.shape()));
+    let other = e.pick(all).map_err(none)?;
     e.set_constant(1, other);
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! wiring: faults of which tensor goes where and of which operator stands there.
 
+use super::activations::silu;
 use super::edit::node;
-use super::{Edit, Fault};
+use super::{Edit, Fault, Reads};
 use crate::error::{Error, Result};
 use crate::graph::Attribute;
 
@@ -14,6 +15,8 @@ pub const FAULTS: &[Fault] = &[
         ],
         amount: None,
         inject: swap,
+        reads: Reads::Choices,
+        mend: "exchange the two inputs",
     },
     Fault {
         name: "relu-for-silu",
@@ -21,6 +24,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Mul"],
         amount: None,
         inject: relu_for_silu,
+        reads: Reads::Never("relu-instead tries the same"),
+        mend: "use SiLU, x * sigmoid(x), here",
     },
     Fault {
         name: "other-activation",
@@ -28,6 +33,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Sigmoid", "HardSigmoid", "Relu", "LeakyRelu", "Tanh", "Erf"],
         amount: None,
         inject: activation,
+        reads: Reads::Never("its kinds are rows of their own: NAME-instead"),
+        mend: "use the reference's activation here",
     },
     Fault {
         name: "sum-for-mean",
@@ -35,6 +42,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["ReduceMean", "ReduceSum"],
         amount: None,
         inject: sum_for_mean,
+        reads: Reads::Back,
+        mend: "reduce as the reference does: a mean divides by how many there are",
     },
     Fault {
         name: "average-for-max",
@@ -42,6 +51,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["MaxPool", "GlobalMaxPool", "GlobalAveragePool"],
         amount: None,
         inject: average_for_max,
+        reads: Reads::Back,
+        mend: "pool as the reference does",
     },
     Fault {
         name: "max-for-min",
@@ -49,6 +60,8 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Max", "Min", "ReduceMax", "ReduceMin", "ArgMax", "ArgMin"],
         amount: None,
         inject: max_for_min,
+        reads: Reads::Back,
+        mend: "exchange maximum and minimum",
     },
     Fault {
         name: "bypass",
@@ -58,6 +71,8 @@ pub const FAULTS: &[Fault] = &[
         ],
         amount: Some(("input", 0.0)),
         inject: bypass,
+        reads: Reads::Amounts(&[0.0, 1.0]),
+        mend: "put the operator back",
     },
     Fault {
         name: "twice",
@@ -65,6 +80,35 @@ pub const FAULTS: &[Fault] = &[
         ops: &["Add", "Sub", "Mul", "Div", "Pow"],
         amount: None,
         inject: twice,
+        reads: Reads::Back,
+        mend: "apply the operator once",
+    },
+    Fault {
+        name: "opposite-operator",
+        summary: "subtracted for added, divided for multiplied, and the other way round",
+        ops: &["Add", "Sub", "Mul", "Div"],
+        amount: None,
+        inject: |e| replace(e, &[("Add", "Sub"), ("Mul", "Div")]),
+        reads: Reads::Back,
+        mend: "use the reference's operator here",
+    },
+    Fault {
+        name: "swap-outputs",
+        summary: "two outputs exchanged",
+        ops: &["Split"],
+        amount: None,
+        inject: swap_outputs,
+        reads: Reads::Choices,
+        mend: "take the parts of the split in the reference's order",
+    },
+    Fault {
+        name: "other-layout",
+        summary: "flattened in another order of axes: channels last for channels first",
+        ops: &["Reshape", "Flatten"],
+        amount: None,
+        inject: layout,
+        reads: Reads::Choices,
+        mend: "bring the axes into the reference's order before they are flattened",
     },
     Fault {
         name: "all-true",
@@ -80,31 +124,27 @@ pub const FAULTS: &[Fault] = &[
         ],
         amount: None,
         inject: all_true,
+        reads: Reads::Back,
+        mend: "make the test that the reference makes here",
     },
 ];
 
 fn swap(e: &mut Edit) -> Result<()> {
-    let inputs = &mut e.node().inputs;
-    if inputs.len() < 2 {
+    let is_where = e.node().op == "Where";
+    let many = e.node().inputs.len();
+    if many < 2 {
         return Err(Error::usage("the node has one input"));
     }
     // Where's condition stays where it is.
-    let at = inputs.len() - 2;
-    let pair = if at == 1 { (1, 2) } else { (0, 1) };
-    inputs.swap(pair.0, pair.1);
+    let first = usize::from(is_where);
+    let pairs = (first..many).flat_map(|i| (i + 1..many).map(move |j| (i, j)));
+    let (one, other) = e.pick(pairs)?;
+    e.node().inputs.swap(one, other);
     Ok(())
 }
 
 fn relu_for_silu(e: &mut Edit) -> Result<()> {
-    let inputs = e.node().inputs.clone();
-    let sigmoid_of = |e: &Edit, name: &str| {
-        e.producer(name)
-            .filter(|s| s.op() == "Sigmoid")
-            .map(|s| s.nodes[0].inputs[0].clone())
-    };
-    let x = (0..2)
-        .find_map(|i| sigmoid_of(e, &inputs[1 - i]).filter(|x| *x == inputs[i]))
-        .ok_or_else(|| Error::usage("the node is not x*sigmoid(x)"))?;
+    let x = silu(e).ok_or_else(|| Error::usage("the node is not x*sigmoid(x)"))?;
     let old = e.node().clone();
     *e.node() = crate::graph::Node {
         name: old.name,
@@ -208,6 +248,32 @@ fn twice(e: &mut Edit) -> Result<()> {
     let (op, by) = (e.node().op.clone(), e.input_name(1)?);
     e.append(|before, after| vec![node(&op, &[before, &by], after)]);
     Ok(())
+}
+
+fn swap_outputs(e: &mut Edit) -> Result<()> {
+    let many = e.node().outputs.len();
+    let pairs = (0..many).flat_map(|i| (i + 1..many).map(move |j| (i, j)));
+    let (one, other) = e.pick(pairs)?;
+    e.node().outputs.swap(one, other);
+    Ok(())
+}
+
+fn layout(e: &mut Edit) -> Result<()> {
+    let orders: [&[i64]; 5] = [
+        &[0, 2, 3, 1],
+        &[0, 3, 1, 2],
+        &[0, 1, 3, 2],
+        &[0, 2, 1],
+        &[1, 0],
+    ];
+    let order = e.pick(orders)?.to_vec();
+    e.prepend(0, |fed, taken| {
+        let mut turned = node("Transpose", &[fed], taken);
+        turned
+            .attributes
+            .insert("perm".into(), Attribute::Ints(order));
+        vec![turned]
+    })
 }
 
 fn all_true(e: &mut Edit) -> Result<()> {

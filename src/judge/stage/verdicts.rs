@@ -555,6 +555,7 @@ mod tests {
             independent: true,
             side: crate::verdict::Side::Candidate,
             inside: None,
+            why: None,
         }
     }
 

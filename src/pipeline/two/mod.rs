@@ -16,6 +16,7 @@ mod sets;
 mod source;
 mod spread;
 mod train;
+mod why;
 
 use super::Clock;
 use crate::environment::{self, Environment};
@@ -184,6 +185,8 @@ fn compared<'a>(
     let mut found = confirmed(&mut both, &mut pairing, found, &spread, seed)?;
     blame::lay(&mut both, &pairing, &mut found, &spread, seed, &open)?;
     let sides = [&*both[0], &*both[1]];
+    let cut = Cut::of(sides, &pairing, seed);
+    why::explain(sides, &cut, &mut found, &spread, &open)?;
     live::judge(ports, sides, &pairing, &mut found, (&spread, seed))?;
     let names: Vec<&String> = pairing.pairs.iter().map(|p| &p.reference).collect();
     let only = patterns("limit.only", &scenario.limit.only, &names)?;
@@ -306,6 +309,11 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
     let ancestry = Ancestry::of(&reference.graph);
     let mut verdict = decide(&tensors, &ancestry, &[], vec![]);
     verdict.born = alive::born(&tensors, &ancestry, &|_, _| false);
+    for origin in &mut verdict.origins {
+        let mut found = compared.found.iter();
+        let at = found.find(|b| b.pair.reference == origin.tensor);
+        origin.why = at.and_then(|b| b.why.clone());
+    }
     let stage = stage(&verdict, &compared);
     let [before, behind] = [&compared.before, &compared.behind].map(|s| s.iter().cloned());
     let (last, report) = compared.trained.clone().unzip();

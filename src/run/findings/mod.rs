@@ -8,6 +8,7 @@ mod origin;
 mod stage;
 mod stretch;
 mod values;
+mod why;
 
 pub use divergence::UNORDERED;
 pub use values::provenance;

@@ -3,6 +3,7 @@
 use super::super::Run;
 use super::stretch;
 use super::values::{accumulated, isolated};
+use super::why;
 use crate::scenario::{Scenario, Stage, Subject};
 use crate::verdict::{Finding, Inside, Isolated, Origin, Side};
 
@@ -44,14 +45,21 @@ pub fn of(run: &Run, origin: &Origin) -> Finding {
     );
     facts.push(format!("off         {}", off(run, origin)));
     facts.push(inputs(run, origin));
-    let next = format!(
-        "check weights, attributes and input order of '{}' on the side that is off",
-        origin.node
-    );
+    facts.extend(origin.why.iter().flat_map(why::facts));
+    let next = origin.why.as_ref().and_then(why::next).unwrap_or_else(|| {
+        format!(
+            "check weights, attributes and input order of '{}' on the side that is off",
+            origin.node
+        )
+    });
     let take = "or take it out, to replay or to report it: the same command with --extract FOLDER";
-    Finding::new("origin", &*origin.node, what)
+    let found = Finding::new("origin", &*origin.node, what)
         .facts(facts)
-        .next([next, take.into()])
+        .next([next, take.into()]);
+    match &origin.why {
+        Some(why) => why::numbers(why, found),
+        None => found,
+    }
 }
 
 /// ", stage loss, term 'iou'" for an origin behind the network.

@@ -3,6 +3,7 @@
 use super::super::Run;
 use super::NODES;
 use super::values::{accumulated, isolated};
+use super::why;
 use crate::text::few;
 use crate::verdict::{Blame, Finding, Origin, TensorResult};
 
@@ -30,9 +31,16 @@ pub fn of(
     facts.extend(told.code());
     facts.extend(told.places());
     facts.extend(blame.map(because));
-    Finding::new("origin", &*origin.node, what)
+    facts.extend(origin.why.iter().flat_map(why::facts));
+    let confirmed = origin.why.as_ref().and_then(why::next);
+    let next = confirmed.unwrap_or_else(|| told.next(blame));
+    let found = Finding::new("origin", &*origin.node, what)
         .facts(facts)
-        .next([told.next(blame)])
+        .next([next]);
+    match &origin.why {
+        Some(why) => why::numbers(why, found),
+        None => found,
+    }
 }
 
 struct Told<'a> {
