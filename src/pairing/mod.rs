@@ -210,6 +210,52 @@ mod tests {
     }
 
     #[test]
+    fn one_more_call_of_a_function_shifts_none_behind_it() {
+        let (sum, wrong): (&[f64], &[f64]) = (&[2.5, 1.5], &[9.0, 4.0]);
+        let first = (X, ("sum()", sum));
+        let once = side(
+            &[
+                "a: ReduceSum x -> sum()",
+                "b: Mul x sum() -> mul()",
+                "c: Tanh mul() -> tanh()",
+            ],
+            &[
+                first.0,
+                first.1,
+                ("mul()", &[7.0, 3.0]),
+                ("tanh()", &[0.9, 0.4]),
+            ],
+            &[],
+        );
+        // What is behind it is off, so that edges alone tell.
+        let twice = side(
+            &[
+                "a: ReduceSum x -> sum()",
+                "d: ReduceSum x -> sum()#2",
+                "b: Mul x sum()#2 -> mul()",
+                "c: Tanh mul() -> tanh()",
+            ],
+            &[
+                first.0,
+                first.1,
+                ("sum()#2", sum),
+                ("mul()", wrong),
+                ("tanh()", &[0.1, 0.2]),
+            ],
+            &[],
+        );
+        let edge = "the same operator beside a pair";
+        let behind = [
+            format!("mul()=mul() {edge}"),
+            format!("tanh()=tanh() {edge}"),
+        ];
+        let there = [&["sum()=sum()#2 equal values".to_string()][..], &behind].concat();
+        assert_eq!(pairs(&once, &twice), there);
+        let back = [&["sum()#2=sum() equal values".to_string()][..], &behind].concat();
+        assert_eq!(pairs(&twice, &once), back);
+    }
+
+    #[test]
     fn behind_what_differs_edges_tell_and_what_is_ambiguous_is_left() {
         let nodes = [
             "a: Relu x -> p",

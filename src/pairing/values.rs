@@ -89,17 +89,48 @@ fn zipped<'a>(
     if ours.len() == theirs.len() {
         return ours.iter().copied().zip(theirs.iter().copied()).collect();
     }
-    // Who has written a part twice may have changed one of the two: the other one still has its name.
-    let same = ours.iter().filter(|n| theirs.contains(n));
+    // Who has written a part twice may have changed one of the two: the other one still has its name. The running number of a function is none.
+    let same = ours
+        .iter()
+        .filter(|n| theirs.contains(n) && !n.contains("()"));
     let same: Vec<(&str, &str)> = same.map(|n| (*n, *n)).collect();
     if !same.is_empty() {
         return same;
+    }
+    let read = read_alike(a, b, ours, theirs);
+    if !read.is_empty() {
+        return read;
     }
     ours.last()
         .copied()
         .zip(theirs.last().copied())
         .into_iter()
         .collect()
+}
+
+/// Those that the same operators take, where that tells one of either side: what one side computes once more is taken by others, or by nobody.
+fn read_alike<'a>(
+    a: &Index,
+    b: &Index,
+    ours: &[&'a str],
+    theirs: &[&'a str],
+) -> Vec<(&'a str, &'a str)> {
+    let readers = |of: &Index, name: &str| {
+        let all = of.taken.get(name).into_iter().flatten();
+        let mut ops: Vec<String> = all.map(|(step, _)| of.node(*step).op.clone()).collect();
+        ops.sort();
+        ops
+    };
+    let of_ours = |ops: &[String]| ours.iter().filter(|n| readers(a, n) == ops).count();
+    let mut found = vec![];
+    for x in ours {
+        let ops = readers(a, x);
+        let alike: Vec<&&str> = theirs.iter().filter(|y| readers(b, y) == ops).collect();
+        if let ([y], 1, false) = (alike.as_slice(), of_ours(&ops), ops.is_empty()) {
+            found.push((*x, **y));
+        }
+    }
+    found
 }
 
 /// Pairs the classes of which each is the other's nearest, no further than `most`, and by far.
