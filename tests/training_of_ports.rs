@@ -120,6 +120,32 @@ const FAULTS: &[Fault] = &[
         "not clipped",
     ),
     (
+        "plain = port.clip\n\
+         size = lambda grads: sum(v * v for g in grads.values() for v in g) ** 0.5\n\
+         port.clip = lambda grads: {n: [v * min(1.0, port.MOST / (size(grads) + 1e-6)) for v in g] for n, g in grads.items()}",
+        "port.clip = plain",
+        "clipped.norm.weight",
+        "the candidate divides by the norm itself, the reference by 1e-6 more",
+    ),
+    (
+        "",
+        "port.DECAY = 0.02",
+        "optimizer.mean.fc.weight",
+        "another amount of weight decay: 0.02000 in the candidate, 0.05000 in the reference",
+    ),
+    (
+        ADAMW,
+        "port.DECAY = 0.02",
+        "value.fc.weight",
+        "another amount of weight decay",
+    ),
+    (
+        MOMENTUM,
+        "port.DECAY = 0.02",
+        "optimizer.momentum.fc.weight",
+        "another amount of weight decay",
+    ),
+    (
         "",
         "port.rate = lambda step: port.RATE * 0.9 ** (step + 1)",
         "value.norm.weight",
@@ -212,6 +238,33 @@ fn rounding_that_grows_is_no_fault_and_said() {
     // In f64 it is more than f64 rounds, and no rule: what f32 cannot tell apart either is said.
     let ran = folder.against("", line, &[]).exits(0);
     ran.says(&["something is kept in f32 on the way"]);
+}
+
+#[test]
+fn what_f64_alone_shows_is_another_rule_where_both_prove_their_gradients() {
+    let folder = Folder::new();
+    let line = "own = port.update\n\
+                port.update = lambda p, g, s, r, c: (lambda new, kept: (new * (1 + 2.5e-7), kept))(*own(p, g, s, r, c))";
+    let adding = |names: &str| {
+        format!(
+            "kept = port.save\n\
+             port.save = lambda to, made, *a, **k: kept(to, dict(made, **{{n: ('F64', [], [1.0]) for n in {names} if 'loss.error' in made}}), *a, **k)\n"
+        )
+    };
+    let proved = adding("['proved']");
+    let ran = folder.against(&proved, line, &[]).exits(1);
+    ran.says(&["DIVERGE in stage train: first 'value.", "another rule"]);
+    folder.against(&proved, "", &[]).exits(0);
+    folder.port("a", &proved);
+    folder.port(
+        "b",
+        &format!("{}{line}", adding("['proved', 'unproved.mean']")),
+    );
+    let scenario = folder.scenario(2);
+    let ran = Call::new(PARITY, folder.0.path(), &["run", text(&scenario)]).run();
+    ran.exits(0).says(&[
+        "something is kept in f32 on the way (gradients of the candidate that are not proved in f64: 'mean')",
+    ]);
 }
 
 #[test]

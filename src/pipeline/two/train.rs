@@ -6,7 +6,7 @@ use super::source::Ports;
 use crate::compare::layout::{Order, orders};
 use crate::environment;
 use crate::error::Result;
-use crate::floor::noise::{Floor, RUNS, deviation, signs};
+use crate::floor::noise::{Floor, MOST_RUNS, RUNS, deviation, signs};
 use crate::input::parameters::of_trace;
 use crate::judge::expectation;
 use crate::judge::stage::Stages;
@@ -19,6 +19,7 @@ use crate::tensor::{DType, Tensor};
 use crate::verdict::{Ancestry, Ledger, StageVerdict, decide};
 use rand::Rng;
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 /// What a run in f64 starts from is off by so much, as a share: 256 of its roundings, so that what either side rounds on the way is less.
 const OFF: f64 = 1.0 / (1u64 << 44) as f64;
@@ -300,17 +301,22 @@ impl Both<'_> {
             true => floats(&self.made(0, state, step, true)?)?,
             false => floats(&own)?,
         };
-        let floors = self.floors(&base, state, (step, f64))?;
+        let floors = self.floors(&base, state, (step, f64), 1..=RUNS)?;
         let there = self.names.turned(0, state)?;
         let found = self.made(1, &there, step, f64)?;
         let mut seen = Seen {
             step,
             before: floats(state)?,
-            reference: base,
+            reference: base.clone(),
             candidate: floats(&self.names.turned(1, &found)?)?,
             floors,
         };
         unclipped(&mut seen);
+        if seen.is_near() {
+            // Of a scalar, and of what is small, few runs say little.
+            let rest = RUNS + 1..=MOST_RUNS;
+            widen(&mut seen, &self.floors(&base, state, (step, f64), rest)?);
+        }
         Ok((seen, of_state(&own)))
     }
 
@@ -320,10 +326,11 @@ impl Both<'_> {
         base: &train::Tensors,
         state: &Tensors,
         (step, f64): (usize, bool),
+        runs: RangeInclusive<u32>,
     ) -> Result<HashMap<String, Floor>> {
         let mut floors: HashMap<String, Floor> = HashMap::new();
         let inputs = self.batches[0].0.clone();
-        for run in 1..=RUNS {
+        for run in runs {
             let mut place = 0;
             let mut nudged = |all: &Tensors| -> Result<Tensors> {
                 let one = |(name, t): (&String, &Tensor)| {
@@ -403,6 +410,20 @@ fn unclipped(seen: &mut Seen) {
             floors
                 .entry(format!("clipped.{name}"))
                 .or_insert(of_gradient);
+        }
+    }
+}
+
+/// With further runs; what one side alone clips has the floors of its gradients.
+fn widen(seen: &mut Seen, more: &HashMap<String, Floor>) {
+    let clips = more.keys().any(|n| n.starts_with("clipped."));
+    for (name, floor) in more {
+        let clipped = name.strip_prefix("grad.").map(|n| format!("clipped.{n}"));
+        let names = [Some(name.clone()), clipped.filter(|_| !clips)];
+        for name in names.into_iter().flatten() {
+            if let Some(own) = seen.floors.get_mut(&name) {
+                own.merge(floor);
+            }
         }
     }
 }

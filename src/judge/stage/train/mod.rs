@@ -11,7 +11,7 @@ use crate::compare::json;
 use crate::floor::noise::{Floor, R, deviation};
 use crate::scenario::Stage;
 use crate::tensor::Tensor;
-use crate::text::number;
+use crate::text::{few, number};
 use crate::verdict::{Outcome, StageVerdict};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,12 @@ const COUNTS: [&str; 2] = ["optimizer.count", "ema.count"];
 
 /// A parameter has trained where it moves by so many times what rounding moves it by.
 const TRAINED: f64 = 100.0;
+
+/// In tolerances: what is over by more is so whatever further runs say.
+const NEAR: f64 = 16.0;
+
+/// Operators without a proof that are named before the rest is counted.
+const NAMED: usize = 4;
 
 /// One step that both made from the reference's state.
 #[derive(Debug)]
@@ -127,6 +133,12 @@ impl Seen {
         let floor = self.floors.get(name);
         let ratio = off.zip(floor).and_then(|(off, floor)| floor.ratio(&off));
         ratio.map_or(f64::INFINITY, |r| r / R)
+    }
+
+    /// Whether something is over by so little that more runs of its floor could decide otherwise.
+    pub fn is_near(&self) -> bool {
+        let mut all = self.judged(&self.candidate);
+        all.any(|off| off.ratio > 1.0 && off.ratio < NEAR)
     }
 
     fn over(&self) -> Vec<Off> {
@@ -244,9 +256,10 @@ pub fn verdict(steps: &[Step], report: &Report) -> StageVerdict {
         let why = |seen: Option<&Seen>| seen.and_then(|s| why::say(s, &s.over(), steps));
         let found = why(exact).or_else(|| why(own));
         match (exact, own) {
-            // What f32 cannot tell apart is another rule only where one explains it: f64 may keep a number of f32 on the way.
-            (Some(seen), None) if found.is_none() => {
-                coarse = coarse.or(seen.over().into_iter().next())
+            // What f32 cannot tell apart is another rule where one explains it, or where no number of f32 is kept on the way of f64.
+            (Some(seen), None) if found.is_none() && !unproved(seen).is_empty() => {
+                let off = seen.over().into_iter().next();
+                coarse = coarse.or(off.map(|off| (off, unproved(seen))));
             }
             (Some(seen), _) => return diverge(seen, "another rule", found),
             (None, Some(seen)) => {
@@ -260,11 +273,12 @@ pub fn verdict(steps: &[Step], report: &Report) -> StageVerdict {
         }
     }
     let mut agrees = agrees(report);
-    agrees.extend(coarse.map(|off| {
+    agrees.extend(coarse.map(|(off, unproved)| {
         format!(
-            "in f64 '{}' is off by {} tolerances, and within in the programs' own dtypes: something is kept in f32 on the way",
+            "in f64 '{}' is off by {} tolerances, and within in the programs' own dtypes: something is kept in f32 on the way ({})",
             off.name,
-            number(off.ratio)
+            number(off.ratio),
+            unproved.join("; ")
         )
     }));
     match report.open.is_empty() {
@@ -278,6 +292,27 @@ pub fn verdict(steps: &[Step], report: &Report) -> StageVerdict {
             ..StageVerdict::agree(Stage::Train, String::new())
         },
     }
+}
+
+/// Whose gradients may be none of f64, and of which operators; nothing where both sides have proved theirs.
+fn unproved(seen: &Seen) -> Vec<String> {
+    let sides = [
+        ("reference", &seen.reference),
+        ("candidate", &seen.candidate),
+    ];
+    let says = sides.into_iter().filter_map(|(side, step)| {
+        let lacks = step.keys().filter_map(|n| n.strip_prefix("unproved."));
+        let lacks: Vec<&str> = lacks.collect();
+        match (lacks.as_slice(), step.contains_key("proved")) {
+            ([], true) => None,
+            ([], false) => Some(format!("the {side} does not prove its gradients in f64")),
+            (lacks, _) => Some(format!(
+                "gradients of the {side} that are not proved in f64: {}",
+                few(lacks.iter().copied(), NAMED)
+            )),
+        }
+    });
+    says.collect()
 }
 
 /// The first tensor that is off, what in front of it is not, and why.

@@ -97,16 +97,40 @@ fn clipped(seen: &Seen) -> Vec<String> {
         ));
     } else {
         says = scaled(seen, kind);
+        if !says.is_empty() {
+            says = divided(seen).map_or(says, |by| vec![by]);
+        }
     }
     says
+}
+
+/// What PyTorch adds to the norm that it divides by.
+const BESIDE: f64 = 1e-6;
+
+/// Clipping of the norm of all, which one side divides by and the other by a little more.
+fn divided(seen: &Seen) -> Option<String> {
+    let kind = "clipped.";
+    let all = named(&seen.reference, "grad.").flat_map(|(_, t)| t.to_f64());
+    let norm = all.map(|v| v * v).sum::<f64>().sqrt();
+    let pairs = named(&seen.reference, kind);
+    let by =
+        times(pairs.filter_map(|(n, t)| Some((t, seen.candidate.get(&format!("{kind}{n}"))?))));
+    let (who, other, beside) = match by > 1.0 {
+        true => ("candidate", "reference", norm * (by - 1.0)),
+        false => ("reference", "candidate", norm * (1.0 / by - 1.0)),
+    };
+    let is_it = (beside / BESIDE - 1.0).abs() < 0.01;
+    is_it.then(|| format!("the {who} divides by the norm itself, the {other} by 1e-6 more"))
 }
 
 /// An average's decay: e' = d·e + (1 − d)·p'.
 fn averaged(seen: &Seen) -> Vec<String> {
     let kind = "ema.";
+    // Averages of buffers follow no rule that all have: many leave these as they were.
+    let trains = |name: &str| seen.reference.contains_key(&format!("grad.{name}"));
     let decay = |side: &Tensors| {
         let (mut ab, mut aa) = (0.0, 0.0);
-        for (name, after) in named(side, kind) {
+        for (name, after) in named(side, kind).filter(|(n, _)| trains(n)) {
             let before = seen.before.get(&format!("{kind}{name}"));
             let held = before.zip(side.get(&format!("value.{name}")));
             let Some((before, p)) = held else { continue };
@@ -119,6 +143,7 @@ fn averaged(seen: &Seen) -> Vec<String> {
     };
     let [own, other] = [decay(&seen.reference), decay(&seen.candidate)];
     let fits = explains(seen, kind, |name, _| {
+        trains(name).then_some(())?;
         let before = seen.before.get(&format!("{kind}{name}"))?.to_f64();
         let p = seen.reference.get(&format!("value.{name}"))?.to_f64();
         Some(
@@ -134,7 +159,8 @@ fn averaged(seen: &Seen) -> Vec<String> {
         number(own),
         number(other)
     );
-    fits.then_some(says).into_iter().collect()
+    let other_one = (own - other).abs() > SAME;
+    (fits && other_one).then_some(says).into_iter().collect()
 }
 
 /// Running statistics: the candidate's as a·before + b·the reference's.
@@ -334,8 +360,45 @@ fn optimiser(seen: &Seen, steps: &[Step]) -> Vec<String> {
         rules.iter().all(|r| of(&r.1).is_some()) && made(seen, &rules, of, &seen.candidate)
     });
     let mut says: Vec<String> = variants.map(|v| v.says.to_string()).collect();
+    if says.is_empty() {
+        says.extend(amount(seen, &rules));
+    }
     says.extend(rate(seen, steps));
     says
+}
+
+/// Another amount of weight decay: what decay first acts on is apart by so many times the parameter.
+fn amount(seen: &Seen, rules: &[(String, Rule)]) -> Option<String> {
+    let (_, known) = rules.iter().find(|r| r.1.decay > 0.0)?;
+    // Where it enters, and as how much of the parameter.
+    let (kind, share) = match (known.decoupled, known.with) {
+        (false, With::Adam { betas, .. }) => ("optimizer.mean.", 1.0 - betas[0]),
+        (false, With::Momentum { momentum, .. }) if momentum != 0.0 => ("optimizer.momentum.", 1.0),
+        (true | false, With::Adam { .. } | With::Momentum { .. }) => ("value.", -known.rate),
+    };
+    let (mut ab, mut aa) = (0.0, 0.0);
+    for (name, _) in rules.iter().filter(|r| r.1.decay > 0.0) {
+        let of = |side: &Tensors| Some(side.get(&format!("{kind}{name}"))?.to_f64());
+        let before = seen.before.get(&format!("value.{name}"))?.to_f64();
+        let (own, other) = (of(&seen.reference)?, of(&seen.candidate)?);
+        for ((p, a), b) in before.iter().zip(own).zip(other) {
+            ab += share * p * (b - a);
+            aa += share * p * share * p;
+        }
+    }
+    let decay = known.decay + ab / aa;
+    let of = |r: &Rule| {
+        let decay = if r.decay > 0.0 { decay } else { 0.0 };
+        Some(Rule { decay, ..*r })
+    };
+    let other = (decay / known.decay - 1.0).abs() > SAME && decay >= 0.0;
+    (other && made(seen, rules, of, &seen.candidate)).then(|| {
+        format!(
+            "another amount of weight decay: {} in the candidate, {} in the reference",
+            number(decay),
+            number(known.decay)
+        )
+    })
 }
 
 /// Whether rules, each as `of` makes it, lead to what `wanted` holds: parameters, and slots that it has.
