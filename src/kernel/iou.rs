@@ -20,6 +20,7 @@ pub const FAMILY: Family = Family {
 
 /// Which similarity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Iou,

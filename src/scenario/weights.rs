@@ -8,6 +8,7 @@ const REFERENCE: &str = "reference";
 
 /// `weights = "FILE"`, or a table that says more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(from = "Stated")]
 pub struct Weights {
     /// A checkpoint, a trace or a model; `reference`, of the second, for what the first side holds.
@@ -36,6 +37,7 @@ impl Weights {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum Stated {
     File(PathBuf),
@@ -43,6 +45,7 @@ enum Stated {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct More {
     file: PathBuf,

@@ -448,6 +448,7 @@ mod tests {
     use crate::kernel::anchors::Anchors;
     use crate::kernel::assign::task_aligned::TaskAligned;
     use crate::kernel::assign::{Predictions, Truth};
+    use crate::tensor::Tensor;
 
     fn judge() -> Assignment {
         let anchors = Anchors::of_image(64, 64, &[8, 16, 32]).unwrap();
@@ -680,7 +681,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let mask = Tensor::from_bytes(crate::tensor::DType::Bool, vec![1, 2], &[1, 0]).unwrap();
+        let mask = Tensor::from_bytes(DType::Bool, vec![1, 2], &[1, 0]).unwrap();
         let has = |names: &'static [&'static str]| {
             let mask = mask.clone();
             move |n: &str| {

@@ -20,6 +20,7 @@ pub enum Whole {
 
 /// What all terms are divided by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
     /// By the sum of the soft targets.
@@ -33,6 +34,7 @@ pub enum Reduction {
 
 /// Hyper-parameters that are not those of the dialect; None leaves the dialect's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Hyper {
     #[serde(default, skip_serializing_if = "Option::is_none")]
