@@ -78,7 +78,7 @@ pub fn of(graph: &Graph, stated: &BTreeMap<String, Vec<usize>>, infer: Infer) ->
 /// The shape of a port that has no open axis.
 fn fixed(shape: &[Dim]) -> Option<Vec<usize>> {
     let one = |d: &Dim| match d {
-        Dim::Known(n) => usize::try_from(*n).ok(),
+        Dim::Known(n) => Some(*n),
         Dim::Named(_) | Dim::Unknown => None,
     };
     shape.iter().map(one).collect()

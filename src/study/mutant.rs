@@ -45,7 +45,7 @@ pub fn draw(graph: &Graph, seed: u64, k: u64) -> Option<Mutant> {
     let (fault, places) = all.get(draw(0, all.len()))?;
     let uniform = bits(key(seed, PURPOSE), 4 * k + 2) as f64 / u64::MAX as f64;
     Some(Mutant {
-        fault: *fault,
+        fault,
         node: graph.steps[places[draw(1, places.len())]].name.clone(),
         amount: fault.amount.map(|of| amount(of, uniform)),
     })

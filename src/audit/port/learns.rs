@@ -238,7 +238,8 @@ mod tests {
     #[test]
     fn beside_a_reference_its_own_fall_is_what_is_wanted() {
         let story = run(1.0, &[180.0, 141.5]);
-        let kinds = |reference: &[f64]| said(&[story.clone()], Some(reference))[0].clone();
+        let kinds =
+            |reference: &[f64]| said(std::slice::from_ref(&story), Some(reference))[0].clone();
         assert_eq!(
             kinds(&[180.0, 9.0]),
             ("behind_reference".to_string(), Severity::Fault)

@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn nothing_is_to_be_explained_within_rounding_and_what_no_row_says_is_not_explained() {
         assert!(why(|a, b, _| a + b, 256, &[]).is_none());
-        let odd = |a: f64, b: f64, i: usize| (a + b) * if i % 3 == 0 { 1.5 } else { 0.75 };
+        let odd = |a: f64, b: f64, i: usize| (a + b) * if i.is_multiple_of(3) { 1.5 } else { 0.75 };
         let found = why(odd, 256, &[]).unwrap();
         assert!(found.confirmed.is_empty(), "{found:?}");
         assert!(found.before > 1.0 && found.tried > 3 && !found.nearest.is_empty());

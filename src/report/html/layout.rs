@@ -173,9 +173,9 @@ mod tests {
             (ax - bx).abs() < (widths[a] + widths[b]) / 2.0 - 0.01
                 && (ay - by).abs() < HEIGHT - 0.01
         };
-        for a in 0..n {
+        for (a, width) in widths.iter().enumerate() {
             let (x, y) = placed.at[a];
-            let inside = x - widths[a] / 2.0 > -0.01 && x + widths[a] / 2.0 < placed.size.0 + 0.01;
+            let inside = x - width / 2.0 > -0.01 && x + width / 2.0 < placed.size.0 + 0.01;
             assert!(inside && y > 0.0 && y < placed.size.1, "{a} at {x} {y}");
             assert!((0..a).all(|b| !overlap(a, b)), "{a} covers another node");
         }

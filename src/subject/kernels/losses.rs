@@ -51,8 +51,7 @@ pub(super) fn whole(given: &Given) -> Result<Answer> {
     let outputs = given.kernel.outputs;
     // The terms follow what is assigned.
     let named = outputs.iter().skip(ASSIGNED.len()).copied();
-    let part = |((of, by), weight): ((&'static str, [Option<Vec<f64>>; 2]), f64)| {
-        let [by_scores, by_distances] = by;
+    let part = |((of, [by_scores, by_distances]), weight): ((_, [Option<Vec<f64>>; 2]), f64)| {
         let reaches = usize::from(by_scores.is_none());
         let gradient = by_scores.or(by_distances).unwrap_or_default();
         (of, reaches, gradient, 1.0 / weight)
