@@ -185,7 +185,7 @@ fn pickles_of_every_opcode_end_in_an_error_or_a_list() {
         let mut draw = Draw { seed, at: 0 };
         // Something is on the stack first, so that most opcodes find what they take.
         let mut pickle =
-            b"\x80\x02(K\x01X\x01\0\0\00]}q\0q\x01q\x02)ccollections\nOrderedDict\n".to_vec();
+            b"\x80\x02(K\x01X\x01\0\0\x000]}q\0q\x01q\x02)ccollections\nOrderedDict\n".to_vec();
         for _ in 0..draw.below(12) {
             op(OPCODES[draw.below(OPCODES.len())], &mut draw, &mut pickle);
         }
