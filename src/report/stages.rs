@@ -215,7 +215,7 @@ fn assigned(run: &Run) -> Option<Table> {
         cells.to_vec()
     };
     let rows = run.stages.assign.as_ref()?.counts.iter().map(row).collect();
-    let columns = ["opinion", "positives", "anchors", "degenerate", "counted"];
+    let columns = ["opinion", "positives", "of", "degenerate", "counted"];
     Some(titled("Positives", &columns, rows))
 }
 

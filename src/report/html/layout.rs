@@ -5,8 +5,8 @@
 use rust_sugiyama::configure::{Config, RankingType};
 use rust_sugiyama::from_vertices_and_edges;
 
-/// Nodes of a part: about four times the root of all, so that the picture is no thin strip, within these.
-const PART: std::ops::RangeInclusive<usize> = 60..=400;
+/// Nodes of a part: two and a half times the root of all, so that the picture is about as wide as high, within these.
+const PART: std::ops::RangeInclusive<usize> = 60..=200;
 
 /// Steps that the edges of a part may span in all, for each of its nodes; the longest are drawn and move nothing.
 const SPAN: usize = 8;
@@ -56,7 +56,7 @@ pub fn placed(graph: &Edges) -> Placed {
 
 /// Where each part ends: in the last half of its room, where the fewest edges go on; the last of equals.
 fn parts(n: usize, edges: &[(usize, usize)]) -> Vec<usize> {
-    let most = (4.0 * (n as f64).sqrt()) as usize;
+    let most = (2.5 * (n as f64).sqrt()) as usize;
     let most = most.clamp(*PART.start(), *PART.end());
     let mut open = vec![0i64; n + 1];
     for (from, to) in edges.iter().filter(|(from, to)| from < to) {
@@ -214,7 +214,7 @@ mod tests {
         let ends = parts(n, &network(n));
         assert_eq!(ends.last(), Some(&n));
         let begins = std::iter::once(&0).chain(&ends);
-        assert!(begins.zip(&ends).all(|(a, b)| b > a && b - a <= 400));
+        assert!(begins.zip(&ends).all(|(a, b)| b > a && b - a <= 200));
         // Sixty nodes that hang together, then nothing.
         let edges: Vec<_> = (0..3000)
             .filter(|i| i % 60 != 59)

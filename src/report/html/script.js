@@ -62,11 +62,11 @@
       put();
     };
     view.fit = () => { view.box = [...whole]; put(); };
+    // A node is drawn around its place: nothing has to be laid out to know it.
     view.show = (node) => {
-      const box = node.getBBox();
-      const at = node.transform.baseVal.consolidate().matrix;
+      const [x, y] = node.getAttribute("transform").match(/-?\d+/g).map(Number);
       const width = Math.min(whole[2], 900), height = Math.min(whole[3], 600);
-      view.box = [at.e + box.x + box.width / 2 - width / 2, at.f - height / 2, width, height];
+      view.box = [x - width / 2, y - height / 2, width, height];
       put();
     };
     const point = (event) => {
@@ -98,12 +98,21 @@
     return view;
   });
 
+  const nodes = all("svg.graph a");
+  const byTarget = new Map();
+  for (const node of nodes) {
+    const target = node.getAttribute("href");
+    byTarget.set(target, [...(byTarget.get(target) || []), node]);
+  }
   const detail = document.getElementById("detail");
+  let marked = [], at = null;
   const select = (target, node) => {
-    all(".at").forEach((row) => row.classList.remove("at"));
-    all(".hit").forEach((other) => other.classList.remove("hit"));
+    if (at) at.classList.remove("at");
+    marked.forEach((other) => other.classList.remove("hit"));
     const row = target && document.getElementById(target.slice(1));
-    for (const own of target ? all('svg.graph a[href="' + target + '"]') : [node]) own.classList.add("hit");
+    marked = byTarget.get(target) || [node];
+    marked.forEach((own) => own.classList.add("hit"));
+    at = row;
     if (!detail) return;
     detail.replaceChildren();
     if (!row) {
@@ -138,20 +147,19 @@
     find.placeholder = "find a node";
     find.setAttribute("aria-label", "find a node");
     const said = make("span", "", tools);
-    const nodes = all("svg.graph a");
     const texts = nodes.map((node) => {
       const row = document.getElementById(node.getAttribute("href").slice(1));
       return ((row ? row.textContent : "") + " " + node.textContent).toLowerCase();
     });
+    let found = [];
     find.addEventListener("input", () => {
       const word = find.value.toLowerCase();
-      let first = null, hits = 0;
-      nodes.forEach((node, i) => {
-        const is = texts[i].includes(word);
-        node.classList.toggle("off", word !== "" && !is);
-        if (word && is) { hits += 1; first = first || node; }
-      });
-      said.textContent = word ? hits + " nodes" : "";
+      found.forEach((node) => node.classList.remove("found"));
+      const hits = word ? nodes.filter((_, i) => texts[i].includes(word)) : [];
+      found = hits.slice(0, 1000);
+      found.forEach((node) => node.classList.add("found"));
+      said.textContent = word ? hits.length + " nodes" : "";
+      const first = hits[0];
       if (first) {
         graphs.find((g) => g.svg.contains(first)).show(first);
         select(first.getAttribute("href"), first);
