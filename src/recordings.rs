@@ -1,6 +1,8 @@
 //! recordings: two recorded traces, tensor by tensor: exact names and declared renames, leftovers listed, floors from the recording.
 
-use crate::compare::{Comparison, Tolerance, compare as compare_tensors, judge as judge_stated};
+use crate::compare::{
+    Comparison, Look, Tolerance, compare as compare_tensors, judge as judge_stated, look,
+};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -22,6 +24,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What a floor that the candidate brings may be at most, in units of a channel's root mean square.
 const CAP: f64 = 1e-3;
+
+/// Tensors that are looked at.
+const LOOKS: usize = 4;
 
 /// What the tensors are held against.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,12 +120,33 @@ pub fn compare(
         .map(|e| (e.node.clone(), e.inputs.clone()))
         .collect();
     let environment = environment(reference, candidate, names);
+    let looks = looks(reference, candidate, rename, &tensors)?;
     let run = Run {
         tensors,
         graph_inputs,
+        looks,
         ..Run::bare(environment, verdict, expected, ledger)
     };
     Ok(run.told())
+}
+
+/// What the first tensors that are off look like.
+fn looks(
+    reference: &Opened,
+    candidate: &Opened,
+    rename: &BTreeMap<String, String>,
+    tensors: &[TensorResult],
+) -> Result<Vec<Look>> {
+    let over = tensors.iter().filter(|t| t.accumulated.over());
+    let mut all = vec![];
+    for t in over.take(LOOKS) {
+        let theirs = rename.get(&t.name).unwrap_or(&t.name);
+        let both = (reference.tensor(&t.name)?, candidate.tensor(theirs)?);
+        if let (Some(r), Some(c)) = both {
+            all.extend(look(&t.name, r.view(), c.view(), false));
+        }
+    }
+    Ok(all)
 }
 
 /// No tensor of the candidate stands for two of the reference: renames must not fold two names into one.
