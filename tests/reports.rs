@@ -51,7 +51,9 @@ fn a_comparison_fits_the_schema_and_its_page_holds_its_tensor() {
     );
     let page = std::fs::read_to_string(dir.path().join("p.html")).unwrap();
     assert!(
-        page.starts_with("<!DOCTYPE html>") && page.contains("id=\"t0\""),
+        page.starts_with("<!DOCTYPE html>")
+            && page.contains("id=\"t0\"")
+            && page.contains("worst at"),
         "{page}"
     );
     let cases = std::fs::read_to_string(dir.path().join("j.xml")).unwrap();

@@ -12,7 +12,7 @@ mod stages;
 mod steps;
 mod third;
 
-use crate::compare::Tolerance;
+use crate::compare::{Look, Tolerance, look};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -22,9 +22,14 @@ use crate::run::Run;
 use crate::scenario::{Expect, Training};
 use crate::trace::Entry;
 use crate::trace::file::Opened;
-use crate::verdict::{Ancestry, Expectation, Finding, Outcome, Required, decide, ledger};
+use crate::verdict::{
+    Ancestry, Expectation, Finding, Outcome, Required, TensorResult, decide, ledger,
+};
 use both::Both;
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Tensors that are looked at.
+const LOOKS: usize = 4;
 
 /// What the tensors are held against.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -134,13 +139,34 @@ pub fn compare(
         .map(|e| (e.node.clone(), e.inputs.clone()))
         .collect();
     let environment = environment(reference, candidate, names);
+    let looks = looks(reference, candidate, rename, &tensors)?;
     let run = Run {
         tensors,
         graph_inputs,
         stages: found.stages,
+        looks,
         ..Run::bare(environment, verdict, expected, ledger)
     };
     Ok(run.told())
+}
+
+/// What the first tensors that are off look like.
+fn looks(
+    reference: &Opened,
+    candidate: &Opened,
+    rename: &BTreeMap<String, String>,
+    tensors: &[TensorResult],
+) -> Result<Vec<Look>> {
+    let over = tensors.iter().filter(|t| t.accumulated.over());
+    let mut all = vec![];
+    for t in over.take(LOOKS) {
+        let theirs = rename.get(&t.name).unwrap_or(&t.name);
+        let both = (reference.tensor(&t.name)?, candidate.tensor(theirs)?);
+        if let (Some(r), Some(c)) = both {
+            all.extend(look(&t.name, r.view(), c.view(), false));
+        }
+    }
+    Ok(all)
 }
 
 /// No tensor of the candidate stands for two of the reference: renames must not fold two names into one.
