@@ -51,7 +51,7 @@ impl Installed {
     }
 
     fn call(&self, args: &[&str]) -> Call {
-        Call::new(&self.at("prefix/bin/parity"), self.dir.path(), args)
+        Call::new(self.at("prefix/bin/parity"), self.dir.path(), args)
             .env("LIBTORCH", Path::new(""))
             .env("ORT_DYLIB_PATH", Path::new(""))
             .env("VIRTUAL_ENV", Path::new(""))
