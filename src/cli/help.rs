@@ -48,6 +48,9 @@ const OPTIONS: &[(&str, &[&str])] = &[
             "scenario",
             "model",
             "weights",
+            "training",
+            "reference",
+            "inference",
         ],
     ),
     (
@@ -70,6 +73,7 @@ const OPTIONS: &[(&str, &[&str])] = &[
             "shard",
             "finds",
             "found",
+            "mutants",
         ],
     ),
     (
@@ -85,6 +89,7 @@ const OPTIONS: &[(&str, &[&str])] = &[
             "limit",
             "runs",
             "watch",
+            "clean",
         ],
     ),
     (
@@ -92,6 +97,7 @@ const OPTIONS: &[(&str, &[&str])] = &[
         &[
             "json",
             "report",
+            "html",
             "all",
             "record",
             "extract",
