@@ -15,10 +15,28 @@ use crate::scenario::{Side, Stage, load};
 use crate::tensor::{DType, Tensor};
 use crate::trace::InputRecord;
 use crate::verdict::{
-    Accumulated, Born, Expectation, Finding, Inside, Isolated, Judgement, Ledger, Origin, Outcome,
-    Rewrite, Special, StageVerdict, TensorResult, ToleranceBy, Unexercised, Unjudged, Unobserved,
-    Verdict, Why, sample,
+    Accumulated, Born, Confirmed, Expectation, Explained, Finding, Inside, Isolated, Judgement,
+    Ledger, Origin, Outcome, Rewrite, Severity, Special, StageVerdict, TensorResult, ToleranceBy,
+    Unexercised, Unjudged, Unobserved, Verdict, Why, sample,
 };
+
+/// What explains the first node.
+fn explained() -> Explained {
+    Explained {
+        before: 51.0,
+        off: 1,
+        of: 2,
+        confirmed: vec![Confirmed {
+            cause: "other-eps".into(),
+            says: "epsilon is 0.00001 where the reference has 0.001".into(),
+            next: "set epsilon to 0.001".into(),
+            amount: Some(0.01),
+            after: 0.25,
+        }],
+        tried: 12,
+        nearest: vec![],
+    }
+}
 
 /// A run in which there is something of every kind to say.
 pub fn diverging() -> Run {
@@ -26,6 +44,7 @@ pub fn diverging() -> Run {
         node: "conv1".into(),
         op: "Conv".into(),
         tensor: "conv1_out".into(),
+        why: Some(explained()),
         ..sample::origin("conv1")
     };
     let second = Origin {
@@ -120,6 +139,14 @@ pub fn diverging() -> Run {
                 flags: vec![flag.of("candidate")],
                 ..loss::Report::default()
             }),
+            notes: vec![
+                Finding::new(
+                    "convention",
+                    "gt_labels",
+                    "labels are floats in the candidate",
+                )
+                .severity(Severity::Note),
+            ],
             ..Stages::default()
         },
         ..agreeing()
