@@ -79,10 +79,10 @@ pub fn libtorch() -> Found {
     search("libtorch_cpu.", ours, theirs, fetched, python::torch)
 }
 
-/// Whether this executable lies in a checkout: `scripts/setup` there is the way to fetch what it lacks.
+/// Whether this executable is a checkout's: `scripts/setup` there is the way to fetch what it lacks.
 pub fn in_checkout() -> bool {
     let exe = std::env::current_exe().unwrap_or_default();
-    exe.ancestors().any(|d| d.join("scripts/setup").is_file())
+    is_where_it_was_built(&exe) || exe.ancestors().any(|d| d.join("scripts/setup").is_file())
 }
 
 /// Where libraries lie that were fetched on first use.
@@ -180,7 +180,7 @@ pub fn engine() -> Found {
     }
 }
 
-/// Folders that may hold `.native`: those above the executable, then the checkout it was built in.
+/// Folders that may hold `.native`: those above the executable; for one that still lies where it was built, that checkout too.
 fn roots() -> Vec<PathBuf> {
     let exe = std::env::current_exe().unwrap_or_default();
     let mut roots: Vec<PathBuf> = exe
@@ -190,10 +190,17 @@ fn roots() -> Vec<PathBuf> {
         .map(Path::to_path_buf)
         .collect();
     let built = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    if !roots.contains(&built) {
+    if is_where_it_was_built(&exe) && !roots.contains(&built) {
         roots.push(built);
     }
     roots
+}
+
+/// Whether the executable lies below the folder into which cargo built it, wherever that is; one that was moved is an installed one.
+fn is_where_it_was_built(exe: &Path) -> bool {
+    // `TARGET/PROFILE/build/PACKAGE/out`.
+    let target = Path::new(env!("OUT_DIR")).ancestors().nth(4);
+    target.is_some_and(|target| exe.starts_with(target))
 }
 
 fn first_library(folder: &Path, prefix: &str) -> Option<PathBuf> {

@@ -348,7 +348,7 @@ fn degenerate(of: assign::Degenerate) -> &'static str {
     }
 }
 
-/// Degenerate assignments and dead terms, expected or not; conventions, and what a kernel was not asked for.
+/// Degenerate assignments and dead terms, expected or not; what a kernel was not asked for.
 fn warnings(run: &Run) -> String {
     let counts = run.stages.assign.iter().flat_map(|a| &a.counts);
     let degenerate = counts.filter_map(|c| {
@@ -366,7 +366,9 @@ fn warnings(run: &Run) -> String {
         };
         format!("term        {} ({kind})", f.what)
     });
-    let notes = run.stages.notes.iter().map(|n| {
+    // A convention is said with all others, behind the coverage.
+    let notes = run.stages.notes.iter().filter(|n| n.kind != "convention");
+    let notes = notes.map(|n| {
         let label = n.kind.replace('_', " ");
         let next = n.next.iter().map(|step| format!("; next: {step}"));
         format!("{label:<12}{}{}", n.what, next.collect::<String>())
