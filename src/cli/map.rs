@@ -25,7 +25,10 @@ pub fn command(args: &args::Map, engines: Engines) -> Result<Exit> {
         say(&report::to_json(&as_json(&graph, &args.input)?)?)?;
         return Ok(Exit::Agree);
     }
-    say(&overview(&graph, &cost(&graph, &args.input)?.say()))?;
+    say(&overview(
+        &graph,
+        &printable(&cost(&graph, &args.input)?.say()),
+    ))?;
     if args.nodes {
         let rows: Vec<_> = graph
             .steps

@@ -522,11 +522,7 @@ const ODD_MMENGINE: &[Odd] = &[
         "checkpoint='ckpt/r50.pth'",
         "checkpoint='torchvision://resnet50'",
     ),
-    (
-        "stage2.py",
-        "frozen_stages=1",
-        "frozen_stages=-1  # nothing is frozen",
-    ),
+    ("stage2.py", "frozen_stages=1", "frozen_stages=-1"),
     ("stage2.py", "depth=50", "depth=5 * 10"),
     ("stage2.py", "lr=0.001", "lr=1e-3"),
     (

@@ -289,36 +289,32 @@ fn names(data: &View) -> Vec<Finding> {
     let Some(names) = data.get("names") else {
         return vec![];
     };
-    let count = match names.tree {
+    let (count, gap) = match names.tree {
         Tree::Dict(all) => {
             let gap = (0..all.len()).find(|i| names.tree.get(&i.to_string()).is_none());
-            if let Some(gap) = gap {
-                let what = format!(
-                    "names has {} entries and no class {gap}: ids go from 0 without a gap",
-                    all.len()
-                );
-                return vec![data.finding("classes", names, what)];
-            }
-            all.len()
+            (all.len(), gap)
         }
-        other => other.items().len(),
+        other => (other.items().len(), None),
     };
+    let mut found = vec![];
+    if let Some(gap) = gap {
+        let what =
+            format!("names has {count} entries and no class {gap}: ids go from 0 without a gap");
+        found.push(data.finding("classes", names, what));
+    }
     let nc = data
         .get("nc")
         .and_then(|set| Some((set, set.tree.integer()?)));
-    match nc {
-        Some((set, n)) if n != count as i128 => {
-            let what = format!("nc = {n}, names lists {count}");
-            vec![data.finding("classes", set, what).facts([data.said(names)])]
-        }
-        _ => {
-            let what = format!("{count} classes");
-            let note = data
-                .finding("classes", names, what)
-                .number("classes", count as f64);
-            vec![note.severity(Severity::Note)]
-        }
+    if let Some((set, n)) = nc.filter(|(_, n)| *n != count as i128) {
+        let what = format!("nc = {n}, names lists {count}");
+        found.push(data.finding("classes", set, what).facts([data.said(names)]));
     }
+    if found.is_empty() {
+        let note = data.finding("classes", names, format!("{count} classes"));
+        let note = note.number("classes", count as f64);
+        found.push(note.severity(Severity::Note));
+    }
+    found
 }
 
 /// The sources of one part of the data.
