@@ -269,11 +269,23 @@ impl Trial {
     }
 }
 
+/// Controls whose fault puts several operators into the place of one: a step is bounded as its first operator alone rounds, which a shadow that carries them
+/// exceeds (up to 3.2 times); no shadow does where nobody plants it there.
+const SEVERAL: [&str; 4] = [
+    "batch-statistics",
+    "gelu-instead",
+    "narrow-inputs-f16",
+    "tanh-gelu-instead",
+];
+
 fn check_judge(trial: Trial) {
     let full = std::env::var_os("PARITY_FULL").is_some();
+    let as_one =
+        |name: &str| !(matches!(trial, Trial::CandidateAndShadow) && SEVERAL.contains(&name));
     // Gradients are the candidate's own, whatever the reference and the shadow of its values are.
     let chosen = controls(|c| {
         !c.of_gradients()
+            && as_one(&c.name)
             && (full || c.on_small_graph() || c.on_kernel() || QUICK.contains(&c.name.as_str()))
     });
     check(
