@@ -35,9 +35,12 @@ fn drawn(kernel: &Kernel, fits: impl Fn(&Case) -> bool) -> Case {
         .unwrap_or_else(|| panic!("{}: no such case", kernel.name))
 }
 
-/// Whether an output of several numbers has any but 0; who owns an anchor may be the first object everywhere.
+/// Whether an output has a number, and several where it has room for them; who owns an anchor may be the first object everywhere.
 fn is_alive(t: &Tensor) -> bool {
-    !t.dtype().is_float() || t.numel() < 2 || t.to_f64().iter().any(|v| *v != 0.0)
+    let values = t.to_f64();
+    let first = values.first().copied().unwrap_or(0.0);
+    let one = values.len() == 1 && !first.is_nan();
+    !t.dtype().is_float() || one || values.iter().any(|v| *v != first && !v.is_nan())
 }
 
 /// How many objects are on the images of a case.
@@ -114,7 +117,11 @@ fn agrees(kernel: &Kernel, candidate: &str, case: &Case) {
 /// What a run says to a person, where it says anything.
 fn shortened(ran: &Ran) -> String {
     match serde_json::from_str::<parity::run::Run>(&ran.out) {
-        Ok(run) => parity::run::headline::headline(&run),
+        Ok(run) => format!(
+            "{} {:?}",
+            parity::run::headline::headline(&run),
+            run.ledger.unjudged
+        ),
         Err(_) => ran.to_string(),
     }
 }

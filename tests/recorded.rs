@@ -537,21 +537,21 @@ fn what_frameworks_hold_otherwise_is_a_convention_and_a_wrong_number_under_it_is
             floats(&[], 2.0),
             floats(&[1], 2.0),
             floats(&[1], 2.1),
-            "[] against [1] (a last axis of one)",
+            "f32 [] in the reference and f32 [1] in the candidate",
         ),
         (
             "loss.cls",
             floats(&[1], 2.0),
             floats(&[], 2.0),
             floats(&[], 2.1),
-            "[1] against [] (a last axis of one)",
+            "f32 [1] in the reference and f32 [] in the candidate",
         ),
         (
             "loss.iou",
             floats(&[4], 2.0),
             floats(&[4, 1], 2.0),
             floats(&[4, 1], 2.1),
-            "[4] against [4, 1] (a last axis of one)",
+            "f32 [4] in the reference and f32 [4, 1] in the candidate",
         ),
         (
             "gt_index",
@@ -585,10 +585,11 @@ fn what_frameworks_hold_otherwise_is_a_convention_and_a_wrong_number_under_it_is
                 &["--atol", "1e-3", "--rtol", "0", "--why", "a test"],
             ] {
                 let ran = compare(dir.path(), &[&PAIR[..], stated].concat()).exits(code);
-                ran.says(&[&format!("'{name}': "), says]);
+                ran.says(&[&format!("'{name}'"), says]);
             }
         }
-        typed(&dir.path().join(PAIR[1]), name, &floats(&[1, 4], 2.0));
+        // Another count, and floats in the place of integers.
+        typed(&dir.path().join(PAIR[1]), name, &floats(&[2, 4], 2.0));
         let more = compare(dir.path(), &[&PAIR[..], &["--exact"]].concat()).exits(1);
         assert!(!more.out.contains("a convention"), "{more}");
     }

@@ -3,7 +3,7 @@
 use super::watch::Bar;
 use super::{args, say};
 use crate::audit::bundle;
-use crate::error::Result;
+use crate::error::{Result, printable};
 use crate::exit::Exit;
 use crate::report;
 use crate::trace::write::replace;
@@ -25,7 +25,7 @@ pub fn command(args: &args::Bundle) -> Result<Exit> {
     }
     let list: String = parts
         .iter()
-        .map(|p| format!("  {} ({} bytes)\n", p.name, p.text.len()))
+        .map(|p| format!("  {} ({} bytes)\n", printable(&p.name), p.text.len()))
         .collect();
     say(&format!(
         "{}: {} bytes; look into it before you send it\n{list}",

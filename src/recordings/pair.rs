@@ -54,17 +54,17 @@ pub fn judged(both: &Both, step: usize, name: &str) -> Result<(TensorResult, Opt
     Ok((result, said))
 }
 
-/// The candidate as the reference holds it, by a convention of the frameworks or by one of training code.
+/// The candidate as the reference holds it, by a convention of training code or by one of the frameworks.
 fn as_held(
     standard: &str,
     ours: &Tensor,
     theirs: Tensor,
 ) -> (Option<Tensor>, Option<Convention>, Option<Finding>) {
-    if let Some((same, by)) = laid(ours, &theirs, standard.starts_with("loss")) {
-        return (Some(same), Some(by), None);
+    if let Some((same, said)) = as_reference(standard, ours, &theirs) {
+        return (Some(same), None, Some(said));
     }
-    match as_reference(standard, ours, &theirs) {
-        Some((same, said)) => (Some(same), None, Some(said)),
+    match laid(ours, &theirs, standard.starts_with("loss")) {
+        Some((same, by)) => (Some(same), Some(by), None),
         None => (Some(theirs), None, None),
     }
 }
