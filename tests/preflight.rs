@@ -165,7 +165,7 @@ fn links_that_lead_back_and_names_that_are_no_utf_8_end_no_audit() {
             &[
                 "audit", "record", "run", "--truth", "labels", "--images", "images",
             ],
-            0,
+            4,
             "run/results.csv",
         ),
         (&["audit", "log", "run"], 2, "run"),
