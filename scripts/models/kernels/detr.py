@@ -29,7 +29,9 @@ class Criterion(nn.Module):
         alike = self.similarity.of(corners(matched), corners(gt_boxes)).squeeze(-1)
         bbox, giou = apart.sum() / count, (1 - alike).sum() / count
         chance = logits.softmax(-1).index_select(0, query).gather(-1, gt_labels.unsqueeze(-1)).squeeze(-1)
-        cost = (L1 * apart.sum(-1) - CLASS * chance - GIOU * alike).sum()
+        # ONNX Runtime keeps the last axis of a sum over it where there is no object.
+        a, b, c, d = apart.split(1, -1)
+        cost = (L1 * (a + b + c + d).squeeze(-1) - CLASS * chance - GIOU * alike).sum()
         return ce, bbox, giou, CLASS * ce + L1 * bbox + GIOU * giou, cost
 
 
