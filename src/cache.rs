@@ -1,6 +1,9 @@
 //! cache: where things lie that can be had again: native libraries that were fetched, files that this executable carries and an engine wants on disk.
 
 use crate::error::{Error, Result};
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// PARITY_CACHE, else `parity` in the user's cache (XDG_CACHE_HOME, `~/.cache`); nothing where a user has none.
@@ -11,21 +14,30 @@ pub fn folder() -> Option<PathBuf> {
         .or_else(|| dirs::cache_dir().map(|d| d.join("parity")))
 }
 
-/// A folder of the cache with exactly these files, written once; its name says what is in it.
+/// A folder of the cache with exactly the files that this executable carries as `E`, written once. Its name says what is in it: another version of the
+/// executable has another.
 ///
 /// # Errors
 /// There is no cache, or it cannot be written to.
-pub fn unpacked<'a>(
-    name: &str,
-    files: impl Iterator<Item = (&'a str, &'a [u8])>,
-) -> Result<PathBuf> {
+pub fn unpacked<E: RustEmbed>(name: &str) -> Result<PathBuf> {
     let cache = folder().ok_or_else(|| {
         Error::failed("this user has no folder for caches").next("set PARITY_CACHE to a folder")
     })?;
-    let home = cache.join(name);
+    let carried = |file: Cow<'static, str>| E::get(&file).map(|held| (file, held));
+    let files: Vec<_> = E::iter().filter_map(carried).collect();
+    let mut all = Sha256::new();
+    for (file, held) in &files {
+        all.update(file.as_bytes());
+        all.update(held.metadata.sha256_hash());
+    }
+    let hex: String = all.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let home = cache.join(format!("{name}-{}", &hex[..16]));
     if home.is_dir() {
         return Ok(home);
     }
+    let files = files
+        .iter()
+        .map(|(n, held)| (n.as_ref(), held.data.as_ref()));
     write(&cache, &home, files).map_err(|e| {
         Error::failed(format!("{}: {e}", home.display()))
             .next("make it writable, or set PARITY_CACHE to another folder")

@@ -67,6 +67,8 @@ impl Installed {
 #[test]
 fn what_is_missing_is_fetched_once_into_the_cache() {
     let it = Installed::new(PYTHON);
+    // What another version unpacked is not what this one carries.
+    fs::create_dir_all(it.at("cache/fetch")).unwrap();
     let native = it.at("cache/native");
     let engine = format!("engine with {}", native.join("libtorch/lib").display());
     for _ in 0..2 {

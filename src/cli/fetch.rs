@@ -8,10 +8,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What `scripts/setup` fetches with: pins by hash, pip, files written beside and renamed.
+/// What `scripts/setup` fetches with, the package `fetch`: pins by hash, pip, files written beside and renamed.
 #[derive(RustEmbed)]
-#[folder = "scripts/fetch"]
-#[include = "*.py"]
+#[folder = "scripts"]
+#[include = "fetch/*.py"]
 struct Scripts;
 
 /// Who does not want anything fetched says so; what is missing is an error then.
@@ -49,7 +49,7 @@ fn is_open(found: &Found, variable: &str) -> bool {
 }
 
 fn fetch(missing: &[&str]) -> Result<()> {
-    let scripts = scripts()?;
+    let scripts = cache::unpacked::<Scripts>("fetch")?;
     let to = native::fetched().ok_or_else(|| {
         Error::failed("this user has no folder for caches").next("set PARITY_CACHE to a folder")
     })?;
@@ -71,14 +71,6 @@ fn fetch(missing: &[&str]) -> Result<()> {
             "what went wrong is said above; or set LIBTORCH to a libtorch 2.13.0 and ORT_DYLIB_PATH to a libonnxruntime.so of version 1.31",
         ),
     )
-}
-
-/// The folder above the package `fetch`, as this executable carries it.
-fn scripts() -> Result<PathBuf> {
-    let files: Vec<_> = Scripts::iter()
-        .filter_map(|name| Scripts::get(&name).map(|f| (format!("fetch/{name}"), f.data)))
-        .collect();
-    cache::unpacked("fetch", files.iter().map(|(n, d)| (n.as_str(), d.as_ref())))
 }
 
 /// The Python beside this executable, of the active environment, or the first on PATH.

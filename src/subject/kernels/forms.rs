@@ -1,7 +1,6 @@
 //! forms: the ONNX forms of the kernels, carried in this executable, so that `parity fuzz` works outside a checkout.
 
 use crate::cache;
-use crate::digest;
 use crate::error::Result;
 use rust_embed::RustEmbed;
 use std::path::PathBuf;
@@ -11,20 +10,12 @@ use std::path::PathBuf;
 #[include = "*.onnx"]
 struct Forms;
 
-/// The folder of all forms, in the cache under a name of their content.
+/// The folder of all forms, in the cache.
 ///
 /// # Errors
 /// The cache cannot be written to.
 pub fn folder() -> Result<PathBuf> {
-    let files: Vec<_> = Forms::iter()
-        .filter_map(|name| Forms::get(&name).map(|file| (name, file.data)))
-        .collect();
-    let all: Vec<u8> = files
-        .iter()
-        .flat_map(|(name, data)| [name.as_bytes(), &[0], data].concat())
-        .collect();
-    let name = format!("kernels-{}", &digest::of_bytes(&all)[..16]);
-    cache::unpacked(&name, files.iter().map(|(n, d)| (n.as_ref(), d.as_ref())))
+    cache::unpacked::<Forms>("kernels")
 }
 
 #[cfg(test)]
