@@ -1,15 +1,14 @@
 //! terminal: the report that a person reads: headline, origins, the coverage line.
 
-use super::Format;
 use super::stages::stages;
+use super::{Format, cells};
 use crate::compare::Comparison;
 use crate::error::printable;
 use crate::exit::Exit;
 use crate::run::Run;
-use crate::run::findings::provenance;
 use crate::run::headline::headline;
 use crate::text::{number, reasons, table};
-use crate::verdict::{Accumulated, Isolated, Outcome, TensorResult, ToleranceBy};
+use crate::verdict::{Accumulated, Outcome, TensorResult, ToleranceBy};
 
 /// A report beyond a screen ends as it begins: what is read last is the verdict.
 const SCREEN: usize = 20;
@@ -94,7 +93,7 @@ fn origins(run: &Run) -> String {
             vec![
                 o.node.clone(),
                 o.op.clone(),
-                find(&o.tensor).map_or(String::new(), isolated),
+                find(&o.tensor).map_or(String::new(), cells::isolated),
                 if o.independent { "yes" } else { "no" }.into(),
                 o.side.say().into(),
             ]
@@ -124,7 +123,7 @@ fn tensors(run: &Run) -> String {
             vec![
                 t.name.clone(),
                 t.op.clone(),
-                isolated(t),
+                cells::isolated(t),
                 accumulated(t),
                 limit(t),
             ]
@@ -146,46 +145,17 @@ fn tensors(run: &Run) -> String {
     )
 }
 
-fn isolated(t: &TensorResult) -> String {
-    match &t.isolated {
-        Isolated::Bounded { bounded, .. } => format!(
-            "{} / {} x bound",
-            number(bounded.reference),
-            number(bounded.candidate)
-        ),
-        Isolated::Exact { comparison, .. } => {
-            if comparison.identical() {
-                "identical".into()
-            } else {
-                "differs, exact expected".into()
-            }
-        }
-        Isolated::Stated { ratio, .. } | Isolated::Stretch { ratio, .. } => {
-            format!("{} x tolerance", number(*ratio))
-        }
-        Isolated::TieFlip { flips, .. } => format!("{flips} tie flips"),
-        Isolated::RuleDifference { margin, .. } => {
-            format!("rule difference, margin {}", number(*margin))
-        }
-        Isolated::NotJudged { why } => why.to_string(),
-    }
-}
-
+/// As every view tells it; where the metrics alone were asked for, these.
 fn accumulated(t: &TensorResult) -> String {
-    match &t.accumulated {
-        Accumulated::Compared {
-            comparison,
-            by: ToleranceBy::Unjudged,
-            ..
-        } => metrics(comparison),
-        Accumulated::Compared { ratio, by, .. } => {
-            format!("{} x ({})", number(*ratio), provenance(by))
-        }
-        Accumulated::TieFlip { flips, margin, .. } => {
-            format!("{flips} tie flips, margin {}", number(*margin))
-        }
-        Accumulated::NotJudged { why } => why.to_string(),
+    if let Accumulated::Compared {
+        comparison,
+        by: ToleranceBy::Unjudged,
+        ..
+    } = &t.accumulated
+    {
+        return metrics(comparison);
     }
+    cells::accumulated(t)
 }
 
 fn limit(t: &TensorResult) -> String {
