@@ -7,6 +7,8 @@ use super::{Extreme, json};
 use crate::tensor::View;
 use serde::{Deserialize, Serialize};
 
+/// Tensors of a run that are looked at: the first that are off; those behind them are off for these, mostly.
+pub const LOOKS: usize = 4;
 /// Cells of a side of the plane at most.
 const SIDE: usize = 32;
 /// Bins of a histogram.

@@ -21,7 +21,7 @@ pub mod tolerance;
 
 pub use convention::Convention;
 pub use layout::Exchanged;
-pub use look::{Heat, Look, Spread, look};
+pub use look::{Heat, LOOKS, Look, Spread, look};
 pub use metrics::{Attributes, Channels, Comparison, Extreme, Metrics, Specials};
 pub use number::Number;
 pub use tolerance::{Judged, Tolerance, judge};

@@ -1,11 +1,8 @@
 //! looks: what the first tensors that are off look like: those of nodes at fault, which the walk kept; where none is, the declared outputs that differ.
 
-use crate::compare::{Look, look};
+use crate::compare::{LOOKS, Look, look};
 use crate::verdict::TensorResult;
 use crate::walk::layers::Layers;
-
-/// Tensors that are kept.
-const MOST: usize = 4;
 
 pub fn of(layers: &Layers, tensors: &[TensorResult]) -> Vec<Look> {
     if !layers.looks.is_empty() {
@@ -16,5 +13,5 @@ pub fn of(layers: &Layers, tensors: &[TensorResult]) -> Vec<Look> {
         let [r, c] = [0, 1].map(|side| layers.outputs(side).get(&t.name));
         look(&t.name, r?.view(), c?.view(), false)
     };
-    over.filter_map(seen).take(MOST).collect()
+    over.filter_map(seen).take(LOOKS).collect()
 }

@@ -12,7 +12,7 @@ mod stages;
 mod steps;
 mod third;
 
-use crate::compare::{Look, Tolerance, look};
+use crate::compare::{LOOKS, Look, Tolerance, look};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -27,9 +27,6 @@ use crate::verdict::{
 };
 use both::Both;
 use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// Tensors that are looked at.
-const LOOKS: usize = 4;
 
 /// What the tensors are held against.
 #[derive(Clone, Copy, Debug, PartialEq)]

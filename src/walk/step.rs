@@ -9,7 +9,7 @@ use super::live_set::LiveSet;
 use super::loop_turn;
 use super::sessions::Sessions;
 use super::third;
-use crate::compare::{Look, look};
+use crate::compare::{LOOKS, Look, look};
 use crate::error::{Result, unless_refused};
 use crate::floor::Rounding;
 use crate::graph::random::is_random;
@@ -20,9 +20,6 @@ use crate::prepare::plan::Plan;
 use crate::subject::{Feed, Output};
 use crate::tensor::Tensor;
 use crate::verdict::{Accumulated, Evidence, Inside, Isolated, Observed, Pending, Side, Why};
-
-/// Nodes at fault whose tensors are looked at; those behind them are off for these, mostly.
-const LOOKS: usize = 4;
 
 /// One step after both subjects have computed it.
 pub struct Walked<'a> {

@@ -1,11 +1,8 @@
 //! looks: what the first tensors of two programs look like that are off: the stretch alone where it was run, else both sides' own values.
 
 use super::Compared;
-use crate::compare::{Look, look};
+use crate::compare::{LOOKS, Look, look};
 use crate::verdict::{Origin, Verdict};
-
-/// Tensors that are kept.
-const MOST: usize = 4;
 
 pub fn of(compared: &Compared, verdict: &Verdict) -> Vec<Look> {
     let seen = |o: &Origin| {
@@ -22,5 +19,10 @@ pub fn of(compared: &Compared, verdict: &Verdict) -> Vec<Look> {
         };
         look(&o.tensor, r?.view(), c?.view(), alone.is_some())
     };
-    verdict.origins.iter().filter_map(seen).take(MOST).collect()
+    verdict
+        .origins
+        .iter()
+        .filter_map(seen)
+        .take(LOOKS)
+        .collect()
 }
