@@ -5,8 +5,7 @@ mod support;
 
 use parity::tensor::{DType, Tensor};
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use support::audits::{audit, said, wrong};
 use support::*;
 
@@ -19,14 +18,7 @@ impl Folder {
     }
 
     fn port(&self, name: &str, lines: &str) -> PathBuf {
-        let live = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/live");
-        let script = format!(
-            "#!/usr/bin/env python3\nimport sys\nsys.dont_write_bytecode = True\nsys.path.insert(0, {live:?})\nimport detector as port\n{lines}\nport.serve()\n"
-        );
-        let path = self.0.path().join(name);
-        std::fs::write(&path, script).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        path
+        live_port(self.0.path(), name, "detector", lines)
     }
 }
 

@@ -10,6 +10,7 @@ use parity::run::Run;
 use parity::verdict::{Blame, Isolated};
 use prost::Message;
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -294,4 +295,16 @@ pub fn only_stretch<'r>(run: &'r Run, what: &str) -> (&'r [Vec<String>; 2], Opti
         panic!("{what}: {:?}", tensor.isolated)
     };
     (nodes, blame.as_ref())
+}
+
+/// An executable port `name` in `folder` that does as tests/fixtures/live/`does`.py, but for `lines` of Python.
+pub fn live_port(folder: &Path, name: &str, does: &str, lines: &str) -> PathBuf {
+    let live = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/live");
+    let script = format!(
+        "#!/usr/bin/env python3\nimport math, sys\nsys.dont_write_bytecode = True\nsys.path.insert(0, {live:?})\nimport {does} as port\n{lines}\nport.serve()\n"
+    );
+    let path = folder.join(name);
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    path
 }
