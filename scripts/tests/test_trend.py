@@ -14,10 +14,13 @@ loader.exec_module(trend)
 
 
 def run(ratio, alone=0.1, outcome="agree"):
-    compared = {"compared": {"comparison": {"values": {"max_abs": {"value": 2e-6}}}, "ratio": ratio}}
+    values = {"comparison": {"values": {"max_abs": {"value": 2e-6}}}}
+    compared = {"compared": {**values, "ratio": ratio, "by": {"noise": {"runs": 4}}}}
+    rounded = {"compared": {**values, "ratio": 0.99, "by": "rounding"}}
     isolated = {"bounded": {"bounded": {"reference": alone, "candidate": 0.05}}}
     tensors = [
         {"name": "a", "accumulated": compared, "isolated": isolated},
+        {"name": "r", "accumulated": rounded, "isolated": "exact"},
         {"name": "b", "accumulated": "tie_flip", "isolated": "exact"},
     ]
     return {
@@ -50,7 +53,9 @@ class Trend(unittest.TestCase):
             ((0.6, 0.6, 0.6), False),  # as ever
             ((0.6, 0.6, 0.7), False),
             ((0.85, 0.86, 0.91), True),
-            ((0.95,), True),
+            ((0.95,), False),  # nothing to hold it against
+            ((0.95, 0.95), False),  # the same bits
+            ((0.95, 0.96), True),
             ((0.6,), False),
         ]:
             self.assertEqual(bool(list(trend.creeps(self.nights(*ratios)))), creeps, ratios)
