@@ -121,7 +121,10 @@ fn fewer(e: &mut Edit) -> Result<()> {
         .to_i64()
         .and_then(|v| v.first().copied())
         .unwrap_or(0);
-    let left = k - e.amount as i64;
+    let left = k.saturating_sub(e.whole()?);
+    if left > k {
+        return Err(Error::usage(format!("the node takes {k}: {left} are no fewer")));
+    }
     if left < 1 {
         return Err(Error::usage(format!(
             "the node takes {k}: {left} are too few"

@@ -5,6 +5,9 @@ use crate::graph::proto::FunctionProto;
 use crate::graph::{Attribute, Graph, Node, Step};
 use crate::tensor::{DType, Tensor};
 
+/// What is counted is smaller than that.
+const MOST: f64 = 16_777_216.0;
+
 /// A graph under change at one step.
 pub struct Edit {
     graph: Graph,
@@ -21,6 +24,18 @@ impl Edit {
             step,
             amount,
             choice: 0,
+        }
+    }
+
+    /// The amount as a count, an index or steps: a search and a scenario may ask for any number.
+    pub fn whole(&self) -> Result<i64> {
+        let amount = self.amount.trunc();
+        match amount.abs() <= MOST {
+            true => Ok(amount as i64),
+            false => Err(Error::usage(format!(
+                "an amount of {}: this fault counts, {MOST} at most",
+                self.amount
+            ))),
         }
     }
 

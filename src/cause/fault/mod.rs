@@ -202,6 +202,7 @@ pub fn find(graph: &Graph, node: &str) -> Result<usize> {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+    use std::path::Path;
 
     #[test]
     fn every_fault_has_its_own_name_and_a_summary() {
@@ -209,5 +210,29 @@ mod tests {
         assert_eq!(names.len(), all().count());
         assert!(all().count() >= 15);
         assert!(all().all(|f| !f.summary.is_empty() && !f.summary.ends_with('.')));
+    }
+
+    /// A search tries whatever fits best, and a scenario may state anything.
+    #[test]
+    fn no_amount_makes_a_fault_panic() {
+        let wild = [0.0, -1.0, 3e9, -3e9, 1e300, -1e300, f64::NAN, f64::INFINITY];
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/small");
+        let mut applied_to = HashSet::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|e| e != "onnx") {
+                continue;
+            }
+            let graph = crate::graph::load::file(&path).unwrap();
+            for (fault, step) in all().flat_map(|f| (0..graph.steps.len()).map(move |s| (f, s))) {
+                let fits = fault.ops.is_empty() || fault.ops.contains(&graph.steps[step].op());
+                for amount in wild.iter().filter(|_| fits) {
+                    if applied(fault, &graph, step, (*amount, 0)).is_ok() {
+                        applied_to.insert(fault.name);
+                    }
+                }
+            }
+        }
+        assert!(applied_to.len() > 40, "{}", applied_to.len());
     }
 }

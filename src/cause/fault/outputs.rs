@@ -157,13 +157,13 @@ fn narrow_f16(e: &mut Edit) -> Result<()> {
 }
 
 fn transpose(e: &mut Edit) -> Result<()> {
-    let rank = e.amount as i64;
-    let mut order: Vec<i64> = (0..rank).collect();
-    if rank < 2 {
+    let rank = e.whole()?;
+    if !(2..=64).contains(&rank) {
         return Err(Error::usage(format!(
             "an output of rank {rank} has no two axes"
         )));
     }
+    let mut order: Vec<i64> = (0..rank).collect();
     order.swap(rank as usize - 2, rank as usize - 1);
     e.append(|before, after| {
         let mut turned = node("Transpose", &[before], after);
@@ -234,11 +234,11 @@ fn put(e: &mut Edit, at: i64, value: f32) -> Result<()> {
 }
 
 fn one_nan(e: &mut Edit) -> Result<()> {
-    put(e, e.amount as i64, f32::NAN)
+    put(e, e.whole()?, f32::NAN)
 }
 
 fn one_inf(e: &mut Edit) -> Result<()> {
-    put(e, e.amount as i64, f32::INFINITY)
+    put(e, e.whole()?, f32::INFINITY)
 }
 
 fn one_outlier(e: &mut Edit) -> Result<()> {

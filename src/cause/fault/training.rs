@@ -99,7 +99,7 @@ fn count(e: &mut Edit) -> Result<()> {
 }
 
 fn lost(e: &mut Edit) -> Result<()> {
-    let which = e.add_weight(Tensor::of(&[1], &[e.amount as i64]));
+    let which = e.add_weight(Tensor::of(&[1], &[e.whole()?]));
     let zero = e.add_weight(Tensor::of(&[1], &[0f32]));
     e.prepend(0, |fed, taken| {
         vec![node_with(

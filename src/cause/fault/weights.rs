@@ -261,7 +261,7 @@ fn swap_statistics(e: &mut Edit) -> Result<()> {
 }
 
 fn constant_ulp(e: &mut Edit) -> Result<()> {
-    let steps = e.amount as i32;
+    let steps = e.whole()? as i32;
     let value = e
         .node()
         .attributes
@@ -273,7 +273,7 @@ fn constant_ulp(e: &mut Edit) -> Result<()> {
         .ok_or_else(|| Error::usage(format!("the constant is {}, not f32", value.dtype())))?;
     let moved: Vec<f32> = floats
         .iter()
-        .map(|v| f32::from_bits((v.to_bits() as i32 + steps) as u32))
+        .map(|v| f32::from_bits((v.to_bits() as i32).saturating_add(steps) as u32))
         .collect();
     debug_assert_eq!(value.dtype(), DType::F32);
     e.set(

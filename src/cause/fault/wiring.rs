@@ -237,7 +237,7 @@ fn max_for_min(e: &mut Edit) -> Result<()> {
 }
 
 fn bypass(e: &mut Edit) -> Result<()> {
-    let passes = e.input_name(e.amount as usize)?;
+    let passes = e.input_name(usize::try_from(e.whole()?).unwrap_or(usize::MAX))?;
     let node = e.node();
     (node.op, node.inputs) = ("Identity".into(), vec![passes]);
     node.attributes.clear();
