@@ -88,7 +88,8 @@ class Training:
         """Schedule, optimiser and average as they were; how many steps the optimiser has made."""
         for _ in range(count if self.made.schedule is not None else 0):
             self.made.schedule.step()
-        steps = round(float(self.network.array(given["optimizer.count"])[0].reshape(()))) if "optimizer.count" in given else 0
+        told = round(float(self.network.array(given["optimizer.count"])[0].reshape(()))) if "optimizer.count" in given else 0
+        steps = told or count  # PyTorch's SGD counts nothing, and a rate that is a function of the step is still one of it
         slots = {name: value for name, value in held_as(given, "optimizer.").items() if name != "count"}
         self.put({tuple(name.split(".", 1)): value for name, value in slots.items()}, steps)
         if self.made.ema is not None and count:
