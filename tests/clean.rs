@@ -22,7 +22,7 @@ fn check(scenario: &str, arguments: &[&str]) -> Run {
         "{scenario} {arguments:?}\n{}",
         String::from_utf8_lossy(&run.stderr)
     );
-    let run: Run = serde_json::from_str(&text).unwrap();
+    let run = Run::from_json(&text).unwrap();
     assert_eq!(run.verdict.outcome, Outcome::Agree, "{scenario}");
     let accounted =
         run.ledger.compared + run.ledger.excused + run.ledger.abstained.values().sum::<usize>();

@@ -431,7 +431,7 @@ fn one_scaled_channel_of_an_early_a_middle_and_a_late_layer_is_found_down_to_the
 
 /// Convolutions of a run: node, tensor, and the smallest change of its least sensitive channel that is sure to fail.
 fn limits(output: &Output) -> Vec<(String, String, f64)> {
-    let run: Run = serde_json::from_slice(&output.stdout)
+    let run = Run::from_json(&String::from_utf8_lossy(&output.stdout))
         .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
     let convolutions = run.tensors.into_iter().filter(|t| t.op == "Conv");
     convolutions

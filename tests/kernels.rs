@@ -116,7 +116,7 @@ fn agrees(kernel: &Kernel, candidate: &str, case: &Case) {
 
 /// What a run says to a person, where it says anything.
 fn shortened(ran: &Ran) -> String {
-    match serde_json::from_str::<parity::run::Run>(&ran.out) {
+    match parity::run::Run::from_json(&ran.out) {
         Ok(run) => format!(
             "{} {:?}",
             parity::run::headline::headline(&run),

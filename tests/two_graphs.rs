@@ -29,7 +29,7 @@ fn run(a: ModelProto, b: ModelProto, seed: u64) -> (Run, [Names; 2]) {
     std::fs::write(dir.path().join("a.onnx"), a).unwrap();
     std::fs::write(dir.path().join("b.onnx"), b).unwrap();
     let done = call(dir.path(), &["run", "a.onnx", "b.onnx", "--json"]);
-    let run: Run = serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{e}: {}", done.err));
+    let run = Run::from_json(&done.out).unwrap_or_else(|e| panic!("{e}: {}", done.err));
     (run, [ours, theirs])
 }
 

@@ -137,7 +137,7 @@ fn run(original: &ModelProto, copy: ModelProto, seed: u64) -> (Option<Run>, [Nam
     std::fs::write(dir.path().join("a.onnx"), a).unwrap();
     std::fs::write(dir.path().join("b.onnx"), b).unwrap();
     let done = Call::new(PARITY, dir.path(), &["run", "a.onnx", "b.onnx", "--json"]).run();
-    (serde_json::from_str(&done.out).ok(), [ours, theirs])
+    (Run::from_json(&done.out).ok(), [ours, theirs])
 }
 
 /// How far the declared output that moves most does, as a share of its norm, whatever it was held against.

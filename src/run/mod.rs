@@ -132,6 +132,14 @@ pub struct Correspondence {
 }
 
 impl Run {
+    /// A Run as JSON says it: compiled once, here, where every crate that reads one would compile all of it again.
+    ///
+    /// # Errors
+    /// What is no Run, with line and column.
+    pub fn from_json(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
     /// One in which no graph was run: a verdict, and what it is held against.
     pub fn bare(
         environment: Environment,

@@ -125,8 +125,8 @@ impl Ran {
     }
 
     /// stdout as a Run.
-    pub fn json(&self) -> parity::run::Run {
-        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self}"))
+    pub fn json(&self) -> Run {
+        Run::from_json(&self.out).unwrap_or_else(|e| panic!("{e}: {self}"))
     }
 }
 

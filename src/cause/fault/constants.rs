@@ -123,7 +123,9 @@ fn fewer(e: &mut Edit) -> Result<()> {
         .unwrap_or(0);
     let left = k.saturating_sub(e.whole()?);
     if left > k {
-        return Err(Error::usage(format!("the node takes {k}: {left} are no fewer")));
+        return Err(Error::usage(format!(
+            "the node takes {k}: {left} are no fewer"
+        )));
     }
     if left < 1 {
         return Err(Error::usage(format!(

@@ -141,6 +141,7 @@ class Asks:
         loss = Loss(self.port.losses, together(self.tensors(targets)))
         with self.trace(to) as trace:
             self.network.step(trace, self.port.optimizer, self.tensors(state), self.arguments(inputs), loss, step, f64)
+            trace.add("loss_elements", np.array(loss.elements, np.float64), Entry("loss_elements", "Number"))
         return {}
 
     def ask_losses(self, outputs: str, targets: str, f64: bool, gradients: bool, to: str) -> dict:

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from ..parts import leaves
 from ..trace import Entry, Trace
 
 PARTS = ("optimizer", "clip", "schedule", "ema")
@@ -23,13 +26,16 @@ class Recipe(NamedTuple):
     ema: object = None
 
 
-class Loss(NamedTuple):
-    """What the network's outputs cost on a batch."""
+@dataclass
+class Loss:
+    """What the network's outputs cost on a batch; after a call also how many elements these had, of which a term is a sum at most."""
 
     losses: Callable
     targets: dict
+    elements: int = 0
 
     def __call__(self, outputs):
+        self.elements = max((math.prod(value.shape) for _, value in leaves(outputs) if hasattr(value, "shape")), default=0)
         return self.losses(outputs, self.targets)
 
 
