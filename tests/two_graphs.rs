@@ -261,3 +261,58 @@ fn a_formula_that_loses_digits_is_the_same_function_and_said_to_lose_them() {
     run("raw.onnx", "centred.onnx", 0);
     run("centred.onnx", "centred.onnx", 0);
 }
+
+#[test]
+fn a_float_that_is_decided_is_the_same_number_or_the_place_where_the_graphs_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let w: Vec<f32> = (0..12).map(|i| 0.37 * i as f32 - 2.0).collect();
+    let graph = |op: &str| {
+        let nodes = vec![
+            node("MatMul", "mm", &["x", "w"], &["p"]),
+            node(op, "decide", &["p"], &["k"]),
+            node("Mul", "scale", &["k", "c"], &["s"]),
+            node("Add", "add", &["s", "p"], &["y"]),
+        ];
+        let weights = vec![weight("w", &[3, 4], &w), weight("c", &[1], &[0.3])];
+        onnx(port("x", F32, &[2, 3]), nodes, weights)
+    };
+    let ops = ["Floor", "Ceil", "Round", "Sign"];
+    for op in ops {
+        write_model(dir.path(), &format!("{op}.onnx"), &graph(op));
+    }
+    for (i, op) in ops.iter().enumerate() {
+        let (own, other) = (format!("{op}.onnx"), format!("{}.onnx", ops[(i + 1) % 4]));
+        call(dir.path(), &["run", &own, &own]).exits(0);
+        call(dir.path(), &["run", &own, &other])
+            .exits(1)
+            .says(&["DIVERGE at node 'decide'"]);
+    }
+}
+
+#[test]
+fn a_difference_behind_what_is_not_the_same_is_no_tie() {
+    // The integers differ because what they are cast from does.
+    let dir = tempfile::tempdir().unwrap();
+    let graph = |op: &str| {
+        let mut cast = node("Cast", "cast", &["k"], &["y"]);
+        cast.attribute = vec![parity::graph::proto::AttributeProto {
+            name: Some("to".into()),
+            r#type: Some(2),
+            i: Some(I64.into()),
+            ..Default::default()
+        }];
+        let nodes = vec![
+            node("Mul", "scale", &["x", "c"], &["p"]),
+            node(op, "decide", &["p"], &["k"]),
+            cast,
+        ];
+        let weights = vec![weight("c", &[1], &[7.3])];
+        onnx(port("x", F32, &[2, 3]), nodes, weights)
+    };
+    write_model(dir.path(), "round.onnx", &graph("Round"));
+    write_model(dir.path(), "floor.onnx", &graph("Floor"));
+    let ran = call(dir.path(), &["run", "round.onnx", "floor.onnx", "--json"]).exits(1);
+    let run = ran.json();
+    assert_eq!(run.verdict.origins[0].node, "decide");
+    assert_eq!(run.verdict.tie_flips, 0);
+}

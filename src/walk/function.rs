@@ -130,6 +130,11 @@ impl Side {
         !self.is_recorded
     }
 
+    /// Whether a tensor is decided, not rounded, in this side's graph.
+    pub fn decides(&self, name: &str) -> bool {
+        self.decisions.contains_key(name)
+    }
+
     /// The spread of these tensors where every node rounds as `dtype` does; for f64 where every node is shaken by [`SHAKEN`] roundings of f32. Empty of
     /// a recording.
     ///
@@ -467,7 +472,7 @@ impl Cut {
         };
         let allowed = Allowed {
             rounding: noise,
-            constants: None,
+            ..Allowed::default()
         };
         let alone = function::alone(&was, &made, &allowed, Default::default());
         Ok(alone.compared() && !alone.over())
