@@ -316,3 +316,31 @@ fn a_difference_behind_what_is_not_the_same_is_no_tie() {
     assert_eq!(run.verdict.origins[0].node, "decide");
     assert_eq!(run.verdict.tie_flips, 0);
 }
+
+#[test]
+fn constant_inputs_make_constant_outputs_of_two_graphs_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let graph = || {
+        let nodes = vec![node("Mul", "scale", &["x", "c"], &["y"])];
+        onnx(
+            port("x", F32, &[2, 3]),
+            nodes,
+            vec![weight("c", &[1], &[7.3])],
+        )
+    };
+    write_model(dir.path(), "a.onnx", &graph());
+    write_trace(
+        &dir.path().join("flat.safetensors"),
+        &[("x", &[2, 3], &[0.5; 6])],
+        None,
+    );
+    let flat = ["run", "a.onnx", "a.onnx", "--input", "x=flat.safetensors"];
+    call(dir.path(), &flat).exits(0);
+    let mut dead = graph();
+    dead.graph.as_mut().unwrap().initializer = vec![weight("c", &[1], &[0.0])];
+    write_model(dir.path(), "dead.onnx", &dead);
+    let fed = ["run", "dead.onnx", "dead.onnx"];
+    call(dir.path(), &fed)
+        .exits(4)
+        .says(&["that they agree says nothing"]);
+}
