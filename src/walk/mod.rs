@@ -13,6 +13,7 @@ mod freed;
 pub mod function;
 pub mod gradients;
 pub mod isolated;
+mod kept;
 pub mod layers;
 mod live_set;
 mod loop_turn;
