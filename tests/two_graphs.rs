@@ -344,3 +344,47 @@ fn constant_inputs_make_constant_outputs_of_two_graphs_too() {
         .exits(4)
         .says(&["that they agree says nothing"]);
 }
+
+#[test]
+fn a_wrong_norm_is_found_whichever_side_writes_it_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (g, b): (Vec<f32>, Vec<f32>) = (0..8)
+        .map(|i| (1.0 + 0.1 * i as f32, 0.3 - 0.1 * i as f32))
+        .unzip();
+    let behind = || vec![weight("g", &[8], &g), weight("b", &[8], &b)];
+    let written_out = |eps: f32| {
+        let mean = |x: &str, y: &str| {
+            let mut mean = node("ReduceMean", y, &[x], &[y]);
+            mean.attribute = vec![parity::graph::proto::AttributeProto {
+                name: Some("axes".into()),
+                r#type: Some(7),
+                ints: vec![-1],
+                ..Default::default()
+            }];
+            mean
+        };
+        let nodes = vec![
+            mean("x", "m"),
+            node("Sub", "centre", &["x", "m"], &["d"]),
+            node("Pow", "square", &["d", "two"], &["dd"]),
+            mean("dd", "v"),
+            node("Add", "open", &["v", "eps"], &["e"]),
+            node("Sqrt", "root", &["e"], &["s"]),
+            node("Div", "norm", &["d", "s"], &["n"]),
+            node("Mul", "scale", &["n", "g"], &["k"]),
+            node("Add", "shift", &["k", "b"], &["y"]),
+        ];
+        let own = [weight("two", &[], &[2.0]), weight("eps", &[], &[eps])];
+        let weights = behind().into_iter().chain(own).collect();
+        onnx(port("x", F32, &[4, 8]), nodes, weights)
+    };
+    let nodes = vec![node("LayerNormalization", "norm", &["x", "g", "b"], &["y"])];
+    let fused = onnx(port("x", F32, &[4, 8]), nodes, behind());
+    write_model(dir.path(), "fused.onnx", &fused);
+    write_model(dir.path(), "right.onnx", &written_out(1e-5));
+    write_model(dir.path(), "wrong.onnx", &written_out(1e-3));
+    for (file, exit) in [("right.onnx", 0), ("wrong.onnx", 1)] {
+        call(dir.path(), &["run", "fused.onnx", file]).exits(exit);
+        call(dir.path(), &["run", file, "fused.onnx"]).exits(exit);
+    }
+}

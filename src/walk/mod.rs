@@ -22,6 +22,7 @@ pub mod noise;
 pub mod paper;
 pub mod quantised;
 pub mod sessions;
+mod shaken;
 pub mod step;
 mod third;
 pub mod timing;
