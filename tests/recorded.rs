@@ -278,6 +278,46 @@ mod engines {
     use safetensors::tensor::TensorView;
     use std::sync::OnceLock;
 
+    /// y = x·x − 2.25 in half precision, where rounding x·x moves the small difference by a third of itself.
+    #[test]
+    fn a_recording_that_kept_f32_between_nodes_of_half_precision_is_right_and_a_wrong_one_is_not() {
+        const F16: i32 = 10;
+        let dir = tempfile::tempdir().unwrap();
+        let mut c = weight("c", &[1], &[]);
+        c.data_type = Some(F16);
+        c.int32_data = vec![0x4080];
+        let nodes = vec![
+            node("Mul", "square", &["x", "x"], &["p"]),
+            node("Sub", "left", &["p", "c"], &["y"]),
+        ];
+        write_model(
+            dir.path(),
+            "half.onnx",
+            &onnx(port("x", F16, &[4]), nodes, vec![c]),
+        );
+        let x = [1.0, 3.0, 6.0, 11.0].map(|i| 1.5 + i / 1024.0);
+        let half = |values: [f64; 4]| Tensor::from_f64(DType::F16, &[4], &values).unwrap();
+        let p = x.map(|x| x * x);
+        let path = dir.path().join("port.safetensors");
+        let run = |y: [f64; 4]| {
+            all_typed(&path, &[("x", &half(x)), ("p", &half(p)), ("y", &half(y))]);
+            let words = ["run", "half.onnx", "--against", "port.safetensors"];
+            Call::new(PARITY, dir.path(), &words).run()
+        };
+        let rounded = p.map(|p| DType::F16.round(p) - 2.25);
+        let kept = p.map(|p| p - 2.25);
+        assert!(
+            kept.iter()
+                .zip(rounded)
+                .any(|(k, r)| (k - r).abs() > k / 4.0)
+        );
+        run(rounded).exits(0);
+        run(kept).exits(0);
+        run(kept.map(|y| y + 0.01))
+            .exits(1)
+            .says(&["DIVERGE at node 'left'"]);
+    }
+
     const BYTES: &str = "bytes=1x2048:0..256";
     /// A tensor in the middle of the network.
     const CONV: &str = "jax2tf_get_logits_/pjit_get_logits_/MagikaV2/Conv_0/Conv2D:0";
@@ -511,14 +551,23 @@ fn a_tensor_whose_axes_are_exchanged_is_another_one_and_said_to_be_that() {
 
 /// A file of one tensor that no float holds.
 fn typed(path: &Path, name: &str, t: &Tensor) {
+    all_typed(path, &[(name, t)]);
+}
+
+fn all_typed(path: &Path, tensors: &[(&str, &Tensor)]) {
+    let views = tensors.iter().map(|(name, t)| (*name, viewed(t)));
+    safetensors::serialize_to_file(views, None, path).unwrap();
+}
+
+fn viewed(t: &Tensor) -> safetensors::tensor::TensorView<'_> {
     let dtype = match t.dtype() {
         DType::I32 => safetensors::Dtype::I32,
         DType::I64 => safetensors::Dtype::I64,
         DType::F32 => safetensors::Dtype::F32,
+        DType::F16 => safetensors::Dtype::F16,
         other => panic!("{other}"),
     };
-    let view = safetensors::tensor::TensorView::new(dtype, t.shape().to_vec(), t.bytes()).unwrap();
-    safetensors::serialize_to_file([(name, view)], None, path).unwrap();
+    safetensors::tensor::TensorView::new(dtype, t.shape().to_vec(), t.bytes()).unwrap()
 }
 
 #[test]

@@ -261,3 +261,130 @@ fn a_formula_that_loses_digits_is_the_same_function_and_said_to_lose_them() {
     run("raw.onnx", "centred.onnx", 0);
     run("centred.onnx", "centred.onnx", 0);
 }
+
+#[test]
+fn a_float_that_is_decided_is_the_same_number_or_the_place_where_the_graphs_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let w: Vec<f32> = (0..12).map(|i| 0.37 * i as f32 - 2.0).collect();
+    let graph = |op: &str| {
+        let nodes = vec![
+            node("MatMul", "mm", &["x", "w"], &["p"]),
+            node(op, "decide", &["p"], &["k"]),
+            node("Mul", "scale", &["k", "c"], &["s"]),
+            node("Add", "add", &["s", "p"], &["y"]),
+        ];
+        let weights = vec![weight("w", &[3, 4], &w), weight("c", &[1], &[0.3])];
+        onnx(port("x", F32, &[2, 3]), nodes, weights)
+    };
+    let ops = ["Floor", "Ceil", "Round", "Sign"];
+    for op in ops {
+        write_model(dir.path(), &format!("{op}.onnx"), &graph(op));
+    }
+    for (i, op) in ops.iter().enumerate() {
+        let (own, other) = (format!("{op}.onnx"), format!("{}.onnx", ops[(i + 1) % 4]));
+        call(dir.path(), &["run", &own, &own]).exits(0);
+        call(dir.path(), &["run", &own, &other])
+            .exits(1)
+            .says(&["DIVERGE at node 'decide'"]);
+    }
+}
+
+#[test]
+fn a_difference_behind_what_is_not_the_same_is_no_tie() {
+    // The integers differ because what they are cast from does.
+    let dir = tempfile::tempdir().unwrap();
+    let graph = |op: &str| {
+        let mut cast = node("Cast", "cast", &["k"], &["y"]);
+        cast.attribute = vec![parity::graph::proto::AttributeProto {
+            name: Some("to".into()),
+            r#type: Some(2),
+            i: Some(I64.into()),
+            ..Default::default()
+        }];
+        let nodes = vec![
+            node("Mul", "scale", &["x", "c"], &["p"]),
+            node(op, "decide", &["p"], &["k"]),
+            cast,
+        ];
+        let weights = vec![weight("c", &[1], &[7.3])];
+        onnx(port("x", F32, &[2, 3]), nodes, weights)
+    };
+    write_model(dir.path(), "round.onnx", &graph("Round"));
+    write_model(dir.path(), "floor.onnx", &graph("Floor"));
+    let ran = call(dir.path(), &["run", "round.onnx", "floor.onnx", "--json"]).exits(1);
+    let run = ran.json();
+    assert_eq!(run.verdict.origins[0].node, "decide");
+    assert_eq!(run.verdict.tie_flips, 0);
+}
+
+#[test]
+fn constant_inputs_make_constant_outputs_of_two_graphs_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let graph = || {
+        let nodes = vec![node("Mul", "scale", &["x", "c"], &["y"])];
+        onnx(
+            port("x", F32, &[2, 3]),
+            nodes,
+            vec![weight("c", &[1], &[7.3])],
+        )
+    };
+    write_model(dir.path(), "a.onnx", &graph());
+    write_trace(
+        &dir.path().join("flat.safetensors"),
+        &[("x", &[2, 3], &[0.5; 6])],
+        None,
+    );
+    let flat = ["run", "a.onnx", "a.onnx", "--input", "x=flat.safetensors"];
+    call(dir.path(), &flat).exits(0);
+    let mut dead = graph();
+    dead.graph.as_mut().unwrap().initializer = vec![weight("c", &[1], &[0.0])];
+    write_model(dir.path(), "dead.onnx", &dead);
+    let fed = ["run", "dead.onnx", "dead.onnx"];
+    call(dir.path(), &fed)
+        .exits(4)
+        .says(&["that they agree says nothing"]);
+}
+
+#[test]
+fn a_wrong_norm_is_found_whichever_side_writes_it_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (g, b): (Vec<f32>, Vec<f32>) = (0..8)
+        .map(|i| (1.0 + 0.1 * i as f32, 0.3 - 0.1 * i as f32))
+        .unzip();
+    let behind = || vec![weight("g", &[8], &g), weight("b", &[8], &b)];
+    let written_out = |eps: f32| {
+        let mean = |x: &str, y: &str| {
+            let mut mean = node("ReduceMean", y, &[x], &[y]);
+            mean.attribute = vec![parity::graph::proto::AttributeProto {
+                name: Some("axes".into()),
+                r#type: Some(7),
+                ints: vec![-1],
+                ..Default::default()
+            }];
+            mean
+        };
+        let nodes = vec![
+            mean("x", "m"),
+            node("Sub", "centre", &["x", "m"], &["d"]),
+            node("Pow", "square", &["d", "two"], &["dd"]),
+            mean("dd", "v"),
+            node("Add", "open", &["v", "eps"], &["e"]),
+            node("Sqrt", "root", &["e"], &["s"]),
+            node("Div", "norm", &["d", "s"], &["n"]),
+            node("Mul", "scale", &["n", "g"], &["k"]),
+            node("Add", "shift", &["k", "b"], &["y"]),
+        ];
+        let own = [weight("two", &[], &[2.0]), weight("eps", &[], &[eps])];
+        let weights = behind().into_iter().chain(own).collect();
+        onnx(port("x", F32, &[4, 8]), nodes, weights)
+    };
+    let nodes = vec![node("LayerNormalization", "norm", &["x", "g", "b"], &["y"])];
+    let fused = onnx(port("x", F32, &[4, 8]), nodes, behind());
+    write_model(dir.path(), "fused.onnx", &fused);
+    write_model(dir.path(), "right.onnx", &written_out(1e-5));
+    write_model(dir.path(), "wrong.onnx", &written_out(1e-3));
+    for (file, exit) in [("right.onnx", 0), ("wrong.onnx", 1)] {
+        call(dir.path(), &["run", "fused.onnx", file]).exits(exit);
+        call(dir.path(), &["run", file, "fused.onnx"]).exits(exit);
+    }
+}

@@ -79,6 +79,16 @@ fn told(found: [Option<&TensorResult>; 2], special: Special) -> Vec<Born> {
     }
 }
 
+/// Whether all inputs are constant: constant ones make constant outputs.
+pub fn still<'a>(mut inputs: impl Iterator<Item = &'a Tensor>) -> bool {
+    inputs.all(|t| {
+        let size = t.dtype().size();
+        t.bytes()
+            .chunks(size)
+            .all(|element| element == &t.bytes()[..size])
+    })
+}
+
 /// An output that is all NaN on both sides, or, where it has several elements, all zero or all equal: two dead networks agree. `natural` says that
 /// equal elements are what it is made of: a constant image, a scene without objects; then only NaN is dead.
 pub fn dead(name: &str, reference: &Tensor, candidate: &Tensor, natural: bool) -> Option<Unjudged> {

@@ -13,6 +13,8 @@ pub struct Allowed {
     pub rounding: Option<Floor>,
     /// What constants that are stored otherwise move; None where there are none.
     pub constants: Option<Floor>,
+    /// Whether it is decided, not rounded, although it is a float: no noise moves what Floor, Round or Sign give.
+    pub decided: bool,
 }
 
 /// Both graphs' own values.
@@ -53,7 +55,7 @@ fn held(
     let axis = axis_for(reference.shape());
     let comparison = compare(reference.view(), candidate.view(), axis);
     let Some(rounding) = allowed.rounding.as_ref().filter(|_| is_float(&reference)) else {
-        let limit = match is_float(&reference) {
+        let limit = match is_float(&reference) && !allowed.decided {
             true => Limit::Unknown("no noise floor: the f64 graph could not be shaken here"),
             false => Limit::Exact { proved: None },
         };
@@ -103,7 +105,7 @@ mod tests {
     fn allowed(rms: f64) -> Allowed {
         Allowed {
             rounding: Some(floor(rms)),
-            constants: None,
+            ..Allowed::default()
         }
     }
 
@@ -114,6 +116,10 @@ mod tests {
     #[test]
     fn a_pair_is_held_against_four_spreads_and_integers_by_value() {
         let one = floats(&[1.0, 2.0]);
+        let decided = Allowed {
+            decided: true,
+            ..Allowed::default()
+        };
         for (other, limit, over, compared) in [
             (floats(&[1.0, 2.0]), allowed(0.0), false, true),
             (floats(&[1.0, 2.0 + 3e-9]), allowed(1e-9), false, true),
@@ -121,6 +127,8 @@ mod tests {
             (floats(&[1.0, f64::NAN]), allowed(1.0), true, true),
             (floats(&[1.0, 2.0, 3.0]), allowed(1.0), true, true),
             (floats(&[1.0, 2.5]), Allowed::default(), false, false),
+            (floats(&[1.0, 2.5]), decided.clone(), true, true),
+            (floats(&[1.0, 2.0]), decided, false, true),
             (floats(&[1.0, 2.5]), allowed(f64::INFINITY), false, false),
         ] {
             let own = accumulated(&one, &other, &limit);

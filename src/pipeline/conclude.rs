@@ -148,13 +148,7 @@ fn dead(found: &Found, scenario: &Scenario) -> Vec<Unjudged> {
         .as_ref()
         .map_or(vec![], targets_and_losses);
     let of_training = |name: &str| made_by_training.iter().any(|made| made == name);
-    let size = |t: &Tensor| t.dtype().size();
-    let constant = |t: &Tensor| {
-        t.bytes()
-            .chunks(size(t))
-            .all(|element| element == &t.bytes()[..size(t)])
-    };
-    let still = found.prepared.inputs.values().all(constant);
+    let still = alive::still(found.prepared.inputs.values());
     let natural = |name: &str| still || of_training(name);
     outputs
         .filter_map(|p| {

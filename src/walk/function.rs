@@ -2,9 +2,10 @@
 //! recording computes nothing, and the graph beside it runs the stretches.
 
 use super::noise;
+use super::shaken::shaken;
 use super::whole::{self, Stretch, stretch};
 use crate::error::Result;
-use crate::floor::noise::{Floor, MOST_RUNS, axis_for, deviation, signs};
+use crate::floor::noise::{Floor, MOST_RUNS, axis_for, deviation};
 use crate::graph::Graph;
 use crate::judge::function::{self, Allowed};
 use crate::pairing::{self, Pair, Pairing, Unshared};
@@ -14,8 +15,6 @@ use crate::tensor::{DType, Tensor};
 use crate::verdict::{Blame, Explained};
 use crate::watch::{Silent, Watch};
 use indexmap::IndexMap;
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -128,6 +127,11 @@ impl Side {
     /// Whether it computes all of its graph.
     pub fn computes(&self) -> bool {
         !self.is_recorded
+    }
+
+    /// Whether a tensor is decided, not rounded, in this side's graph.
+    pub fn decides(&self, name: &str) -> bool {
+        self.decisions.contains_key(name)
     }
 
     /// The spread of these tensors where every node rounds as `dtype` does; for f64 where every node is shaken by [`SHAKEN`] roundings of f32. Empty of
@@ -261,54 +265,6 @@ impl<'a> Asked<'a> {
 
 /// Opens the f64 judge of a graph.
 pub type Opens<'a> = &'a dyn Fn(Arc<Graph>) -> Result<Box<dyn Judge>>;
-
-/// The graph with each of these constants moved up or down by two roundings.
-fn shaken(graph: &Graph, open: &Unshared, storage: DType, (seed, run): (u64, u32)) -> Graph {
-    let by = 2.0 * storage.unit_roundoff();
-    let stored = graph
-        .stored()
-        .enumerate()
-        .filter(|(_, (n, _))| open.tensors.contains(*n));
-    let moved = stored
-        .map(|(at, (name, tensor))| (name.to_string(), nudged(&tensor, by, signs(seed, run, at))));
-    let mut rng = signs(seed, run, usize::MAX >> 24);
-    let mut set = graph.clone();
-    for (step, name, value) in graph.settings() {
-        if open.settings.contains(&(step, name.to_string())) {
-            // An attribute is f32: two roundings are the next number.
-            let up = rng.next_u64() & 1 == 0;
-            let moved = if up {
-                value.next_up()
-            } else {
-                value.next_down()
-            };
-            set.setting(step, name, moved);
-        }
-    }
-    set.storing(moved.collect())
-}
-
-/// Every element up or down by this share, and every slice along the first two axes as one: a scale that was folded in rounds for a whole channel.
-fn nudged(tensor: &Tensor, by: f64, mut rng: ChaCha8Rng) -> Tensor {
-    let mut share = |n: usize| -> Vec<f64> {
-        let sign = |bit: u64| if bit == 0 { -by } else { by };
-        (0..n).map(|_| sign(rng.next_u64() & 1)).collect()
-    };
-    let shape = tensor.shape();
-    let [rows, columns] = match *shape {
-        [rows, columns, ..] => [rows, columns],
-        _ => [1, 1],
-    };
-    let inner = (tensor.numel() / (rows * columns).max(1)).max(1);
-    let (whole, row, column) = (share(tensor.numel()), share(rows), share(columns));
-    let sliced = shape.len() > 1;
-    let moved = |(i, value): (usize, f64)| {
-        let slices = row[i / inner / columns] + column[i / inner % columns];
-        value * (1.0 + whole[i] + if sliced { slices } else { 0.0 })
-    };
-    let values = tensor.to_f64().into_iter().enumerate().map(moved);
-    Tensor::from_vec(shape, values.collect::<Vec<f64>>())
-}
 
 /// What stands between a pair and the pairs in front of it.
 pub struct Between {
@@ -467,7 +423,7 @@ impl Cut {
         };
         let allowed = Allowed {
             rounding: noise,
-            constants: None,
+            ..Allowed::default()
         };
         let alone = function::alone(&was, &made, &allowed, Default::default());
         Ok(alone.compared() && !alone.over())

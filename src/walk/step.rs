@@ -4,6 +4,7 @@ use super::computed::missing;
 use super::decision;
 use super::explained;
 use super::isolated::{self, Case, Own};
+use super::kept;
 use super::layers::Layers;
 use super::live_set::LiveSet;
 use super::loop_turn;
@@ -213,7 +214,19 @@ impl Seen<'_> {
                     feed: &feed,
                     kinship,
                 };
-                let found = isolated::judge(&case, &mut **judge)?;
+                let mut found = isolated::judge(&case, &mut **judge)?;
+                // What the candidate gives on these very bits is its own.
+                let own =
+                    matches!(&found, Isolated::Bounded { bounded, .. } if bounded.candidate <= 1.0);
+                if found.over() && own && !sessions.reference.can_isolate() {
+                    let known = (shadow, rounding, r.dtype());
+                    let at = (step, output);
+                    if let Some(rounding) =
+                        &kept::wider(sessions.graph, &mut **judge, at, &feed, known)?
+                    {
+                        found = isolated::judge(&Case { rounding, ..case }, &mut **judge)?;
+                    }
+                }
                 Ok(third::settled(
                     sessions,
                     (step, output),
@@ -266,14 +279,21 @@ impl Seen<'_> {
             rounding,
             feed: &feed_c,
         };
-        let found = isolated::recorded(
-            self.walked.step,
-            self.k,
-            reference,
-            candidate,
-            kinship,
-            &mut **judge,
-        )?;
+        let at = (self.walked.step, self.k);
+        let mut found =
+            isolated::recorded(at.0, at.1, reference, candidate, kinship, &mut **judge)?;
+        if found.over() {
+            let known = (shadow, rounding, value.dtype());
+            if let Some(rounding) = &kept::wider(sessions.graph, &mut **judge, at, &feed_c, known)?
+            {
+                let candidate = Own {
+                    rounding,
+                    ..candidate
+                };
+                found =
+                    isolated::recorded(at.0, at.1, reference, candidate, kinship, &mut **judge)?;
+            }
+        }
         let on = reference
             .filter(|_| found.side() == Some(Side::ReferenceOrShadow))
             .unwrap_or(candidate);

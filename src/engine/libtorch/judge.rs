@@ -104,6 +104,7 @@ impl TorchJudge {
                 | Scale::One(_)
                 | Scale::Perturbed(_)
                 | Scale::By(..)
+                | Scale::Stepped(..)
                 | Scale::Graded(..)
                 | Scale::Node(_) => return Ok(i),
             }
@@ -253,7 +254,8 @@ impl Judge for TorchJudge {
                 Ok(outputs.iter().map(of).collect())
             }
             scale => {
-                let graded = matches!(scale, Scale::Graded(..)) || hoist::has_body(node);
+                let graded = matches!(scale, Scale::Graded(..) | Scale::Stepped(..))
+                    || hoist::has_body(node);
                 let scales = scales::of(
                     op,
                     scale,
@@ -301,6 +303,7 @@ impl Judge for TorchJudge {
         let (Scale::Decision(_, margin)
         | Scale::Selection(_, margin)
         | Scale::Graded(_, margin)
+        | Scale::Stepped(.., margin)
         | Scale::Copies(margin)) = op.scale(node)
         else {
             return Ok(None);

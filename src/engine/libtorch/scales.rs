@@ -40,7 +40,9 @@ pub fn of<'a>(
             *family,
             outputs.iter().map(|y| (y.ones_like(), 1)).collect(),
         )),
-        Scale::By(family, formula) => Some((*family, formula(&call()?, outputs)?)),
+        Scale::By(family, formula) | Scale::Stepped(family, formula, _) => {
+            Some((*family, formula(&call()?, outputs)?))
+        }
         Scale::Perturbed(family) => Some((*family, perturbed::scales(op, &call()?, outputs)?)),
         Scale::Absolute(family, terms, factors) => {
             let Kernel::Tensors(kernel) = op.kernel else {

@@ -41,7 +41,7 @@ pub fn results(compared: &Compared) -> Vec<TensorResult> {
         )
     };
     let mut tensors: Vec<TensorResult> = compared.found.iter().filter_map(result).collect();
-    behind_flips(&mut tensors, &compared.found);
+    behind_flips(&mut tensors, compared);
     let lacks = unpaired_outputs(compared, &tensors);
     tensors.extend(lacks);
     tensors
@@ -133,15 +133,17 @@ pub fn is_within(b: &Between, free: &Floor) -> bool {
         let parts = std::iter::once((free, 1.0 / R)).chain(alone.noise.iter().map(|f| (f, 1.0)));
         let allowed = Allowed {
             rounding: Floor::sum(parts),
-            constants: None,
+            ..Allowed::default()
         };
         let [reference, candidate] = &alone.held;
         !function::alone(reference, candidate, &allowed, Default::default()).over()
     })
 }
 
-/// A decision that differs although the stretch decides alike on the reference's values is a flip; what differs behind one is judged alone only.
-fn behind_flips(tensors: &mut [TensorResult], found: &[Between]) {
+/// A decision that differs although the stretch decides alike on the reference's values is a flip where all in front of it was compared and agrees; what
+/// differs behind one is judged alone only.
+fn behind_flips(tensors: &mut [TensorResult], compared: &Compared) {
+    let found = &compared.found;
     let names = tensors.iter().enumerate().map(|(i, t)| (t.name.clone(), i));
     let at: HashMap<String, usize> = names.collect();
     let fed = found
@@ -150,6 +152,8 @@ fn behind_flips(tensors: &mut [TensorResult], found: &[Between]) {
     let fed: HashMap<&str, &BTreeSet<String>> = fed.collect();
     let flips = found.iter().filter(|b| b.flips);
     let flips: HashSet<&str> = flips.map(|b| b.pair.reference.as_str()).collect();
+    let agrees = |t: &TensorResult| t.accumulated.compared() && !t.accumulated.over();
+    let agree: Vec<bool> = tensors.iter().map(agrees).collect();
     // The node that flipped in front of a tensor.
     let mut behind: HashMap<usize, String> = HashMap::new();
     for (i, t) in tensors.iter_mut().enumerate() {
@@ -157,8 +161,8 @@ fn behind_flips(tensors: &mut [TensorResult], found: &[Between]) {
             .get(t.name.as_str())
             .into_iter()
             .flat_map(|from| from.iter());
-        let mut parents = parents.filter_map(|n| at.get(n));
-        let in_front = parents.find_map(|p| behind.get(p).cloned());
+        let parents: Vec<usize> = parents.filter_map(|n| at.get(n).copied()).collect();
+        let in_front = parents.iter().find_map(|p| behind.get(p).cloned());
         let open = t.accumulated.over() || !t.accumulated.compared();
         if in_front.is_none() && open && flips.contains(t.name.as_str()) {
             let why = "a decision that rounding can flip lies in front; record it";
@@ -172,7 +176,7 @@ fn behind_flips(tensors: &mut [TensorResult], found: &[Between]) {
             continue;
         }
         let innocent = t.isolated.compared() && !t.isolated.over();
-        let decides = !t.dtype.is_some_and(|d| d.is_float());
+        let decides = !t.dtype.is_some_and(|d| d.is_float()) || compared.spread.is_decided(&t.name);
         match (in_front, &t.accumulated) {
             (Some(node), _) => {
                 if innocent {
@@ -181,7 +185,9 @@ fn behind_flips(tensors: &mut [TensorResult], found: &[Between]) {
                 }
                 behind.insert(i, node);
             }
-            (None, Accumulated::Compared { comparison, .. }) if innocent && decides => {
+            (None, Accumulated::Compared { comparison, .. })
+                if innocent && decides && parents.iter().all(|p| agree[*p]) =>
+            {
                 let Some(m) = comparison.metrics() else {
                     continue;
                 };

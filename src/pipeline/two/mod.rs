@@ -342,7 +342,8 @@ fn concluded(compared: Compared, alone: Vec<Alone>, engines: Engines) -> Result<
     };
     let mut ledger = ledger(&tensors, vec![], &required);
     let value = |name: &str| reference.values.get(name);
-    let dead = declared().filter_map(|n| alive::dead(n, value(n)?, value(n)?, false));
+    let still = alive::still(reference.inputs.values());
+    let dead = declared().filter_map(|n| alive::dead(n, value(n)?, value(n)?, still));
     ledger.unjudged.extend(dead);
     ledger.unjudged.extend(alone.iter().filter_map(unjudged));
     let called = |side: &Side, p: &Path| match side.computes() {

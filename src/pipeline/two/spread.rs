@@ -9,7 +9,7 @@ use crate::pairing::{Pair, Pairing, Unshared, unshared};
 use crate::tensor::{DType, Tensor};
 use crate::walk::function::{Opens, SHAKEN, Side, TO_F64};
 use crate::watch::Watch;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What the candidate's own rounding may allow at most, as a share of a channel's root mean square: it must not bring its own tolerance.
 const CAP: f64 = 1e-9;
@@ -34,6 +34,8 @@ pub struct Spread {
     /// What either stores its constants in at the coarsest.
     storage: DType,
     recorded: [Option<Recorded>; 2],
+    /// Floats of the reference that are decisions: its own, or what the candidate's are paired with.
+    decided: HashSet<String>,
 }
 
 /// A side that is a recording.
@@ -75,7 +77,11 @@ impl Spread {
         let recorded = [Recorded::of(reference), Recorded::of(candidate)];
         let dtypes = recorded.iter().flatten().map(|r| r.dtype);
         let dtype = dtypes.fold(DType::F64, coarser);
+        let decides =
+            |p: &&Pair| reference.decides(&p.reference) || candidate.decides(&p.candidate);
+        let decided = pairing.pairs.iter().filter(decides);
         Ok(Self {
+            decided: decided.map(|p| p.reference.clone()).collect(),
             unshared,
             constants,
             storage,
@@ -120,7 +126,13 @@ impl Spread {
         Allowed {
             rounding: self.rounding(pair, value),
             constants: sum([moved, other]),
+            decided: self.is_decided(&pair.reference),
         }
+    }
+
+    /// Whether a tensor of the reference is a decision, though it is a float.
+    pub fn is_decided(&self, name: &str) -> bool {
+        self.decided.contains(name)
     }
 
     /// The same of a stretch alone: `noise` is how far the recording's own rounding spreads it; None where both sides are f64.

@@ -1,7 +1,7 @@
 //! activation: the non-linear functions between layers.
 
 use super::super::call::Call;
-use super::common::{Torch, float, one, scaled};
+use super::common::{Torch, float, number, one, scaled};
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Alone::Function;
@@ -19,7 +19,7 @@ fn leaky_relu(call: &Call) -> Result<Vec<Tensor>> {
 }
 
 fn prelu(call: &Call) -> Result<Vec<Tensor>> {
-    let x = float(call, 0)?;
+    let x = number(call, 0)?;
     one(x.f_mul(call.input(1)?).and_then(|low| above_zero(x, &low)))
 }
 
@@ -218,7 +218,7 @@ fn one_more(_: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
 }
 
 pub const OPS: &[Op] = &[
-    op("Relu", 6, |c| one(float(c, 0)?.f_relu()), Scale::Exact),
+    op("Relu", 6, |c| one(number(c, 0)?.f_relu()), Scale::Exact),
     op("LeakyRelu", 6, leaky_relu, Scale::Output(Arithmetic)),
     op("PRelu", 7, prelu, Scale::Output(Arithmetic)),
     op(
@@ -265,7 +265,8 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, cases, f32s, random};
+    use super::super::against_ort::{Case, bools, cases, cast, f32s, random};
+    use parity::tensor::DType;
     use proptest::prelude::*;
 
     #[test]
@@ -292,6 +293,26 @@ mod tests {
         Case::new("Softsign", 1)
             .with(x())
             .gives(&[f32s(&[5], &[-8.0 / 9.0, -0.5, 0.0, 0.5, 8.0 / 9.0])]);
+    }
+
+    #[test]
+    fn integers_have_the_corners_that_floats_have() {
+        let x = |dtype| cast(&f32s(&[4], &[-8.0, -1.0, 0.0, 7.0]), dtype);
+        for dtype in [DType::I8, DType::I32] {
+            let want = cast(&f32s(&[4], &[0.0, 0.0, 0.0, 7.0]), dtype);
+            Case::new("Relu", 14).with(x(dtype)).gives(&[want]);
+        }
+        for dtype in [DType::I32, DType::I64] {
+            let slope = cast(&f32s(&[1], &[3.0]), dtype);
+            let want = cast(&f32s(&[4], &[-24.0, -3.0, 0.0, 7.0]), dtype);
+            Case::new("PRelu", 16)
+                .with(x(dtype))
+                .with(slope)
+                .gives(&[want]);
+        }
+        Case::new("Relu", 14)
+            .with(bools(&[2], &[0, 1]))
+            .refused("should be numbers");
     }
 
     #[test]

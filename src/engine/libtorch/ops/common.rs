@@ -76,6 +76,30 @@ pub fn float<'a>(call: &'a Call, i: usize) -> Result<&'a Tensor> {
     }
 }
 
+/// Input `i`, which must be of numbers: floats or integers.
+pub fn number<'a>(call: &'a Call, i: usize) -> Result<&'a Tensor> {
+    let x = call.input(i)?;
+    if x.kind() == Kind::Bool {
+        return Err(Error::usage(format!(
+            "input {i} should be numbers, is Bool"
+        )));
+    }
+    Ok(x)
+}
+
+/// Numbers of f64 as integers of `kind`, those beyond its ends at the ends.
+pub fn saturated(y: &Tensor, kind: Kind) -> Torch {
+    let (low, high) = match kind {
+        Kind::Uint8 => (0.0, 255.0),
+        Kind::Int8 => (-128.0, 127.0),
+        Kind::Int16 => (-32_768.0, 32_767.0),
+        Kind::Int => (f64::from(i32::MIN), f64::from(i32::MAX)),
+        // No wider one is exact in f64 at its end.
+        _ => (-9_223_372_036_854_774_784.0, 9_223_372_036_854_774_784.0),
+    };
+    y.f_clamp(low, high)?.f_to_kind(kind)
+}
+
 /// 0, 1, ... n − 1.
 pub fn counted(n: i64) -> Result<Tensor> {
     if !(0..=1 << 28).contains(&n) {

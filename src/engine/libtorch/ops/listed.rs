@@ -14,6 +14,7 @@ impl Op {
             | Scale::One(f)
             | Scale::Perturbed(f)
             | Scale::By(f, _)
+            | Scale::Stepped(f, ..)
             | Scale::Graded(f, _) => f.name(),
             Scale::Node(_) => "by attribute",
         }
@@ -32,6 +33,7 @@ impl Scale {
             Scale::One(_) => "S = 1",
             Scale::Perturbed(_) => "S from perturbed inputs",
             Scale::By(..) => "S by its own formula",
+            Scale::Stepped(..) => "S by its own formula; integers exact, ties told apart",
             Scale::Node(_) => "bound by attribute",
         }
     }

@@ -91,6 +91,8 @@ pub enum Scale {
     Selection(Alone, Margin),
     /// Floats are rounded once (S = |y|), integers are decisions.
     Graded(Family, Margin),
+    /// Floats are rounded by the operator's own formula; integers are decisions, made of a number that was rounded before.
+    Stepped(Family, Formula, Margin),
     /// A draw.
     Random,
     /// S = the kernel on absolute values, K = `terms`: sums of products of a number from each of these inputs (see `alike`).

@@ -119,8 +119,28 @@ fn product(x: &Tensor, over: &[i64], keep: bool) -> Torch {
     all.f_reshape(shape)
 }
 
+/// Of integers the root or logarithm is one, cut towards zero.
+fn whole(call: &Call, made: Result<Vec<Tensor>>) -> Result<Vec<Tensor>> {
+    let kind = call.input(0)?.kind();
+    let back = |t: &Tensor| match t.kind() == kind {
+        true => Ok(t.shallow_clone()),
+        false => super::common::saturated(&t.f_trunc()?, kind),
+    };
+    let made = made?;
+    made.iter().map(|t| back(t).map_err(torch_error)).collect()
+}
+
+/// Floats as they are, integers in f64.
+fn wide(x: &Tensor) -> Torch {
+    match super::common::is_float(x) {
+        true => same(x),
+        false => x.f_to_kind(Kind::Double),
+    }
+}
+
 fn log_sum_exp(call: &Call) -> Result<Vec<Tensor>> {
-    reduce(call, |x, over, keep| x.f_logsumexp(over, keep))
+    let over = |x: &Tensor, over: &[i64], keep| wide(x)?.f_logsumexp(over, keep);
+    whole(call, reduce(call, over))
 }
 
 /// Number of elements that one output element comes from.
@@ -354,7 +374,7 @@ pub const OPS: &[Op] = &[
     op(
         "ReduceL2",
         1,
-        |c| on(c, |x| x.f_square(), sum, |y| y.f_sqrt()),
+        |c| whole(c, on(c, |x| wide(x)?.f_square(), sum, |y| y.f_sqrt())),
         Scale::By(Reduction, root_scale),
     ),
     op(
@@ -366,7 +386,7 @@ pub const OPS: &[Op] = &[
     op(
         "ReduceLogSum",
         1,
-        |c| on(c, same, sum, |y| y.f_log()),
+        |c| whole(c, on(c, wide, sum, |y| y.f_log())),
         Scale::By(Reduction, log_of_sum_scale),
     ),
     op(
@@ -393,12 +413,29 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, cases, f32s, i64s, random, whole};
-    use parity::tensor::Tensor;
+    use super::super::against_ort::{Case, cases, cast, f32s, i64s, random, whole};
+    use parity::tensor::{DType, Tensor};
     use proptest::prelude::*;
 
     fn six() -> Tensor {
         f32s(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    }
+
+    #[test]
+    fn the_root_of_integers_is_an_integer() {
+        for dtype in [DType::I32, DType::I64] {
+            let of = |shape: &[usize], values: &[f32]| cast(&f32s(shape, values), dtype);
+            Case::new("ReduceL2", 18)
+                .with(of(&[2, 2], &[3.0, -4.0, 5.0, 6.0]))
+                .with(i64s(&[1]))
+                .gives(&[of(&[2, 1], &[5.0, 7.0])]);
+        }
+        for op in ["ReduceLogSum", "ReduceLogSumExp"] {
+            let case = Case::new(op, 18)
+                .with(cast(&f32s(&[2], &[3.0, 4.0]), DType::I32))
+                .with(i64s(&[0]));
+            assert_eq!(case.torch().unwrap()[0].dtype(), DType::I32, "{op}");
+        }
     }
 
     #[test]

@@ -2,20 +2,38 @@
 
 use super::super::call::{Call, Precision};
 use super::super::convert::torch_error;
-use super::common::{Torch, along, largest_beyond, vector, weights};
+use super::common::{Torch, along, is_float, largest_beyond, one, vector, weights};
 use super::resize_plan::{Axis, Mode, Plan, ROUNDING};
 use super::taps::Taps;
 use super::{Op, Scale, op};
 use parity::error::{Error, Result};
 use parity::floor::Alone::Rounds;
 use parity::floor::Family::Interpolation;
+use parity::floor::family::bound;
 use parity::graph::{Attribute, Node};
-use tch::{Kind, Tensor};
+use parity::tensor::DType;
+use tch::{Kind, TchError, Tensor};
 
+/// Weighted sums of integers are taken in f64 and cut towards zero, as ONNX Runtime does; the standard says nothing of it.
 fn resize(call: &Call) -> Result<Vec<Tensor>> {
     let plan = Plan::of(call)?;
     let x = call.input(0)?;
-    let over = |y: Tensor, a: &Axis| taken(&y, a.at, &plan.taps(a, call.precision), plan.mode);
+    if is_float(x) || matches!(plan.mode, Mode::Nearest(_)) {
+        return one_of(x, &plan, call.precision);
+    }
+    let whole = wide(x).map_err(torch_error)?;
+    let sums = one_of(&whole, &plan, call.precision)?;
+    one(sums[0]
+        .f_trunc()
+        .and_then(|y| super::common::saturated(&y, x.kind())))
+}
+
+fn wide(x: &Tensor) -> Torch {
+    x.f_to_kind(Kind::Double)
+}
+
+fn one_of(x: &Tensor, plan: &Plan, precision: Precision) -> Result<Vec<Tensor>> {
+    let over = |y: Tensor, a: &Axis| taken(&y, a.at, &plan.taps(a, precision), plan.mode);
     let y = plan
         .axes
         .iter()
@@ -54,8 +72,10 @@ fn taken(x: &Tensor, at: usize, taps: &Taps, mode: Mode) -> Torch {
 /// hold it, and by that of the cubic polynomial, whose terms are of size CUBIC; both grow with what normalises the weights.
 fn interpolated(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>> {
     let plan = Plan::of(call)?;
-    let x = call.input(0)?.f_abs().map_err(torch_error)?;
-    let bound = || -> Torch {
+    let x = wide(call.input(0)?)
+        .and_then(|x| x.f_abs())
+        .map_err(torch_error)?;
+    let size = || -> Torch {
         let (mut sum, mut top) = (x.shallow_clone(), x.shallow_clone());
         let (mut moved, mut gain) = (full_like(&outputs[0], 0.0)?, full_like(&outputs[0], 1.0)?);
         for a in &plan.axes {
@@ -83,10 +103,7 @@ fn interpolated(call: &Call, outputs: &[Tensor]) -> Result<Vec<(Tensor, usize)>>
         }
         sum.f_add(&top.f_mul(&moved)?.f_mul(&gain)?)
     };
-    Ok(vec![(
-        bound().map_err(torch_error)?,
-        plan.axes.len().max(1),
-    )])
+    Ok(vec![(size().map_err(torch_error)?, plan.axes.len().max(1))])
 }
 
 const CUBIC: f64 = 4.0;
@@ -137,8 +154,31 @@ fn border(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Resu
     largest_beyond(&alternatives, &distance, reference, candidate)
 }
 
+/// Of an integer made of a weighted sum: 0 where either side's is the sum cut, rounded or rounded down, within what rounding moves it; else a whole step.
+fn step(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
+    let plan = Plan::of(call)?;
+    let x = wide(call.input(0)?).map_err(torch_error)?;
+    let sum = one_of(&x, &plan, Precision::Double)?.remove(0);
+    let (scale, terms) = interpolated(call, &[sum.shallow_clone()])?.remove(0);
+    let allowed = bound(Interpolation, terms, DType::F32.unit_roundoff());
+    let ends = || {
+        let room = scale.f_mul_scalar(allowed)?;
+        let (low, high) = (sum.f_sub(&room)?, sum.f_add(&room)?);
+        let all = [&low, &high].into_iter();
+        let cut = all.clone().map(Tensor::f_trunc);
+        let below = all.clone().map(Tensor::f_floor);
+        let near = all.map(Tensor::f_round);
+        let all: std::result::Result<Vec<Tensor>, TchError> =
+            cut.chain(below).chain(near).collect();
+        let all = all?;
+        Ok((all, full_like(reference, 1.0)?))
+    };
+    let (alternatives, distance) = ends().map_err(torch_error)?;
+    largest_beyond(&alternatives, &distance, reference, candidate)
+}
+
 const NEAREST: Scale = Scale::Selection(Rounds, border);
-const WEIGHTED: Scale = Scale::By(Interpolation, interpolated);
+const WEIGHTED: Scale = Scale::Stepped(Interpolation, interpolated, step);
 
 fn scale(node: &Node) -> &'static Scale {
     match node.attributes.get("mode") {
@@ -154,12 +194,52 @@ pub const OPS: &[Op] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::against_ort::{Case, cases, f32s, i64s, random};
+    use super::super::against_ort::{Case, cases, cast, f32s, i64s, random, whole};
     use parity::graph::Attribute;
+    use parity::tensor::DType;
     use proptest::prelude::*;
 
     fn four() -> parity::tensor::Tensor {
         f32s(&[1, 1, 4], &[1.0, 2.0, 3.0, 4.0])
+    }
+
+    const WHOLE: [DType; 3] = [DType::U8, DType::I8, DType::I32];
+
+    #[test]
+    fn weighted_sums_of_integers_are_cut_to_integers_and_a_step_aside_may_be_rounding() {
+        let case = |dtype, mode: &str| {
+            Case::new("Resize", 18)
+                .with(cast(&f32s(&[1, 1, 1, 3], &[10.0, 20.0, 100.0]), dtype))
+                .without()
+                .without()
+                .with(i64s(&[1, 1, 1, 6]))
+                .text("mode", mode)
+        };
+        for dtype in WHOLE {
+            let of = |values: &[f32]| cast(&f32s(&[1, 1, 1, 6], values), dtype);
+            let linear = case(dtype, "linear");
+            let cut = of(&[10.0, 12.0, 17.0, 40.0, 80.0, 100.0]);
+            linear.gives(std::slice::from_ref(&cut));
+            // 12.5 and 17.5 are rounded up, and to the even one.
+            let rounded = of(&[10.0, 12.0, 18.0, 40.0, 80.0, 100.0]);
+            assert_eq!(linear.margin(0, &cut, &rounded), Some(0.0));
+            let wrong = of(&[10.0, 12.0, 19.0, 40.0, 80.0, 100.0]);
+            assert!(linear.margin(0, &cut, &wrong) > Some(0.5));
+            let next = of(&[10.0, 12.0, 17.0, 41.0, 80.0, 100.0]);
+            assert!(linear.margin(0, &cut, &next) > Some(0.5), "40 is exact");
+        }
+        // What a cubic reaches beyond is held at the ends of the dtype.
+        let edge = Case::new("Resize", 18)
+            .with(cast(
+                &f32s(&[1, 1, 4], &[0.0, 0.0, 255.0, 255.0]),
+                DType::U8,
+            ))
+            .without()
+            .without()
+            .with(i64s(&[1, 1, 8]));
+        let y = edge.text("mode", "cubic").torch().unwrap().remove(0);
+        assert_eq!(y.to_f64()[2], 0.0);
+        assert_eq!(y.to_f64()[5], 255.0);
     }
 
     #[test]
@@ -367,6 +447,17 @@ mod tests {
                 } else if (h as f32 * scale) as usize > 0 && [(h as f32 * scale) as usize, (w as f32 * 1.7) as usize] != [h, w] {
                 case.without().with(f32s(&[4], &[1.0, 1.0, scale, 1.7])).check();
             }
+        }
+
+        #[test]
+        fn integers_are_resized_within_a_step(
+            dtype in prop::sample::select(WHOLE.to_vec()), antialias in 0i64..2, h in 1usize..20, w in 1usize..20, to in (1i64..30, 1i64..30), seed: u64,
+        ) {
+            // ONNX Runtime smooths i8 as if it were u8.
+            let antialias = if dtype == DType::I8 { 0 } else { antialias };
+            let x = cast(&whole(&[1, 2, h, w], seed, 0, 120), dtype);
+            let case = Case::new("Resize", 18).with(x).without().without().with(i64s(&[1, 2, to.0, to.1]));
+            case.text("mode", "linear").int("antialias", antialias).check();
         }
 
         #[test]
