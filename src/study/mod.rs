@@ -27,6 +27,7 @@ use indexmap::IndexMap;
 use mutant::Mutant;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 use tally::{Came, Named};
 
 /// Share of its root mean square by which an output must move for a mutant to count.
@@ -68,7 +69,7 @@ pub fn of(
         let Some(mutant) = mutant::draw(&subjected.graph, scenario.seed, k) else {
             break;
         };
-        let (came, moved) = subjected.tried(&mutant)?;
+        let (came, moved) = subjected.tried(&mutant, &mut tally)?;
         tally.mutant((mutant.fault.name, &mutant.place()), moved, came);
         watch.step(k as usize + 1);
     }
@@ -95,7 +96,7 @@ fn in_f64(
 }
 
 impl Subjected<'_> {
-    fn tried(&self, mutant: &Mutant) -> Result<(Came, f64)> {
+    fn tried(&self, mutant: &Mutant, tally: &mut Tally) -> Result<(Came, f64)> {
         let amount = mutant.amount;
         let faulty = match fault::inject(&self.graph, mutant.fault.name, &mutant.node, amount) {
             Ok(graph) => Arc::new(graph),
@@ -122,7 +123,7 @@ impl Subjected<'_> {
         let came = match or_refusal(self.run(&scenario, self.inputs.clone()))? {
             Err(_) => Came::Refused,
             Ok(run) if run.verdict.outcome != Outcome::Diverge => Came::Missed,
-            Ok(run) => self.found(mutant, &run, &faulty)?,
+            Ok(run) => self.found(mutant, &run, &faulty, tally)?,
         };
         Ok((came, moved))
     }
@@ -143,7 +144,17 @@ impl Subjected<'_> {
         moves.fold(0.0, f64::max)
     }
 
-    fn found(&self, mutant: &Mutant, run: &Run, faulty: &Arc<Graph>) -> Result<Came> {
+    fn found(
+        &self,
+        mutant: &Mutant,
+        run: &Run,
+        faulty: &Arc<Graph>,
+        tally: &mut Tally,
+    ) -> Result<Came> {
+        let seconds: f64 = run.timings.values().sum();
+        let causes = run.timings.get(pipeline::CAUSES).copied().unwrap_or(0.0);
+        let of_run = seconds - causes;
+        tally.cost(true, causes, of_run);
         let independent = || run.verdict.origins.iter().filter(|o| o.independent);
         let others = independent().filter(|o| o.node != mutant.node).count();
         let Some(origin) = independent().find(|o| o.node == mutant.node) else {
@@ -159,7 +170,12 @@ impl Subjected<'_> {
             },
         };
         let left_out = match named {
-            Named::Right => self.left_out(mutant, origin.step, faulty)?,
+            Named::Right => {
+                let begin = Instant::now();
+                let named = self.left_out(mutant, origin.step, faulty)?;
+                tally.cost(false, begin.elapsed().as_secs_f64(), of_run);
+                named
+            }
             Named::NotAsked | Named::Not | Named::Wrong(_) => None,
         };
         Ok(Came::Found {

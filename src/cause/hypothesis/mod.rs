@@ -11,6 +11,7 @@ mod evaluate;
 mod measure;
 pub mod outputs;
 mod pairs;
+mod part;
 pub mod residual;
 mod solve;
 mod trial;
@@ -26,7 +27,7 @@ use evaluate::Bench;
 use residual::{Half, Residual};
 use std::collections::HashMap;
 use std::sync::Arc;
-use trial::Trial;
+use trial::{On, Trial};
 
 /// Elements that there must be for each number that is fitted.
 pub const PER_NUMBER: usize = 64;
@@ -62,26 +63,27 @@ pub fn rows<'a>(without: &'a [String]) -> impl Iterator<Item = &'static Fault> +
 /// Memory that runs out.
 pub fn explain(evidence: &Evidence, without: &[String], open: Opens) -> Result<Option<Explained>> {
     let bench = Bench::of(evidence, open);
-    let Some(clean) = bench.given(&bench.near, true)? else {
+    let Some(clean) = bench.given(&bench.near)? else {
         return Ok(None);
     };
     let before = bench.residual(&clean, Half::All);
     if before.explained() || bench.elements() == 0 {
         return Ok(None);
     }
+    let part = bench.part(&clean);
+    let on = On::given(&bench, &bench.near, clean, part.as_ref())?;
     let mut trials = vec![];
     for row in rows(without) {
-        trials.extend(trial::all(&bench, &bench.near, &clean, row)?);
+        trials.extend(trial::all(&on, row)?);
     }
     let tried = trials.len();
     let mut found = confirmed(&trials);
     if found.is_empty() {
-        found = confirmed(&pairs::all(&bench, &trials, without)?);
+        found = confirmed(&pairs::all((&bench, part.as_ref()), &trials, without)?);
     }
-    let nearest = if found.is_empty() {
-        nearest(&trials)
-    } else {
-        vec![]
+    let nearest = match found.is_empty() {
+        true => nearest(&bench, &trials)?,
+        false => vec![],
     };
     Ok(Some(Explained {
         before: before.ratio,
@@ -107,25 +109,30 @@ fn confirmed(trials: &[Trial]) -> Vec<Confirmed> {
     found
 }
 
-/// The best of those that do not explain, each name once.
-fn nearest(trials: &[Trial]) -> Vec<Near> {
+/// The best of those that do not explain, each name once, with what they leave of all of it.
+fn nearest(bench: &Bench, trials: &[Trial]) -> Result<Vec<Near>> {
     let mut all: Vec<&Trial> = trials.iter().collect();
-    let order = |r: &Residual| (r.over, r.ratio);
+    let order = |r: &Residual| (r.over as f64 / r.of.max(1) as f64, r.ratio);
     all.sort_by(|a, b| {
         let (a, b) = (order(&a.after), order(&b.after));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
     let mut found: Vec<Near> = vec![];
     for t in all {
         if found.len() < NEAREST && found.iter().all(|n| n.cause != t.name) {
+            let whole = match &t.graph {
+                Some(graph) if t.after.of < bench.elements() => bench.given(graph)?,
+                _ => None,
+            };
+            let after = whole.map_or(t.after, |given| bench.residual(&given, Half::All));
             found.push(Near {
                 cause: t.name.clone(),
-                after: t.after.ratio,
-                off: t.after.over as u64,
+                after: after.ratio,
+                off: after.over as u64,
             });
         }
     }
-    found
+    Ok(found)
 }
 
 #[cfg(test)]
