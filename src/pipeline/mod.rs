@@ -113,7 +113,7 @@ fn walk(
     clock.lap("bisection");
     let run = conclude(
         &prepared,
-        &sessions,
+        &mut sessions,
         Parts {
             observed,
             judged,
@@ -314,7 +314,7 @@ struct Parts {
 /// Verdict, ledger and expectation of it all.
 fn conclude(
     prepared: &Prepared,
-    sessions: &Sessions,
+    sessions: &mut Sessions,
     parts: Parts,
     engines: Engines,
     mut clock: Clock,
@@ -355,12 +355,7 @@ fn conclude(
         context: judged.context,
     });
     clock.lap("verdict");
-    explained::origins(
-        &mut verdict,
-        &layers.suspects,
-        (&prepared.graph, prepared.threads),
-        engines,
-    )?;
+    explained::origins(&mut verdict, &layers.suspects, sessions, engines)?;
     clock.lap(CAUSES);
     let looks = looks::of(&layers, &judged.tensors);
     let mut places = prepared.graph.places();

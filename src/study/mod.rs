@@ -10,6 +10,7 @@ mod tally;
 pub use tally::Tally;
 
 use crate::cause::fault;
+use crate::cause::hypothesis::again::Values;
 use crate::cause::hypothesis::{self, Evidence};
 use crate::error::{Result, or_refusal};
 use crate::graph::{Graph, load};
@@ -21,7 +22,7 @@ use crate::scenario::{Faulty, Scenario, Subject, SubjectKind};
 use crate::subject::{Engines, Options};
 use crate::tensor::Tensor;
 use crate::verdict::Outcome;
-use crate::walk::whole;
+use crate::walk::{explained, whole};
 use crate::watch::{Silent, Watch};
 use indexmap::IndexMap;
 use mutant::Mutant;
@@ -193,16 +194,12 @@ impl Subjected<'_> {
         };
         let torch = self.engines.torch()?;
         let mut engine = torch.session(faulty.clone(), &options)?;
-        let feed: HashMap<String, Tensor> =
-            self.values.iter().map(in_f32).collect::<Result<_>>()?;
-        let link = crate::graph::cut::Link::Isolated;
-        let given = engine.eval(faulty, &[step], link, &|n| feed.get(n).cloned());
-        let Ok(given) = given else { return Ok(None) };
-        let names = self.graph.steps[step].outputs.iter();
-        let observed = names.zip(given.into_iter().flatten());
-        let observed: Vec<(String, Tensor)> = observed
-            .filter_map(|(n, v)| Some((n.clone(), v.ok()?)))
-            .collect();
+        let near = explained::around(&self.graph, step, &|n| self.values.get(n).cloned());
+        let feed: Values = near.iter().map(in_f32).collect::<Result<_>>()?;
+        let mut again = |feed: &Values| explained::alone(&mut *engine, (faulty, step), feed);
+        let Some(observed) = again(&feed)? else {
+            return Ok(None);
+        };
         let evidence = Evidence {
             graph: &self.graph,
             steps: &[step],
@@ -213,7 +210,7 @@ impl Subjected<'_> {
         };
         let open = |graph| torch.judge(graph, &options);
         let without = [mutant.fault.name.to_string()];
-        let why = hypothesis::explain(&evidence, &without, &open)?;
+        let why = hypothesis::explain(&evidence, &without, &open, Some(&mut again))?;
         Ok(why.map(|why| match why.confirmed.first() {
             None => Named::Not,
             Some(other) => Named::Wrong(other.cause.clone()),

@@ -82,6 +82,6 @@ fn both(bench: &Bench, first: &Trial, second: Trial) -> Trial {
         changes: second.changes,
         after: second.after,
         left: second.left,
-        graph: None,
+        ..second
     }
 }

@@ -35,9 +35,16 @@ pub struct Trial {
     pub changes: bool,
     /// The graph with the change, where it is one of the graph.
     pub graph: Option<Graph>,
+    /// Of what was worked out of the output: out of that of which graph, and how.
+    pub worked: Option<(Graph, &'static Fault)>,
 }
 
 impl Trial {
+    /// The number that was fitted to the output.
+    fn worked_number(&self) -> Option<f64> {
+        self.amount.filter(|_| self.numbers > 0)
+    }
+
     pub fn told(&self) -> Confirmed {
         Confirmed {
             cause: self.name.clone(),
@@ -107,6 +114,42 @@ pub fn all(on: &On, row: &'static Fault) -> Result<Vec<Trial>> {
         Reads::Choices => ask.ways(WAYS),
         Reads::Amounts(usual) => ask.amounts(usual),
     }
+}
+
+/// How much of a number may be another one on other inputs, where it is fitted anew.
+const ANEW: f64 = 0.01;
+
+/// What a confirmed cause leaves on other inputs; None where that cannot be told.
+///
+/// # Errors
+/// Memory that runs out.
+pub fn on_others(on: &On, found: &Trial) -> Result<Option<Residual>> {
+    if let Some(graph) = &found.graph {
+        let Some(mut ran) = on.bench.ran(graph)? else {
+            return Ok(None);
+        };
+        let bounded = on.bench.bound(&mut ran)? || on.bench.within(&mut ran.given, &on.given);
+        return Ok(bounded.then(|| on.bench.residual(&ran.given, Half::All)));
+    }
+    let Some((base, row)) = &found.worked else {
+        return Ok(None);
+    };
+    let Some(on) = On::of(on.bench, base, None)? else {
+        return Ok(None);
+    };
+    let anew = all(&on, row)?.into_iter().next();
+    let same = |(now, then): (f64, f64)| (now - then).abs() <= ANEW * then.abs();
+    Ok(Some(match anew {
+        Some(t)
+            if !t.confirmed
+                || t.worked_number()
+                    .zip(found.worked_number())
+                    .is_none_or(same) =>
+        {
+            t.after
+        }
+        Some(_) | None => Residual::unlike(on.bench.elements()),
+    }))
 }
 
 /// One row at one stretch.
@@ -292,6 +335,7 @@ impl Ask<'_> {
             confirmed,
             changes,
             graph: Some(graph),
+            worked: None,
         }))
     }
 
@@ -328,6 +372,9 @@ impl Ask<'_> {
     }
 
     fn of_output(&self, made: Made, after: Residual, held: bool) -> Trial {
+        let confirmed = after.explained() && held;
+        // What is said of one element says nothing of other inputs.
+        let worked = (confirmed && !made.local).then(|| (self.on.base.clone(), self.row));
         Trial {
             name: self.row.name.into(),
             says: made.says,
@@ -336,9 +383,10 @@ impl Ask<'_> {
             numbers: made.numbers,
             after,
             left: f64::INFINITY,
-            confirmed: after.explained() && held,
+            confirmed,
             changes: true,
             graph: None,
+            worked,
         }
     }
 }
