@@ -81,7 +81,7 @@ impl<'a> Bench<'a> {
             return None;
         }
         let small = apart(&self.near, &self.steps);
-        let mut parts = Part::all(tensor.shape(), off).into_iter();
+        let mut parts = Part::all(tensor.shape(), off);
         let part = parts.find(|p| p.of(&small, self.evidence.feed, name).is_some())?;
         let of_it = part.elements(tensor)?;
         let allowed = match &self.allowed {
