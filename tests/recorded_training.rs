@@ -428,6 +428,50 @@ fn a_kernel_of_the_references_configuration_tells_the_rule_from_what_it_was_fed(
 }
 
 #[test]
+fn a_loss_that_is_off_is_the_kernels_in_another_form_or_not_explained() {
+    let text = training("gold_yolo_n", "");
+    let why = |candidate: &Step| {
+        let run = compared(&step(), candidate, Some(&text), &["--json"]);
+        let stages = run.json().verdict.stages;
+        let of_loss = stages.into_iter().find(|s| s.stage.name() == "loss");
+        of_loss.expect("a loss was judged").why
+    };
+    assert_eq!(why(&step()), None, "the same step");
+    for (hyper, cause) in [
+        ("reduction = \"sum\"", "other-normaliser"),
+        ("iou = \"giou\"", "other-iou-kind"),
+        ("top_k = 5", "other-top-k"),
+    ] {
+        let other = step_of(&training("gold_yolo_n", &format!("[hyper]\n{hyper}\n")), 1);
+        let why = why(&other).expect("a loss that is off");
+        assert!(why.names(cause), "{hyper}: {why:?}");
+    }
+    // Labels that count from one are the candidate's own reading: what it was fed is the reference's.
+    let mut shifted = fed(1);
+    change(&mut shifted, "gt_labels", |v| {
+        v.iter_mut().for_each(|v| *v = (*v + 1.0) % CLASSES as f64);
+    });
+    let made = kernel(&text, &shifted).tensors;
+    let mut other = step();
+    for name in [
+        "loss.iou",
+        "loss.cls",
+        "loss.dfl",
+        "loss.total",
+        "loss.normaliser",
+    ] {
+        let value = made[name].to_f64()[0];
+        change(&mut other, name, |v| v[0] = value);
+    }
+    let explained = why(&other).expect("a loss that is off");
+    assert!(explained.names("label-offset"), "{explained:?}");
+    let mut odd = step();
+    change(&mut odd, "loss.iou", |v| v[0] *= 1.037);
+    let none = why(&odd).expect("a loss that is off");
+    assert!(none.confirmed.is_empty() && none.tried > 30, "{none:?}");
+}
+
+#[test]
 fn a_kernel_of_another_configuration_is_said_to_be_one_and_blames_nobody() {
     // Another assigner.
     let step = || step_of(&training("gold_yolo_n_warm_up", ""), 1);

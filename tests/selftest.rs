@@ -47,16 +47,28 @@ fn drawn_faults_are_found_placed_and_explained_and_clean_runs_raise_no_alarm() {
             env!("CARGO_MANIFEST_DIR")
         )
     };
-    let scenarios = ["relu-instead", "other-eps", "sum-for-mean"].map(control);
+    let scenarios = [
+        "relu-instead",
+        "other-eps",
+        "other-axis",
+        "sum-for-mean",
+        "other-cubic",
+        "other-permutation",
+        "narrow-inputs-f16",
+        "double-bias",
+        "other-dilation",
+        "constant-ulp",
+    ];
+    let scenarios = scenarios.map(control);
     let arguments = [
-        vec!["selftest", "--mutants", "12", "--clean", "2"],
+        vec!["selftest", "--mutants", "30", "--clean", "2"],
         scenarios.iter().map(String::as_str).collect(),
     ];
     let dir = tempfile::tempdir().unwrap();
     let ran = Call::new(PARITY, dir.path(), &arguments.concat())
         .run()
         .exits(0);
-    assert!(ran.out.contains("clean runs: 6, false alarms: 0"), "{ran}");
+    assert!(ran.out.contains("clean runs: 20, false alarms: 0"), "{ran}");
     assert!(
         !ran.out.contains("missed:") && !ran.out.contains("found elsewhere:"),
         "{ran}"

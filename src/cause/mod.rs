@@ -6,6 +6,7 @@
 
 pub mod broadcast;
 pub mod fault;
+pub mod form;
 pub mod hypothesis;
 pub mod item_order;
 pub mod loss;

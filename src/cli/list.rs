@@ -226,7 +226,10 @@ fn causes() -> Vec<Part> {
         "how it is tried",
         "what to do",
     ];
-    vec![asked, table(&header, &rows.collect::<Vec<_>>())]
+    let nodes = table(&header, &rows.collect::<Vec<_>>());
+    let rows = cause::form::all().map(|f| owned(&[f.name, f.summary, f.mend]));
+    let header = ["cause", "what explains a loss that is off", "what to do"];
+    vec![asked, nodes, table(&header, &rows.collect::<Vec<_>>())]
 }
 
 /// The goldens of the folder `golden` here, or of the nearest folder above that has one.

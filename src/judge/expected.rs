@@ -151,7 +151,9 @@ fn elsewhere(expect: &Expect, verdict: &Verdict) -> Vec<String> {
 /// What explains the first origin, where that is not what was expected to.
 fn cause(expect: &Expect, verdict: &Verdict) -> Option<String> {
     let want = expect.cause.as_deref()?;
+    let of_stage = || verdict.stage()?.why.as_ref();
     let why = verdict.origins.first().and_then(|o| o.why.as_ref());
+    let why = why.or_else(of_stage);
     if why.is_some_and(|why| why.names(want)) {
         return None;
     }

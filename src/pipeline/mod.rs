@@ -38,6 +38,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Instant;
 
+/// The phase of a run in which causes are looked for, among its timings.
+pub const CAUSES: &str = "causes";
+
 /// Runs `scenario`; `record` is the folder that receives both traces.
 pub fn run(
     scenario: &Scenario,
@@ -110,7 +113,7 @@ fn walk(
     clock.lap("bisection");
     let run = conclude(
         &prepared,
-        &sessions,
+        &mut sessions,
         Parts {
             observed,
             judged,
@@ -311,7 +314,7 @@ struct Parts {
 /// Verdict, ledger and expectation of it all.
 fn conclude(
     prepared: &Prepared,
-    sessions: &Sessions,
+    sessions: &mut Sessions,
     parts: Parts,
     engines: Engines,
     mut clock: Clock,
@@ -351,13 +354,9 @@ fn conclude(
         behind,
         context: judged.context,
     });
-    explained::origins(
-        &mut verdict,
-        &layers.suspects,
-        (&prepared.graph, prepared.threads),
-        engines,
-    )?;
     clock.lap("verdict");
+    explained::origins(&mut verdict, &layers.suspects, sessions, engines)?;
+    clock.lap(CAUSES);
     let looks = looks::of(&layers, &judged.tensors);
     let mut places = prepared.graph.places();
     places.retain(|node, _| verdict.origins.iter().any(|o| o.node == *node));

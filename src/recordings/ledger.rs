@@ -2,14 +2,16 @@
 
 use super::both::Both;
 use super::steps;
-use super::third::{Third, WHO};
+use super::third::{Third, WHO, image};
+use crate::cause::form;
 use crate::floor::Family;
 use crate::judge::stage::grad::norm;
 use crate::judge::stage::loss::{Check, Into, Report, Term, TermValue};
 use crate::judge::{Limit, Pair, against};
 use crate::scenario::training::{ITEMS, NORMALISER, PREDICTIONS, TOTAL, raw};
+use crate::subject::kernels::training::Evaluated;
 use crate::text::number;
-use crate::verdict::{Finding, Severity, TensorResult};
+use crate::verdict::{Explained, Finding, Severity, TensorResult};
 
 /// What was found, and what is said beside it.
 #[derive(Default)]
@@ -33,6 +35,7 @@ pub fn found(both: &Both, third: Option<&Third>, tensors: &[TensorResult]) -> Op
         found.report.terms.push(term);
     }
     found.items(both, third);
+    found.report.why = why(both, &found.report);
     Some(found)
 }
 
@@ -75,6 +78,46 @@ fn term(both: &Both, third: Option<&Third>, tensors: &[TensorResult], name: &str
     }
 }
 
+/// In which form the kernel gives the candidate's terms, where these are not what it makes of the candidate's own inputs.
+fn why(both: &Both, report: &Report) -> Option<Explained> {
+    let training = both.training?;
+    let mut own = report.checks.iter().filter(|c| c.who == WHO[1]);
+    if !own.any(|c| c.judgement.over()) {
+        return None;
+    }
+    let values = report.terms.iter().filter_map(|t| {
+        let name = raw(&t.name);
+        both.number(1, &name).map(|value| (name, value))
+    });
+    let values: Vec<(String, f64)> = values.collect();
+    let held = |kernel: &Evaluated| {
+        let judged = |(name, value): &(String, f64)| {
+            let said = kernel.tensors.get(name).map(|t| t.to_f64());
+            let expected = said.and_then(|v| v.first().copied()).unwrap_or(f64::NAN);
+            against(
+                &Pair(expected, *value),
+                Limit::Bound(limit(both, name, expected)),
+            )
+        };
+        values.iter().map(judged).collect()
+    };
+    let off = form::Off {
+        training,
+        image: image(both, training, 1).ok()?,
+        get: &|name| both.tensor(1, name),
+        held: &held,
+    };
+    form::explain(&off).ok()?
+}
+
+/// By how much a value of this name may be off.
+fn limit(both: &Both, name: &str, expected: f64) -> f64 {
+    match both.moves(name) {
+        Some(moves) => moves(expected),
+        None => summed(both) * expected.abs(),
+    }
+}
+
 /// The kernel's; NaN where none is asked.
 fn weight(third: Option<&Third>, name: &str) -> f64 {
     let stated = third.and_then(|t| t.terms.iter().find(|t| t.name == name));
@@ -86,10 +129,6 @@ impl Found {
     fn hold(&mut self, both: &Both, third: Option<&Third>, term: &Term) {
         let name = raw(&term.name);
         let Some(third) = third else { return };
-        let limit = |expected: f64| match both.moves(&name) {
-            Some(moves) => moves(expected),
-            None => summed(both) * expected.abs(),
-        };
         let check = |v: &TermValue| {
             let expected = v.kernel?;
             Some(Check {
@@ -97,7 +136,10 @@ impl Found {
                 tensor: name.clone(),
                 value: v.value,
                 expected,
-                judgement: against(&Pair(expected, v.value), Limit::Bound(limit(expected))),
+                judgement: against(
+                    &Pair(expected, v.value),
+                    Limit::Bound(limit(both, &name, expected)),
+                ),
             })
         };
         let checks: Vec<Check> = term.opinions.iter().filter_map(check).collect();

@@ -49,7 +49,12 @@ pub fn found(both: &Both, tensors: &mut [TensorResult]) -> Result<Option<Found>>
             .iter_mut()
             .filter(|t| of.reordered && t.name == both.ours(ITEMS));
         items.for_each(within);
-        all.verdicts.push(losses(both, &of.report, tensors));
+        let verdict = losses(both, &of.report, tensors);
+        let why = of.report.why.clone();
+        all.verdicts.push(StageVerdict {
+            why: why.filter(|_| verdict.outcome == Outcome::Diverge),
+            ..verdict
+        });
         all.stages.notes.extend(of.notes);
         all.stages.loss = Some(of.report);
     }

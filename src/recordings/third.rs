@@ -90,7 +90,7 @@ fn moved(both: &Both, name: &str, judges: &[Assignment], of: fn(&Trail) -> &Vec<
 }
 
 /// Height and width of the images, stated or recorded.
-fn image(both: &Both, training: &Training, side: usize) -> Result<[usize; 2]> {
+pub fn image(both: &Both, training: &Training, side: usize) -> Result<[usize; 2]> {
     let recorded = || match both.tensor(side, "images")?.shape() {
         [_, _, h, w] => Some([*h, *w]),
         _ => None,

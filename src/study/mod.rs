@@ -10,6 +10,7 @@ mod tally;
 pub use tally::Tally;
 
 use crate::cause::fault;
+use crate::cause::hypothesis::again::Values;
 use crate::cause::hypothesis::{self, Evidence};
 use crate::error::{Result, or_refusal};
 use crate::graph::{Graph, load};
@@ -21,12 +22,13 @@ use crate::scenario::{Faulty, Scenario, Subject, SubjectKind};
 use crate::subject::{Engines, Options};
 use crate::tensor::Tensor;
 use crate::verdict::Outcome;
-use crate::walk::whole;
+use crate::walk::{explained, whole};
 use crate::watch::{Silent, Watch};
 use indexmap::IndexMap;
 use mutant::Mutant;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 use tally::{Came, Named};
 
 /// Share of its root mean square by which an output must move for a mutant to count.
@@ -68,7 +70,7 @@ pub fn of(
         let Some(mutant) = mutant::draw(&subjected.graph, scenario.seed, k) else {
             break;
         };
-        let (came, moved) = subjected.tried(&mutant)?;
+        let (came, moved) = subjected.tried(&mutant, &mut tally)?;
         tally.mutant((mutant.fault.name, &mutant.place()), moved, came);
         watch.step(k as usize + 1);
     }
@@ -95,7 +97,7 @@ fn in_f64(
 }
 
 impl Subjected<'_> {
-    fn tried(&self, mutant: &Mutant) -> Result<(Came, f64)> {
+    fn tried(&self, mutant: &Mutant, tally: &mut Tally) -> Result<(Came, f64)> {
         let amount = mutant.amount;
         let faulty = match fault::inject(&self.graph, mutant.fault.name, &mutant.node, amount) {
             Ok(graph) => Arc::new(graph),
@@ -122,7 +124,7 @@ impl Subjected<'_> {
         let came = match or_refusal(self.run(&scenario, self.inputs.clone()))? {
             Err(_) => Came::Refused,
             Ok(run) if run.verdict.outcome != Outcome::Diverge => Came::Missed,
-            Ok(run) => self.found(mutant, &run, &faulty)?,
+            Ok(run) => self.found(mutant, &run, &faulty, tally)?,
         };
         Ok((came, moved))
     }
@@ -143,7 +145,17 @@ impl Subjected<'_> {
         moves.fold(0.0, f64::max)
     }
 
-    fn found(&self, mutant: &Mutant, run: &Run, faulty: &Arc<Graph>) -> Result<Came> {
+    fn found(
+        &self,
+        mutant: &Mutant,
+        run: &Run,
+        faulty: &Arc<Graph>,
+        tally: &mut Tally,
+    ) -> Result<Came> {
+        let seconds: f64 = run.timings.values().sum();
+        let causes = run.timings.get(pipeline::CAUSES).copied().unwrap_or(0.0);
+        let of_run = seconds - causes;
+        tally.cost(true, causes, of_run);
         let independent = || run.verdict.origins.iter().filter(|o| o.independent);
         let others = independent().filter(|o| o.node != mutant.node).count();
         let Some(origin) = independent().find(|o| o.node == mutant.node) else {
@@ -159,7 +171,12 @@ impl Subjected<'_> {
             },
         };
         let left_out = match named {
-            Named::Right => self.left_out(mutant, origin.step, faulty)?,
+            Named::Right => {
+                let begin = Instant::now();
+                let named = self.left_out(mutant, origin.step, faulty)?;
+                tally.cost(false, begin.elapsed().as_secs_f64(), of_run);
+                named
+            }
             Named::NotAsked | Named::Not | Named::Wrong(_) => None,
         };
         Ok(Came::Found {
@@ -177,16 +194,12 @@ impl Subjected<'_> {
         };
         let torch = self.engines.torch()?;
         let mut engine = torch.session(faulty.clone(), &options)?;
-        let feed: HashMap<String, Tensor> =
-            self.values.iter().map(in_f32).collect::<Result<_>>()?;
-        let link = crate::graph::cut::Link::Isolated;
-        let given = engine.eval(faulty, &[step], link, &|n| feed.get(n).cloned());
-        let Ok(given) = given else { return Ok(None) };
-        let names = self.graph.steps[step].outputs.iter();
-        let observed = names.zip(given.into_iter().flatten());
-        let observed: Vec<(String, Tensor)> = observed
-            .filter_map(|(n, v)| Some((n.clone(), v.ok()?)))
-            .collect();
+        let near = explained::around(&self.graph, step, &|n| self.values.get(n).cloned());
+        let feed: Values = near.iter().map(in_f32).collect::<Result<_>>()?;
+        let mut again = |feed: &Values| explained::alone(&mut *engine, (faulty, step), feed);
+        let Some(observed) = again(&feed)? else {
+            return Ok(None);
+        };
         let evidence = Evidence {
             graph: &self.graph,
             steps: &[step],
@@ -197,7 +210,7 @@ impl Subjected<'_> {
         };
         let open = |graph| torch.judge(graph, &options);
         let without = [mutant.fault.name.to_string()];
-        let why = hypothesis::explain(&evidence, &without, &open)?;
+        let why = hypothesis::explain(&evidence, &without, &open, Some(&mut again))?;
         Ok(why.map(|why| match why.confirmed.first() {
             None => Named::Not,
             Some(other) => Named::Wrong(other.cause.clone()),

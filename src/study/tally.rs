@@ -49,6 +49,29 @@ struct Counts {
     twins: usize,
 }
 
+/// What looking for causes may cost: so many times the run that found the divergence, or so many seconds.
+const COSTS: (f64, f64) = (2.0, 5.0);
+
+/// What looking for causes costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Cost {
+    asked: usize,
+    /// More than it may.
+    beyond: usize,
+    /// The most seconds, and those of its run.
+    most: (f64, f64),
+}
+
+impl Cost {
+    fn add(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.beyond += other.beyond;
+        if other.most.0 > self.most.0 {
+            self.most = other.most;
+        }
+    }
+}
+
 /// All of a study.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -59,6 +82,8 @@ pub struct Tally {
     small: usize,
     clean: usize,
     alarms: usize,
+    /// Of what is explained by the whole table, and of what is not without a row.
+    costs: [Cost; 2],
     /// Which cause was named in the place of which fault, or as its twin.
     named: BTreeMap<(String, String, bool), usize>,
     /// Mutants that were missed, misplaced, or not explained by their own row, to be run again.
@@ -109,6 +134,15 @@ impl Tally {
         left_out.into_iter().for_each(|named| remember(named, true));
     }
 
+    /// Seconds that looking for causes took with the whole table, or without a row of it, and those of the run that found the divergence.
+    pub fn cost(&mut self, whole: bool, seconds: f64, run: f64) {
+        self.costs[usize::from(!whole)].add(Cost {
+            asked: 1,
+            beyond: usize::from(seconds > (COSTS.0 * run).max(COSTS.1)),
+            most: (seconds, run),
+        });
+    }
+
     /// A run without a fault.
     pub fn clean(&mut self, agrees: bool) {
         self.clean += 1;
@@ -126,6 +160,8 @@ impl Tally {
             *self.named.entry(names).or_default() += n;
         }
         self.open.extend(other.open);
+        let costs = self.costs.iter_mut().zip(other.costs);
+        costs.for_each(|(own, other)| own.add(other));
         self.all.add(other.all);
         self.refused += other.refused;
         self.small += other.small;
@@ -172,6 +208,13 @@ impl Tally {
             self.clean,
             self.alarms
         );
+        for (cost, how) in self.costs.iter().zip(["with all rows", "without one row"]) {
+            let ((most, run), (times, seconds)) = (cost.most, COSTS);
+            page += &format!(
+                "looking for causes {how}: {most:.1} s at most, for which the run took {run:.1} s; {} of {} took more than {times} x the run and {seconds} s\n",
+                cost.beyond, cost.asked
+            );
+        }
         for ((fault, name, is_twin), n) in &self.named {
             let how = if *is_twin {
                 "without its row named"
@@ -300,6 +343,9 @@ mod tests {
         tally.mutant(("twice", "n"), 0.5, found(Named::Wrong("bypass".into())));
         tally.mutant(("twice", "n"), 0.5, Came::Small);
         tally.clean(true);
+        for (seconds, run) in [(4.9, 0.1), (12.0, 7.0), (12.0, 5.0)] {
+            tally.cost(false, seconds, run);
+        }
         let page = tally.page();
         for words in [
             "1e-1 to 1e0",
@@ -307,6 +353,8 @@ mod tests {
             "false alarms: 0",
             "twice: 1 named wrongly bypass",
             "not explained: twice at n",
+            "with all rows: 0.0 s at most, for which the run took 0.0 s; 0 of 0",
+            "without one row: 12.0 s at most, for which the run took 7.0 s; 1 of 3",
         ] {
             assert!(page.contains(words), "{words}: {page}");
         }

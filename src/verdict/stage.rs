@@ -1,11 +1,11 @@
 //! stage: what one stage of a port came to.
 
-use super::Outcome;
+use super::{Explained, Outcome};
 use crate::scenario::Stage;
 use serde::{Deserialize, Serialize};
 
 /// What one stage found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageVerdict {
     pub stage: Stage,
     pub outcome: Outcome,
@@ -17,6 +17,9 @@ pub struct StageVerdict {
     pub term: Option<String>,
     /// The facts, one line each; the first is the headline.
     pub says: Vec<String>,
+    /// What explains it, where that was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Explained>,
 }
 
 impl StageVerdict {
@@ -28,6 +31,7 @@ impl StageVerdict {
             first: None,
             term: None,
             says: vec![says],
+            why: None,
         }
     }
 
@@ -39,6 +43,7 @@ impl StageVerdict {
             first: None,
             term: None,
             says: vec![reason],
+            why: None,
         }
     }
 }

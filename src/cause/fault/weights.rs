@@ -271,14 +271,47 @@ fn constant_ulp(e: &mut Edit) -> Result<()> {
     let floats = value
         .values::<f32>()
         .ok_or_else(|| Error::usage(format!("the constant is {}, not f32", value.dtype())))?;
-    let moved: Vec<f32> = floats
-        .iter()
-        .map(|v| f32::from_bits((v.to_bits() as i32).saturating_add(steps) as u32))
-        .collect();
+    let moved: Vec<f32> = floats.iter().map(|v| moved_by(*v, steps)).collect();
     debug_assert_eq!(value.dtype(), DType::F32);
     e.set(
         "value",
         crate::graph::Attribute::of_tensor("value", &Tensor::of(value.shape(), &moved)),
     );
     Ok(())
+}
+
+/// So many ulp further from 0, or nearer to it and beyond; nothing becomes infinite.
+fn moved_by(v: f32, steps: i32) -> f32 {
+    if !v.is_finite() {
+        return v;
+    }
+    let size = (v.abs().to_bits() as i32).saturating_add(steps);
+    let moved = f32::from_bits(size.unsigned_abs()).min(f32::MAX);
+    let turns = (size < 0) != v.is_sign_negative();
+    if turns { -moved } else { moved }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ulps_lead_away_from_zero_or_through_it_and_make_no_nan() {
+        let tiny = f32::from_bits(1);
+        for (v, steps, want) in [
+            (1.0, 1, 1.0f32.next_up()),
+            (-1.0, 1, (-1.0f32).next_down()),
+            (1.0, -2, 1.0f32.next_down().next_down()),
+            (0.0, 1, tiny),
+            (-0.0, 1, -tiny),
+            (0.0, -1, -tiny),
+            (-0.0, -1, tiny),
+            (tiny, -3, -2.0 * tiny),
+            (f32::MAX, 4, f32::MAX),
+            (f32::INFINITY, -1, f32::INFINITY),
+        ] {
+            assert_eq!(moved_by(v, steps), want, "{v} by {steps}");
+        }
+        assert!(moved_by(f32::NAN, 1).is_nan());
+    }
 }

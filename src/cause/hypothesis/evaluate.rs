@@ -1,6 +1,7 @@
 //! evaluate: what a changed graph gives in f64 on the values at hand, and how far a correct engine may be from that.
 
-use super::residual::{Half, Residual, Said, residual};
+use super::part::{Cut, Part};
+use super::residual::{Half, Residual, Said, element, residual};
 use super::{Evidence, Opens};
 use crate::error::{Result, unless_refused};
 use crate::floor::Rounding;
@@ -15,13 +16,14 @@ use std::sync::Arc;
 const AROUND: usize = 3;
 
 /// What a graph gives at the end of the stretch.
+#[derive(Clone)]
 pub struct Given {
     pub said: Vec<Said>,
     shapes: Vec<Vec<usize>>,
     floats: Vec<bool>,
 }
 
-/// The stretch that is at fault, apart from its graph.
+/// The stretch that is at fault, apart from its graph; the whole of it or a part.
 pub struct Bench<'a> {
     pub evidence: &'a Evidence<'a>,
     open: Opens<'a>,
@@ -29,20 +31,73 @@ pub struct Bench<'a> {
     pub near: Graph,
     /// Where the steps of the stretch stand there.
     pub steps: Vec<usize>,
+    /// What was observed of it.
+    pub tensors: Vec<(String, Tensor)>,
     pub observed: Vec<Vec<f64>>,
+    allowed: Option<Vec<Vec<f64>>>,
+    part: Option<Part>,
+}
+
+/// A stretch that was run: what is asked of it afterwards costs no second run.
+pub struct Ran {
+    judge: Box<dyn Judge>,
+    feed: HashMap<String, Tensor>,
+    made: Vec<Tensor>,
+    pub given: Given,
+    /// Which of what was made each given tensor is.
+    at: Vec<usize>,
 }
 
 impl<'a> Bench<'a> {
-    pub fn of(evidence: &'a Evidence, open: Opens<'a>) -> Self {
+    pub fn of(evidence: &'a Evidence<'a>, open: Opens<'a>) -> Self {
         let (near, steps) = around(evidence.graph, evidence.steps);
-        let observed = evidence.observed.iter().map(|(_, t)| t.to_f64()).collect();
         Self {
             evidence,
             open,
             near,
             steps,
-            observed,
+            tensors: evidence.observed.to_vec(),
+            observed: evidence.observed.iter().map(|(_, t)| t.to_f64()).collect(),
+            allowed: evidence.allowed.map(<[_]>::to_vec),
+            part: None,
         }
+    }
+
+    /// The same for a part of what was observed, where there is one that its nodes can be cut to.
+    pub fn part(&self, clean: &Given) -> Option<Self> {
+        let ([(name, tensor)], [said]) = (&self.tensors[..], &clean.said[..]) else {
+            return None;
+        };
+        let off = |i: usize| {
+            let said = (said.low[i], said.high[i], said.limit[i]);
+            element(
+                self.observed[0][i],
+                (said.0, said.1),
+                said.2,
+                tensor.dtype(),
+            )
+        };
+        if !clean.fits(&self.tensors) {
+            return None;
+        }
+        let small = apart(&self.near, &self.steps);
+        let mut parts = Part::all(tensor.shape(), off);
+        let part = parts.find(|p| p.of(&small, self.evidence.feed, name).is_some())?;
+        let of_it = part.elements(tensor)?;
+        let allowed = match &self.allowed {
+            Some(allowed) => Some(vec![part.beside(tensor.shape(), &allowed[0])?]),
+            None => None,
+        };
+        Some(Self {
+            evidence: self.evidence,
+            open: self.open,
+            near: self.near.clone(),
+            steps: self.steps.clone(),
+            observed: vec![of_it.to_f64()],
+            tensors: vec![(name.clone(), of_it)],
+            allowed,
+            part: Some(part),
+        })
     }
 
     /// How many elements are to be explained.
@@ -50,71 +105,104 @@ impl<'a> Bench<'a> {
         self.observed.iter().map(Vec::len).sum()
     }
 
-    /// What `graph`, which is `near` with a change, gives; None where f64 refuses it, or gives other tensors than were observed. Without `bounded`
-    /// the limits are left open.
+    /// Whether the stretch of `graph` gives the part of this bench without the rest.
+    pub fn cuts(&self, graph: &Graph) -> bool {
+        self.cut(&apart(graph, &self.steps)).is_some()
+    }
+
+    fn cut(&self, small: &Graph) -> Option<Cut> {
+        let part = self.part.as_ref()?;
+        part.of(small, self.evidence.feed, &self.tensors[0].0)
+    }
+
+    /// Runs the stretch of `graph`, which is `near` with a change; None where f64 refuses it, or gives other tensors than were observed.
     ///
     /// # Errors
     /// Memory that runs out.
-    pub fn given(&self, graph: &Graph, bounded: bool) -> Result<Option<Given>> {
-        let small = Arc::new(apart(graph, &self.steps));
+    pub fn ran(&self, graph: &Graph) -> Result<Option<Ran>> {
+        let small = apart(graph, &self.steps);
+        let (small, mut feed) = match (&self.part, self.cut(&small)) {
+            (None, _) => (small, self.evidence.feed.clone()),
+            (Some(_), Some(cut)) => (cut.graph, cut.feed),
+            (Some(_), None) => return Ok(None),
+        };
+        let small = Arc::new(small);
         let Some(mut judge) = unless_refused((self.open)(small.clone()))? else {
             return Ok(None);
         };
-        let mut values: HashMap<String, Tensor> = HashMap::new();
-        let last = small.steps.len() - 1;
-        for step in 0..=last {
-            let feed = |n: &str| self.evidence.feed.get(n).or_else(|| values.get(n)).cloned();
-            let Some(made) = unless_refused(judge.eval(step, &feed))? else {
+        for (step, of) in small.steps.iter().enumerate() {
+            let Some(made) = unless_refused(judge.eval(step, &|n| feed.get(n).cloned()))? else {
                 return Ok(None);
             };
-            if step == last {
-                return self.ended(&mut *judge, &made, (&values, bounded));
+            if step + 1 == small.steps.len() {
+                return Ok(self.ended(judge, feed, made));
             }
-            values.extend(small.steps[step].outputs.iter().cloned().zip(made));
+            for (name, tensor) in of.outputs.iter().zip(made) {
+                feed.entry(name.clone()).or_insert(tensor);
+            }
         }
         Ok(None)
     }
 
     fn ended(
         &self,
-        judge: &mut dyn Judge,
-        made: &[Tensor],
-        (values, bounded): (&HashMap<String, Tensor>, bool),
-    ) -> Result<Option<Given>> {
-        let last = judge.graph().steps.len() - 1;
-        let (names, nodes) = {
-            let step = &judge.graph().steps[last];
-            (step.outputs.clone(), step.nodes.len())
+        judge: Box<dyn Judge>,
+        feed: HashMap<String, Tensor>,
+        made: Vec<Tensor>,
+    ) -> Option<Ran> {
+        let names = &judge.graph().steps.last()?.outputs;
+        let place = |(name, _): &(String, Tensor)| names.iter().position(|n| n == name);
+        let at: Vec<usize> = self.tensors.iter().map(place).collect::<Option<_>>()?;
+        let all: Vec<&Tensor> = at.iter().map(|k| made.get(*k)).collect::<Option<_>>()?;
+        let open = |t: &&Tensor| Said::exactly(t.to_f64(), vec![]);
+        let given = Given {
+            said: all.iter().map(open).collect(),
+            shapes: all.iter().map(|t| t.shape().to_vec()).collect(),
+            floats: all.iter().map(|t| t.dtype().is_float()).collect(),
         };
-        let feed = |n: &str| self.evidence.feed.get(n).or_else(|| values.get(n)).cloned();
-        let rounding = match (&self.evidence.allowed, bounded) {
-            (None, true) => unless_refused(judge.rounding(last, &feed, made))?,
-            (Some(_), _) | (None, false) => Some(made.iter().map(|_| Rounding::Exact).collect()),
+        Some(Ran {
+            judge,
+            feed,
+            made,
+            given,
+            at,
+        })
+    }
+
+    /// Says of what was run how far a correct engine may be from it; false where f64 has no bound for it.
+    ///
+    /// # Errors
+    /// Memory that runs out.
+    pub fn bound(&self, ran: &mut Ran) -> Result<bool> {
+        let feed = |n: &str| ran.feed.get(n).cloned();
+        let last = ran.judge.graph().steps.len() - 1;
+        let nodes = ran.judge.graph().steps[last].nodes.len();
+        let rounding = match &self.allowed {
+            Some(_) => Some(ran.made.iter().map(|_| Rounding::Exact).collect()),
+            None => unless_refused(ran.judge.rounding(last, &feed, &ran.made))?,
         };
         let Some(rounding) = rounding else {
+            return Ok(false);
+        };
+        for (k, at) in ran.at.iter().enumerate() {
+            let made = (&ran.made[*at], &rounding[*at]);
+            let Some(limit) = self.limit(k, made, nodes, &ran.feed) else {
+                return Ok(false);
+            };
+            ran.given.said[k].limit = limit;
+        }
+        Ok(true)
+    }
+
+    /// What `graph` gives, and how far a correct engine may be from it.
+    ///
+    /// # Errors
+    /// Memory that runs out.
+    pub fn given(&self, graph: &Graph) -> Result<Option<Given>> {
+        let Some(mut ran) = self.ran(graph)? else {
             return Ok(None);
         };
-        let mut given = Given {
-            said: vec![],
-            shapes: vec![],
-            floats: vec![],
-        };
-        for (k, (name, observed)) in self.evidence.observed.iter().enumerate() {
-            let Some(at) = names
-                .iter()
-                .position(|n| n == name)
-                .filter(|at| *at < made.len())
-            else {
-                return Ok(None);
-            };
-            let Some(limit) = self.limit(k, (&made[at], &rounding[at]), nodes, observed) else {
-                return Ok(None);
-            };
-            given.said.push(Said::exactly(made[at].to_f64(), limit));
-            given.shapes.push(made[at].shape().to_vec());
-            given.floats.push(made[at].dtype().is_float());
-        }
-        Ok(Some(given))
+        Ok(self.bound(&mut ran)?.then_some(ran.given))
     }
 
     /// How far output `k` may be off: as was measured, else by the rounding of its node and once more of each that a fault has put behind it.
@@ -123,15 +211,16 @@ impl<'a> Bench<'a> {
         k: usize,
         (made, rounding): (&Tensor, &Rounding),
         nodes: usize,
-        observed: &Tensor,
+        feed: &HashMap<String, Tensor>,
     ) -> Option<Vec<f64>> {
-        if let Some(allowed) = self.evidence.allowed {
+        if let Some(allowed) = &self.allowed {
             return Some(allowed[k].clone());
         }
+        let observed = &self.tensors[k].1;
         let unit = observed.dtype().unit_roundoff();
         // What is summed on the way may be as large as what the nodes are fed.
         let fed = match nodes > 1 && made.dtype().is_float() {
-            true => self.fed(made.shape()),
+            true => self.fed(made.shape(), feed),
             false => vec![],
         };
         let behind = |(i, y): (usize, &f64)| match made.dtype().is_float() {
@@ -159,11 +248,11 @@ impl<'a> Bench<'a> {
     }
 
     /// The largest of what the stretch is fed at each place of a tensor of this shape.
-    fn fed(&self, shape: &[usize]) -> Vec<f64> {
+    fn fed(&self, shape: &[usize], feed: &HashMap<String, Tensor>) -> Vec<f64> {
         let alike = |t: &&Tensor| t.shape() == shape && t.dtype().is_float();
         let mut largest = vec![];
         let taken = self.steps.iter().flat_map(|i| &self.near.steps[*i].inputs);
-        let fed = taken.filter_map(|n| self.evidence.feed.get(n));
+        let fed = taken.filter_map(|n| feed.get(n));
         for t in fed.filter(alike) {
             let sizes = t.to_f64().into_iter().map(f64::abs);
             largest = match largest.is_empty() {
@@ -179,19 +268,14 @@ impl<'a> Bench<'a> {
 
     /// What is left of what was observed.
     pub fn residual(&self, given: &Given, half: Half) -> Residual {
-        let each = self
-            .evidence
-            .observed
-            .iter()
-            .enumerate()
-            .map(|(k, (_, t))| {
-                let said = &given.said[k];
-                let alike = given.shapes[k] == t.shape() && given.floats[k] == t.dtype().is_float();
-                match alike && said.limit.len() == t.numel() {
-                    true => residual(&self.observed[k], said, t.dtype(), half),
-                    false => Residual::unlike(t.numel()),
-                }
-            });
+        let each = self.tensors.iter().enumerate().map(|(k, (_, t))| {
+            let said = &given.said[k];
+            let alike = given.shapes[k] == t.shape() && given.floats[k] == t.dtype().is_float();
+            match alike && said.limit.len() == t.numel() {
+                true => residual(&self.observed[k], said, t.dtype(), half),
+                false => Residual::unlike(t.numel()),
+            }
+        });
         each.fold(Residual::default(), Residual::with)
     }
 }
@@ -204,8 +288,8 @@ impl Given {
 
     /// Whether it is anything else than `other`.
     pub fn differs(&self, other: &Self) -> bool {
-        let values = |g: &Self| g.said.iter().map(|s| s.low.clone()).collect::<Vec<_>>();
-        self.shapes != other.shapes || values(self) != values(other)
+        let mut pairs = self.said.iter().zip(&other.said);
+        self.shapes != other.shapes || pairs.any(|(a, b)| a.low != b.low)
     }
 
     /// Whether it has the shapes of what was observed.

@@ -1,7 +1,7 @@
 //! measure: how far what a change gives is from what was observed, before its own limits are known: in root mean squares, and in limits of the clean step.
 
 use super::evaluate::{Bench, Given};
-use super::residual::{Half, Residual, Said, residual};
+use super::residual::{Half, Residual, held};
 
 impl Bench<'_> {
     /// What is left at each element of the half that is fitted: large numbers round more, and say more of a number that is fitted.
@@ -16,15 +16,13 @@ impl Bench<'_> {
         all
     }
 
-    /// The same within the limits of the step without the change.
-    pub fn within(&self, mut rough: Given, clean: &Given) -> Option<Given> {
-        for (said, clean) in rough.said.iter_mut().zip(&clean.said) {
-            if said.low.len() != clean.limit.len() {
-                return None;
-            }
+    /// Gives what a change gives the limits of the step without it; false where it has another size.
+    pub fn within(&self, rough: &mut Given, clean: &Given) -> bool {
+        let mut pairs = rough.said.iter_mut().zip(&clean.said);
+        pairs.all(|(said, clean)| {
             said.limit.clone_from(&clean.limit);
-        }
-        Some(rough)
+            said.low.len() == clean.limit.len()
+        })
     }
 
     /// Whether what is left is no more than a few limits of the step without the change.
@@ -50,14 +48,17 @@ impl Bench<'_> {
     /// What is left in units of the limits without the change.
     pub fn roughly(&self, rough: &Given, clean: &Given) -> Residual {
         let mut all = Residual::default();
-        for (k, (_, t)) in self.evidence.observed.iter().enumerate() {
-            let limit = &clean.said[k].limit;
-            let limit = match limit.len() == t.numel() {
-                true => limit.clone(),
-                false => vec![0.0; t.numel()],
+        for (k, (_, t)) in self.tensors.iter().enumerate() {
+            let (values, limits) = (&rough.said[k].low, &clean.said[k].limit);
+            let limit = |i| {
+                if limits.len() == t.numel() {
+                    limits[i]
+                } else {
+                    0.0
+                }
             };
-            let said = Said::exactly(rough.said[k].low.clone(), limit);
-            all = all.with(residual(&self.observed[k], &said, t.dtype(), Half::All));
+            let said = |i| ((values[i], values[i]), limit(i));
+            all = all.with(held(&self.observed[k], said, t.dtype(), Half::All));
         }
         all
     }

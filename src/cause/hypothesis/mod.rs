@@ -7,10 +7,12 @@
 // A dtype or an attribute that a hypothesis does not know says nothing for it.
 #![allow(clippy::wildcard_enum_match_arm)]
 
+pub mod again;
 mod evaluate;
 mod measure;
 pub mod outputs;
 mod pairs;
+mod part;
 pub mod residual;
 mod solve;
 mod trial;
@@ -22,11 +24,12 @@ use crate::graph::Graph;
 use crate::subject::Judge;
 use crate::tensor::Tensor;
 use crate::verdict::{Confirmed, Explained, Near};
+use again::Again;
 use evaluate::Bench;
 use residual::{Half, Residual};
 use std::collections::HashMap;
 use std::sync::Arc;
-use trial::Trial;
+use trial::{On, Trial};
 
 /// Elements that there must be for each number that is fitted.
 pub const PER_NUMBER: usize = 64;
@@ -56,32 +59,42 @@ pub fn rows<'a>(without: &'a [String]) -> impl Iterator<Item = &'static Fault> +
     fault::all().filter(move |f| !without.iter().any(|w| w == f.name))
 }
 
-/// Why the stretch gives what was observed; None where nothing is to be explained, or f64 does not run it.
+/// Why the stretch gives what was observed; None where nothing is to be explained, or f64 does not run it. What explains it is held against other
+/// inputs where `again` runs the side that is off on them.
 ///
 /// # Errors
 /// Memory that runs out.
-pub fn explain(evidence: &Evidence, without: &[String], open: Opens) -> Result<Option<Explained>> {
+pub fn explain(
+    evidence: &Evidence,
+    without: &[String],
+    open: Opens,
+    mut again: Option<Again>,
+) -> Result<Option<Explained>> {
     let bench = Bench::of(evidence, open);
-    let Some(clean) = bench.given(&bench.near, true)? else {
+    let Some(clean) = bench.given(&bench.near)? else {
         return Ok(None);
     };
     let before = bench.residual(&clean, Half::All);
     if before.explained() || bench.elements() == 0 {
         return Ok(None);
     }
+    let part = bench.part(&clean);
+    let on = On::given(&bench, &bench.near, clean, part.as_ref())?;
     let mut trials = vec![];
     for row in rows(without) {
-        trials.extend(trial::all(&bench, &bench.near, &clean, row)?);
+        trials.extend(trial::all(&on, row)?);
     }
     let tried = trials.len();
+    again::hold(evidence, &mut trials, open, &mut again)?;
     let mut found = confirmed(&trials);
     if found.is_empty() {
-        found = confirmed(&pairs::all(&bench, &trials, without)?);
+        let mut pairs = pairs::all((&bench, part.as_ref()), &trials, without)?;
+        again::hold(evidence, &mut pairs, open, &mut again)?;
+        found = confirmed(&pairs);
     }
-    let nearest = if found.is_empty() {
-        nearest(&trials)
-    } else {
-        vec![]
+    let nearest = match found.is_empty() {
+        true => nearest(&bench, &trials)?,
+        false => vec![],
     };
     Ok(Some(Explained {
         before: before.ratio,
@@ -107,25 +120,30 @@ fn confirmed(trials: &[Trial]) -> Vec<Confirmed> {
     found
 }
 
-/// The best of those that do not explain, each name once.
-fn nearest(trials: &[Trial]) -> Vec<Near> {
+/// The best of those that do not explain, each name once, with what they leave of all of it.
+fn nearest(bench: &Bench, trials: &[Trial]) -> Result<Vec<Near>> {
     let mut all: Vec<&Trial> = trials.iter().collect();
-    let order = |r: &Residual| (r.over, r.ratio);
+    let order = |r: &Residual| (r.over as f64 / r.of.max(1) as f64, r.ratio);
     all.sort_by(|a, b| {
         let (a, b) = (order(&a.after), order(&b.after));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
     let mut found: Vec<Near> = vec![];
     for t in all {
         if found.len() < NEAREST && found.iter().all(|n| n.cause != t.name) {
+            let whole = match &t.graph {
+                Some(graph) if t.after.of < bench.elements() => bench.given(graph)?,
+                _ => None,
+            };
+            let after = whole.map_or(t.after, |given| bench.residual(&given, Half::All));
             found.push(Near {
                 cause: t.name.clone(),
-                after: t.after.ratio,
-                off: t.after.over as u64,
+                after: after.ratio,
+                off: after.over as u64,
             });
         }
     }
-    found
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -219,7 +237,7 @@ mod tests {
         };
         let open = |graph| Ok(Box::new(Sums(graph)) as Box<dyn Judge>);
         let without: Vec<String> = without.iter().map(|w| w.to_string()).collect();
-        explain(&evidence, &without, &open).unwrap()
+        explain(&evidence, &without, &open, None).unwrap()
     }
 
     /// Names of what is confirmed.
@@ -262,6 +280,41 @@ mod tests {
         let scaled = |a: f64, b: f64, _| (a + b) * 1.25;
         assert!(names(why(scaled, 32, &[])).is_empty());
         assert_eq!(names(why(scaled, 64, &[])), ["scale-output"]);
+    }
+
+    #[test]
+    fn what_explains_these_inputs_and_not_others_is_no_cause() {
+        let graph = paper::graph(&["a", "b"], &["sum: Add a b -> y"], &["y"]);
+        let many = 256;
+        let a: Vec<f32> = (0..many).map(|i| 1.0 + (i * 7 % 31) as f32 / 8.0).collect();
+        let fed = [("a", a), ("b", vec![0.125; many])];
+        let fed = fed.map(|(n, v)| (n.to_string(), Tensor::of(&[many], &v)));
+        let feed = HashMap::from(fed);
+        let minus = |feed: &again::Values| {
+            let [a, b] = ["a", "b"].map(|n| feed[n].to_f64());
+            let all = a.iter().zip(&b).map(|(a, b)| (a - b) as f32);
+            let all: Vec<f32> = all.collect();
+            vec![("y".to_string(), Tensor::of(&[many], &all))]
+        };
+        let observed = minus(&feed);
+        let evidence = Evidence {
+            graph: &graph,
+            steps: &[0],
+            feed: &feed,
+            observed: &observed,
+            allowed: None,
+            mended: false,
+        };
+        let open = |graph| Ok(Box::new(Sums(graph)) as Box<dyn Judge>);
+        // All of b is one number: to subtract it is to shift by twice of it.
+        let here = names(explain(&evidence, &[], &open, None).unwrap());
+        assert_eq!(here, ["opposite-operator", "shift-output"]);
+        let mut again = |feed: &again::Values| Ok(Some(minus(feed)));
+        let everywhere = explain(&evidence, &[], &open, Some(&mut again)).unwrap();
+        assert_eq!(names(everywhere), ["opposite-operator"]);
+        let without = ["opposite-operator".to_string()];
+        let none = explain(&evidence, &without, &open, Some(&mut again)).unwrap();
+        assert!(names(none).is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! pairs: two changes at once, tried where no single one explains: the few that leave least, each with every row on top.
 
 use super::evaluate::Bench;
-use super::trial::{self, Trial};
+use super::trial::{self, On, Trial};
 use super::{PER_NUMBER, rows};
 use crate::cause::fault::Fault;
 use crate::error::Result;
@@ -16,21 +16,25 @@ const MOST: usize = 1 << 19;
 ///
 /// # Errors
 /// Memory that runs out.
-pub fn all(bench: &Bench, singles: &[Trial], without: &[String]) -> Result<Vec<Trial>> {
+pub fn all(
+    (bench, part): (&Bench, Option<&Bench>),
+    singles: &[Trial],
+    without: &[String],
+) -> Result<Vec<Trial>> {
     let mut found = vec![];
     if bench.elements() > MOST {
         return Ok(found);
     }
     for first in nearest(singles) {
         let Some(base) = &first.graph else { continue };
-        let Some(given) = bench.given(base, true)? else {
+        let Some(on) = On::of(bench, base, part)? else {
             continue;
         };
         let is_other = |row: &&'static Fault| {
             row.name != first.name && !(replaces(row.name) && replaces(&first.name))
         };
         for row in rows(without).filter(is_other) {
-            let all = trial::all(bench, base, &given, row)?;
+            let all = trial::all(&on, row)?;
             found.extend(all.into_iter().map(|second| both(bench, first, second)));
         }
     }
@@ -49,7 +53,7 @@ fn nearest(singles: &[Trial]) -> Vec<&Trial> {
         .iter()
         .filter(|t| t.graph.is_some() && t.changes)
         .collect();
-    all.sort_by(|a, b| a.rms.total_cmp(&b.rms));
+    all.sort_by(|a, b| a.left.total_cmp(&b.left));
     let mut found: Vec<&Trial> = vec![];
     for t in all {
         if found.len() < FIRST && found.iter().all(|f| f.name != t.name) {
@@ -77,7 +81,7 @@ fn both(bench: &Bench, first: &Trial, second: Trial) -> Trial {
         amount: None,
         changes: second.changes,
         after: second.after,
-        rms: second.rms,
-        graph: None,
+        left: second.left,
+        ..second
     }
 }

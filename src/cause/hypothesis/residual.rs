@@ -34,13 +34,25 @@ pub enum Half {
 impl Half {
     /// Which half an element is in follows from its place alone, and from no pattern of rows or channels.
     pub fn takes(self, i: usize) -> bool {
-        let fitted = bits(0, i as u64) >> 63 == 0;
+        let fitted = || bits(0, i as u64) >> 63 == 0;
         match self {
             Self::All => true,
-            Self::Fit => fitted,
-            Self::Held => !fitted,
+            Self::Fit => fitted(),
+            Self::Held => !fitted(),
         }
     }
+}
+
+/// Elements of the first look: what is not explained on some is not on all.
+const FIRST: usize = 1 << 12;
+
+/// Places of the first look at `many` elements, each drawn from its own stretch of them.
+pub fn first(many: usize) -> impl Iterator<Item = usize> {
+    let looks = many.min(FIRST);
+    (0..looks).map(move |k| {
+        let (start, end) = (k * many / looks, (k + 1) * many / looks);
+        start + (bits(1, k as u64) % (end - start).max(1) as u64) as usize
+    })
 }
 
 /// What is left.
@@ -79,14 +91,21 @@ impl Residual {
 
 /// How far `observed`, which is of `dtype`, is from what is said of it.
 pub fn residual(observed: &[f64], said: &Said, dtype: DType, half: Half) -> Residual {
+    let of = |i: usize| ((said.low[i], said.high[i]), said.limit[i]);
+    held(observed, of, dtype, half)
+}
+
+/// The same where `said` tells of each element between what it is, and by how much rounding may leave that.
+pub fn held(
+    observed: &[f64],
+    said: impl Fn(usize) -> ((f64, f64), f64),
+    dtype: DType,
+    half: Half,
+) -> Residual {
     let mut left = Residual::default();
     for i in (0..observed.len()).filter(|i| half.takes(*i)) {
-        let ratio = element(
-            observed[i],
-            (said.low[i], said.high[i]),
-            said.limit[i],
-            dtype,
-        );
+        let (between, limit) = said(i);
+        let ratio = element(observed[i], between, limit, dtype);
         left.ratio = left.ratio.max(ratio);
         left.over += usize::from(ratio > 1.0);
         left.of += 1;
@@ -94,7 +113,8 @@ pub fn residual(observed: &[f64], said: &Said, dtype: DType, half: Half) -> Resi
     left
 }
 
-fn element(observed: f64, (low, high): (f64, f64), limit: f64, dtype: DType) -> f64 {
+/// That of one element.
+pub fn element(observed: f64, (low, high): (f64, f64), limit: f64, dtype: DType) -> f64 {
     let [bottom, top] = [low, high].map(|v| dtype.round(v));
     let same = observed == bottom || observed.is_nan() && low.is_nan();
     if same || (bottom..=top).contains(&observed) {
@@ -135,6 +155,15 @@ mod tests {
             let got = element(observed, said, limit, DType::F32);
             assert_eq!(got, want, "{observed} of {said:?} within {limit}");
         }
+    }
+
+    #[test]
+    fn the_first_look_takes_each_place_once_in_order_and_all_where_these_are_few() {
+        assert_eq!(first(0).count(), 0);
+        assert!(first(FIRST).eq(0..FIRST));
+        let many = Vec::from_iter(first(5 * FIRST + 3));
+        assert!(many.len() == FIRST && many.is_sorted_by(|a, b| a < b));
+        assert!(many.last().is_some_and(|i| *i < 5 * FIRST + 3));
     }
 
     #[test]

@@ -17,6 +17,9 @@ const WAYS: usize = 24;
 /// Beyond this share of what was observed, as root mean squares, a hypothesis is not looked at more closely.
 const FAR: f64 = 0.02;
 
+/// What leaves more limits than this on a part is not tried on all of it. One would do, but for numbers that are fitted on the part.
+const HOPE: f64 = 2.0;
+
 /// One hypothesis after it was tried.
 pub struct Trial {
     pub name: String,
@@ -25,16 +28,23 @@ pub struct Trial {
     pub amount: Option<f64>,
     pub numbers: usize,
     pub after: Residual,
-    /// What is left, as root mean square, where limits are not looked at.
-    pub rms: f64,
+    /// Root mean square of what is left as share of what there was before, where limits are not looked at.
+    pub left: f64,
     pub confirmed: bool,
     /// Whether it changes what the stretch gives.
     pub changes: bool,
     /// The graph with the change, where it is one of the graph.
     pub graph: Option<Graph>,
+    /// Of what was worked out of the output: out of that of which graph, and how.
+    pub worked: Option<(Graph, &'static Fault)>,
 }
 
 impl Trial {
+    /// The number that was fitted to the output.
+    fn worked_number(&self) -> Option<f64> {
+        self.amount.filter(|_| self.numbers > 0)
+    }
+
     pub fn told(&self) -> Confirmed {
         Confirmed {
             cause: self.name.clone(),
@@ -46,17 +56,56 @@ impl Trial {
     }
 }
 
-/// What a row makes of `base`, which is the stretch or the stretch with another change; `given` is what `base` gives.
+/// A stretch, or the stretch with a change, on which rows are tried: what it gives, and what of it on a part.
+pub struct On<'a> {
+    pub bench: &'a Bench<'a>,
+    pub base: &'a Graph,
+    pub given: Given,
+    /// Where what explains nothing is dropped before all of it is computed.
+    pub part: Option<(&'a Bench<'a>, Given)>,
+}
+
+impl<'a> On<'a> {
+    /// None where f64 does not run `base`.
+    ///
+    /// # Errors
+    /// Memory that runs out.
+    pub fn of(bench: &'a Bench, base: &'a Graph, part: Option<&'a Bench>) -> Result<Option<Self>> {
+        let Some(given) = bench.given(base)? else {
+            return Ok(None);
+        };
+        Self::given(bench, base, given, part).map(Some)
+    }
+
+    /// The same where it is known what `base` gives.
+    ///
+    /// # Errors
+    /// Memory that runs out.
+    pub fn given(
+        bench: &'a Bench,
+        base: &'a Graph,
+        given: Given,
+        part: Option<&'a Bench>,
+    ) -> Result<Self> {
+        let part = match part {
+            Some(part) => part.given(base)?.map(|given| (part, given)),
+            None => None,
+        };
+        Ok(Self {
+            bench,
+            base,
+            given,
+            part,
+        })
+    }
+}
+
+/// What a row makes of a stretch.
 ///
 /// # Errors
 /// Memory that runs out.
-pub fn all(bench: &Bench, base: &Graph, given: &Given, row: &'static Fault) -> Result<Vec<Trial>> {
-    let ask = Ask {
-        bench,
-        base,
-        given,
-        row,
-    };
+pub fn all(on: &On, row: &'static Fault) -> Result<Vec<Trial>> {
+    let ask = Ask { on, row };
     match row.reads {
         Reads::Never(_) => Ok(vec![]),
         Reads::Output(transform) => Ok(Vec::from_iter(ask.output(transform, false))),
@@ -67,11 +116,45 @@ pub fn all(bench: &Bench, base: &Graph, given: &Given, row: &'static Fault) -> R
     }
 }
 
+/// How much of a number may be another one on other inputs, where it is fitted anew.
+const ANEW: f64 = 0.01;
+
+/// What a confirmed cause leaves on other inputs; None where that cannot be told.
+///
+/// # Errors
+/// Memory that runs out.
+pub fn on_others(on: &On, found: &Trial) -> Result<Option<Residual>> {
+    if let Some(graph) = &found.graph {
+        let Some(mut ran) = on.bench.ran(graph)? else {
+            return Ok(None);
+        };
+        let bounded = on.bench.bound(&mut ran)? || on.bench.within(&mut ran.given, &on.given);
+        return Ok(bounded.then(|| on.bench.residual(&ran.given, Half::All)));
+    }
+    let Some((base, row)) = &found.worked else {
+        return Ok(None);
+    };
+    let Some(on) = On::of(on.bench, base, None)? else {
+        return Ok(None);
+    };
+    let anew = all(&on, row)?.into_iter().next();
+    let same = |(now, then): (f64, f64)| (now - then).abs() <= ANEW * then.abs();
+    Ok(Some(match anew {
+        Some(t)
+            if !t.confirmed
+                || t.worked_number()
+                    .zip(found.worked_number())
+                    .is_none_or(same) =>
+        {
+            t.after
+        }
+        Some(_) | None => Residual::unlike(on.bench.elements()),
+    }))
+}
+
 /// One row at one stretch.
 struct Ask<'a> {
-    bench: &'a Bench<'a>,
-    base: &'a Graph,
-    given: &'a Given,
+    on: &'a On<'a>,
     row: &'static Fault,
 }
 
@@ -87,7 +170,7 @@ struct Change {
 impl Ask<'_> {
     fn ways(&self, most: usize) -> Result<Vec<Trial>> {
         let mut trials = vec![];
-        for step in &self.bench.steps {
+        for step in &self.on.bench.steps {
             for choice in 0..most {
                 let change = Change {
                     step: *step,
@@ -106,7 +189,7 @@ impl Ask<'_> {
 
     fn amounts(&self, usual: &[f64]) -> Result<Vec<Trial>> {
         let mut trials = vec![];
-        for step in &self.bench.steps {
+        for step in &self.on.bench.steps {
             let mut here: Vec<(f64, Trial)> = vec![];
             for amount in usual {
                 let change = Change {
@@ -121,9 +204,9 @@ impl Ask<'_> {
                 here.extend(self.tried(change, graph)?.map(|t| (*amount, t)));
             }
             let known = here.iter().any(|(_, t)| t.confirmed);
-            let nearest = here.iter().min_by(|a, b| a.1.rms.total_cmp(&b.1.rms));
+            let nearest = here.iter().min_by(|a, b| a.1.left.total_cmp(&b.1.left));
             let start = nearest.filter(|_| !known).map(|(amount, _)| *amount);
-            if let Some(start) = start.filter(|_| self.bench.elements() >= PER_NUMBER) {
+            if let Some(start) = start.filter(|_| self.on.bench.elements() >= PER_NUMBER) {
                 trials.extend(self.fitted(*step, start)?);
             }
             trials.extend(here.into_iter().map(|(_, t)| t));
@@ -150,9 +233,13 @@ impl Ask<'_> {
             let Some(graph) = self.changed(with(amount)) else {
                 return Ok(None);
             };
-            let given = self.bench.given(&graph, false)?;
-            let fits = given.filter(|g| g.fits(self.bench.evidence.observed));
-            Ok(fits.map(|given| self.bench.misfits(&given)))
+            let bench = match &self.on.part {
+                Some((part, _)) if part.cuts(&graph) => part,
+                _ => self.on.bench,
+            };
+            let ran = bench.ran(&graph)?;
+            let fits = ran.filter(|r| r.given.fits(&bench.tensors));
+            Ok(fits.map(|ran| bench.misfits(&ran.given)))
         };
         let Some(amount) = solve::fitted(start, misfit)? else {
             return Ok(None);
@@ -174,7 +261,7 @@ impl Ask<'_> {
     /// Of a row whose amount is a value: what is observed at the first element of the half that is fitted where something else is expected.
     fn seen(&self) -> Option<f64> {
         self.row.amount.filter(|(what, _)| *what == "value")?;
-        let (observed, said) = (&self.bench.observed[0], &self.given.said[0]);
+        let (observed, said) = (&self.on.bench.observed[0], &self.on.given.said[0]);
         let mut fit = (0..observed.len().min(said.low.len())).filter(|i| Half::Fit.takes(*i));
         let off = |i: &usize| (observed[*i] - said.low[*i]).abs() > said.limit[*i];
         fit.find(off).map(|i| observed[i]).filter(|v| v.is_finite())
@@ -182,41 +269,61 @@ impl Ask<'_> {
 
     fn changed(&self, change: Change) -> Option<Graph> {
         let how = (change.amount, change.choice);
-        fault::applied(self.row, self.base, change.step, how).ok()
+        fault::applied(self.row, self.on.base, change.step, how).ok()
     }
 
+    /// On a part first, where there is one: what does not explain that does not explain all of it.
     fn tried(&self, change: Change, graph: Graph) -> Result<Option<Trial>> {
-        let Some(rough) = self.bench.given(&graph, false)? else {
+        let cuts = self.on.part.as_ref().filter(|(p, _)| p.cuts(&graph));
+        let Some((part, given)) = cuts else {
+            return self.tried_on((self.on.bench, &self.on.given), change, graph);
+        };
+        match self.tried_on((part, given), change, graph)? {
+            Some(Trial {
+                after,
+                graph: Some(graph),
+                ..
+            }) if after.ratio <= HOPE => {
+                self.tried_on((self.on.bench, &self.on.given), change, graph)
+            }
+            none => Ok(none),
+        }
+    }
+
+    fn tried_on(
+        &self,
+        (bench, clean): (&Bench, &Given),
+        change: Change,
+        graph: Graph,
+    ) -> Result<Option<Trial>> {
+        let Some(mut ran) = bench.ran(&graph)? else {
             return Ok(None);
         };
-        if !rough.fits(self.bench.evidence.observed) {
+        if !ran.given.fits(&bench.tensors) {
             return Ok(None);
         }
-        let (rms, size) = self.bench.rms(&rough);
-        let rest = self.bench.roughly(&rough, self.given);
-        let changes = rough.differs(self.given);
-        let given = match rms <= FAR * size || self.bench.near(rms, self.given) {
-            // Where f64 has no bound for the nodes of the change, that of the clean node stands.
-            true => match self.bench.given(&graph, true)? {
-                None => self.bench.within(rough, self.given),
-                bounded => bounded,
-            },
-            false => None,
+        let (rms, size) = bench.rms(&ran.given);
+        let changes = ran.given.differs(clean);
+        // Where f64 has no bound for the nodes of the change, that of the clean node stands.
+        let bounded = (rms <= FAR * size || bench.near(rms, clean))
+            && (bench.bound(&mut ran)? || bench.within(&mut ran.given, clean));
+        let after = match bounded {
+            true => bench.residual(&ran.given, Half::All),
+            false => bench.roughly(&ran.given, clean),
         };
-        let after = match &given {
-            Some(given) => self.bench.residual(given, Half::All),
-            None => rest,
+        let held = || {
+            let left = |given| bench.residual(given, Half::Held);
+            let after = left(&ran.given);
+            after.of > 0 && after.explained() && !left(clean).explained()
         };
-        let confirmed = given.is_some_and(|given| {
-            after.explained()
-                && (change.numbers == 0 || self.held(&self.bench.residual(&given, Half::Held)))
-        });
-        let (clean, edited) = (
-            &self.bench.near.steps[change.step],
-            &graph.steps[change.step],
+        let confirmed = bounded && after.explained() && (change.numbers == 0 || held());
+        let (clean_step, edited) = (&bench.near.steps[change.step], &graph.steps[change.step]);
+        let told = words::of(
+            self.row,
+            (clean_step, edited),
+            change.amount,
+            bench.evidence.mended,
         );
-        let mended = self.bench.evidence.mended;
-        let told = words::of(self.row, (clean, edited), change.amount, mended);
         Ok(Some(Trial {
             name: self.row.name.into(),
             says: told.says,
@@ -224,55 +331,50 @@ impl Ask<'_> {
             amount: self.row.amount.map(|_| change.amount),
             numbers: change.numbers,
             after,
-            rms,
+            left: rms / bench.rms(clean).0,
             confirmed,
             changes,
             graph: Some(graph),
+            worked: None,
         }))
-    }
-
-    /// Whether what was not fitted is explained, and was not before.
-    fn held(&self, after: &Residual) -> bool {
-        let before = self.bench.residual(self.given, Half::Held);
-        after.of > 0 && after.explained() && !before.explained()
     }
 
     /// A hypothesis about the first output alone; every other one is as it is to be.
     fn output(&self, transform: Transform, turned: bool) -> Option<Trial> {
-        let observed = &self.bench.evidence.observed;
+        let (bench, clean) = (self.on.bench, &self.on.given);
+        let observed = &bench.tensors;
         let (_, tensor) = observed.first()?;
-        let exact = &self.given.said[0];
-        let alike = self.given.fits(observed) || turned && observed.len() == 1;
+        let exact = &clean.said[0];
+        let alike = clean.fits(observed) || turned && observed.len() == 1;
         let fits = alike && exact.low.len() == tensor.numel() && tensor.dtype().is_float();
         let given = outputs::Given {
-            observed: &self.bench.observed[0],
+            observed: &bench.observed[0],
             exact: Some(&exact.low).filter(|_| fits)?,
             limit: &exact.limit,
             shape: tensor.shape(),
-            from: self.given.shape(0),
+            from: clean.shape(0),
             dtype: tensor.dtype(),
         };
         let made = transform(&given).filter(|m| tensor.numel() >= PER_NUMBER * m.numbers)?;
-        let left =
-            |said: &Said, half| residual(&self.bench.observed[0], said, tensor.dtype(), half);
+        let left = |said: &Said, half| residual(&bench.observed[0], said, tensor.dtype(), half);
         let others = (1..observed.len()).map(|k| {
             let t = &observed[k].1;
-            residual(
-                &self.bench.observed[k],
-                &self.given.said[k],
-                t.dtype(),
-                Half::All,
-            )
+            residual(&bench.observed[k], &clean.said[k], t.dtype(), Half::All)
         });
         let others = others.fold(Residual::default(), Residual::with);
         let after = left(&made.said, Half::All).with(others);
-        let tried_on = (left(exact, Half::Held), left(&made.said, Half::Held));
-        let held =
-            made.numbers == 0 || made.local || (!tried_on.0.explained() && tried_on.1.explained());
+        let held = made.numbers == 0
+            || made.local
+            || after.explained()
+                && !left(exact, Half::Held).explained()
+                && left(&made.said, Half::Held).explained();
         Some(self.of_output(made, after, held))
     }
 
     fn of_output(&self, made: Made, after: Residual, held: bool) -> Trial {
+        let confirmed = after.explained() && held;
+        // What is said of one element says nothing of other inputs.
+        let worked = (confirmed && !made.local).then(|| (self.on.base.clone(), self.row));
         Trial {
             name: self.row.name.into(),
             says: made.says,
@@ -280,10 +382,11 @@ impl Ask<'_> {
             amount: made.amount,
             numbers: made.numbers,
             after,
-            rms: f64::INFINITY,
-            confirmed: after.explained() && held,
+            left: f64::INFINITY,
+            confirmed,
             changes: true,
             graph: None,
+            worked,
         }
     }
 }

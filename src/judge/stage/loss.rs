@@ -7,7 +7,7 @@ use crate::judge::{Limit, against};
 use crate::kernel::loss::Weighted;
 use crate::scenario::training::{ITEMS, NORMALISER, TOTAL, losses, raw};
 use crate::tensor::Tensor;
-use crate::verdict::{Finding, Judgement, LOST_GRADIENT, UNUSED_WEIGHT};
+use crate::verdict::{Explained, Finding, Judgement, LOST_GRADIENT, UNUSED_WEIGHT};
 use serde::{Deserialize, Serialize};
 
 /// What one opinion says of the loss.
@@ -44,6 +44,9 @@ pub struct Report {
     pub terms: Vec<Term>,
     pub checks: Vec<Check>,
     pub flags: Vec<Finding>,
+    /// In which form the kernel gives what a side gives that is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Explained>,
     /// What nobody could look at, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untested: Vec<String>,

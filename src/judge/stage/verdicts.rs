@@ -136,6 +136,7 @@ fn diverge(stage: Stage, first: &str, term: Option<String>, says: Vec<String>) -
         first: Some(first.into()),
         term,
         says,
+        why: None,
     }
 }
 
@@ -356,7 +357,10 @@ fn loss(found: &Stages, regions: &Regions) -> StageVerdict {
     };
     if let Some((what, says)) = report.first() {
         let term = what.strip_prefix("loss.").unwrap_or(&what).to_string();
-        return diverge(Stage::Loss, &what, Some(term), vec![says]);
+        return StageVerdict {
+            why: report.why.clone(),
+            ..diverge(Stage::Loss, &what, Some(term), vec![says])
+        };
     }
     if let Some(why) = ["reference", "candidate"]
         .iter()

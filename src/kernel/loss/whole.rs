@@ -123,9 +123,32 @@ impl Whole {
     /// # Errors
     /// What [`Inputs::check`] and the assigner refuse.
     pub fn evaluate(&self, inputs: &Inputs, reduction: Reduction) -> Result<Evaluated> {
+        self.evaluate_with(inputs, reduction, &|_| ())
+    }
+
+    /// The same, with what every image is assigned changed before the terms are made of it.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub fn evaluate_with(
+        &self,
+        inputs: &Inputs,
+        reduction: Reduction,
+        change: &dyn Fn(&mut Assignment),
+    ) -> Result<Evaluated> {
+        let changed = |mut all: Vec<Assignment>| {
+            all.iter_mut().for_each(change);
+            all
+        };
         let made = match self {
-            Self::GoldYolo(loss) => of_gold_yolo(loss.evaluate(inputs)?),
-            Self::V8(loss, _) => of_v8(loss.evaluate(inputs)?),
+            Self::GoldYolo(loss) => {
+                let all = changed(loss.assign(inputs)?);
+                of_gold_yolo(loss.evaluate_with(inputs, all)?)
+            }
+            Self::V8(loss, _) => {
+                let all = changed(loss.assign(inputs)?);
+                of_v8(loss.evaluate_with(inputs, all)?)
+            }
         };
         Ok(made.divided(reduction))
     }

@@ -80,7 +80,7 @@ fn at(
         allowed: Some(&limits),
         mended: by == 1,
     };
-    hypothesis::explain(&evidence, &[], open)
+    hypothesis::explain(&evidence, &[], open, None)
 }
 
 /// How far each element of `t` may be off: R spreads of its channel.

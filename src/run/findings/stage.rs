@@ -1,6 +1,7 @@
 //! stage: what diverges in a stage without a node that is at fault for it alone, and the modules whose parameters differ.
 
 use super::super::Run;
+use super::why;
 use crate::scenario::Stage;
 use crate::verdict::{Finding, StageVerdict};
 
@@ -41,9 +42,15 @@ pub fn of(stage: &StageVerdict) -> Finding {
             "look at the module of this tensor in the program that the golden was recorded from"
         }
     };
-    Finding::new(stage.stage.name(), place, what)
+    let why = stage.why.as_ref();
+    let found = Finding::new(stage.stage.name(), place, what)
         .facts(stage.says.iter().cloned())
-        .next([next.into()])
+        .facts(why.into_iter().flat_map(why::facts))
+        .next([why.and_then(why::next).unwrap_or_else(|| next.into())]);
+    match why {
+        Some(why) => why::numbers(why, found),
+        None => found,
+    }
 }
 
 /// The modules whose parameters differ, behind the first, which the stage tells.

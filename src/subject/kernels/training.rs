@@ -7,7 +7,7 @@ use crate::kernel::assign::{Assignment, Truth, is_empty};
 use crate::kernel::loss::Weighted;
 use crate::kernel::loss::inputs::Inputs;
 use crate::kernel::loss::positives::cut_off;
-use crate::kernel::loss::whole::{self, Whole};
+use crate::kernel::loss::whole::{self, Reduction, Whole};
 use crate::scenario::training::{
     ASSIGNED, COUNT, ITEMS, NORMALISER, PREDICTIONS, TOTAL, Training, losses,
 };
@@ -88,8 +88,33 @@ pub fn evaluate(
     image: [usize; 2],
     get: &dyn Fn(&str) -> Option<Tensor>,
 ) -> Result<Evaluated> {
-    let kernel = find(&training.kernel)?;
-    let loss = kernel.tuned(training)?;
+    let of = As {
+        loss: find(&training.kernel)?.tuned(training)?,
+        reduction: training.hyper.reduction.unwrap_or_default(),
+        targets: &|_, _| (),
+    };
+    evaluate_as(training, &of, image, get)
+}
+
+/// The loss as it is evaluated.
+pub struct As<'a> {
+    pub loss: Whole,
+    pub reduction: Reduction,
+    /// What is done to the assignment of an image before the terms are made of it; `[A]` pixels per grid unit stand beside.
+    pub targets: &'a dyn Fn(&mut Assignment, &[f64]),
+}
+
+/// The same with another loss than the one that is named.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_as(
+    training: &Training,
+    of: &As,
+    image: [usize; 2],
+    get: &dyn Fn(&str) -> Option<Tensor>,
+) -> Result<Evaluated> {
+    let (kernel, loss) = (find(&training.kernel)?, of.loss);
     let anchors = Anchors::of_image(image[0], image[1], &training.strides)?;
     let [scores, distances] = PREDICTIONS.map(|n| {
         let given = tensor(training, get, n, 3)?;
@@ -121,9 +146,9 @@ pub fn evaluate(
         boxes: &boxes,
         counts: &counts,
     };
-    let reduction = training.hyper.reduction.unwrap_or_default();
+    let change = |a: &mut Assignment| (of.targets)(a, &anchors.strides);
     let evaluation = loss
-        .evaluate(&inputs, reduction)
+        .evaluate_with(&inputs, of.reduction, &change)
         .at(format!("kernel '{}'", training.kernel))?;
     let weights = loss.gains();
     let strides = training.strides.iter().copied();

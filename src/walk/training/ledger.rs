@@ -2,15 +2,16 @@
 
 use super::spread::Floors;
 use super::{Side, Task};
-use crate::cause;
 use crate::cause::loss::{Beside, Reach, Shape};
+use crate::cause::{self, form};
+use crate::error::Result;
 use crate::judge::stage::loss::Said;
 use crate::judge::stage::{assign, grad, loss};
 use crate::kernel::loss::Weighted;
 use crate::scenario::Stage;
 use crate::scenario::training::PREDICTIONS;
 use crate::subject::kernels::training::Evaluated;
-use crate::verdict::{Finding, Judgement, TensorResult, Why};
+use crate::verdict::{Explained, Finding, Judgement, TensorResult, Why};
 
 pub fn report(
     task: &Task,
@@ -110,6 +111,47 @@ fn of_side(
             terms,
         }));
     }
+}
+
+/// In which form the kernel gives what a side gives that is off.
+///
+/// # Errors
+/// Images of which nothing says how large they are.
+pub fn why(
+    task: &Task,
+    sides: &[Side; 2],
+    floors: &Floors,
+    report: &loss::Report,
+) -> Result<Option<Explained>> {
+    let names = task.regions.all_terms();
+    let is_off = |who: &str| {
+        report
+            .checks
+            .iter()
+            .any(|c| c.who == who && c.judgement.over())
+    };
+    for side in sides.iter().filter(|side| is_off(side.who)) {
+        let get = |name: &str| task.tensor(side.outputs, name);
+        let own = Said::read(side.who, names, &get);
+        let held = |kernel: &Evaluated| {
+            let own = Said {
+                batch: Some(kernel.batch),
+                ..own.clone()
+            };
+            let checks = loss::checks(&own, &said(names, kernel), &|n| floors.get(n));
+            checks.into_iter().map(|c| c.judgement).collect()
+        };
+        let off = form::Off {
+            training: task.training,
+            image: task.image()?,
+            get: &get,
+            held: &held,
+        };
+        if let Some(why) = form::explain(&off)? {
+            return Ok(Some(why));
+        }
+    }
+    Ok(None)
 }
 
 /// The norms of a term's gradients, of which those of `reference` are right.

@@ -125,6 +125,10 @@ pub fn run(
         floors = spread::floors(&task, MOST_RUNS, &mut **judge, watch)?;
         (assign, loss) = found(&floors);
     }
+    // A node that is off alone is explained where it stands.
+    if !tensors.iter().any(|t| t.isolated.over()) {
+        loss.why = ledger::why(&task, &sides, &floors, &loss)?;
+    }
     Ok(Some(Stages {
         assign: runs(Stage::Assign).then_some(assign),
         loss: runs(Stage::Loss).then_some(loss),
@@ -182,10 +186,15 @@ impl Task<'_> {
         if let Some(kernel) = self.prepared.fed.clone() {
             return Ok(kernel);
         }
-        let image = preflight::image(&self.prepared.graph, self.training, &self.prepared.inputs)?;
+        let image = self.image()?;
         Ok(Rc::new(kernel::evaluate(self.training, image, &|n| {
             self.tensor(outputs, n)
         })?))
+    }
+
+    /// Height and width of the images.
+    fn image(&self) -> Result<[usize; 2]> {
+        preflight::image(&self.prepared.graph, self.training, &self.prepared.inputs)
     }
 
     /// Whether the reference has no predictions of its own, nor was fed any.

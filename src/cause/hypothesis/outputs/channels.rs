@@ -21,6 +21,13 @@ impl Channels {
         i / self.inner % self.many
     }
 
+    /// Where the elements of channel `c` are among `all`.
+    fn places(&self, c: usize, all: usize) -> impl Iterator<Item = usize> {
+        let (many, inner) = (self.many, self.inner);
+        let blocks = 0..all / (many * inner).max(1);
+        blocks.flat_map(move |b| (0..inner).map(move |k| (b * many + c) * inner + k))
+    }
+
     /// Along axis 1, and along the last.
     fn all(shape: &[usize]) -> impl Iterator<Item = Self> {
         let last = shape.len().saturating_sub(1);
@@ -34,22 +41,25 @@ pub fn scaled_channel(given: &Given) -> Option<Made> {
     Channels::all(given.shape).find_map(|channels| {
         let which = channels.of(*off.first()?);
         let elsewhere = off.iter().any(|i| channels.of(*i) != which);
-        let in_it = |i: &usize| channels.of(*i) == which && Half::Fit.takes(*i);
-        let mut all = (0..given.exact.len()).filter(in_it);
+        if elsewhere {
+            return None;
+        }
+        let many = given.exact.len();
+        let mut all = channels.places(which, many).filter(|i| Half::Fit.takes(*i));
         let (cy, yy) = all.try_fold((0.0, 0.0), |(cy, yy), i| {
             let (c, y) = (given.observed[i], given.exact[i]);
             (c.is_finite() && y.is_finite()).then_some((cy + c * y, yy + y * y))
         })?;
         let said = |a: f64| {
             let mut said = Said::exactly(given.exact.to_vec(), given.limit.to_vec());
-            for i in (0..given.exact.len()).filter(|i| channels.of(*i) == which) {
+            for i in channels.places(which, many) {
                 let value = a * given.exact[i];
                 (said.low[i], said.high[i]) = (value, value);
                 said.limit[i] = a.abs() * given.limit[i] + given.unit() * value.abs();
             }
             said
         };
-        let factor = Some(cy / yy).filter(|a| a.is_finite() && !elsewhere)?;
+        let factor = Some(cy / yy).filter(|a| a.is_finite())?;
         let factor = snapped(factor, &|a| given.explains(&said(a)))?;
         Some(Made {
             said: said(factor),
@@ -64,24 +74,20 @@ pub fn scaled_channel(given: &Given) -> Option<Made> {
 /// Channels in another order, each found by half of its elements.
 pub fn permuted(given: &Given) -> Option<Made> {
     Channels::all(given.shape).find_map(|channels| {
-        let places: Vec<Vec<usize>> = (0..channels.many)
-            .map(|c| {
-                (0..given.exact.len())
-                    .filter(|i| channels.of(*i) == c)
-                    .collect()
-            })
-            .collect();
-        let is = |there: &[usize], here: &[usize]| {
-            let mut pairs = there.iter().zip(here).filter(|(_, i)| Half::Fit.takes(**i));
+        let all = given.exact.len();
+        let is = |from: usize, c: usize| {
+            let there = channels.places(from, all);
+            let pairs = there.zip(channels.places(c, all));
+            let mut pairs = pairs.filter(|(_, i)| Half::Fit.takes(*i));
             pairs.all(|(from, i)| {
-                let beyond = (given.observed[*i] - given.exact[*from]).abs();
-                beyond <= given.limit[*from]
-                    || given.observed[*i] == given.dtype.round(given.exact[*from])
+                let beyond = (given.observed[i] - given.exact[from]).abs();
+                beyond <= given.limit[from]
+                    || given.observed[i] == given.dtype.round(given.exact[from])
             })
         };
         let from = |c: usize| {
-            let near = std::iter::once(c).chain(0..channels.many);
-            near.into_iter().find(|from| is(&places[*from], &places[c]))
+            let mut near = std::iter::once(c).chain(0..channels.many);
+            near.find(|from| is(*from, c))
         };
         let order: Vec<usize> = (0..channels.many).map(from).collect::<Option<_>>()?;
         let moved = order
@@ -94,9 +100,9 @@ pub fn permuted(given: &Given) -> Option<Made> {
         (moved > 0 && sorted.iter().copied().eq(0..channels.many)).then(|| {
             let mut said = Said::exactly(given.exact.to_vec(), given.limit.to_vec());
             for (c, from) in order.iter().enumerate() {
-                for (i, j) in places[c].iter().zip(&places[*from]) {
-                    (said.low[*i], said.high[*i]) = (given.exact[*j], given.exact[*j]);
-                    said.limit[*i] = given.limit[*j];
+                for (i, j) in channels.places(c, all).zip(channels.places(*from, all)) {
+                    (said.low[i], said.high[i]) = (given.exact[j], given.exact[j]);
+                    said.limit[i] = given.limit[j];
                 }
             }
             Made {

@@ -59,6 +59,9 @@ pub fn dropped(given: &Given) -> Option<Made> {
     let p = 1.0 - 1.0 / factor;
     // Four deviations of as many draws.
     let drawn = zeros > 1.0 && (zeros - n * p).abs() <= 4.0 * (n * p * (1.0 - p)).sqrt();
+    if !drawn {
+        return None;
+    }
     let said = |factor: f64| {
         let mut said = given.each(|y| factor * y, factor);
         for i in (0..given.exact.len()).filter(|i| given.observed[*i] == 0.0) {
@@ -66,7 +69,7 @@ pub fn dropped(given: &Given) -> Option<Made> {
         }
         said
     };
-    let factor = snapped(factor, &|a| given.explains(&said(a))).filter(|_| drawn)?;
+    let factor = snapped(factor, &|a| given.explains(&said(a)))?;
     Some(Made {
         said: said(factor),
         numbers: 1,

@@ -10,7 +10,7 @@ pub use elements::{dropped, one_infinity, one_nan, one_outlier, saturated};
 pub use places::{mirrored, transposed};
 pub use values::{narrowed_bf16, narrowed_f16, negated, scaled, shifted};
 
-use super::residual::{Half, Said, residual};
+use super::residual::{Half, Said, element, first, residual};
 use crate::tensor::DType;
 
 /// What a side gave where `exact` is expected within `limit`.
@@ -57,24 +57,41 @@ impl Given<'_> {
 
     /// What comes of each element by an operation that rounds once more.
     fn each(&self, of: impl Fn(f64) -> f64, grows: f64) -> Said {
-        let values: Vec<f64> = self.exact.iter().map(|y| of(*y)).collect();
-        let limit = values.iter().zip(self.exact).zip(self.limit);
-        let limit = limit.map(|((v, y), b)| grows * b + self.unit() * v.abs().max(y.abs()));
-        let limit = limit.collect();
+        let (values, limit) = (0..self.exact.len())
+            .map(|i| self.grown(i, of(self.exact[i]), grows))
+            .unzip();
         Said::exactly(values, limit)
+    }
+
+    /// Element `i` after an operation that makes `value` of it and rounds once more.
+    fn grown(&self, i: usize, value: f64, grows: f64) -> (f64, f64) {
+        let largest = value.abs().max(self.exact[i].abs());
+        (value, grows * self.limit[i] + self.unit() * largest)
+    }
+
+    /// Whether what `of` says of an element, a value and how far it may be off, explains those of the first look.
+    fn may(&self, of: impl Fn(usize) -> (f64, f64)) -> bool {
+        first(self.observed.len()).all(|i| {
+            let (value, limit) = of(i);
+            element(self.observed[i], (value, value), limit, self.dtype) <= 1.0
+        })
     }
 
     fn explains(&self, said: &Said) -> bool {
         residual(self.observed, said, self.dtype, Half::All).explained()
     }
 
+    /// Whether every element is `of` what it is to be, by an operation that rounds once more.
+    fn is_each(&self, of: impl Fn(f64) -> f64 + Copy, grows: f64) -> bool {
+        self.may(|i| self.grown(i, of(self.exact[i]), grows))
+            && self.explains(&self.each(of, grows))
+    }
+
     /// Elements that are not as expected.
     fn off(&self) -> Vec<usize> {
-        let said = Said::exactly(self.exact.to_vec(), self.limit.to_vec());
         let over = |i: &usize| {
-            let one = |v: &[f64]| vec![v[*i]];
-            let said = Said::exactly(one(&said.low), one(&said.limit));
-            !residual(&one(self.observed), &said, self.dtype, Half::All).explained()
+            let value = (self.exact[*i], self.exact[*i]);
+            element(self.observed[*i], value, self.limit[*i], self.dtype) > 1.0
         };
         (0..self.exact.len()).filter(over).collect()
     }

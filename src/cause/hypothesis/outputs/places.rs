@@ -4,17 +4,20 @@ use super::super::residual::Said;
 use super::{Given, Made};
 use crate::tensor::index::unravel;
 
-/// The same elements read at other places: `from` says where.
-fn read(given: &Given, from: impl Fn(&[usize]) -> Vec<usize>) -> Said {
-    let place = |at: &[usize]| {
+/// The same elements read at other places, of which `from` says where; None where that does not explain what is observed.
+fn read(given: &Given, from: impl Fn(&[usize]) -> Vec<usize>) -> Option<Said> {
+    let place = |i: usize| {
+        let at = from(&unravel(i, given.shape));
         at.iter()
             .zip(given.from)
             .fold(0, |flat, (a, d)| flat * d + a)
     };
-    let all = (0..given.exact.len()).map(|i| place(&from(&unravel(i, given.shape))));
-    let places: Vec<usize> = all.collect();
-    let pick = |of: &[f64]| places.iter().map(|i| of[*i]).collect::<Vec<f64>>();
-    Said::exactly(pick(given.exact), pick(given.limit))
+    let is = |i| (given.exact[place(i)], given.limit[place(i)]);
+    if !given.may(is) {
+        return None;
+    }
+    let (values, limit) = (0..given.exact.len()).map(is).unzip();
+    Some(Said::exactly(values, limit)).filter(|said| given.explains(said))
 }
 
 /// Two axes exchanged, of one length or of two.
@@ -35,8 +38,8 @@ pub fn transposed(given: &Given) -> Option<Made> {
             let mut at = at.to_vec();
             at.swap(i, j);
             at
-        });
-        given.explains(&said).then(|| Made {
+        })?;
+        Some(Made {
             said,
             says: format!("axes {i} and {j} of the output are exchanged"),
             ..Made::default()
@@ -52,8 +55,8 @@ pub fn mirrored(given: &Given) -> Option<Made> {
             let mut at = at.to_vec();
             at[axis] = given.shape[axis] - 1 - at[axis];
             at
-        });
-        given.explains(&said).then(|| Made {
+        })?;
+        Some(Made {
             said,
             says: format!("axis {axis} of the output runs the other way"),
             ..Made::default()

@@ -8,7 +8,7 @@ use crate::tensor::DType;
 pub fn scaled(given: &Given) -> Option<Made> {
     let factor = given.sum(|c, y| c * y) / given.sum(|_, y| y * y);
     let said = |a: f64| given.each(|y| a * y, a.abs());
-    let factor = snapped(factor, &|a| given.explains(&said(a)))?;
+    let factor = snapped(factor, &|a| given.is_each(|y| a * y, a.abs()))?;
     Some(Made {
         said: said(factor),
         numbers: 1,
@@ -21,7 +21,7 @@ pub fn scaled(given: &Given) -> Option<Made> {
 pub fn shifted(given: &Given) -> Option<Made> {
     let summand = given.sum(|c, y| c - y) / given.sum(|_, _| 1.0);
     let said = |a: f64| given.each(|y| y + a, 1.0);
-    let summand = snapped(summand, &|a| given.explains(&said(a)))?;
+    let summand = snapped(summand, &|a| given.is_each(|y| y + a, 1.0))?;
     Some(Made {
         said: said(summand),
         numbers: 1,
@@ -41,6 +41,12 @@ pub fn negated(given: &Given) -> Option<Made> {
 
 /// Rounding decides by which side of the middle a value is: what may be on either side may be either.
 fn narrowed(given: &Given, to: DType) -> Option<Made> {
+    // An interval is no evidence that what lies in it was rounded.
+    let rounded = given.observed.iter();
+    let mut rounded = rounded.map(|v| v.is_nan() || to.round(*v) == *v);
+    if !rounded.all(|it_is| it_is) {
+        return None;
+    }
     let at = |sign: f64| {
         let all = given.exact.iter().zip(given.limit);
         all.map(|(y, b)| to.round(y + sign * b)).collect()
@@ -50,12 +56,7 @@ fn narrowed(given: &Given, to: DType) -> Option<Made> {
         high: at(1.0),
         limit: vec![0.0; given.exact.len()],
     };
-    // An interval is no evidence that what lies in it was rounded.
-    let rounded = given
-        .observed
-        .iter()
-        .all(|v| v.is_nan() || to.round(*v) == *v);
-    rounded.then(|| Made {
+    Some(Made {
         said,
         says: format!("the output is rounded to {}", to.name()),
         ..Made::default()
