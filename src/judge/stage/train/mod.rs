@@ -203,6 +203,7 @@ fn open(seen: &Seen) -> Vec<String> {
     for (side, own, other) in sides {
         let only = own.keys().filter(|n| {
             !other.contains_key(*n)
+                && !is_constant(seen, own, n)
                 && !COUNTS.contains(&n.as_str())
                 && KINDS.iter().any(|(kind, _)| n.starts_with(kind))
         });
@@ -221,6 +222,17 @@ fn open(seen: &Seen) -> Vec<String> {
         }
     }
     says
+}
+
+/// Whether it is, or is the average of, what has no gradient and is in the end what it was: a table of anchors or positions, which no training makes.
+fn is_constant(seen: &Seen, own: &Tensors, name: &str) -> bool {
+    let of = ["value.", "ema."].iter().find_map(|k| name.strip_prefix(k));
+    let Some(of) = of.filter(|of| !own.contains_key(&format!("grad.{of}"))) else {
+        return false;
+    };
+    let value = format!("value.{of}");
+    let held = seen.before.get(&value).zip(own.get(&value));
+    held.is_some_and(|(before, after)| before.bytes() == after.bytes())
 }
 
 /// Parameters with a gradient that move from the first state to the last by many times what rounding moves them by in a step.
