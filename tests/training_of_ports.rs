@@ -371,6 +371,42 @@ fn what_has_no_counterpart_leaves_the_steps_behind_the_first_undecided() {
 }
 
 #[test]
+fn what_is_off_behind_a_draw_is_not_judged_and_what_an_optimiser_makes_of_the_same_draw_is() {
+    let folder = Folder::new();
+    let draws = "\
+kept = port.save
+port.save = lambda to, made, *a, **k: kept(to, dict(made, **{n: ('F64', [], [1.0]) for n in ('drawn', 'drawn.enc.drop') if 'loss.error' in made}), *a, **k)
+";
+    let dropped = "own = port.network\n\
+                   port.network = lambda x, p, training: (lambda y, *rest: ([[2 * v * (i % 2) for i, v in enumerate(c)] for c in y], *rest))(*own(x, p, training))";
+    for base in [draws, &format!("{draws}port.ABILITIES.remove('f64')")] {
+        folder.against(base, dropped, &[]).exits(4).says(&[
+            "NOT JUDGED in stage train: the reference draws at random, in 'enc.drop'",
+            "the reference draws at random, in 'enc.drop'",
+            "in step 1 'loss.error' and",
+            "two programs do not draw alike",
+            "to have it judged, build both without",
+        ]);
+        folder.against(base, "", &[]).exits(0);
+    }
+    folder.against("", dropped, &[]).exits(1);
+    // What one side alone drops is a fault.
+    folder
+        .against("", &format!("{draws}{dropped}"), &[])
+        .exits(1)
+        .says(&["why: the candidate draws at random, in 'enc.drop', and the other side does not"]);
+    for (rule, says) in [
+        ("port.DECAY = 0.02", "another amount of weight decay"),
+        (
+            "own = port.update\nport.update = lambda p, g, s, r, c: (lambda new, kept: (new + 0.001, kept))(*own(p, g, s, r, c))",
+            "within: losses, gradients",
+        ),
+    ] {
+        folder.against(draws, rule, &[]).exits(1).says(&[says]);
+    }
+}
+
+#[test]
 fn what_cannot_be_asked_is_not_judged() {
     let folder = Folder::new();
     let ran = folder
