@@ -309,11 +309,23 @@ fn of_two_live_ports_each_part_is_tried_on_the_others_values_and_weights_are_tol
         "worker.weights = {'w': ('F32', [4], worker.array.array('f', [0.1, -1.25, 2.0, 0.5]))}";
     let steep = "worker.activated = lambda values: [max(v, 0.1 * v) for v in values]";
     let both = format!("{stale}\n{steep}");
+    // Under another name, as it is and with two elements exchanged: the same elements are no other order of axes.
+    let named = |values: &str| {
+        format!(
+            "class Named(dict):\n    __missing__ = lambda self, name: self['v']\nworker.weights = Named(v=('F32', [4], worker.array.array('f', {values})))"
+        )
+    };
+    let (renamed, exchanged) = (
+        named("[0.1, -1.25, 2.0, 0.3]"),
+        named("[0.1, -1.25, 0.3, 2.0]"),
+    );
     let weights = |b: &Option<Blame>| matches!(b, Some(Blame::Weights(_)));
     let computation = |b: &Option<Blame>| matches!(b, Some(Blame::Computation));
     type Is<'a> = &'a dyn Fn(&Option<Blame>) -> bool;
-    let cases: [(&str, &[(&str, Is)]); 4] = [
+    let cases: [(&str, &[(&str, Is)]); 6] = [
         ("", &[]),
+        (&renamed, &[]),
+        (&exchanged, &[("product", &weights)]),
         (stale, &[("product", &weights)]),
         (steep, &[("y", &computation)]),
         (&both, &[("product", &weights), ("y", &computation)]),

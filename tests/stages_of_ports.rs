@@ -265,3 +265,56 @@ fn a_file_that_no_port_reads_or_that_is_no_input_is_refused() {
         .against(other, &[])
         .refuses(2, &["preprocess makes no 'x' of photo.raw: it makes image"]);
 }
+
+/// A network that drops: a layer, half of what it gives at random, an activation; what is dropped is MASK, what that is called and whether it is told DROP and TOLD.
+const DROPS: &str = "\
+import worker
+MASK, DROP, TOLD = [2, 0, 2, 0], 'Dropout', []
+
+def forward(request):
+    x = worker.read(request['inputs'])['x']
+    given = worker.read(request['replay']) if 'replay' in request else {}
+    taken = lambda name: given[name][2] if name in given else made[name]
+    made = {'fc': [abs(v) + 1 for v in x[2]]}
+    made['drop'] = [v * m for v, m in zip(taken('fc'), MASK)]
+    made['act'] = worker.activated(taken('drop'))
+    of = {'fc': ('Linear', 'x'), 'drop': (DROP, 'fc'), 'act': ('ReLU', 'drop')}
+    entries = {name: {'node': name, 'op': op, 'inputs': [of]} for name, (op, of) in of.items()}
+    tensors = {'x': x, **{name: (x[0], x[1], values) for name, values in made.items()}}
+    worker.save(request['to'], tensors, inputs=['x'], outputs=['act'], replayed=[n for n in given if n in made], entries=entries, drawn=TOLD)
+
+worker.forward = forward
+worker.activated = lambda values: [v / (1 + v) for v in values]
+";
+
+#[test]
+fn what_both_sides_draw_is_not_judged_and_what_lies_behind_it_is_judged_alone() {
+    let folder = Folder::new();
+    let against = |a: &str, b: &str| {
+        let (a, b) = (format!("{DROPS}{a}"), format!("{DROPS}{b}"));
+        let (a, b) = (folder.port("a", &a), folder.port("b", &b));
+        let args = ["run", text(&a), text(&b), "--input", "x=photo.raw"];
+        Call::new(PARITY, folder.0.path(), &args).run()
+    };
+    let other = "MASK = [0, 2, 2, 0]";
+    against("", "").exits(0);
+    against("", other)
+        .exits(4)
+        .says(&["random operator: each side drew its own"]);
+    // What no class tells the recorder does.
+    let told = "DROP, TOLD = 'Noise', ['drop']\n";
+    against(told, &format!("{told}{other}"))
+        .exits(4)
+        .says(&["behind 'drop', which draws at random"]);
+    // Neither hides what is wrong in front of it or behind it, nor that one side alone drops.
+    let behind = "\nworker.activated = lambda values: [v / (2 + v) for v in values]";
+    against("", &format!("{other}{behind}"))
+        .exits(1)
+        .says(&["DIVERGE in front of ", "'act'"]);
+    against("MASK = [1, 1, 1, 1]", other)
+        .exits(1)
+        .says(&["DIVERGE in front of ", "'drop'"]);
+    against("", "MASK = [1, 1, 1, 1]")
+        .exits(1)
+        .says(&["DIVERGE in front of ", "'drop'"]);
+}

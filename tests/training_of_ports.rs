@@ -259,6 +259,153 @@ fn what_f64_alone_shows_is_another_rule_where_both_prove_their_gradients() {
     ]);
 }
 
+/// A training that begins as frameworks do, with ones and zeros.
+const FRESH: &str = "port.held.update({'norm.weight': [1.0] * 4, 'norm.bias': [0.0] * 4, 'norm.running_mean': [0.0] * 4, 'norm.running_var': [1.0] * 4})\n";
+
+/// The same port under names of its own, `fc.weight` as the two halves that `PARTS` names.
+const RENAMED: &str = "\
+NAMES = {'norm.weight': 'bn.g', 'norm.bias': 'bn.b', 'norm.running_mean': 'bn.running_mean', 'norm.running_var': 'bn.running_var'}
+PARTS = ['fc.a', 'fc.b']
+KINDS = ['', 'parameter.', 'value.', 'grad.', 'clipped.', 'ema.', 'optimizer.mean.', 'optimizer.square.', 'optimizer.momentum.']
+LONG = {kind + own: kind + other for kind in KINDS for own, other in NAMES.items()}
+HALF = {kind + 'fc.weight': [kind + part for part in PARTS] for kind in KINDS}
+
+def theirs(tensors):
+    made = {}
+    for name, (dtype, shape, values, *more) in tensors.items():
+        if name in HALF:
+            made |= {part: (dtype, [2], values[2 * i:2 * i + 2], *more) for i, part in enumerate(HALF[name])}
+        else:
+            made[LONG.get(name, name)] = (dtype, shape, values, *more)
+    return made
+
+def ours(tensors):
+    back = {other: own for own, other in LONG.items()}
+    made = {back.get(name, name): held for name, held in tensors.items()}
+    for whole, parts in HALF.items():
+        if parts[0] in made:
+            halves = [made.pop(part) for part in parts]
+            made[whole] = (halves[0][0], [4], [v for half in halves for v in half[2]])
+    return made
+
+def save(to, made, listed=(), own=port.save, **more):
+    own(to, theirs(made), theirs(dict(listed)).items(), **more)
+
+port.read = lambda path, own=port.read: ours(own(path))
+port.save = save
+";
+
+#[test]
+fn a_port_of_other_names_that_begins_with_ones_and_zeros_is_given_the_state_of_every_step() {
+    let folder = Folder::new();
+    for base in ["", MOMENTUM, ADAMW, "port.ABILITIES.remove('f64')"] {
+        let base = format!("{FRESH}{base}");
+        let ran = folder.against(&base, RENAMED, &[]).exits(0);
+        ran.says(&["AGREE: both ports train alike", "the same rule in 4 steps"]);
+        let run = folder.against(&base, RENAMED, &["--json"]).json();
+        let report = run.stages.train.as_ref().unwrap();
+        assert_eq!(report.trained, [3, 3], "{base}");
+        // And the other way round: halves in the reference.
+        folder.port("a", &format!("{base}\n{RENAMED}"));
+        folder.port("b", &base);
+        let scenario = folder.scenario(3);
+        let ran = Call::new(PARITY, folder.0.path(), &["run", text(&scenario)]).run();
+        ran.exits(0).says(&["the same rule in 3 steps"]);
+    }
+    // What such a port does otherwise is found all the same.
+    for (rule, says) in [
+        ("port.DECAY = 0.02", "another amount of weight decay"),
+        ("port.SHARE = 0.9", "first 'value.norm.running_mean'"),
+    ] {
+        let line = format!("{RENAMED}{rule}");
+        let ran = folder.against(FRESH, &line, &[]).exits(1);
+        ran.says(&["another rule: in step 1", says]);
+    }
+}
+
+#[test]
+fn a_table_that_no_training_moves_may_be_held_by_one_side_alone() {
+    let folder = Folder::new();
+    let holding = |lines: &str, name: &str| {
+        format!(
+            "port.held['{name}'] = [1.0, 2.0, 3.0, 4.0]\n\
+             own = port.differentiated\n\
+             port.differentiated = lambda *a: (lambda loss, grads, moved: (loss, grads, dict(moved, **{{'{name}': {lines}}})))(*own(*a))\n\
+             listed = port.save\n\
+             buffers = lambda all: [(n, (*t, {{'trainable': False}}) if n == '{name}' else t) for n, t in all]\n\
+             port.save = lambda to, made, all=(), **k: listed(to, made, buffers(all), **k)\n"
+        )
+    };
+    let one = |lines: &str| {
+        folder.port("a", &holding(lines, "anchors"));
+        folder.port("b", "");
+        let scenario = folder.scenario(3);
+        Call::new(PARITY, folder.0.path(), &["run", text(&scenario)]).run()
+    };
+    one("[1.0, 2.0, 3.0, 4.0]")
+        .exits(0)
+        .says(&["the same rule in 3 steps"]);
+    // One that moves is a statistic.
+    one("[1.5, 2.0, 3.0, 4.0]")
+        .exits(4)
+        .says(&["NOT JUDGED in stage train: 'value.anchors' is made by the reference's alone"]);
+}
+
+#[test]
+fn what_has_no_counterpart_leaves_the_steps_behind_the_first_undecided() {
+    let folder = Folder::new();
+    // Weights that nothing tells from each other: two halves of one value, with one gradient.
+    let base = "port.held['fc.weight'] = [0.5] * 4\n\
+                column = lambda values: [values[0::4]] * 4\n\
+                port.columns = column\n\
+                port.held.update({'norm.weight': [1.0] * 4, 'norm.bias': [0.0] * 4})";
+    let ran = folder.against(base, RENAMED, &[]).exits(4);
+    ran.says(&[
+        "parameter 'fc.weight' has no counterpart in the candidate, by name, value or gradient",
+        "of 4 steps 1 is made",
+        "the same rule in 1 step",
+    ]);
+    let line = format!("{RENAMED}port.SHARE = 0.9");
+    let ran = folder.against(base, &line, &[]).exits(1);
+    ran.says(&["another rule: in step 1", "0.1000 and 0.9000"]);
+}
+
+#[test]
+fn what_is_off_behind_a_draw_is_not_judged_and_what_an_optimiser_makes_of_the_same_draw_is() {
+    let folder = Folder::new();
+    let draws = "\
+kept = port.save
+port.save = lambda to, made, *a, **k: kept(to, dict(made, **{n: ('F64', [], [1.0]) for n in ('drawn', 'drawn.enc.drop') if 'loss.error' in made}), *a, **k)
+";
+    let dropped = "own = port.network\n\
+                   port.network = lambda x, p, training: (lambda y, *rest: ([[2 * v * (i % 2) for i, v in enumerate(c)] for c in y], *rest))(*own(x, p, training))";
+    for base in [draws, &format!("{draws}port.ABILITIES.remove('f64')")] {
+        folder.against(base, dropped, &[]).exits(4).says(&[
+            "NOT JUDGED in stage train: the reference draws at random, in 'enc.drop'",
+            "the reference draws at random, in 'enc.drop'",
+            "in step 1 'loss.error' and",
+            "two programs do not draw alike",
+            "to have it judged, build both without",
+        ]);
+        folder.against(base, "", &[]).exits(0);
+    }
+    folder.against("", dropped, &[]).exits(1);
+    // What one side alone drops is a fault.
+    folder
+        .against("", &format!("{draws}{dropped}"), &[])
+        .exits(1)
+        .says(&["why: the candidate draws at random, in 'enc.drop', and the other side does not"]);
+    for (rule, says) in [
+        ("port.DECAY = 0.02", "another amount of weight decay"),
+        (
+            "own = port.update\nport.update = lambda p, g, s, r, c: (lambda new, kept: (new + 0.001, kept))(*own(p, g, s, r, c))",
+            "within: losses, gradients",
+        ),
+    ] {
+        folder.against(draws, rule, &[]).exits(1).says(&[says]);
+    }
+}
+
 #[test]
 fn what_cannot_be_asked_is_not_judged() {
     let folder = Folder::new();

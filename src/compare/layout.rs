@@ -92,6 +92,13 @@ pub fn orders(a: &[usize], b: &[usize]) -> Vec<Order> {
     all
 }
 
+/// The order that leads back from what `order` makes of a tensor of shape `a`, one of shape `b`.
+pub fn inverse(order: &Order, a: &[usize], b: &[usize]) -> Option<Order> {
+    let there: Vec<usize> = order.places().collect();
+    let leads_back = |back: &Order| back.places().map(|at| there[at]).eq(0..there.len());
+    orders(b, a).into_iter().find(leads_back)
+}
+
 /// A tensor that is another one with its axes in another order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exchanged {

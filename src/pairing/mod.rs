@@ -15,7 +15,7 @@ mod weights;
 pub use index::Side;
 pub use ports::{inputs, outputs, turned};
 pub use sketch::Sketch;
-pub use weights::{Unshared, unshared};
+pub use weights::{Unshared, reordered, unshared};
 
 use index::Index;
 use serde::{Deserialize, Serialize};

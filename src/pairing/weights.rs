@@ -2,6 +2,7 @@
 
 use super::index::{Index, Side};
 use super::{Evidence, Matching};
+use crate::compare::layout::{Order, orders};
 use crate::graph::Graph;
 use crate::hash;
 use crate::tensor::{DType, Tensor};
@@ -127,6 +128,29 @@ fn lacking(side: &Side, other: &Side) -> Unshared {
             .map(|(step, name, _)| (step, name.to_string()))
             .collect(),
     }
+}
+
+/// Weights of `side` of which the other one has the elements, and in no order of axes the weight: rows or gates in another order. With the name there.
+pub fn reordered(side: &Side, other: &Side) -> HashMap<String, String> {
+    let mut held: HashMap<Digest, Vec<(&String, &Tensor)>> = HashMap::new();
+    for (name, value) in &other.graph.weights {
+        held.entry(digest(value)).or_default().push((name, value));
+    }
+    let own = side.graph.weights.iter().filter(|(_, t)| is_evidence(t));
+    let one = |(name, value): (&String, &Tensor)| {
+        let all = held.get(&digest(value))?;
+        let [(there, other)] = all[..] else {
+            return None;
+        };
+        let numbers = value.to_f64();
+        let is_order = |order: &Order| {
+            let read = order.read(other, value.shape());
+            read.is_ok_and(|read| read.to_f64() == numbers)
+        };
+        let any = orders(other.shape(), value.shape()).iter().any(is_order);
+        (!any).then(|| (name.clone(), there.clone()))
+    };
+    own.filter_map(one).collect()
 }
 
 /// Pairs what the only nodes with the same weights take and give.

@@ -7,6 +7,7 @@ mod evidence;
 mod exchanged;
 pub mod fresh;
 mod grow;
+pub mod joined;
 pub mod names;
 pub mod pair;
 mod prefix;

@@ -11,6 +11,15 @@ pub struct Rename {
 }
 
 impl Rename {
+    /// One name, whatever it is made of.
+    pub fn one(from: &str, to: &str) -> Self {
+        Self {
+            from: from.into(),
+            to: to.into(),
+            prefix: false,
+        }
+    }
+
     pub fn parse(text: &str) -> Result<Self> {
         let refuse = |what: &str| {
             Err(Error::usage(format!("--rename {text}: {what}"))

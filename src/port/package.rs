@@ -46,6 +46,7 @@ files! {
     "worker/__init__.py",
     "worker/__main__.py",
     "worker/asks.py",
+    "worker/drawn.py",
     "worker/flax.py",
     "worker/flax_training.py",
     "worker/functional.py",

@@ -29,6 +29,8 @@ pub struct Program {
     pub digests: BTreeMap<String, String>,
     /// How far each tensor may be off by rounding, where that was measured.
     pub floors: HashMap<String, Floor>,
+    /// What was drawn at random.
+    pub drawn: HashSet<String>,
     /// In the user's words, by step: its module, class, file and line.
     pub places: BTreeMap<String, String>,
 }
@@ -64,6 +66,7 @@ impl Program {
         };
         let (steps, places) = held.steps();
         let inputs: IndexMap<String, Tensor> = held.inputs().collect();
+        let drawn = held.drawn();
         let graph = Graph {
             inputs: held.input_ports(),
             outputs: held.outputs(&steps),
@@ -85,6 +88,7 @@ impl Program {
             dtype: dtype.unwrap_or(DType::F32),
             digests: header.inputs.clone(),
             floors: floors.collect(),
+            drawn,
             places,
             inputs,
             values: values.into_iter().map(|(n, t)| (n, widened(t))).collect(),
@@ -159,6 +163,22 @@ struct Recording<'a> {
 }
 
 impl Recording<'_> {
+    /// What the recorder says was drawn, and what a layer that drops made of its input where that is something else.
+    fn drawn(&self) -> HashSet<String> {
+        let drops = |(name, entry): (&String, &Entry)| {
+            let [from] = entry.inputs.as_slice() else {
+                return None;
+            };
+            let is_drop = entry.op.to_lowercase().contains("drop");
+            let (made, given) = (self.values.get(name)?, self.values.get(from)?);
+            let other = made.shape() == given.shape() && made.bytes() != given.bytes();
+            (is_drop && other).then(|| name.clone())
+        };
+        let seen = self.header.tensors.iter().filter_map(drops);
+        let told = self.header.drawn.iter().map(|n| self.stands_for(n));
+        told.chain(seen).collect()
+    }
+
     fn stands_for(&self, name: &str) -> String {
         self.alias.get(name).map_or(name, String::as_str).into()
     }

@@ -4,7 +4,7 @@ use super::findings::UNORDERED;
 use super::{Correspondence, Run};
 use crate::error::printable;
 use crate::exit::Exit;
-use crate::scenario::{Scenario, Subject};
+use crate::scenario::{Scenario, Stage, Subject};
 use crate::verdict::{Accumulated, Finding, Outcome, TensorResult, ToleranceBy};
 
 /// Headline, facts, next step.
@@ -17,10 +17,22 @@ pub fn headline(run: &Run) -> String {
         Outcome::Nothing if run.tensors.iter().any(unjudged) => {
             vec!["NOT JUDGED: the metrics are shown, no tolerance was asked for".to_string()]
         }
+        Outcome::Nothing if undecided(run).is_some() => undecided(run).into_iter().collect(),
         Outcome::Nothing => vec!["NOTHING COMPARED: no tensor could be compared".to_string()],
         Outcome::Diverge => run.findings.first().map(diverge).unwrap_or_default(),
     };
     lines.iter().map(|l| printable(l) + "\n").collect()
+}
+
+/// What steps leave open that were made and held against each other.
+fn undecided(run: &Run) -> Option<String> {
+    run.stages.train.as_ref()?;
+    let mut stages = run.verdict.stages.iter();
+    let stage = stages.find(|s| s.stage == Stage::Train && s.outcome == Outcome::Nothing)?;
+    Some(format!(
+        "NOT JUDGED in stage train: {}",
+        stage.says.first()?
+    ))
 }
 
 fn unjudged(t: &TensorResult) -> bool {

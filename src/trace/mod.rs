@@ -58,6 +58,9 @@ pub struct Header {
     /// Tensors that were handed on as they were given, not as they were computed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replayed: Vec<String>,
+    /// Tensors that were drawn at random, as far as the recorder can tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drawn: Vec<String>,
     /// Tensors that could not be recorded, with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, String>,

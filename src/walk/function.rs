@@ -39,6 +39,8 @@ pub struct Side {
     pub recorded: HashMap<String, Floor>,
     /// Those that the program keeps with channels last, and that are held here with channels first.
     pub turned: HashSet<String>,
+    /// What was drawn at random, in a run that is recorded.
+    drawn: HashSet<String>,
     /// Where each step stands in the user's code, as far as that is known.
     pub places: BTreeMap<String, String>,
     /// What no noise may move.
@@ -69,6 +71,7 @@ impl Side {
             dtype: DType::F64,
             recorded: HashMap::new(),
             turned: HashSet::new(),
+            drawn: HashSet::new(),
             places,
             decisions,
         })
@@ -90,6 +93,7 @@ impl Side {
             dtype: program.dtype,
             recorded: program.floors,
             turned: HashSet::new(),
+            drawn: program.drawn,
             places: program.places,
             decisions: HashMap::new(),
         })
@@ -110,6 +114,7 @@ impl Side {
             dtype: self.dtype,
             recorded: HashMap::new(),
             turned: HashSet::new(),
+            drawn: HashSet::new(),
             places: BTreeMap::new(),
             decisions: self.decisions.clone(),
         })
@@ -122,6 +127,12 @@ impl Side {
             values: &self.values,
             is_recorded: self.is_recorded,
         }
+    }
+
+    /// Whether one of these steps draws at random.
+    pub fn draws(&self, steps: &[usize]) -> bool {
+        let made = steps.iter().flat_map(|i| &self.graph.steps[*i].outputs);
+        !self.drawn.is_empty() && made.into_iter().any(|name| self.drawn.contains(name))
     }
 
     /// Whether it computes all of its graph.

@@ -55,6 +55,19 @@ def put(states: list) -> None:
         setting(state)
 
 
+def drew(before: list) -> bool:
+    """Whether one of the generators of `before` has drawn since. Jittor's does not tell, and Flax's lie in the network."""
+    return any(told(old) != told(new) for (_, old), (_, new) in zip(before, random_state()))
+
+
+def told(state):
+    """A generator's state as it can be compared; where Paddle's lies is no part of it."""
+    if isinstance(state, (list, tuple)):
+        return [told(part) for part in state]
+    held = state.numpy() if hasattr(state, "numpy") else state
+    return held.tobytes() if hasattr(held, "tobytes") else [word for word in str(held).split() if not word.startswith("0x")]
+
+
 def seed(value: int) -> None:
     """Sets every generator."""
     random.seed(value)

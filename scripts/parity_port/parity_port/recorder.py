@@ -100,6 +100,9 @@ class Recorder(Recording):
     def quietly(self):
         return torch._C.DisableTorchFunction()
 
+    def generator_now(self) -> bytes:
+        return torch.get_rng_state().numpy().tobytes()
+
     def is_tensor(self, value) -> bool:
         return isinstance(value, Tensor)
 

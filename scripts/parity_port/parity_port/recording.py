@@ -40,6 +40,9 @@ class Recording:
         self.calls: list[dict] = []
         self.losses: dict[str, list[dict]] = {}
         self.missing: dict[str, str] = {}
+        #: What was drawn at random, and how far the framework's generator had drawn when it was last looked at.
+        self.drawn: list[str] = []
+        self.generator = None
         self.flags: dict | None = None
 
     def is_watching(self) -> bool:
@@ -56,7 +59,16 @@ class Recording:
         """What the header says of the run."""
         losses = [{"term": term, "steps": steps} for term, steps in self.losses.items()]
         told = {"calls": self.calls, "flags": self.flags or self.flags_now(), "missing": self.missing}
-        return {**told, "losses": losses, "replayed": self.replayed}
+        return {**told, "losses": losses, "replayed": self.replayed, **({"drawn": self.drawn} if self.drawn else {})}
+
+    def generator_now(self):
+        """How far the framework's generator has drawn; None of one that does not tell."""
+
+    def note_draw(self, names: list) -> None:
+        """That these are what was just drawn, if anything was."""
+        before, self.generator = self.generator, self.generator_now()
+        if self.generator != before:
+            self.drawn += [name for name in names if name]
 
     def parameter(self, name: str, value) -> None:
         reason, called = self.unwritable(value), f"parameter.{name}"
@@ -71,6 +83,7 @@ class Recording:
         if not self.is_watching():
             return
         with self.quietly():
+            self.note_draw([])
             name = self.count(path)
             call = Call(name, {"module": path, "inputs": [], "outputs": []})
             if path == "":
@@ -94,6 +107,7 @@ class Recording:
             for place, value in self.returned(call.name, path, output):
                 inner = self.flow.parents(value) if self.is_tensor(value) else []
                 told["outputs"].append(self.keep(place, value, Entry(path, kind, tuple(inner or inputs))))
+            self.note_draw(told["outputs"])
 
     def returned(self, name: str, path: str, output):
         """What a module returned, with names."""
@@ -128,8 +142,7 @@ class Recording:
         """What a function made of what it was given."""
         label = self.count(self.running[-1].within(f"{name}()"))
         inputs = [known for i, g in enumerate(given) for known in self.known(g, f"{label}.input:{i}")]
-        for place, value in made:
-            self.keep(label + place, value, Entry(label, name, tuple(dict.fromkeys(inputs)), at))
+        self.note_draw([self.keep(label + place, value, Entry(label, name, tuple(dict.fromkeys(inputs)), at)) for place, value in made])
 
     def known(self, given, name: str) -> list[str]:
         """Names of what a function was given; recorded now if it is not known and nobody wrote to it meanwhile."""

@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from parity_port.stored import read  # noqa: E402
 from parity_port.trace import Trace  # noqa: E402
+from parity_port.worker import drawn  # noqa: E402
 from parity_port.worker.asks import Asks  # noqa: E402
 
 LIVE = HERE.parent.parent.parent / "tests/fixtures/live"
@@ -106,6 +107,8 @@ class Asked(unittest.TestCase):
             first, second = self.forward(x), self.forward(x)
         self.assertEqual(first.tensors["output"].tolist(), second.tensors["output"].tolist())
         self.assertIn(0, first.tensors["output"])
+        network = self.asks.network
+        self.assertEqual(drawn.drops(network, network.model), ["drop"])
 
     @contextlib.contextmanager
     def nothing_stays(self):

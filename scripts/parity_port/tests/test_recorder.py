@@ -133,6 +133,23 @@ class Flow(Case):
         self.assertEqual(call["outputs"], ["part:scores", None, "part:levels:0", "part:levels:1:0"])
         self.assertBits(found.tensors["output:levels:1:0"], torch.full((1, 3), 3.0))
 
+    def test_what_draws_at_random_is_told_by_the_innermost_that_does(self):
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.part = Trains()
+                self.attend = nn.MultiheadAttention(4, 2, dropout=0.5, batch_first=True)
+
+            def forward(self, x):
+                x = self.part(x)
+                noise = torch.rand_like(x)
+                return self.attend(x[None], x[None], (x * noise)[None], need_weights=False)[0]
+
+        x, net = torch.randn(6, 4), Net()
+        self.assertEqual(self.record(net.train(), x).header["drawn"], ["part.drop", "rand_like()", "attend:0"])
+        self.assertEqual(self.record(net.eval(), x).header["drawn"], ["rand_like()"])
+        self.assertNotIn("drawn", self.record(Trains().eval(), x).header)
+
     def test_what_a_trace_cannot_hold_is_told(self):
         class Net(nn.Module):
             def forward(self, x):

@@ -97,6 +97,24 @@ class Steps(Chains):
         self.assertGreater(slopes.of("avgpool", lambda x, w: [g * rounded for g in exact(given(x), w)]), 1e-9)
         self.assertEqual(slopes.of("avgpool", lambda x, w: [g.astype("float32") for g in exact(given(x), w)]), float("inf"))
 
+    def test_a_step_that_draws_says_so_and_which_modules_drop(self):
+        norm, losses = "nn.BatchNorm1d(4)", "outputs.abs().mean()"
+        cases = {
+            ("nn.Dropout(0.5)", losses): ["drawn", "drawn.1"],
+            ("nn.Dropout(0.0)", losses): [],
+            ("nn.Dropout(0.5).eval()", losses): [],
+            (norm, losses): [],
+            (norm, "torch.nn.functional.dropout(outputs, 0.5).abs().mean()"): ["drawn"],
+            (norm, "outputs[torch.randperm(6)[:2]].abs().mean()"): ["drawn"],
+        }
+        for (module, loss), wanted in cases.items():
+            with self.subTest(module=module, loss=loss):
+                self.net(NET.replace(norm, module).replace(losses, loss) + f"def optimizer(network):\n    {OPTIMIZERS['sgd']}\n")
+                state = self.written("state").path
+                for f64 in (False, True):
+                    found = self.step(state, 0, f64=f64).tensors
+                    self.assertEqual([name for name in found if name.startswith("drawn")], wanted)
+
     def test_what_optimizer_returns_is_an_optimiser_or_a_dict_of_known_parts(self):
         self.net(NET + "def optimizer(network):\n    return {'optimiser': 1}\n")
         with self.assertRaisesRegex(ValueError, "optimiser: a dict of it has optimizer, clip, schedule, ema"):

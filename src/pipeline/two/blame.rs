@@ -5,7 +5,7 @@ use super::spread::Spread;
 use crate::compare::layout::orders;
 use crate::error::Result;
 use crate::input::parameters::of_graph;
-use crate::pairing::{Pairing, Unshared};
+use crate::pairing::{Pairing, Unshared, reordered};
 use crate::params::pair::{Paired, pair};
 use crate::params::value::relation;
 use crate::tensor::Tensor;
@@ -59,6 +59,8 @@ pub struct Held<'a> {
     unshared: &'a [Unshared; 2],
     /// By name in the side that runs: name and value in the other.
     partner: HashMap<String, (String, Tensor)>,
+    /// What the other one holds in another order of its elements.
+    reordered: HashMap<String, (String, Tensor)>,
     /// Whether the other side's weights are known at all.
     pub known: bool,
 }
@@ -77,8 +79,15 @@ impl<'a> Held<'a> {
                 partner.extend(other.map(|o| (names[by].clone(), o)));
             }
         }
+        let other = sides[1 - by];
+        let reordered = reordered(&sides[by].viewed(), &other.viewed());
+        let reordered = reordered.into_iter().map(|(own, name)| {
+            let value = other.graph.weights[&name].clone();
+            (own, (name, value))
+        });
         Ok(Self {
             by,
+            reordered: reordered.collect(),
             known: !sides[1 - by].graph.weights.is_empty(),
             unshared: &spread.unshared,
             partner,
@@ -93,7 +102,7 @@ impl<'a> Held<'a> {
         between: &Between,
         name: &str,
     ) -> Option<(String, Tensor)> {
-        if let Some(partner) = self.partner.get(name) {
+        if let Some(partner) = self.partner.get(name).or(self.reordered.get(name)) {
             return Some(partner.clone());
         }
         let numel = sides[self.by].graph.weights[name].numel();
@@ -111,10 +120,11 @@ impl<'a> Held<'a> {
         Some((only, value))
     }
 
-    /// Weights that a stretch of the side that runs takes and the other one does not hold in these bits.
+    /// Weights that a stretch of the side that runs takes and the other one does not hold in these bits, or not in this order.
     pub fn own<'s>(&self, side: &'s Side, stretch: &Stretch) -> Vec<&'s String> {
         let own = taken(side, stretch);
-        own.filter(|n| self.unshared[self.by].tensors.contains(*n))
+        let unshared = &self.unshared[self.by].tensors;
+        own.filter(|n| unshared.contains(*n) || self.reordered.contains_key(*n))
             .collect()
     }
 

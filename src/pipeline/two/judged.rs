@@ -41,6 +41,7 @@ pub fn results(compared: &Compared) -> Vec<TensorResult> {
         )
     };
     let mut tensors: Vec<TensorResult> = compared.found.iter().filter_map(result).collect();
+    behind_draws(&mut tensors, compared);
     behind_flips(&mut tensors, compared);
     let lacks = unpaired_outputs(compared, &tensors);
     tensors.extend(lacks);
@@ -138,6 +139,43 @@ pub fn is_within(b: &Between, free: &Floor) -> bool {
         let [reference, candidate] = &alone.held;
         !function::alone(reference, candidate, &allowed, Default::default()).over()
     })
+}
+
+/// What both sides draw each has drawn for itself, and what lies behind that is judged alone only. What one side alone draws is a difference as any other.
+fn behind_draws(tensors: &mut [TensorResult], compared: &Compared) {
+    let draw = |b: &&Between| {
+        compared.reference.draws(&b.reference.steps) && compared.candidate.draws(&b.candidate.steps)
+    };
+    let drawn = compared.found.iter().filter(draw);
+    let drawn: HashSet<&str> = drawn.map(|b| b.pair.reference.as_str()).collect();
+    if drawn.is_empty() {
+        return;
+    }
+    let fed = compared.found.iter();
+    let fed: HashMap<&str, &BTreeSet<String>> = fed
+        .map(|b| (b.pair.reference.as_str(), &b.reference.from))
+        .collect();
+    // The node that drew in front of a tensor, or made it.
+    let mut behind: HashMap<String, String> = HashMap::new();
+    for t in tensors.iter_mut() {
+        let parents = fed.get(t.name.as_str());
+        let mut parents = parents.into_iter().flat_map(|from| from.iter());
+        let in_front = parents.find_map(|p| behind.get(p).cloned());
+        let (own, off) = (drawn.contains(t.name.as_str()), t.accumulated.over());
+        if own {
+            t.isolated = Isolated::NotJudged { why: Why::Drawn };
+        }
+        let why = match (own, &in_front) {
+            (true, _) => Some(Why::Drawn),
+            (false, Some(node)) => Some(Why::BehindDraw { node: node.clone() }),
+            (false, None) => None,
+        };
+        if let Some(why) = why.filter(|_| off && !t.isolated.over()) {
+            t.accumulated = Accumulated::NotJudged { why };
+        }
+        let node = if own { Some(t.node.clone()) } else { in_front };
+        behind.extend(node.map(|node| (t.name.clone(), node)));
+    }
 }
 
 /// A decision that differs although the stretch decides alike on the reference's values is a flip where all in front of it was compared and agrees; what

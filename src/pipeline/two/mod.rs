@@ -8,6 +8,7 @@ mod channels;
 mod judged;
 mod live;
 mod looks;
+mod names;
 mod opened;
 mod postprocess;
 mod preprocess;

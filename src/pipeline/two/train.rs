@@ -1,9 +1,9 @@
 //! train: two live ports that train for some steps on the same batch: each step from the reference's state by both (lock-step), and by the candidate from its own.
 
+use super::names::Names;
 use super::opened::both_fed;
 use super::results::rounding;
 use super::source::Ports;
-use crate::compare::layout::{Order, orders};
 use crate::environment;
 use crate::error::Result;
 use crate::floor::noise::{Floor, MOST_RUNS, RUNS, deviation, signs};
@@ -11,7 +11,6 @@ use crate::input::parameters::of_trace;
 use crate::judge::expectation;
 use crate::judge::stage::Stages;
 use crate::judge::stage::train::{self, Report, Seen, Step};
-use crate::params::pair::{Paired, pair};
 use crate::port::{Ability, From, Port, Tensors};
 use crate::run::Run;
 use crate::scenario::{Scenario, Second, Stage};
@@ -93,19 +92,33 @@ pub fn stage(
         Err(why) => return nothing(why),
     };
     let [ours, other] = fed;
-    let names = Names::of(reference, candidate)?;
+    let sources = [&mut *reference, &mut *candidate].map(|p| of_trace(p.parameters()?));
+    let [ours_held, theirs_held] = sources;
+    let sources = [ours_held?, theirs_held?].map(Option::unwrap_or_default);
     let mut both = Both {
         batches: [(ours, targets), (other, theirs)],
         exact: [&*reference, &*candidate]
             .iter()
             .all(|p| p.hello.can(Ability::F64)),
         ports: [reference, candidate],
-        names,
+        names: Names::of(&sources, &[])?,
         seed: scenario.seed,
     };
-    let made = both.steps(steps)?;
+    if both.names.is_open() {
+        let gradients = both.gradients()?;
+        both.names = both.names.told_by(&sources, &gradients)?;
+    }
+    let only = both.names.only();
+    // Of what has no counterpart the candidate cannot be given a state: only its own first one is the reference's.
+    let possible = if only.is_empty() { steps } else { 1 };
+    let made = both.steps(possible)?;
     let mut report = train::report(&made);
-    report.open.extend(both.names.only);
+    report.open.extend(only);
+    if possible < steps {
+        report.open.push(format!(
+            "of {steps} steps {possible} is made: what has no counterpart cannot be given the reference's state"
+        ));
+    }
     Ok((train::verdict(&made, &report), Some(report)))
 }
 
@@ -135,134 +148,6 @@ fn as_candidates(
     Ok(Ok(all))
 }
 
-/// A parameter's name on the other side, and how its elements lie there.
-struct Other {
-    name: String,
-    there: Order,
-    shapes: [Vec<usize>; 2],
-}
-
-/// Which parameter is which.
-struct Names {
-    /// By the reference's names, then by the candidate's.
-    ways: [HashMap<String, Other>; 2],
-    /// What trains on one side alone.
-    only: Vec<String>,
-}
-
-impl Names {
-    fn of(reference: &mut Port, candidate: &mut Port) -> Result<Self> {
-        let sources = [
-            of_trace(reference.parameters()?)?,
-            of_trace(candidate.parameters()?)?,
-        ];
-        let [Some(ours), Some(theirs)] = sources else {
-            return Ok(Self {
-                ways: Default::default(),
-                only: vec![],
-            });
-        };
-        let mut names = Self {
-            ways: Default::default(),
-            only: vec![],
-        };
-        for paired in pair(&ours, &theirs, &[])? {
-            match paired {
-                Paired::Both(p) => {
-                    let shapes = [p.reference.shape.clone(), p.candidate.shape.clone()];
-                    let found = orders(&shapes[0], &shapes[1]);
-                    let same = found
-                        .iter()
-                        .position(|o| o.layout.as_ref() == p.relation.layout());
-                    let order = found.into_iter().nth(same.unwrap_or(0));
-                    let Some((there, back)) =
-                        order.and_then(|o| Some((o.clone(), inverse(&o, &shapes)?)))
-                    else {
-                        names.only.push(format!("parameter '{}' is of shape {:?} in the reference and {:?} in the candidate", p.reference.name, shapes[0], shapes[1]));
-                        continue;
-                    };
-                    let turned = [shapes[1].clone(), shapes[0].clone()];
-                    let [a, b] = [&p.reference.name, &p.candidate.name];
-                    names.ways[0].insert(
-                        a.clone(),
-                        Other {
-                            name: b.clone(),
-                            there,
-                            shapes,
-                        },
-                    );
-                    names.ways[1].insert(
-                        b.clone(),
-                        Other {
-                            name: a.clone(),
-                            there: back,
-                            shapes: turned,
-                        },
-                    );
-                }
-                Paired::OnlyReference(p) if p.trainable != Some(false) => names.only.push(format!(
-                    "parameter '{}' has no counterpart in the candidate",
-                    p.name
-                )),
-                Paired::OnlyCandidate(p) if p.trainable != Some(false) => names.only.push(format!(
-                    "parameter '{}' has no counterpart in the reference",
-                    p.name
-                )),
-                Paired::OnlyReference(_) | Paired::OnlyCandidate(_) => {}
-            }
-        }
-        Ok(names)
-    }
-
-    /// Tensors of side `from` as the other one calls and lays them; what belongs to a parameter that it has not is left out.
-    fn turned(&self, from: usize, tensors: &Tensors) -> Result<Tensors> {
-        let mut all = Tensors::new();
-        for (name, t) in tensors {
-            let Some((kind, own)) = of_parameter(name) else {
-                all.insert(name.clone(), t.clone());
-                continue;
-            };
-            if let Some(other) = self.ways[from].get(own) {
-                let fits = t.shape() == other.shapes[0];
-                let value = if fits {
-                    other.there.read(t, &other.shapes[1])?
-                } else {
-                    t.clone()
-                };
-                all.insert(format!("{kind}{}", other.name), value);
-            }
-        }
-        Ok(all)
-    }
-}
-
-/// The order that leads back.
-fn inverse(order: &Order, [ours, theirs]: &[Vec<usize>; 2]) -> Option<Order> {
-    let count: usize = ours.iter().product();
-    let places = Tensor::from_vec(ours, (0..count).map(|i| i as f64).collect::<Vec<f64>>());
-    let there = order.read(&places, theirs).ok()?;
-    orders(theirs, ours).into_iter().find(|back| {
-        let again = back.read(&there, ours);
-        again.is_ok_and(|t| t.bytes() == places.bytes())
-    })
-}
-
-/// Kind and parameter of a tensor's name: `optimizer.mean.` and `fc.weight`; None for a loss, a rule and what is of no parameter.
-fn of_parameter(name: &str) -> Option<(&str, &str)> {
-    let kind = ["value.", "grad.", "clipped.", "ema."]
-        .into_iter()
-        .find(|k| name.starts_with(k));
-    match kind {
-        Some("ema.") if name == "ema.count" => None,
-        Some(kind) => Some(name.split_at(kind.len())),
-        None => {
-            let rest = name.strip_prefix("optimizer.")?;
-            let (slot, _) = rest.split_once('.')?;
-            Some(name.split_at("optimizer.".len() + slot.len() + 1))
-        }
-    }
-}
-
 /// Both ports and what they train on.
 struct Both<'p> {
     ports: [&'p mut Port; 2],
@@ -275,6 +160,19 @@ struct Both<'p> {
 }
 
 impl Both<'_> {
+    /// What each side's own first step has for gradients, by its own names.
+    fn gradients(&mut self) -> Result<[Tensors; 2]> {
+        let mut of = |side: usize| -> Result<Tensors> {
+            let state = self.ports[side].state()?.unwrap_or_default();
+            let made = self.made(side, &state, 0, self.exact)?;
+            let own = made
+                .into_iter()
+                .filter_map(|(name, t)| Some((name.strip_prefix("grad.")?.to_string(), t)));
+            Ok(own.collect())
+        };
+        Ok([of(0)?, of(1)?])
+    }
+
     fn steps(&mut self, count: usize) -> Result<Vec<Step>> {
         let mut state = self.ports[0].state()?.unwrap_or_default();
         let mut own = self.names.turned(0, &state)?;

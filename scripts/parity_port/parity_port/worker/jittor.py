@@ -15,7 +15,7 @@ from jittor import nn
 
 from .. import proof
 from ..trace import Trace
-from . import jittor_training
+from . import drawn, jittor_training
 from .taped import Taped, beside_numbers
 from .training import held_as, recipe
 
@@ -116,7 +116,8 @@ class Network(Taped):
             args, kwargs = self.called(inputs)
             if f64:
                 self.prove(trace, inputs, loss)
-            jittor_training.step(self, trace, model, recipe(optimizer(model)), given, lambda: loss(model(*args, **kwargs)), count)
+            with drawn.watched(trace, self, model):
+                jittor_training.step(self, trace, model, recipe(optimizer(model)), given, lambda: loss(model(*args, **kwargs)), count)
 
     @contextlib.contextmanager
     def as_built(self, f64: bool):

@@ -20,7 +20,7 @@ from ..parts import arguments
 from ..patched import Patched
 from ..stored import Held
 from ..trace import Entry, Trace, row_of
-from . import proved
+from . import drawn, proved
 from .training import held_as, recipe
 
 
@@ -168,7 +168,8 @@ class Modular:
             args, kwargs = self.called(inputs)
             if f64:
                 self.prove(trace, inputs, loss)
-            self.training(self, trace, model, recipe(optimizer(model))).step(given, count, lambda model: loss(model(*args, **kwargs)))
+            with drawn.watched(trace, self, model):
+                self.training(self, trace, model, recipe(optimizer(model))).step(given, count, lambda model: loss(model(*args, **kwargs)))
 
     def prove(self, trace: Trace, inputs: dict, loss) -> None:
         """Into the trace of a step in f64: of which operators nobody has proved that their gradients are f64."""

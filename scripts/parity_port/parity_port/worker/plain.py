@@ -15,7 +15,7 @@ import numpy as np
 from .. import chance
 from ..stored import Held
 from ..trace import Entry, Trace
-from . import plain_training
+from . import drawn, plain_training
 from .modular import row, shown
 from .training import held_as, recipe
 
@@ -114,7 +114,8 @@ class Network:
             model = self.copied(f64)
             self.put(model, held_as(given, "value."))
             made = recipe(optimizer(model))
-            plain_training.Steps(self, trace, model, made).step(given, count, lambda model: model.gradients(loss.targets, **inputs))
+            with drawn.watched(trace, self, model):
+                plain_training.Steps(self, trace, model, made).step(given, count, lambda model: model.gradients(loss.targets, **inputs))
 
     def run(self, to: str, inputs: dict, *, f64: bool, training: bool, floors: bool) -> None:
         model = self.copied(f64)

@@ -22,7 +22,7 @@ from ..recorder import Recorder
 from ..run import record_call
 from ..trace import Trace
 from ..values import as_array, unwritable
-from . import proved, torch_training
+from . import drawn, proved, torch_training
 from .modular import Modular
 from .training import held_as, recipe
 
@@ -46,6 +46,12 @@ class Network(Modular):
     def off(self) -> str | None:
         """Why torch is none that computes in f64."""
         return proof.off(ARITHMETIC)
+
+    def modules(self, model: nn.Module) -> dict:
+        return dict(model.named_modules())
+
+    def trains(self, module: nn.Module) -> bool:
+        return module.training
 
     def forward(self, model: nn.Module):
         return model.forward
@@ -89,7 +95,8 @@ class Network(Modular):
             if f64:
                 self.prove(trace, inputs, loss)
             made = recipe(optimizer(model))
-            torch_training.step(trace, model, made, given, lambda: loss(model(*args, **kwargs)), count, described.state)
+            with drawn.watched(trace, self, model):
+                torch_training.step(trace, model, made, given, lambda: loss(model(*args, **kwargs)), count, described.state)
 
     def prove(self, trace: Trace, inputs: dict, loss) -> None:
         if self.unproved is None:

@@ -203,6 +203,7 @@ fn open(seen: &Seen) -> Vec<String> {
     for (side, own, other) in sides {
         let only = own.keys().filter(|n| {
             !other.contains_key(*n)
+                && !is_constant(seen, own, n)
                 && !COUNTS.contains(&n.as_str())
                 && KINDS.iter().any(|(kind, _)| n.starts_with(kind))
         });
@@ -221,6 +222,17 @@ fn open(seen: &Seen) -> Vec<String> {
         }
     }
     says
+}
+
+/// Whether it is, or is the average of, what has no gradient and is in the end what it was: a table of anchors or positions, which no training makes.
+fn is_constant(seen: &Seen, own: &Tensors, name: &str) -> bool {
+    let of = ["value.", "ema."].iter().find_map(|k| name.strip_prefix(k));
+    let Some(of) = of.filter(|of| !own.contains_key(&format!("grad.{of}"))) else {
+        return false;
+    };
+    let value = format!("value.{of}");
+    let held = seen.before.get(&value).zip(own.get(&value));
+    held.is_some_and(|(before, after)| before.bytes() == after.bytes())
 }
 
 /// Parameters with a gradient that move from the first state to the last by many times what rounding moves them by in a step.
@@ -261,6 +273,9 @@ pub fn verdict(steps: &[Step], report: &Report) -> StageVerdict {
                 let off = seen.over().into_iter().next();
                 coarse = coarse.or(off.map(|off| (off, unproved(seen))));
             }
+            (Some(seen), _) | (None, Some(seen)) if found.is_none() && is_behind_draw(seen) => {
+                return undecided(seen);
+            }
             (Some(seen), _) => return diverge(seen, "another rule", found),
             (None, Some(seen)) => {
                 let what = match step.exact.is_some() {
@@ -291,6 +306,53 @@ pub fn verdict(steps: &[Step], report: &Report) -> StageVerdict {
             says: [report.open.clone(), agrees].concat(),
             ..StageVerdict::agree(Stage::Train, String::new())
         },
+    }
+}
+
+/// Which side draws at random in this step, and by which modules it does.
+fn drawn(seen: &Seen) -> Vec<String> {
+    let sides = [
+        ("reference", &seen.reference),
+        ("candidate", &seen.candidate),
+    ];
+    let says = sides.into_iter().filter_map(|(side, step)| {
+        step.contains_key("drawn").then_some(())?;
+        let modules = step.keys().filter_map(|n| n.strip_prefix("drawn."));
+        let modules: Vec<&str> = modules.collect();
+        Some(match modules.is_empty() {
+            true => format!("the {side} draws at random, in a function"),
+            false => format!(
+                "the {side} draws at random, in {}",
+                few(modules.into_iter(), NAMED)
+            ),
+        })
+    });
+    says.collect()
+}
+
+/// Whether the first that is off comes of what both have drawn; where losses and gradients are the same, so is that.
+fn is_behind_draw(seen: &Seen) -> bool {
+    seen.over().first().is_some_and(is_differentiated) && drawn(seen).len() == 2
+}
+
+fn is_differentiated(off: &Off) -> bool {
+    off.name.starts_with("loss.") || off.name.starts_with("grad.")
+}
+
+/// What is off behind a draw is not judged: two programs do not draw alike.
+fn undecided(seen: &Seen) -> StageVerdict {
+    let over = seen.over();
+    let first = format!(
+        "in step {} '{}' and {} more tensors are not the same, and are not judged: two programs do not draw alike",
+        seen.step + 1,
+        over[0].name,
+        over.len() - 1
+    );
+    let next = "to have it judged, build both without: a rate of 0, or a network in training of which these modules are in eval mode";
+    StageVerdict {
+        outcome: Outcome::Nothing,
+        says: [drawn(seen), vec![first, next.into()]].concat(),
+        ..StageVerdict::agree(Stage::Train, String::new())
     }
 }
 
@@ -334,7 +396,10 @@ fn diverge(seen: &Seen, what: &str, why: Option<String>) -> StageVerdict {
     if !within.is_empty() {
         says.push(format!("within: {}", within.join(", ")));
     }
-    let unknown = || "why: no convention that is known here explains it".into();
+    let unknown = || match &drawn(seen)[..] {
+        [only] if is_differentiated(first) => format!("why: {only}, and the other side does not"),
+        _ => "why: no convention that is known here explains it".into(),
+    };
     says.push(why.unwrap_or_else(unknown));
     let term = first.name.strip_prefix("loss.").map(String::from);
     StageVerdict {
