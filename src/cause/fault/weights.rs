@@ -250,13 +250,9 @@ fn swap_statistics(e: &mut Edit) -> Result<()> {
     let (mean, var) = (e.constant(3)?, e.constant(4)?);
     e.set_constant(3, var);
     // A mean is often negative; a variance is not.
-    let positive: Vec<f32> = mean
-        .values::<f32>()
-        .unwrap_or(&[])
-        .iter()
-        .map(|v| v.abs())
-        .collect();
-    e.set_constant(4, Tensor::of(mean.shape(), &positive));
+    let positive: Vec<f64> = mean.to_f64().into_iter().map(f64::abs).collect();
+    let positive = Tensor::from_f64(mean.dtype(), mean.shape(), &positive)?;
+    e.set_constant(4, positive);
     Ok(())
 }
 
