@@ -307,7 +307,7 @@ fn a_difference_behind_what_is_not_the_same_is_no_tie() {
             cast,
         ];
         let weights = vec![weight("c", &[1], &[7.3])];
-        onnx(port("x", F32, &[2, 3]), nodes, weights)
+        onnx(port("x", F32, &[2, 30]), nodes, weights)
     };
     write_model(dir.path(), "round.onnx", &graph("Round"));
     write_model(dir.path(), "floor.onnx", &graph("Floor"));

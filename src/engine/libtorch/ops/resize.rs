@@ -154,22 +154,28 @@ fn border(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Resu
     largest_beyond(&alternatives, &distance, reference, candidate)
 }
 
-/// Of an integer made of a weighted sum: 0 where either side's is the sum cut, rounded or rounded down, within what rounding moves it; else a whole step.
+/// Of an integer made of a weighted sum: 0 where either side's is the sum cut, rounded (halves to even or up) or rounded down, within what rounding moves it;
+/// else a whole step. What is smoothed axis by axis may be held as integers between them, as in Pillow and ONNX Runtime: half a step for each axis but one.
 fn step(call: &Call, _: usize, reference: &Tensor, candidate: &Tensor) -> Result<f64> {
     let plan = Plan::of(call)?;
     let x = wide(call.input(0)?).map_err(torch_error)?;
     let sum = one_of(&x, &plan, Precision::Double)?.remove(0);
     let (scale, terms) = interpolated(call, &[sum.shallow_clone()])?.remove(0);
     let allowed = bound(Interpolation, terms, DType::F32.unit_roundoff());
+    let between = match call.int("antialias", 0)? {
+        0 => 0.0,
+        _ => 0.5 * plan.axes.len().saturating_sub(1) as f64,
+    };
     let ends = || {
-        let room = scale.f_mul_scalar(allowed)?;
+        let room = scale.f_mul_scalar(allowed)?.f_add_scalar(between)?;
         let (low, high) = (sum.f_sub(&room)?, sum.f_add(&room)?);
         let all = [&low, &high].into_iter();
         let cut = all.clone().map(Tensor::f_trunc);
         let below = all.clone().map(Tensor::f_floor);
-        let near = all.map(Tensor::f_round);
+        let near = all.clone().map(Tensor::f_round);
+        let half_up = all.map(|t| t.f_add_scalar(0.5)?.f_floor());
         let all: std::result::Result<Vec<Tensor>, TchError> =
-            cut.chain(below).chain(near).collect();
+            cut.chain(below).chain(near).chain(half_up).collect();
         let all = all?;
         Ok((all, full_like(reference, 1.0)?))
     };
