@@ -87,17 +87,25 @@ pub fn number<'a>(call: &'a Call, i: usize) -> Result<&'a Tensor> {
     Ok(x)
 }
 
-/// Numbers of f64 as integers of `kind`, those beyond its ends at the ends.
-pub fn saturated(y: &Tensor, kind: Kind) -> Torch {
-    let (low, high) = match kind {
-        Kind::Uint8 => (0.0, 255.0),
-        Kind::Int8 => (-128.0, 127.0),
-        Kind::Int16 => (-32_768.0, 32_767.0),
-        Kind::Int => (f64::from(i32::MIN), f64::from(i32::MAX)),
-        // No wider one is exact in f64 at its end.
-        _ => (-9_223_372_036_854_774_784.0, 9_223_372_036_854_774_784.0),
-    };
-    y.f_clamp(low, high)?.f_to_kind(kind)
+/// Smallest and largest integer of a kind, both exact in f64; None of a wider one and of floats.
+pub fn range(kind: Kind) -> Option<(i64, i64)> {
+    Some(match kind {
+        Kind::Uint8 => (0, 255),
+        Kind::Int8 => (-128, 127),
+        Kind::Int16 => (-32_768, 32_767),
+        Kind::Int => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        _ => return None,
+    })
+}
+
+/// Numbers of f64 cut towards zero to integers of `kind`, those beyond its ends at the ends.
+pub fn cut(y: &Tensor, kind: Kind) -> Torch {
+    // The largest that f64 has below the end of a wider one.
+    let widest = (-9_223_372_036_854_774_784, 9_223_372_036_854_774_784);
+    let (low, high) = range(kind).unwrap_or(widest);
+    y.f_trunc()?
+        .f_clamp(low as f64, high as f64)?
+        .f_to_kind(kind)
 }
 
 /// 0, 1, ... n − 1.

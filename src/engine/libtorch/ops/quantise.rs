@@ -2,7 +2,7 @@
 
 use super::super::call::Call;
 use super::super::value::{Mark, Value};
-use super::common::{along, axis, done};
+use super::common::{along, axis, done, range};
 use super::retype;
 use super::step::further;
 use super::{Op, Scale, op, values};
@@ -50,10 +50,7 @@ impl Grid {
     /// Smallest and largest integer; None for floats.
     pub fn range(self) -> Option<(i64, i64)> {
         Some(match self {
-            Self::Torch(Kind::Uint8) => (0, 255),
-            Self::Torch(Kind::Int8) => (-128, 127),
-            Self::Torch(Kind::Int16) => (-32768, 32767),
-            Self::Torch(Kind::Int) => (i32::MIN as i64, i32::MAX as i64),
+            Self::Torch(kind) => return range(kind),
             Self::Marked(Mark::U16) => (0, 65535),
             Self::Marked(Mark::Narrow(d)) if d.is_integer() => {
                 (d.range().0 as i64, d.range().1 as i64)

@@ -3,7 +3,8 @@
 use super::super::call::Call;
 use super::super::convert::torch_error;
 use super::common::{
-    Torch, UNDERFLOW, axes, axis, done, flushed, moved, one, signed, unbounded, unless_unbounded,
+    Torch, UNDERFLOW, axes, axis, cut, done, flushed, moved, one, signed, unbounded,
+    unless_unbounded,
 };
 use super::{Op, Scale, alike, op};
 use parity::error::{Error, Result};
@@ -124,7 +125,7 @@ fn whole(call: &Call, made: Result<Vec<Tensor>>) -> Result<Vec<Tensor>> {
     let kind = call.input(0)?.kind();
     let back = |t: &Tensor| match t.kind() == kind {
         true => Ok(t.shallow_clone()),
-        false => super::common::saturated(&t.f_trunc()?, kind),
+        false => cut(t, kind),
     };
     let made = made?;
     made.iter().map(|t| back(t).map_err(torch_error)).collect()

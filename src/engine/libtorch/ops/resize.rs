@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, Precision};
 use super::super::convert::torch_error;
-use super::common::{Torch, along, is_float, largest_beyond, one, vector, weights};
+use super::common::{Torch, along, cut, is_float, largest_beyond, one, vector, weights};
 use super::resize_plan::{Axis, Mode, Plan, ROUNDING};
 use super::taps::Taps;
 use super::{Op, Scale, op};
@@ -23,9 +23,7 @@ fn resize(call: &Call) -> Result<Vec<Tensor>> {
     }
     let whole = wide(x).map_err(torch_error)?;
     let sums = one_of(&whole, &plan, call.precision)?;
-    one(sums[0]
-        .f_trunc()
-        .and_then(|y| super::common::saturated(&y, x.kind())))
+    one(cut(&sums[0], x.kind()))
 }
 
 fn wide(x: &Tensor) -> Torch {
