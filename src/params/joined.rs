@@ -42,8 +42,9 @@ impl Joined {
         }
         let mut from = 0;
         let part = |part: &Part| {
-            let slice = sliced(whole, self.axis, from, &part.slice)?;
-            from += part.slice[self.axis];
+            let end = from + part.slice[self.axis];
+            let slice = whole.taken(self.axis, from..end);
+            from = end;
             Ok((part.name.clone(), part.there.read(&slice, &part.shape)?))
         };
         self.parts.iter().map(part).collect::<Result<_>>().map(Some)
@@ -63,21 +64,6 @@ impl Joined {
         }
         together(&slices, &self.shape, self.axis).map(Some)
     }
-}
-
-/// The elements of `whole` from `from` on along `axis`, as many as `shape` has.
-fn sliced(whole: &Tensor, axis: usize, from: usize, shape: &[usize]) -> Result<Tensor> {
-    let inner: usize = whole.shape()[axis + 1..].iter().product();
-    let outer: usize = whole.shape()[..axis].iter().product();
-    let size = whole.bytes().len() / whole.numel().max(1);
-    let row = whole.shape()[axis] * inner * size;
-    let (at, long) = (from * inner * size, shape[axis] * inner * size);
-    let rows = (0..outer).map(|i| &whole.bytes()[i * row + at..i * row + at + long]);
-    Tensor::from_bytes(
-        whole.dtype(),
-        shape.to_vec(),
-        &rows.collect::<Vec<_>>().concat(),
-    )
 }
 
 /// The slices behind each other along `axis`.
@@ -132,8 +118,8 @@ fn tiled(
         let next = parts.iter().filter_map(|(part, held)| {
             let mut ways = ways(part, held.shape(), shape, axis);
             ways.retain(|way| from + way.slice[axis] <= shape[axis]);
-            let here = sliced(whole, axis, from, &ways.first()?.slice).ok()?;
-            let here = here.to_f64();
+            let end = from + ways.first()?.slice[axis];
+            let here = whole.taken(axis, from..end).to_f64();
             ways.into_iter().find(|way| {
                 let held = way.back.read(held, &way.slice);
                 held.is_ok_and(|held| same(&here, &held.to_f64()))

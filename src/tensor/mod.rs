@@ -118,6 +118,23 @@ impl Tensor {
             .expect("a part of what is there")
     }
 
+    /// A copy of these places along `axis`, in this order; panics where there is none (a programming error, not data).
+    pub fn taken(&self, axis: usize, places: impl ExactSizeIterator<Item = usize> + Clone) -> Self {
+        let inner: usize = self.shape[axis + 1..].iter().product();
+        let outer: usize = self.shape[..axis].iter().product();
+        let run = inner * self.dtype.size();
+        let mut bytes = Vec::with_capacity(outer * places.len() * run);
+        for block in 0..outer {
+            for place in places.clone() {
+                let at = (block * self.shape[axis] + place) * run;
+                bytes.extend_from_slice(&self.bytes()[at..at + run]);
+            }
+        }
+        let mut shape = self.shape.clone();
+        shape[axis] = places.len();
+        Self::from_bytes(self.dtype, shape, &bytes).expect("parts of what is there")
+    }
+
     pub fn dtype(&self) -> DType {
         self.dtype
     }

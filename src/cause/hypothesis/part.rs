@@ -3,6 +3,7 @@
 //! What is left on a part is what is left there of the whole: only operators are cut that compute each place along the axis from the same place of
 //! their inputs, from a row of their weights, or from whole inputs. Any other node leaves the stretch uncut.
 
+use super::residual::drawn;
 use crate::graph::{Attribute, Graph, Node};
 use crate::hash::bits;
 use crate::tensor::Tensor;
@@ -135,22 +136,7 @@ impl Part {
             Some(at) if t.shape()[at] != 1 => return None,
             _ => return Some(t.clone()),
         };
-        let inner: usize = t.shape()[at + 1..].iter().product();
-        let outer: usize = t.shape()[..at].iter().product();
-        let size = t.bytes().len() / t.numel().max(1);
-        if size == 0 || size * t.numel() != t.bytes().len() {
-            return None;
-        }
-        let run = inner * size;
-        let mut bytes = Vec::with_capacity(outer * self.taken.len() * run);
-        for block in 0..outer {
-            for place in &self.taken {
-                bytes.extend(&t.bytes()[(block * self.of + place) * run..][..run]);
-            }
-        }
-        let mut shape = t.shape().to_vec();
-        shape[at] = self.taken.len();
-        Tensor::from_bytes(t.dtype(), shape, &bytes).ok()
+        (t.numel() > 0).then(|| t.taken(at, self.taken.iter().copied()))
     }
 
     /// What gives only the part of `output`; None where a node on the way cannot be cut.
@@ -274,11 +260,8 @@ impl Part {
 fn chosen(most: &[f64], wanted: usize) -> Vec<usize> {
     let worst = (0..most.len()).max_by(|a, b| most[*a].total_cmp(&most[*b]));
     let others = (1..wanted).map(|k| {
-        let (start, end) = (
-            (k - 1) * most.len() / (wanted - 1),
-            k * most.len() / (wanted - 1),
-        );
-        start + (bits(2, k as u64) % (end - start).max(1) as u64) as usize
+        let draw = bits(2, k as u64);
+        drawn(draw, (k - 1, wanted - 1), most.len())
     });
     let mut all: Vec<usize> = worst.into_iter().chain(others).collect();
     all.sort_unstable();

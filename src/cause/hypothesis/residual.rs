@@ -50,9 +50,15 @@ const FIRST: usize = 1 << 12;
 pub fn first(many: usize) -> impl Iterator<Item = usize> {
     let looks = many.min(FIRST);
     (0..looks).map(move |k| {
-        let (start, end) = (k * many / looks, (k + 1) * many / looks);
-        start + (bits(1, k as u64) % (end - start).max(1) as u64) as usize
+        let draw = bits(1, k as u64);
+        drawn(draw, (k, looks), many)
     })
+}
+
+/// A place of stretch `k` of `of` that `many` places are cut into.
+pub fn drawn(draw: u64, (k, of): (usize, usize), many: usize) -> usize {
+    let (start, end) = (k * many / of, (k + 1) * many / of);
+    start + (draw % (end - start).max(1) as u64) as usize
 }
 
 /// What is left.
