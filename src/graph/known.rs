@@ -23,15 +23,18 @@ pub fn constant_steps(graph: &Graph) -> HashSet<usize> {
     steps
 }
 
-/// Names of the tensors that are equal on both sides by construction: inputs, weights, and what [`constant_steps`] give.
-pub fn known(graph: &Graph) -> HashSet<&str> {
-    let given = graph
-        .inputs
-        .iter()
-        .map(|p| p.name.as_str())
-        .chain(graph.weights.keys().map(String::as_str));
-    let constant = constant_steps(graph)
+/// Names of the tensors that no input's value decides: weights, and what [`constant_steps`] give.
+pub fn constants(graph: &Graph) -> HashSet<&str> {
+    let made = constant_steps(graph)
         .into_iter()
-        .flat_map(|i| graph.steps[i].outputs.iter().map(String::as_str));
-    given.chain(constant).collect()
+        .flat_map(|i| &graph.steps[i].outputs);
+    let all = graph.weights.keys().chain(made);
+    all.map(String::as_str).collect()
+}
+
+/// Names of the tensors that are equal on both sides by construction: inputs and [`constants`].
+pub fn known(graph: &Graph) -> HashSet<&str> {
+    let mut all = constants(graph);
+    all.extend(graph.inputs.iter().map(|p| p.name.as_str()));
+    all
 }

@@ -5,6 +5,7 @@ use super::trial::{self, On, Trial};
 use super::{Evidence, Opens};
 use crate::error::Result;
 use crate::graph::Graph;
+use crate::graph::known::constants;
 use crate::hash::bits;
 use crate::tensor::Tensor;
 use std::collections::HashMap;
@@ -20,8 +21,9 @@ const TURNED: u64 = 8;
 
 /// The inputs at hand in another order, some smaller, some larger, some of the other sign: exact in every dtype. What the graph states stays.
 pub fn others(graph: &Graph, feed: &Values) -> Result<Values> {
+    let stated = constants(graph);
     let changed = |(name, t): (&String, &Tensor)| {
-        if !t.dtype().is_float() || stated(graph, name) {
+        if !t.dtype().is_float() || stated.contains(name.as_str()) {
             return Ok((name.clone(), t.clone()));
         }
         let values = t.to_f64().into_iter().rev().enumerate();
@@ -37,18 +39,6 @@ pub fn others(graph: &Graph, feed: &Values) -> Result<Values> {
         ))
     };
     feed.iter().map(changed).collect()
-}
-
-/// Whether the graph alone decides the tensor.
-fn stated(graph: &Graph, name: &str) -> bool {
-    if graph.weights.contains_key(name) {
-        return true;
-    }
-    let made = graph
-        .steps
-        .iter()
-        .find(|s| s.outputs.iter().any(|o| o == name));
-    made.is_some_and(|s| s.op() == "Constant" || s.inputs.iter().all(|i| stated(graph, i)))
 }
 
 /// Takes the confirmation from whatever does not explain what the side gives on other inputs, and leaves it with what is left there.
