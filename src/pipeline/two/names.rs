@@ -47,9 +47,8 @@ impl Names {
                 Paired::OnlyCandidate(p) => names.open[1].push(p.clone()),
             }
         }
-        let values = [0, 1].map(|side| names.values(side, &sources[side]));
-        let [ours, theirs] = values;
-        names.join(&[ours?, theirs?], &|a, b| a == b);
+        let values = names.values(sources)?;
+        names.join(&values, &|a, b| a == b);
         Ok(names)
     }
 
@@ -83,26 +82,32 @@ impl Names {
         tell(1, b, a, back, turned);
     }
 
-    /// What is open of a side, with its values; counts are left out.
-    fn values(&self, side: usize, source: &Source) -> Result<Tensors> {
-        let mut all = Tensors::new();
-        for p in self.open[side].iter().filter(|p| p.dtype.is_float()) {
-            if let Some(value) = source.value(&p.name)? {
-                all.insert(p.name.clone(), value);
+    /// What is open of each side, with its values; counts are left out.
+    fn values(&self, sources: &[Source; 2]) -> Result<[Tensors; 2]> {
+        let of = |side: usize| -> Result<Tensors> {
+            let mut all = Tensors::new();
+            for p in self.open[side].iter().filter(|p| p.dtype.is_float()) {
+                if let Some(value) = sources[side].value(&p.name)? {
+                    all.insert(p.name.clone(), value);
+                }
             }
-        }
-        Ok(all)
+            Ok(all)
+        };
+        Ok([of(0)?, of(1)?])
     }
 
-    /// Joins what is open, by numbers and then by the modules of what is joined.
+    /// Those of `held` that are open still.
+    fn listed<'h>(&self, side: usize, held: &'h [Tensors; 2]) -> Vec<joined::Held<'h>> {
+        let open: HashSet<&str> = self.open[side].iter().map(|p| p.name.as_str()).collect();
+        let all = held[side].iter().map(|(n, t)| (n.as_str(), t));
+        all.filter(|(n, _)| open.contains(n)).collect()
+    }
+
+    /// Joins what is open, by numbers.
     fn join(&mut self, held: &[Tensors; 2], same: &dyn Fn(&[f64], &[f64]) -> bool) {
         for (side, other) in [(0, 1), (1, 0)] {
-            let list = |of: usize| -> Vec<joined::Held> {
-                let open: HashSet<&str> = self.open[of].iter().map(|p| p.name.as_str()).collect();
-                let all = held[of].iter().map(|(n, t)| (n.as_str(), t));
-                all.filter(|(n, _)| open.contains(n)).collect()
-            };
-            let found = joined::by_numbers(&list(side), &list(other), same);
+            let (wholes, parts) = (self.listed(side, held), self.listed(other, held));
+            let found = joined::by_numbers(&wholes, &parts, same);
             self.add(side, found);
         }
     }
@@ -126,22 +131,13 @@ impl Names {
     /// # Errors
     /// As [`Names::of`].
     pub fn told_by(&self, sources: &[Source; 2], gradients: &[Tensors; 2]) -> Result<Self> {
-        let open = |side: usize| -> Vec<joined::Held> {
-            let all = self.open[side].iter();
-            all.filter_map(|p| Some((p.name.as_str(), gradients[side].get(&p.name)?)))
-                .collect()
-        };
-        let renames = alike(&open(0), &open(1));
+        let renames = alike(&self.listed(0, gradients), &self.listed(1, gradients));
         let mut names = Self::of(sources, &renames)?;
         names.join(gradients, &is_near);
-        for side in [0, 1] {
-            let held = [0, 1].map(|side| names.values(side, &sources[side]));
-            let [ours, theirs] = held;
-            let held = [ours?, theirs?];
-            let list = |of: usize| -> Vec<joined::Held> {
-                held[of].iter().map(|(n, t)| (n.as_str(), t)).collect()
-            };
-            let more = joined::by_modules(&names.joined[side], &list(side), &list(1 - side));
+        let values = names.values(sources)?;
+        for (side, other) in [(0, 1), (1, 0)] {
+            let (wholes, parts) = (names.listed(side, &values), names.listed(other, &values));
+            let more = joined::by_modules(&names.joined[side], &wholes, &parts);
             names.add(side, more);
         }
         Ok(names)
