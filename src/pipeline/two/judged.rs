@@ -141,6 +141,13 @@ pub fn is_within(b: &Between, free: &Floor) -> bool {
     })
 }
 
+/// By the reference's names, what stands in front of each pair.
+fn fed(found: &[Between]) -> HashMap<&str, &BTreeSet<String>> {
+    let all = found.iter();
+    all.map(|b| (b.pair.reference.as_str(), &b.reference.from))
+        .collect()
+}
+
 /// What both sides draw each has drawn for itself, and what lies behind that is judged alone only. What one side alone draws is a difference as any other.
 fn behind_draws(tensors: &mut [TensorResult], compared: &Compared) {
     let draw = |b: &&Between| {
@@ -151,10 +158,7 @@ fn behind_draws(tensors: &mut [TensorResult], compared: &Compared) {
     if drawn.is_empty() {
         return;
     }
-    let fed = compared.found.iter();
-    let fed: HashMap<&str, &BTreeSet<String>> = fed
-        .map(|b| (b.pair.reference.as_str(), &b.reference.from))
-        .collect();
+    let fed = fed(&compared.found);
     // The node that drew in front of a tensor, or made it.
     let mut behind: HashMap<String, String> = HashMap::new();
     for t in tensors.iter_mut() {
@@ -184,10 +188,7 @@ fn behind_flips(tensors: &mut [TensorResult], compared: &Compared) {
     let found = &compared.found;
     let names = tensors.iter().enumerate().map(|(i, t)| (t.name.clone(), i));
     let at: HashMap<String, usize> = names.collect();
-    let fed = found
-        .iter()
-        .map(|b| (b.pair.reference.as_str(), &b.reference.from));
-    let fed: HashMap<&str, &BTreeSet<String>> = fed.collect();
+    let fed = fed(found);
     let flips = found.iter().filter(|b| b.flips);
     let flips: HashSet<&str> = flips.map(|b| b.pair.reference.as_str()).collect();
     let agrees = |t: &TensorResult| t.accumulated.compared() && !t.accumulated.over();
