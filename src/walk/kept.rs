@@ -31,13 +31,16 @@ pub fn wider(
     else {
         return Ok(None);
     };
-    let made = graph.producers();
     let taken = graph.steps[step].inputs.iter();
-    let half = |n: &&String| made.contains_key(n.as_str()).then(|| feed(n)).flatten();
-    let taken: HashMap<&str, Tensor> = taken
-        .filter_map(|n| Some((n.as_str(), half(&n)?)))
+    let mut taken: HashMap<&str, Tensor> = taken
+        .filter_map(|n| Some((n.as_str(), feed(n)?)))
         .filter(|(_, t)| matches!(t.dtype(), DType::F16 | DType::BF16))
         .collect();
+    if taken.is_empty() {
+        return Ok(None);
+    }
+    let made = graph.producers();
+    taken.retain(|n, _| made.contains_key(n));
     let (Some(exact), Some(scales)) = (shadow.values::<f64>(), scale.values::<f64>()) else {
         return Ok(None);
     };
