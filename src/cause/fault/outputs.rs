@@ -160,7 +160,7 @@ fn transpose(e: &mut Edit) -> Result<()> {
     let rank = e.whole()?;
     if !(2..=64).contains(&rank) {
         return Err(Error::usage(format!(
-            "an output of rank {rank} has no two axes"
+            "the last two of {rank} axes: an output has 2 to 64 here"
         )));
     }
     let mut order: Vec<i64> = (0..rank).collect();

@@ -393,18 +393,14 @@ fn off(t: &Tensor, f64: bool, (seed, run, place): (u64, u32, usize)) -> Result<T
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::bits;
 
     #[test]
     fn a_sum_in_another_order_is_off_by_the_root_of_its_terms() {
         // Of f32 numbers of one sign one after another, against their sum in f64: within 4 standard deviations, and far from 4 of two roundings.
-        let (mut state, terms) = (1u64, 1 << 16);
-        let mut drawn = || {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
-            0.5 + (state >> 40) as f32 / (1u32 << 25) as f32
-        };
-        let values: Vec<f32> = (0..terms).map(|_| drawn()).collect();
+        let terms = 1u32 << 16;
+        let drawn = |i| 0.5 + (bits(1, u64::from(i)) >> 40) as f32 / (1u32 << 25) as f32;
+        let values: Vec<f32> = (0..terms).map(drawn).collect();
         let exact: f64 = values.iter().map(|v| f64::from(*v)).sum();
         let off = (f64::from(values.iter().sum::<f32>()) - exact).abs() / exact;
         let u = DType::F32.unit_roundoff();
